@@ -85,7 +85,7 @@ class _Service:
         )
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
-        """Tell the origin port at once when another process has published."""
+        """Tell the origin port at once when another process has published; what cannot be read is tried again."""
         seen: tuple[int, ...] | None = None
         while True:
             await trio.sleep(PUBLICATION_SECONDS)
@@ -94,26 +94,20 @@ class _Service:
                 continue
             try:
                 current = await trio.to_thread.run_sync(self.repository.timestamp_version)
+                if current != version:
+                    await self.load_profiles(origin)
+                    await self.load_templates(origin)  # before PCs hear of a new one, and answer it
+                    await self.load_rollouts(origin)
+                    await origin.repository_changed(current)
             except UserError as error:
-                log.error("the repository cannot be read", reason=error.message)  # noqa: TRY400
+                log.error("what was published is not in force yet", reason=error.message)  # noqa: TRY400
                 await trio.sleep(RETRY_SECONDS)
                 continue
-            seen = stamp
-            if current != version:
-                version = current
-                await self.load_profiles(origin)
-                await self.load_templates(origin)  # before PCs hear of a new one, and answer it
-                await self.load_rollouts(origin)
-                await origin.repository_changed(version)
+            seen, version = stamp, current
 
     async def load_rollouts(self, origin: OriginServer) -> None:
-        """Send only what is offered now; if that cannot be read, what was offered before."""
-        try:
-            rollouts = await trio.to_thread.run_sync(self.repository.current_rollouts)
-        except UserError as error:
-            log.error("the rollouts cannot be read", reason=error.message)  # noqa: TRY400
-            return
-        origin.replace_rollouts(rollouts)
+        """Send only what is offered now. Raises `UserError` (STORAGE); then the origin port goes on as before."""
+        origin.replace_rollouts(await trio.to_thread.run_sync(self.repository.current_rollouts))
 
     async def load_profiles(self, origin: OriginServer) -> None:
         """Use the throttle profiles that are signed now; when they cannot be read, those before stay in force."""
@@ -300,7 +294,7 @@ async def _run(service: _Service) -> None:
     async with trio.open_nursery() as nursery:
         await service.load_profiles(origin)
         await service.load_templates(origin)
-        await service.load_rollouts(origin)
+        await service.load_rollouts(origin)  # without these, it would send what is withdrawn
         await nursery.start(origin.run)
         await nursery.start(web)
         nursery.start_soon(service.watch_repository, origin, version)

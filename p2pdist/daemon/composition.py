@@ -235,6 +235,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             facts_changed=partial(_facts_changed, core),
             at_work=core.restarts.at_work,
             clock_problem=lambda: state.clock_trust.problem,
+            passed=lambda: state.clock_trust.passed,
         ),
         diagnoser,
         core.clock,

@@ -56,6 +56,8 @@ class DaemonHooks:
     """Held while something is installed: nothing else may end the daemon's parts meanwhile."""
     clock_problem: Callable[[], str] = lambda: ""
     """Why this PC's clock cannot be believed, in words; empty: it can."""
+    passed: Callable[[], float] = float
+    """The time that has certainly passed, whatever the clock shows, in seconds since 1970; 0: not known."""
 
 
 class Installs:
@@ -195,6 +197,8 @@ class Installs:
 
     def _goes_on(self, record: InstallRecord) -> bool:
         """Whether there is something to be done for a decision that was made, or for a rollback that was asked for."""
+        if self.restarter.is_coming:  # either may run an installer
+            return False
         if record.state in UNDER_WAY:
             return not waiting.waits(record, self._now())
         return record.undo_asked and record.state in ("installed", "unproven")

@@ -62,6 +62,7 @@ class InstallService:
         self._now = clock.now
         self._began_at: float | None = None
         """On trio's clock."""
+        self._passed, self._clock_problem = hooks.passed, hooks.clock_problem
         hooks = dataclasses.replace(hooks, withdrawn=self.withdrawn, holds_back=self._holds_back)
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
         self.orders = InstallRequests(self.installs, clock)
@@ -105,7 +106,8 @@ class InstallService:
 
     def _holds_back(self) -> str:
         seconds = 0.0 if self._began_at is None else trio.current_time() - self._began_at
-        return holds_back(self._catalogue, self._now(), running_seconds=seconds)
+        now, believed = max(self._now(), self._passed()), not self._clock_problem()
+        return holds_back(self._catalogue, now, clock_believed=believed, running_seconds=seconds)
 
     def follow_catalogue(self, catalogue: Catalogue) -> None:
         """Accept a new catalogue: what is rolled out now."""

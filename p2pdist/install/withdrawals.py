@@ -15,17 +15,19 @@ EXPIRED = (
 )
 
 
-def holds_back(catalogue: Catalogue | None, now: float, *, running_seconds: float) -> str:
+def holds_back(catalogue: Catalogue | None, now: float, *, clock_believed: bool, running_seconds: float) -> str:
     """Return why no installation may be begun by ``catalogue`` now, in words; empty: it may.
 
-    A PC that was off for long must not begin what was withdrawn meanwhile. ``now`` is in seconds since 1970;
-    ``running_seconds``: since the start.
+    A PC that was off for long must not begin what was withdrawn meanwhile. ``now``, in seconds since 1970: by the
+    clock, and not before what has certainly passed. ``running_seconds``: since the start.
     """
     if catalogue is None:
         return NOT_CONFIRMED
     if now >= catalogue.expires_at:
         return EXPIRED
-    return "" if catalogue.confirmed or running_seconds >= FIRST_LOOK_SECONDS else NOT_CONFIRMED
+    # by a clock that is behind, nothing ever expires: then only the server knows
+    lasts = clock_believed and running_seconds >= FIRST_LOOK_SECONDS
+    return "" if catalogue.confirmed or lasts else NOT_CONFIRMED
 
 
 async def note_withdrawals(store: JournalStore, withdrawn: Collection[Withdrawal]) -> None:

@@ -10,7 +10,7 @@ Three witnesses, none of which can open a window or bring a deadline nearer; the
 
 A PC that starts with signed metadata long expired was off for a while, or its clock is ahead. It waits for the
 server's word, but not for ever: restarts, deferrals and posture go on far from the server too. That nothing new is
-begun by an expired list is a rule of `install.withdrawals`.
+begun by an expired list, nor by an old one where the clock is not believed, is a rule of `install.withdrawals`.
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,8 @@ class ClockTrust:
         self._clock = clock
         self._started = clock.monotonic()
         self._passed = self._expires = 0.0
+        self._vouched: tuple[float, float] | None = None
+        """The latest time that a witness has named, and what the steady clock showed then."""
         self._server: _ServerWord | None = None
         self._certificate_fits = True
         self._said = ""
@@ -53,15 +55,21 @@ class ClockTrust:
     def metadata_says(self, passed: float, expires: float) -> None:
         """Note the time that the signed metadata proves to have passed, and when it expires; 0: not known."""
         self._passed, self._expires = max(self._passed, passed), expires
+        self._vouches(passed)
 
     def server_says(self, at: float) -> None:
         """Note the server's time, which it has just told: seconds since 1970."""
         self._server = _ServerWord(at, self._clock.now(), self._clock.monotonic())
         self._certificate_fits = True
+        self._vouches(at)
 
     def certificate_fits(self, fits: bool) -> None:
         """Note whether the server that answered last has a certificate that is valid by this PC's clock."""
         self._certificate_fits = fits
+
+    def _vouches(self, at: float) -> None:
+        if at > self.passed:
+            self._vouched = at, self._clock.monotonic()
 
     # --- the verdict --------------------------------------------------------------------
 
@@ -75,6 +83,17 @@ class ClockTrust:
             f"This PC's clock cannot be believed: it shows {_text(self._clock.now())}, {cause}. Until it is set, no "
             "maintenance window opens and no deadline counts. Set it, and look at this PC's time service."
         )
+
+    @property
+    def passed(self) -> float:
+        """Return the time that has passed by the witnesses' word, in seconds since 1970; 0: none has said one.
+
+        It goes on by the steady clock, so that what expires does so by a clock that is behind too.
+        """
+        if self._vouched is None:
+            return 0.0
+        at, steady = self._vouched
+        return at + self._clock.monotonic() - steady
 
     def note(self) -> None:
         """Write to the log when the verdict has changed."""

@@ -82,7 +82,7 @@ class Withdrawn:
     for_good: bool
     """Whether only a new publication can be installed from now on."""
     dependents: tuple[PatchRef, ...]
-    """What is still offered and requires it: PCs without it wait."""
+    """What is still offered and requires it: PCs without it wait. None also where that cannot be read."""
 
 
 # --- patches -----------------------------------------------------------------------------
@@ -118,8 +118,15 @@ def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: Offl
     repository = context.repository()
     gone = repository.withdraw_patch(named, why, patches_key=key, now=context.clock.now())
     log.info("patch withdrawn", patch=patch, reason=why, for_good=key is not None)
-    waiting = dependents(named, repository.current_rollouts(), repository.manifests())
-    return Withdrawn(gone, why, for_good=key is not None, dependents=tuple(waiting))
+    return Withdrawn(gone, why, for_good=key is not None, dependents=_dependents(repository, named))
+
+
+def _dependents(repository: Repository, named: PatchRef) -> tuple[PatchRef, ...]:
+    try:
+        return tuple(dependents(named, repository.current_rollouts(), repository.manifests()))
+    except UserError as error:  # it is withdrawn all the same, and must not look as if it were not
+        log.warning("the patch is withdrawn, but which patches require it is not known", reason=error.message)
+        return ()
 
 
 @_operation

@@ -148,7 +148,7 @@ class OriginServer:
                 keeping_records.cancel()
 
     async def repository_changed(self, timestamp_version: int) -> None:
-        """Serve what has been published, and tell every endpoint to refresh."""
+        """Serve what has been published, and tell every endpoint to refresh. Raises `UserError`: nothing is changed."""
         await self._fleet.repository_changed(timestamp_version)
 
     def replace_rollouts(self, rollouts: Rollouts) -> None:

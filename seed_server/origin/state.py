@@ -97,9 +97,12 @@ class OriginState:
         self._reloading = trio.Lock()
 
     async def repository_changed(self, timestamp_version: int) -> None:
-        """Serve what has been published, and tell every endpoint to refresh, within seconds."""
+        """Serve what has been published, and tell every endpoint to refresh, within seconds.
+
+        Raises `UserError` where the database cannot be read; then nothing is changed, and nobody is told.
+        """
+        await self.reload_patches()
         self.timestamp_version = timestamp_version
-        await self._try_reload()
         for live in self._live.values():
             live.repository_changed(timestamp_version, trio.current_time())
 

@@ -88,8 +88,15 @@ def without_entries(rollouts: Rollouts, named: PatchRef, reason: str, now: float
     return Rollouts(
         format=1,
         entries=[entry for entry in rollouts.entries if entry.ref not in taken],
-        withdrawn=(*known, *fresh)[-MAX_WITHDRAWALS:],
+        withdrawn=_remembered((*known, *fresh)),
     )
+
+
+def _remembered(withdrawn: tuple[Withdrawal, ...]) -> tuple[Withdrawal, ...]:
+    """Return the newest withdrawals, and in any case the one whose number is not to be given again."""
+    newest = withdrawn[-MAX_WITHDRAWALS:]
+    last = max(withdrawn, key=lambda one: one.sequence, default=None)
+    return newest if last is None or last in newest else (last, *newest[1:])
 
 
 def offered_again(

@@ -143,11 +143,13 @@ class Repository:
             raise damaged(ORDER_TARGET) from error
 
     def _manifests(self, patches: Targets) -> list[Manifest]:
-        names = [name for name in patches.targets if name.endswith(".manifest")]
+        return [self._manifest(patches, name) for name in patches.targets if name.endswith(".manifest")]
+
+    def _manifest(self, patches: Targets, name: str) -> Manifest:
         try:
-            return [decode_manifest(self._files.read_target(patches, name)) for name in names]
+            return decode_manifest(self._files.read_target(patches, name))
         except DecodeError as error:
-            raise damaged("a manifest") from error
+            raise damaged(name) from error
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
@@ -255,9 +257,14 @@ class Repository:
         return {ORDER_TARGET: encode_order(self._order_without(named))}
 
     def _order_without(self, named: PatchRef) -> PublicationOrder:
-        numbers = {manifest.ref: manifest.number for manifest in self.manifests()}
-        up_to = numbers.get(named, 0) if named.version else None
+        up_to = self._number(named) if named.version else None
         return self.publication_order().without(named.patch_id, up_to=up_to)
+
+    def _number(self, ref: PatchRef) -> int:
+        """Return the number of a publication; 0: it is not listed. A damaged manifest of another one is no matter."""
+        patches = self._files.load().targets["patches"].signed
+        name = manifest_target(PatchId(ref.patch_id), PatchVersion(ref.version))
+        return self._manifest(patches, name).number if name in patches.targets else 0
 
     def rollouts_without(self, named: PatchRef, reason: str, *, for_good: bool, now: float) -> Rollouts:
         """Return the rollouts without ``named``. Raises `UserError` (BAD_INPUT) where nothing would change."""

@@ -7,18 +7,22 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import trio
+import trio.testing
 from msgspec.structs import replace
 
+from bandwidth.core.quantities import DAY_SECONDS
 from bench import sample_packages as packages
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
-from p2pdist.install.withdrawals import EXPIRED, NOT_CONFIRMED
+from p2pdist.install.withdrawals import EXPIRED, FIRST_LOOK_SECONDS, NOT_CONFIRMED
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.shared.manifest.recipe import ArchiveInstall, DebInstall, HealthCheck, UnitCheck
 from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.clock_trust import ClockTrust
 from seed_server.fleet import operations, queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -31,6 +35,7 @@ from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import transfer
 from tests.unit.p2pdist.install.test_loop import PlayedInstaller
+from tests.unit.p2pdist.trust.test_clock_trust import TwoClocks
 
 ADA = Actor.local_user("ada")
 DEB = DebInstall(package="acme")
@@ -111,41 +116,97 @@ def test_an_older_version_after_a_newer_one_only_with_a_flag(server: Server, ins
     assert server.states()["acme@1.9-2"] == "offered"
 
 
-async def test_a_pc_that_was_off_for_a_month_asks_before_it_begins(tmp_path: Path) -> None:
+class Returned:
+    """A PC that was off for long; it has the file of a patch that was offered, and no window to wait for."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock, self.installer = TwoClocks(1_900_000_000.0), PlayedInstaller()
+        self.trust = ClockTrust(self.clock)
+        home = EndpointHome(directory)
+        here = transfer(1, PatchRef("acme", "1"), "verified")
+        manifest = replace(here.patch.manifest, install=ArchiveInstall(directory="/opt/acme"))
+        patch = dataclasses.replace(here.patch, manifest=manifest)
+        here.patches = (patch,)
+        place = here.verified_path(home.patches)
+        place.parent.mkdir(parents=True)
+        with tarfile.open(place, "w"):
+            pass
+        self.service = InstallService(
+            home,
+            DaemonSettings(),
+            cast("Any", self.installer),
+            cast("Any", SimpleNamespace(everything=lambda: [here])),
+            DaemonHooks(
+                lambda: None,
+                _no_damage,
+                lambda: None,
+                clock_problem=lambda: self.trust.problem,
+                passed=lambda: self.trust.passed,
+            ),
+            cast("Any", SimpleNamespace(set_templates=lambda _: None, facts_changed=lambda: None)),
+            self.clock,
+            posture=cast("Any", None),
+        )
+        self.old = Catalogue(
+            1,
+            patches=(patch,),
+            refused=(),
+            stale="",
+            confirmed=False,
+            passed_at=self.clock.wall - DAY_SECONDS,
+            expires_at=self.clock.wall + DAY_SECONDS,
+        )
+
+    async def run(self) -> None:
+        """Let the daemon run until it waits for its server no longer."""
+        with trio.move_on_after(FIRST_LOOK_SECONDS):
+            await self.service.run()
+
+    async def step(self, known: Catalogue) -> list[str]:
+        """Let the daemon accept a list and do what is due; return what was carried out so far."""
+        self.trust.metadata_says(known.passed_at, known.expires_at)
+        self.service.follow_catalogue(known)
+        await self.service.installs.step()
+        return self.installer.calls
+
+
+@pytest.fixture
+def returned(tmp_path: Path) -> Returned:
+    return Returned(tmp_path)
+
+
+async def test_a_pc_whose_clock_is_behind_begins_nothing_by_an_old_list(
+    returned: Returned, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Its battery is dead: by its clock, nothing ever expires; and its server is away."""
+    returned.clock.wall = 1_546_300_800.0  # the clock of its board begins there
+    await returned.run()
+    assert await returned.step(returned.old) == []
+    assert NOT_CONFIRMED in returned.service.problems
+    new = dataclasses.replace(returned.old, confirmed=True)
+    assert await returned.step(new) == ["install acme 1"], "the server has said so"
+
+
+async def test_by_a_clock_that_is_behind_the_server_s_word_ends_all_the_same(returned: Returned) -> None:
+    await returned.service.installs.load()
+    confirmed = dataclasses.replace(returned.old, confirmed=True)
+    returned.trust.server_says(returned.clock.wall)
+    returned.clock.wall -= 30 * DAY_SECONDS
+    returned.clock.steady += DAY_SECONDS
+    assert await returned.step(confirmed) == []
+    assert EXPIRED in returned.service.problems
+
+
+async def test_a_pc_that_was_off_for_a_month_asks_before_it_begins(returned: Returned) -> None:
     """It has the file and the rollouts of a month ago; meanwhile the patch was withdrawn."""
-    clock, installer = FakeClock(1_900_000_000.0), PlayedInstaller()
-    home = EndpointHome(tmp_path)
-    here = transfer(1, PatchRef("acme", "1"), "verified")
-    manifest = replace(here.patch.manifest, install=ArchiveInstall(directory="/opt/acme"))
-    patch = dataclasses.replace(here.patch, manifest=manifest)
-    here.patches = (patch,)
-    place = here.verified_path(home.patches)
-    place.parent.mkdir(parents=True)
-    with tarfile.open(place, "w"):
-        pass
-    service = InstallService(
-        home,
-        DaemonSettings(),
-        cast("Any", installer),
-        cast("Any", SimpleNamespace(everything=lambda: [here])),
-        DaemonHooks(lambda: None, _no_damage, lambda: None),
-        cast("Any", SimpleNamespace(set_templates=lambda _: None, facts_changed=lambda: None)),
-        clock,
-        posture=cast("Any", None),
-    )
-    await service.installs.load()
-    old = Catalogue(1, patches=(patch,), refused=(), stale="", confirmed=False, expires_at=clock.wall + 3_600.0)
-    for known, why in ((old, NOT_CONFIRMED), (dataclasses.replace(old, expires_at=clock.wall - 1.0), EXPIRED)):
-        service.follow_catalogue(known)
-        await service.installs.step()
-        assert (installer.calls, service.problems) == ([], [why])
+    await returned.service.installs.load()
+    old = returned.old
+    for known, why in ((old, NOT_CONFIRMED), (dataclasses.replace(old, expires_at=returned.clock.wall - 1.0), EXPIRED)):
+        assert await returned.step(known) == []
+        assert returned.service.problems == [why]
     gone = Withdrawal("acme", "1", sequence=1, reason="crashes", at=1)
-    service.follow_catalogue(Catalogue(2, patches=(), refused=(), stale="", withdrawn=(gone,)))
-    await service.installs.step()
-    assert installer.calls == []
-    service.follow_catalogue(dataclasses.replace(old, confirmed=True))
-    await service.installs.step()
-    assert installer.calls == ["install acme 1"], "offered again, it is begun"
+    assert await returned.step(Catalogue(2, patches=(), refused=(), stale="", withdrawn=(gone,))) == []
+    assert await returned.step(dataclasses.replace(old, confirmed=True)) == ["install acme 1"], "offered again"
 
 
 async def _no_damage(_torrent: str) -> None:

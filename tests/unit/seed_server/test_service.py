@@ -9,7 +9,9 @@ import structlog.testing
 import trio
 import trio.testing
 
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.initialising import initialise
 from seed_server.origin.server import OriginServer
 from seed_server.service import _clear_up, _Service
@@ -50,6 +52,69 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
             other.close()
             assert await dropped.receive.receive() == {ENDPOINT}
             nursery.cancel_scope.cancel()
+
+
+class Told:
+    """Stands where the origin port does, and may fail to read its database."""
+
+    def __init__(self) -> None:
+        self.send, self.receive = trio.open_memory_channel[tuple[int, list[str]]](8)
+        self.offered = ["what was offered before"]
+        self.fails = False
+
+    def replace_templates(self, names: frozenset[str]) -> None:
+        pass
+
+    def replace_profiles(self, profiles: object) -> None:
+        pass
+
+    def replace_rollouts(self, rollouts: Rollouts) -> None:
+        self.offered = [str(entry.ref) for entry in rollouts.entries]
+
+    async def repository_changed(self, version: int) -> None:
+        if self.fails:
+            self.fails = False
+            raise UserError("The database is in use.", FaultKind.BUSY)
+        self.send.send_nowait((version, self.offered))
+
+
+@pytest.mark.parametrize("fails", ["the rollouts", "the database"])
+async def test_what_could_not_be_read_once_is_read_again(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    home, nothing, told = ServerHome(tmp_path / "home"), cast("Any", None), Told()
+    initialise(home, SETTINGS, passphrase=None, now=0.0)
+    repository = Repository.open(home, SETTINGS)
+    version = repository.timestamp_version()
+    read, answers = repository.current_rollouts, [None] if fails == "the rollouts" else []
+
+    def current_rollouts() -> Rollouts:
+        if answers:
+            answers.pop()
+            raise UserError("rollouts.msgpack cannot be read.", FaultKind.STORAGE)
+        return read()
+
+    monkeypatch.setattr(repository, "current_rollouts", current_rollouts)
+    told.fails = fails == "the database"
+    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.watch_repository, cast("OriginServer", told), version)
+        repository.refresh_timestamp(0.0, force=True)
+        assert await told.receive.receive() == (version + 1, [])
+        nursery.cancel_scope.cancel()
+    assert (answers, told.fails) == ([], False)
+
+
+async def test_a_server_that_cannot_read_what_is_offered_does_not_start(tmp_path: Path) -> None:
+    home, nothing = ServerHome(tmp_path / "home"), cast("Any", None)
+    initialise(home, SETTINGS, passphrase=None, now=0.0)
+    repository = Repository.open(home, SETTINGS)
+    (document,) = (home.tuf_targets / "rollouts").glob("*.current")
+    document.write_bytes(b"damaged")
+    told = Told()
+    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    with pytest.raises(UserError, match="rollouts"):
+        await service.load_rollouts(cast("OriginServer", told))
 
 
 async def looked_through(home: ServerHome) -> list[Any]:

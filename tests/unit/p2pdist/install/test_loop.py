@@ -599,6 +599,25 @@ async def test_a_restart_is_forced_after_deadline_and_grace_with_notice(pc: Pc, 
     assert len(restarts(pc)) == 2, "somebody has cancelled it"
 
 
+async def test_a_rollback_that_is_asked_for_before_an_announced_restart_begins_after_it(
+    pc: Pc, boots: list[str]
+) -> None:
+    pc.start(may_restart=True)
+    pc.candidate("other")
+    await pc.settle()
+    await needs_restart(pc, ScheduleRules(reboot="window"))
+    await pc.settle()
+    assert len(restarts(pc)) == 1
+    await orders(pc).roll_back(PatchOrder("other"))
+    await pc.settle()
+    back = "roll back other 1 to None"
+    assert back not in pc.installer.calls, "the restart would cut it off"
+    boots.append("second")
+    await pc.start(may_restart=True).load()
+    await pc.settle()
+    assert pc.installer.calls.count(back) == 1
+
+
 async def test_a_restart_that_the_system_refuses_is_not_asked_for_all_the_time(
     pc: Pc, boots: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,19 @@ def catalogue(*, confirmed: bool, expires_at: float = NOW + 60.0) -> Catalogue:
     ],
 )
 def test_who_has_been_away_asks_first(known: Catalogue | None, running_seconds: float, why: str) -> None:
-    assert holds_back(known, NOW, running_seconds=running_seconds) == why
+    assert holds_back(known, NOW, clock_believed=True, running_seconds=running_seconds) == why
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (catalogue(confirmed=False), NOT_CONFIRMED),  # who knows how old it is: only the server
+        (catalogue(confirmed=True), ""),
+        (catalogue(confirmed=True, expires_at=NOW), EXPIRED),
+    ],
+)
+def test_a_clock_that_is_not_believed_makes_no_old_list_good(known: Catalogue, why: str) -> None:
+    assert holds_back(known, NOW, clock_believed=False, running_seconds=math.inf) == why
 
 
 def record(patch_id: str, state: LifeState) -> InstallRecord:

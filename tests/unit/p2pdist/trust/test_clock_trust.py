@@ -138,6 +138,22 @@ def test_the_server_s_word_or_fresh_metadata_confirms_a_clock_at_once(clock: Two
     assert (heard.problem, fetched.problem) == ("", "")
 
 
+def test_time_passes_by_the_witnesses_whatever_the_clock_shows(clock: TwoClocks) -> None:
+    trust = ClockTrust(clock)
+    assert trust.passed == 0.0
+    trust.metadata_says(NOW - DAY, NOW + 6 * DAY)
+    clock.wall = 946_684_800.0
+    clock.steady += HOUR
+    assert trust.passed == NOW - DAY + HOUR
+    trust.metadata_says(NOW - DAY, NOW + 6 * DAY)
+    assert trust.passed == NOW - DAY + HOUR, "the same word again takes nothing back"
+    trust.server_says(NOW)
+    clock.steady += HOUR
+    assert trust.passed == NOW + HOUR
+    trust.server_says(NOW - YEAR)
+    assert trust.passed == NOW + HOUR
+
+
 def test_the_log_has_a_line_for_each_change(clock: TwoClocks, trust: ClockTrust) -> None:
     with capture_logs() as logged:
         for wall in (NOW, NOW - YEAR, NOW - YEAR, NOW, NOW):

@@ -11,6 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -100,6 +101,18 @@ def test_the_log_says_who_did_it(context: Context, tmp_path: Path) -> None:
         (line,) = [entry for entry in logged if entry["event"] == event]
         assert line["actor"] == "ada (local user)", name
     assert structlog.contextvars.get_contextvars() == {}
+
+
+def test_the_stop_button_says_that_it_worked_where_a_manifest_is_damaged(context: Context, tmp_path: Path) -> None:
+    publish(context, OfflineKeys(context.home.offline_keys), tmp_path)
+    (manifest,) = (context.home.tuf_targets / "patches").glob("*.manifest")
+    manifest.write_bytes(b"damaged")
+    with capture_logs() as logged:
+        withdrawn = operations.withdraw(context, ADA, "office", "crashes")
+    assert (withdrawn.patches, withdrawn.dependents) == ((PatchRef("office", "1"),), ())
+    (warning,) = [line for line in logged if line["log_level"] == "warning"]
+    assert "which patches require it is not known" in warning["event"]
+    assert ".manifest" in warning["reason"]
 
 
 @pytest.mark.parametrize(

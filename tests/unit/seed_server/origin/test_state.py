@@ -1,16 +1,19 @@
 """`seed_server.origin.state`: a site map that changes, and answers of the database that overtake each other."""
 
 import dataclasses
+import sqlite3
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
 import trio
 import trio.testing
 from msgspec.structs import replace
 
 from bandwidth.core.states import State
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
@@ -69,6 +72,21 @@ async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: 
         assert live_fleet.session(session.endpoint) == (session, new)
         _, third = live_fleet.join(*arrival("c"))
         assert third is new
+
+
+async def test_who_calls_learns_that_the_database_could_not_be_read(tmp_path: Path) -> None:
+    """Else what has just been withdrawn would be sent until the next publication."""
+    with Database.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+        other.execute("ALTER TABLE payloads RENAME TO elsewhere")
+        with pytest.raises(UserError):
+            await live_fleet.repository_changed(2)
+        assert live_fleet.timestamp_version == 1
+        other.execute("ALTER TABLE elsewhere RENAME TO payloads")
+        other.close()
+        await live_fleet.repository_changed(2)
+        assert live_fleet.timestamp_version == 2
 
 
 async def test_who_is_told_another_address_by_a_new_map_connects_again(tmp_path: Path) -> None:

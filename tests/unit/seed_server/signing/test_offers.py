@@ -137,6 +137,16 @@ def test_the_longest_rollouts_are_accepted_by_pcs() -> None:
     assert decode_rollouts(encode_rollouts(whole)) == whole
 
 
+def test_a_number_is_not_used_twice_though_the_oldest_withdrawals_are_forgotten() -> None:
+    rollouts = offered(*(f"p{n}@1" for n in range(MAX_WITHDRAWALS + 2)))
+    following = next_sequence(rollouts)
+    for n in reversed(range(MAX_WITHDRAWALS + 2)):  # the last one published first
+        rollouts = without_entries(rollouts, PatchRef(f"p{n}", "1"), "crashes", 7.0)
+        assert next_sequence(rollouts) == following
+    assert len(rollouts.withdrawn) == MAX_WITHDRAWALS
+    assert rollouts.withdrawn[-1].patch_id == "p0", "of the others, the newest withdrawals are kept"
+
+
 def test_every_publication_has_one_state() -> None:
     listed = [
         manifest("office", "1", 1),

@@ -376,6 +376,27 @@ def test_leftovers_go_and_whatever_kept_metadata_names_stays(bench: Bench) -> No
     assert bench.client().rollouts() == [("office", "1", 1)]
 
 
+@pytest.mark.parametrize("named", [PatchRef("office", ""), PatchRef("office", "1")], ids=str)
+def test_another_patch_s_damaged_manifest_keeps_nothing_from_being_withdrawn_for_good(
+    bench: Bench, named: PatchRef
+) -> None:
+    bench.publish("office", "1")
+    bench.publish("word", "1")
+    (manifest,) = (bench.home.tuf_targets / "patches").glob("*.word@1.manifest")
+    manifest.write_bytes(b"damaged")
+    key = bench.keys["patches"]
+    assert bench.repository.withdraw_patch(named, "crashes", patches_key=key, now=NOW) == (PatchRef("office", "1"),)
+    assert bench.client().rollouts() == [("word", "1", 2)]
+    assert bench.repository.publication_order().refusal("office", 1)
+
+
+def test_a_version_that_is_not_listed_any_more_is_not_withdrawn_for_good(bench: Bench) -> None:
+    bench.publish("office", "1")
+    with pytest.raises(UserError, match="No office@0 is offered") as caught:
+        bench.repository.withdraw_patch(PatchRef("office", "0"), "late", patches_key=bench.keys["patches"], now=NOW)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
 def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_key(bench: Bench) -> None:
     bench.publish("office", "1")
     bench.publish("word", "1")
