@@ -329,7 +329,7 @@ class DataHello(Message, frozen=True, tag="data"):
     instance: Instance
     """As in the hello of the control connection: it belongs to that one."""
     large_packets_lost: bool
-    """An earlier data connection ended before its TLS handshake did: full packets do not seem to arrive."""
+    """Here and in the last day, a TLS handshake did not end because full packets, and only these, were missing."""
 
 
 class Piece(Message, frozen=True, tag="piece"):
