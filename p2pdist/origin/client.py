@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager
 import structlog
 import trio
 
-from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
+from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.origin.connection import Disconnected, OriginEvent
+from p2pdist.origin.large_packets import LargePackets
 from p2pdist.origin.opening import (
     ConnectionLostError,
     HandshakeStalledError,
@@ -83,8 +84,7 @@ class OriginClient:
         self._goodbye: Goodbye | None = None
         """The last thing that the server said on this connection."""
         self._packet_bytes = LARGEST_PACKET_BYTES
-        self._large_packets_lost = False
-        """Full packets do not seem to arrive on data connections."""
+        self._large_packets = LargePackets()
         self.status = "not connected yet"
         """One line on the connection, for people; "connected" when it is."""
         self.piece_bytes = 0
@@ -272,19 +272,21 @@ class OriginClient:
             # before the event is sent: its receiver may call `send` at once
             self._control = stream
             self._packet_bytes = message.packet_bytes
+            self._large_packets.welcomed(message.site)
             self.status = "connected"
         await self._events_in.send(message)
 
     async def _read_data(self, address: OriginAddress, control: Stream, hello: ControlHello) -> None:
-        most = SAFE_PACKET_BYTES if self._large_packets_lost else LARGEST_PACKET_BYTES
+        packets = self._large_packets
+        packet_bytes = min(self._packet_bytes, packets.most_bytes(trio.current_time()))
         try:
-            stream = await open_beside(control, address, packet_bytes=min(self._packet_bytes, most))
-        except HandshakeStalledError:
-            self._large_packets_lost = True  # the control connection stands, and has small packets
+            stream = await open_beside(control, address, packet_bytes=packet_bytes)
+        except HandshakeStalledError as error:
+            packets.stalled(packet_bytes, trio.current_time(), missing=error.large_packets_missing)
             raise
-        first = DataHello(
-            protocol=PROTOCOL_VERSION, instance=hello.instance, large_packets_lost=self._large_packets_lost
-        )
+        packets.opened()
+        lost = packets.are_lost(trio.current_time())
+        first = DataHello(protocol=PROTOCOL_VERSION, instance=hello.instance, large_packets_lost=lost)
         async with stream:
             await self._send_on(stream, first)
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)

@@ -2,13 +2,15 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import trio
 
 from p2pdist.origin.retry_pace import CONNECT_SECONDS
-from p2pdist.shared.packet_size import limit_packets
+from p2pdist.shared.packet_size import large_packets_missing, limit_packets
 
 Stream: TypeAlias = trio.SSLStream[trio.SocketStream]
 
@@ -19,6 +21,11 @@ class ConnectionLostError(Exception):
 
 class HandshakeStalledError(ConnectionLostError):
     """TCP stands, but what TLS needs does not arrive."""
+
+    def __init__(self, message: str, *, large_packets_missing: bool) -> None:
+        """``large_packets_missing``: the kernel has what follows on full packets, and none of these."""
+        super().__init__(message)
+        self.large_packets_missing = large_packets_missing
 
 
 @dataclass
@@ -40,7 +47,8 @@ async def open_first(address: OriginAddress, tcp_seconds: float) -> Stream:
     with trio.fail_after(CONNECT_SECONDS):
         with trio.fail_after(tcp_seconds):
             tcp = await trio.open_tcp_stream(address.host, address.port, local_address=address.local_address)
-        return await _secured(tcp, address)
+        with _closed_if_it_fails(tcp):
+            return await _secured(tcp, address)
 
 
 async def open_beside(
@@ -53,22 +61,30 @@ async def open_beside(
     deadline = trio.current_time() + CONNECT_SECONDS
     with trio.fail_after(tcp_seconds):
         tcp = await _connect_beside(other.transport_stream, packet_bytes, address.local_address)
+    with _closed_if_it_fails(tcp):
+        try:
+            with trio.fail_at(deadline):
+                return await _secured(tcp, address)
+        except trio.TooSlowError as error:
+            missing = large_packets_missing(tcp.socket)
+            raise HandshakeStalledError("the server did not answer in time", large_packets_missing=missing) from error
+
+
+@contextmanager
+def _closed_if_it_fails(tcp: trio.SocketStream) -> Iterator[None]:
     try:
-        with trio.fail_at(deadline):
-            return await _secured(tcp, address)
-    except trio.TooSlowError as error:
-        raise HandshakeStalledError("the server did not answer in time") from error
+        yield
+    except BaseException:  # cancellation too: nothing else would close this socket
+        tcp.socket.close()
+        raise
 
 
 async def _secured(tcp: trio.SocketStream, address: OriginAddress) -> Stream:
     stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
     try:
         await stream.do_handshake()
-    except BaseException as error:  # cancellation too: nothing else would close this socket
-        tcp.socket.close()
-        if isinstance(error, trio.BrokenResourceError | ssl.SSLError | ssl.CertificateError):
-            raise ConnectionLostError(f"TLS with the server failed: {cause(error)}") from error
-        raise
+    except (trio.BrokenResourceError, ssl.SSLError, ssl.CertificateError) as error:
+        raise ConnectionLostError(f"TLS with the server failed: {cause(error)}") from error
     return stream
 
 

@@ -17,6 +17,7 @@ from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond, packet_bytes
 from bandwidth.core.window_renewal import WindowRenewal
+from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.business_reports import BusinessReports
 from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
 from seed_server.line.path_packets import PathPackets
@@ -141,7 +142,7 @@ class SiteRate:
         self.control = ControlBudget(now)
         """What goes to the site besides data; it takes the same line's room."""
         self.path = PathPackets()
-        """Which packets get through to the site."""
+        """Which packets get through to the site's PCs."""
         self.times = times or SiteTimes()
         self._decided_at: float | None = None
         self._answered_at = float("-inf")
@@ -212,9 +213,9 @@ class SiteRate:
             self.configured or (None if self._decided_at is None else self.capacity(self._decided_at))
         )
 
-    def packet_bytes(self, now: float) -> int:
-        """Return the size of packets that suits the line."""
-        return min(packet_bytes(self.capacity(now)), self.path.most_bytes(now))
+    def packet_bytes(self, endpoint: EndpointId, now: float) -> int:
+        """Return the size of packets that suits the line, and passes to ``endpoint``."""
+        return min(packet_bytes(self.capacity(now)), self.path.most_bytes(endpoint, now))
 
     @property
     def wanted(self) -> BytesPerSecond:

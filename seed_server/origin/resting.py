@@ -13,8 +13,8 @@ ANSWERED_SECONDS = 0.5  # who fetches is pinged 10 to 20 times a second
 LINE_WAS_DOWN = "the line was down: connect again"
 NOTHING_ARRIVES = "nothing of a piece arrived: connect again"
 LARGE_PACKETS_CURE = (
-    "let ICMP 'fragmentation needed' through, or set the right MTU, on the way to this site; meanwhile smaller packets "
-    "are used, and nothing else is lost"
+    "let ICMP 'fragmentation needed' through, or set the right MTU, on the way there; meanwhile smaller packets are "
+    "used, and nothing else is lost"
 )
 
 log = structlog.get_logger()
@@ -30,19 +30,20 @@ def end_resting(live: LiveSite, now: float) -> None:
         if link is None or link not in live.sending or not link.rests or now - session.heard_at >= ANSWERED_SECONDS:
             continue
         if link.nothing_arrived and live.rate.path.vanished(session.endpoint, session.packet_bytes, now):
-            _log_lost(live, session, session.packet_bytes)
+            _log_lost(live, session, session.packet_bytes, now)
         session.end(NOTHING_ARRIVES if link.nothing_arrived else LINE_WAS_DOWN)
 
 
 def believe_lost(live: LiveSite, session: Session, now: float) -> None:
-    """Use smaller packets at a site: an endpoint says that full ones do not reach it."""
-    if live.rate.path.found_by_endpoint(now):
-        _log_lost(live, session, LARGEST_PACKET_BYTES)
+    """Use smaller packets to an endpoint that says that full ones do not reach it; to its site if another one does."""
+    if live.rate.path.found_by_endpoint(session.endpoint, now):
+        _log_lost(live, session, LARGEST_PACKET_BYTES, now)
 
 
-def _log_lost(live: LiveSite, session: Session, packet_bytes: int) -> None:
+def _log_lost(live: LiveSite, session: Session, packet_bytes: int, now: float) -> None:
+    whole_site = live.rate.path.lost_at_site(len(live.sessions), now)
     log.warning(
-        "full packets do not get through to a site",
+        "full packets do not get through to a site" if whole_site else "full packets do not get through to a PC",
         site=live.site.name,
         endpoint=session.endpoint,
         packet_bytes=packet_bytes,

@@ -266,13 +266,13 @@ class OriginServer:
             raise RefusedError(DENIED)
         self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
-        session.packet_bytes = live.rate.packet_bytes(trio.current_time())
+        session.packet_bytes = live.rate.packet_bytes(session.endpoint, trio.current_time())
         welcome = Welcome(
             server_name=self._settings.name,
             site=live.site.name,
             timestamp_version=self._fleet.timestamp_version,
             packet_bytes=session.packet_bytes,
-            large_packets_lost=live.rate.path.large_are_lost(trio.current_time()),
+            large_packets_lost=live.rate.path.large_are_lost(session.endpoint, trio.current_time()),
             at=self._clock.now(),
         )
         conversation = ControlConversation(
@@ -302,7 +302,8 @@ class OriginServer:
         session, live = known
         if hello.large_packets_lost:
             believe_lost(live, session, trio.current_time())
-        allow_fragments(connection.socket, allowed=live.rate.path.large_are_lost(trio.current_time()))
+        lost = live.rate.path.large_are_lost(session.endpoint, trio.current_time())
+        allow_fragments(connection.socket, allowed=lost)
         link = DataLink(connection)
         live.attach(session, link, trio.current_time())
         try:

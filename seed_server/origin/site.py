@@ -372,7 +372,7 @@ class LiveSite:
             learned_at=None if memory is None else wall_clock - memory.age_seconds,
             round_trip_seconds=None if memory is None else memory.round_trip_seconds,
             loss_share=None if memory is None else memory.loss_share,
-            large_packets_lost=self.rate.path.large_are_lost(now),
+            large_packets_lost=self.rate.path.lost_at_site(len(self.sessions), now),
         )
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:

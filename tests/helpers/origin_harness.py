@@ -140,11 +140,12 @@ class Lab:
         await control.send(hello(identity.local_address, **changes))
         return control, await control.expect(Welcome)
 
-    async def data(self, identity: Identity) -> Connection:
+    async def data(self, identity: Identity, *, large_packets_lost: bool = False) -> Connection:
         """Open a data connection."""
         data = await self.connect(self.own_context(identity), identity.local_address)
         data.data = True
-        await data.send(DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=False))
+        first = DataHello(protocol=PROTOCOL_VERSION, instance=INSTANCE, large_packets_lost=large_packets_lost)
+        await data.send(first)
         return data
 
     async def endpoint(self, identity: Identity | None = None, **changes: Any) -> Endpoint:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.site_rate import Line, Policy, SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
@@ -90,7 +91,7 @@ def check(site: SiteRate, sending: set[str], now: float) -> None:
     if policy.ceiling is not None and policy.floor <= policy.ceiling:
         assert decision.allowance <= policy.ceiling
     assert 0.05 <= site.sample_seconds <= 0.1
-    assert 576 <= site.packet_bytes(now) <= 1_500
+    assert 576 <= site.packet_bytes(EndpointId("a" * 26), now) <= 1_500
 
 
 @settings(max_examples=150, deadline=None)

@@ -221,7 +221,7 @@ class Welcome(Message, frozen=True, tag="welcome"):
     packet_bytes: Annotated[int, msgspec.Meta(ge=SMALLEST_PACKET_BYTES, le=LARGEST_PACKET_BYTES)]
     """Size of the IP packets on the data connection: small on a slow line, so that a VoIP packet waits less."""
     large_packets_lost: bool
-    """Full packets do not get through to the site; ``packet_bytes`` takes that into account."""
+    """Full packets do not get through to the endpoint, or to its site; ``packet_bytes`` takes that into account."""
     at: ServerTime
     """The server's time, seconds since 1970. A PC whose clock shows another opens no window; no clock is set by it."""
 
@@ -329,7 +329,7 @@ class DataHello(Message, frozen=True, tag="data"):
     instance: Instance
     """As in the hello of the control connection: it belongs to that one."""
     large_packets_lost: bool
-    """An earlier data connection ended before its TLS handshake did: full packets do not seem to arrive."""
+    """Here and in the last day, a TLS handshake did not end because full packets, and only these, were missing."""
 
 
 class Piece(Message, frozen=True, tag="piece"):

@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from bandwidth.core.states import State
+from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.wire.messages import (
@@ -26,6 +27,7 @@ from seed_server.origin.data_link import SLICE_BYTES
 from seed_server.origin.site import LiveSite
 from tests.helpers.origin_endpoint import (
     Connection,
+    Identity,
     Ping,
     keep_fetching,
     packed,
@@ -306,3 +308,29 @@ class TestTheLine:
         lab.server.replace_sites(site_map(self.SITES.format(8.0)))
         assert "site map" in await endpoint.control.closed()
         assert (await lab.endpoint(endpoint.identity)).welcome.site == "branch"
+
+    async def test_one_pc_that_says_full_packets_are_lost_gets_small_ones_and_two_change_the_site_s(
+        self, tmp_path: Path
+    ) -> None:
+        async with running_lab(tmp_path, sites=self.SITES.format(100.0)) as lab:
+            first, second, third = lab.identity(), lab.identity(), lab.identity()
+
+            async def told(identity: Identity) -> tuple[int, bool]:
+                _, welcome = await lab.control(identity)
+                return welcome.packet_bytes, welcome.large_packets_lost
+
+            async def says(identity: Identity) -> None:
+                await told(identity)
+                await lab.data(identity, large_packets_lost=True)
+                (live,) = lab.server._fleet._live.values()
+                while live.sessions[identity.endpoint].link is None:  # noqa: ASYNC110 - it tells nobody
+                    await trio.sleep(0.005)
+
+            await says(first)
+            assert await told(second) == (LARGEST_PACKET_BYTES, False)
+            assert await told(first) == (SAFE_PACKET_BYTES, True)
+            (live,) = lab.server._fleet._live.values()
+            assert not live.limit_row(trio.current_time(), 0.0).large_packets_lost
+            await says(second)
+            assert live.limit_row(trio.current_time(), 0.0).large_packets_lost
+            assert await told(third) == (SAFE_PACKET_BYTES, True)

@@ -14,6 +14,7 @@ import trio
 
 from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.origin import client as origin_client
+from p2pdist.origin import opening
 from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import Disconnected
 from p2pdist.origin.opening import OriginAddress
@@ -311,12 +312,14 @@ async def test_the_data_connection_says_which_control_connection_it_belongs_to()
     assert hellos[1] == DataHello(protocol=PROTOCOL_VERSION, instance="0" * 32, large_packets_lost=False)
 
 
-async def test_after_a_data_connection_whose_handshake_never_ends_the_next_one_has_small_packets(
-    mock_clock: trio.testing.MockClock,
-) -> None:
+async def data_after_a_stall(mock_clock: trio.testing.MockClock, sites: list[str]) -> list[tuple[bool, bool]]:
+    """Return whether each data connection has small packets, and whether it says that full ones are lost.
+
+    ``sites``: what the welcomes name, one for each. The first data connection's handshake never ends.
+    """
     mock_clock.rate = 30.0  # the handshake's time limit is long for a test
     connections = 0
-    found: list[tuple[object, int]] = []
+    found: list[tuple[bool, bool]] = []
     seen = trio.Event()
 
     async def handle(tcp: trio.SocketStream) -> None:
@@ -330,17 +333,42 @@ async def test_after_a_data_connection_whose_handshake_never_ends_the_next_one_h
         side = Side(trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True))
         first = messages.decode_hello(await side.receive())
         if isinstance(first, ControlHello):
-            await side.send(WELCOME)
+            site = sites[min(connections // 2, len(sites) - 1)]
+            await side.send(msgspec.structs.replace(WELCOME, site=site))
+            await side.closed()
         else:
-            found.append((first, tcp.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)))
-            seen.set()
-        await side.closed()
+            segment_bytes = tcp.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+            found.append((segment_bytes <= SAFE_PACKET_BYTES - 40, first.large_packets_lost))
+            if len(found) == len(sites) - 1:
+                seen.set()
+        await trio.aclose_forcefully(side.stream)
 
     async with client_of(handle, deadline_seconds=300.0):
         await seen.wait()
-    (hello, segment_bytes) = found[0]
-    assert hello == DataHello(protocol=PROTOCOL_VERSION, instance="0" * 32, large_packets_lost=True)
-    assert segment_bytes <= SAFE_PACKET_BYTES - 40
+    return found[: len(sites) - 1]
+
+
+async def test_a_handshake_that_never_ends_makes_the_next_packets_small_and_proves_nothing(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    found = await data_after_a_stall(mock_clock, ["branch", "branch", "branch"])
+    assert found == [(True, False), (False, False)]
+
+
+async def test_where_the_kernel_sees_that_only_full_packets_are_missing_packets_stay_small_and_the_server_is_told(
+    mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "large_packets_missing", lambda _: True)
+    found = await data_after_a_stall(mock_clock, ["branch", "branch", "branch"])
+    assert found == [(True, True), (True, True)]
+
+
+async def test_what_was_found_about_packets_at_one_site_is_not_said_at_another(
+    mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "large_packets_missing", lambda _: True)
+    found = await data_after_a_stall(mock_clock, ["branch", "branch", "home", "home"])
+    assert found == [(True, True), (False, False), (False, False)]
 
 
 async def test_lost_data_connection_takes_the_control_connection_with_it() -> None:

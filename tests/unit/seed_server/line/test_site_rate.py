@@ -12,6 +12,7 @@ from bandwidth.core.decision import FIRST_RATE
 from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.site_rate import (
     DRAINING_PART,
     EGRESS_RULE,
@@ -356,9 +357,10 @@ def test_windows_are_renewed_when_the_line_is_free_again() -> None:
 
 
 def test_learned_line_decides_the_packets() -> None:
-    assert SiteRate(Line(BytesPerSecond(250_000)), 0.0).packet_bytes(0.0) == 1_000
-    assert SiteRate(Line(BytesPerSecond(16_000)), 0.0).packet_bytes(0.0) == 576
-    assert SiteRate(Line(), 0.0).packet_bytes(0.0) == 1_500
+    pc = EndpointId("a" * 26)
+    assert SiteRate(Line(BytesPerSecond(250_000)), 0.0).packet_bytes(pc, 0.0) == 1_000
+    assert SiteRate(Line(BytesPerSecond(16_000)), 0.0).packet_bytes(pc, 0.0) == 576
+    assert SiteRate(Line(), 0.0).packet_bytes(pc, 0.0) == 1_500
 
 
 def recorded_rows() -> list[tuple[float, dict[str, float], dict[str, LinkView], float]]:

@@ -6,28 +6,35 @@ from typing import Any, cast
 from structlog.testing import capture_logs
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
+from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.path_packets import PathPackets
 from seed_server.origin.resting import ANSWERED_SECONDS, LINE_WAS_DOWN, NOTHING_ARRIVES, believe_lost, end_resting
 from seed_server.origin.site import LiveSite, Session
+
+PC, OTHER = EndpointId("a" * 26), EndpointId("b" * 26)
 
 
 class Pc:
     """A session, as far as is asked here."""
 
-    def __init__(self, live: Any, *, rests: bool = True, nothing_arrived: bool = False) -> None:
-        self.endpoint = "a" * 26
-        self.packet_bytes = live.rate.path.most_bytes(0.0)
+    def __init__(
+        self, live: Any, *, rests: bool = True, nothing_arrived: bool = False, endpoint: EndpointId = PC
+    ) -> None:
+        self.endpoint = endpoint
+        self.packet_bytes = live.rate.path.most_bytes(self.endpoint, 0.0)
         self.link = SimpleNamespace(rests=rests, nothing_arrived=nothing_arrived)
         self.heard_at = 0.0
         self.ended: list[str] = []
         self.end = self.ended.append
-        live.sessions = {self.endpoint: self}
+        live.sessions[self.endpoint] = self
         live.sending = [self.link]
 
 
 def site() -> LiveSite:
     path = PathPackets()
-    return cast("LiveSite", SimpleNamespace(site=SimpleNamespace(name="branch"), rate=SimpleNamespace(path=path)))
+    return cast(
+        "LiveSite", SimpleNamespace(site=SimpleNamespace(name="branch"), rate=SimpleNamespace(path=path), sessions={})
+    )
 
 
 def test_one_that_rests_although_its_endpoint_answers_is_made_anew() -> None:
@@ -58,8 +65,10 @@ def test_where_no_full_packet_ever_arrives_smaller_ones_follow_and_it_is_logged_
             pc.heard_at = now
             end_resting(live, now)
             assert pc.ended == [NOTHING_ARRIVES]
-    assert live.rate.path.most_bytes(6.0) == SAFE_PACKET_BYTES
+    assert live.rate.path.most_bytes(PC, 6.0) == SAFE_PACKET_BYTES
+    assert live.rate.path.large_are_lost(PC, 6.0)
     (line,) = logged
+    assert line["event"] == "full packets do not get through to a site"
     assert (line["site"], line["packet_bytes"]) == ("branch", LARGEST_PACKET_BYTES)
     assert "fragmentation needed" in line["cure"]
 
@@ -70,5 +79,16 @@ def test_an_endpoint_that_found_out_by_itself_is_believed() -> None:
     with capture_logs() as logged:
         believe_lost(live, session, 0.0)
         believe_lost(live, session, 1.0)
-    assert live.rate.path.most_bytes(1.0) == SAFE_PACKET_BYTES
+    assert live.rate.path.most_bytes(PC, 1.0) == SAFE_PACKET_BYTES
     assert len(logged) == 1
+
+
+def test_one_of_several_pcs_does_not_change_the_packets_of_the_others() -> None:
+    live = site()
+    sessions = [cast("Session", Pc(live, endpoint=endpoint)) for endpoint in (PC, OTHER)]
+    with capture_logs() as logged:
+        believe_lost(live, sessions[0], 0.0)
+        assert live.rate.path.most_bytes(OTHER, 0.0) == LARGEST_PACKET_BYTES
+        believe_lost(live, sessions[1], 1.0)
+    assert [line["event"].rpartition(" ")[2] for line in logged] == ["PC", "site"]
+    assert live.rate.path.most_bytes(EndpointId("c" * 26), 1.0) == SAFE_PACKET_BYTES
