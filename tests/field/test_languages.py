@@ -18,10 +18,12 @@ from bench import catalogs
 from p2pdist.commands.main import p2pdist
 from p2pdist.commands.views import why_view
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
-from p2pdist.shared.language import TRANSLATIONS, use
+from p2pdist.shared.language import TRANSLATIONS, in_words, span, use
 from p2pdist.status.reasons import WhyReason
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_view import fleet_tables
+from seed_server.commands.token_commands import token_table
+from seed_server.store.rows import TokenRow
 from tests.helpers.large_fleet import large_fleet
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -110,6 +112,53 @@ def test_columns_stay_in_line_though_signs_are_two_columns_wide() -> None:
     table = [line for line in rows if ":" not in line]
     assert len(table) == 25
     assert {cell_len(line.rstrip()) for line in table} == {cell_len(table[0].rstrip())}
+
+
+@pytest.mark.parametrize("closed", catalogs.CLOSED_LISTS)
+def test_every_value_of_a_closed_list_is_read_in_japanese(closed) -> None:
+    use("ja")
+    assert {member.value for member in closed if in_words(member.value) == member.value} <= {"VPN", "Wi-Fi"}
+
+
+def test_the_table_of_tokens_is_in_japanese() -> None:
+    rows = [
+        TokenRow(
+            token_id="5f0c6a1b92d4",
+            made_at=1_799_990_000.0,
+            made_by="root",
+            uses_left=20,
+            expires_at=1_800_000_000.0,
+            tags=("kiosk",),
+            approval=approval,
+            revoked_at=None,
+            enrolled=(),
+        )
+        for approval in (False, True)
+    ]
+    use("ja")
+    console = Console(file=io.StringIO(), width=240)
+    console.print(token_table(rows, 1_799_996_400.0))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert f"あと {span(3600)}" in shown
+    assert "有効（承認が必要）" in shown
+    for english in ("token", "state", "expires", "open", "approval", " in "):
+        assert english not in shown, english
+
+
+def test_one_thing_has_one_word() -> None:
+    texts = [text for message in catalogs.read("ja") if message.id for text in _texts(message.string)]
+    for instead, word in (
+        ("端末", "PC"),
+        ("版", "バージョン"),
+        ("元に戻", "ロールバック"),
+        ("復元済", "ロールバック済み"),
+    ):
+        assert not [text for text in texts if instead in text], f"write: {word}"
+
+
+def _texts(string: str | list[str] | tuple[str, ...]) -> list[str]:
+    return [string] if isinstance(string, str) else list(string)
 
 
 def _program(name: str) -> list[str]:
