@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.signed import (
     AnswerDocument,
@@ -75,8 +75,7 @@ def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -
         words = tr("none of the {answered} PCs that have answered needs any of it", answered=len(answered))
         parts.append(Text(words, style="dim"))
     if len(pairs) > most_rows:
-        more = len(pairs) - most_rows
-        words = trn("… and {number} more line: see --json", "… and {number} more lines: see --json", more)
+        words = tr("… and {number} more: see --json", number=len(pairs) - most_rows)
         parts.append(Text(words, style="dim"))
     return Group(*parts)
 
