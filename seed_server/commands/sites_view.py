@@ -118,7 +118,9 @@ def site_tables(
 def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
     """Return what a person has to put right at the sites."""
     if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
-        note = f"{tr(LARGE_PACKETS_NOTE)}: {', '.join(lost)}. {tr(LARGE_PACKETS_HINT)}"
+        note = tr(
+            "{note}: {sites}. {hint}", note=tr(LARGE_PACKETS_NOTE), sites=", ".join(lost), hint=tr(LARGE_PACKETS_HINT)
+        )
         yield Text(note, style="yellow")
     if shared := [site.limit.site for site in sites if site.shared_identities]:
         note = tr(

@@ -1,5 +1,6 @@
 """Screens in the language of whoever reads them: nothing is left out, nothing is cut, and tools read English."""
 
+import ast
 import gettext
 import io
 import json
@@ -8,6 +9,7 @@ import re
 import string
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,6 +27,7 @@ from seed_server.commands.status_view import fleet_tables
 from seed_server.commands.token_commands import token_table
 from seed_server.store.rows import TokenRow
 from tests.helpers.large_fleet import large_fleet
+from tests.helpers.sources import ROOT
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -146,6 +149,23 @@ def test_the_table_of_tokens_is_in_japanese() -> None:
         assert english not in shown, english
 
 
+COMMANDS = [path for package in catalogs.PACKAGES for path in sorted((ROOT / package / "commands").glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_no_table_has_a_heading_that_no_catalog_knows(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        headings: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_column":
+            headings = node.args[:1]
+        elif isinstance(node, ast.For) and "add_column" in ast.unparse(node):
+            headings = [part for group in ast.walk(node.iter) if isinstance(group, ast.Tuple) for part in group.elts]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_table":
+            headings = node.args
+        english = [part.value for part in headings if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        assert not {word for word in english if word.strip()} - {"LAN"}, "write: tr(…)"
+
+
 def test_one_thing_has_one_word() -> None:
     texts = [text for message in catalogs.read("ja") if message.id for text in _texts(message.string)]
     for instead, word in (
@@ -157,8 +177,8 @@ def test_one_thing_has_one_word() -> None:
         assert not [text for text in texts if instead in text], f"write: {word}"
 
 
-def _texts(string: str | list[str] | tuple[str, ...]) -> list[str]:
-    return [string] if isinstance(string, str) else list(string)
+def _texts(string: str | list[str] | tuple[str, ...] | None) -> list[str]:
+    return [string] if isinstance(string, str) else list(string or ())
 
 
 def _program(name: str) -> list[str]:
