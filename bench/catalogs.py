@@ -29,14 +29,18 @@ from babel.messages.pofile import read_po, write_po
 
 from bandwidth.core.states import Reason, State
 from p2pdist.install.order import StepKind
+from p2pdist.install.restart_times import RestartBy
 from p2pdist.install.schedule import TimingReason
 from p2pdist.limiter.lan_policy import NOT_SERVED, LanReason
 from p2pdist.pc.network import Medium
-from p2pdist.shared.language import CATALOGS, DOMAIN, NOUNS, TRANSLATIONS, UNITS
+from p2pdist.shared.language import CATALOGS, DOMAIN, LEVELS, NOUNS, PLACES, TRANSLATIONS, UNITS
+from p2pdist.shared.manifest.publication_order import OrderRefusal
 from p2pdist.shared.state_words import STATE_WORDS
+from p2pdist.shared.statement_check import StatementFault
 from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+from seed_server.commands.sites_view import LARGE_PACKETS_HINT, LARGE_PACKETS_NOTE, SHARED_IDENTITIES_NOTE
 
 UNUSED_HEADERS = tuple(
     f'"{name}'
@@ -49,10 +53,10 @@ PACKAGES = ("p2pdist", "seed_server")
 KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
-    WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind,
+    WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
+    StatementFault, OrderRefusal,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
-LEVELS = ("error", "warning")  # of what is found in a recipe
 SPEAKING = (
     "p2pdist/daemon", "p2pdist/identity", "p2pdist/install", "p2pdist/limiter", "p2pdist/local_api", "p2pdist/network",
     "p2pdist/origin", "p2pdist/settings.py", "p2pdist/shared", "p2pdist/status", "p2pdist/transfer", "p2pdist/trust",
@@ -67,11 +71,14 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
         yield from _asked_for(_tree(path))
     for closed in CLOSED_LISTS:
         yield from (str(member.value) for member in closed)
+    yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE)
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
     yield from LEVELS
     yield from UNITS
+    yield from PLACES
+    yield "."
     yield from (f"{{number}} {noun}" for noun in NOUNS)
     yield "English"  # translated by the language's own name: `language.use` looks whether a terminal has its signs
 

@@ -20,8 +20,11 @@ class Copies:
         if not self.others and not self.refused:
             return ""
         names = _listed([f"{other.hostname} ({other.address})" for other in self.others]) or "another PC"
-        served = "While that lasts, the server serves one of them at a time"
-        served += ", and now not this one." if self.refused else ", now this one."
+        served = (
+            "While that lasts, the server serves one of them at a time, and now not this one."
+            if self.refused
+            else "While that lasts, the server serves one of them at a time, now this one."
+        )
         return (
             f"This PC's identity is used by {names} too: a disk was copied after it was enrolled, or the key was "
             f"stolen. {served} On each of these PCs but one, stop the daemon and run, with a new token: "

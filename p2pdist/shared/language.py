@@ -25,14 +25,26 @@ LANGUAGES = (ENGLISH, *TRANSLATIONS)
 MIN_TEMPLATE_LETTERS = 4  # outside of its values: a shorter message, such as "{}: {}", would fit anything
 MOST_JOINED = 7  # sentences in one text: place, level, key, and what is wrong with it
 _JOINT = re.compile(r"(; |: )")
-MAX_SENTENCE_CHARS = 1_000  # longer texts are an installer's output or somebody's attempt: shown as they are
-_COUNTS = re.compile(r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes)")
+MAX_SENTENCE_CHARS = 1_000  # of a line; longer ones are an installer's output or somebody's attempt: shown as they are
+MAX_LINES = 100  # of one text, likewise; an error lists what is wrong in a file line by line
+_COUNTS = re.compile(
+    r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes|line|column)"
+)
 """Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
+_NAMES = re.compile(r"(?:name|program|shown|unit|version|newest|there|what|role|key|strip)[0-9]*")
+"""Values with such names are no sentences: else "{name} is missing" would swallow all that ends with these words."""
+MOST_NAME_BLANKS = 3  # in such a value: C:\\Program Files\\Acme Agent\\agent.exe
+_NO_NAME = r"(?i:it|nothing|this|that|these|what)\b"
+_WORD_VALUES = re.compile(r"(?:state|kind|reason|level|severity)[0-9]*")
+"""Values that may be a single word of a closed list. Elsewhere a bare word is a key or a name, and stays as it is."""
+LEVELS = ("error", "warning")  # of what is found in a file: the single words that stand between joints
+PLACES = ("{place}, line {line}", "{place}, line {line}, column {column}")
+"""Where in a file something is wrong, as errors begin."""
 UNITS = ("s", "m", "h", "d")
 _SPAN = re.compile(r"[0-9]+(?:\.[0-9])? [smhd](?: [0-9]+ [smhd])?")
 """A duration, as `duration_text` writes it."""
 _UNIT = re.compile(r"[smhd]")
-NOUNS = ("error", "warning", "item", "piece", "PC", "other PC")
+NOUNS = ("error", "warning", "item", "piece", "file", "PC", "other PC")
 _COUNTED = re.compile(rf"([0-9]+) ({'|'.join(NOUNS)})s?")
 """So many of something, as `texts.counted` writes it."""
 _PLACEHOLDER = re.compile(r"\{([a-z_]+[0-9]*)\}")
@@ -52,10 +64,27 @@ class Catalog(gettext.GNUTranslations):
 
     def finished(self, sentence: str) -> str:
         """Return the translation of a sentence that already has its values; itself where none is known."""
+        if "\n" in sentence and sentence not in self._catalog:
+            lines = sentence.split("\n")
+            return "\n".join(map(self._line, lines)) if len(lines) <= MAX_LINES else sentence
         if not sentence or len(sentence) > MAX_SENTENCE_CHARS:
             return sentence
         known = self._known(sentence)
         return self._joined(sentence) if known == sentence else known
+
+    def _part(self, said: str, joint: str) -> str:
+        """Return the translation of a part of a text; a sentence may have got its full stop by the joining."""
+        if _is_key(said):
+            return self.gettext(said) if said in LEVELS and joint == ": " else said
+        known = self._known(said)
+        if known == said and said.endswith(".") and (without := self._known(said[:-1])) != said[:-1]:
+            return f"{without}{self.gettext('.')}"
+        return known
+
+    def _line(self, line: str) -> str:
+        """Return one line of a text with several: indented as it was."""
+        said = line.strip()
+        return line.replace(said, self.finished(said), 1) if said else line
 
     def _known(self, sentence: str) -> str:
         """Return the translation of one sentence; itself where none is known."""
@@ -68,9 +97,12 @@ class Catalog(gettext.GNUTranslations):
         for pattern, translation in self.templates:
             if found := pattern.fullmatch(sentence):
                 # a value may be a sentence too, and is always shorter: this ends
-                values = {name: self.finished(value) for name, value in found.groupdict().items()}
+                values = {name: self._value(name, value) for name, value in found.groupdict().items()}
                 return translation.format(**values)
         return sentence
+
+    def _value(self, name: str, value: str) -> str:
+        return value if _is_key(value) and not _WORD_VALUES.fullmatch(name) else self.finished(value)
 
     def _joined(self, text: str) -> str:
         """Return a text that was joined of several sentences, each as far as it is known."""
@@ -81,12 +113,17 @@ class Catalog(gettext.GNUTranslations):
         while start < len(parts):
             for end in range(len(parts), start, -2):  # the longest that is known; a single one is taken as it is
                 said = "".join(parts[start:end])
-                known = self._known(said)
+                known = self._part(said, "".join(parts[end : end + 1]))
                 if known != said or end == start + 1:
                     shown += known + "".join(parts[end : end + 1])
                     start = end + 1
                     break
         return shown
+
+
+def _is_key(text: str) -> bool:
+    """Return whether a part of a sentence is a bare word, and so perhaps a key of a file: ``version`` stays that."""
+    return not re.search(r"\s", text)
 
 
 def _letters(message: str) -> bool:
@@ -105,8 +142,16 @@ def _pattern(message: str) -> re.Pattern[str]:
             pattern += f"(?P={part})"
         else:
             seen.add(part)
-            pattern += f"(?P<{part}>[0-9.]+)" if _COUNTS.fullmatch(part) else f"(?P<{part}>.*?)"
+            pattern += f"(?P<{part}>{_value_pattern(part)})"
     return re.compile(pattern, re.DOTALL)
+
+
+def _value_pattern(name: str) -> str:
+    if _COUNTS.fullmatch(name):
+        return "[0-9.]+"
+    if _NAMES.fullmatch(name):
+        return rf"(?!{_NO_NAME})\S*?(?:(?<![:;,]) \S*?){{0,{MOST_NAME_BLANKS}}}?"  # and no joint
+    return ".*?"
 
 
 @functools.cache

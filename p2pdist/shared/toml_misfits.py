@@ -53,7 +53,7 @@ def _misfits(value: Any, kind: inspect.Type, path: KeyPath) -> Iterator[Misfit]:
         return
     problems = [_of_scalar(value, one) for one in kinds if not isinstance(one, inspect.NoneType)]
     if problems and all(problems):
-        yield Misfit(path, f"{_name(path)}: {_shown(value)} {problems[0]}.")
+        yield Misfit(path, f"{_name(path)}: {problems[0]}.")
 
 
 def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: KeyPath) -> Iterator[Misfit]:
@@ -62,7 +62,7 @@ def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: K
         tags = {str(one.tag): one for one in structs}
         tag = value.get(struct.tag_field)
         if struct.tag_field not in value:
-            yield Misfit(path, f"{_place(path)}it needs {struct.tag_field}; {_listed(tags, 'ones')}", of_value=False)
+            yield Misfit(path, f"{_place(path)}it needs {struct.tag_field}; {_listed(tags)}", of_value=False)
             return
         if not isinstance(tag, str) or tag not in tags:
             yield _unknown_value(tag, tags, (*path, struct.tag_field))
@@ -77,7 +77,7 @@ def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: K
         elif key not in known:
             nearest = _nearest(key, known)
             meant.add(nearest)
-            hint = f"did you mean {nearest!r}?" if nearest else _listed(known, "keys")
+            hint = f"did you mean {nearest!r}?" if nearest else _listed(known, keys=True)
             yield Misfit((*path, key), f"unknown key {_shown(key)}; {hint}", of_value=False)
     for key, field in fields.items():
         if field.required and key not in value and key not in meant:
@@ -85,11 +85,12 @@ def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: K
 
 
 def _unknown_value(value: Any, known: Iterable[str], path: KeyPath) -> Misfit:
-    within = f" in {_dotted(path[:-1])}" if path[:-1] else ""
     nearest = _nearest(value, known) if isinstance(value, str) else None
-    listed = _listed(known, "ones")
-    hint = f"did you mean {nearest!r}? {listed[0].upper()}{listed[1:]}" if nearest else listed
-    return Misfit(path, f"unknown {path[-1] if path else 'value'} {_shown(value)}{within}; {hint}")
+    hint = f"did you mean {nearest!r}? Known ones are {_sorted(known)}." if nearest else _listed(known)
+    word, shown = path[-1] if path else "value", _shown(value)
+    if place := _dotted(path[:-1]):
+        return Misfit(path, f"unknown {word} {shown} in {place}; {hint}")
+    return Misfit(path, f"unknown {word} {shown}; {hint}")
 
 
 def _of_list(value: list[Any], kind: inspect.ListType | inspect.VarTupleType, path: KeyPath) -> Iterator[Misfit]:
@@ -107,29 +108,31 @@ def _of_dict(value: dict[str, Any], kind: inspect.DictType, path: KeyPath) -> It
 
 
 def _of_scalar(value: Any, kind: inspect.Type) -> str | None:
-    """Return what is wrong, to follow the value; None: nothing."""
+    """Return what is wrong, with the value in it; None: nothing."""
+    shown = _shown(value)
     match kind:
         case inspect.LiteralType():
-            return f"is no text; {_listed(map(str, kind.values), 'ones').rstrip('.')}"
+            return f"{shown} is no text; {_listed(map(str, kind.values)).rstrip('.')}"
         case inspect.BoolType():
-            return None if isinstance(value, bool) else "is neither true nor false (without quotes)"
+            return None if isinstance(value, bool) else f"{shown} is neither true nor false (without quotes)"
         case inspect.StrType():
             if not isinstance(value, str):
-                return "is no text; put it in quotes"
-            return _of_size(len(value), kind.min_length, kind.max_length, "characters")
+                return f"{shown} is no text; put it in quotes"
+            problem = _of_size(len(value), kind.min_length, kind.max_length, "characters")
+            return problem and f"{shown} {problem}"
         case inspect.IntType() | inspect.FloatType():
             return _of_number(value, kind)
         case inspect.ListType() | inspect.VarTupleType():
-            return "is no list; write it in brackets: [ … ]"
+            return f"{shown} is no list; write it in brackets: [ … ]"
         case inspect.StructType() | inspect.DictType():
-            return "is no table"
+            return f"{shown} is no table"
     return None  # msgspec looks at what is not known here
 
 
 def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | None:
-    whole = isinstance(kind, inspect.IntType)
+    whole, shown = isinstance(kind, inspect.IntType), _shown(value)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        return f"is no {'whole ' if whole else ''}number (without quotes)"
+        return f"{shown} is no whole number (without quotes)" if whole else f"{shown} is no number (without quotes)"
     least, most = kind.ge, kind.le
     if kind.lt is not None and whole:
         most = kind.lt - 1
@@ -139,11 +142,11 @@ def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | N
     if is_number and not over and not under:
         return None
     if least is not None and most is not None:
-        return f"is not from {_number(least)} to {_number(most)}"
+        return f"{shown} is not from {_number(least)} to {_number(most)}"
     limits: list[tuple[str, float | None]]
     limits = [("at least", least), ("over", kind.gt), ("at most", most), ("under", kind.lt)]
     words = [f"{word} {_number(limit)}" for word, limit in limits if limit is not None]
-    return f"is not {' and '.join(words)}" if words else "is no number"
+    return f"{shown} is not {' and '.join(words)}" if words else f"{shown} is no number"
 
 
 def _number(number: float) -> str:
@@ -165,8 +168,13 @@ def _nearest(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)), None)
 
 
-def _listed(known: Iterable[str], what: str) -> str:
-    return f"known {what} are {', '.join(sorted(known))}."
+def _listed(known: Iterable[str], *, keys: bool = False) -> str:
+    values = _sorted(known)
+    return f"known keys are {values}." if keys else f"known ones are {values}."
+
+
+def _sorted(known: Iterable[str]) -> str:
+    return ", ".join(sorted(known))
 
 
 def _name(path: KeyPath) -> str:

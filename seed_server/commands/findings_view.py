@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.signed import (
     AnswerDocument,
@@ -57,23 +58,25 @@ def _endpoint_document(findings: Findings, endpoint: EndpointRow) -> TemplateEnd
 def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -> RenderableType:
     """Return the tables for people: items × counts, then the PCs that need something, with reasons."""
     template, answered = findings.template, findings.by_endpoint
-    items = _table("item", "needed", "not needed", "not asked", "no answer")
+    items = _table(tr("item"), tr("needed"), tr("not needed"), tr("not asked"), tr("no answer"))
     for item in template.items:
         one = _item_document(findings, item.label)
         counts = (one.needed, one.not_needed, one.not_applicable, one.unanswered)
         items.add_row(Text(item.label), *(Text(str(count)) for count in counts))
-    needing = _table("host", "endpoint", "site", "needs", "because")
+    needing = _table(tr("host"), tr("endpoint"), tr("site"), tr("needs"), tr("because"))
     pairs = [(pc, row) for pc in findings.endpoints for row in answered.get(pc.endpoint_id, []) if row.needed]
     for pc, row in pairs[:most_rows]:
-        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label, row.reason)
-        needing.add_row(*(Text(printable(cell)) for cell in cells))
+        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label)
+        needing.add_row(*(Text(printable(cell)) for cell in cells), Text(in_words(printable(row.reason))))
     parts: list[RenderableType] = [Text(f"{template.name}: {template.title}", style="bold"), items]
     if pairs:
         parts += ["", needing]
     elif answered:
-        parts.append(Text(f"none of the {len(answered)} PCs that have answered needs any of it", style="dim"))
+        words = tr("none of the {answered} PCs that have answered needs any of it", answered=len(answered))
+        parts.append(Text(words, style="dim"))
     if len(pairs) > most_rows:
-        parts.append(Text(f"… and {len(pairs) - most_rows} more: see --json", style="dim"))
+        words = tr("… and {number} more: see --json", number=len(pairs) - most_rows)
+        parts.append(Text(words, style="dim"))
     return Group(*parts)
 
 

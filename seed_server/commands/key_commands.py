@@ -66,7 +66,12 @@ def new_command(role: Literal["patches", "profiles"], keys: Path, encrypt_keys: 
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the new key", confirm=True)
     made = make_key(keys, role, passphrase)
-    say(f"Made the {role} key {short(made.keyid)}; it {'is' if passphrase else 'is NOT'} encrypted.")
+    key = short(made.keyid)
+    say(
+        f"Made the {role} key {key}; it is encrypted."
+        if passphrase
+        else f"Made the {role} key {key}; it is NOT encrypted."
+    )
     say(f"Next, on the server: seed-server keys set {role} --add {made.public.name} --prepare BUNDLE")
 
 

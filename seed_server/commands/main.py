@@ -174,7 +174,7 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
 seed_server.add_command(token_group)
 
 
-@seed_server.command("status", short_help="Show patches × endpoints, bytes by source, sites.")
+@seed_server.command("status", short_help="Show how far each patch is, and what needs a person.")
 @home_option
 @click.argument("patch", required=False)
 @json_option

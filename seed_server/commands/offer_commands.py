@@ -6,6 +6,7 @@ import click
 from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.options import (
@@ -86,8 +87,11 @@ def withdraw_command(
 
 
 def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
-    for_good = " for good" if withdrawn.for_good else ""
-    say(f"{', '.join(map(str, withdrawn.patches)) or patch} is withdrawn{for_good}. Where it is installed, it stays.")
+    patches = ", ".join(map(str, withdrawn.patches)) or patch
+    if withdrawn.for_good:
+        say(f"{patches} is withdrawn for good. Where it is installed, it stays.")
+    else:
+        say(f"{patches} is withdrawn. Where it is installed, it stays.")
     if withdrawn.dependents:
         say(f"Waiting for it, where it is not installed: {', '.join(map(str, withdrawn.dependents))}.")
     if not withdrawn.for_good:
@@ -138,15 +142,16 @@ def list_command(context: Context, as_json: bool) -> None:
         say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
         return
     table = plain_table()
-    for column in ("patch", "version"):
+    for column in (tr("patch"), tr("version")):
         table.add_column(column, overflow="fold")
-    table.add_column("state", no_wrap=True)
-    table.add_column("severity", no_wrap=True)
-    table.add_column("note", overflow="fold")
+    table.add_column(tr("state"), no_wrap=True)
+    table.add_column(tr("severity"), no_wrap=True)
+    table.add_column(tr("note"), overflow="fold")
+    words = {"offered": tr("offered"), "withdrawn": tr("withdrawn"), "superseded": tr("superseded")}
     for offer in offers:
         manifest = offer.manifest
-        severity = "emergency" if manifest.schedule.emergency else manifest.severity
-        state = Text(offer.state, style=_STATE_STYLES[offer.state])
+        severity = tr("an emergency") if manifest.schedule.emergency else in_words(manifest.severity)
+        state = Text(words[offer.state], style=_STATE_STYLES[offer.state])
         table.add_row(manifest.patch_id, manifest.version, state, severity, Text(_note(offer)))
     wide_terminal().print(table)
 
@@ -156,9 +161,9 @@ def _note(offer: Offer) -> str:
     if offer.withdrawal is not None:
         parts.append(f"{utc_minute(offer.withdrawal.at)}: {printable(offer.withdrawal.reason)}")
     if offer.for_good:
-        parts.append("for good")
+        parts.append(tr("for good"))
     if offer.superseded_by is not None:
-        parts.append(f"by {offer.superseded_by}")
+        parts.append(tr("by {patch}", patch=offer.superseded_by))
     return "; ".join(parts) or offer.manifest.title
 
 

@@ -12,7 +12,7 @@ from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_error
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.language import in_words
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.commands.json_answers.operations import (
     FindingDocument,
@@ -264,17 +264,22 @@ def _finding_document(finding: Finding) -> FindingDocument:
 
 
 def _show(published: Published) -> None:
-    verb, patch = "Repaired" if published.repaired else "Published", published.patch
+    patch = published.patch
     if len(published.payloads) == 1:
-        say(f"{verb} {patch.patch_id} {patch.version}: {patch.file_name}, {bytes_text(patch.length_bytes)}")
-        say(f"{counted(patch.piece_count, 'piece')}, SHA-256 {patch.sha256}")
+        _say_done(published, f"{patch.file_name}, {bytes_text(patch.length_bytes)}")
+        click.echo(f"{in_words(counted(patch.piece_count, 'piece'))}, SHA-256 {patch.sha256}")
         _show_same_bytes(published)
         return
-    say(f"{verb} {patch.patch_id} {patch.version}: {len(published.payloads)} files")
+    _say_done(published, counted(len(published.payloads), "file"))
     for payload in published.payloads:
-        words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or "any other"
-        say(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
+        words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or tr("any other")
+        click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
     _show_same_bytes(published)
+
+
+def _say_done(published: Published, content: str) -> None:
+    patch = f"{published.patch.patch_id} {published.patch.version}"
+    say(f"Repaired {patch}: {content}" if published.repaired else f"Published {patch}: {content}")
 
 
 def _show_same_bytes(published: Published) -> None:

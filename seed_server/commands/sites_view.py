@@ -104,7 +104,7 @@ def site_tables(
             *([_times(limit)] if wide else []),
         )
         if not wide:
-            times = f" ({_times(limit)})" if _times(limit) else ""
+            times = tr(" ({times})", times=_times(limit)) if _times(limit) else ""
             below.append(Text.assemble((f"{limit.site}: ", "bold" if active else "dim"), reason, (times, "dim")))
     total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
     sent = sum(site.wan_bytes for site in sites)
@@ -118,11 +118,13 @@ def site_tables(
 def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
     """Return what a person has to put right at the sites."""
     if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
-        note = f"{in_words(LARGE_PACKETS_NOTE)}: {', '.join(lost)}. {in_words(LARGE_PACKETS_HINT)}"
+        note = tr(
+            "{note}: {sites}. {hint}", note=tr(LARGE_PACKETS_NOTE), sites=", ".join(lost), hint=tr(LARGE_PACKETS_HINT)
+        )
         yield Text(note, style="yellow")
     if shared := [site.limit.site for site in sites if site.shared_identities]:
         note = tr(
-            "{note}: {sites}; see seed-server endpoints", note=in_words(SHARED_IDENTITIES_NOTE), sites=", ".join(shared)
+            "{note}: {sites}; see seed-server endpoints", note=tr(SHARED_IDENTITIES_NOTE), sites=", ".join(shared)
         )
         yield Text(note, style="red")
 
@@ -141,8 +143,12 @@ def _line(limit: SiteLimitRow, now: float, *, dated: bool) -> str:
 
 def _times(limit: SiteLimitRow) -> str:
     longest = sorted(limit.seconds.items(), key=lambda item: -item[1])
-    parts = [f"{span(seconds)} {in_words(cause)}" for cause, seconds in longest[:REASONS_SHOWN] if seconds >= 1]
-    return ", ".join(parts)
+    parts = [
+        tr("{duration} {reason}", duration=span(seconds), reason=in_words(cause))
+        for cause, seconds in longest[:REASONS_SHOWN]
+        if seconds >= 1
+    ]
+    return tr(", ").join(parts)
 
 
 class SiteCharts:

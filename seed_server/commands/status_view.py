@@ -200,12 +200,12 @@ def _patch_head(status: FleetStatus, patch: ServedPayload) -> Text:
     title = f" {printable(patch.title)}" if patch.title else ""
     return Text.assemble(
         (f"{patch.patch_id} {patch.version}", "bold"),
-        f"{title}, {in_words(patch.severity)}, {bytes_text(patch.length_bytes)}: ",
+        f"{title}{tr(', ')}{in_words(patch.severity)}{tr(', ')}{bytes_text(patch.length_bytes)}: ",
         (
             tr("verified on {number} of {all} endpoints", number=verified, all=covered.total),
             "green" if verified else "",
         ),
-        f"; {', '.join(counts)}" if counts else "",
+        f"{tr('; ')}{tr(', ').join(counts)}" if counts else "",
     )
 
 

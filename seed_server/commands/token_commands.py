@@ -5,7 +5,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
-from p2pdist.shared.language import span
+from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
@@ -14,7 +14,7 @@ from seed_server.commands.texts import counted, plain_table, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
-from seed_server.store.rows import TokenRow
+from seed_server.store.rows import TokenRow, TokenState
 
 _STATE_STYLES = {"open": "green", "revoked": "red"}
 
@@ -113,20 +113,27 @@ def revoke_command(context: Context, token_id: str) -> None:
     say(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
 
 
+def _state_words(state: TokenState, *, approval: bool) -> str:
+    words = {"open": tr("open"), "used": tr("used up"), "expired": tr("expired"), "revoked": tr("revoked")}[state]
+    return tr("{state}, asks for approval", state=words) if approval else words
+
+
 def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
     """Return the table of tokens for people."""
     table = plain_table()
-    for column in ("token", "state", "made", "expires"):
+    for column in (tr("token"), tr("state"), tr("made"), tr("expires")):
         table.add_column(column, no_wrap=True)
-    table.add_column("uses left", justify="right", no_wrap=True)
-    for column in ("by", "tags", "enrolled"):
+    table.add_column(tr("uses left"), justify="right", no_wrap=True)
+    for column in (tr("made by"), tr("tags"), tr("enrolled")):
         table.add_column(column, overflow="fold")
     for token in tokens:
         state = token.state(now)
-        left = "in " + span(token.expires_at - now) if state == "open" else utc_minute(token.expires_at)
+        left = utc_minute(token.expires_at)
+        if state == "open":
+            left = tr("in {duration}", duration=span(token.expires_at - now))
         table.add_row(
             token.token_id,
-            Text(state + (", asks for approval" if token.approval else ""), style=_STATE_STYLES.get(state, "dim")),
+            Text(_state_words(state, approval=token.approval), style=_STATE_STYLES.get(state, "dim")),
             utc_minute(token.made_at),
             left,
             str(token.uses_left),

@@ -1,5 +1,6 @@
 """Screens in the language of whoever reads them: nothing is left out, nothing is cut, and tools read English."""
 
+import ast
 import gettext
 import io
 import json
@@ -8,6 +9,7 @@ import re
 import string
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,11 +20,14 @@ from bench import catalogs
 from p2pdist.commands.main import p2pdist
 from p2pdist.commands.views import why_view
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
-from p2pdist.shared.language import TRANSLATIONS, use
+from p2pdist.shared.language import TRANSLATIONS, in_words, span, use
 from p2pdist.status.reasons import WhyReason
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_view import fleet_tables
+from seed_server.commands.token_commands import token_table
+from seed_server.store.rows import TokenRow
 from tests.helpers.large_fleet import large_fleet
+from tests.helpers.sources import ROOT
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -110,6 +115,70 @@ def test_columns_stay_in_line_though_signs_are_two_columns_wide() -> None:
     table = [line for line in rows if ":" not in line]
     assert len(table) == 25
     assert {cell_len(line.rstrip()) for line in table} == {cell_len(table[0].rstrip())}
+
+
+@pytest.mark.parametrize("closed", catalogs.CLOSED_LISTS)
+def test_every_value_of_a_closed_list_is_read_in_japanese(closed) -> None:
+    use("ja")
+    assert {member.value for member in closed if in_words(member.value) == member.value} <= {"VPN", "Wi-Fi"}
+
+
+def test_the_table_of_tokens_is_in_japanese() -> None:
+    rows = [
+        TokenRow(
+            token_id="5f0c6a1b92d4",
+            made_at=1_799_990_000.0,
+            made_by="root",
+            uses_left=20,
+            expires_at=1_800_000_000.0,
+            tags=("kiosk",),
+            approval=approval,
+            revoked_at=None,
+            enrolled=(),
+        )
+        for approval in (False, True)
+    ]
+    use("ja")
+    console = Console(file=io.StringIO(), width=240)
+    console.print(token_table(rows, 1_799_996_400.0))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert f"あと {span(3600)}" in shown
+    assert "有効（承認が必要）" in shown
+    for english in ("token", "state", "expires", "open", "approval", " in "):
+        assert english not in shown, english
+
+
+COMMANDS = [path for package in catalogs.PACKAGES for path in sorted((ROOT / package / "commands").glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_no_table_has_a_heading_that_no_catalog_knows(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        headings: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_column":
+            headings = node.args[:1]
+        elif isinstance(node, ast.For) and "add_column" in ast.unparse(node):
+            headings = [part for group in ast.walk(node.iter) if isinstance(group, ast.Tuple) for part in group.elts]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_table":
+            headings = node.args
+        english = [part.value for part in headings if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        assert not {word for word in english if word.strip()} - {"LAN"}, "write: tr(…)"
+
+
+def test_one_thing_has_one_word() -> None:
+    texts = [text for message in catalogs.read("ja") if message.id for text in _texts(message.string)]
+    for instead, word in (
+        ("端末", "PC"),
+        ("版", "バージョン"),
+        ("元に戻", "ロールバック"),
+        ("復元済", "ロールバック済み"),
+    ):
+        assert not [text for text in texts if instead in text], f"write: {word}"
+
+
+def _texts(string: str | list[str] | tuple[str, ...] | None) -> list[str]:
+    return [string] if isinstance(string, str) else list(string or ())
 
 
 def _program(name: str) -> list[str]:

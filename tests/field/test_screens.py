@@ -160,14 +160,14 @@ def test_a_broken_site_map_is_said_where_people_look(tmp_path: Path, command: st
     assert problem["urgent"]
 
 
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_each_mistake_of_a_site_map_has_a_line_of_its_own(tmp_path: Path, language: str) -> None:
+@pytest.mark.parametrize(("language", "place"), [("en", ", line "), ("ja", "（")])
+def test_each_mistake_of_a_site_map_has_a_line_of_its_own(tmp_path: Path, language: str, place: str) -> None:
     home = _home(tmp_path)
     home.sites.write_text('[[site]]\nnam = "leeds"\nnetwork = ["10.1.0.0/24"]\n')
     use(language)
     for command in ("status", "sites"):
         said = _run(home, command).stdout
-        places = [line.count(f"{home.sites}, line ") for line in said.splitlines()]
+        places = [line.count(f"{home.sites}{place}") for line in said.splitlines()]
         assert sum(places) > 1
         assert max(places) == 1, said
         assert "?/" not in said

@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-from p2pdist.shared.language import ENGLISH, LANGUAGES, MAX_SENTENCE_CHARS, catalog_of, in_words, tr, trn, use, wanted
+from p2pdist.shared.language import (
+    ENGLISH,
+    LANGUAGES,
+    MAX_LINES,
+    MAX_SENTENCE_CHARS,
+    catalog_of,
+    in_words,
+    tr,
+    trn,
+    use,
+    wanted,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +83,52 @@ def test_a_terminal_that_cannot_show_the_language_gets_english(monkeypatch: pyte
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="cp932"))
     use("ja")
     assert tr("state") == "状態"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "a.toml, line 3, column 1: error: payload: the file changed while it was read",
+            "a.toml（3 行目、1 列目）: エラー: payload: 読み取り中にファイルが変更されました",
+        ),
+        (
+            "severity: unknown severity 'urgent'; known ones are critical, high, low, medium.",
+            "severity: severity に 'urgent' は使えません。使える値: critical, high, low, medium",
+        ),
+        ("version: 2.1 is no text; put it in quotes.", "version: 2.1 は文字列ではありません。引用符で囲んでください。"),
+        ("it is missing; line: 3", "it is missing; line: 3"),
+        ("title: done; site: error", "title: done; site: error"),
+        (
+            "This cannot be published. Correct it and try again:\n  a, line 2: title is missing; add it.",
+            "公開できません。修正してもう一度実行してください:\n  a（2 行目）: title がありません。追加してください。",
+        ),
+    ],
+)
+def test_a_text_of_parts_is_neither_half_translated_nor_are_its_keys_words(said: str, shown: str) -> None:
+    use("ja")
+    assert in_words(said) == shown
+
+
+def test_a_name_in_a_sentence_holds_no_sentence() -> None:
+    use("ja")
+    assert in_words("acme 2.0 is installed") == "acme 2.0 がインストールされています"
+    assert in_words("C:\\Program Files\\Acme Agent\\agent.exe is missing").endswith("agent.exe がありません")
+    said = "one way for a PC to say that it is installed"
+    assert in_words(said) == said
+    assert in_words("nothing here: nothing is installed").startswith("nothing here: ")
+
+
+def test_a_value_is_translated_where_it_is_a_state_and_not_where_it_is_a_name() -> None:
+    use("ja")
+    assert (
+        in_words("acme 1.0 cannot be deferred: it is installed.")
+        == "acme 1.0 は延期できません（状態: インストール済み）。"
+    )
+    assert in_words("site is not installed") == "site はインストールされていません"
+
+
+def test_a_text_of_very_many_lines_is_somebody_s_attempt() -> None:
+    use("ja")
+    said = "\n".join(["the disk is full"] * (MAX_LINES + 1))
+    assert in_words(said) == said
