@@ -133,13 +133,15 @@ class _Service:
         origin.replace_templates(names)
 
     async def watch_denied(self, origin: OriginServer) -> None:
-        """Drop endpoints that the operator has just denied."""
+        """Drop endpoints that the operator has just denied or forgotten."""
         seen = -1
         while True:
             try:
                 version = await trio.to_thread.run_sync(self.database.data_version)
                 if version != seen:
+                    connected = origin.connected  # before the look: who enrols meanwhile is not meant
                     endpoints = await trio.to_thread.run_sync(self.database.endpoints)
+                    origin.drop_forgotten(connected - {EndpointId(row.endpoint_id) for row in endpoints})
                     origin.drop_denied({EndpointId(row.endpoint_id) for row in endpoints if row.denied})
                     seen = version
             except UserError as error:

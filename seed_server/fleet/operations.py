@@ -246,15 +246,18 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
     denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
     """
-    known = named_endpoint(context, endpoint)
-    if known.denied and not known.pending:
-        raise UserError(f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED)
-    if known.connected and is_serving(context.home):
-        raise UserError(
-            f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon first.",
-            FaultKind.REFUSED,
-        )
-    with context.database() as database:
+    with context.database() as database, database.batch():  # so that nothing changes between the look and the deed
+        known = named_endpoint(context, endpoint)
+        if known.denied and not known.pending:
+            raise UserError(
+                f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED
+            )
+        if known.connected and is_serving(context.home):
+            raise UserError(
+                f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon "
+                "first.",
+                FaultKind.REFUSED,
+            )
         database.forget_endpoint(known.endpoint_id)
     log.info("endpoint forgotten", endpoint=known.endpoint_id)
     return known

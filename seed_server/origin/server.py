@@ -45,6 +45,7 @@ from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
 
 STOPPING = "the seed server is stopping"
+NOT_ENROLLED = "this PC is not enrolled here: enrol it with a new token"
 OUR_FAULT = "the seed server has a problem of its own: try again later"
 
 log = structlog.get_logger()
@@ -171,6 +172,18 @@ class OriginServer:
         """Refuse exactly these endpoints from now on, and end their connections."""
         self._fleet.drop_denied(denied)
 
+    @property
+    def connected(self) -> set[EndpointId]:
+        """The endpoints that have a control connection now."""
+        return self._fleet.connected
+
+    def drop_forgotten(self, forgotten: AbstractSet[EndpointId]) -> None:
+        """End the connections of endpoints that are not enrolled any more."""
+        for endpoint in forgotten:
+            if (known := self._fleet.session(endpoint)) is not None:
+                log.warning("dropping an endpoint that was forgotten", endpoint=endpoint)
+                known[0].end(NOT_ENROLLED)
+
     async def _keep_records(self, scope: trio.CancelScope) -> None:
         with scope:
             await self._records.run()
@@ -261,7 +274,7 @@ class OriginServer:
     async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
         row = await trio.to_thread.run_sync(self._database.endpoint, connection.endpoint)
         if row is None:
-            raise RefusedError("this PC is not enrolled here: enrol it with a new token")
+            raise RefusedError(NOT_ENROLLED)
         if row.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
         self.known_addresses.note(connection.address)

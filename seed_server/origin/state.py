@@ -146,6 +146,11 @@ class OriginState:
 
     # --- endpoints ----------------------------------------------------------------------
 
+    @property
+    def connected(self) -> set[EndpointId]:
+        """The endpoints that are connected now."""
+        return set(self._sessions)
+
     def session(self, endpoint: EndpointId) -> tuple[Session, LiveSite] | None:
         """Return a connected endpoint with its site."""
         return self._sessions.get(endpoint)

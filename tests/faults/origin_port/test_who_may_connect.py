@@ -8,6 +8,7 @@ import pytest
 import trio
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import (
     Piece,
 )
@@ -88,6 +89,14 @@ class TestWhoMayConnect:
         await bad.data.closed()
         await good.want(patch)
         assert await fetch(lab, good, patch, 3) == [0, 1, 2]
+
+    async def test_no_longer_when_forgotten_while_connected(self, lab: Lab) -> None:
+        forgotten, other = await lab.endpoint(), await lab.endpoint()
+        assert lab.server.connected == {forgotten.identity.endpoint, other.identity.endpoint}
+        lab.database.forget_endpoint(forgotten.identity.endpoint)
+        lab.server.drop_forgotten({forgotten.identity.endpoint, EndpointId("z" * 26)})
+        assert "not enrolled" in await forgotten.control.closed()
+        assert lab.server.connected == {other.identity.endpoint}
 
     async def test_again_when_allowed_again(self, lab: Lab) -> None:
         identity = lab.identity()

@@ -28,9 +28,14 @@ class Dropped:
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[set[EndpointId]](8)
+        self.connected = set[EndpointId]()
+        self.forgotten = set[EndpointId]()
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
         self.send.send_nowait(denied)
+
+    def drop_forgotten(self, forgotten: set[EndpointId]) -> None:
+        self.forgotten = forgotten
 
 
 async def test_denials_are_seen_again_after_the_database_could_not_be_read(
@@ -51,6 +56,26 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
             other.execute("UPDATE endpoints SET denied = 1")
             other.close()
             assert await dropped.receive.receive() == {ENDPOINT}
+            nursery.cancel_scope.cancel()
+
+
+async def test_who_is_connected_and_was_forgotten_is_dropped(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    dropped, nothing, other = Dropped(), cast("Any", None), EndpointId("b" * 26)
+    dropped.connected = {ENDPOINT, other}
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_endpoint(ENDPOINT, "pc-1", 0.0)
+        database.add_endpoint(other, "pc-2", 0.0)
+        service = _Service(nothing, nothing, database, nothing, nothing, nothing, nothing)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(service.watch_denied, cast("OriginServer", dropped))
+            await dropped.receive.receive()
+            assert dropped.forgotten == set()
+            with Database.open(tmp_path / "state.db") as operators:
+                operators.forget_endpoint(ENDPOINT)
+            await dropped.receive.receive()
+            assert dropped.forgotten == {ENDPOINT}
             nursery.cancel_scope.cancel()
 
 

@@ -1,6 +1,8 @@
 """`seed_server.fleet.operations`: who did it is in the log, and what is not acceptable changes nothing."""
 
+import contextlib
 import inspect
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,13 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.names import named_endpoint
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.store.rows import EndpointRow, SeenRow
 from tests.helpers.fake_clock import FakeClock
 
 ADA = Actor.local_user("ada")
@@ -140,6 +144,37 @@ def test_a_token_is_accepted_at_its_bounds(context: Context) -> None:
     with context.database() as database:
         assert database.spend_token(made.token.secret, made.expires_at - 1) == "accepted"
         assert database.token_tags(made.token.secret) == made.tags == tags
+
+
+def test_nobody_connects_between_the_look_at_a_pc_and_its_being_forgotten(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = named_endpoint
+
+    def looked(context: Context, text: str) -> EndpointRow:
+        row = look(context, text)
+        server = sqlite3.connect(context.home.database, timeout=0.0)
+        with contextlib.closing(server), pytest.raises(sqlite3.OperationalError, match="locked"):
+            server.execute("UPDATE endpoints SET connected = 1")
+        return row
+
+    monkeypatch.setattr(operations, "named_endpoint", looked)
+    assert operations.forget_endpoint(context, ADA, "pc-1").endpoint_id == ENDPOINT
+    with context.database() as database:
+        assert database.endpoints() == []
+
+
+@pytest.mark.parametrize("serving", [True, False])
+def test_who_is_connected_is_not_forgotten(context: Context, monkeypatch: pytest.MonkeyPatch, serving: bool) -> None:
+    with context.database() as database, database.batch():
+        seen = SeenRow(site="hq", address="127.0.0.2", software="test", connected=True, last_seen_at=1.0)
+        database.seen(ENDPOINT, seen)
+    monkeypatch.setattr(operations, "is_serving", lambda _home: serving)
+    if serving:
+        with pytest.raises(UserError, match="is connected, so it is not gone"):
+            operations.forget_endpoint(context, ADA, "pc-1")
+    else:  # a server that was killed has left it so
+        operations.forget_endpoint(context, ADA, "pc-1")
 
 
 def enrolled_with(context: Context, *token_ids: str) -> None:
