@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
 # half of the suite's time is waiting for real processes: three at a time keep two cores busy
-WORKERS ?= 4
+WORKERS ?= 3
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -19,8 +19,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
-	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
-	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
+	@echo 'make test [WORKERS=3]            lint, types, import contracts, and all tests; 0: in one process'
+	@echo 'make coverage [WORKERS=3]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make catalogs                    bring the translations up to date with the sources, and compile them'

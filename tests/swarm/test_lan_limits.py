@@ -40,7 +40,7 @@ async def test_a_rate_holds_also_for_private_addresses(open_endpoint, payload_of
         b.connect(payload, a)
         await b.completed(payload)
         seconds = trio.current_time() - started
-        assert 1.4 < seconds < 4.0
+        assert 1.4 < seconds < 8.0, "about two; a busy machine may need longer, and never less"
         received, sent = await b.engine.lan_bytes()
         assert 4 * MIB < received < 4.4 * MIB
         assert 0 < sent < received / 10
@@ -97,6 +97,12 @@ async def test_refusing_stops_a_transfer_that_runs(open_endpoint, payload_of):
         await b.completed(payload)
 
 
+async def bytes_in_a_second(endpoint):
+    before = (await endpoint.engine.lan_bytes())[0]
+    await trio.sleep(1.0)
+    return (await endpoint.engine.lan_bytes())[0] - before
+
+
 async def test_a_blackout_stops_both_ways_and_ends(open_endpoint, payload_of):
     payload = payload_of(16 * MIB)
     async with open_endpoint() as a, open_endpoint() as b:
@@ -107,10 +113,10 @@ async def test_a_blackout_stops_both_ways_and_ends(open_endpoint, payload_of):
         b.connect(payload, a)
         await b.until(payload, lambda s: s.bytes_from_peers > MIB)
         await b.engine.limit_lan(upload=PROTOCOL_RATE, download=STOPPED, serve=False)
-        await trio.sleep(1.0)
-        before = (await b.engine.lan_bytes())[0]
-        await trio.sleep(1.0)
-        assert (await b.engine.lan_bytes())[0] - before < 1_000
+        with trio.fail_after(10):  # what is under way still arrives
+            while await bytes_in_a_second(b) >= 1_000:
+                pass
+        assert await bytes_in_a_second(b) < 1_000, "and nothing more"
         await a.engine.limit_lan(upload=None, download=None, serve=True)
         await b.engine.limit_lan(upload=None, download=None, serve=True)
         await b.completed(payload)
