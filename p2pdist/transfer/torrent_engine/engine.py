@@ -28,6 +28,7 @@ from p2pdist.transfer.torrent_engine.state import TorrentState
 
 ANSWER_SECONDS = 5.0  # the session's thread answers in milliseconds, or in seconds on a PC short of memory
 REMOVE_SECONDS = 10.0  # open writes are finished first; the file goes after that
+COUNTED_SECONDS = 1.5  # libtorrent adds up what its connections have carried once a second
 STORE_SECONDS = 30.0  # time for a piece's hash and for a slow, busy disk
 STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is added again
 
@@ -258,8 +259,11 @@ class TorrentEngine:
                 answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
                 for torrent, neighbours in zip(connected, answers, strict=True):
                     self._alerts.emit(*torrent.state.observe_peers(neighbours.connected))
-                    still_here = torrent.state.torrent_hash in self._torrents
-                    if still_here and torrent.state.phase == "complete" and neighbours.all_complete:
+                    state = torrent.state
+                    if state.torrent_hash not in self._torrents:
+                        continue
+                    done = state.phase == "complete" and neighbours.all_complete
+                    if state.done_for(done, trio.current_time()) >= COUNTED_SECONDS:
                         _disconnect(torrent.handle)
             return
         log.warning("the torrent engine does not answer", seconds=ANSWER_SECONDS)

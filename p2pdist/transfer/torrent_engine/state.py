@@ -80,6 +80,8 @@ class TorrentState:
     up: Counter = field(default_factory=Counter)
     redundant: Counter = field(default_factory=Counter)
     failed: Counter = field(default_factory=Counter)
+    done_since: float | None = None
+    """Since when all of the neighbours have all; None: one of them lacks something."""
     changed: trio.Event = field(default_factory=trio.Event)
     """Set, and replaced by a new event, whenever something here has changed."""
     removed: bool = False
@@ -91,6 +93,14 @@ class TorrentState:
             return "error"
         # the last pieces may still be in libtorrent's memory: a hash of the file would be wrong now
         return "downloading" if self.activity == "complete" and not self.flushed else self.activity
+
+    def done_for(self, done: bool, now: float) -> float:
+        """Note whether this PC and all neighbours have all, and return for how many seconds they have."""
+        if not done:
+            self.done_since = None
+        elif self.done_since is None:
+            self.done_since = now
+        return 0.0 if self.done_since is None else now - self.done_since
 
     def wake(self) -> None:
         """Wake the tasks that wait for a change."""
