@@ -5,11 +5,13 @@ import ipaddress
 from pathlib import Path
 
 from bandwidth.core.units import MBIT, BytesPerSecond
+from p2pdist.pc.kernel_files import number_in, text_in
 from p2pdist.pc.network import Medium
 
 CARDS = Path("/sys/class/net")
 ROUTES = Path("/proc/net")
 MAX_ROUTE_BYTES = 1 << 20  # ten thousand routes; an office PC has tens
+MAX_CARD_FILE_CHARS = 4_096  # a page: the kernel shows no more in one file
 MOST_MEGABITS = 1_000_000  # 1 Tbit/s: a driver that reports more does not know the rate
 
 _ETHERNET, _LOOPBACK = 1, 772
@@ -20,12 +22,12 @@ _ROUTE_UP, _ROUTE_GATEWAY = 1, 2
 def medium(interface: str, cards: Path = CARDS) -> Medium:
     """Return what ``interface`` is."""
     card = cards / interface
-    kind = _number(card / "type")
+    kind = number_in(card / "type", MAX_CARD_FILE_CHARS)
     if kind == _LOOPBACK:
         return Medium.LOOPBACK
     if (card / "wireless").exists():
         return Medium.WIFI
-    for line in _text(card / "uevent").splitlines():
+    for line in text_in(card / "uevent", MAX_CARD_FILE_CHARS).splitlines():
         name, _, value = line.partition("=")
         if name == "DEVTYPE" and value in _DEVICE_TYPES:
             return _DEVICE_TYPES[value]
@@ -36,7 +38,7 @@ def medium(interface: str, cards: Path = CARDS) -> Medium:
 
 def speed(interface: str, cards: Path = CARDS) -> BytesPerSecond | None:
     """Return the link rate, or None where the card does not tell."""
-    megabits = _number(cards / interface / "speed")
+    megabits = number_in(cards / interface / "speed", MAX_CARD_FILE_CHARS)
     if megabits is None or not 0 < megabits <= MOST_MEGABITS:
         return None
     return BytesPerSecond(megabits * MBIT)
@@ -93,18 +95,3 @@ def gateway6_in(routes: str, interface: str) -> str | None:
 def _text_of(routes: Path) -> str:
     with routes.open() as file:
         return file.read(MAX_ROUTE_BYTES)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open() as file:
-            return file.read(4_096)
-    except (OSError, ValueError):  # a card that is down answers EINVAL
-        return ""
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(_text(path))
-    except ValueError:
-        return None

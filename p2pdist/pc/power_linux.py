@@ -6,6 +6,7 @@ over. (psutil takes the first name that looks like a battery's, and has no word 
 
 from pathlib import Path
 
+from p2pdist.pc.kernel_files import number_in, text_in
 from p2pdist.pc.network import Battery
 
 SUPPLIES = Path("/sys/class/power_supply")
@@ -64,15 +65,8 @@ def _listed(supplies: Path) -> list[Path]:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open() as file:
-            return file.read(MAX_VALUE_CHARS).strip().lower()
-    except (OSError, ValueError):  # a battery that has just been taken out answers ENODEV
-        return ""
+    return text_in(path, MAX_VALUE_CHARS).strip().lower()
 
 
 def _number(path: Path) -> int | None:
-    try:
-        return int(_text(path))
-    except ValueError:
-        return None
+    return number_in(path, MAX_VALUE_CHARS)

@@ -86,6 +86,7 @@ TESTED_IN = {
     "p2pdist/pc/inventory_windows.py": "tests/unit/p2pdist/pc/test_inventory.py",
     "p2pdist/pc/local_facts.py": "tests/field/test_batteries.py",
     "p2pdist/pc/network.py": "tests/unit/p2pdist/pc/test_network_look.py",
+    "p2pdist/pc/kernel_files.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_linux.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_other.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/power.py": "tests/field/test_batteries.py",
