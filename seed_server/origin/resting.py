@@ -7,9 +7,9 @@ while pings on the control connection are answered, for they are small.
 import structlog
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
+from seed_server.line.site_rate import ANSWERING_SECONDS
 from seed_server.origin.site import LiveSite, Session
 
-ANSWERED_SECONDS = 0.5  # who fetches is pinged 10 to 20 times a second
 LINE_WAS_DOWN = "the line was down: connect again"
 NOTHING_ARRIVES = "nothing of a piece arrived: connect again"
 LARGE_PACKETS_CURE = (
@@ -27,7 +27,7 @@ def end_resting(live: LiveSite, now: float) -> None:
     """
     for session in list(live.sessions.values()):
         link = session.link
-        if link is None or link not in live.sending or not link.rests or now - session.heard_at >= ANSWERED_SECONDS:
+        if link is None or link not in live.sending or not link.rests or now - session.heard_at >= ANSWERING_SECONDS:
             continue
         if link.nothing_arrived and live.rate.path.vanished(session.endpoint, session.packet_bytes, now):
             _log_lost(live, session, session.packet_bytes, now)

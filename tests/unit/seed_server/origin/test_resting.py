@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.path_packets import PathPackets
-from seed_server.origin.resting import ANSWERED_SECONDS, LINE_WAS_DOWN, NOTHING_ARRIVES, believe_lost, end_resting
+from seed_server.line.site_rate import ANSWERING_SECONDS
+from seed_server.origin.resting import LINE_WAS_DOWN, NOTHING_ARRIVES, believe_lost, end_resting
 from seed_server.origin.site import LiveSite, Session
 
 PC, OTHER = EndpointId("a" * 26), EndpointId("b" * 26)
@@ -40,7 +41,7 @@ def site() -> LiveSite:
 def test_one_that_rests_although_its_endpoint_answers_is_made_anew() -> None:
     live = site()
     pc = Pc(live)
-    end_resting(live, ANSWERED_SECONDS)
+    end_resting(live, ANSWERING_SECONDS)
     assert pc.ended == [], "it does not answer: the line is down"
     pc.heard_at = 15.0
     end_resting(live, 15.0)
