@@ -41,7 +41,7 @@ async def step_transfers(
         for news in help_news.news():  # before what it has: the server counts the one by the other
             await origin.send(news)
         await transfers.step()
-        neighbours.look_for(transfers.active_torrents())
+        neighbours.look_for(transfers.snapshots())
         for report in reports.news(patches.views(), trio.current_time()):
             await origin.send(report)
         if was_busy and not transfers.busy:

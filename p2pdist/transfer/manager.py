@@ -4,7 +4,7 @@ Carries out the state table of `transfer.states` with the torrent engine and the
 called about once a second and whenever the engine reports something; it never waits for the network.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 import trio
@@ -97,9 +97,8 @@ class Transfers:
                 else:
                     await self._follow(transfer, patches)
                 if transfer.origin_error or transfer.state == "fetching":
-                    transfer.wanted = (
-                        None  # the server may have repaired it, or have withdrawn it for a moment: ask again
-                    )
+                    # the server may have repaired it, or have withdrawn it for a moment: ask again
+                    transfer.wanted = None
             self._dirty = True
         await self.step()
 
@@ -291,6 +290,10 @@ class Transfers:
         """Return the torrents that the engine works on, the most urgent first, for connecting peers."""
         transfers = sorted(self._transfers.values(), key=lambda transfer: transfer.turn)
         return [transfer.snapshot for transfer in transfers if transfer.snapshot is not None]
+
+    def snapshots(self) -> Iterator[TransferSnapshot]:
+        """Return the same in no order, which costs less."""
+        return (transfer.snapshot for transfer in self._transfers.values() if transfer.snapshot is not None)
 
     def held(self) -> frozenset[Held]:
         """Return the patches and torrents of which bytes are, or may be, on this PC."""
