@@ -105,6 +105,7 @@ def _message_seeds() -> Iterator[bytes]:
         messages.Diagnosis("openssl", (messages.DiagnosisAnswer("is old", True, None, "1.0 < 3.0"),)),
         messages.Welcome("server", "hq", 7, 1_500, True, 1.8e9),
         messages.SitePeers(True, [peer], ["b" * 26]),
+        messages.Holders(HASH, ["b" * 26]),
         messages.Unavailable(HASH, "damaged"),
         messages.LinkWatch(None),
         messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0, None),

@@ -2,7 +2,7 @@
 
 from p2pdist import __version__
 from p2pdist.daemon.state import DaemonState
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.shared.identifiers import opaque_tag
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 

@@ -16,6 +16,7 @@ from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.messages import (
+    Holders,
     LinkWatch,
     RepositoryChanged,
     SharedIdentity,
@@ -73,6 +74,8 @@ class OriginEvents:
             await self._welcomed(event)
         elif isinstance(event, SitePeers):
             self._neighbours.server_list(event)
+        elif isinstance(event, Holders):
+            self._neighbours.holders(event)
         elif isinstance(event, RepositoryChanged):
             self._wakeups.trust.ring()
         elif isinstance(event, Unavailable):

@@ -21,8 +21,8 @@ import trio
 import zeroconf
 
 from p2pdist.neighbours.finder import DiscoveryEvent, PeerFound, PeerLost
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.link_filter import receive_from_this_link_only, send_with_all_hops
-from p2pdist.neighbours.peer_book import Announcement
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
 
 SERVICE_TYPE = "_p2pdist._tcp.local."

@@ -2,6 +2,7 @@
 
 Each connection to one more neighbour costs more than it brings here, and two neighbours send the same piece. So all
 endpoints of a site connect to the same few, in an order that the torrent gives: whatever one of them has, reaches all.
+An endpoint that has all connects to nobody: who comes later is told by the server whom to ask.
 """
 
 import hashlib
@@ -10,9 +11,9 @@ from typing import Protocol, TypeVar
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 
-FEW_PIECES = 4  # one megabyte: a neighbour that has a piece of it soon has all
 SPARE_LINK_SECONDS = 5.0  # for so long, few pieces are waited for before one neighbour more is asked …
-MAX_SPARE_LINKS = 3  # … but a slow line is no fault of the neighbours
+MAX_SPARE_LINKS = 3  # … but a slow line is no fault of the neighbours …
+LATER_LINK_SECONDS = 60.0  # … so the others are asked at leisure: one may have it, where no server says which
 
 
 class Placed(Protocol):
@@ -42,4 +43,4 @@ def in_order(torrent_hash: TorrentHash, peers: Iterable[PlacedT], own_place: int
 
 def spare_links(waited_seconds: float) -> int:
     """Return to how many neighbours more than there are pieces to connect, after waiting for so long."""
-    return min(MAX_SPARE_LINKS, int(waited_seconds / SPARE_LINK_SECONDS))
+    return min(MAX_SPARE_LINKS, int(waited_seconds / SPARE_LINK_SECONDS)) + int(waited_seconds / LATER_LINK_SECONDS)

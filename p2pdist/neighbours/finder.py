@@ -5,7 +5,7 @@ from typing import Annotated, Protocol, TypeAlias
 
 import msgspec
 
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.shared.wire.codec import Record
 
 

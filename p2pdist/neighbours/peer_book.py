@@ -12,26 +12,18 @@ with the lower id then waits half as long, so that it does not happen again.
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal
 
-import msgspec
-
-from p2pdist.neighbours.few_pieces import FEW_PIECES, in_order, place_of, spare_links
+from p2pdist.neighbours.few_pieces import in_order, place_of, spare_links
+from p2pdist.neighbours.known_peer import Announcement, KnownPeer, PeerLink, Source, checked
 from p2pdist.neighbours.retries import pause_seconds
 from p2pdist.shared.identifiers import (
     EndpointId,
-    InvalidIdentifierError,
     TorrentHash,
-    parse_endpoint_id,
-    parse_ip_address,
 )
-from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import LEAST_LAN_PORT, MAX_SITE_PEERS, Address, Port, SitePeers
+from p2pdist.shared.wire.messages import FEW_PIECES, MAX_SITE_PEERS, Holders, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
-
-Source: TypeAlias = Literal["mdns", "server"]
-ShortTag = Annotated[str, msgspec.Meta(max_length=64)]
 
 MAX_MDNS_PEERS = 200  # a LAN segment is smaller
 MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this is somebody making up names
@@ -43,18 +35,6 @@ MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
 ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
 FASTEST_REATTEMPT_SECONDS = 1.0  # whatever is announced, a neighbour is not tried more often
 GONE_SHOWN_SECONDS = 60.0  # how long `p2pdist peers` still lists a neighbour that has left
-
-
-class Announcement(Record, frozen=True):
-    """What an endpoint tells its neighbours. Unproven until TLS."""
-
-    endpoint_id: EndpointId
-    address: Address
-    port: Port
-    swarm_tag: ShortTag
-    """Short name of the swarm CA: an endpoint of another swarm is not tried."""
-    site_tag: ShortTag
-    """Short name of the site; empty while unknown."""
 
 
 @dataclass(frozen=True)
@@ -79,61 +59,6 @@ class PeerEntry:
     """Why it is not connected; None while it is."""
 
 
-@dataclass
-class _Link:
-    connected_to: str | None = None
-    """Address of the open connection; the hints may name another one by now."""
-    opened_here: bool = False
-    """Whether this endpoint has opened that connection."""
-    trying: bool = False
-    reason: PeerReason = PeerReason.NOT_TRIED
-    failures: int = 0
-    tried_at: float | None = None
-    next_attempt_at: float = 0.0
-    changed_at: float = 0.0
-
-    @property
-    def connected(self) -> bool:
-        return self.connected_to is not None
-
-    def set_reason(self, reason: PeerReason, now: float) -> None:
-        self.reason = reason
-        self.changed_at = now
-
-
-@dataclass
-class _Peer:
-    endpoint_id: EndpointId
-    order: bytes
-    """Among the neighbours of this endpoint."""
-    place: int
-    hints: dict[Source, Announcement] = field(default_factory=dict)
-    last_hint: Announcement | None = None
-    gone_at: float | None = None
-    turn: int = 0
-    """Counts attempts: picks the next address where the sources name different ones."""
-    links: dict[TorrentHash, _Link] = field(default_factory=dict)
-
-    @property
-    def connected(self) -> bool:
-        return any(link.connected for link in self.links.values())
-
-    @property
-    def failures(self) -> int:
-        return max((link.failures for link in self.links.values()), default=0)
-
-    def addresses(self) -> list[tuple[str, int]]:
-        """Distinct addresses and ports; the one from mDNS is first, for it was heard on this very network."""
-        return list(dict.fromkeys((h.address, h.port) for s in ("mdns", "server") if (h := self.hints.get(s))))
-
-    def current(self) -> tuple[str, int]:
-        addresses = self.addresses()
-        if addresses:
-            return addresses[self.turn % len(addresses)]
-        assert self.last_hint is not None
-        return self.last_hint.address, self.last_hint.port
-
-
 class PeerBook:
     """The neighbours of one endpoint. ``now`` is any clock in seconds that does not go back."""
 
@@ -142,9 +67,11 @@ class PeerBook:
         self._place = place_of(own_id)
         self._swarm_tag = swarm_tag
         self._site_tag = site_tag
-        self._peers: dict[EndpointId, _Peer] = {}
+        self._peers: dict[EndpointId, KnownPeer] = {}
         self._since: dict[TorrentHash, float] = {}
         """Since when neighbours are asked for a torrent."""
+        self._holders: dict[TorrentHash, list[EndpointId]] = {}
+        """Who has all of a torrent that is asked for, as the server says."""
         self._nothing_to_fetch = False
         self.dropped_hints = 0
         """Hints that were ignored: malformed, or over a cap."""
@@ -157,7 +84,7 @@ class PeerBook:
 
     def observe(self, hint: Announcement, source: Source, now: float) -> None:
         """Record an announcement. Its neighbour is due at once, or `FASTEST_REATTEMPT_SECONDS` after the last try."""
-        hint_checked = _checked(hint)
+        hint_checked = checked(hint)
         if hint_checked is None or not self._has_room(hint_checked, source):
             self.dropped_hints += 1
             return
@@ -167,7 +94,7 @@ class PeerBook:
         if peer is None:
             order = hashlib.sha256(f"{self._own_id}{hint_checked.endpoint_id}".encode()).digest()
             place = place_of(hint_checked.endpoint_id)
-            peer = self._peers[hint_checked.endpoint_id] = _Peer(hint_checked.endpoint_id, order, place)
+            peer = self._peers[hint_checked.endpoint_id] = KnownPeer(hint_checked.endpoint_id, order, place)
         peer.hints[source] = peer.last_hint = hint_checked
         peer.gone_at = None
         peer.turn = peer.addresses().index((hint_checked.address, hint_checked.port))
@@ -201,6 +128,10 @@ class PeerBook:
             # after each connection to the server the list begins anew: only a new entry counts as an announcement
             if known_hint is None or (known_hint.address, known_hint.port) != (hint.address, hint.port):
                 self.observe(hint, "server", now)
+
+    def set_holders(self, message: Holders) -> None:
+        """Record who has all of a torrent: they are asked before others, while it is missing here."""
+        self._holders[TorrentHash(message.torrent)] = [EndpointId(endpoint) for endpoint in message.endpoints]
 
     def _has_room(self, hint: Announcement, source: Source) -> bool:
         known = self._peers.get(hint.endpoint_id)
@@ -245,9 +176,13 @@ class PeerBook:
             if most > 0 and pieces <= FEW_PIECES:
                 spare = spare_links(now - self._since.setdefault(torrent_hash, now))
                 room = pieces + spare - links[torrent_hash]
+                holders = self._holders_among(peers, torrent_hash)
+                if holders and not any(peer.is_linked(torrent_hash, now) for peer in holders):
+                    room = max(room, 1)  # whatever the others are good for: here it is for certain
                 if room > 0:
                     few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
-                    wanted += self._due(torrent_hash, few, room, most, now)
+                    others = (peer for peer in few if peer not in holders)
+                    wanted += self._due(torrent_hash, [*holders, *others], room, most, now)
             elif pieces > FEW_PIECES:
                 wanted += self._due(torrent_hash, peers, MAX_LINKS_PER_TORRENT - links[torrent_hash], most, now)
         return wanted
@@ -262,17 +197,23 @@ class PeerBook:
         opened = 0
         for peer in self._peers.values():
             for torrent_hash, link in peer.links.items():
-                opening = link.trying and now < link.next_attempt_at
+                opening = link.is_opening(now)
                 links[torrent_hash] += link.connected or opening
                 opened += link.opened_here or opening
         return links, opened
 
-    def _due(self, torrent_hash: TorrentHash, peers: list[_Peer], room: int, most: int, now: float) -> list[ConnectTo]:
+    def _holders_among(self, peers: list[KnownPeer], torrent_hash: TorrentHash) -> list[KnownPeer]:
+        named = self._holders.get(torrent_hash, [])
+        return [peer for endpoint_id in named for peer in peers if peer.endpoint_id == endpoint_id] if named else []
+
+    def _due(
+        self, torrent_hash: TorrentHash, peers: list[KnownPeer], room: int, most: int, now: float
+    ) -> list[ConnectTo]:
         wanted: list[ConnectTo] = []
         for peer in peers:
             link = peer.links.get(torrent_hash)
             if link is None:
-                link = peer.links[torrent_hash] = _Link(changed_at=now)
+                link = peer.links[torrent_hash] = PeerLink(changed_at=now)
             if link.connected or now < link.next_attempt_at or len(wanted) >= most:
                 continue
             if link.trying:
@@ -293,7 +234,7 @@ class PeerBook:
         for peer in self._peers.values():
             if all(address != known for known, _ in peer.addresses()):
                 continue
-            link = peer.links.setdefault(torrent_hash, _Link())
+            link = peer.links.setdefault(torrent_hash, PeerLink())
             link.connected_to = address
             link.opened_here |= link.trying
             link.trying = False
@@ -314,8 +255,8 @@ class PeerBook:
             if (address, port) in peer.addresses() and link is not None and link.trying:
                 self._failed(peer, torrent_hash, reason, now)
 
-    def _failed(self, peer: _Peer, torrent_hash: TorrentHash, reason: PeerReason, now: float) -> None:
-        link = peer.links.setdefault(torrent_hash, _Link())
+    def _failed(self, peer: KnownPeer, torrent_hash: TorrentHash, reason: PeerReason, now: float) -> None:
+        link = peer.links.setdefault(torrent_hash, PeerLink())
         link.connected_to = None
         link.opened_here = link.trying = False
         link.failures += 1
@@ -324,7 +265,7 @@ class PeerBook:
         link.next_attempt_at = now + pause_seconds(reason, link.failures, jitter)
         peer.turn += 1
 
-    def _verdict(self, peer: _Peer) -> PeerReason | None:
+    def _verdict(self, peer: KnownPeer) -> PeerReason | None:
         """Return why this neighbour is not to be tried at all, or None."""
         if not peer.hints:
             return PeerReason.GONE
@@ -340,6 +281,7 @@ class PeerBook:
     def _prune(self, torrents: Mapping[TorrentHash, int], now: float) -> None:
         self._nothing_to_fetch = not any(torrents.values())
         self._since = {known: since for known, since in self._since.items() if torrents.get(known)}
+        self._holders = {known: holders for known, holders in self._holders.items() if torrents.get(known)}
         for peer in list(self._peers.values()):
             # once nothing is missing, it does not matter how the last connection ended
             over = [
@@ -358,7 +300,7 @@ class PeerBook:
         """Return every known neighbour, by endpoint id."""
         return [self._entry(self._peers[endpoint_id]) for endpoint_id in sorted(self._peers)]
 
-    def _entry(self, peer: _Peer) -> PeerEntry:
+    def _entry(self, peer: KnownPeer) -> PeerEntry:
         address, port = peer.current()
         reason: PeerReason | None = None
         if not peer.connected:
@@ -373,15 +315,3 @@ class PeerBook:
             status="connected" if peer.connected else "not connected",
             reason=reason,
         )
-
-
-def _checked(hint: Announcement) -> Announcement | None:
-    """Return the hint in normal form, or None when it is malformed."""
-    try:
-        endpoint_id = parse_endpoint_id(hint.endpoint_id)
-        address = parse_ip_address(hint.address)
-    except InvalidIdentifierError:
-        return None
-    if not LEAST_LAN_PORT <= hint.port <= 65_535:
-        return None
-    return Announcement(endpoint_id, address, hint.port, hint.swarm_tag, hint.site_tag)

@@ -8,10 +8,11 @@ import trio
 
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
 from p2pdist.neighbours.finder import Finder, PeerFound
-from p2pdist.neighbours.peer_book import Announcement, PeerBook
+from p2pdist.neighbours.known_peer import Announcement
+from p2pdist.neighbours.peer_book import PeerBook
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.messages import SitePeers
+from p2pdist.shared.wire.messages import Holders, SitePeers
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import (
     EngineEvent,
@@ -74,6 +75,11 @@ class Neighbours:
     def server_list(self, change: SitePeers) -> None:
         """Record how the server's list of neighbours has changed."""
         self._book.change_server_list(change, trio.current_time())
+        self._something_new.set()
+
+    def holders(self, message: Holders) -> None:
+        """Record who has all of a torrent, and ask them at once."""
+        self._book.set_holders(message)
         self._something_new.set()
 
     def engine_event(self, event: EngineEvent) -> None:

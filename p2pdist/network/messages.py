@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from p2pdist.neighbours.finder import DiscoveryEvent
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.origin.connection import OriginEvent
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import parse_torrent_hash

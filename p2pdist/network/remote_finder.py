@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from p2pdist.neighbours.finder import DiscoveryEvent
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.network.messages import Announce, DiscoveryState, FromDiscovery
 from p2pdist.network.process import NetworkPart
 from p2pdist.network.window import Windowed

@@ -8,7 +8,7 @@ import structlog
 import trio
 
 from p2pdist.neighbours.discovery import Discovery, open_discovery
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.network.channel import Channel
 from p2pdist.network.messages import (
     MAX_EVENTS_PER_MESSAGE,

@@ -9,6 +9,7 @@ from p2pdist.shared.wire.messages import (
     MAX_COPIES,
     FromEndpoint,
     GoodbyeCause,
+    Holders,
     LinkWatch,
     Message,
     OtherPc,
@@ -32,7 +33,15 @@ class Disconnected(Message, frozen=True, tag="disconnected"):
 
 
 OriginEvent: TypeAlias = (
-    Welcome | SitePeers | RepositoryChanged | Unavailable | LinkWatch | SiteLimit | SharedIdentity | Disconnected
+    Welcome
+    | SitePeers
+    | Holders
+    | RepositoryChanged
+    | Unavailable
+    | LinkWatch
+    | SiteLimit
+    | SharedIdentity
+    | Disconnected
 )
 
 

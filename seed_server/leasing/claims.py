@@ -108,6 +108,17 @@ class SiteClaims:
             self._on_site = self._counted(now)
         return self._on_site
 
+    def holders(self, endpoint: EndpointId, now: float) -> list[EndpointId]:
+        """Return who has all, and serves it; none while ``endpoint`` sees all that it lacks at its neighbours."""
+        asking = self.members.get(endpoint)
+        if asking is None or asking.have | asking.lan_have == self._all:
+            return []
+        return [
+            other
+            for other, member in self.members.items()
+            if member.have == self._all and self._serves(other) and not self._standings.distrusted(other, now)
+        ]
+
     # --- what endpoints say -------------------------------------------------------------
 
     def want(

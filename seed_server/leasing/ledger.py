@@ -119,6 +119,10 @@ class PieceLedger:
         member = self._claims.members.get(endpoint)
         return member is not None and member.have != self._all
 
+    def holders(self, endpoint: EndpointId, now: float) -> list[EndpointId]:
+        """As `SiteClaims.holders`."""
+        return self._claims.holders(endpoint, now)
+
     # --- what endpoints say -------------------------------------------------------------
 
     def want(

@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.log_limit import LOG_LINE_SECONDS, MAX_LOG_SOURCES

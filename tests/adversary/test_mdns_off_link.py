@@ -14,7 +14,7 @@ import zeroconf
 
 from p2pdist.neighbours import discovery
 from p2pdist.neighbours.discovery import SERVICE_TYPE
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.shared.identifiers import EndpointId
 
 # an address of its own: other daemons on this machine must not answer in its place

@@ -71,6 +71,7 @@ TESTED_IN = {
     "p2pdist/neighbours/discovery.py": "tests/swarm/test_discovery.py",
     "p2pdist/neighbours/few_pieces.py": "tests/unit/p2pdist/neighbours/test_peer_book.py",
     "p2pdist/neighbours/finder.py": "tests/swarm/test_discovery.py",
+    "p2pdist/neighbours/known_peer.py": "tests/unit/p2pdist/neighbours/test_peer_book.py",
     "p2pdist/neighbours/retries.py": "tests/unit/p2pdist/neighbours/test_peer_book.py",
     "p2pdist/network/__main__.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/child_process.py": "tests/unit/p2pdist/network/test_process.py",

@@ -5,12 +5,12 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.peer_book import (
     FASTEST_REATTEMPT_SECONDS,
     MAX_CONNECTS_PER_CALL,
     MAX_LINKS_PER_TORRENT,
     MAX_MDNS_PEERS,
-    Announcement,
     PeerBook,
 )
 from p2pdist.shared.identifiers import EndpointId, TorrentHash

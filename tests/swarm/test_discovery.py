@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from p2pdist.neighbours import discovery as module
 from p2pdist.neighbours.discovery import SERVICE_TYPE, Discovery, open_discovery
 from p2pdist.neighbours.finder import PeerFound, PeerLost
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.shared.identifiers import EndpointId
 
 SWARM = "0123456789abcdef"

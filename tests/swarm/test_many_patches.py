@@ -7,16 +7,45 @@ once a second, and connections between PCs that had all, until there was room fo
 from pathlib import Path
 
 import pytest
+import trio
 
-from bench.fleet import open_fleet
+from bench.fleet import Member, open_fleet
 from bench.many_patches import fetch, publish, start_server, stop_endpoints
 
 pytestmark = pytest.mark.processes
 
 NETWORK = "127.0.85"
 PATCHES, PATCH_BYTES = 50, 50_000  # with two neighbours each: more connections than the engine once had room for
+LATER_NETWORK = "127.0.87"
+LATER_PATCHES = 12
+MOST_LATER_SECONDS = 12.0  # about 3 on an idle machine; with the usual few neighbours alone, minutes
 MOST_RATIO = 6.0  # about 2 on an idle machine; it was 15 and more
 LEAST_ONE_FILE_SECONDS = 1.5  # the steps of the daemons: a file that happens to come between two says nothing
+
+
+async def test_who_comes_later_gets_small_patches_from_the_one_that_has_them(tmp_path: Path) -> None:
+    """Of a small patch, those that have it connect to nobody, and others ask few: they must ask the right ones."""
+    async with open_fleet(tmp_path, network=LATER_NETWORK, endpoints=4) as fleet:
+        await start_server(fleet)
+        for k in fleet.endpoints:
+            await fleet.enrol(k)
+        await publish(fleet, tmp_path, [f"small-{number}" for number in range(LATER_PATCHES)], PATCH_BYTES)
+        first, *others = fleet.endpoints
+        await fleet.start_endpoint(first)
+        await fleet.wait_until(lambda: proven(fleet.endpoints[first]) == LATER_PATCHES, 60.0, "the first has all")
+        async with trio.open_nursery() as nursery:
+            for k in others:
+                nursery.start_soon(fleet.start_endpoint, k)
+        begun = trio.current_time()
+        members = list(fleet.endpoints.values())
+        await fleet.wait_until(lambda: all(proven(each) == LATER_PATCHES for each in members), 60.0, "all have all")
+        assert trio.current_time() - begun <= MOST_LATER_SECONDS
+        from_origin = [sum(patch.bytes_from_origin for patch in each.patches) for each in members]
+        assert from_origin[1:] == [0, 0, 0]
+
+
+def proven(member: Member) -> int:
+    return sum(patch.state == "verified" for patch in member.patches)
 
 
 async def test_many_small_patches_are_hardly_slower_than_one_file_of_their_size(tmp_path: Path) -> None:

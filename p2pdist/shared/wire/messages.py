@@ -27,6 +27,8 @@ MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, wit
 MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
 MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the site
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
+FEW_PIECES = 4  # a torrent of so few: one megabyte; a neighbour that has a piece of it soon has all
+MAX_HOLDERS = 2  # one to fetch a small torrent from, and another if the first does not answer
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 40  # with three texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
@@ -244,6 +246,14 @@ class SitePeers(Message, frozen=True, tag="peers"):
     left: Annotated[list[EndpointIdText], msgspec.Meta(max_length=MAX_SITE_PEERS)]
 
 
+class Holders(Message, frozen=True, tag="holders"):
+    """Who of the site has all of a torrent of at most `FEW_PIECES`; answer to a `Want` that sees it nowhere."""
+
+    torrent: Hash
+    endpoints: Annotated[list[EndpointIdText], msgspec.Meta(min_length=1, max_length=MAX_HOLDERS)]
+    """The first one is to be asked first."""
+
+
 class RepositoryChanged(Message, frozen=True, tag="changed"):
     """There is new TUF metadata: refresh."""
 
@@ -345,7 +355,16 @@ FromEndpoint: TypeAlias = (
     Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
 )
 FromServer: TypeAlias = (
-    Welcome | SitePeers | RepositoryChanged | News | Unavailable | LinkWatch | SiteLimit | SharedIdentity | Goodbye
+    Welcome
+    | SitePeers
+    | Holders
+    | RepositoryChanged
+    | News
+    | Unavailable
+    | LinkWatch
+    | SiteLimit
+    | SharedIdentity
+    | Goodbye
 )
 OnDataConnection: TypeAlias = Piece | Goodbye
 

@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from p2pdist.neighbours.few_pieces import FEW_PIECES, MAX_SPARE_LINKS, SPARE_LINK_SECONDS
+from p2pdist.neighbours.few_pieces import LATER_LINK_SECONDS, MAX_SPARE_LINKS, SPARE_LINK_SECONDS
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.peer_book import (
     ATTEMPT_SECONDS,
     FASTEST_REATTEMPT_SECONDS,
@@ -14,12 +15,11 @@ from p2pdist.neighbours.peer_book import (
     MAX_LINKS_OF_ALL,
     MAX_LINKS_PER_TORRENT,
     MAX_MDNS_PEERS,
-    Announcement,
     ConnectTo,
     PeerBook,
 )
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
+from p2pdist.shared.wire.messages import FEW_PIECES, MAX_SITE_PEERS, Holders, SitePeer, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 SWARM, OTHER_SWARM = "a" * 16, "b" * 16
@@ -364,6 +364,40 @@ def test_one_neighbour_more_is_asked_when_the_piece_does_not_come_and_not_all_of
             connected += 1
         assert connected <= 1 + min(step, MAX_SPARE_LINKS)
     assert connected == 1 + MAX_SPARE_LINKS
+
+
+def test_where_no_server_says_who_has_it_all_are_asked_in_the_end(book):
+    for number in range(20):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    connected = set()
+    for minute in range(20):
+        for wanted in book.connections_wanted({T1: 1}, minute * LATER_LINK_SECONDS):
+            book.connected(T1, wanted.address, minute * LATER_LINK_SECONDS)
+            connected.add(wanted.address)
+    assert len(connected) == 20
+
+
+def test_who_comes_later_asks_at_once_one_that_has_all(book):
+    for number in range(20):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    before = asked(book.connections_wanted({T1: 1}, 0.0))
+    named = [number for number in range(20) if f"10.0.1.{number}" not in before][-2:]
+    book.set_holders(Holders(torrent=T1, endpoints=[numbered(99), *map(numbered, named)]))
+    assert asked(book.connections_wanted({T1: 1}, 0.1)) == [f"10.0.1.{named[0]}"], "whom it knows, and one of them"
+    book.connected(T1, f"10.0.1.{named[0]}", 0.2)
+    assert book.connections_wanted({T1: 1}, 0.3) == []
+    book.disconnected(T1, f"10.0.1.{named[0]}", PeerReason.CONNECTION_LOST, 0.4)
+    assert asked(book.connections_wanted({T1: 1}, 0.5)) == [f"10.0.1.{named[1]}"], "the other, when the first has gone"
+
+
+def test_who_had_all_is_forgotten_with_the_torrent(book):
+    for number in range(20):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    usual = asked(book.connections_wanted({T1: 1}, 0.0))
+    named = next(number for number in range(20) if f"10.0.1.{number}" not in usual)
+    book.set_holders(Holders(torrent=T1, endpoints=[numbered(named)]))
+    book.connections_wanted({T1: 0}, 1.0)
+    assert asked(book.connections_wanted({T1: 1}, 100.0)) == usual
 
 
 def test_hundreds_of_torrents_at_once_stay_within_the_engine_s_room(book):

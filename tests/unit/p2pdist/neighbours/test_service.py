@@ -8,7 +8,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.service import IDLE_STEP_SECONDS, LEAST_LOOK_SECONDS, STEP_SECONDS, Neighbours
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import SitePeer, SitePeers

@@ -19,7 +19,7 @@ import trio
 import trio.lowlevel
 
 from p2pdist.neighbours.finder import PeerFound
-from p2pdist.neighbours.peer_book import Announcement
+from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.network.messages import (
     AddTorrent,
     PartIdentity,

@@ -84,6 +84,33 @@ class TestAlone:
         assert A not in {endpoint for endpoint, _ in site.faults()}
 
 
+class TestHolders:
+    def test_are_those_that_have_all_while_it_is_seen_nowhere(self) -> None:
+        site = Site()
+        site.want(A, ALL)
+        site.want(B, FORTY)
+        site.want(C)
+        assert site.claims.holders(C, site.now) == [A] == site.claims.holders(B, site.now)
+        site.want(C, lan_have=ALL)
+        assert site.claims.holders(C, site.now) == [], "it is connected to one"
+        assert site.claims.holders(A, site.now) == [] == site.claims.holders(EndpointId("x" * 26), site.now)
+        site.sent(B, ALL & ~FORTY)
+        site.want(C, FORTY)
+        assert site.claims.holders(C, site.now) == [A, B]
+
+    def test_are_none_that_serve_nobody_or_are_not_believed(self) -> None:
+        site = Site()
+        site.want(A, ALL)
+        site.want(B)
+        site.helps(A, Help.NONE)
+        assert site.claims.holders(B, site.now) == []
+        site.helps(A, Help.LESS)
+        assert site.claims.holders(B, site.now) == [A]
+        site.standings.fault(A, TorrentHash("11" * 32), Fault.TAKEN_BACK, site.now)
+        assert site.standings.distrusted(A, site.now)
+        assert site.claims.holders(B, site.now) == []
+
+
 class TestTakenBack:
     def test_is_a_fault_and_what_it_says_needs_a_second_one(self) -> None:
         site = Site()
