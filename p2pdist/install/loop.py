@@ -33,6 +33,7 @@ from p2pdist.shared.manifest.documents import Withdrawal
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
+PAUSE_SECONDS_PER_PATCH = 0.002  # between two looks, which are at all patches: one for the files of that time together
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
 
 log = structlog.get_logger()
@@ -121,6 +122,7 @@ class Installs:
             self._wake = trio.Event()
             wait = await self.step()
             with trio.move_on_after(wait):
+                await trio.sleep(PAUSE_SECONDS_PER_PATCH * len(self._candidates()))
                 await self._wake.wait()
 
     def plan(self) -> list[PlanRow]:
