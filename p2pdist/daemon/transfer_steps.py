@@ -1,5 +1,6 @@
 """Moves the transfers on: counts pieces from the server, steps each transfer, and reports news to the server."""
 
+import math
 from collections.abc import AsyncIterator
 
 import trio
@@ -42,11 +43,13 @@ async def step_transfers(
             await origin.send(news)
         await transfers.step()
         neighbours.look_for(transfers.snapshots())
-        for report in reports.news(patches.views(), trio.current_time()):
-            await origin.send(report)
+        wait = reports.wait_seconds(trio.current_time())
+        if not wait:
+            for report in reports.news(patches.views(), trio.current_time()):
+                await origin.send(report)
         if was_busy and not transfers.busy:
             await trio.to_thread.run_sync(process_memory.give_back)
         was_busy = transfers.busy
         await trio.sleep(SHORTEST_STEP_SECONDS)  # no more often than this, whatever happens
         patching.refresh_files()
-        await wakeups.transfers.wait(transfers.step_seconds)
+        await wakeups.transfers.wait(min(transfers.step_seconds, wait or math.inf))

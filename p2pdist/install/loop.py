@@ -33,6 +33,7 @@ from p2pdist.shared.manifest.documents import Withdrawal
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
+PAUSE_SECONDS_PER_PATCH = 0.002  # between two looks, which are at all patches: one for the files of that time together
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
 
 log = structlog.get_logger()
@@ -91,7 +92,7 @@ class Installs:
         self._looked_at: dict[PatchRef, float] = {}
         self._last_candidates: dict[PatchRef, Candidate] = {}
         """Candidates of patches that have been begun: needed to finish one that is withdrawn meanwhile."""
-        self._planned: tuple[float, list[Candidate], Journal, bool, list[PlanRow]] | None = None
+        self._planned: tuple[float, Sequence[Candidate], Journal, bool, list[PlanRow]] | None = None
         self._first_seen: dict[PatchRef, float] = {}
         """When each patch was seen first since the start, by the steady clock."""
         self._wake = trio.Event()
@@ -121,18 +122,19 @@ class Installs:
             self._wake = trio.Event()
             wait = await self.step()
             with trio.move_on_after(wait):
+                await trio.sleep(PAUSE_SECONDS_PER_PATCH * len(self._candidates()))
                 await self._wake.wait()
 
     def plan(self) -> list[PlanRow]:
         """Return every patch in the order of installation, with its step as of now; kept for `PLAN_KEPT_SECONDS`."""
-        now, candidates, moment = self._now(), list(self._candidates()), self.moment()
+        now, candidates, believed = self._now(), self._candidates(), not self._hooks.clock_problem()
         if self._planned is not None:
-            at, known, journal, believed, rows = self._planned
-            same = journal is self.journal and known == candidates and believed is moment.clock_believed
+            at, known, journal, was_believed, rows = self._planned
+            same = journal is self.journal and known == candidates and was_believed is believed
             if 0 <= now - at < PLAN_KEPT_SECONDS and same:
                 return rows
-        rows = plan_rows(candidates, self.journal, moment)
-        self._planned = now, candidates, self.journal, moment.clock_believed, rows
+        rows = plan_rows(candidates, self.journal, self.moment())
+        self._planned = now, candidates, self.journal, believed, rows
         return rows
 
     def moment(self) -> PlanMoment:

@@ -1,8 +1,9 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from typing import TypeAlias
 
 import msgspec
 import structlog
@@ -21,13 +22,17 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.manager import Transfers
-from p2pdist.trust.catalogue import Catalogue, NotApplicable
+from p2pdist.transfer.states import Place
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
 MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
+
+Proven: TypeAlias = tuple[tuple[CataloguePatch, ...], tuple[Place, ...]]
+"""A proven file: the patches that have it, and its places."""
 
 log = structlog.get_logger()
 
@@ -52,7 +57,10 @@ class InstallService:
         self._transfers = transfers
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
-        self._proven: set[TorrentHash] = set()
+        self._kept: tuple[Catalogue, list[Proven], list[Candidate]] | None = None
+        """The last candidates, with all that they were made from."""
+        self._looked_at: Sequence[Candidate] = ()
+        """The candidates of the last `refresh_files`."""
         self._older: dict[PatchRef, str] = {}
         """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
@@ -84,21 +92,28 @@ class InstallService:
             ) from error
         await self.installs.run()
 
-    def candidates(self) -> list[Candidate]:
-        """Return every patch that is rolled out to this PC, with its file if that is proven."""
-        if self._catalogue is None:
-            return []
+    def candidates(self) -> Sequence[Candidate]:
+        """Return every patch that is rolled out to this PC, with its file if that is proven.
+
+        It is the same list until the catalogue or the set of proven files has changed.
+        """
+        if (catalogue := self._catalogue) is None:
+            return ()
+        verified = [transfer for transfer in self._transfers.everything() if transfer.state == "verified"]
+        proven = [(transfer.patches, transfer.record.places) for transfer in verified]
+        if self._kept is not None and self._kept[0] is catalogue and self._kept[1] == proven:
+            return self._kept[2]
+        directory = self._home.patches
         files = {
-            patch.ref: str(transfer.verified_path(self._home.patches, patch))
-            for transfer in self._transfers.everything()
-            if transfer.state == "verified"
-            for patch in transfer.placed
+            patch.ref: transfer.verified_path(directory, patch) for transfer in verified for patch in transfer.placed
         }
         candidates = [
             Candidate(patch.manifest, patch.entry.sequence, patch.payload, files.get(patch.ref))
-            for patch in self._catalogue.patches
+            for patch in catalogue.patches
         ]
-        return candidates + [skipped_candidate(skipped, files) for skipped in self._catalogue.not_applicable]
+        candidates += [skipped_candidate(skipped, files) for skipped in catalogue.not_applicable]
+        self._kept = catalogue, proven, candidates
+        return candidates
 
     def withdrawn(self) -> tuple[Withdrawal, ...]:
         """Return the patches that were taken back, each with its reason."""
@@ -122,10 +137,9 @@ class InstallService:
 
     def refresh_files(self) -> None:
         """Wake the loop if the set of proven files has changed since the last call."""
-        transfers = self._transfers.everything()
-        proven = {transfer.torrent_hash for transfer in transfers if transfer.state == "verified"}
-        if proven != self._proven:
-            self._proven = proven
+        candidates = self.candidates()
+        if candidates is not self._looked_at:
+            self._looked_at = candidates
             self.installs.wake()
 
     def plan(self) -> list[PlanRow]:
@@ -137,15 +151,15 @@ class InstallService:
         """What the user should know, in words."""
         if not self._enabled:
             return [SWITCHED_OFF]
-        moment = self.installs.moment()
+        moment, rows = self.installs.moment(), self.plan()
         restarts = [restart_words(restart, moment.zone) for restart in self.installs.restarter.due(moment)]
-        forced = [forced_words(row, moment.zone) for row in self.plan()]
+        forced = [forced_words(row, moment.zone) for row in rows]
         refused = [
             f"{row.candidate.ref} is refused: {row.older}."
-            for row in self.plan()
+            for row in rows
             if row.older and row.state == "not_applicable"
         ]
-        held = self._holds_back() if any(row.due for row in self.plan()) else ""
+        held = self._holds_back() if any(row.due for row in rows) else ""
         return [
             problem
             for problem in (self.installs.problem, self._unable, held, *restarts, *forced, *refused[:MAX_OLDER_SHOWN])

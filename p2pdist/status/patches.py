@@ -73,7 +73,7 @@ class Patches:
             yield PatchView(one.ref, withdrawn=view)
 
     def _path_of(self, transfer: Transfer, patch: CataloguePatch) -> str:
-        return str(transfer.verified_path(self._verified, patch))
+        return transfer.verified_path(self._verified, patch)
 
 
 def last_outputs(history: Iterable[HistoryEntry]) -> dict[PatchRef, str]:

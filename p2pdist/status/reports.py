@@ -11,6 +11,7 @@ from p2pdist.status.projections import patch_report
 from p2pdist.status.view import PatchView
 
 REPORT_SECONDS = 2.0  # between reports in which only counters have changed; a new state is reported at once
+LOOK_SECONDS_PER_PATCH = 0.002  # between two looks: each is at all patches, and would else cost more than what it finds
 
 
 class Reports:
@@ -23,9 +24,15 @@ class Reports:
         self._known_refuses: str | None = ""
         """None: what the server knows of an earlier connection is not known here."""
         self._told_at = -math.inf
+        self._looked_at = -math.inf
+
+    def wait_seconds(self, now: float) -> float:
+        """Return how long the next `news` shall wait: not at all where there are few patches, or none is told yet."""
+        return max(0.0, self._looked_at + LOOK_SECONDS_PER_PATCH * len(self._known) - now)
 
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
         """Return what the server does not know yet, and remember it as told; ``now``: seconds on any steady clock."""
+        self._looked_at = now
         reports = {view.ref: report for view in views if (report := patch_report(view)) is not None}
         self._known = {ref: known for ref, known in self._known.items() if ref in reports}
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}

@@ -4,7 +4,8 @@ Carries out the state table of `transfer.states` with the torrent engine and the
 called about once a second and whenever the engine reports something; it never waits for the network.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+import math
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import structlog
 import trio
@@ -23,7 +24,7 @@ from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
-from p2pdist.transfer.records import TransferMemory
+from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
 from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
@@ -145,23 +146,23 @@ class Transfers:
     # --- one step ------------------------------------------------------------------
 
     async def step(self) -> None:
-        """Look at every transfer once and do what its state asks for."""
+        """Look at every transfer once and do what its state asks for; of most, that is nothing once they are proven."""
         async with self._lock:
             now = trio.current_time()
             await self._engine.refresh()
-            for transfer in self._transfers.values():
-                self._read_counters(transfer, now)
+            under_way = [transfer for transfer in self._transfers.values() if self._has_news(transfer, now)]
+            for transfer in under_way:
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     transfer.move(TransferEvent.RETRIED)
-            starting, self._more_to_start = next_to_start(self._transfers.values(), now)
+            starting, self._more_to_start = next_to_start(under_way, now)
             async with trio.open_nursery() as nursery:
                 for transfer in starting:
                     nursery.start_soon(self._start, transfer, now)
-            for transfer in self._transfers.values():
+            for transfer in under_way:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
-            wants = self._changed_wants(now)
-            if self._dirty or self.memory.due(now) or any(transfer.moved for transfer in self._transfers.values()):
+            wants = self._changed_wants(under_way, now)
+            if self._dirty or self.memory.due(now, moved=self._moved):
                 await self._save(now)
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
             await self._send(want)
@@ -171,12 +172,22 @@ class Transfers:
         """How long to wait before the next `step` when nothing happens."""
         if self._more_to_start:
             return 0.0
-        return step_seconds(self._transfers.values(), trio.current_time())
+        longest = MOVED_SAVE_SECONDS if self._moved else math.inf
+        return min(longest, step_seconds(self._transfers.values(), trio.current_time()))
 
-    def _read_counters(self, transfer: Transfer, now: float) -> None:
-        if not transfer.in_engine:
-            return
-        transfer.observe(self._engine.snapshot(transfer.torrent_hash), now)
+    @property
+    def _moved(self) -> bool:
+        """Whether a state has changed since the records were written."""
+        return any(transfer.moved for transfer in self._transfers.values())
+
+    def _has_news(self, transfer: Transfer, now: float) -> bool:
+        """Take over what the engine says; return whether there may be anything to do for ``transfer``."""
+        if transfer.in_engine:
+            snapshot = self._engine.snapshot(transfer.torrent_hash)
+            if snapshot is not transfer.snapshot:
+                transfer.observe(snapshot, now)
+                return True
+        return transfer.state != "verified" or transfer.wanted is None
 
     async def _start(self, transfer: Transfer, now: float) -> None:
         record = transfer.record
@@ -207,7 +218,8 @@ class Transfers:
             transfer.in_engine = True
             transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
         transfer.fault = None
-        transfer.snapshot = self._engine.snapshot(transfer.torrent_hash)  # the previous one may report the old failure
+        # the previous snapshot may report the old failure
+        transfer.observe(self._engine.snapshot(transfer.torrent_hash), now)
         transfer.activity = LanActivity(transfer.lan_pieces, now)
         transfer.move(TransferEvent.ADDED)
         if proven:
@@ -237,6 +249,7 @@ class Transfers:
             await self._places.take_back(transfer.record.places)
             await self._cache.let_write(transfer.sha256)
             transfer.move(TransferEvent.DAMAGED)
+            self._dirty = True  # a start must not believe the proof
 
     # --- the origin ----------------------------------------------------------------
 
@@ -272,10 +285,10 @@ class Transfers:
             transfer.wanted = None
             transfer.origin_error = ""
 
-    def _changed_wants(self, now: float) -> list[Want]:
-        """Return the wants that differ from those that the server has."""
+    def _changed_wants(self, transfers: Iterable[Transfer], now: float) -> list[Want]:
+        """Return the wants of ``transfers`` that differ from those that the server has."""
         news: list[Want] = []
-        for transfer in self._transfers.values():
+        for transfer in transfers:
             if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
                 continue
             want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())

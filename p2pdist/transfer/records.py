@@ -10,6 +10,7 @@ from p2pdist.transfer import files
 from p2pdist.transfer.states import TransferRecord
 
 SAVE_SECONDS = 5.0  # counters on disk lag by at most this much; a kill loses no bytes, only their count
+MOVED_SAVE_SECONDS = 1.0  # states, likewise: each write is of all records, and a start proves again what is not in them
 
 log = structlog.get_logger()
 
@@ -30,9 +31,9 @@ class TransferMemory:
         self._saved = await files.load_records(self._path)
         self.records = {TorrentHash(record.torrent_hash): record for record in self._saved}
 
-    def due(self, now: float) -> bool:
-        """Whether the counters on disk are old enough to be written again."""
-        return now - self._saved_at >= SAVE_SECONDS
+    def due(self, now: float, *, moved: bool) -> bool:
+        """Whether what is on disk is old enough to be written again; ``moved``: not only counters have changed."""
+        return now - self._saved_at >= (MOVED_SAVE_SECONDS if moved else SAVE_SECONDS)
 
     async def save(self, records: Iterable[TransferRecord], now: float) -> None:
         """Remember ``records`` beside those of other torrents; write all to disk if any has changed."""

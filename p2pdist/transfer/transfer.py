@@ -1,6 +1,7 @@
 """One patch on its way to this endpoint: what is known of it, and what it asks the origin for."""
 
 import math
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 import trio
 
 from p2pdist.shared.backoff import Backoff
-from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash, parse_sha256, parse_torrent_hash
+from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.manifest.urgency import urgency_of
@@ -95,12 +96,12 @@ class Transfer:
     @property
     def torrent_hash(self) -> TorrentHash:
         """The torrent that carries it."""
-        return parse_torrent_hash(self.payload.torrent_hash)
+        return TorrentHash(self.payload.torrent_hash)  # checked when the manifest was decoded
 
     @property
     def sha256(self) -> Sha256Hex:
         """What the whole file must hash to."""
-        return parse_sha256(self.payload.sha256)
+        return Sha256Hex(self.payload.sha256)
 
     @property
     def progress(self) -> float:
@@ -160,10 +161,11 @@ class Transfer:
         self.retries = self.retries.succeeded()
         self.retry_at = now + RETRY_SECONDS
 
-    def verified_path(self, directory: Path, patch: CataloguePatch | None = None) -> Path:
+    def verified_path(self, directory: Path, patch: CataloguePatch | None = None) -> str:
         """Return where the file of ``patch`` (None: the first) is, once proven, below the ``patches`` directory."""
         one = self.patch if patch is None else patch
-        return directory / one.manifest.patch_id / one.manifest.version / one.payload.file_name
+        # asked for every patch at each look: pathlib takes ten times as long
+        return os.path.join(directory, *one.ref, one.payload.file_name)  # noqa: PTH118
 
     @property
     def placed(self) -> list[CataloguePatch]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
@@ -53,7 +54,7 @@ class CataloguePatch:
     torrent: bytes
     """The torrent file of ``payload``. The torrent engine compares its info-hash with the manifest's."""
 
-    @property
+    @cached_property
     def ref(self) -> PatchRef:
         """Which patch it is."""
         return self.manifest.ref

@@ -127,7 +127,7 @@ class Returned:
         manifest = replace(here.patch.manifest, install=ArchiveInstall(directory="/opt/acme"))
         patch = dataclasses.replace(here.patch, manifest=manifest)
         here.patches = (patch,)
-        place = here.verified_path(home.patches)
+        place = Path(here.verified_path(home.patches))
         place.parent.mkdir(parents=True)
         with tarfile.open(place, "w"):
             pass

@@ -109,7 +109,7 @@ class Running:
     @property
     def views(self) -> list[PatchView]:
         def path_of(transfer: Transfer, patch: CataloguePatch) -> str:
-            return str(transfer.verified_path(self.home.patches, patch))
+            return transfer.verified_path(self.home.patches, patch)
 
         transfers = self.transfers.everything()
         return views_of(transfers, [], [], path_of=path_of, now=trio.current_time(), wall_time=time.time())

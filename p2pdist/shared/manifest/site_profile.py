@@ -1,5 +1,6 @@
 """A site's throttle profile as a signed document: the TOML that the network admin wrote, and its site. Pure."""
 
+import functools
 import hashlib
 from typing import Annotated, Literal
 
@@ -25,7 +26,12 @@ class SiteProfile(Record, frozen=True):
 
     def profile(self) -> Profile:
         """Return the rules; those of other sites are left out. Raises `ProfileError`."""
-        return parse_profile(self.text, source=f"the profile of {self.site}").for_site(self.site)
+        return _parsed(self.site, self.text)
+
+
+@functools.lru_cache(maxsize=2)  # a PC has one, and asks it at each decision; and the next one when that comes
+def _parsed(site: str, text: str) -> Profile:
+    return parse_profile(text, source=f"the profile of {site}").for_site(site)
 
 
 def profile_target(site: SiteName) -> str:

@@ -57,6 +57,21 @@ async def test_limiter_says_what_the_server_said_last() -> None:
     assert not answer.line.current
 
 
+def test_a_profile_is_read_once_and_the_next_one_counts_at_once() -> None:
+    state = made_up_state()
+    text = 'name = "Office"\ntime_zone = "UTC"\n'
+    state.site_profile = SiteProfile(format=1, site="oslo", text=text)
+    first = state.profile
+    assert first is not None
+    assert state.profile is first, "it is asked at each decision"
+    for site, name in (("oslo", "Nights"), ("bergen", "Nights"), ("oslo", "Office")):
+        state.site_profile = SiteProfile(
+            format=1, site=site, text=text.replace("Office", name) + f'[[site]]\nname = "{site}"\n'
+        )
+        assert state.profile is not None
+        assert (state.profile.name, [one.name for one in state.profile.sites]) == (name, [site])
+
+
 def test_status_has_every_patch_and_every_problem() -> None:
     state = made_up_state()
     state.stale_problem = "The catalogue is old."

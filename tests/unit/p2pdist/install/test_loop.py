@@ -12,7 +12,13 @@ from msgspec.structs import replace
 from p2pdist.install import journal as install_journal
 from p2pdist.install.findings import CheckResult, Look, found
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
-from p2pdist.install.loop import DETECT_AGAIN_SECONDS, LONGEST_WAIT_SECONDS, DaemonHooks, Installs
+from p2pdist.install.loop import (
+    DETECT_AGAIN_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    PAUSE_SECONDS_PER_PATCH,
+    DaemonHooks,
+    Installs,
+)
 from p2pdist.install.outcomes import Outcome
 from p2pdist.install.packages import PackageFile
 from p2pdist.install.plan import Candidate
@@ -504,6 +510,35 @@ async def test_installer_that_does_not_end_is_cancelled_in_time(pc: Pc, autojump
         nursery.cancel_scope.cancel()
     assert trio.current_time() - began == pytest.approx(STOP_SECONDS)
     assert pc.record().state == "installing"
+
+
+async def test_files_that_come_one_after_the_other_are_looked_at_together(
+    pc: Pc, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(100):
+        pc.candidate(f"file{n}", install=None)
+    looks: list[float] = []
+    real = pc.installs.step
+
+    async def step() -> float:
+        looks.append(trio.current_time())
+        return await real()
+
+    monkeypatch.setattr(pc.installs, "step", step)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pc.installs.run)
+        await trio.sleep(1.0)
+        assert len(looks) == 1, "nothing has come"
+        for _ in range(20):
+            pc.installs.wake()
+            await trio.sleep(100 * PAUSE_SECONDS_PER_PATCH / 10)
+        assert len(looks) in (3, 4), "at once, and then as often as so many patches may be looked at"
+        await trio.sleep(1.0)
+        last = len(looks)
+        pc.installs.wake()
+        await trio.sleep(0.001)
+        assert len(looks) == last + 1, "after a while without news, at once again"
+        nursery.cancel_scope.cancel()
 
 
 async def test_restart_once_in_the_window_of_a_patch_that_asks_for_it(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:

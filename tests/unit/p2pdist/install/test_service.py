@@ -88,6 +88,44 @@ def test_a_file_is_named_for_the_patches_that_have_it_and_not_for_one_that_has_j
     assert all(candidate.file for candidate in installs.candidates())
 
 
+def test_candidates_are_made_anew_only_when_a_file_is_proven_or_lost_or_the_catalogue_changes(tmp_path: Path) -> None:
+    coming, other = transfer(1, PatchRef("acme", "1")), transfer(2, PatchRef("tool", "1"))
+    coming.record, other.record = new_record(coming.patches, 0.0), new_record(other.patches, 0.0)
+    installs = service(tmp_path, transfers=[coming, other])
+    assert not installs.candidates()
+    rolled_out = Catalogue(1, patches=(coming.patch, other.patch), refused=(), stale="")
+    installs.follow_catalogue(rolled_out)
+
+    def here() -> list[str]:
+        candidates = installs.candidates()
+        assert installs.candidates() is candidates, "nothing has changed"
+        return [candidate.ref.patch_id for candidate in candidates if candidate.file]
+
+    assert here() == []
+    coming.state = "verified"
+    assert here() == ["acme"]
+    coming.state, other.state = "checking", "verified"
+    assert here() == ["tool"], "as many as before, and another one"
+    installs.follow_catalogue(replace(rolled_out, patches=(coming.patch,)))
+    assert here() == []
+
+
+def test_the_loop_is_woken_once_when_a_file_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coming = transfer(1, PatchRef("acme", "1"))
+    installs = service(tmp_path, transfers=[coming])
+    installs.follow_catalogue(Catalogue(1, patches=(coming.patch,), refused=(), stale=""))
+    installs.refresh_files()
+    woken: list[bool] = []
+    monkeypatch.setattr(installs.installs, "wake", lambda: woken.append(True))
+    installs.refresh_files()
+    assert not woken
+    coming.state = "verified"
+    installs.plan()  # whoever looks first
+    for _ in range(2):
+        installs.refresh_files()
+    assert len(woken) == 1
+
+
 def test_hundreds_of_patches_may_have_the_same_bytes(tmp_path: Path) -> None:
     patches = tuple(transfer(ref=PatchRef("acme", str(version))).patch for version in range(MOST_PLACES))
     here = replace(transfer(state="verified"), patches=patches, record=new_record(patches, 0.0))
