@@ -38,6 +38,8 @@ class JournalStore:
         self._lock = trio.Lock()
         self.now = clock.now
         self.journal = Journal()
+        self._indexed: tuple[Journal, dict[PatchRef, InstallRecord]] = (self.journal, {})
+        """The records by patch, of the journal for which that was made."""
 
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
@@ -45,7 +47,11 @@ class JournalStore:
 
     def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return what is known of a patch."""
-        return self.journal.record(ref)
+        journal, records = self._indexed
+        if journal is not self.journal:
+            records = {record.ref: record for record in self.journal.records}
+            self._indexed = self.journal, records
+        return records.get(ref)
 
     async def change(self, change: Callable[[Journal], Journal]) -> None:
         """Replace the journal by what ``change`` returns for it. Raises `OSError`; the journal is then unchanged."""

@@ -10,6 +10,7 @@ which is wrong across clock changes.
 """
 
 import enum
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -95,6 +96,7 @@ class Notice:
         return forced if self.seen_since is None else max(forced, self.seen_since + min(schedule.grace, START_NOTICE))
 
 
+@functools.lru_cache(maxsize=2_000)  # MAX_ROLLOUT_ENTRIES: the plan asks for each patch, several times a second
 def schedule_of(rules: ScheduleRules, zone: tzinfo, needs: timedelta = timedelta(0)) -> Schedule:
     """Return a manifest's schedule on a PC in ``zone``. ``rules`` have passed `check_schedule`.
 

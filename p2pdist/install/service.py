@@ -1,7 +1,7 @@
 """Installing as a part of the daemon: gives the loop its candidates, and the commands their answers."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import Place
+from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
@@ -57,10 +58,10 @@ class InstallService:
         self._transfers = transfers
         self._enabled = settings.install
         self._catalogue: Catalogue | None = None
+        self._proven: list[Proven] = []
+        """The files of the last `refresh_files`."""
         self._kept: tuple[Catalogue, list[Proven], list[Candidate]] | None = None
         """The last candidates, with all that they were made from."""
-        self._looked_at: Sequence[Candidate] = ()
-        """The candidates of the last `refresh_files`."""
         self._older: dict[PatchRef, str] = {}
         """What the rollouts name and the offline role does not allow any more, with the reason."""
         self._posture = posture
@@ -99,8 +100,8 @@ class InstallService:
         """
         if (catalogue := self._catalogue) is None:
             return ()
-        verified = [transfer for transfer in self._transfers.everything() if transfer.state == "verified"]
-        proven = [(transfer.patches, transfer.record.places) for transfer in verified]
+        verified = self._verified()
+        proven = proven_files(verified)
         if self._kept is not None and self._kept[0] is catalogue and self._kept[1] == proven:
             return self._kept[2]
         directory = self._home.patches
@@ -137,10 +138,13 @@ class InstallService:
 
     def refresh_files(self) -> None:
         """Wake the loop if the set of proven files has changed since the last call."""
-        candidates = self.candidates()
-        if candidates is not self._looked_at:
-            self._looked_at = candidates
+        proven = proven_files(self._verified())
+        if proven != self._proven:
+            self._proven = proven
             self.installs.wake()
+
+    def _verified(self) -> list[Transfer]:
+        return [transfer for transfer in self._transfers.everything() if transfer.state == "verified"]
 
     def plan(self) -> list[PlanRow]:
         """Return the plan of each patch that is rolled out to this PC; nothing where installing is switched off."""
@@ -183,6 +187,11 @@ class InstallService:
     def _answer_posture(self, question: PostureQuestion) -> PostureAnswer:
         unknown = "" if self._catalogue else "the list of patches is not known yet"
         return self._posture(self.orders, unknown, question)
+
+
+def proven_files(verified: Iterable[Transfer]) -> list[Proven]:
+    """Return what says which patches have a proven file: it is another one when that changes."""
+    return [(transfer.patches, transfer.record.places) for transfer in verified]
 
 
 def restart_words(restart: DueRestart, zone: tzinfo) -> str:

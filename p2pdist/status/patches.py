@@ -1,7 +1,7 @@
 """Puts together the view of every patch on this PC, as of now."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,8 @@ class Patches:
         self._patching = patching
         self._clock = clock
         self._refused = refused
+        self._outputs: tuple[Sequence[HistoryEntry], dict[PatchRef, str]] = ((), {})
+        """The history of the last look, and the outputs in it."""
 
     def files(self) -> list[FileView]:
         """Return the file of each patch that has one; the plan is not made for it."""
@@ -58,9 +60,14 @@ class Patches:
             now=trio.current_time(),
             wall_time=self._clock.now(),
         )
-        outputs = last_outputs(self._patching.installs.journal.history)
+        outputs = self._last_outputs(self._patching.installs.journal.history)
         told = [replace(view, output=outputs[view.ref]) if view.ref in outputs else view for view in views]
         return [*told, *self._withdrawn()]
+
+    def _last_outputs(self, history: Sequence[HistoryEntry]) -> dict[PatchRef, str]:
+        if history is not self._outputs[0]:  # a history never changes: another step makes another one
+            self._outputs = history, last_outputs(history)
+        return self._outputs[1]
 
     def _withdrawn(self) -> Iterator[PatchView]:
         if not (withdrawn := self._patching.withdrawn()):

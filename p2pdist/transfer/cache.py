@@ -44,8 +44,7 @@ class Cache:
         """Let the file be filled; return what is in the way."""
         path = self.path(sha256)
         try:
-            await files.let_write(path, self._writer)
-            lacking = await files.lacking_bytes(path, length_bytes, DISK_MARGIN_BYTES)
+            lacking = await files.make_ready(path, self._writer, length_bytes, DISK_MARGIN_BYTES)
         except OSError as error:
             text = f"{self._directory} cannot be read: {error.strerror}. Check the disk."
             return TransferFault(TransferFaultKind.DISK, text)

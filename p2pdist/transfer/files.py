@@ -154,22 +154,32 @@ def _unlink(path: Path) -> None:
         log.warning("a file that is no longer wanted cannot be removed", path=str(path), reason=error.strerror)
 
 
+async def make_ready(path: Path, writer: Writer | None, length_bytes: int, margin_bytes: int) -> int:
+    """Let ``writer`` write to ``path``, if it is there; return what `lacking_bytes` does. Raises `OSError`."""
+
+    def work() -> int:
+        lend(path, writer)
+        return _lacking_bytes(path, length_bytes, margin_bytes)
+
+    return await trio.to_thread.run_sync(work)
+
+
 async def lacking_bytes(path: Path, length_bytes: int, margin_bytes: int) -> int:
     """Return how many bytes must become free for ``path`` to grow to ``length_bytes`` and leave the margin; 0: enough.
 
     Blocks that ``path`` occupies on disk now are not needed again (it may be sparse). Raises `OSError`.
     """
+    return await trio.to_thread.run_sync(_lacking_bytes, path, length_bytes, margin_bytes)
 
-    def work() -> int:
-        allocated = 0
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            # 512 is the unit of st_blocks in POSIX, whatever the file system's block size is
-            allocated = status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
-        missing = length_bytes - allocated
-        return max(0, missing + margin_bytes - shutil.disk_usage(path.parent).free) if missing > 0 else 0
 
-    return await trio.to_thread.run_sync(work)
+def _lacking_bytes(path: Path, length_bytes: int, margin_bytes: int) -> int:
+    allocated = 0
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        # 512 is the unit of st_blocks in POSIX, whatever the file system's block size is
+        allocated = status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
+    missing = length_bytes - allocated
+    return max(0, missing + margin_bytes - shutil.disk_usage(path.parent).free) if missing > 0 else 0
 
 
 async def load_records(path: Path) -> list[TransferRecord]:

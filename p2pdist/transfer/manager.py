@@ -150,7 +150,7 @@ class Transfers:
         async with self._lock:
             now = trio.current_time()
             await self._engine.refresh()
-            under_way = [transfer for transfer in self._transfers.values() if self._has_news(transfer, now)]
+            under_way = [each for torrent, each in self._transfers.items() if self._has_news(torrent, each, now)]
             for transfer in under_way:
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     transfer.move(TransferEvent.RETRIED)
@@ -180,10 +180,10 @@ class Transfers:
         """Whether a state has changed since the records were written."""
         return any(transfer.moved for transfer in self._transfers.values())
 
-    def _has_news(self, transfer: Transfer, now: float) -> bool:
+    def _has_news(self, torrent: TorrentHash, transfer: Transfer, now: float) -> bool:
         """Take over what the engine says; return whether there may be anything to do for ``transfer``."""
         if transfer.in_engine:
-            snapshot = self._engine.snapshot(transfer.torrent_hash)
+            snapshot = self._engine.snapshot(torrent)
             if snapshot is not transfer.snapshot:
                 transfer.observe(snapshot, now)
                 return True

@@ -13,7 +13,6 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
-from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.fault_log import FaultLog
@@ -74,9 +73,7 @@ class Transfer:
     @property
     def urgency(self) -> int:
         """The lowest goes first: as urgent as the most urgent of its patches."""
-        return min(
-            urgency_of(patch.manifest.severity, emergency=patch.manifest.schedule.emergency) for patch in self.patches
-        )
+        return min(patch.urgency for patch in self.patches)
 
     @property
     def turn(self) -> tuple[int, int]:
@@ -165,7 +162,7 @@ class Transfer:
         """Return where the file of ``patch`` (None: the first) is, once proven, below the ``patches`` directory."""
         one = self.patch if patch is None else patch
         # asked for every patch at each look: pathlib takes ten times as long
-        return os.path.join(directory, *one.ref, one.payload.file_name)  # noqa: PTH118
+        return os.sep.join((str(directory), *one.ref, one.payload.file_name))  # noqa: PTH118
 
     @property
     def placed(self) -> list[CataloguePatch]:

@@ -38,6 +38,7 @@ from p2pdist.shared.manifest.template import (
     decode_template,
     template_target,
 )
+from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.trust.suitability import Choice
 
 MAX_CATALOGUE_BYTES = 256 << 20  # all manifests and torrents are held in memory: 500 patches of half a MB
@@ -58,6 +59,11 @@ class CataloguePatch:
     def ref(self) -> PatchRef:
         """Which patch it is."""
         return self.manifest.ref
+
+    @cached_property
+    def urgency(self) -> int:
+        """The lowest goes first."""
+        return urgency_of(self.manifest.severity, emergency=self.manifest.schedule.emergency)
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ def in_order(patches: Collection[OrderedPatch]) -> Sequence[OrderedPatch]:
     What an urgent patch requires is as urgent as that. Raises `OrderError` for a cycle.
     """
     by_ref = {patch.ref: patch for patch in patches}
+    if not any(patch.requires for patch in patches):
+        return sorted(by_ref.values(), key=lambda patch: (patch.urgency, patch.sequence, patch.ref))
     related = Related(patches)
     # a patch that supersedes a required one also comes before the patch that requires it
     graph = {

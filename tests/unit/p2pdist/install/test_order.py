@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from p2pdist.install.order import PatchStatus, StepKind, plan
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, check_relations
+from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch, OrderError, check_relations, in_order
 
 
 def patch(patch_id: str, sequence: int = 0, version: str = "1", **relations: Any) -> OrderedPatch:
@@ -25,6 +25,15 @@ def planned(*patches: OrderedPatch, **statuses: PatchStatus) -> list[tuple[str, 
 
 def test_what_is_published_first_is_installed_first() -> None:
     assert planned(patch("b", 1), patch("a", 2)) == [("b", StepKind.INSTALL, ""), ("a", StepKind.INSTALL, "")]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=9))
+def test_patches_that_require_nothing_come_in_the_order_that_they_have_among_others(
+    places: list[tuple[int, int]],
+) -> None:
+    patches = [patch(f"p{n}", sequence, urgency=urgency) for n, (urgency, sequence) in enumerate(places)]
+    pair = [patch("needed", 10, urgency=5), patch("app", 11, requires=("needed",), urgency=5)]
+    assert list(in_order([*patches, *pair])) == [*in_order(patches), *pair]
 
 
 def test_what_is_required_comes_first_and_is_waited_for() -> None:
