@@ -128,7 +128,8 @@ class Fleet:
         self.web_port, self.origin_port = free_ports(2)
         self._token = ""
         self._token_lock = trio.Lock()
-        self._following_stopped = False
+        self.following = True
+        """Whether the endpoints are asked for their status, which costs them processor time; `poll` asks once."""
 
     @property
     def members(self) -> list[Member]:
@@ -212,10 +213,6 @@ class Fleet:
         if not following:
             self._nursery.start_soon(self._follow, member)
 
-    def stop_following(self) -> None:
-        """Stop asking the daemons, which costs them processor time. `poll` asks once."""
-        self._following_stopped = True
-
     async def poll(self) -> None:
         """Bring `Member.latest` of every running endpoint up to date, once."""
         for member in self.endpoints.values():
@@ -236,8 +233,9 @@ class Fleet:
 
     async def _follow(self, member: Member) -> None:
         """Keep `Member.latest` up to date."""
-        while not self._following_stopped:
-            await self._refresh(member)
+        while True:
+            if self.following:
+                await self._refresh(member)
             await trio.sleep(self.follow_seconds)
 
     async def _refresh(self, member: Member) -> None:

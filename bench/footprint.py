@@ -94,11 +94,10 @@ async def measure(directory: Path, size_bytes: int, idle_seconds: float) -> list
                 (home / "config.toml").write_text("lan_port = 0\nfetch_from_origin = false\n")
             await fleet.start_endpoint(k)
         members = list(fleet.endpoints.values())
-        fleet.stop_following()
+        fleet.following = False
         for result, (memory, cpu) in zip(results, await _idle(members, idle_seconds), strict=True):
             result.idle_mb, result.idle_cpu_percent = memory, cpu
         await _share(fleet, payload, members, results)
-        fleet.stop_following()
         for result, (memory, cpu) in zip(results, await _idle(members, idle_seconds), strict=True):
             result.after_mb, result.after_cpu_percent = memory, cpu
     return results

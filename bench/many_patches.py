@@ -33,6 +33,7 @@ NETWORK = "127.0.86"
 LINE_MBIT = 100
 BOOST_HOURS = 12.0
 MOST_RATIO = 3.0
+FOLLOW_SECONDS_PER_PC = 0.1  # between two questions to each of so many PCs: on two cores, more would be measured
 SETTLE_SECONDS = 15.0  # after a transfer, before it counts as idle
 RUN_SECONDS = 900.0
 
@@ -68,6 +69,7 @@ async def measure(directory: Path, patches: int, size_bytes: int, endpoints: int
     """Run the fleet twice, with one file and with many, and return the figures."""
     figures = Figures(patches, endpoints)
     async with open_fleet(directory, network=NETWORK, endpoints=endpoints) as fleet:
+        fleet.follow_seconds = FOLLOW_SECONDS_PER_PC * endpoints
         await start_server(fleet)
         for k in fleet.endpoints:
             await fleet.start_endpoint(k)
@@ -148,12 +150,12 @@ async def stop_endpoints(fleet: Fleet) -> None:
 
 
 async def _idle_percent(fleet: Fleet, members: list[Member], seconds: float) -> float:
-    follow, fleet.follow_seconds = fleet.follow_seconds, 10 * (SETTLE_SECONDS + seconds)
+    fleet.following = False
     await trio.sleep(SETTLE_SECONDS)
     before = sum(map(_cpu_seconds, members))
     await trio.sleep(seconds)
     used = sum(map(_cpu_seconds, members)) - before
-    fleet.follow_seconds = follow
+    fleet.following = True
     return 100 * used / seconds / len(members)
 
 

@@ -75,7 +75,7 @@ class Run:
     async def idle_footprint(self, peaks: list[int]) -> Footprint | None:
         """Measure the daemons while they have nothing to do, not even to answer a status request."""
         if self.ours:
-            self.ours.fleet.stop_following()
+            self.ours.fleet.following = False
             await trio.sleep(SETTLED_SECONDS)
         before = {pid: cpu_seconds(pid) for pid in self.pids()}
         await trio.sleep(IDLE_SECONDS)

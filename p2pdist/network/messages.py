@@ -38,7 +38,7 @@ from p2pdist.transfer.torrent_engine import EngineEvent, PeerSnapshot, PieceOutc
 from p2pdist.trust.http_answers import MAX_HTTP_DETAIL_CHARS, HttpFailure
 
 MAX_HTTP_BODY_BYTES = MAX_TARGETS_ROLE_BYTES  # the largest document that is asked for
-MAX_URL_CHARS = 2_000  # an address, a path of the repository, a consistent snapshot's name
+MAX_URL_CHARS = 8_000  # an address, and the names of a batch of targets
 MAX_MESSAGE_BYTES = max(MAX_HTTP_BODY_BYTES, MAX_TORRENT_BYTES) + (64 << 10)  # one document and its envelope
 MAX_EVENTS_PER_MESSAGE = 64
 MAX_PEERS_PER_TORRENT = 200  # over the engine's cap on connections

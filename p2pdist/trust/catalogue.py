@@ -1,7 +1,8 @@
 """Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -140,6 +141,9 @@ Choose = Callable[[Manifest], Choice]
 GetDocument = Callable[[str, int], bytes]
 """Takes a target path and a cap in bytes, returns the verified bytes. Raises `DocumentError`."""
 
+Expect: TypeAlias = Callable[[Iterable[str]], object]
+"""Is told which targets are asked for next, so that they can be got together."""
+
 
 def first_payload(manifest: Manifest) -> Choice:
     """Choose the payload that the manifest lists first, whatever the PC is."""
@@ -147,7 +151,13 @@ def first_payload(manifest: Manifest) -> Choice:
 
 
 def read_catalogue(
-    has: Callable[[str], bool], get: GetDocument, *, site: SiteName | None, choose: Choose, held: Collection[Held]
+    has: Callable[[str], bool],
+    get: GetDocument,
+    *,
+    site: SiteName | None,
+    choose: Choose,
+    held: Collection[Held],
+    expect: Expect = tuple,
 ) -> Catalogue:
     """Return the catalogue; the caller sets its version, freshness and templates.
 
@@ -158,7 +168,7 @@ def read_catalogue(
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
     order = decode_order(get(ORDER_TARGET, MAX_ORDER_BYTES)) if rollouts.entries else NOTHING_PUBLISHED
-    read = read_patches(rollouts, order, get, choose=choose, held=held)
+    read = read_patches(rollouts, order, get, choose=choose, held=held, expect=expect)
     return Catalogue(
         timestamp_version=0,
         patches=read.patches,
@@ -187,36 +197,38 @@ def read_patches(
     choose: Choose,
     held: Collection[Held] = (),
     max_bytes: int = MAX_CATALOGUE_BYTES,
+    expect: Expect = tuple,
 ) -> ReadPatches:
     """Return the patches that this PC shall have, those that it cannot use, and those that are not for it.
 
     ``order`` comes from the offline role: what it does not allow is not for this PC. ``choose`` decides what is for
     this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all manifests and torrents
-    together. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
+    together. ``expect``: as there. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
     """
     patches: list[CataloguePatch] = []
     refused: list[RefusedPatch] = []
     not_applicable: list[NotApplicable] = []
-    seen: set[PatchRef] = set()
-    room = max_bytes
-    withdrawn = {one.ref for one in rollouts.withdrawn}
-    for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
-        if entry.ref in withdrawn:
-            continue  # taking away goes before giving
-        if entry.ref in seen:
-            refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
-            continue
-        seen.add(entry.ref)
-        try:
-            patch, size_bytes = _read_patch(entry, order, get, room, choose, held)
-        except (DocumentError, DecodeError) as error:
-            refused.append(RefusedPatch(entry=entry, reason=str(error)))
-        else:
-            room -= size_bytes
-            if isinstance(patch, NotApplicable):
-                not_applicable.append(patch)
+    room = _Room(max_bytes)
+    entries = _offered(rollouts, refused)
+    expect(_manifest_path(entry) for entry in entries)
+    for_this_pc: list[_Chosen] = []
+    for entry in entries:
+        with _refuses(entry, refused):
+            found = _read_manifest(entry, order, get, room, choose, held)
+            if isinstance(found, _Chosen):
+                for_this_pc.append(found)
+            else:
+                not_applicable.append(found)
+    expect(chosen.torrent_path for chosen in for_this_pc)
+    for chosen in for_this_pc:
+        with _refuses(chosen.entry, refused):
+            patch = chosen.with_torrent(room.get(get, chosen.torrent_path, MAX_TORRENT_BYTES))
+            if chosen.shared_because:
+                not_applicable.append(NotApplicable(patch.entry, patch.manifest, chosen.shared_because, shared=patch))
             else:
                 patches.append(patch)
+    refused.sort(key=lambda each: each.entry.sequence)
+    not_applicable.sort(key=lambda each: each.entry.sequence)
     here = [*patches, *(skipped.shared for skipped in not_applicable if skipped.shared is not None)]
     for n, skipped in enumerate(not_applicable):
         if skipped.shared is not None and any(_supersedes(other.manifest, skipped.manifest) for other in here):
@@ -256,32 +268,82 @@ def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, 
     return tuple(found)
 
 
-def _read_patch(
+class _Room:
+    """How much the documents may have that are still to be read."""
+
+    def __init__(self, left_bytes: int) -> None:
+        self._left_bytes = left_bytes
+
+    def get(self, get: GetDocument, target: str, most_bytes: int) -> bytes:
+        data = get(target, min(most_bytes, self._left_bytes))
+        self._left_bytes -= len(data)
+        return data
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A patch with bytes for this PC, or that it has and shares, without its torrent yet."""
+
+    entry: RolloutEntry
+    manifest: Manifest
+    payload: Payload
+    shared_because: str
+    """Why it is only shared; empty: it is for this PC."""
+
+    @property
+    def torrent_path(self) -> str:
+        return torrent_target(TorrentHash(self.payload.torrent_hash))
+
+    def with_torrent(self, torrent: bytes) -> CataloguePatch:
+        return CataloguePatch(entry=self.entry, manifest=self.manifest, payload=self.payload, torrent=torrent)
+
+
+@contextmanager
+def _refuses(entry: RolloutEntry, refused: list[RefusedPatch]) -> Iterator[None]:
+    """Refuse this patch for what cannot be read of it; the others go on."""
+    try:
+        yield
+    except (DocumentError, DecodeError) as error:
+        refused.append(RefusedPatch(entry=entry, reason=str(error)))
+
+
+def _offered(rollouts: Rollouts, refused: list[RefusedPatch]) -> list[RolloutEntry]:
+    """Return what is rolled out, each once, by its sequence."""
+    withdrawn = {one.ref for one in rollouts.withdrawn}  # taking away goes before giving
+    entries: dict[PatchRef, RolloutEntry] = {}
+    for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
+        if entry.ref in entries:
+            refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
+        elif entry.ref not in withdrawn:
+            entries[entry.ref] = entry
+    return list(entries.values())
+
+
+def _manifest_path(entry: RolloutEntry) -> str:
+    return manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
+
+
+def _read_manifest(
     entry: RolloutEntry,
     order: PublicationOrder,
     get: GetDocument,
-    room_bytes: int,
+    room: _Room,
     choose: Choose,
     held: Collection[Held],
-) -> tuple[CataloguePatch | NotApplicable, int]:
-    path = manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
-    encoded = get(path, min(MAX_MANIFEST_BYTES, room_bytes))
-    manifest = decode_manifest(encoded)
+) -> _Chosen | NotApplicable:
+    path = _manifest_path(entry)
+    manifest = decode_manifest(room.get(get, path, MAX_MANIFEST_BYTES))
     if manifest.ref != entry.ref:
         raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
     if refusal := order.refusal(manifest.patch_id, manifest.number):
-        return NotApplicable(entry, manifest, refusal, older=True), len(encoded)
+        return NotApplicable(entry, manifest, refusal, older=True)
     choice = choose(manifest)
-    payload = choice.payload or _held_payload(manifest, held)
-    if payload is None:
-        return NotApplicable(entry, manifest, choice.reason), len(encoded)
-    torrent_path = torrent_target(TorrentHash(payload.torrent_hash))
-    torrent = get(torrent_path, min(MAX_TORRENT_BYTES, room_bytes - len(encoded)))
-    patch = CataloguePatch(entry=entry, manifest=manifest, payload=payload, torrent=torrent)
-    size_bytes = len(encoded) + len(torrent)
-    if choice.payload is None:
-        return NotApplicable(entry, manifest, choice.reason, shared=patch), size_bytes
-    return patch, size_bytes
+    if choice.payload is not None:
+        return _Chosen(entry, manifest, choice.payload, "")
+    shared = _held_payload(manifest, held)
+    if shared is not None:
+        return _Chosen(entry, manifest, shared, choice.reason)
+    return NotApplicable(entry, manifest, choice.reason)
 
 
 def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:

@@ -77,6 +77,10 @@ class TrustFiles:
             return data
         return None
 
+    def has_document(self, sha256: str) -> bool:
+        """Whether there is a stored document with this hash; `document` may still find it damaged."""
+        return (self._documents / sha256).is_file()
+
     def keep_document(self, sha256: str, data: bytes) -> None:
         """Store a document whose hash has been checked. Raises `OSError`."""
         durable_files.write_file(self._documents / sha256, data, mode=0o600)

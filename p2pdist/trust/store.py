@@ -16,7 +16,7 @@ import trio
 
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
-from p2pdist.shared.wire.trust_news import NEWS_PATH
+from p2pdist.shared.wire.trust_news import BATCH_PATH, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import (
     Catalogue,
@@ -69,7 +69,11 @@ class TrustStore:
         self._files = TrustFiles(directory / root_pin(root).hex()[:16])
         self._base_url = base_url.rstrip("/")
         self._place = RepositoryPlace(
-            self._base_url + _METADATA_PATH, self._base_url + _TARGETS_PATH, root, self._base_url + NEWS_PATH
+            self._base_url + _METADATA_PATH,
+            self._base_url + _TARGETS_PATH,
+            root,
+            self._base_url + NEWS_PATH,
+            self._base_url + BATCH_PATH,
         )
         self._http = http
         self._ask_news = ask_news
@@ -144,7 +148,9 @@ class TrustStore:
             return _dated(catalogue, session.floor, now)
 
     def _read_catalogue(self, session: TufSession) -> Catalogue:
-        catalogue = read_catalogue(session.has, session.get, site=self.site, choose=self.choose, held=self.held)
+        catalogue = read_catalogue(
+            session.has, session.get, site=self.site, choose=self.choose, held=self.held, expect=session.expect
+        )
         for patch in catalogue.refused:
             log.warning(
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason

@@ -7,10 +7,12 @@ to its directory goes to a callback instead, with the floor.
 import contextlib
 import datetime as dt
 import io
+import itertools
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import IO, TypeAlias
+from urllib.parse import quote
 
 import trio
 from tuf.api import exceptions as tuf_errors
@@ -21,7 +23,14 @@ from tuf.ngclient.updater import Updater
 
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.trust_news import MAX_NEWS_ANSWER_BYTES, decode_news
+from p2pdist.shared.wire.trust_news import (
+    BATCH_FIELD,
+    MAX_BATCH_QUERY_CHARS,
+    MAX_BATCH_TARGETS,
+    MAX_NEWS_ANSWER_BYTES,
+    TrustNews,
+    decode_news,
+)
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.floor import VerifiedMetadata, VerifiedVersions
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpGet
@@ -45,6 +54,8 @@ class RepositoryPlace:
     root: bytes
     news_url: str | None = None
     """Where `TrustNews` may be had, with ``{root}`` and ``{snapshot}`` for what is known; None: a plain repository."""
+    batch_url: str | None = None
+    """Where several targets may be had in one answer; None: a plain repository."""
 
 
 class TufClient(Updater):
@@ -126,12 +137,16 @@ class TufClient(Updater):
         signed = self._trusted_set.get(role)
         return [path for path in signed.targets if path.startswith(prefix)] if signed else []
 
-    def download(self, info: TargetFile, sha256: str) -> bytes:
-        """Return what lies in the target's place, of at most its signed length; not verified yet."""
+    def place(self, info: TargetFile, sha256: str) -> str:
+        """Return where the target lies, below the place of all targets."""
         directory, slash, name = info.path.rpartition("/")
         if self._trusted_set.root.consistent_snapshot:
             name = f"{sha256}.{name}"
-        return self._fetcher.download_bytes(f"{self._targets_url}/{directory}{slash}{name}", info.length)
+        return f"{directory}{slash}{name}"
+
+    def download(self, info: TargetFile, sha256: str) -> bytes:
+        """Return what lies in the target's place, of at most its signed length; not verified yet."""
+        return self._fetcher.download_bytes(f"{self._targets_url}/{self.place(info, sha256)}", info.length)
 
     def _versions(self) -> VerifiedVersions:
         verified = self._trusted_set
@@ -186,6 +201,7 @@ class NetworkFetcher(FetcherInterface):
         self._ask_news = ask_news
         self._place = place
         self._news: dict[str, bytes | None] = {}
+        self._expected: dict[str, None] = {}
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:
         return await self._http.get(url, max_bytes=max_length)
@@ -199,7 +215,6 @@ class NetworkFetcher(FetcherInterface):
         place = self._place
         if place.news_url is None:
             return
-        base_urls = {"metadata": place.metadata_url, "targets": place.targets_url}
         try:
             answer = trio.from_thread.run(self._ask_news, root, snapshot) if self._ask_news else None
             if answer is None:
@@ -211,12 +226,42 @@ class NetworkFetcher(FetcherInterface):
             if isinstance(error.__cause__, HttpError) and error.__cause__.failure == "too_slow":
                 return
             raise
+        self._take(news)
+
+    def expect(self, places: Iterable[str]) -> None:
+        """Prepare for downloads of these targets, in this order: the first one brings others with it."""
+        if self._place.batch_url is not None:
+            self._expected.update((f"{self._place.targets_url}/{place}", None) for place in places)
+
+    def _fetch_batch(self, first: str) -> None:
+        """Get ``first`` and those that are expected next in one answer; what does not come is asked for by itself."""
+        urls = [first, *itertools.islice((url for url in self._expected if url != first), MAX_BATCH_TARGETS - 1)]
+        query, named = "", 0
+        for url in urls:
+            longer = f"{query}&{BATCH_FIELD}={quote(url.removeprefix(f'{self._place.targets_url}/'))}"
+            if len(longer) > MAX_BATCH_QUERY_CHARS:
+                break
+            query, named = longer, named + 1
+        for url in urls[:named]:
+            del self._expected[url]
+        if named < 2:
+            return
+        with contextlib.suppress(tuf_errors.DownloadError, DecodeError):
+            answer = self.download_bytes(f"{self._place.batch_url}?{query[1:]}", MAX_NEWS_ANSWER_BYTES)
+            self._take(decode_news(answer))
+            return
+        self._expected.clear()  # it is no server that gives batches, or it is too slow for them
+
+    def _take(self, news: TrustNews) -> None:
+        base_urls = {"metadata": self._place.metadata_url, "targets": self._place.targets_url}
         for path, data in news.files.items():
             kind, _, name = path.partition("/")
             self._news[f"{base_urls.get(kind)}/{name}"] = data
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return the answer, of at most ``max_length`` bytes. Raises tuf's `DownloadError` and its kinds."""
+        if url in self._expected and url not in self._news:
+            self._fetch_batch(url)
         if url in self._news:
             return self._heard(self._news.pop(url), max_length)
         try:
@@ -254,6 +299,9 @@ class OfflineFetcher(NetworkFetcher):
 
     def hear_news(self, root: int, snapshot: int) -> None:
         """There are none."""
+
+    def expect(self, places: Iterable[str]) -> None:
+        """Nothing is downloaded."""
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return the stored timestamp. Raises `DownloadHTTPError` (404) for everything else."""

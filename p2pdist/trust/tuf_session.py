@@ -10,6 +10,7 @@ Two kinds of metadata are kept in two ways:
 """
 
 import re
+from collections.abc import Iterable
 
 import structlog
 from msgspec import structs
@@ -115,6 +116,16 @@ class TufSession:
         if stored is None:
             self._files.keep_document(sha256, data)
         return data
+
+    def expect(self, targets: Iterable[str]) -> None:
+        """Prepare for `get` of these targets, in this order: those that are not on disk come together."""
+        places = []
+        for target in targets:
+            info = self._client.get_targetinfo(target)
+            sha256 = info.hashes.get("sha256", "") if info else ""
+            if info and not self._files.has_document(sha256):
+                places.append(self._client.place(info, sha256))
+        self._fetcher.expect(places)
 
     def names(self, role: str, prefix: str) -> list[str]:
         """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""

@@ -1,5 +1,6 @@
-"""Finds what has changed in the TUF repository since a snapshot that a PC has. Blocking."""
+"""Finds what a PC lacks in the TUF repository: what has changed since its snapshot, or what it names. Blocking."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -7,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from p2pdist.shared.wire.trust_news import MAX_NEWS_BYTES, MAX_NEWS_FILE_BYTES, MAX_NEWS_FILES, TrustNews, encode_news
+from p2pdist.shared.wire.trust_news import (
+    MAX_BATCH_TARGETS,
+    MAX_NEWS_BYTES,
+    MAX_NEWS_FILE_BYTES,
+    MAX_NEWS_FILES,
+    TrustNews,
+    encode_news,
+)
+from seed_server.store.published_files import find_file
 
 ANSWERS_KEPT = 16  # PCs that have heard of the last publication ask for the same; few are further behind
 MAX_CHANGED_FILES = MAX_NEWS_FILES - 2  # besides the next root and the timestamp
@@ -35,6 +44,18 @@ class TrustNewsReader:
         known = snapshot if (self._metadata / f"{snapshot}.snapshot.json").exists() else 0
         with self._one_at_a_time:
             return self._encoded(known, next_root, newer_root, timestamp)
+
+    def several(self, places: Sequence[str]) -> bytes:
+        """Return these targets as an encoded `TrustNews`, as far as they are there and fit, in their order."""
+        files: dict[str, bytes | None] = {}
+        room = MAX_NEWS_BYTES
+        for place in places[:MAX_BATCH_TARGETS]:
+            path = find_file(self._targets, place)
+            data = None if path is None else _read(path, min(room, MAX_NEWS_FILE_BYTES))
+            if data is not None:
+                files[f"targets/{place}"] = data
+                room -= len(data)
+        return encode_news(TrustNews(files))
 
     def _encode(self, known: int, next_root: str, newer_root: bytes | None, timestamp: bytes) -> bytes:
         files: dict[str, bytes | None] = {f"metadata/{next_root}": newer_root, "metadata/timestamp.json": timestamp}

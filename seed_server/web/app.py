@@ -28,12 +28,13 @@ from p2pdist.shared.wire.enrolment import (
     decode_body,
     encode_body,
 )
+from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine, PacedAnswer
+from seed_server.store.published_files import find_file, read_part
 from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.client import Client, client_of
-from seed_server.web.published_files import find_file, read_part
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
@@ -223,6 +224,11 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
     @app.get("/tuf/news/{root}/{snapshot}")
     async def trust_news(request: Request, root: str, snapshot: str) -> Response:
         return await files.answer(request, lambda: _news(port.news, root, snapshot))
+
+    @app.get(BATCH_PATH)
+    async def batch(request: Request) -> Response:
+        places = request.query_params.getlist(BATCH_FIELD)
+        return await files.answer(request, lambda: partial(io.BytesIO, port.news.several(places)))
 
     return app
 

@@ -8,6 +8,7 @@ roles themselves.
 import copy
 import hashlib
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
@@ -36,7 +37,7 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
-from p2pdist.shared.wire.trust_news import TrustNews, encode_news
+from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH, TrustNews, encode_news
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOW = 1_800_000_000.0
@@ -57,6 +58,9 @@ class RepositorySimulator:
         """Why it cannot be had while it is down."""
         self.status_of: dict[str, int] = {}
         self.issued: float | None = None
+        self.gives_batches = False
+        self.batches: list[list[str]] = []
+        """The targets that were asked for together."""
         self.tells_news = False
         """Whether it also answers with all its files at once, as the seed server does with those that have changed."""
         self.signers = {
@@ -96,6 +100,8 @@ class RepositorySimulator:
             return (
                 HttpAnswer(200, self.news_since(int(path.split("/")[3]))) if self.tells_news else HttpAnswer(404, b"")
             )
+        if path.startswith(f"{BATCH_PATH}?") and not self.down:
+            return self.batch(parse_qs(path.partition("?")[2])[BATCH_FIELD])
         self.requests.append(path)
         if self.down:
             raise HttpError(self.failure, "127.0.0.1:8443")
@@ -114,6 +120,14 @@ class RepositorySimulator:
             if path not in self.status_of and "root.json" not in path:
                 files[path.removeprefix("/tuf/")] = data
         return encode_news(TrustNews(files))
+
+    def batch(self, places: list[str]) -> HttpAnswer:
+        """Answer with several targets at once, where it does that."""
+        if not self.gives_batches:
+            return HttpAnswer(404, b"")
+        self.batches.append(places)
+        found = {f"targets/{place}": self.files.get(f"/tuf/targets/{place}") for place in places}
+        return HttpAnswer(200, encode_news(TrustNews({path: data for path, data in found.items() if data is not None})))
 
     # --- the operator -----------------------------------------------------------------
 

@@ -1,9 +1,14 @@
-"""``GET /tuf/news/ROOT/SNAPSHOT``: all signed files that a PC lacks, in one answer. Pure.
+"""Several signed files in one answer: what is new, or what a PC asks for by name. Pure.
 
-An endpoint that is told of a publication would ask nine times, each time for what the answer before names. Over a
-satellite that is five seconds, and on any line it is time in which no piece moves. So the seed server says in one
-answer what has changed since the endpoint's root and snapshot. That is a saving and nothing else: whatever is missing
-is asked for by its own path, and everything is verified as if it had been.
+``GET /tuf/news/ROOT/SNAPSHOT``: an endpoint that is told of a publication would ask nine times, each time for what the
+answer before names. Over a satellite that is five seconds, and on any line it is time in which no piece moves. So the
+seed server says in one answer what has changed since the endpoint's root and snapshot.
+
+``GET /tuf/batch?target=…&target=…``: an endpoint that is new, or was away for a month, lacks hundreds of small
+documents. It names as many as go into one request, and gets those that fit into one answer.
+
+Both are a saving and nothing else: whatever is missing is asked for by its own path, and everything is verified as if
+it had been.
 """
 
 import zlib
@@ -15,6 +20,10 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
+BATCH_PATH = "/tuf/batch"
+BATCH_FIELD = "target"
+MAX_BATCH_QUERY_CHARS = 6 << 10  # with room below the 16 KiB that the web port reads of a request's head
+MAX_BATCH_TARGETS = 48  # some hundred bytes of each name, and some kilobytes of each file
 MAX_NEWS_FILES = 64
 MAX_NEWS_FILE_BYTES = 32 << 10  # a larger file is worth a request of its own
 MAX_NEWS_BYTES = 64 << 10  # of all files together: a site's PCs get theirs one after the other, on slow lines too

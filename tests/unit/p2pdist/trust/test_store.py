@@ -16,8 +16,9 @@ import trio
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
 from p2pdist.trust.catalogue import first_payload
-from p2pdist.trust.http_answers import HttpError
+from p2pdist.trust.http_answers import HttpAnswer, HttpError
 from p2pdist.trust.store import TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
 
@@ -350,6 +351,59 @@ async def test_news_that_are_none_are_left_alone(
     monkeypatch.setattr(repository, "news_since", lambda root: answer)
     assert [patch.manifest.patch_id for patch in (await new_store().refresh(NOW)).patches] == ["alpha"]
     assert "/tuf/metadata/timestamp.json" in repository.requests
+
+
+async def test_what_a_new_pc_lacks_comes_in_batches(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    for number in range(60):
+        repository.add_patch(f"patch-{number}")
+    repository.publish()
+    repository.gives_batches = True
+    store = new_store()
+    assert len((await store.refresh(NOW)).patches) == 61
+    assert not [path for path in repository.requests if ".manifest" in path or ".torrent" in path]
+    asked = [place for batch in repository.batches for place in batch]
+    assert len(asked) == len(set(asked)) == 122, "a manifest and a torrent of each, once"
+    assert all(len(batch) <= MAX_BATCH_TARGETS for batch in repository.batches)
+    repository.batches.clear()
+    repository.add_patch("one-more")
+    repository.publish()
+    assert len((await store.refresh(NOW)).patches) == 62
+    assert repository.batches == [], "what is there is not asked for again, and one is asked for by itself"
+
+
+async def test_what_a_batch_leaves_out_or_damages_is_got_by_itself_or_refused(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        repository.add_patch(f"patch-{number}")
+    repository.publish()
+    repository.gives_batches = True
+    whole = repository.batch
+
+    def partly(places: list[str]) -> HttpAnswer:
+        files = dict(decode_news(whole(places).body).files)
+        left_out = next(iter(files))
+        return HttpAnswer(200, encode_news(TrustNews({path: data for path, data in files.items() if path != left_out})))
+
+    monkeypatch.setattr(repository, "batch", partly)
+    assert len((await new_store().refresh(NOW)).patches) == 5
+
+
+@pytest.mark.parametrize("answer", [b"", b"\xff" * 100], ids=["empty", "rubbish"])
+async def test_a_batch_that_is_none_is_asked_for_once(
+    repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    repository.add_patch("beta")
+    repository.publish()
+    asked: list[int] = []
+
+    def nothing(places: list[str]) -> HttpAnswer:
+        asked.append(len(places))
+        return HttpAnswer(200, answer)
+
+    monkeypatch.setattr(repository, "batch", nothing)
+    assert len((await new_store().refresh(NOW)).patches) == 2
+    assert asked == [2, 2], "the manifests, then the torrents"
 
 
 async def test_news_hide_no_newer_root(repository: Any, new_store: Callable[[], TrustStore]) -> None:

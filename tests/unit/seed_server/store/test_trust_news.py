@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.wire.trust_news import (
+    MAX_BATCH_TARGETS,
     MAX_NEWS_ANSWER_BYTES,
     MAX_NEWS_BYTES,
     MAX_NEWS_FILE_BYTES,
@@ -182,6 +183,17 @@ def test_large_files_are_left_to_requests_of_their_own(published: Published) -> 
     files = published.news(known)
     assert "large@1.manifest" not in kinds(files)
     assert sum("half" in kind for kind in kinds(files)) == 1, "as many as fit"
+
+
+def test_a_batch_is_what_is_there_and_fits(published: Published) -> None:
+    published.repository.add_target("patches", "patches/large@1.manifest", bytes(MAX_NEWS_FILE_BYTES + 1))
+    published.publish(*(f"patch-{n}" for n in range(60)))
+    targets = published.directory / "tuf" / "targets"
+    places = [str(path.relative_to(targets)) for path in sorted(targets.rglob("*.manifest"))]
+    files = decode_news(published.reader.several(["../metadata/timestamp.json", "patches/none", *places])).files
+    assert 40 < len(files) <= MAX_BATCH_TARGETS - 2
+    assert all((targets / path.removeprefix("targets/")).read_bytes() == data for path, data in files.items())
+    assert not any("large" in path or "timestamp" in path for path in files)
 
 
 def test_files_that_are_gone_are_left_out(published: Published) -> None:
