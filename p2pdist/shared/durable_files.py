@@ -53,11 +53,12 @@ def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, 
         os.fsync(directory)
 
 
-def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
+def link_file(source: Path, path: Path, descriptor: int | None = None, *, lasting: bool = True) -> None:
     """Make ``path`` a hard link to ``source``, atomically and durably, replacing what was there.
 
     Both names share one copy on disk, so they must be on the same file system. With a ``descriptor`` of the source,
-    the file that it refers to gets the link, whatever its name leads to by now; only Linux can do that.
+    the file that it refers to gets the link, whatever its name leads to by now; only Linux can do that. One that is
+    not ``lasting`` may be gone after a power cut: each sync of a directory waits for the disk.
     """
     temporary = _temporary(path)
     if descriptor is not None and _DESCRIPTORS.exists():
@@ -73,19 +74,21 @@ def link_file(source: Path, path: Path, descriptor: int | None = None) -> None:
     finally:
         # if both are already links to the same file, rename(2) does nothing and leaves both names
         temporary.unlink(missing_ok=True)
-    fsync_directory(path.parent)
+    if lasting:
+        fsync_directory(path.parent)
 
 
-def make_directory(path: Path, *, mode: int = 0o755) -> None:
+def make_directory(path: Path, *, mode: int = 0o755, lasting: bool = True) -> None:
     """Create ``path`` and its parents durably, each of them with ``mode`` whatever the umask is.
 
-    An existing directory keeps its mode.
+    An existing directory keeps its mode. For ``lasting`` see `link_file`.
     """
     for missing in reversed([p for p in (path, *path.parents) if not p.exists()]):
         with contextlib.suppress(FileExistsError):  # another process has made it meanwhile
             missing.mkdir(mode)
             missing.chmod(mode)
-        fsync_directory(missing.parent)
+        if lasting:
+            fsync_directory(missing.parent)
     path.mkdir(exist_ok=True)  # says so where a file is
 
 

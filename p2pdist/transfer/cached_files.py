@@ -104,8 +104,10 @@ def publish(source: Path, path: Path, *, mtime_ns: int | None, inode: int | None
             raise OSError(errno.ESTALE, "it has changed since it was proven")
         if writer is not None:
             _wait_for_writers(descriptor, lambda: None)
-        durable_files.make_directory(path.parent, mode=0o700)
-        durable_files.link_file(source, path, descriptor)  # by the descriptor: the name may lead elsewhere by now
+        # each start does this again, so nothing of it has to outlive a power cut
+        durable_files.make_directory(path.parent, mode=0o700, lasting=False)
+        # by the descriptor: the name may lead elsewhere by now
+        durable_files.link_file(source, path, descriptor, lasting=False)
         return os.fstat(descriptor).st_ctime_ns
 
 

@@ -1,6 +1,7 @@
 """Takes a file that is kept for a rollback, where its bytes are offered again: they need not come over the line."""
 
 import hashlib
+import math
 import os
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from p2pdist.transfer import files
 from p2pdist.transfer.cached_files import LENT_MODE, Writer, seal
 from p2pdist.transfer.states import DISK_MARGIN_BYTES
 from p2pdist.transfer.transfer import Transfer
+
+LISTED_SECONDS = 1.0  # the directory is listed once for all transfers that begin within this time
 
 log = structlog.get_logger()
 
@@ -24,6 +27,9 @@ class KeptBytes:
         self._cache = cache
         self._nursery = nursery
         self._writer = writer
+        self._listed_at = -math.inf
+        self._listed: dict[int, list[Path]] = {}
+        """The files by their length, as of then."""
 
     def looking(self, transfer: Transfer) -> bool:
         """Begin to look for the transfer's file, unless that was done; return whether it is still being looked for."""
@@ -37,11 +43,20 @@ class KeptBytes:
 
     def _candidates(self, length_bytes: int) -> list[Path]:
         """Return the kept files of this length: few, for of each patch the last two versions are kept."""
+        now = trio.current_time()
+        if now - self._listed_at >= LISTED_SECONDS:
+            self._listed_at, self._listed = now, self._list()
+        return self._listed.get(length_bytes, [])
+
+    def _list(self) -> dict[int, list[Path]]:
+        found: dict[int, list[Path]] = {}
         try:
-            found = [path for path in self._kept.glob("*/*/*") if path.is_file() and not path.is_symlink()]
-            return [path for path in found if path.stat().st_size == length_bytes]
+            for path in self._kept.glob("*/*/*"):
+                if path.is_file() and not path.is_symlink():
+                    found.setdefault(path.stat().st_size, []).append(path)
         except OSError:
-            return []
+            return {}
+        return found
 
     async def _take(self, transfer: Transfer, candidates: list[Path]) -> None:
         place = self._cache / transfer.sha256

@@ -16,6 +16,7 @@ from p2pdist.install.loop import (
     DETECT_AGAIN_SECONDS,
     LONGEST_WAIT_SECONDS,
     PAUSE_SECONDS_PER_PATCH,
+    PLAN_KEPT_SECONDS,
     DaemonHooks,
     Installs,
 )
@@ -510,6 +511,26 @@ async def test_installer_that_does_not_end_is_cancelled_in_time(pc: Pc, autojump
         nursery.cancel_scope.cancel()
     assert trio.current_time() - began == pytest.approx(STOP_SECONDS)
     assert pc.record().state == "installing"
+
+
+async def test_the_plan_is_made_anew_when_one_of_its_reasons_has_changed_and_not_before(pc: Pc) -> None:
+    pc.candidate("acme", schedule=ScheduleRules(windows=("sun 22:00-23:00",)))
+    await pc.settle()
+    (row,) = rows = pc.installs.plan()
+    assert pc.installs.plan() is rows, "it is asked for several times in each answer"
+    await pc.installs.store.update(row.candidate.ref, lambda record: replace(record, deferral_count=1))
+    (row,) = pc.installs.plan()
+    assert (row.record, row.reason) == (pc.record(), "waits for a maintenance window")
+    pc.clock_problem = "it stands still"
+    (row,) = pc.installs.plan()
+    assert row.reason == "waits: this PC's clock cannot be believed"
+    pc.clock_problem = ""
+    assert pc.installs.plan()[0].reason == "waits for a maintenance window"
+    pc.candidate("tool")
+    rows = pc.installs.plan()
+    assert [row.candidate.ref.patch_id for row in rows] == ["acme", "tool"]
+    pc.clock.wall += PLAN_KEPT_SECONDS
+    assert pc.installs.plan() is not rows, "windows open while nothing else changes"
 
 
 async def test_files_that_come_one_after_the_other_are_looked_at_together(

@@ -128,6 +128,18 @@ def test_a_failing_link_leaves_the_old_content(tmp_path: Path, failing: Callable
     assert names(tmp_path) == ["f", "source"]
 
 
+def test_a_name_is_synced_unless_it_need_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "source").write_bytes(b"bytes")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for name, lasting, syncs in (("a", True, 3), ("b", False, 0)):
+        synced.clear()
+        durable_files.make_directory(tmp_path / name / "below", lasting=lasting)
+        durable_files.link_file(tmp_path / "source", tmp_path / name / "below" / "file", lasting=lasting)
+        assert (tmp_path / name / "below" / "file").read_bytes() == b"bytes"
+        assert len(synced) == syncs
+
+
 def test_directories_are_made_with_their_parents_and_kept(tmp_path: Path) -> None:
     durable_files.make_directory(tmp_path / "a" / "b", mode=0o700)
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700

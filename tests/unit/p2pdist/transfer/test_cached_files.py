@@ -125,6 +125,15 @@ def test_a_published_file_is_never_lent(cache: Path, tmp_path: Path) -> None:
     assert place.stat().st_uid == 0
 
 
+def test_publishing_does_not_wait_for_the_disk(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    source = cache / "file"
+    source.write_bytes(b"bytes")
+    publish(source, tmp_path / "patches" / "acme" / "1" / "file", mtime_ns=None, inode=None, writer=None)
+    assert not synced, "hundreds of small files would wait one after the other; each start publishes again"
+
+
 def test_what_is_published_is_what_was_proven(cache: Path, tmp_path: Path) -> None:
     place = tmp_path / "patches" / "p" / "1" / "file"
     with sealed(cache / "file", WRITER) as descriptor:

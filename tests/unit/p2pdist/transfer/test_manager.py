@@ -104,7 +104,7 @@ class Running:
 async def running(root: Path, count: int = MANY) -> AsyncIterator[Running]:
     home = EndpointHome(root)
     for directory in (home.cache, home.patches):
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
     engine, patches = PlayedEngine(home.cache), [patch_of(n) for n in range(1, count + 1)]
     async with trio.open_nursery() as nursery:
         sent: list[FromEndpoint] = []
@@ -116,7 +116,7 @@ async def running(root: Path, count: int = MANY) -> AsyncIterator[Running]:
         run = Running(transfers, engine, home, patches, sent)
         await transfers.load()
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
-        while any(each.state != "fetching" for each in transfers.everything()):
+        while any(each.state not in ("fetching", "verified") for each in transfers.everything()):
             await transfers.step()
         yield run
         nursery.cancel_scope.cancel()
@@ -210,6 +210,24 @@ async def test_that_a_file_is_damaged_is_recorded_at_once(tmp_path: Path, mock_c
         await run.transfers.damaged(run.one().torrent_hash)
         await run.transfers.step()
         assert [record.verified_at for record in await run.recorded()] == [None]
+
+
+async def test_a_name_that_a_power_cut_has_taken_is_made_again_at_the_start(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path / "home", 1) as run:
+        await run.prove(0)
+        await run.transfers.save()
+        (record,), place = await run.recorded(), Path(run.one().verified_path(run.home.patches))
+        place.unlink()
+        place.parent.rmdir()
+        place.parent.parent.rmdir()
+        # unlike a power cut, removing a name is a change of the file
+        changed = (run.home.cache / record.sha256).stat().st_ctime_ns
+        await files.save_records(run.home.records, [replace(record, verified_ctime_ns=changed)])
+    async with running(tmp_path / "home", 1) as run:
+        assert run.one().state == "verified", "without a look at the bytes"
+        assert place.read_bytes() == data_of(1)
 
 
 async def test_a_new_patch_is_recorded_at_once(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
