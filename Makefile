@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
-# half of the suite's time is waiting for real processes: three at a time keep two cores busy
-WORKERS ?= 3
+# three for the streams of tests with real processes, which mostly wait; one for all others: tests/helpers/workers.py
+WORKERS ?= 4
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -19,8 +19,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
-	@echo 'make test [WORKERS=3]            lint, types, import contracts, and all tests; 0: in one process'
-	@echo 'make coverage [WORKERS=3]        all tests, and which lines and branches they reach (a quarter longer)'
+	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
+	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make catalogs                    bring the translations up to date with the sources, and compile them'
@@ -58,10 +58,10 @@ test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
 suite: $(READY)
-	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --dist=loadgroup
+	$(BIN)/python -m pytest --numprocesses='$(WORKERS)'
 
 coverage: $(READY)
-	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --dist=loadgroup --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check --quiet .

@@ -2,7 +2,7 @@
 
 `make test` runs several tests at a time, in processes of their own, and other programs run beside them: an address,
 a port, a name on the network and a home belong to one test, and no other test's processes or files are counted.
-One that must not run beside certain others shares an `xdist_group` mark with them, with the reason.
+Which must not run beside certain others is said in `tests.helpers.workers`.
 
 A test that runs the same lines millions of times is marked `uncounted` where others reach those lines too: counting
 them for coverage takes three times as long as the test.
@@ -22,12 +22,14 @@ import psutil
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from p2pdist.transfer.torrent_engine import SwarmIdentity
 from tests.helpers import certificates as certificates_module
 from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
+from tests.helpers.workers import Sharing, in_a_stream
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by what tests start
 os.umask(0o022)  # with 002, as many systems give it to users, directories that tests make are not trusted
@@ -44,6 +46,17 @@ settings.register_profile(
 # HYPOTHESIS_PROFILE=explore looks for new examples
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Let workers share the tests in our way, whatever `--dist` says."""
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that have real processes."""
+    items.sort(key=lambda item: not in_a_stream(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,24 +21,32 @@ from p2pdist.local_api.delivery_answers import NetworkPartStatus
 from tests.adversary.test_swarm_rogue import bittorrent_request
 from tests.helpers.pki import Leaf, TestCA
 
+pytestmark = pytest.mark.processes
+
 FILE_BYTES = 4_000_003
 WITHIN_SECONDS = 60.0
 MAX_LOG_BYTES = 20_000
+CONNECT_SECONDS = 20.0  # where the queue of callers is full, the kernel tries again after 1, 3 and 7 seconds
 LET_GO_SECONDS = 20.0  # six seconds, on a busy machine
 
 
 @contextlib.contextmanager
 def silent(to: tuple[str, int], addresses: list[str], each: int) -> Iterator[list[socket.socket]]:
-    """Hold ``each`` connections from each address, and say nothing on them."""
+    """Hold ``each`` connections from each address, all addresses at once, and say nothing on them."""
     with contextlib.ExitStack() as stack:
-        held = []
-        for address in addresses:
+
+        def called_from(address: str) -> list[socket.socket]:
+            connections = []
             for _ in range(each):
                 connection = stack.enter_context(socket.socket())
                 connection.bind((address, 0))
-                connection.settimeout(5)
+                connection.settimeout(CONNECT_SECONDS)
                 connection.connect(to)
-                held.append(connection)
+                connections.append(connection)
+            return connections
+
+        with ThreadPoolExecutor(len(addresses)) as pool:
+            held = [connection for called in pool.map(called_from, addresses) for connection in called]
         yield held
 
 

@@ -25,10 +25,7 @@ SECONDS = 1.0  # an answer takes milliseconds
 ATTEMPTS = 10
 SETTLE_SECONDS = 0.3
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters by the hop limit"),
-    pytest.mark.xdist_group("one responder at this address"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters by the hop limit")
 
 
 @pytest.fixture(scope="module")

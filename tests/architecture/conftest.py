@@ -1,4 +1,4 @@
-"""Tests of the sources: in one process, which parses each file once, and without counting their own lines."""
+"""Tests of the sources: without counting their own lines."""
 
 from pathlib import Path
 
@@ -8,5 +8,4 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("architecture"))
             item.add_marker(pytest.mark.uncounted)

@@ -12,7 +12,7 @@ from bench.lab.namespaces import run
 from bench.lab.topology import Branch, LabShape, open_lab
 from bench.lab.wan_link import line_shape
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.processes
 
 FILE_BYTES = 12_000_000
 PIECE_BYTES = 256 << 10

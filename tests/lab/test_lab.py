@@ -16,7 +16,7 @@ from bench.lab.queue_log import BUSINESS, read_log
 from bench.lab.topology import Host, Lab, LabShape, open_lab
 from bench.lab.wan_link import LineShape, line_shape
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[2]
 LINE = line_shape(20, 10, rtt_ms=40, buffer_ms=200)

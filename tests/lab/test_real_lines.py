@@ -9,7 +9,7 @@ from bench.lab.records import Record
 from bench.lab.scenario import MB, Scenario
 from bench.lab.wan_link import line_shape
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.processes
 
 LOSS = 0.01
 MAX_WAN_RATIO = 1.05  # loosely, as in test_smoke

@@ -13,7 +13,7 @@ from bench.lab.queue_log import MANAGED, read_log
 from bench.lab.topology import LabShape, open_lab
 from bench.lab.wan_link import line_shape
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("lab")]
+pytestmark = pytest.mark.processes
 
 FILE_BYTES = 16_000_003
 LINE_MBIT = 20.0

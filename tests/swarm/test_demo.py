@@ -86,16 +86,20 @@ async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGINT, b"publish payload.bin"), (signal.SIGTERM, b"enrol, run")],
+    ids=["SIGINT, while all run", "SIGTERM, while they are started"],
+)
 async def test_a_signal_in_the_middle_leaves_nothing_behind(
-    number: signal.Signals, payload: Path, scratch: Path
+    number: signal.Signals, step: bytes, payload: Path, scratch: Path
 ) -> None:
     output, errors = bytearray(), bytearray()
     with trio.fail_after(WITHIN_SECONDS):
         async with trio.open_nursery() as nursery:
             process = await start_demo(nursery, scratch, "--file", payload)
             nursery.start_soon(read, process.stderr, errors)
-            await read(process.stdout, output, until=b"publish payload.bin")
+            await read(process.stdout, output, until=step)
             assert processes_with(str(scratch))
             process.send_signal(number)
             nursery.start_soon(read, process.stdout, output)
