@@ -23,6 +23,7 @@ from p2pdist.shared.identifiers import endpoint_id_of_public_key
 MAX_STATEMENT_CHARS = 4 << 20  # 2,000 patches of under 1 kB each, in base64
 CLOCK_AHEAD_SECONDS = 300.0  # how far a PC's clock may be ahead; its certificate allows as much
 MAX_DETAIL_CHARS = 200  # of what a library or the statement says, in an error for people
+STATEMENT_PARTS = 3  # header, statement, signature
 COORDINATE_BYTES = 32  # of P-256: a signature is r and s, each of this length
 
 
@@ -78,14 +79,19 @@ def check_statement(
     """
     if len(jws) > MAX_STATEMENT_CHARS:
         raise StatementError(StatementFault.MALFORMED, f"over {MAX_STATEMENT_CHARS} characters")
+    parts = jws.strip().split(".")
+    if len(parts) != STATEMENT_PARTS:
+        raise StatementError(StatementFault.MALFORMED, "it has not three parts with dots between them")
+    head, body, signature = parts
     try:
-        head, body, signature = jws.strip().split(".")
         header = msgspec.json.decode(_unpacked(head), type=_Header)
         statement = msgspec.json.decode(_unpacked(body), type=Statement)
         certificate = x509.load_der_x509_certificate(base64.b64decode(header.x5c[0], validate=True))
         key, raw = certificate.public_key(), _unpacked(signature)
-    except (ValueError, msgspec.MsgspecError, UnsupportedAlgorithm) as error:
+    except msgspec.MsgspecError as error:
         raise StatementError(StatementFault.MALFORMED, str(error)[:MAX_DETAIL_CHARS]) from error
+    except (ValueError, UnsupportedAlgorithm) as error:  # what Python says of that is not for people
+        raise StatementError(StatementFault.MALFORMED, "a part of it cannot be read") from error
     _check_issued(certificate, control_ca, statement.at)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise StatementError(StatementFault.FORGED, "no key for ES256")

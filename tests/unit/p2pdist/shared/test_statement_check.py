@@ -54,6 +54,21 @@ def test_any_text_is_refused(company: Company, text: str) -> None:
     assert caught.value.fault is StatementFault.MALFORMED
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = 'acme'", "it has not three parts with dots between them"),
+        ("a.b", "it has not three parts with dots between them"),
+        ("a.b.c", "a part of it cannot be read"),
+        ("e30.e30.", "Object missing required field `alg`"),
+    ],
+)
+def test_what_is_no_statement_is_refused_in_words_for_people(company: Company, text: str, words: str) -> None:
+    with pytest.raises(StatementError, match="^it is no statement of a PC: ") as caught:
+        check_statement(text, company.control_ca, NOW, longest_seconds=60.0)
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize("at", [-(10**12), 10**12, 10**30])
 def test_a_time_that_is_none_is_refused(company: Company, at: int) -> None:
     pc = company.pc(NOW)
