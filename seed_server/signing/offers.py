@@ -109,7 +109,7 @@ def offered_again(
     """
     back = [one for one in rollouts.withdrawn if _names(named, one.ref)]
     if not back:
-        raise not_withdrawn(rollouts, named)
+        raise _not_withdrawn(named, rollouts, offers(rollouts, order, listed))
     numbers = {manifest.ref: manifest.number for manifest in listed}
     for one in back:
         number = numbers.get(one.ref)
@@ -162,22 +162,36 @@ def dependents(named: PatchRef, rollouts: Rollouts, listed: Iterable[Manifest]) 
     ]
 
 
-def not_offered(named: PatchRef, rollouts: Rollouts) -> UserError:
-    """Return the error for a patch that cannot be withdrawn."""
-    others = [str(entry.ref) for entry in rollouts.entries if entry.patch_id == named.patch_id]
+def not_offered(named: PatchRef, listed: Iterable[Offer]) -> UserError:
+    """Return the error for a patch that cannot be withdrawn: what is so of it, by what is listed."""
+    of_id = [offer for offer in listed if offer.manifest.patch_id == named.patch_id]
+    patch = _written(named)
+    for offer in of_id:  # the newest first: of an id alone, that one is meant
+        if not _names(named, offer.manifest.ref):
+            continue
+        if offer.for_good:
+            return _bad(f"{patch} is withdrawn for good already; nothing is to be done.")
+        if offer.state == "withdrawn":
+            return _bad(f"{patch} is withdrawn already; nothing is to be done.")
+        if offer.superseded_by is not None:
+            return _bad(f"{patch} is not offered: {offer.superseded_by} has taken its place. Withdraw that one.")
+    others = [str(offer.manifest.ref) for offer in of_id if offer.state == "offered"]
     instead = f"{', '.join(others)} is. " if others else ""
-    return _bad(
-        f"No {_written(named)} is offered, so it cannot be withdrawn. {instead}'seed-server list' lists the patches."
-    )
+    return _bad(f"No {patch} is known here, so it cannot be withdrawn. {instead}'seed-server list' lists the patches.")
 
 
-def not_withdrawn(rollouts: Rollouts, named: PatchRef) -> UserError:
+def _not_withdrawn(named: PatchRef, rollouts: Rollouts, listed: Iterable[Offer]) -> UserError:
     """Return the error for a patch that cannot be offered again."""
+    patch = _written(named)
     if any(_names(named, entry.ref) for entry in rollouts.entries):
-        return _bad(f"{_written(named)} is offered already; nothing is to be done.")
-    return _bad(
-        f"No {_written(named)} is withdrawn, so it cannot be offered again. 'seed-server list' lists the patches."
-    )
+        return _bad(f"{patch} is offered already; nothing is to be done.")
+    for offer in listed:
+        if _names(named, offer.manifest.ref) and offer.superseded_by is not None:
+            return _bad(
+                f"{patch} cannot be offered again: {offer.superseded_by} has taken its place. "
+                "To go back to it, publish it again."
+            )
+    return _bad(f"No {patch} is known here, so it cannot be offered again. 'seed-server list' lists the patches.")
 
 
 def _names(named: PatchRef, ref: PatchRef) -> bool:

@@ -273,7 +273,7 @@ class Repository:
         if after.entries == rollouts.entries and not (
             for_good and self._order_without(named) != self.publication_order()
         ):
-            raise offers.not_offered(named, rollouts)
+            raise offers.not_offered(named, self.offers())
         return after
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:

@@ -141,7 +141,7 @@ async def test_a_withdrawal_is_signed_elsewhere_too(company: Company) -> None:
     assert "!!   order of office: " in company.sign(company.alice, "--allow-changes")
     assert company.finish() == "Done: withdraw office\n"
     assert company.repository().publication_order().refusal("office", 1)
-    with pytest.raises(UserError, match="No office is offered"):
+    with pytest.raises(UserError, match="office is withdrawn for good already"):
         company.on_server("withdraw", "office", "--reason", "late", "--prepare", company.bundle)
     publish(company, "2")
     assert await company.seen_by() == ["office@2"]

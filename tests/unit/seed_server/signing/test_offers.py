@@ -24,6 +24,7 @@ from seed_server.signing.offers import (
     checked_reason,
     dependents,
     next_sequence,
+    not_offered,
     offered_again,
     offers,
     parse_named,
@@ -33,6 +34,7 @@ from seed_server.signing.offers import (
 
 NONE = Rollouts(format=1, entries=[])
 OFFICE = PatchRef("office", "")
+OFFICE_1 = PatchRef("office", "1")
 
 
 def manifest(patch_id: str, version: str, number: int = 1, **changes: Any) -> Manifest:
@@ -84,6 +86,43 @@ def test_a_version_that_is_not_offered_is_not_withdrawn() -> None:
     rollouts = offered("office@1")
     assert without_entries(rollouts, PatchRef("office", "2"), "crashes", 7.0) == rollouts
     assert without_entries(rollouts, PatchRef("word", ""), "crashes", 7.0) == rollouts
+
+
+WITHDRAWN = without_entries(offered("office@1"), OFFICE, "crashes", 7.0)
+
+
+@pytest.mark.parametrize(
+    ("rollouts", "numbers", "named", "words"),
+    [
+        (WITHDRAWN, {"office": 1}, OFFICE_1, "office@1 is withdrawn already"),
+        (WITHDRAWN, {"office": 1}, OFFICE, "office is withdrawn already"),
+        (WITHDRAWN, {"office": 9}, OFFICE_1,
+         "office@1 is withdrawn for good already; nothing is to be done"),
+        (offered("office@2"), {"office": 2}, OFFICE_1, "office@1 is not offered: office@2 has taken its place"),
+        (offered("office@2"), {"office": 2}, PatchRef("office", "7"), "No office@7 is known here"),
+        (offered("office@2"), {"office": 2}, PatchRef("ofice", ""), "No ofice is known here"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_withdrawn_has_its_own_reason(
+    rollouts: Rollouts, numbers: dict[str, int], named: PatchRef, words: str
+) -> None:
+    listed = [manifest("office", "1"), manifest("office", "2", 2)]
+    shown = listed if "office@2" in refs(rollouts) else listed[:1]
+    assert words in not_offered(named, offers(rollouts, order(**numbers), shown)).message
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (PatchRef("office", "2"), "office@2 is offered already; nothing is to be done"),
+        (OFFICE_1, "office@1 cannot be offered again: office@2 has taken its place"),
+        (PatchRef("ofice", ""), "No ofice is known here"),
+    ],
+)
+def test_what_cannot_be_offered_again_has_its_own_reason(named: PatchRef, words: str) -> None:
+    listed = [manifest("office", "1"), manifest("office", "2", 2)]
+    with pytest.raises(UserError, match=words):
+        offered_again(offered("office@2"), named, order(office=2), listed)
 
 
 def test_a_newer_publication_answers_a_withdrawal() -> None:
