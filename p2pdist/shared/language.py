@@ -28,7 +28,7 @@ _JOINT = re.compile(r"(; |: )")
 MAX_SENTENCE_CHARS = 1_000  # of a line; longer ones are an installer's output or somebody's attempt: shown as they are
 MAX_LINES = 100  # of one text, likewise; an error lists what is wrong in a file line by line
 _COUNTS = re.compile(
-    r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes|line|column)"
+    r"(?:.*_)?(?:seconds|code|count|delay|number|days|interrupted|allowed|neighbours|minutes|line|column|least|most)"
 )
 """Values with such names are numbers: else "{program} ended with exit code {code}" would swallow what follows it."""
 _NAMES = re.compile(r"(?:name|program|shown|unit|version|newest|there|what|role|key|strip)[0-9]*")
@@ -111,9 +111,13 @@ class Catalog(gettext.GNUTranslations):
             return text
         shown, start = "", 0
         while start < len(parts):
+            before = parts[start - 1] if start else ""
             for end in range(len(parts), start, -2):  # the longest that is known; a single one is taken as it is
                 said = "".join(parts[start:end])
-                known = self._part(said, "".join(parts[end : end + 1]))
+                if before and (known := self._catalog.get(before + said, "")):  # appended, as "; nothing is undone"
+                    shown = shown.removesuffix(before)
+                else:
+                    known = self._part(said, "".join(parts[end : end + 1]))
                 if known != said or end == start + 1:
                     shown += known + "".join(parts[end : end + 1])
                     start = end + 1
@@ -148,7 +152,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 
 def _value_pattern(name: str) -> str:
     if _COUNTS.fullmatch(name):
-        return "[0-9.]+"
+        return r"-?[0-9]+(?:\.[0-9]+)?"  # the full stop of a sentence is none of it
     if _NAMES.fullmatch(name):
         return rf"(?!{_NO_NAME})\S*?(?:(?<![:;,]) \S*?){{0,{MOST_NAME_BLANKS}}}?"  # and no joint
     return ".*?"

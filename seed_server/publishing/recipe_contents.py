@@ -131,7 +131,7 @@ def _of_version(recipe: Recipe, package: PackageContents) -> Iterator[RecipeProb
     if isinstance(package, MsiContents):  # products are often called otherwise than their packages
         yield RecipeProblem("version", text, level="warning")
     else:
-        yield RecipeProblem("version", f"{text}, or add downgrade = true where PCs go back to it on purpose")
+        yield RecipeProblem("version", f"{text}; or add downgrade = true where PCs go back to it on purpose")
 
 
 def _labels(plain: str) -> tuple[str, ...]:

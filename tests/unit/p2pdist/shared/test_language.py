@@ -97,6 +97,21 @@ def test_a_terminal_that_cannot_show_the_language_gets_english(monkeypatch: pyte
             "severity: severity に 'urgent' は使えません。使える値: critical, high, low, medium",
         ),
         ("version: 2.1 is no text; put it in quotes.", "version: 2.1 は文字列ではありません。引用符で囲んでください。"),
+        ("cvss: 11 is not from 0 to 10.", "cvss: 11 は 0 から 10 の範囲外です。"),
+        (
+            (
+                "version: the recipe says '2.0', and the file brings 3.0-1; write '3.0-1'; or add downgrade = true "
+                "where PCs go back to it on purpose"
+            ),
+            (
+                "version: レシピは '2.0' ですが、ファイルは 3.0-1 です。'3.0-1' と書いてください。意図的に戻す場合は "
+                "downgrade = true を追加してください"
+            ),
+        ),
+        (
+            "not detected: /opt/a is missing; nothing was seen to change, so nothing is undone",
+            "検出されません: /opt/a がありません。変更が見られないため、ロールバックしません",
+        ),
         ("it is missing; line: 3", "it is missing; line: 3"),
         ("title: done; site: error", "title: done; site: error"),
         (
