@@ -7,6 +7,7 @@ from rich.text import Text
 from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer
 from p2pdist.shared.language import in_words, span, tr
+from p2pdist.shared.tables import FactTable
 
 
 def line_view(answer: LimiterAnswer) -> RenderableType:
@@ -37,9 +38,9 @@ def line_view(answer: LimiterAnswer) -> RenderableType:
         (tr("yielded"), tr("{duration} in all", duration=span(line.yield_seconds))),
     ):
         facts.add_row(Text(name, style="dim"), value)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(tr("time"), justify="right")
-    table.add_column(tr("reason"))
+    table = FactTable()
+    table.column(tr("time"), right=True)
+    table.sentences(tr("reason"))
     for cause, seconds in sorted(line.seconds.items(), key=lambda item: -item[1]):
-        table.add_row(span(seconds), in_words(cause))
+        table.row(span(seconds), sentences=[in_words(cause)])
     return Group(head, facts, "", table)

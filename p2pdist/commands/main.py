@@ -213,7 +213,7 @@ def peers(home: EndpointHome, as_json: bool, watch: bool) -> None:
     Example:
       p2pdist peers --watch
     """
-    _show(home, PEERS, peers_view, as_json=as_json, watch=watch)
+    _show(home, PEERS, lambda answer, _columns: peers_view(answer), as_json=as_json, watch=watch)
 
 
 @p2pdist.command(short_help="Show how fast it shares, and what binds it.")

@@ -7,7 +7,6 @@ from datetime import datetime
 import click
 import trio
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from p2pdist.commands.options import check_enrolled, home_option
@@ -32,18 +31,11 @@ from p2pdist.local_api.messages import (
 )
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import (
-    PIPE_COLUMNS,
-    WIDE_COLUMNS,
-    Duration,
-    ExitCode,
-    json_option,
-    print_json,
-    wide_terminal,
-)
+from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, wide_terminal
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.state_words import STATE_STYLES, state_word
+from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
 
 
 @click.command("plan", short_help="Show what is to be installed, in which order, and when.")
@@ -58,7 +50,7 @@ def plan_command(home: EndpointHome, as_json: bool) -> None:
       p2pdist plan --json | jq '.patches[] | select(.step == "blocked")'
     """
     answer = _ask(home, PLAN)
-    _print(answer, as_json, lambda shown: plan_view(shown, wide_terminal().width))
+    _print(answer, as_json, plan_view)
 
 
 @click.command("history", short_help="Show each step that was taken.")
@@ -188,37 +180,34 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
 
 
-def plan_view(answer: PlanAnswer, columns: int = PIPE_COLUMNS) -> RenderableType:
-    """Show the plan as a table; on a narrow terminal, the reasons stand below it."""
+def plan_view(answer: PlanAnswer) -> RenderableType:
+    """Show the plan as a table."""
     parts: list[RenderableType] = [Text(in_words(answer.problem), style="yellow")] if answer.problem else []
     if not answer.patches:
         return Group(*parts, Text(tr("No patches: the server has published none for this PC.")))
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(tr("patch"), overflow="fold")
-    for column in (tr("version"), tr("state"), tr("then"), tr("deadline")):
-        table.add_column(column, no_wrap=True)
-    if wide:
-        table.add_column(tr("title"), overflow="fold")
-        table.add_column(tr("because"), overflow="fold")
+    table = FactTable()
+    table.column(tr("patch"), tr("version"), least=NAME_CELLS, folds=True)
+    table.column(tr("state"), tr("then"), tr("deadline"))
+    table.sentences(tr("title"), tr("because"))
     parts.append(table)
     for row in answer.patches:
-        because = in_words(row.reason)
+        because = "" if row.reason == row.state else in_words(row.reason)  # said once
         if row.again_at:
             because = tr("{reason} (until {time})", reason=because, time=clock(row.again_at))
         if row.restart_needed:
             restart = tr("this PC has to be restarted")
             because = f"{because}; {restart}" if because else restart
-        table.add_row(
+        name = titled(f"{row.id} {row.version}", row.title)
+        below = Text(f"{name}: {because}" if because else name, style="dim")
+        table.row(
             row.id,
             row.version,
             Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
             in_words(row.step),
             clock(row.due_at) if row.due_at else "",
-            *([row.title, because] if wide else []),
+            sentences=(row.title, because),
+            below=below if because or row.title else None,
         )
-        if not wide and because != row.state:
-            parts.append(Text(f"{titled(f'{row.id} {row.version}', row.title)}: {because}", style="dim"))
     return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
 
 
@@ -234,14 +223,14 @@ def history_view(answer: HistoryAnswer, *, with_output: bool) -> RenderableType:
     """Show the steps, one a line."""
     if not answer.history:
         return Text(tr("Nothing has been done yet."))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (tr("when"), tr("patch"), tr("version")):
-        table.add_column(column, no_wrap=True)
-    table.add_column(tr("step"), overflow="fold")
+    table = FactTable()
+    table.column(tr("when"))
+    table.column(tr("patch"), tr("version"), least=NAME_CELLS, folds=True)
+    table.sentences(tr("step"))
     for entry in answer.history:
-        table.add_row(clock(entry.at), entry.id, entry.version, in_words(entry.what))
+        table.row(clock(entry.at), entry.id, entry.version, sentences=[in_words(entry.what)])
         if with_output and entry.output:
-            table.add_row("", "", "", Text(entry.output.rstrip(), style="dim"))
+            table.row("", "", "", sentences=[Text(entry.output.rstrip(), style="dim")])
     return table
 
 
@@ -252,11 +241,11 @@ def posture_view(answer: PostureAnswer) -> RenderableType:
     parts: list[RenderableType] = [Text(verdict, style="green" if posture.compliant else "red")]
     if posture.problem:
         parts.append(Text(in_words(posture.problem), style="yellow"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (tr("patch"), tr("version"), tr("severity"), tr("state"), tr("age"), tr("deadline"), ""):
-        table.add_column(column, no_wrap=True)
+    table = FactTable()
+    table.column(tr("patch"), tr("version"), least=PATCH_CELLS, folds=True)
+    table.column(tr("severity"), tr("state"), tr("age"), tr("deadline"), "")
     for row in posture.patches:
-        table.add_row(
+        table.row(
             row.id,
             row.version,
             in_words(row.severity),

@@ -11,6 +11,7 @@ from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer, S
 from p2pdist.shared.console import WIDE_COLUMNS
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.state_words import STATE_STYLES, state_word
+from p2pdist.shared.tables import ADDRESS_CELLS, ID_CELLS, PATCH_CELLS, FactTable
 
 
 def status_view(status: StatusAnswer, columns: int) -> RenderableType:
@@ -26,14 +27,13 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
         parts.append(Text(tr("No patches yet: the server has published none for this PC.")))
         return Group(*parts)
     wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in (tr("patch"), tr("version")):
-        table.add_column(column, overflow="fold")
-    table.add_column(tr("state"), no_wrap=True)
-    for column in (tr("done"), tr("size"), tr("from\norigin"), tr("from\npeers"), tr("wasted"), tr("time")):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = FactTable()
+    table.column(tr("patch"), tr("version"), least=PATCH_CELLS, folds=True)
+    table.column(tr("state"))
+    numbers = (tr("done"), tr("size"), tr("from\norigin"), tr("from\npeers"), tr("wasted"), tr("time"))
+    table.column(*numbers, right=True)
     for patch in status.patches:
-        table.add_row(
+        table.row(
             patch.id,
             patch.version,
             _state(patch),
@@ -68,7 +68,7 @@ def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
         return []
     own = tr("a process of its own, as {user}") if part.separate else tr("with the daemon's rights, as {user}")
     state = "" if part.running else tr(", not running now")
-    note = f" ({in_words(part.note)})" if part.note else ""
+    note = tr(" ({note})", note=in_words(part.note)) if part.note else ""
     return [Text.assemble((tr("network part"), "dim"), f" {own.format(user=part.user)}{state}", (note, "dim"))]
 
 
@@ -87,30 +87,28 @@ def _progress(share: float, *, bar: bool) -> RenderableType:
     return grid
 
 
-def peers_view(answer: PeersAnswer, columns: int) -> RenderableType:
+def peers_view(answer: PeersAnswer) -> RenderableType:
     """Show each neighbour: connected, or why not."""
     if not answer.peers:
         return Text(tr("No neighbours known yet: none has announced itself by mDNS, and the server has named none."))
-    wide = columns >= WIDE_COLUMNS
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=not wide)
-    for column in (tr("endpoint"), tr("address"), tr("source")):
-        table.add_column(column, no_wrap=True)
-    table.add_column(tr("state"))
-    for column in (tr("received"), tr("sent")):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = FactTable()
+    table.column(tr("endpoint"), least=ID_CELLS)
+    table.column(tr("address"), least=ADDRESS_CELLS, folds=True)
+    table.column(tr("source"), tr("state"))
+    table.column(tr("received"), tr("sent"), right=True)
+    table.sentences(tr("because"))
     for peer in answer.peers:
-        connected = Text(tr("connected"), style="green")
         host = f"[{peer.address}]" if ":" in peer.address else peer.address
-        table.add_row(
-            peer.endpoint_id if wide else peer.endpoint_id[:9] + "…",
+        reason = "" if peer.connected else in_words(peer.reason or "")
+        state = Text(tr("connected"), style="green") if peer.connected else Text(tr("not connected"), style="dim")
+        table.row(
+            peer.endpoint_id,
             f"{host}:{peer.port}",
             "+".join(peer.sources),
-            connected if peer.connected else Text(_not_connected(peer.reason or "", wide=wide), style="dim"),
+            state,
             bytes_text(peer.bytes_received),
             bytes_text(peer.bytes_sent),
+            sentences=[Text(reason, style="dim")],
+            below=Text(f"{peer.endpoint_id[:ID_CELLS]} {host}: {reason}", style="dim") if reason else None,
         )
     return table
-
-
-def _not_connected(reason: str, *, wide: bool) -> str:
-    return tr("not connected: {reason}", reason=in_words(reason)) if wide else in_words(reason)

@@ -1,13 +1,13 @@
 """The LAN's limits as `p2pdist limiter` prints them, and the answer of `p2pdist why`."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, span, tr
+from p2pdist.shared.tables import FactTable
 
 MOST_REASONS = 6  # shown for each direction; `--json` has all
 
@@ -15,14 +15,13 @@ MOST_REASONS = 6  # shown for each direction; `--json` has all
 def lan_view(answer: LimiterAnswer) -> RenderableType:
     """Show the LAN's rates, what limits them, and the time under each reason."""
     parts: list[RenderableType] = [Text(in_words(problem), style="yellow") for problem in answer.problems]
-    rates = Table(box=None, pad_edge=False, header_style="bold")
-    rates.add_column("LAN")
-    rates.add_column(tr("limit"), justify="right", no_wrap=True)
-    rates.add_column(tr("used"), justify="right", no_wrap=True)
-    rates.add_column(tr("because"))
+    rates = FactTable()
+    rates.column("LAN")
+    rates.column(tr("limit"), tr("used"), right=True)
+    rates.sentences(tr("because"))
     ways = ((tr("upload"), answer.upload), (tr("download"), answer.download))
     for name, way in ways:
-        rates.add_row(name, _limit(way.limit), rate_text(way.used), in_words(way.reason))
+        rates.row(name, _limit(way.limit), rate_text(way.used), sentences=[in_words(way.reason)])
     parts += [rates, Text(_network_words(answer), style="dim")]
     for name, way in ways:
         spent = [f"{in_words(reason)} {span(s)}" for reason, s in list(way.seconds.items())[:MOST_REASONS]]
@@ -60,7 +59,7 @@ def why_view(answer: WhyAnswer) -> RenderableType:
         detail = f" ({in_words(row.detail)})" if row.detail else ""
         head = f"{titled(name, row.title)}: {in_words(row.reason)}{detail}"
         if row.since_seconds >= 1.0:
-            head += tr(", since {duration}", duration=span(row.since_seconds))
+            head += tr(", for {duration}", duration=span(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
         parts += [Text(f"  {span(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()]
     return Group(*parts)

@@ -9,8 +9,8 @@ from rich.text import Text
 from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.commands.status_document import endpoint_documents
-from seed_server.commands.texts import plain_table
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, read_status
 from seed_server.store.rows import EndpointRow
@@ -29,19 +29,15 @@ CLAIM_HINT = (
 
 def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
     """Return the table of enrolled endpoints for people."""
-    table = plain_table()
-    table.add_column(tr("endpoint"), no_wrap=True)
-    for column in (tr("host"), tr("site")):
-        table.add_column(column, overflow="fold")
-    for column in (tr("address"), tr("state")):
-        table.add_column(column, no_wrap=True)
+    table = FactTable()
+    table.column(tr("endpoint"), least=ID_CELLS)
+    table.column(tr("host"), least=NAME_CELLS)
+    table.column(tr("site"), least=SITE_CELLS)
+    table.column(tr("address"), tr("state"))
     tagged = any(row.tags for row in status.endpoints)
-    if tagged:
-        table.add_column(tr("tags"), overflow="fold")
-    doubts = {row.endpoint_id: _doubt(status, row) for row in status.endpoints}
+    doubts = {row.endpoint_id: _notes(status, row) for row in status.endpoints}
     doubtful = any(doubts.values())
-    if doubtful:
-        table.add_column(tr("note"), overflow="fold")
+    table.sentences(*([tr("tags")] if tagged else []), *([tr("note")] if doubtful else []))
     for row in status.endpoints:
         if row.pending:
             state = Text(tr("waits to be allowed"), style="yellow")
@@ -53,10 +49,11 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
             ago = span(max(0.0, now - row.last_seen_at))
             state = Text(tr("seen {duration} ago", duration=ago) if row.last_seen_at else tr("never seen"))
         tags = [" ".join(row.tags)] if tagged else []
-        claim = (tr(", claims {site}", site=row.claimed_site), "yellow") if row.claimed_site else ""
-        site = Text.assemble(row.site, claim)
         notes = [Text(doubts[row.endpoint_id], style="yellow")] if doubtful else []
-        table.add_row(row.endpoint_id, Text(printable(row.hostname)), site, row.address, state, *tags, *notes)
+        said = Text(tr("; ")).join(one for one in (*map(Text, tags), *notes) if one)
+        host = printable(row.hostname)
+        below = Text.assemble((f"{host} ({row.endpoint_id}): ", "bold"), said) if said else None
+        table.row(row.endpoint_id, host, row.site, row.address, state, sentences=(*tags, *notes), below=below)
     return Group(table, *_hints(status))
 
 
@@ -67,16 +64,24 @@ def _hints(status: FleetStatus) -> Iterator[Text]:
         yield Text(in_words(CLAIM_HINT), style="yellow")
 
 
+def _notes(status: FleetStatus, endpoint: EndpointRow) -> str:
+    """Return what a person should know of a PC; empty: nothing."""
+    claim = tr("claims {site}", site=endpoint.claimed_site) if endpoint.claimed_site else ""
+    return tr("; ").join(filter(None, (claim, _doubt(status, endpoint))))
+
+
 def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
     """Return what is odd about a PC; empty: nothing."""
     if endpoint.shared_with:
         return tr("its identity is shown by {others} too", others=in_words(endpoint.shared_with))
     namesakes = status.namesakes_of(endpoint)
     if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
-        return tr("named as {endpoint}, which is denied", endpoint=denied[0])
+        return tr("has the name of {endpoint}, which is denied", endpoint=denied[0])
     if endpoint.refuses:
         return tr("refuses what is signed here: {reason}", reason=in_words(printable(endpoint.refuses)))
-    return trn("named as {number} other PC", "named as {number} other PCs", len(namesakes)) if namesakes else ""
+    if not namesakes:
+        return ""
+    return trn("has the name of {number} other PC", "has the name of {number} other PCs", len(namesakes))
 
 
 def show_endpoints(context: Context, *, as_json: bool) -> None:

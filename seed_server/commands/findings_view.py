@@ -1,18 +1,17 @@
 """What `seed-server template show` shows: which PCs need what, by what they have answered."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.commands.json_answers.signed import (
     AnswerDocument,
     TemplateDocument,
     TemplateEndpointDocument,
     TemplateItemDocument,
 )
-from seed_server.commands.texts import plain_table
 from seed_server.fleet.queries import Findings
 from seed_server.store.rows import EndpointRow
 
@@ -58,16 +57,24 @@ def _endpoint_document(findings: Findings, endpoint: EndpointRow) -> TemplateEnd
 def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -> RenderableType:
     """Return the tables for people: items × counts, then the PCs that need something, with reasons."""
     template, answered = findings.template, findings.by_endpoint
-    items = _table(tr("item"), tr("needed"), tr("not needed"), tr("not asked"), tr("no answer"))
+    items = FactTable()
+    items.column(tr("item"), least=NAME_CELLS, folds=True)
+    items.column(tr("needed"), tr("not needed"), tr("not asked"), tr("no answer"), right=True)
     for item in template.items:
         one = _item_document(findings, item.label)
         counts = (one.needed, one.not_needed, one.not_applicable, one.unanswered)
-        items.add_row(Text(item.label), *(Text(str(count)) for count in counts))
-    needing = _table(tr("host"), tr("endpoint"), tr("site"), tr("needs"), tr("because"))
+        items.row(Text(item.label), *(Text(str(count)) for count in counts))
+    needing = FactTable()
+    needing.column(tr("host"), least=NAME_CELLS)
+    needing.column(tr("endpoint"), least=ID_CELLS)
+    needing.column(tr("site"), least=SITE_CELLS)
+    needing.column(tr("needs"), least=NAME_CELLS, folds=True)
+    needing.sentences(tr("because"))
     pairs = [(pc, row) for pc in findings.endpoints for row in answered.get(pc.endpoint_id, []) if row.needed]
     for pc, row in pairs[:most_rows]:
-        cells = (pc.hostname, pc.endpoint_id, pc.site, row.label)
-        needing.add_row(*(Text(printable(cell)) for cell in cells), Text(in_words(printable(row.reason))))
+        host, label, reason = printable(pc.hostname), printable(row.label), in_words(printable(row.reason))
+        below = Text.assemble((f"{host}, {label}: ", "bold"), reason) if reason else None
+        needing.row(host, pc.endpoint_id, pc.site, label, sentences=[reason], below=below)
     parts: list[RenderableType] = [Text(f"{template.name}: {template.title}", style="bold"), items]
     if pairs:
         parts += ["", needing]
@@ -78,10 +85,3 @@ def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -
         words = tr("… and {number} more: see --json", number=len(pairs) - most_rows)
         parts.append(Text(words, style="dim"))
     return Group(*parts)
-
-
-def _table(*columns: str) -> Table:
-    table = plain_table()
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

@@ -8,6 +8,7 @@ from rich.text import Text
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.options import (
     home_option,
@@ -18,7 +19,7 @@ from seed_server.commands.options import (
     prepare_option,
 )
 from seed_server.commands.signing_commands import show_prepared
-from seed_server.commands.texts import plain_table, utc_minute
+from seed_server.commands.texts import utc_minute
 from seed_server.fleet import operations, preparing, queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
@@ -141,18 +142,18 @@ def list_command(context: Context, as_json: bool) -> None:
     if not offers:
         say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
         return
-    table = plain_table()
-    for column in (tr("patch"), tr("version")):
-        table.add_column(column, overflow="fold")
-    table.add_column(tr("state"), no_wrap=True)
-    table.add_column(tr("severity"), no_wrap=True)
-    table.add_column(tr("note"), overflow="fold")
+    table = FactTable()
+    table.column(tr("patch"), tr("version"), least=NAME_CELLS, folds=True)
+    table.column(tr("state"), tr("severity"))
+    table.sentences(tr("note"))
     words = {"offered": tr("offered"), "withdrawn": tr("withdrawn"), "superseded": tr("superseded")}
     for offer in offers:
         manifest = offer.manifest
         severity = tr("an emergency") if manifest.schedule.emergency else in_words(manifest.severity)
         state = Text(words[offer.state], style=_STATE_STYLES[offer.state])
-        table.add_row(manifest.patch_id, manifest.version, state, severity, Text(_note(offer)))
+        note = _note(offer)
+        below = Text.assemble((f"{manifest.patch_id} {manifest.version}: ", "bold"), note) if note else None
+        table.row(manifest.patch_id, manifest.version, state, severity, sentences=[Text(note)], below=below)
     wide_terminal().print(table)
 
 

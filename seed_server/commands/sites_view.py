@@ -8,12 +8,12 @@ from rich.text import Text
 from bandwidth.core.quantities import bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from p2pdist.shared.console import PIPE_COLUMNS
 from p2pdist.shared.language import in_words, span, tr
+from p2pdist.shared.tables import SITE_CELLS, FactTable
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
 from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.status_document import problem_documents
-from seed_server.commands.texts import FULL_COLUMNS, plain_table, problem_lines
+from seed_server.commands.texts import problem_lines
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import FleetProblem
 from seed_server.fleet.sites import SitesStatus, SiteStatus, read_sites
@@ -27,6 +27,7 @@ LARGE_PACKETS_HINT = (
     "needed' through, or set the MTU."
 )
 SHARED_IDENTITIES_NOTE = "several PCs show one identity"
+_LINE_CELLS = 18  # 20 Mbit/s, learned
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -71,48 +72,40 @@ def site_tables(
     *,
     serving: bool,
     problems: Sequence[FleetProblem] = (),
-    columns: int = PIPE_COLUMNS,
 ) -> RenderableType:
-    """Return the table for people; in less than `FULL_COLUMNS`, the reasons stand below it."""
+    """Return the table for people."""
     parts: list[RenderableType] = [*problem_lines(problems)]
     if not sites:
         return Group(*parts, Text(tr("Nothing has been sent to any site yet.")))
-    wide = columns >= FULL_COLUMNS
-    table = plain_table(close=not wide)
-    table.add_column(tr("site"), no_wrap=wide, overflow="fold")
-    for column in (tr("rate"), tr("line")):
-        table.add_column(column, justify="right", no_wrap=True)
-    if wide:
-        table.add_column(tr("because"), overflow="fold")
-    for column in (tr("fetchers"), tr("yielded"), tr("÷ file")):
-        table.add_column(column, justify="right", no_wrap=True)
-    if wide:
-        table.add_column(tr("time under each reason"), overflow="fold")
-    below: list[RenderableType] = []
+    table = FactTable()
+    table.column(tr("site"), least=SITE_CELLS, folds=True)
+    table.column(tr("rate"), right=True)
+    table.column(tr("line"), right=True, least=_LINE_CELLS, folds=True)
+    table.column(tr("fetchers"), tr("yielded"), tr("÷ file"), right=True)
+    table.sentences(tr("because"), tr("time under each reason"))
     for site in sites:
         limit = site.limit
         active = limit.active and serving
         reason = Text(in_words(limit.reason), style="" if active else "dim")
-        table.add_row(
+        spent = _times(limit)
+        times = tr(" ({times})", times=spent) if spent else ""
+        table.row(
             limit.site,
             Text(rate_text(limit.rate), style="green") if active else Text(tr("quiet"), style="dim"),
-            _line(limit, now, dated=wide),
-            *([reason] if wide else []),
+            _line(limit, now),
             tr("{number} of {all}", number=limit.fetchers, all=limit.endpoints),
             span(limit.yield_seconds),
             "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
-            *([_times(limit)] if wide else []),
+            sentences=(reason, spent),
+            below=Text.assemble((f"{limit.site}: ", "bold" if active else "dim"), reason, (times, "dim")),
         )
-        if not wide:
-            times = tr(" ({times})", times=_times(limit)) if _times(limit) else ""
-            below.append(Text.assemble((f"{limit.site}: ", "bold" if active else "dim"), reason, (times, "dim")))
     total = sum(site.limit.rate for site in sites if site.limit.active) if serving else 0
     sent = sum(site.wan_bytes for site in sites)
     head = tr(
         "{rate} to all sites now, {size} of what is published so far", rate=rate_text(total), size=bytes_text(sent)
     )
     head = head if serving else tr("The seed server is NOT serving.")
-    return Group(*parts, Text(head), table, *below, *_notes(sites))
+    return Group(*parts, Text(head), table, *_notes(sites))
 
 
 def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
@@ -129,14 +122,14 @@ def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
         yield Text(note, style="red")
 
 
-def _line(limit: SiteLimitRow, now: float, *, dated: bool) -> str:
+def _line(limit: SiteLimitRow, now: float) -> str:
     if limit.capacity is None:
         return tr("not known")
     line = rate_text(limit.capacity)
     if limit.configured:
         return line
     age = None if limit.learned_at is None else now - limit.learned_at
-    if age is None or age < DATED_SECONDS or not dated:
+    if age is None or age < DATED_SECONDS:
         return tr("{rate}, learned", rate=line)
     return tr("{rate}, learned {duration} ago", rate=line, duration=span(age))
 
@@ -175,10 +168,8 @@ def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or repeatedly until Ctrl-C. Raises `UserError`."""
     charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
 
-    def view(answer: SitesStatus, columns: int) -> RenderableType:
-        table = site_tables(
-            answer.sites, context.clock.now(), serving=answer.serving, problems=answer.problems, columns=columns
-        )
+    def view(answer: SitesStatus, _columns: int) -> RenderableType:
+        table = site_tables(answer.sites, context.clock.now(), serving=answer.serving, problems=answer.problems)
         return Group(table, *(charts.of(answer.sites) if charts and answer.serving else []))
 
     show(

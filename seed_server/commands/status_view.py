@@ -10,15 +10,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
-from p2pdist.shared.console import PIPE_COLUMNS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
+from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
 from p2pdist.shared.watching import show
 from seed_server.commands.status_document import status_document
-from seed_server.commands.texts import FULL_COLUMNS, cut, plain_table, problem_lines
+from seed_server.commands.texts import FULL_COLUMNS, problem_lines
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import PatchCoverage, Reached, reached, shown_state
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
@@ -28,11 +28,7 @@ MAX_ENDPOINT_ROWS = 40  # of a patch, for people; --json has all
 MAX_REASON_LINES = 12  # likewise: PCs that say the same share a line
 MAX_NAMED_PCS = 4  # of PCs in one line
 FEW_PATCHES = 3  # up to so many, each is shown PC by PC
-ROOMY_COLUMNS = 126  # room for two spaces between columns
-_NAME_CHARS = 12
-_SITE_CHARS = 18
-_ID_CHARS = 10  # of a narrow table
-_PATCH_CHARS = 22  # of a narrow table of patches
+_PATCH_CELLS = 22  # of a patch's id and version, and of its title
 
 
 def fleet_tables(status: FleetStatus, columns: int, asked: str | None = None) -> RenderableType:
@@ -104,23 +100,19 @@ def _asked_for(status: FleetStatus, asked: str) -> Sequence[ServedPayload]:
 
 def _patch_table(status: FleetStatus, patches: Sequence[ServedPayload], columns: int) -> RenderableType:
     wide = columns >= FULL_COLUMNS
-    table = plain_table(close=not wide)
-    table.add_column(tr("patch"), no_wrap=True)
-    if wide:
-        table.add_column(tr("title"), no_wrap=True)
-    table.add_column(tr("severity"), no_wrap=True)
+    table = FactTable()
+    table.column(tr("patch"), *([tr("title")] if wide else []), least=_PATCH_CELLS)
+    table.column(tr("severity"))
     headings = (
         tr("in-\nstalled"), tr("deli-\nvered"), tr("under\nway"), tr("failed"), tr("off"), tr("no\nword"),
         tr("not\nfor it"),
     )  # fmt: skip
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.column(*headings, right=True)
     for patch in patches:
         covered = status.coverage_of(patch)
-        name = f"{patch.patch_id} {patch.version}"
-        table.add_row(
-            Text(name if columns >= PIPE_COLUMNS else cut(name, _PATCH_CHARS), style=_patch_style(status, patch)),
-            *([Text(cut(printable(patch.title), _PATCH_CHARS))] if wide else []),
+        table.row(
+            Text(f"{patch.patch_id} {patch.version}", style=_patch_style(status, patch)),
+            *([printable(patch.title)] if wide else []),
             in_words(patch.severity),
             *(_count(covered, one) for one in _IN_TABLE),
         )
@@ -228,22 +220,23 @@ def _state_lines(status: FleetStatus, patch: ServedPayload) -> list[Text]:
 
 def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:
     wide = columns >= FULL_COLUMNS
-    table = plain_table(close=columns < ROOMY_COLUMNS)
-    for column in (tr("endpoint"), tr("host"), *([tr("site")] if wide else []), tr("state")):
-        table.add_column(column, no_wrap=True)
+    table = FactTable()
+    table.column(tr("endpoint"), least=ID_CELLS)
+    table.column(tr("host"), least=NAME_CELLS)
+    if wide:
+        table.column(tr("site"), least=SITE_CELLS)
+    table.column(tr("state"))
     numbers = (tr("done"), tr("from\norigin"), tr("from\npeers"), *([tr("wasted")] if wide else []), tr("time"))
-    for column in numbers:
-        table.add_column(column, justify="right", no_wrap=True)
+    table.column(*numbers, right=True)
     known = status.endpoint_by_id
     # what needs a person comes first
     ordered = sorted(reports, key=lambda r: (_rank(r), known[r.endpoint_id].hostname, r.endpoint_id))
     for report in ordered[:MAX_ENDPOINT_ROWS]:
         endpoint = known[report.endpoint_id]
-        name_chars, site_chars = (_NAME_CHARS, _SITE_CHARS) if columns < PIPE_COLUMNS else (columns, columns)
-        table.add_row(
-            report.endpoint_id if wide else cut(report.endpoint_id, _ID_CHARS),
-            Text(cut(printable(endpoint.hostname), name_chars)),
-            *([cut(endpoint.site, site_chars)] if wide else []),
+        table.row(
+            report.endpoint_id,
+            printable(endpoint.hostname),
+            *([endpoint.site] if wide else []),
             _state_cell(status, endpoint, report),
             f"{int(report.progress * 100)}%",  # rounded down: 100 means all of it
             bytes_text(report.bytes_from_origin),
@@ -303,12 +296,11 @@ def _names(endpoints: Sequence[EndpointRow]) -> str:
 
 
 def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
-    table = plain_table()
-    table.add_column(tr("site"), no_wrap=True)
-    table.add_column(tr("over the line"), justify="right", no_wrap=True)
-    table.add_column(tr("÷ file"), justify="right", no_wrap=True)
+    table = FactTable()
+    table.column(tr("site"), least=SITE_CELLS)
+    table.column(tr("over the line"), tr("÷ file"), right=True)
     for site, count, ratio in status.sites_of(patch):
-        table.add_row(site, bytes_text(count), f"{ratio:.3f}")
+        table.row(site, bytes_text(count), f"{ratio:.3f}")
     return table
 
 

@@ -7,10 +7,11 @@ from rich.text import Text
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.options import DefaultGroup, home_option, local_user, tags_option
-from seed_server.commands.texts import counted, plain_table, utc_minute
+from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
@@ -120,26 +121,26 @@ def _state_words(state: TokenState, *, approval: bool) -> str:
 
 def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
     """Return the table of tokens for people."""
-    table = plain_table()
-    for column in (tr("token"), tr("state"), tr("made"), tr("expires")):
-        table.add_column(column, no_wrap=True)
-    table.add_column(tr("uses left"), justify="right", no_wrap=True)
-    for column in (tr("made by"), tr("tags"), tr("enrolled")):
-        table.add_column(column, overflow="fold")
+    table = FactTable()
+    table.column(tr("token"), tr("state"), tr("made"), tr("expires"))
+    table.column(tr("uses left"), right=True)
+    headings = (tr("made by"), tr("tags"), tr("enrolled"))
+    table.sentences(*headings)
     for token in tokens:
         state = token.state(now)
         left = utc_minute(token.expires_at)
         if state == "open":
             left = tr("in {duration}", duration=span(token.expires_at - now))
-        table.add_row(
+        said = (printable(token.made_by), " ".join(token.tags), " ".join(token.enrolled))
+        told = tr("; ").join(f"{heading} {one}" for heading, one in zip(headings, said, strict=True) if one)
+        table.row(
             token.token_id,
             Text(_state_words(state, approval=token.approval), style=_STATE_STYLES.get(state, "dim")),
             utc_minute(token.made_at),
             left,
             str(token.uses_left),
-            Text(printable(token.made_by)),
-            " ".join(token.tags),
-            " ".join(token.enrolled),
+            sentences=said,
+            below=Text.assemble((f"{token.token_id}: ", "bold"), told) if told else None,
         )
     return table
 

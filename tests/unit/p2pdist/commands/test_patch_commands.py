@@ -24,6 +24,7 @@ from p2pdist.local_api.install_answers import (
 )
 from p2pdist.local_api.messages import MAX_CHALLENGE_CHARS, PostureQuestion, Question, Refusal
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.language import use
 from tests.helpers.daemon_answers import enrolled_daemon
 
 ROW = PlanPatch(
@@ -53,10 +54,21 @@ def text_of(view: RenderableType, columns: int) -> str:
 
 @pytest.mark.parametrize("columns", [80, 120, 240])
 def test_the_plan_has_every_word_in_any_terminal(columns: int) -> None:
-    shown = " ".join(text_of(plan_view(PlanAnswer("", [ROW]), columns), columns).split())
+    shown = " ".join(text_of(plan_view(PlanAnswer("", [ROW])), columns).split())
     for words in ("acme-office", "2.1.12345", "to be installed", "waits for a maintenance window (until 2001-09-09"):
         assert words in shown
     assert "this PC has to be restarted" in shown
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_state_is_said_once_in_every_language(language: str) -> None:
+    delivered = replace(ROW, title="Office", state="delivered", reason="delivered", again_at=None, restart_needed=False)
+    use(language)
+    try:
+        lines = text_of(plan_view(PlanAnswer("", [delivered])), 80).splitlines()
+    finally:
+        use("en")
+    assert "acme-office 2.1.12345 (Office)" in lines
 
 
 def test_nothing_to_show_is_said() -> None:

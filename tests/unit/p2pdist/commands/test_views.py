@@ -42,7 +42,7 @@ def test_the_limiter_tells_rates_reasons_and_time() -> None:
 
 def test_why_tells_reason_detail_and_time() -> None:
     text = printed(why_view(WhyAnswer([ROW])))
-    assert "KB1 2: the throttle profile allows nothing now (until 18:07), since 1 m 01 s" in text
+    assert "KB1 2: the throttle profile allows nothing now (until 18:07), for 1 m 01 s" in text
     assert "4.0 s  pieces are coming from neighbours" in text
 
 

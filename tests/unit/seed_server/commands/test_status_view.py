@@ -146,7 +146,7 @@ def test_when_an_endpoint_was_seen_last() -> None:
         console.print(endpoint_table(fleet(connected=connected), now))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert text.count(ID) == 3
+    assert text.count(ID[:9]) == 3
     for words in ("seen 2 m 00 s ago", "seen 3 d ago", "connected"):
         assert words in text
 
@@ -160,7 +160,7 @@ def test_a_claim_that_is_not_believed_is_shown() -> None:
     console.print(endpoint_table(lying, 6.0))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert f"{SITE}, claims leeds" in text
+    assert "claims leeds" in text
     assert 'nat = ["ADDRESS"]' in text
 
 

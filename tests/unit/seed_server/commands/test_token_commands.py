@@ -106,10 +106,10 @@ def test_deny_of_a_pc_from_before_tokens_were_recorded(shell: Shell) -> None:
 def test_names_that_several_pcs_claim_are_shown(shell: Shell) -> None:
     token = shell("token").strip()
     shell.enrol(ENDPOINT, token, "reception")
-    assert "named as" not in shell("endpoints")
+    assert "the name of" not in shell("endpoints")
     shell.enrol(OTHER, token, "Reception")
     shell.enrol("c" * 26, token, "other")
-    assert shell("endpoints").count("named as 1 other PC") == 2
+    assert shell("endpoints").count("has the name of 1 other PC") == 2
     shell("deny", OTHER)
     assert f"named as {OTHER}, which is denied" in shell("endpoints")
     rows = {row["id"]: row["same_name"] for row in json.loads(shell("endpoints", "--json"))}
