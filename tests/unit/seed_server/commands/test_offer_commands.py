@@ -64,6 +64,6 @@ def test_what_is_not_there_is_neither_withdrawn_nor_offered(shell: Shell) -> Non
     publish(shell, "2.0", "acme.deb")
     assert "acme@2.0 is." in shell("withdraw", "acme@1.0", "--reason", "x", code=ExitCode.BAD_INPUT)
     assert "offered already" in shell("offer", "acme", code=ExitCode.BAD_INPUT)
-    assert "No word is withdrawn" in shell("offer", "word", code=ExitCode.BAD_INPUT)
+    assert "No word is known here" in shell("offer", "word", code=ExitCode.BAD_INPUT)
     assert "--for-good only" in shell("withdraw", "acme", "--reason", "x", "--offline-keys", "y", code=ExitCode.USAGE)
     assert "--reason" in shell("withdraw", "acme", code=ExitCode.USAGE)

@@ -111,7 +111,7 @@ def test_names_that_several_pcs_claim_are_shown(shell: Shell) -> None:
     shell.enrol("c" * 26, token, "other")
     assert shell("endpoints").count("has the name of 1 other PC") == 2
     shell("deny", OTHER)
-    assert f"named as {OTHER}, which is denied" in shell("endpoints")
+    assert f"has the name of {OTHER}, which is denied" in shell("endpoints")
     rows = {row["id"]: row["same_name"] for row in json.loads(shell("endpoints", "--json"))}
     assert rows == {ENDPOINT: [OTHER], OTHER: [ENDPOINT], "c" * 26: []}
 

@@ -147,7 +147,7 @@ def test_what_the_offline_key_does_not_allow_is_not_offered_again(
 
 @pytest.mark.parametrize(
     ("named", "words"),
-    [("word", "No word is withdrawn"), ("office@2", "No office@2 is withdrawn"), ("calc", "calc is offered already")],
+    [("word", "No word is known here"), ("office@2", "No office@2 is known here"), ("calc", "calc is offered already")],
 )
 def test_only_what_is_withdrawn_is_offered_again(named: str, words: str) -> None:
     less = without_entries(offered("office@1", "calc@1"), OFFICE, "crashes", 7.0)
