@@ -16,7 +16,14 @@ from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
 from p2pdist.commands.limiter_view import line_view
-from p2pdist.commands.options import anew_options, check_enrolled, home_option, pinned_root, root_pin_option
+from p2pdist.commands.options import (
+    anew_options,
+    check_enrolled,
+    check_patch,
+    home_option,
+    pinned_root,
+    root_pin_option,
+)
 from p2pdist.commands.patch_commands import COMMANDS
 from p2pdist.commands.status_view import peers_view, status_view
 from p2pdist.commands.token_input import read_token, token_file_option
@@ -243,6 +250,7 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist why KB5031455
     """
+    check_patch(patch)
     check_enrolled(home)
     answer = asked_for(trio.run(ask_daemon, home.socket, WHY), patch, WhyReason.NOT_ROLLED_OUT)
     if as_json:

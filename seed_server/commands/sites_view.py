@@ -86,7 +86,9 @@ def site_tables(
     for site in sites:
         limit = site.limit
         active = limit.active and serving
-        reason = Text(in_words(limit.reason), style="" if active else "dim")
+        reason = Text(in_words(limit.reason))
+        if not active:  # of then, and not what holds now
+            reason = Text(tr("last: {reason}", reason=reason.plain), style="dim")
         spent = _times(limit)
         times = tr(" ({times})", times=spent) if spent else ""
         table.row(

@@ -86,6 +86,8 @@ def test_an_ipv6_neighbour_has_brackets() -> None:
         (("status",), ExitCode.NOT_SET_UP, "not enrolled"),
         (("peers", "--watch"), ExitCode.NOT_SET_UP, "not enrolled"),
         (("run",), ExitCode.NOT_SET_UP, "not enrolled"),
+        (("why", ""), ExitCode.BAD_INPUT, "patch id '' is not valid"),
+        (("why", "acme 2.1"), ExitCode.BAD_INPUT, "patch id 'acme 2.1' is not valid"),
     ],
 )
 def test_mistakes_are_named_without_a_traceback(

@@ -46,6 +46,8 @@ def test_people_read_rate_reason_and_times() -> None:
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
         assert words in text
+    assert "last: learning the line" in text, "nothing is sent to bergen now"
+    assert "last: policy" not in text
 
 
 def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
