@@ -32,7 +32,7 @@ class _Column(msgspec.Struct, frozen=True):
 
 class _Row(msgspec.Struct, frozen=True):
     cells: Sequence[RenderableType]
-    sentences: Sequence[str | Text]
+    sentences: Sequence[RenderableType]
 
 
 class FactTable:
@@ -64,7 +64,7 @@ class FactTable:
         sentences at their rows, and narrows its names for them.
         """
         said = sentences or ("",) * len(self._sentences)
-        self._rows.append(_Row(cells, said))
+        self._rows.append(_Row([*map(_verbatim, cells)], [*map(_verbatim, said)]))
         if below is not None:
             self._below.append(below)
 
@@ -117,6 +117,10 @@ class FactTable:
         for row in self._rows:
             table.add_row(*row.cells, *(row.sentences if beside else ()))
         return table
+
+
+def _verbatim(cell: RenderableType) -> RenderableType:
+    return Text(cell) if isinstance(cell, str) else cell  # a text from outside has no markup, on any console
 
 
 def _needed(widths: Sequence[int], *, gap: int) -> int:

@@ -92,6 +92,14 @@ def test_without_words_for_below_the_sentences_stay_and_names_make_room() -> Non
     assert max(map(cell_len, lines)) <= 72
 
 
+def test_a_text_from_outside_has_no_markup() -> None:
+    made = FactTable()
+    made.column("host")
+    made.sentences("note")
+    made.row("[b]pc[/b]", sentences=["[link=x]:smile:"], below=Text("x"))
+    assert shown(made, 80)[1].split() == ["[b]pc[/b]", "[link=x]:smile:"]
+
+
 def test_a_table_without_rows_has_its_headings() -> None:
     made = FactTable()
     made.column("item", "needed")
