@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
-# three for the streams of tests with real processes, which mostly wait; one for all others: tests/helpers/workers.py
+# three for the streams of tests in real time, which mostly wait; one for all others: tests/helpers/workers.py
 WORKERS ?= 4
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
 export PYTHONDONTWRITEBYTECODE :=

@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that have real processes."""
+    """Begin with the tests in real time."""
     items.sort(key=lambda item: not in_a_stream(item.nodeid))
 
 
