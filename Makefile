@@ -53,7 +53,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json)
 
-# beside each other: mypy alone would keep one core busy and leave the others idle; both must succeed
+# beside each other: mypy alone would keep one core busy and leave the others idle; it gives way to tests in real time;
+# both must succeed
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
@@ -66,7 +67,7 @@ coverage: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check . || { echo 'error: not formatted. Run: make format' >&2; exit 1; }
-	$(BIN)/mypy
+	nice -n 5 $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(READY)
