@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
-# three for the streams of tests with real processes, which mostly wait; one for all others: tests/helpers/workers.py
+# three for the streams of tests in real time, which mostly wait; one for all others: tests/helpers/workers.py
 WORKERS ?= 4
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
 export PYTHONDONTWRITEBYTECODE :=
@@ -53,7 +53,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json)
 
-# beside each other: mypy alone would keep one core busy and leave the others idle; both must succeed
+# beside each other: mypy alone would keep one core busy and leave the others idle; it gives way to tests in real time;
+# both must succeed
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
@@ -66,7 +67,7 @@ coverage: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check . || { echo 'error: not formatted. Run: make format' >&2; exit 1; }
-	$(BIN)/mypy
+	nice -n 5 $(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 format: $(READY)

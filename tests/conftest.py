@@ -47,6 +47,8 @@ settings.register_profile(
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+GIVES_WAY = 5  # a third of what others get; not as nice as a daemon, so that one inside of a test is seen
+
 
 @pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
@@ -55,8 +57,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that have real processes."""
+    """Begin with the tests in real time."""
     items.sort(key=lambda item: not in_a_stream(item.nodeid))
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Let a worker that has come to the tests that only compute give way to those in real time, beside it."""
+    if sys.platform != "linux" or "PYTEST_XDIST_WORKER" not in os.environ or in_a_stream(nodeid):
+        return
+    if os.getpriority(os.PRIO_PROCESS, 0) < GIVES_WAY:
+        os.setpriority(os.PRIO_PROCESS, 0, GIVES_WAY)
 
 
 @pytest.hookimpl(wrapper=True)

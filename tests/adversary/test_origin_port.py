@@ -161,7 +161,10 @@ class TestBlackout:
     @pytest.mark.parametrize("begun", [False, True], ids=["before", "while pieces are on their way"])
     async def test_a_site_that_may_not_be_sent_to_holds_up_no_other(self, tmp_path: Path, begun: bool) -> None:
         limits = replace(TEST_LIMITS, frames_in_memory=2, site_limit_seconds=0.1)
-        async with running_lab(tmp_path, sites=TWO_SITES, limits=limits) as lab, trio.open_nursery() as nursery:
+        async with (
+            running_lab(tmp_path, sites=TWO_SITES, limits=limits, deadline_seconds=30.0) as lab,
+            trio.open_nursery() as nursery,
+        ):
             blackout = {SiteName("a"): parse_profile(BLACKOUT, source="stop")}
             patch = await lab.publish(200)
             if not begun:
@@ -183,7 +186,7 @@ class TestBlackout:
             other = await lab.endpoint(replace(lab.identity(), local_address="127.0.8.250"))
             assert other.welcome.site == "b"
             await other.want(patch)
-            with trio.fail_after(3.0):
+            with trio.fail_after(8.0):  # the blackout lasts until it is lifted
                 assert len(await fetch(lab, other, patch, 20)) == 20
 
             # the stopped ones go on within a frame, where they were

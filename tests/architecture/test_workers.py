@@ -1,6 +1,7 @@
 """How the workers of `make test` share the tests: `tests.helpers.workers`."""
 
 import ast
+import itertools
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -8,15 +9,15 @@ from typing import Any
 import pytest
 
 from tests.helpers.sources import ROOT, files_of, tree_of
-from tests.helpers.workers import HANDED_OUT, STREAMS, TOGETHER, Sharing, in_a_stream
+from tests.helpers.workers import HANDED_OUT, PARSES_SOURCES, STREAMS, Sharing, in_a_stream
 
 REAL_PROCESSES = ("open_fleet", "open_fleet_at", "open_lab", "open_lab_fleet")
-FILES = [
-    *(f"{begins}x.py" for group in (*STREAMS, *TOGETHER) for begins in group),
-    "tests/unit/a.py",
-    "tests/unit/b.py",
+KEPT = [[f"{begins}x.py" for begins in group] for group in (*STREAMS, PARSES_SOURCES)]
+IDS = [
+    f"{file}::test[{k}]"
+    for file in [*itertools.chain(*KEPT), "tests/unit/a.py", "tests/unit/b.py"]
+    for k in range(2 * HANDED_OUT)
 ]
-IDS = [f"{file}::test[{k}]" for file in FILES for k in range(2 * HANDED_OUT)]
 
 
 class Worker:
@@ -52,12 +53,11 @@ def test_whatever_the_number_of_workers_a_group_is_run_by_one(count: int) -> Non
                 worker.ran.append(IDS[index])
                 sharing.mark_test_complete(worker, index)
     assert sorted(test_id for worker in workers for test_id in worker.ran) == sorted(IDS)
-    for begins in (*STREAMS, *TOGETHER):
-        assert sum(any(test_id.startswith(begins) for test_id in worker.ran) for worker in workers) == 1
+    files = [{test_id.partition("::")[0] for test_id in worker.ran} for worker in workers]
+    for kept in KEPT:
+        assert [ran & set(kept) for ran in files if ran & set(kept)] == [set(kept)]
     # nor is a file that takes long left to one
-    assert sum(any(test_id.startswith("tests/unit/b.py") for test_id in worker.ran) for worker in workers) == min(
-        count, 2
-    )
+    assert sum("tests/unit/b.py" in ran for ran in files) == min(count, 2)
 
 
 def test_who_starts_real_processes_by_the_dozen_says_so_and_is_in_a_stream() -> None:
@@ -77,7 +77,7 @@ def test_whoever_says_so_is_in_a_stream_and_no_name_is_left_over() -> None:
     said = {str(path.relative_to(ROOT)) for path in files_of("tests") if "mark.processes" in path.read_text()}
     said.discard("tests/architecture/test_workers.py")
     assert [path for path in sorted(said) if not in_a_stream(path)] == []
-    for begins in {begins for group in (*STREAMS, *TOGETHER) for begins in group}:
+    for begins in {begins for group in (*STREAMS, PARSES_SOURCES) for begins in group}:
         assert (ROOT / begins).exists(), begins
 
 

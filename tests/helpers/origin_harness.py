@@ -175,9 +175,15 @@ def _no_news(root: int, snapshot: int) -> bytes | None:
 
 @asynccontextmanager
 async def running_lab(
-    root: Path, *, sites: str = "", limits: OriginLimits = TEST_LIMITS, find_news: FindNews = _no_news, **settings: Any
+    root: Path,
+    *,
+    sites: str = "",
+    limits: OriginLimits = TEST_LIMITS,
+    find_news: FindNews = _no_news,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    **settings: Any,
 ) -> AsyncIterator[Lab]:
-    """Run an origin port in ``root``; ``settings`` as in `ServerSettings`."""
+    """Run an origin port in ``root``, for a test that ends in time; ``settings`` as in `ServerSettings`."""
     authority = CertificateAuthority.create(_directory(root / "ca"), "test", time.time())
     content = ContentStore(_directory(root / "content"))
     certificate = authority.issue_server_certificate([SERVER_ADDRESS], time.time())
@@ -193,7 +199,7 @@ async def running_lab(
             clock=SystemClock(),
             limits=limits,
         )
-        with trio.fail_after(DEADLINE_SECONDS):
+        with trio.fail_after(deadline_seconds):
             async with trio.open_nursery() as nursery:
                 await nursery.start(server.run)
                 lab = Lab(root, authority, database, content, server)

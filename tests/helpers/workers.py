@@ -1,8 +1,9 @@
 """Which tests one worker runs after each other: how several workers share the tests of `make test`.
 
-Tests with real processes mostly wait, and disturb each other's measurements. They begin first, in `STREAMS`: in each of
-them one test runs at a time, whatever the number of workers. One worker more than there are streams (`WORKERS` in the
-Makefile) runs all other tests beside them, so that the processors are busy to the end, and what comes last is short.
+Tests in real time, most with real processes, mostly wait, and disturb each other's measurements. They begin first, in
+`STREAMS`: in each of them one test runs at a time, whatever the number of workers. One worker more than there are
+streams (`WORKERS` in the Makefile) runs all other tests beside them, so that the processors are busy to the end, and
+what comes last is short.
 
 (Marks cannot say it: xdist 3.8 writes its `xdist_group` into an attribute that pytest 9 does not read.)
 """
@@ -13,16 +14,13 @@ from collections.abc import Sequence
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-# by how a test's id begins; each stream takes about as long as the others
+# by how a test's id begins, the first that fits; each stream takes about as long as the others
 STREAMS = (
-    ("tests/lab/", "tests/adversary/test_enrolment.py", "tests/adversary/test_lan_port.py"),
-    ("tests/faults/test_processes.py", "tests/faults/test_withdrawal.py"),
-    ("tests/field/test_identities.py", "tests/field/test_path_mtu.py", "tests/swarm/", "tests/unit/bench/control/"),
+    ("tests/adversary/", "tests/field/", "tests/unit/bench/control/"),
+    ("tests/faults/", "tests/swarm/test_torrent_engine.py"),
+    ("tests/lab/", "tests/swarm/"),
 )
-TOGETHER = (
-    ("tests/architecture/",),  # in one process, which parses each source once
-    ("tests/adversary/test_mdns_off_link.py",),  # one responder at its address
-)
+PARSES_SOURCES = ("tests/architecture/",)  # in one process, which parses each source once
 HANDED_OUT = 16  # of a file at once: to hand out one costs more than many of them take; more may take long at the end
 
 
@@ -37,7 +35,7 @@ def groups_of(test_ids: Sequence[str]) -> dict[str, str]:
     seen: Counter[str] = Counter()
     for test_id in test_ids:
         file = test_id.partition("::")[0]
-        kept = next((begins for begins in (*STREAMS, *TOGETHER) if test_id.startswith(begins)), None)
+        kept = next((begins for begins in (*STREAMS, PARSES_SOURCES) if test_id.startswith(begins)), None)
         groups[test_id] = kept[0] if kept else f"{file} {seen[file] // HANDED_OUT}"
         seen[file] += 1
     return groups
