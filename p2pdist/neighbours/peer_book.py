@@ -30,6 +30,7 @@ MAX_IDS_PER_ADDRESS = 4  # tests run several daemons on one PC; more than this i
 MAX_LINKS_PER_TORRENT = 40  # more neighbours at once bring a LAN swarm no speed, only memory and handshakes
 MAX_LINKS_OF_ALL = 128  # of all torrents, opened by this endpoint; the engine has room for as many from neighbours
 # … and for these: whatever less urgent torrents have, the first ones open so many each, which is enough to spread
+MAX_LINKS_TO_HOLDERS = 32  # … and so many more to those that have what is missing here, as the server says
 FIRST_TORRENTS, LINKS_OF_FIRST = 8, 4
 MAX_CONNECTS_PER_CALL = 60  # TLS handshakes that one call may start
 ATTEMPT_SECONDS = 20.0  # connecting (5 s) and handshakes (10 s) are over by then, even if no event has said so
@@ -173,18 +174,17 @@ class PeerBook:
             if turn < FIRST_TORRENTS:
                 most = max(most, LINKS_OF_FIRST - links[torrent_hash])
             most = min(most, MAX_CONNECTS_PER_CALL - len(wanted))
-            if most > 0 and pieces <= FEW_PIECES:
-                spare = spare_links(now - self._since.setdefault(torrent_hash, now))
-                room = pieces + spare - links[torrent_hash]
-                holders = self._holders_among(peers, torrent_hash)
-                if holders and not any(peer.is_linked(torrent_hash, now) for peer in holders):
-                    room = max(room, 1)  # whatever the others are good for: here it is for certain
-                if room > 0:
-                    few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
-                    others = (peer for peer in few if peer not in holders)
-                    wanted += self._due(torrent_hash, [*holders, *others], room, most, now)
-            elif pieces > FEW_PIECES:
+            if pieces > FEW_PIECES:
                 wanted += self._due(torrent_hash, peers, MAX_LINKS_PER_TORRENT - links[torrent_hash], most, now)
+                continue
+            most_to_holders = min(MAX_CONNECTS_PER_CALL, MAX_LINKS_OF_ALL + MAX_LINKS_TO_HOLDERS - opened) - len(wanted)
+            asked = self._ask_holder(torrent_hash, peers, most_to_holders, now)
+            spare = spare_links(now - self._since.setdefault(torrent_hash, now))
+            room = min(pieces + spare, MAX_LINKS_PER_TORRENT) - links[torrent_hash] - len(asked)
+            if min(room, most) > 0:
+                few = in_order(torrent_hash, peers, self._place, after_own=spare > 0)
+                asked += self._due(torrent_hash, few, room, most - len(asked), now)
+            wanted += asked
         return wanted
 
     def _links(self, now: float) -> tuple["Counter[TorrentHash]", int]:
@@ -202,9 +202,13 @@ class PeerBook:
                 opened += link.opened_here or opening
         return links, opened
 
-    def _holders_among(self, peers: list[KnownPeer], torrent_hash: TorrentHash) -> list[KnownPeer]:
-        named = self._holders.get(torrent_hash, [])
-        return [peer for endpoint_id in named for peer in peers if peer.endpoint_id == endpoint_id] if named else []
+    def _ask_holder(self, torrent_hash: TorrentHash, peers: list[KnownPeer], most: int, now: float) -> list[ConnectTo]:
+        """Return a connection to one that has all, unless there is one: whatever others are good for, here it is."""
+        named = self._holders.get(torrent_hash, ())
+        holders = [peer for endpoint_id in named for peer in peers if peer.endpoint_id == endpoint_id]
+        if any(peer.is_linked(torrent_hash, now) for peer in holders):
+            return []
+        return self._due(torrent_hash, holders, 1, most, now)
 
     def _due(
         self, torrent_hash: TorrentHash, peers: list[KnownPeer], room: int, most: int, now: float

@@ -192,6 +192,8 @@ def sentence(row: PlanRow) -> str:
         return "it is being installed" if record.state != "rolling_back" else "it is being rolled back"
     if record.state == "unproven":
         return f"it waits to be proven: {row.reason}"
-    if record.state in ("failed", "rolled_back"):
-        return f"it has {'failed' if record.state == 'failed' else 'been rolled back'}: {row.reason}"
+    if record.state == "failed":
+        return f"it has failed: {row.reason}"
+    if record.state == "rolled_back":
+        return f"it has been rolled back: {row.reason}"
     return f"its file is here; {row.kind.value}{f': {row.reason}' if row.reason else ''}"

@@ -142,7 +142,7 @@ GetDocument = Callable[[str, int], bytes]
 """Takes a target path and a cap in bytes, returns the verified bytes. Raises `DocumentError`."""
 
 Expect: TypeAlias = Callable[[Iterable[str]], object]
-"""Is told which targets are asked for next, so that they can be got together."""
+"""Is told which targets are asked for next, in this order, so that they can be got together; `tuple` tells nobody."""
 
 
 def first_payload(manifest: Manifest) -> Choice:
@@ -203,32 +203,31 @@ def read_patches(
 
     ``order`` comes from the offline role: what it does not allow is not for this PC. ``choose`` decides what is for
     this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all manifests and torrents
-    together. ``expect``: as there. `DocumentError` and `DecodeError` from ``get`` refuse one patch; others propagate.
+    together, by sequence. ``expect``: see `Expect`. `DocumentError` and `DecodeError` from ``get`` refuse one patch;
+    others propagate.
     """
     patches: list[CataloguePatch] = []
     refused: list[RefusedPatch] = []
     not_applicable: list[NotApplicable] = []
-    room = _Room(max_bytes)
     entries = _offered(rollouts, refused)
     expect(_manifest_path(entry) for entry in entries)
-    for_this_pc: list[_Chosen] = []
+    found: list[_Found] = []
+    left_bytes = max_bytes  # of memory
     for entry in entries:
         with _refuses(entry, refused):
-            found = _read_manifest(entry, order, get, room, choose, held)
-            if isinstance(found, _Chosen):
-                for_this_pc.append(found)
-            else:
-                not_applicable.append(found)
-    expect(chosen.torrent_path for chosen in for_this_pc)
-    for chosen in for_this_pc:
-        with _refuses(chosen.entry, refused):
-            patch = chosen.with_torrent(room.get(get, chosen.torrent_path, MAX_TORRENT_BYTES))
-            if chosen.shared_because:
-                not_applicable.append(NotApplicable(patch.entry, patch.manifest, chosen.shared_because, shared=patch))
+            found.append(_read_manifest(entry, order, get, left_bytes, choose, held))
+            left_bytes -= found[-1].manifest_bytes
+    expect(one.torrent_path for one in found if one.payload)
+    left_bytes = max_bytes  # by sequence, each with its torrent: what comes later takes nothing from the first ones
+    for one in found:
+        with _refuses(one.entry, refused):
+            patch, size_bytes = _with_torrent(one, get, left_bytes)
+            left_bytes -= size_bytes
+            if isinstance(patch, NotApplicable):
+                not_applicable.append(patch)
             else:
                 patches.append(patch)
     refused.sort(key=lambda each: each.entry.sequence)
-    not_applicable.sort(key=lambda each: each.entry.sequence)
     here = [*patches, *(skipped.shared for skipped in not_applicable if skipped.shared is not None)]
     for n, skipped in enumerate(not_applicable):
         if skipped.shared is not None and any(_supersedes(other.manifest, skipped.manifest) for other in here):
@@ -268,34 +267,23 @@ def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, 
     return tuple(found)
 
 
-class _Room:
-    """How much the documents may have that are still to be read."""
-
-    def __init__(self, left_bytes: int) -> None:
-        self._left_bytes = left_bytes
-
-    def get(self, get: GetDocument, target: str, most_bytes: int) -> bytes:
-        data = get(target, min(most_bytes, self._left_bytes))
-        self._left_bytes -= len(data)
-        return data
-
-
 @dataclass(frozen=True)
-class _Chosen:
-    """A patch with bytes for this PC, or that it has and shares, without its torrent yet."""
+class _Found:
+    """A patch whose manifest has been read."""
 
     entry: RolloutEntry
     manifest: Manifest
-    payload: Payload
-    shared_because: str
-    """Why it is only shared; empty: it is for this PC."""
+    manifest_bytes: int
+    payload: Payload | None
+    """Of which the bytes are for this PC, or are here and shared; None: none of it."""
+    not_applicable: str
+    """Why it is not for this PC; empty: it is."""
+    older: bool = False
 
     @property
     def torrent_path(self) -> str:
+        assert self.payload is not None
         return torrent_target(TorrentHash(self.payload.torrent_hash))
-
-    def with_torrent(self, torrent: bytes) -> CataloguePatch:
-        return CataloguePatch(entry=self.entry, manifest=self.manifest, payload=self.payload, torrent=torrent)
 
 
 @contextmanager
@@ -327,23 +315,36 @@ def _read_manifest(
     entry: RolloutEntry,
     order: PublicationOrder,
     get: GetDocument,
-    room: _Room,
+    most_bytes: int,
     choose: Choose,
     held: Collection[Held],
-) -> _Chosen | NotApplicable:
+) -> _Found:
     path = _manifest_path(entry)
-    manifest = decode_manifest(room.get(get, path, MAX_MANIFEST_BYTES))
+    encoded = get(path, min(MAX_MANIFEST_BYTES, most_bytes))
+    manifest = decode_manifest(encoded)
     if manifest.ref != entry.ref:
         raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
     if refusal := order.refusal(manifest.patch_id, manifest.number):
-        return NotApplicable(entry, manifest, refusal, older=True)
+        return _Found(entry, manifest, len(encoded), None, refusal, older=True)
     choice = choose(manifest)
     if choice.payload is not None:
-        return _Chosen(entry, manifest, choice.payload, "")
-    shared = _held_payload(manifest, held)
-    if shared is not None:
-        return _Chosen(entry, manifest, shared, choice.reason)
-    return NotApplicable(entry, manifest, choice.reason)
+        return _Found(entry, manifest, len(encoded), choice.payload, "")
+    return _Found(entry, manifest, len(encoded), _held_payload(manifest, held), choice.reason)
+
+
+def _with_torrent(found: _Found, get: GetDocument, most_bytes: int) -> tuple[CataloguePatch | NotApplicable, int]:
+    """Return the patch, and how many bytes its documents have."""
+    entry, manifest, size_bytes = found.entry, found.manifest, found.manifest_bytes
+    if size_bytes > most_bytes:
+        raise DocumentError(f"{_manifest_path(entry)!r} has {size_bytes} bytes, over the cap of {most_bytes}")
+    if found.payload is None:
+        return NotApplicable(entry, manifest, found.not_applicable, older=found.older), size_bytes
+    torrent = get(found.torrent_path, min(MAX_TORRENT_BYTES, most_bytes - size_bytes))
+    patch = CataloguePatch(entry=entry, manifest=manifest, payload=found.payload, torrent=torrent)
+    size_bytes += len(torrent)
+    if found.not_applicable:
+        return NotApplicable(entry, manifest, found.not_applicable, shared=patch), size_bytes
+    return patch, size_bytes
 
 
 def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:

@@ -242,13 +242,16 @@ class NetworkFetcher(FetcherInterface):
             if len(longer) > MAX_BATCH_QUERY_CHARS:
                 break
             query, named = longer, named + 1
-        for url in urls[:named]:
-            del self._expected[url]
+        del self._expected[first]
         if named < 2:
             return
         with contextlib.suppress(tuf_errors.DownloadError, DecodeError):
             answer = self.download_bytes(f"{self._place.batch_url}?{query[1:]}", MAX_NEWS_ANSWER_BYTES)
             self._take(decode_news(answer))
+            came = [n for n, url in enumerate(urls[:named]) if url in self._news]
+            # those after the last that came found no room: they come with the next
+            for url in urls[1 : came[-1] + 1 if came else named]:
+                del self._expected[url]
             return
         self._expected.clear()  # it is no server that gives batches, or it is too slow for them
 

@@ -108,15 +108,18 @@ class SiteClaims:
             self._on_site = self._counted(now)
         return self._on_site
 
-    def holders(self, endpoint: EndpointId, now: float) -> list[EndpointId]:
-        """Return who has all, and serves it; none while ``endpoint`` sees all that it lacks at its neighbours."""
+    def holders(self, endpoint: EndpointId, among: Iterable[EndpointId], now: float) -> list[EndpointId]:
+        """Return who ``among`` these has all, and serves it; none while ``endpoint`` sees all that it lacks."""
         asking = self.members.get(endpoint)
         if asking is None or asking.have | asking.lan_have == self._all:
             return []
         return [
             other
-            for other, member in self.members.items()
-            if member.have == self._all and self._serves(other) and not self._standings.distrusted(other, now)
+            for other in among
+            if (member := self.members.get(other)) is not None
+            and member.have == self._all
+            and self._serves(other)
+            and not self._standings.distrusted(other, now)
         ]
 
     # --- what endpoints say -------------------------------------------------------------

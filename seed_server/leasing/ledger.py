@@ -11,7 +11,7 @@ progress for the lease time, when it is far slower than the line while others
 wait for the piece, or with its connection.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
@@ -110,6 +110,11 @@ class PieceLedger:
         """Endpoints that have said what they have."""
         return frozenset(self._claims.members)
 
+    @property
+    def piece_count(self) -> int:
+        """How many pieces the torrent has."""
+        return self._all.bit_count()
+
     def remaining_pieces(self, now: float) -> int:
         """Return how many pieces nobody at the site has, those on their way included."""
         return self._needed(now).bit_count() + len(self._leases)
@@ -119,9 +124,9 @@ class PieceLedger:
         member = self._claims.members.get(endpoint)
         return member is not None and member.have != self._all
 
-    def holders(self, endpoint: EndpointId, now: float) -> list[EndpointId]:
+    def holders(self, endpoint: EndpointId, among: Iterable[EndpointId], now: float) -> list[EndpointId]:
         """As `SiteClaims.holders`."""
-        return self._claims.holders(endpoint, now)
+        return self._claims.holders(endpoint, among, now)
 
     # --- what endpoints say -------------------------------------------------------------
 

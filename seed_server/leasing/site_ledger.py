@@ -176,11 +176,6 @@ class SiteLedger:
             wanted = self._wanted.setdefault(endpoint, set())
             (wanted.add if entry.ledger.lacks(endpoint) else wanted.discard)(torrent)
 
-    def holders(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> list[EndpointId]:
-        """Return whom ``endpoint`` can get the whole torrent from, where it sees it at no neighbour."""
-        entry = self._entries.get(torrent)
-        return entry.ledger.holders(endpoint, now) if entry else []
-
     def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.stored`."""
         entry = self._entries.get(at.torrent)

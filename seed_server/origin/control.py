@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import assert_never
-from zlib import crc32
 
 import trio
 
@@ -11,13 +10,10 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import (
-    FEW_PIECES,
-    MAX_HOLDERS,
     Diagnosis,
     FromEndpoint,
     Goodbye,
     Helping,
-    Holders,
     LinkReport,
     NewsWanted,
     PieceRejected,
@@ -178,25 +174,14 @@ class ControlConversation:
             can_fetch=want.can_fetch,
             now=trio.current_time(),
         )
-        if patch.piece_count <= FEW_PIECES:
-            self._name_holders(torrent)
+        self._live.holders.heard(session.endpoint, torrent, trio.current_time())
         self._wake()
-
-    def _name_holders(self, torrent: TorrentHash) -> None:
-        """Say whom to ask for a torrent, where somebody has it: those that have all connect to nobody."""
-        session = self._session
-        holders = self._live.ledger.holders(session.endpoint, torrent, trio.current_time())
-        listed = [endpoint for endpoint in holders if endpoint in session.peer_list.wanted]
-        holders = listed or holders  # who has just connected is told its neighbours in a moment
-        if holders and not session.outbox.full:
-            # who asks later is spread over those that have got it meanwhile
-            first = crc32(f"{session.endpoint}{torrent}".encode()) % len(holders)
-            named = [str(endpoint) for endpoint in (*holders[first:], *holders[:first])[:MAX_HOLDERS]]
-            session.outbox.put(f"holders {torrent}", Holders(torrent=torrent, endpoints=named))
 
     def _stored(self, leased: LeasedPiece) -> None:
         # of what was not leased, the ledger takes note, and nobody else need know
-        if self._live.ledger.stored(self._session.endpoint, leased, trio.current_time()):
+        now = trio.current_time()
+        if self._live.ledger.stored(self._session.endpoint, leased, now):
+            self._live.holders.heard(self._session.endpoint, leased.torrent, now)
             self._live.rate.path.arrived(self._session.endpoint)
             if self._session.link is not None:
                 self._session.link.piece_stored(leased)

@@ -31,6 +31,7 @@ from seed_server.line.site_sample import LinkView
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.control_pacer import ControlPacer
 from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.holder_news import HolderNews
 from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.notices import Notices
@@ -124,6 +125,7 @@ class LiveSite:
             times=times,
         )
         self.sessions: dict[EndpointId, Session] = {}
+        self.holders = HolderNews(self.ledger, self.sessions)
         self.peers = PeerLists(joins or JoinPace(), self._tell_peers)
         self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))
         self.sending: set[DataLink] = set()

@@ -336,6 +336,7 @@ class OriginState:
             for live in self._live.values():
                 live.tell_changed(now)
                 live.peers.tell_changes(now)
+                live.holders.tell_due(now)
                 live.control.release(now)
                 self._look_after(live, now)
             self._raise_alarms()

@@ -17,8 +17,11 @@ def find_file(directory: Path, name: str) -> Path | None:
     if any(len(os.fsencode(part)) > FILE_NAME_MAX_BYTES for part in parts):
         return None
     path = directory.joinpath(*parts)
-    # a link would lead out of the directory
-    return path if path.is_file() and path.resolve().is_relative_to(directory.resolve()) else None
+    try:
+        # a link would lead out of the directory
+        return path if path.is_file() and path.resolve().is_relative_to(directory.resolve()) else None
+    except OSError:  # a path that is too long
+        return None
 
 
 def read_part(file: BinaryIO, left: int) -> bytes:

@@ -46,15 +46,20 @@ class TrustNewsReader:
             return self._encoded(known, next_root, newer_root, timestamp)
 
     def several(self, places: Sequence[str]) -> bytes:
-        """Return these targets as an encoded `TrustNews`, as far as they are there and fit, in their order."""
+        """Return these targets as an encoded `TrustNews`, those that are there, up to the first that does not fit.
+
+        Large ones are left out: each is worth a request of its own.
+        """
         files: dict[str, bytes | None] = {}
         room = MAX_NEWS_BYTES
-        for place in places[:MAX_BATCH_TARGETS]:
+        for place in dict.fromkeys(places[:MAX_BATCH_TARGETS]):
             path = find_file(self._targets, place)
-            data = None if path is None else _read(path, min(room, MAX_NEWS_FILE_BYTES))
+            data = None if path is None else _read(path, MAX_NEWS_FILE_BYTES)
             if data is not None:
-                files[f"targets/{place}"] = data
                 room -= len(data)
+                if room < 0:
+                    break
+                files[f"targets/{place}"] = data
         return encode_news(TrustNews(files))
 
     def _encode(self, known: int, next_root: str, newer_root: bytes | None, timestamp: bytes) -> bytes:

@@ -37,7 +37,7 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, encode_order
-from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH, TrustNews, encode_news
+from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH, MAX_NEWS_BYTES, TrustNews, encode_news
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOW = 1_800_000_000.0
@@ -126,8 +126,15 @@ class RepositorySimulator:
         if not self.gives_batches:
             return HttpAnswer(404, b"")
         self.batches.append(places)
-        found = {f"targets/{place}": self.files.get(f"/tuf/targets/{place}") for place in places}
-        return HttpAnswer(200, encode_news(TrustNews({path: data for path, data in found.items() if data is not None})))
+        files: dict[str, bytes | None] = {}
+        room = MAX_NEWS_BYTES
+        for place in places:
+            data = self.files.get(f"/tuf/targets/{place}", b"")
+            room -= len(data)
+            if room < 0:
+                break
+            files[f"targets/{place}"] = data
+        return HttpAnswer(200, encode_news(TrustNews(files)))
 
     # --- the operator -----------------------------------------------------------------
 

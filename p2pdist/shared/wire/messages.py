@@ -19,7 +19,7 @@ from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory

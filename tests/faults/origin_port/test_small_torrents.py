@@ -29,3 +29,12 @@ class TestSmallTorrents:
         with trio.move_on_after(0.5) as waiting:
             await second.control.expect(Holders)
         assert waiting.cancelled_caught
+
+    async def test_who_asked_before_anybody_had_it_is_told_a_moment_after(self, lab: Lab) -> None:
+        patch = await lab.publish(1)
+        waiting, first = await lab.endpoint(), await lab.endpoint()
+        await waiting.want(patch, can_fetch=False)
+        await first.want(patch)
+        await fetch(lab, first, patch, 1)
+        named = await waiting.control.expect(Holders)
+        assert named.endpoints == [first.identity.endpoint]

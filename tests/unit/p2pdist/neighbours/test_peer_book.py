@@ -390,6 +390,38 @@ def test_who_comes_later_asks_at_once_one_that_has_all(book):
     assert asked(book.connections_wanted({T1: 1}, 0.5)) == [f"10.0.1.{named[1]}"], "the other, when the first has gone"
 
 
+@pytest.mark.parametrize("reason", [PeerReason.CONNECTION_REFUSED, PeerReason.NOT_SHARED])
+def test_a_named_holder_that_refuses_lets_nobody_else_be_asked_sooner(book, reason):
+    for number in range(39):
+        book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)
+    book.set_holders(Holders(torrent=T1, endpoints=[numbered(7)]))
+    connected = 0
+    for second in range(60):
+        for wanted in book.connections_wanted({T1: 1}, float(second)):
+            if wanted.address == "10.0.1.7":
+                book.refused(T1, wanted.address, wanted.port, reason, float(second))
+            else:
+                book.connected(T1, wanted.address, float(second))
+                connected += 1
+    assert connected <= 1 + MAX_SPARE_LINKS
+
+
+def test_a_named_holder_is_asked_though_others_have_all_connections(book):
+    large_site(book)
+    opened_by(book, {TorrentHash(f"{number:064x}"): MANY for number in range(20)}, 0.0)
+    waiting = {TorrentHash(f"{number:064x}"): MANY for number in range(20)} | {T1: 1, T2: 1}
+    assert book.connections_wanted(waiting, 20.0) == []
+    book.set_holders(Holders(torrent=T1, endpoints=[numbered(3)]))
+    assert asked(book.connections_wanted(waiting, 20.0)) == ["10.0.1.3"]
+
+
+def test_however_long_few_pieces_are_waited_for_few_are_connected(book):
+    large_site(book)
+    for hour in range(9):
+        opened_by(book, {T1: 1}, hour * 3_600.0)
+    assert sum(1 for peer in book.entries() if peer.status == "connected") <= MAX_LINKS_PER_TORRENT
+
+
 def test_who_had_all_is_forgotten_with_the_torrent(book):
     for number in range(20):
         book.observe(hint(numbered(number), address=f"10.0.1.{number}"), "mdns", 0.0)

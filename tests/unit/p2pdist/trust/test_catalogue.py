@@ -130,6 +130,29 @@ def test_a_patch_that_is_rolled_out_twice_is_taken_once() -> None:
     assert read(documents("a"), entry("a", 1), entry("a", 2)) == (["a"], ["a: it is rolled out twice"])
 
 
+def test_one_publication_too_many_takes_nothing_from_the_first_ones() -> None:
+    found = documents("a", "b", "c")
+    manifests = sum(len(found[path_of(name)]) for name in ("a", "b", "c"))
+    taken, refused = read(found, entry("a", 1), entry("b", 2), entry("c", 3), max_bytes=manifests)
+    assert taken == ["a", "b"]
+    assert len(refused) == 1
+
+
+def test_a_damaged_manifest_takes_no_room() -> None:
+    found = documents("a", "b")
+    size = len(b"torrent") + len(found[path_of("b")])
+    found[path_of("a")] = b"\xc1" * (size // 2)
+    assert read(found, entry("a", 1), entry("b", 2), max_bytes=size)[0] == ["b"]
+
+
+def test_what_is_refused_comes_by_sequence() -> None:
+    found = documents("a", "b", "c")
+    del found[path_of("c")]
+    taken, refused = read(found, entry("a", 1), entry("c", 2), entry("a", 3))
+    assert taken == ["a"]
+    assert [each.partition(":")[0] for each in refused] == ["c", "a"]
+
+
 @pytest.mark.parametrize(("spare", "count"), [(0, 2), (-1, 1)])
 def test_the_cap_on_all_documents_holds(spare: int, count: int) -> None:
     found = documents("a", "b")

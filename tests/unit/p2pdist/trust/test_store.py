@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import trio
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import torrent_target
 from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
 from p2pdist.trust.catalogue import first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
@@ -371,7 +373,7 @@ async def test_what_a_new_pc_lacks_comes_in_batches(repository: Any, new_store: 
     assert repository.batches == [], "what is there is not asked for again, and one is asked for by itself"
 
 
-async def test_what_a_batch_leaves_out_or_damages_is_got_by_itself_or_refused(
+async def test_what_a_batch_leaves_out_is_got_by_itself(
     repository: Any, new_store: Callable[[], TrustStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
@@ -404,6 +406,24 @@ async def test_a_batch_that_is_none_is_asked_for_once(
     monkeypatch.setattr(repository, "batch", nothing)
     assert len((await new_store().refresh(NOW)).patches) == 2
     assert asked == [2, 2], "the manifests, then the torrents"
+    for number in range(60):
+        repository.add_patch(f"patch-{number}")
+    repository.publish()
+    asked.clear()
+    assert len((await new_store().refresh(NOW)).patches) == 62
+    assert len(asked) == 2, "and not again for the next ones"
+
+
+async def test_documents_that_fit_into_no_batch_any_more_come_with_the_next(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    for number in range(60):
+        torrent_hash = repository.add_patch(f"patch-{number}")
+        repository.add_target("patches", torrent_target(torrent_hash), secrets.token_bytes(4_000))
+    repository.publish()
+    repository.gives_batches = True
+    assert len((await new_store().refresh(NOW)).patches) == 61
+    assert not [path for path in repository.requests if ".manifest" in path or ".torrent" in path]
 
 
 async def test_news_hide_no_newer_root(repository: Any, new_store: Callable[[], TrustStore]) -> None:

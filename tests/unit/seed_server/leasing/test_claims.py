@@ -1,5 +1,6 @@
 """`seed_server.leasing.claims`: what counts as being at a site, and what ceases to."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -38,6 +39,9 @@ class Site:
     def want(self, endpoint: EndpointId, have: int = 0, **changes: Any) -> None:
         values: dict[str, Any] = {"lan_have": 0, "lan_stalled": False, "can_fetch": True, "leased": 0}
         self.claims.want(endpoint, have=have, now=self.now, **(values | changes))
+
+    def holders(self, endpoint: EndpointId, among: Iterable[EndpointId] = (A, B, C, D)) -> list[EndpointId]:
+        return self.claims.holders(endpoint, among, self.now)
 
     def helps(self, endpoint: EndpointId, how: Help) -> None:
         self.help_of[endpoint] = how
@@ -90,25 +94,26 @@ class TestHolders:
         site.want(A, ALL)
         site.want(B, FORTY)
         site.want(C)
-        assert site.claims.holders(C, site.now) == [A] == site.claims.holders(B, site.now)
+        assert site.holders(C) == [A] == site.holders(B)
+        assert site.holders(C, among=[B, EndpointId("y" * 26)]) == []
         site.want(C, lan_have=ALL)
-        assert site.claims.holders(C, site.now) == [], "it is connected to one"
-        assert site.claims.holders(A, site.now) == [] == site.claims.holders(EndpointId("x" * 26), site.now)
+        assert site.holders(C) == [], "it is connected to one"
+        assert site.holders(A) == [] == site.holders(EndpointId("x" * 26))
         site.sent(B, ALL & ~FORTY)
         site.want(C, FORTY)
-        assert site.claims.holders(C, site.now) == [A, B]
+        assert site.holders(C) == [A, B]
 
     def test_are_none_that_serve_nobody_or_are_not_believed(self) -> None:
         site = Site()
         site.want(A, ALL)
         site.want(B)
         site.helps(A, Help.NONE)
-        assert site.claims.holders(B, site.now) == []
+        assert site.holders(B) == []
         site.helps(A, Help.LESS)
-        assert site.claims.holders(B, site.now) == [A]
+        assert site.holders(B) == [A]
         site.standings.fault(A, TorrentHash("11" * 32), Fault.TAKEN_BACK, site.now)
         assert site.standings.distrusted(A, site.now)
-        assert site.claims.holders(B, site.now) == []
+        assert site.holders(B) == []
 
 
 class TestTakenBack:

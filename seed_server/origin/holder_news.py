@@ -1,0 +1,59 @@
+"""Tells endpoints who of their site has all of a small torrent: those that have it connect to nobody."""
+
+from collections.abc import Mapping
+from typing import Protocol
+from zlib import crc32
+
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders
+from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.origin.outbox import Outbox
+from seed_server.origin.peer_lists import PeerList
+
+SPREAD_SECONDS = 2.0  # within this time, what one has nearly always reaches the others: only the rest is told
+
+
+class Told(Protocol):
+    """A connected endpoint, as far as it is told of holders."""
+
+    endpoint: EndpointId
+    peer_list: PeerList
+    outbox: Outbox
+
+
+class HolderNews:
+    """Who of one site has what; ``now`` is any clock in seconds that only grows."""
+
+    def __init__(self, ledger: SiteLedger, sessions: Mapping[EndpointId, Told]) -> None:
+        self._ledger = ledger
+        self._sessions = sessions
+        self._due: dict[TorrentHash, float] = {}
+
+    def heard(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> None:
+        """Act on what ``endpoint`` has just said, which the ledger knows: it lacks the torrent, or has all of it."""
+        ledger = self._ledger.ledger(torrent)
+        if ledger is None or ledger.piece_count > FEW_PIECES:
+            return
+        if ledger.lacks(endpoint):
+            self._tell(endpoint, torrent, now)
+        else:
+            self._due.setdefault(torrent, now + SPREAD_SECONDS)
+
+    def tell_due(self, now: float) -> None:
+        """Tell those that asked before anybody had it, and still see it nowhere."""
+        for torrent in [torrent for torrent, due_at in self._due.items() if due_at <= now]:
+            del self._due[torrent]
+            ledger = self._ledger.ledger(torrent)
+            for endpoint in ledger.members if ledger else ():
+                self._tell(endpoint, torrent, now)
+
+    def _tell(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> None:
+        session, ledger = self._sessions.get(endpoint), self._ledger.ledger(torrent)
+        if session is None or ledger is None or session.outbox.full:
+            return
+        # who has just connected is told its neighbours in a moment, and has heard of some by mDNS
+        listed = session.peer_list.wanted or ledger.members
+        if holders := ledger.holders(endpoint, listed, now):
+            first = crc32(f"{endpoint}{torrent}".encode()) % len(holders)  # spread over all that have it by now
+            named = [str(holder) for holder in (*holders[first:], *holders[:first])[:MAX_HOLDERS]]
+            session.outbox.put(f"holders {torrent}", Holders(torrent=torrent, endpoints=named))
