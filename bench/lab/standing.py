@@ -107,13 +107,15 @@ def lost_to(ours: Standing, rival: Standing) -> list[str]:
 
 
 def line_verdict(records: Sequence[Record], line: str, rivals: Sequence[str]) -> str:
-    """Return "ahead", "void", or where a rival is better, in words."""
+    """Return where a rival is better, in words; if none is, "ahead", or "void" where one was not run."""
     ours = random_standing(records, line, OURS)
-    theirs = [random_standing(records, line, rival) for rival in rivals]
-    if ours is None or None in theirs:
+    if ours is None:
         return "void"
+    theirs = [random_standing(records, line, rival) for rival in rivals]
     lost = {rival.method: words for rival in theirs if rival and (words := lost_to(ours, rival))}
-    return "; ".join(f"{method}: {', '.join(words)}" for method, words in lost.items()) or "ahead"
+    if lost:
+        return "; ".join(f"{method}: {', '.join(words)}" for method, words in lost.items())
+    return "void" if None in theirs else "ahead"
 
 
 def random_row(records: Sequence[Record], rivals: Sequence[str]) -> SummaryRow:

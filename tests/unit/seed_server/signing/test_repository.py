@@ -392,7 +392,7 @@ def test_another_patch_s_damaged_manifest_keeps_nothing_from_being_withdrawn_for
 
 def test_a_version_that_is_not_listed_any_more_is_not_withdrawn_for_good(bench: Bench) -> None:
     bench.publish("office", "1")
-    with pytest.raises(UserError, match="No office@0 is offered") as caught:
+    with pytest.raises(UserError, match="No office@0 is known here") as caught:
         bench.repository.withdraw_patch(PatchRef("office", "0"), "late", patches_key=bench.keys["patches"], now=NOW)
     assert caught.value.kind is FaultKind.BAD_INPUT
 
@@ -404,11 +404,11 @@ def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_ke
     assert bench.repository.withdraw_patch(office, "crashes", patches_key=None, now=NOW) == (PatchRef("office", "1"),)
     assert bench.client().rollouts() == [("word", "1", 2)]
     assert bench.repository.publication_order().refusal("office", 1) == ""
-    with pytest.raises(UserError, match="No office is offered"):
+    with pytest.raises(UserError, match="office is withdrawn already"):
         bench.repository.withdraw_patch(office, "late", patches_key=None, now=NOW)
     bench.repository.withdraw_patch(office, "late", patches_key=bench.keys["patches"], now=NOW)
     assert bench.repository.publication_order().refusal("office", 1)
-    with pytest.raises(UserError, match="No office is offered") as caught:
+    with pytest.raises(UserError, match="office is withdrawn for good") as caught:
         bench.repository.withdraw_patch(office, "late", patches_key=bench.keys["patches"], now=NOW)
     assert caught.value.kind is FaultKind.BAD_INPUT
     with pytest.raises(UserError, match="patches key is not the one"):
