@@ -13,7 +13,7 @@ import trio
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-_TURN_SECONDS = 0.05
+_BUSY_TURN_SECONDS = 0.05
 
 # computes for its share of each turn and sleeps for the rest; ends with its parent, also when that is killed
 _BUSY = """
@@ -51,7 +51,7 @@ def machine_time(stat: str | None = None) -> MachineTime:
 @asynccontextmanager
 async def busy_processors(share: float = 1.0) -> AsyncIterator[None]:
     """Keep every processor of this machine busy for as long as the context is open, or for a share of that time."""
-    times = [str(_TURN_SECONDS * share), str(_TURN_SECONDS * (1 - share))]
+    times = [str(_BUSY_TURN_SECONDS * share), str(_BUSY_TURN_SECONDS * (1 - share))]
     async with trio.open_nursery() as nursery:
         for _ in range(os.cpu_count() or 1):
             command = [sys.executable, "-c", _BUSY, str(os.getpid()), *times]
