@@ -15,11 +15,12 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-compiled bench-compiled-check
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-compiled bench-compiled-check
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
 	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
+	@echo 'make slow                        the tests that take longest, one after the other: before a release'
 	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
@@ -60,6 +61,10 @@ test: $(READY)
 
 suite: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)'
+
+# one after the other: what they measure is not to be disturbed
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
 
 coverage: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)' --cov --cov-report=term

@@ -150,7 +150,7 @@ async def _measure(run: Run, repeat: int) -> Record:
         await run.ours.deliver_before(scenario.timeout_seconds, restart=scenario.before == "a file and a restart")
     async with AsyncExitStack() as stack:
         if scenario.busy_processors:
-            await stack.enter_async_context(busy_processors())
+            await stack.enter_async_context(busy_processors(scenario.busy_share))
             await trio.sleep(scenario.busy_before_seconds)
         nursery = await stack.enter_async_context(trio.open_nursery())
         competition = Competition(scenario, lab, run.directory, nursery)

@@ -13,12 +13,17 @@ import trio
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-# ends with its parent, also when that is killed
+_BUSY_TURN_SECONDS = 0.05
+
+# computes for its share of each turn and sleeps for the rest; ends with its parent, also when that is killed
 _BUSY = """
-import os, sys
-while os.getppid() == int(sys.argv[1]):
-    for _ in range(1_000_000):
+import os, sys, time
+parent, busy, rest = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+while os.getppid() == parent:
+    until = time.process_time() + busy
+    while time.process_time() < until:
         pass
+    time.sleep(rest)
 """
 
 
@@ -44,11 +49,12 @@ def machine_time(stat: str | None = None) -> MachineTime:
 
 
 @asynccontextmanager
-async def busy_processors() -> AsyncIterator[None]:
-    """Keep every processor of this machine busy for as long as the context is open."""
+async def busy_processors(share: float = 1.0) -> AsyncIterator[None]:
+    """Keep every processor of this machine busy for as long as the context is open, or for a share of that time."""
+    times = [str(_BUSY_TURN_SECONDS * share), str(_BUSY_TURN_SECONDS * (1 - share))]
     async with trio.open_nursery() as nursery:
         for _ in range(os.cpu_count() or 1):
-            command = [sys.executable, "-c", _BUSY, str(os.getpid())]
+            command = [sys.executable, "-c", _BUSY, str(os.getpid()), *times]
             run = partial(trio.run_process, command, check=False, stdin=subprocess.DEVNULL, start_new_session=True)
             await nursery.start(run)
         try:

@@ -54,6 +54,8 @@ class Scenario:
     """What the site has seen: a file as large, and then a restart of the server. Only the file after that counts."""
     busy_processors: bool = False
     """Other programs keep every processor busy, before the file and while it is on its way."""
+    busy_share: float = 1.0
+    """For which share of the time they are."""
     busy_before_seconds: float = 20.0
     """By then PCs, which look at their processor's mean, know that it is busy."""
     serve_up_to_cpu_percent: float | None = 100.0

@@ -82,8 +82,12 @@ def network_process(member: Member) -> int:
 
 @pytest.mark.parametrize(
     ("network", "addresses", "each"),
-    [("127.0.71", ["127.0.71.99"], 60), ("127.0.77", [f"127.0.77.{100 + k}" for k in range(20)], 55)],
-    ids=["60 from one address", "1100 from twenty"],
+    [
+        pytest.param("127.0.71", ["127.0.71.99"], 60, id="60 from one address"),
+        pytest.param(
+            "127.0.77", [f"127.0.77.{100 + k}" for k in range(20)], 55, id="1100 from twenty", marks=pytest.mark.slow
+        ),
+    ],
 )
 async def test_silent_connections_hold_up_no_patch(
     tmp_path: Path, network: str, addresses: list[str], each: int

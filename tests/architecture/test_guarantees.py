@@ -1,9 +1,9 @@
 """Each promise in `docs/guarantees.md`, and each finding in `docs/security-review.md`, names tests that exist."""
 
 import ast
+import functools
 import re
-
-import pytest
+from pathlib import Path
 
 from tests.helpers.sources import ROOT, nodes_of
 
@@ -25,18 +25,26 @@ def test_every_finding_of_the_review_has_its_row() -> None:
 
 def test_there_are_promises() -> None:
     assert len(ROWS) >= 10
+    assert len(TEST_IDS) >= 10
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip()[:40])
-def test_a_promise_names_a_test(row: str) -> None:
-    assert "`tests/" in row
+def test_a_promise_names_a_test() -> None:
+    assert [row.split("|")[1].strip() for row in ROWS if "`tests/" not in row] == []
 
 
-@pytest.mark.parametrize("test_id", TEST_IDS)
-def test_a_named_test_exists(test_id: str) -> None:
+def test_a_named_test_exists() -> None:
+    assert [test_id for test_id in TEST_IDS if not exists(test_id)] == []
+
+
+def exists(test_id: str) -> bool:
+    """Whether the file is there, and defines what is named."""
     file, _, name = test_id.partition("::")
     path = ROOT / file
-    assert path.exists()
-    if name:
-        defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        assert name in {node.name for node in nodes_of(path) if isinstance(node, defined)}
+    return path.exists() and (not name or name in defined_in(path))
+
+
+@functools.cache
+def defined_in(path: Path) -> frozenset[str]:
+    """Return the names of a file's functions and classes, wherever they stand in it."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return frozenset(node.name for node in nodes_of(path) if isinstance(node, kinds))

@@ -6,8 +6,6 @@ What is tested elsewhere, with its neighbours or with real parts, has a row belo
 import functools
 from pathlib import Path
 
-import pytest
-
 from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, module_of, tree_of
 
 UNIT = ROOT / "tests" / "unit"
@@ -244,22 +242,33 @@ MODULES = modules()
 UNIT_TESTS = sorted(path for path in UNIT.rglob("test_*.py") if path.relative_to(UNIT).parts[0] in PACKAGES)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=module_of)
-def test_every_module_says_where_it_is_tested(module: Path) -> None:
+def test_every_module_says_where_it_is_tested() -> None:
+    assert MODULES
+    said = {str(module.relative_to(ROOT)): wrong_with(module) for module in MODULES}
+    assert {where: wrong for where, wrong in said.items() if wrong} == {}
+
+
+def wrong_with(module: Path) -> str:
+    """Return what is wrong with where a module is tested; "" when nothing is."""
     where = str(module.relative_to(ROOT))
     if own_test(module).exists():
-        assert where not in TESTED_IN, "it has a test file of its own: the row is no longer needed"
-        return
-    assert where in TESTED_IN, f"write {own_test(module).relative_to(ROOT)}, or a row that says where it is tested"
+        return "it has a test file of its own: the row is no longer needed" if where in TESTED_IN else ""
+    if where not in TESTED_IN:
+        return f"write {own_test(module).relative_to(ROOT)}, or a row that says where it is tested"
     test = ROOT / TESTED_IN[where]
-    assert test.exists()
-    assert module in reached_from(test) or module_of(module) in test.read_text(), "that test does not come to it"
+    if not test.exists():
+        return f"{TESTED_IN[where]} does not exist"
+    if module in reached_from(test) or module_of(module) in test.read_text():
+        return ""
+    return f"{TESTED_IN[where]} does not come to it"
 
 
-@pytest.mark.parametrize("test", UNIT_TESTS, ids=module_of)
-def test_every_unit_test_stands_where_its_module_does(test: Path) -> None:
-    where = str(test.relative_to(ROOT))
-    assert (test in {own_test(module) for module in MODULES}) != (where in OF_NO_MODULE)
+def test_every_unit_test_stands_where_its_module_does() -> None:
+    """A test file has its module, or a row among `OF_NO_MODULE`: one of both."""
+    assert UNIT_TESTS
+    mirrored = {own_test(module) for module in MODULES}
+    rows = {ROOT / row for row in OF_NO_MODULE}
+    assert [str(test.relative_to(ROOT)) for test in UNIT_TESTS if (test in mirrored) == (test in rows)] == []
 
 
 def test_rows_are_of_what_there_is() -> None:

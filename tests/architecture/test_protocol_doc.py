@@ -58,10 +58,9 @@ def test_every_record_inside_is_named_with_its_fields(part: type[msgspec.Struct]
         assert f"`{field.encode_name}`" in DOC
 
 
-@pytest.mark.parametrize("cap", CAPS, ids=lambda cap: cap[0])
-def test_every_cap_is_named_with_its_value(cap: tuple[str, int]) -> None:
-    name, value = cap
-    assert f"| `{name}` | {value} |" in DOC
+def test_every_cap_is_named_with_its_value() -> None:
+    assert CAPS
+    assert [row for name, value in CAPS if (row := f"| `{name}` | {value} |") not in DOC] == []
 
 
 def test_every_state_is_named() -> None:

@@ -3,6 +3,7 @@
 import ast
 import itertools
 import re
+import tomllib
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,3 +86,9 @@ def test_one_worker_is_left_for_all_other_tests() -> None:
     workers = re.search(r"^WORKERS \?= (\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert workers
     assert int(workers[1]) == len(STREAMS) + 1
+
+
+def test_what_make_test_leaves_out_make_slow_runs() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
+    assert options[-2:] == ["-m", "not slow"]
+    assert re.search(r"^slow: .*\n\t.* pytest -m slow$", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -48,6 +48,7 @@ def proven(member: Member) -> int:
     return sum(patch.state == "verified" for patch in member.patches)
 
 
+@pytest.mark.slow
 async def test_many_small_patches_are_hardly_slower_than_one_file_of_their_size(tmp_path: Path) -> None:
     async with open_fleet(tmp_path, network=NETWORK, endpoints=3) as fleet:
         await start_server(fleet)

@@ -1,6 +1,6 @@
 """`bandwidth.core.states`: the table is complete, and every state leads back to work."""
 
-import pytest
+import itertools
 
 from bandwidth.core.states import TRANSITIONS, State, Trigger
 
@@ -27,11 +27,12 @@ def test_policy_and_lost_signals_are_heard_in_every_state() -> None:
             assert TRANSITIONS.after(state, Trigger.SIGNALS_LOST) is State.STALL
 
 
-@pytest.mark.parametrize("state", list(State))
-@pytest.mark.parametrize("event", list(Trigger))
-def test_a_step_that_is_not_in_the_table_raises(state: State, event: Trigger) -> None:
-    if (state, event) in STEPS:
-        assert TRANSITIONS.after(state, event) is STEPS[state, event]
-    else:
-        with pytest.raises(ValueError, match="cannot take"):
-            TRANSITIONS.after(state, event)
+def test_a_step_that_is_not_in_the_table_raises() -> None:
+    taken, refused = {}, []
+    for step in itertools.product(State, Trigger):
+        try:
+            taken[step] = TRANSITIONS.after(*step)
+        except ValueError as error:
+            refused.append(str(error))
+    assert taken == STEPS
+    assert [text for text in refused if "cannot take" not in text] == []

@@ -5,7 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+import trio
 
 from bench.lab.processor import busy_processors, machine_time
 
@@ -39,6 +41,16 @@ async def test_every_processor_is_kept_busy_until_the_context_closes() -> None:
     async with busy_processors():
         assert len(children(os.getpid()) - before) == os.cpu_count()
     assert children(os.getpid()) <= before
+
+
+@pytest.mark.skipif(not (PROC / "self").exists(), reason="needs Linux's /proc")
+async def test_busy_for_a_share_of_the_time_is_no_more_than_that() -> None:
+    before = children(os.getpid())
+    async with busy_processors(0.5):
+        (one, *_) = children(os.getpid()) - before
+        await trio.sleep(1.0)
+        times = psutil.Process(int(one)).cpu_times()
+    assert 0 < times.user + times.system <= 0.7  # less on a busy machine; its start is not counted in turns
 
 
 @pytest.mark.skipif(not (PROC / "self").exists(), reason="needs Linux's /proc")
