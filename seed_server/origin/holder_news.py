@@ -10,7 +10,7 @@ from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import PeerList
 
-SPREAD_SECONDS = 2.0  # within this time, what one has nearly always reaches the others: only the rest is told
+REACHED_SECONDS = 2.0  # within this time, what one has nearly always reaches the others: only the rest is told
 
 
 class Told(Protocol):
@@ -37,7 +37,7 @@ class HolderNews:
         if ledger.lacks(endpoint):
             self._tell(endpoint, torrent, now)
         else:
-            self._due.setdefault(torrent, now + SPREAD_SECONDS)
+            self._due.setdefault(torrent, now + REACHED_SECONDS)
 
     def tell_due(self, now: float) -> None:
         """Tell those that asked before anybody had it, and still see it nowhere."""

@@ -8,7 +8,7 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders, SitePeer
 from seed_server.leasing.site_ledger import SiteLedger
-from seed_server.origin.holder_news import SPREAD_SECONDS, HolderNews
+from seed_server.origin.holder_news import REACHED_SECONDS, HolderNews
 
 TORRENT = TorrentHash("1" * 64)
 ENDPOINTS = [EndpointId(letter * 26) for letter in "abcdefgh"]
@@ -74,9 +74,9 @@ def test_who_asked_before_is_told_when_it_does_not_come_by_itself() -> None:
     site.says(C, have=False)
     site.says(A, have=True, now=1.0)
     site.says(C, have=False, sees=True, now=1.5)
-    site.news.tell_due(0.9 + SPREAD_SECONDS)
+    site.news.tell_due(0.9 + REACHED_SECONDS)
     assert site.told(B) == []
-    site.news.tell_due(1.0 + SPREAD_SECONDS)
+    site.news.tell_due(1.0 + REACHED_SECONDS)
     assert (site.told(A), site.told(B), site.told(C)) == ([], [A], [])
     site.news.tell_due(100.0)
     assert site.told(B) == [], "once"
