@@ -70,11 +70,8 @@ class Patches:
         return self._outputs[1]
 
     def _withdrawn(self) -> Iterator[PatchView]:
-        if not (withdrawn := self._patching.withdrawn()):
-            return
-        known = {record.ref: record for record in self._patching.installs.journal.records}
-        for one in withdrawn:
-            record = known.get(one.ref)
+        for one in self._patching.withdrawn():
+            record = self._patching.installs.store.record(one.ref)
             install: InstallState = "" if record is None or record.untouched else reported_state(record)
             view = WithdrawnView(one.reason, one.at, install, removed=one.ref in self._transfers.removed)
             yield PatchView(one.ref, withdrawn=view)

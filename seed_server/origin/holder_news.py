@@ -6,6 +6,7 @@ from zlib import crc32
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders
+from seed_server.leasing.ledger import PieceLedger
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import PeerList
@@ -35,7 +36,7 @@ class HolderNews:
         if ledger is None or ledger.piece_count > FEW_PIECES:
             return
         if ledger.lacks(endpoint):
-            self._tell(endpoint, torrent, now)
+            self._tell(endpoint, torrent, ledger, now)
         else:
             self._due.setdefault(torrent, now + REACHED_SECONDS)
 
@@ -43,13 +44,13 @@ class HolderNews:
         """Tell those that asked before anybody had it, and still see it nowhere."""
         for torrent in [torrent for torrent, due_at in self._due.items() if due_at <= now]:
             del self._due[torrent]
-            ledger = self._ledger.ledger(torrent)
-            for endpoint in ledger.members if ledger else ():
-                self._tell(endpoint, torrent, now)
+            if (ledger := self._ledger.ledger(torrent)) is not None:
+                for endpoint in ledger.members:
+                    self._tell(endpoint, torrent, ledger, now)
 
-    def _tell(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> None:
-        session, ledger = self._sessions.get(endpoint), self._ledger.ledger(torrent)
-        if session is None or ledger is None or session.outbox.full:
+    def _tell(self, endpoint: EndpointId, torrent: TorrentHash, ledger: PieceLedger, now: float) -> None:
+        session = self._sessions.get(endpoint)
+        if session is None or session.outbox.full:
             return
         # who has just connected is told its neighbours in a moment, and has heard of some by mDNS
         listed = session.peer_list.wanted or ledger.members

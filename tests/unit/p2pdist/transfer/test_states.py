@@ -1,6 +1,5 @@
 """`p2pdist.transfer.states`: the state table is complete and leads where it should."""
 
-import itertools
 import typing
 
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
@@ -12,6 +11,7 @@ from p2pdist.transfer.states import (
     TransferRecord,
     seconds_taken,
 )
+from tests.helpers.state_steps import tried_steps
 
 STEPS = TRANSITIONS.steps
 STATES = typing.get_args(PatchState)
@@ -52,12 +52,7 @@ def test_only_a_proof_of_the_whole_file_verifies() -> None:
 
 
 def test_a_step_that_is_not_in_the_table_raises() -> None:
-    taken, refused = {}, []
-    for step in itertools.product(STATES, TransferEvent):
-        try:
-            taken[step] = TRANSITIONS.after(*step)
-        except ValueError as error:
-            refused.append(str(error))
+    taken, refused = tried_steps(TRANSITIONS, STATES, TransferEvent)
     assert taken == STEPS
     assert [text for text in refused if "cannot take" not in text] == []
 
