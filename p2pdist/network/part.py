@@ -170,7 +170,7 @@ class Part:
                 end_process(0)
             try:
                 async with trio.open_nursery() as nursery:
-                    self._services = Services(self._channel, start, engine, nursery)
+                    self._services = Services(self._channel, start, engine, nursery, SystemClock())
                     nursery.start_soon(self._services.run)
                     self._channel.tell(Started(engine.listen_port))
                     await self._stopping.wait()

@@ -49,6 +49,7 @@ from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import OriginEvent
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.pc import process_memory
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, News, Piece
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome, TransferSnapshot
@@ -67,12 +68,15 @@ log = structlog.get_logger()
 class Services:
     """All that works once the LAN listener is open."""
 
-    def __init__(self, channel: Channel[ToPart], start: Start, engine: TorrentEngine, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, channel: Channel[ToPart], start: Start, engine: TorrentEngine, nursery: trio.Nursery, clock: Clock
+    ) -> None:
         self._channel = channel
         self._start = start
         self._identity = start.identity
         self._engine = engine
         self._nursery = nursery
+        self._clock = clock
         self._http = self._new_http()
         self._hello: ControlHello | None = None
         self._origin: OriginClient | None = None
@@ -216,7 +220,7 @@ class Services:
         return self._hello
 
     async def _keep_connected(self) -> None:
-        async with open_origin_client(self._address, self._said) as origin, trio.open_nursery() as nursery:
+        async with open_origin_client(self._address, self._said, self._clock) as origin, trio.open_nursery() as nursery:
             self._origin = origin
             nursery.start_soon(self._pass_on_origin, origin)
             for _ in range(PIECE_WORKERS):

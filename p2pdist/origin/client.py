@@ -31,6 +31,7 @@ from p2pdist.origin.opening import (
 )
 from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
@@ -51,7 +52,7 @@ from p2pdist.shared.wire.messages import (
     decode_on_data_connection,
     encode_message,
 )
-from p2pdist.shared.wire.pings import ping_frame, ping_number
+from p2pdist.shared.wire.pings import echo_frame, ping_number
 
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
@@ -68,9 +69,14 @@ class OriginClient:
     """Keeps an endpoint connected to the seed server. Made by `open_origin_client`."""
 
     def __init__(
-        self, address: Callable[[], OriginAddress], hello: Callable[[], ControlHello], first_backoff_seconds: float
+        self,
+        address: Callable[[], OriginAddress],
+        hello: Callable[[], ControlHello],
+        clock: Clock,
+        first_backoff_seconds: float,
     ) -> None:
         self._address = address
+        self._clock = clock
         self._pace = RetryPace(first_backoff_seconds)
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent | News](EVENTS_BUFFERED)
@@ -253,7 +259,8 @@ class OriginClient:
         for body in bodies:
             if (number := ping_number(body)) is not None:
                 self._pace.pinged(trio.current_time())
-                await self._send_frame(stream, ping_frame(number))
+                waited = stream.transport_stream.waited_seconds(self._clock)
+                await self._send_frame(stream, echo_frame(number, waited))
         for body in bodies:
             if ping_number(body) is None:
                 await self._handle(stream, body)
@@ -308,15 +315,16 @@ class OriginClient:
 async def open_origin_client(
     address: Callable[[], OriginAddress],
     hello: Callable[[], ControlHello],
+    clock: Clock,
     *,
     first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
 ) -> AsyncIterator[OriginClient]:
     """Keep an endpoint connected to its seed server while the context is open.
 
     ``address`` and ``hello`` are called at each attempt. The caller must keep
-    reading ``events``: a full channel stops the control connection.
+    reading ``events``: a full channel stops the control connection. ``clock``: the system's.
     """
-    client = OriginClient(address, hello, first_backoff_seconds)
+    client = OriginClient(address, hello, clock, first_backoff_seconds)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.run)
         try:

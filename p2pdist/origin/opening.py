@@ -10,9 +10,10 @@ from typing import TypeAlias
 import trio
 
 from p2pdist.origin.retry_pace import CONNECT_SECONDS
+from p2pdist.origin.stamped_stream import StampedStream
 from p2pdist.shared.packet_size import large_packets_missing, limit_packets
 
-Stream: TypeAlias = trio.SSLStream[trio.SocketStream]
+Stream: TypeAlias = trio.SSLStream[StampedStream]
 
 
 class ConnectionLostError(Exception):
@@ -80,7 +81,7 @@ def _closed_if_it_fails(tcp: trio.SocketStream) -> Iterator[None]:
 
 
 async def _secured(tcp: trio.SocketStream, address: OriginAddress) -> Stream:
-    stream = trio.SSLStream(tcp, address.tls, server_hostname=address.host, https_compatible=True)
+    stream = trio.SSLStream(StampedStream(tcp), address.tls, server_hostname=address.host, https_compatible=True)
     try:
         await stream.do_handshake()
     except (trio.BrokenResourceError, ssl.SSLError, ssl.CertificateError) as error:
@@ -89,7 +90,7 @@ async def _secured(tcp: trio.SocketStream, address: OriginAddress) -> Stream:
 
 
 async def _connect_beside(
-    other: trio.SocketStream, packet_bytes: int | None, local_address: str | None
+    other: StampedStream, packet_bytes: int | None, local_address: str | None
 ) -> trio.SocketStream:
     """Connect. Only the connecting side can ask for a size: TCP agrees on it in the SYN packets.
 

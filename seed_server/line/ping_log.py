@@ -14,6 +14,7 @@ class PingLog:
         self._total = 0
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._newest: float | None = None
+        self._least = float("inf")
         self.echoes = 0
         """All so far."""
 
@@ -31,15 +32,21 @@ class PingLog:
             self._sent.popitem(last=False)
         return number
 
-    def echoed(self, number: int, now: float) -> bool:
-        """Record an echo; return False for a ping that was never sent. A repeated or very late echo is ignored."""
+    def echoed(self, number: int, now: float, waited_seconds: float = 0.0) -> bool:
+        """Record an echo; return False for a ping that was never sent. A repeated or very late echo is ignored.
+
+        ``waited_seconds``: as the PC says, it read the ping so late. That explains no more than what the round trip is
+        longer than the shortest one ever was without such a word, so a false one makes no line look shorter than it is.
+        """
         sent_at = self._sent.pop(number, None)
         if sent_at is None:
             return 0 < (self._next - number) % NUMBERS <= self._total
         # echoes come in order: an earlier ping without an echo is lost
         while self._sent and next(iter(self._sent.values())) < sent_at:
             self._sent.popitem(last=False)
-        self._newest = max(0.0, now - sent_at)
+        whole = max(0.0, now - sent_at)
+        self._least = min(self._least, whole)
+        self._newest = max(self._least, whole - waited_seconds)
         self.echoes += 1
         return True
 

@@ -24,7 +24,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
     decode_from_endpoint,
 )
-from p2pdist.shared.wire.pings import ping_frame, ping_number
+from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
@@ -71,11 +71,11 @@ class ControlConversation:
             self._live.heard(self._session, now)
             budgets = self._session.budgets
             _refuse(budgets.frame(len(body), now))
-            number = ping_number(body)
-            if number is not None:
+            echo = read_echo(body)
+            if echo is not None:
                 # before anything that can block: the echo measures the line
                 _refuse(budgets.ping(now))
-                if not self._session.pings.echoed(number, now):
+                if not self._session.pings.echoed(echo.number, now, echo.waited_seconds):
                     raise RefusedError("answer to a ping that was never sent")
                 continue
             try:

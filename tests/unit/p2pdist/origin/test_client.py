@@ -19,6 +19,7 @@ from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import Disconnected
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.origin.retry_pace import REFUSED_SECONDS
+from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
@@ -34,7 +35,7 @@ from p2pdist.shared.wire.messages import (
     RepositoryChanged,
     Welcome,
 )
-from p2pdist.shared.wire.pings import ping_frame
+from p2pdist.shared.wire.pings import ping_frame, read_echo
 from tests.helpers.deaf_socket import deafen, hear_again
 from tests.helpers.pki import TestCA, client_context, server_context
 
@@ -100,7 +101,10 @@ Script = Callable[[Side], Awaitable[None]]
 
 @asynccontextmanager
 async def client_of(
-    handle: Callable[[trio.SocketStream], Awaitable[None]], *, deadline_seconds: float = DEADLINE_SECONDS
+    handle: Callable[[trio.SocketStream], Awaitable[None]],
+    *,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    clock: Clock | None = None,
 ) -> AsyncIterator[OriginClient]:
     """Run a server that handles each connection so, and a client of it."""
     with trio.fail_after(deadline_seconds):
@@ -108,13 +112,16 @@ async def client_of(
             listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
             port = listeners[0].socket.getsockname()[1]
             address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
-            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
+            clock = clock or SystemClock()
+            async with open_origin_client(lambda: address, hello, clock, first_backoff_seconds=0.01) as client:
                 yield client
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def connected(control: Script, data: Script | None = None) -> AsyncIterator[OriginClient]:
+async def connected(
+    control: Script, data: Script | None = None, *, clock: Clock | None = None
+) -> AsyncIterator[OriginClient]:
     """Run a server whose control and data connections follow the scripts, and a client of it."""
 
     async def idle(side: Side) -> None:
@@ -131,7 +138,7 @@ async def connected(control: Script, data: Script | None = None) -> AsyncIterato
         finally:
             await trio.aclose_forcefully(stream)
 
-    async with client_of(handle) as client:
+    async with client_of(handle, clock=clock) as client:
         yield client
 
 
@@ -155,7 +162,9 @@ async def test_answers_a_ping_before_what_came_with_it() -> None:
         await side.send(WELCOME)
         changed = encode_frame(messages.encode_message(RepositoryChanged(timestamp_version=4)), max_bytes=1_000)
         await side.stream.send_all(changed * (origin_client.EVENTS_BUFFERED + 1) + ping_frame(7))
-        assert await side.receive() == (7).to_bytes(4, "big")
+        echo = read_echo(await side.receive())
+        assert echo is not None
+        assert echo.number == 7
         answered.set()
         await side.closed()
 
@@ -188,7 +197,9 @@ async def test_answers_a_ping_at_once_although_nobody_takes_the_pieces() -> None
         await side.send(WELCOME)
         for number in range(20):
             await side.stream.send_all(ping_frame(number))
-            assert await side.receive() == number.to_bytes(4, "big")
+            echo = read_echo(await side.receive())
+            assert echo is not None
+            assert echo.number == number
         answered.set()
         await side.closed()
 
@@ -198,6 +209,29 @@ async def test_answers_a_ping_at_once_although_nobody_takes_the_pieces() -> None
 
     async with connected(control, data):
         await answered.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a ping came in")
+async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
+    waited = []
+    answered = trio.Event()
+
+    class BusyPc(SystemClock):
+        def now(self) -> float:
+            return super().now() + 0.5
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        for _ in range(3):
+            await side.stream.send_all(ping_frame(7))
+            waited.append(read_echo(await side.receive()))
+        answered.set()
+        await side.closed()
+
+    async with connected(control, clock=BusyPc()):
+        await answered.wait()
+    assert all(echo and echo.number == 7 for echo in waited)
+    assert 0.5 <= min(echo.waited_seconds for echo in waited if echo) < 0.7
 
 
 async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
@@ -404,7 +438,7 @@ async def test_server_with_a_foreign_certificate_gets_no_hello() -> None:
             listeners = await nursery.start(functools.partial(trio.serve_tcp, handle, 0, host=ADDRESS))
             port = listeners[0].socket.getsockname()[1]
             address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), None)
-            async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
+            async with open_origin_client(lambda: address, hello, SystemClock(), first_backoff_seconds=0.01) as client:
                 event = await client.events.receive()
                 assert isinstance(event, Disconnected)
                 assert "certificate verify failed" in event.reason
@@ -415,7 +449,7 @@ async def test_server_with_a_foreign_certificate_gets_no_hello() -> None:
 async def test_server_that_is_away_is_tried_again_and_again() -> None:
     with trio.fail_after(DEADLINE_SECONDS):
         address = OriginAddress(ADDRESS, 9, client_context(CA, CLIENT), None)
-        async with open_origin_client(lambda: address, hello, first_backoff_seconds=0.01) as client:
+        async with open_origin_client(lambda: address, hello, SystemClock(), first_backoff_seconds=0.01) as client:
             for _ in range(3):
                 assert isinstance(await client.events.receive(), Disconnected)
             assert "next attempt within" in client.status

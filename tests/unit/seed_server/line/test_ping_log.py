@@ -48,3 +48,20 @@ def test_clock_that_goes_back() -> None:
     log = PingLog()
     assert log.echoed(log.sent(5.0), 4.0)
     assert log.newest_round_trip() == 0.0
+
+
+def test_what_the_pc_read_late_is_no_queue() -> None:
+    log = PingLog()
+    assert log.echoed(log.sent(1.0), 1.03)
+    assert log.echoed(log.sent(2.0), 2.05, waited_seconds=0.015)
+    log.newest_round_trip()
+    assert log.echoed(log.sent(3.0), 3.05, waited_seconds=0.015)
+    assert log.newest_round_trip() == pytest.approx(0.035)
+
+
+def test_a_pc_that_says_it_was_late_makes_no_line_shorter_than_it_is() -> None:
+    log = PingLog()
+    assert log.echoed(log.sent(1.0), 1.03, waited_seconds=2.0)
+    assert log.newest_round_trip() == pytest.approx(0.03)
+    assert log.echoed(log.sent(2.0), 2.10, waited_seconds=2.0)
+    assert log.newest_round_trip() == pytest.approx(0.03)

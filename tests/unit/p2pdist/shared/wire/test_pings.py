@@ -1,9 +1,12 @@
 """`p2pdist.shared.wire.pings`: eight bytes, and no message looks like them."""
 
+from typing import get_args
+
+import msgspec
 import pytest
 
-from p2pdist.shared.wire.messages import PieceStored, Report, RepositoryChanged, encode_message
-from p2pdist.shared.wire.pings import ping_frame, ping_number
+from p2pdist.shared.wire.messages import FromEndpoint, PieceStored, Report, RepositoryChanged, encode_message
+from p2pdist.shared.wire.pings import WAITED_MOST_SECONDS, Echo, echo_frame, ping_frame, ping_number, read_echo
 
 
 @pytest.mark.parametrize("number", [0, 1, (1 << 32) - 1])
@@ -24,5 +27,34 @@ def test_messages_and_fragments_are_none() -> None:
         PieceStored(torrent="0" * 64, piece=0),
     ):
         assert ping_number(encode_message(message)) is None
-    for length in (1, 2, 3, 5):
+        assert read_echo(encode_message(message)) is None
+    for length in (1, 2, 3, 5, 7, 9):
         assert ping_number(bytes(length)) is None
+        assert read_echo(bytes(length)) is None
+
+
+def test_no_message_is_as_short_as_an_echo() -> None:
+    kinds = get_args(FromEndpoint)
+    assert len(kinds) > 5
+    for kind in kinds:
+        names = [field.encode_name for field in msgspec.structs.fields(kind) if field.required]
+        shortest = 1 + len(msgspec.msgpack.encode("t")) + len(msgspec.msgpack.encode(kind.__struct_config__.tag))
+        shortest += sum(len(msgspec.msgpack.encode(name)) + 1 for name in names)
+        assert shortest > 8, kind
+
+
+@pytest.mark.parametrize(("waited", "said"), [(0.0, 0.0), (0.0123, 0.0123), (WAITED_MOST_SECONDS, 2.0)])
+def test_an_echo_says_how_long_the_ping_waited_to_be_read(waited: float, said: float) -> None:
+    frame = echo_frame(9, waited)
+    assert len(frame) == 12
+    echo = read_echo(frame[4:])
+    assert echo is not None
+    assert echo.number == 9
+    assert echo.waited_seconds == pytest.approx(said, abs=1e-6)
+
+
+@pytest.mark.parametrize("waited", [None, -0.001, WAITED_MOST_SECONDS + 0.1, float("inf"), float("nan")])
+def test_a_wait_that_is_not_known_or_impossible_is_not_told(waited: float | None) -> None:
+    frame = echo_frame(9, waited)
+    assert frame == ping_frame(9)
+    assert read_echo(frame[4:]) == Echo(9, 0.0)

@@ -1,0 +1,79 @@
+"""A TCP stream that knows when the newest of what was read came in from the network.
+
+Linux tells; elsewhere, and where the kernel does not, it is not known. A PC that is busy with its owner's work reads a
+ping late. With this it can say how late, so that the server does not take its business for a queue on the line.
+"""
+
+import errno
+import socket
+import struct
+import sys
+
+import trio
+
+from p2pdist.shared.clock import Clock
+
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h: SO_TIMESTAMPNS_OLD, two native longs; also the kind of its answer
+_TIMESPEC = struct.Struct("@ll")
+_RECEIVE_BYTES = 64 << 10
+_CLOSED = (errno.EBADF, errno.ENOTSOCK)
+
+
+class StampedStream(trio.abc.HalfCloseableStream):
+    """As the `trio.SocketStream` that it is made of."""
+
+    def __init__(self, tcp: trio.SocketStream) -> None:
+        self._tcp = tcp
+        self._arrived_at: float | None = None
+        self._is_stamped = sys.platform == "linux"
+        if self._is_stamped:
+            try:
+                tcp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            except OSError:
+                self._is_stamped = False
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """The socket itself."""
+        return self._tcp.socket
+
+    def waited_seconds(self, clock: Clock) -> float | None:
+        """Return how long ago the newest bytes that were read reached this PC; None: not known.
+
+        ``clock`` must be the system's, as the kernel's stamps are.
+        """
+        return None if self._arrived_at is None else clock.now() - self._arrived_at
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """As `trio.SocketStream.receive_some`."""
+        if not self._is_stamped:
+            return bytes(await self._tcp.receive_some(max_bytes))
+        try:
+            data, extra, _, _ = await self.socket.recvmsg(
+                max_bytes or _RECEIVE_BYTES, socket.CMSG_SPACE(_TIMESPEC.size)
+            )
+        except OSError as error:
+            if error.errno in _CLOSED:
+                raise trio.ClosedResourceError("this socket was already closed") from None
+            raise trio.BrokenResourceError(f"socket connection broken: {error}") from error
+        for level, kind, stamp in extra:
+            if (level, kind, len(stamp)) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS, _TIMESPEC.size):
+                seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+                self._arrived_at = seconds + nanoseconds * 1e-9
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """As `trio.SocketStream.send_all`."""
+        await self._tcp.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As `trio.SocketStream.wait_send_all_might_not_block`."""
+        await self._tcp.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        """As `trio.SocketStream.send_eof`."""
+        await self._tcp.send_eof()
+
+    async def aclose(self) -> None:
+        """As `trio.SocketStream.aclose`."""
+        await self._tcp.aclose()

@@ -1,0 +1,81 @@
+"""`p2pdist.origin.stamped_stream`: when bytes reached this PC, on real sockets."""
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from p2pdist.origin.stamped_stream import StampedStream
+from p2pdist.shared.clock import SystemClock
+
+CLOCK = SystemClock()
+
+
+@asynccontextmanager
+async def stream_pair() -> AsyncIterator[tuple[trio.SocketStream, trio.SocketStream]]:
+    """Open both ends of a TCP connection."""
+    with trio.fail_after(10):
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.34.2")
+        async with (
+            listener,
+            await trio.testing.open_stream_to_socket_listener(listener) as near,
+            await listener.accept() as far,
+        ):
+            yield near, far
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_what_waited_in_the_kernel_is_told() -> None:
+    async with stream_pair() as (near, far):
+        stamped = StampedStream(near)
+        assert stamped.waited_seconds(CLOCK) is None
+        await far.send_all(b"first")
+        await trio.sleep(0.06)
+        assert await stamped.receive_some() == b"first"
+        waited = stamped.waited_seconds(CLOCK)
+        assert waited is not None
+        assert 0.055 <= waited < 1.0
+        time.sleep(0.02)  # noqa: ASYNC251 - nothing else runs
+        later = stamped.waited_seconds(CLOCK)
+        assert later is not None
+        assert later >= waited + 0.02
+
+
+async def test_it_is_a_stream_as_any_other() -> None:
+    async with stream_pair() as (near, far):
+        stamped = StampedStream(near)
+        await stamped.send_all(b"out")
+        assert await far.receive_some() == b"out"
+        await far.send_all(b"in")
+        assert await stamped.receive_some(1) == b"i"
+        assert await stamped.receive_some() == b"n"
+        await stamped.send_eof()
+        assert await far.receive_some() == b""
+        await far.aclose()
+        assert await stamped.receive_some() == b""
+        await stamped.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await stamped.receive_some()
+
+
+async def test_a_reset_is_a_broken_stream() -> None:
+    async with stream_pair() as (near, far):
+        stamped = StampedStream(near)
+        await stamped.send_all(b"never read")
+        await trio.sleep(0.01)
+        await far.aclose()  # with unread bytes: the kernel resets
+        with pytest.raises(trio.BrokenResourceError):
+            await stamped.receive_some()
+
+
+async def test_cancelled_while_it_waits_it_goes_on() -> None:
+    async with stream_pair() as (near, far):
+        stamped = StampedStream(near)
+        with trio.move_on_after(0.02) as scope:
+            await stamped.receive_some()
+        assert scope.cancelled_caught
+        await far.send_all(b"later")
+        assert await stamped.receive_some() == b"later"
