@@ -2,8 +2,11 @@
 
 from collections import OrderedDict
 
+from bandwidth.core.rolling import RollingMax
+
 MAX_OUTSTANDING = 128  # six seconds of them at 20 a second: an older echo says nothing about the line now
 NUMBERS = 1 << 32  # as `wire.pings`
+READ_LATE_SECONDS = 0.5  # a PC's processor is busy in spells: for so long after it has read late
 
 
 class PingLog:
@@ -15,6 +18,7 @@ class PingLog:
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._newest: float | None = None
         self._least = float("inf")
+        self._waited = RollingMax()
         self.echoes = 0
         """All so far."""
 
@@ -47,8 +51,14 @@ class PingLog:
         whole = max(0.0, now - sent_at)
         self._least = min(self._least, whole)
         self._newest = max(self._least, whole - waited_seconds)
+        self._waited.add(now, waited_seconds)
         self.echoes += 1
         return True
+
+    def read_late_seconds(self, now: float) -> float:
+        """Return how late the PC, as it says, has read what had arrived: at most, lately."""
+        self._waited.expire(now - READ_LATE_SECONDS)
+        return self._waited.largest
 
     def newest_round_trip(self) -> float | None:
         """Return the newest round trip since the last call, or None."""

@@ -9,6 +9,7 @@ from seed_server.line.socket_look import SocketLook
 
 GUARD_SECONDS = 0.002  # the kernel's own grain
 DELAYED_SECONDS = 0.1  # for two segments: whoever sends less is acknowledged with delay, 40 ms and more (RFC 1122)
+ACK_DELAYED_SECONDS = 0.2  # at most (RFC 1122 section 4.2.3.2 allows 0.5; systems wait for 0.04 to 0.2)
 SETTLED_SEGMENTS = 48  # after that: 24 acknowledgements leave 4 % of it
 
 
@@ -34,10 +35,20 @@ class DataRoundTrips:
         self.guard_seconds: float | None = None
         """What our data wait at most in the queue of everybody; None: not measured."""
 
-    def note(self, look: SocketLook, new_bytes: int, elapsed: float, *, flowing: float, limited: bool) -> None:
+    def note(
+        self,
+        look: SocketLook,
+        new_bytes: int,
+        elapsed: float,
+        *,
+        flowing: float,
+        limited: bool,
+        read_late: float = 0.0,
+    ) -> None:
         """Note a socket that sends: ``new_bytes`` arrived in the ``elapsed`` seconds, and so many segments `flowing`.
 
-        ``limited``: its PC or we hold it up, so its round trip measures that.
+        ``limited``: its PC or we hold it up, so its round trip measures that. ``read_late``: so many seconds late its
+        PC reads what has arrived. Until then the window does not open, and the kernel delays its acknowledgement.
         """
         if look.least_rtt_seconds is None:
             return
@@ -46,7 +57,7 @@ class DataRoundTrips:
             return
         queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
         if new_bytes:
-            self._fresh.append(queue)
+            self._fresh.append(max(0.0, queue - min(read_late, ACK_DELAYED_SECONDS)))
             self._any_settled |= flowing >= SETTLED_SEGMENTS
         if elapsed and new_bytes >= FRESH_SEGMENTS * look.segment_bytes:
             bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new_bytes + GUARD_SECONDS

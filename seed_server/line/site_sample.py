@@ -61,6 +61,8 @@ class LinkView:
     """False for a moment after its last piece: what is under way still arrives."""
     loss_blind: bool = False
     """Losses do not shrink its congestion window."""
+    read_late_seconds: float = 0.0
+    """As its PC says, it reads what has arrived so late: acknowledgements wait for that."""
     vanishing: bool = False
     """No full packet has ever arrived on it, and TCP has begun to wait in vain."""
 
@@ -198,7 +200,8 @@ class SiteSampler:
             # a queue in a full card makes the window last longer than the least round trip: what comes through tells
             window += min(through, self._links[key].recent) if self._full_cards else through
             flowing, limited = self._links[key].flowing, self.link_rates[key].limited
-            self._round_trips.note(look, new_bytes[key], elapsed, flowing=flowing, limited=limited)
+            late = view.read_late_seconds
+            self._round_trips.note(look, new_bytes[key], elapsed, flowing=flowing, limited=limited, read_late=late)
         for gone in self._links.keys() - links.keys():
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}

@@ -68,6 +68,8 @@ class DataLink:
         self._bucket: TokenBucket | None = None
         self._wake = trio.Event()
         self._rate_changed = trio.Event()
+        self.read_late_seconds = 0.0
+        """As `LinkView` has it."""
         self._unconfirmed: tuple[LeasedPiece, float] | None = None
         self._piece_delay: float | None = None
 
@@ -101,6 +103,7 @@ class DataLink:
             metered=self._metered,
             sending=sending,
             loss_blind=self.loss_blind,
+            read_late_seconds=self.read_late_seconds,
             vanishing=self.nothing_arrived and self._look is not None and self._look.timeouts_in_a_row > 0,
         )
 

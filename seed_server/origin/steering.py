@@ -54,14 +54,15 @@ class SiteController:
         live = self._live
         if live.sending:
             self._sent_at = now
-        views = live.views(now)
         pinged = self._pinged()
         pings: dict[EndpointId, float] = {}
         for session in pinged:
             seconds = session.pings.newest_round_trip()
             if seconds is not None:
                 pings[session.endpoint] = seconds
-        decision = live.rate.decide(views, pings, now, late_seconds=late_seconds)
+            if session.link is not None:
+                session.link.read_late_seconds = session.pings.read_late_seconds(now)
+        decision = live.rate.decide(live.views(now), pings, now, late_seconds=late_seconds)
         if decision.renew_windows:
             for link in live.sending:
                 renew_window(link.connection.socket)

@@ -65,3 +65,13 @@ def test_a_pc_that_says_it_was_late_makes_no_line_shorter_than_it_is() -> None:
     assert log.newest_round_trip() == pytest.approx(0.03)
     assert log.echoed(log.sent(2.0), 2.10, waited_seconds=2.0)
     assert log.newest_round_trip() == pytest.approx(0.03)
+
+
+def test_how_late_a_pc_reads_is_the_most_of_half_a_second() -> None:
+    log = PingLog()
+    assert log.read_late_seconds(0.0) == 0.0
+    for at, waited in ((1.0, 0.004), (1.1, 0.03), (1.2, 0.001)):
+        assert log.echoed(log.sent(at), at + 0.05, waited)
+    assert log.read_late_seconds(1.3) == pytest.approx(0.03)
+    assert log.read_late_seconds(1.7) == pytest.approx(0.001)
+    assert log.read_late_seconds(2.0) == 0.0

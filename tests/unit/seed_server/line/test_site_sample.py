@@ -243,6 +243,17 @@ def test_a_round_trip_that_remembers_a_time_in_which_hardly_anything_was_sent_is
     assert all(settled[-2:])
 
 
+def test_acknowledgements_that_wait_for_a_busy_pc_to_read_are_no_queue() -> None:
+    def look(arrived: int, late: float) -> dict[str, LinkView]:
+        return {"x": replace(view(arrived, rtt_seconds=0.065), read_late_seconds=late)}
+
+    for late, seen in ((0.0, 0.065), (0.02, 0.045), (0.5, 0.040)):
+        rows: Rows = [(look(30_000 * n, late), {"a": 0.04 if n < 2 else 0.06}) for n in range(3)]
+        last = samples(SiteSampler(), rows)[-1]
+        assert last.data_rtt_seconds == pytest.approx(seen)
+        assert last.rtt_seconds == pytest.approx(0.06), "what its pings meet, less their own wait, is a queue"
+
+
 @pytest.mark.parametrize(("other", "least"), [(0.042, 0.042), (0.09, 0.045)])
 def test_the_least_round_trip_counts_and_is_settled_if_one_of_them_is(other: float, least: float) -> None:
     rows: Rows = [({"x": view(14_480 * n, rtt_seconds=0.041)}, {}) for n in range(8)]
