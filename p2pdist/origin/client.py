@@ -89,6 +89,8 @@ class OriginClient:
         self._send_problem = ""
         self._goodbye: Goodbye | None = None
         """The last thing that the server said on this connection."""
+        self._sent_late_seconds = 0.0
+        """How long the last echo waited to be sent."""
         self._packet_bytes = LARGEST_PACKET_BYTES
         self._large_packets = LargePackets()
         self.status = "not connected yet"
@@ -124,15 +126,16 @@ class OriginClient:
     async def _send_on(self, stream: Stream, message: Hello | FromEndpoint) -> None:
         await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
 
-    async def _send_frame(self, stream: Stream, frame: bytes) -> None:
-        with trio.move_on_after(SEND_SECONDS) as scope:
+    async def _send_frame(self, stream: Stream, frame: bytes) -> float:
+        """Send; return when the kernel got it, in trio's time."""
+        with trio.move_on_after(SEND_SECONDS):
             async with self._send_lock:
                 try:
                     await stream.send_all(frame)
+                    return stream.transport_stream.sent_at
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     raise ConnectionLostError(cause(error)) from error
-        if scope.cancelled_caught:
-            raise ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
+        raise ConnectionLostError(f"the server took no control message for {SEND_SECONDS:.0f} s")
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -259,8 +262,10 @@ class OriginClient:
         for body in bodies:
             if (number := ping_number(body)) is not None:
                 self._pace.pinged(trio.current_time())
-                waited = stream.transport_stream.waited_seconds(self._clock)
-                await self._send_frame(stream, echo_frame(number, waited))
+                read_late = stream.transport_stream.waited_seconds(self._clock)
+                made_at = trio.current_time()
+                sent_at = await self._send_frame(stream, echo_frame(number, read_late, self._sent_late_seconds))
+                self._sent_late_seconds = sent_at - made_at
         for body in bodies:
             if ping_number(body) is None:
                 await self._handle(stream, body)

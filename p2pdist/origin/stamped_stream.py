@@ -1,7 +1,7 @@
-"""A TCP stream that knows when the newest of what was read came in from the network.
+"""A TCP stream that knows when the newest of what was read came in from the network, and when the last was sent.
 
-Linux tells; elsewhere, and where the kernel does not, it is not known. A PC that is busy with its owner's work reads a
-ping late. With this it can say how late, so that the server does not take its business for a queue on the line.
+Linux tells the first; elsewhere, and where the kernel does not, it is not known. A PC that is busy with its owner's
+work answers a ping late. With this it can say how late, so that the server takes that for no queue on the line.
 """
 
 import errno
@@ -25,6 +25,8 @@ class StampedStream(trio.abc.HalfCloseableStream):
     def __init__(self, tcp: trio.SocketStream) -> None:
         self._tcp = tcp
         self._arrived_at: float | None = None
+        self.sent_at = trio.current_time()
+        """When the kernel was last given something to send, in trio's time."""
         self._is_stamped = sys.platform == "linux"
         if self._is_stamped:
             try:
@@ -64,6 +66,7 @@ class StampedStream(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """As `trio.SocketStream.send_all`."""
+        self.sent_at = trio.current_time()
         await self._tcp.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -75,7 +75,7 @@ class ControlConversation:
             if echo is not None:
                 # before anything that can block: the echo measures the line
                 _refuse(budgets.ping(now))
-                if not self._session.pings.echoed(echo.number, now, echo.waited_seconds):
+                if not self._session.pings.echoed(echo, now):
                     raise RefusedError("answer to a ping that was never sent")
                 continue
             try:

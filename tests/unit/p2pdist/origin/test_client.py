@@ -231,7 +231,10 @@ async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
     async with connected(control, clock=BusyPc()):
         await answered.wait()
     assert all(echo and echo.number == 7 for echo in waited)
-    assert 0.5 <= min(echo.waited_seconds for echo in waited if echo) < 0.7
+    assert 0.5 <= min(echo.read_late_seconds for echo in waited if echo) < 0.7
+    first, *later = (echo.last_sent_late_seconds for echo in waited if echo)
+    assert first == 0.0
+    assert min(later) < 0.1
 
 
 async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:

@@ -17,6 +17,7 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable, decode_from_server
+from p2pdist.shared.wire.pings import Echo
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
 from seed_server.line.site_map import Site
@@ -120,7 +121,7 @@ class Branch:
     async def play(self, session: Session, answers: bool, delay: float) -> None:
         async def echo(number: int) -> None:
             await trio.sleep(delay)
-            assert session.pings.echoed(number, trio.current_time())
+            assert session.pings.echoed(Echo(number), trio.current_time())
 
         while True:
             frame = await session.outbox.next_frame()

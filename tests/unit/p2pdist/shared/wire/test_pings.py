@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.wire.messages import FromEndpoint, PieceStored, Report, RepositoryChanged, encode_message
-from p2pdist.shared.wire.pings import WAITED_MOST_SECONDS, Echo, echo_frame, ping_frame, ping_number, read_echo
+from p2pdist.shared.wire.pings import LATE_MOST_SECONDS, Echo, echo_frame, ping_frame, ping_number, read_echo
 
 
 @pytest.mark.parametrize("number", [0, 1, (1 << 32) - 1])
@@ -43,18 +43,26 @@ def test_no_message_is_as_short_as_an_echo() -> None:
         assert shortest > 8, kind
 
 
-@pytest.mark.parametrize(("waited", "said"), [(0.0, 0.0), (0.0123, 0.0123), (WAITED_MOST_SECONDS, 2.0)])
-def test_an_echo_says_how_long_the_ping_waited_to_be_read(waited: float, said: float) -> None:
-    frame = echo_frame(9, waited)
+@pytest.mark.parametrize("late", [0.0, 0.0123, LATE_MOST_SECONDS])
+def test_an_echo_says_how_late_the_ping_was_read_and_the_last_echo_sent(late: float) -> None:
+    frame = echo_frame(9, late, LATE_MOST_SECONDS - late)
     assert len(frame) == 12
     echo = read_echo(frame[4:])
     assert echo is not None
     assert echo.number == 9
-    assert echo.waited_seconds == pytest.approx(said, abs=1e-6)
+    assert echo.read_late_seconds == pytest.approx(late, abs=1e-4)
+    assert echo.last_sent_late_seconds == pytest.approx(LATE_MOST_SECONDS - late, abs=1e-4)
 
 
-@pytest.mark.parametrize("waited", [None, -0.001, WAITED_MOST_SECONDS + 0.1, float("inf"), float("nan")])
-def test_a_wait_that_is_not_known_or_impossible_is_not_told(waited: float | None) -> None:
-    frame = echo_frame(9, waited)
+@pytest.mark.parametrize("late", [None, -0.001, LATE_MOST_SECONDS + 0.1, float("inf"), float("nan")])
+def test_a_time_that_is_not_known_or_impossible_is_not_told(late: float | None) -> None:
+    frame = echo_frame(9, late, 0.0)
     assert frame == ping_frame(9)
-    assert read_echo(frame[4:]) == Echo(9, 0.0)
+    assert read_echo(frame[4:]) == Echo(9)
+
+
+def test_no_echo_says_more_than_the_most() -> None:
+    assert read_echo(b"\0\0\0\7" + b"\xff" * 4) == Echo(7, LATE_MOST_SECONDS, LATE_MOST_SECONDS)
+    clipped = read_echo(echo_frame(9, 0.0, 1e9)[4:])
+    assert clipped is not None
+    assert clipped.last_sent_late_seconds == LATE_MOST_SECONDS
