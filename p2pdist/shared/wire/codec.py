@@ -6,6 +6,7 @@ exactly the declared shape.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgpack
@@ -59,11 +60,23 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
         )
         if each_text is not None:
             raw = _with_texts(raw, each_text)
-        converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # bytes are bytes, never base64
+        # bytes are bytes, never base64
+        holder = msgspec.convert({"value": raw}, _holder_of(kind), strict=True, builtin_types=(bytes,))
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
-        raise DecodeError(str(error) or type(error).__name__) from error
-    return converted
+        raise DecodeError(str(error).replace("`$.value", "`$") or type(error).__name__) from error
+    value: T = holder.value
+    return value
+
+
+@cache
+def _holder_of(kind: Any) -> Any:
+    """Return a Struct with a ``value`` of ``kind``.
+
+    For a Struct, msgspec prepares once how to convert it; for a union, at each conversion, which takes longer than most
+    messages do.
+    """
+    return msgspec.defstruct("Holder", [("value", kind)])
 
 
 def _with_texts(value: Any, replaced: Callable[[str], str]) -> Any:
