@@ -5,9 +5,9 @@ converts strictly (no coercion, no unknown fields). So a decoded object has
 exactly the declared shape.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgpack
 import msgspec
@@ -61,7 +61,7 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
         if each_text is not None:
             raw = _with_texts(raw, each_text)
         # bytes are bytes, never base64
-        holder = msgspec.convert({"value": raw}, _holder_of(kind), strict=True, builtin_types=(bytes,))
+        holder = msgspec.convert({"value": raw}, _prepared(cast("Hashable", kind)), strict=True, builtin_types=(bytes,))
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
         raise DecodeError(str(error).replace("`$.value", "`$") or type(error).__name__) from error
@@ -70,7 +70,7 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
 
 
 @cache
-def _holder_of(kind: Any) -> Any:
+def _prepared(kind: Hashable) -> Any:
     """Return a Struct with a ``value`` of ``kind``.
 
     For a Struct, msgspec prepares once how to convert it; for a union, at each conversion, which takes longer than most

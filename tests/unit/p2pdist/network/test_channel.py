@@ -73,7 +73,7 @@ async def test_what_is_queued_together_is_written_together_up_to_what_the_pipe_h
     writes: list[bytes] = []
 
     async def write() -> None:
-        writes.append(stream.get_data_nowait())
+        writes.append(bytes(stream.get_data_nowait()))
 
     async def never(message: PartMessage) -> None:
         raise AssertionError(message)
