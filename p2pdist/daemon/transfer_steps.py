@@ -16,6 +16,7 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
+from p2pdist.transfer.transfer import ACTIVE_STEP_SECONDS
 
 
 async def count_pieces(pieces: AsyncIterator[PieceArrived], transfers: Transfers, wakeups: WakeUps) -> None:
@@ -24,6 +25,14 @@ async def count_pieces(pieces: AsyncIterator[PieceArrived], transfers: Transfers
         index = PieceIndex(piece.piece)
         await transfers.piece_arrived(TorrentHash(piece.torrent), index, piece.size_bytes, piece.outcome)
         wakeups.transfers.ring()
+
+
+def pause_seconds(took_seconds: float) -> float:
+    """Return how long to wait after a step, whatever happens: where many patches move on a busy PC, steps take long.
+
+    As long again: else the processor would go through all of them all the time, each time for less news.
+    """
+    return min(max(SHORTEST_STEP_SECONDS, took_seconds), ACTIVE_STEP_SECONDS)
 
 
 async def step_transfers(
@@ -39,6 +48,7 @@ async def step_transfers(
     """Step the transfers regularly, and at once when something happened, until cancelled."""
     was_busy = False
     while True:
+        begun = trio.current_time()
         for news in help_news.news():  # before what it has: the server counts the one by the other
             await origin.send(news)
         await transfers.step()
@@ -50,6 +60,6 @@ async def step_transfers(
         if was_busy and not transfers.busy:
             await trio.to_thread.run_sync(process_memory.give_back)
         was_busy = transfers.busy
-        await trio.sleep(SHORTEST_STEP_SECONDS)  # no more often than this, whatever happens
+        await trio.sleep(pause_seconds(trio.current_time() - begun))
         patching.refresh_files()
         await wakeups.transfers.wait(min(transfers.step_seconds, wait or math.inf))

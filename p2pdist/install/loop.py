@@ -35,6 +35,7 @@ LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least t
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
 PAUSE_SECONDS_PER_PATCH = 0.002  # between two looks, which are at all patches: one for the files of that time together
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
+SETTLED_PLAN_KEPT_SECONDS = 60.0  # … and one in which nothing is left to be done has none
 
 log = structlog.get_logger()
 
@@ -126,12 +127,13 @@ class Installs:
                 await self._wake.wait()
 
     def plan(self) -> list[PlanRow]:
-        """Return every patch in the order of installation, with its step as of now; kept for `PLAN_KEPT_SECONDS`."""
+        """Return every patch in the order of installation, with its step as of now, or of a moment ago."""
         now, candidates, believed = self._now(), self._candidates(), not self._hooks.clock_problem()
         if self._planned is not None:
             at, known, journal, was_believed, rows = self._planned
             same = journal is self.journal and known == candidates and was_believed is believed
-            if 0 <= now - at < PLAN_KEPT_SECONDS and same:
+            settled = same and all(row.settled for row in rows)
+            if same and 0 <= now - at < (SETTLED_PLAN_KEPT_SECONDS if settled else PLAN_KEPT_SECONDS):
                 return rows
         rows = plan_rows(candidates, self.journal, self.moment())
         self._planned = now, candidates, self.journal, believed, rows

@@ -1,6 +1,5 @@
 """Feed the peer book with hints and engine events, and open the connections that it wants."""
 
-import math
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -25,7 +24,7 @@ from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 STEP_SECONDS = 1.0  # how often the book is asked for retries; after a hint, or for a new torrent, it is asked at once
 LEAST_LOOK_SECONDS = 0.2  # … but no more often than this: many small torrents begin one after the other
-IDLE_STEP_SECONDS = 10.0  # while nothing is to be fetched: hundreds of neighbours times patches cost processor time
+IDLE_STEP_SECONDS = 10.0  # while nothing is fetched; what begins is told of: even to go through all patches costs time
 
 # of two PCs with the same patches, one has begun with a torrent, or ended, before the other
 _NO_FAULT = frozenset({PeerReason.NOT_SHARED, PeerReason.STILL_CHECKING, PeerReason.BOTH_COMPLETE})
@@ -47,7 +46,8 @@ class Neighbours:
         self._announcement = announcement
         own = announcement()
         self._book = PeerBook(own.endpoint_id, swarm_tag=own.swarm_tag, site_tag=own.site_tag)
-        self._snapshots: list[TransferSnapshot] = []
+        self._torrents: Callable[[], list[TransferSnapshot]] = list
+        """What `run` was given."""
         self._looked_for: set[TorrentHash] = set()
         """The torrents for which neighbours were looked for at the last look."""
         self._something_new = trio.Event()
@@ -103,24 +103,20 @@ class Neighbours:
 
     async def run(self, torrents: Callable[[], list[TransferSnapshot]]) -> None:
         """Open the connections that the book wants, until cancelled."""
-        looked_at = -math.inf
+        self._torrents = torrents
         while True:
             new = self._something_new.is_set()
             self._something_new = trio.Event()
-            self._snapshots = torrents()
             pieces = {
                 snapshot.torrent_hash: snapshot.piece_count if snapshot.phase == "downloading" else 0
-                for snapshot in self._snapshots
+                for snapshot in torrents()
             }
             self._looked_for = {torrent_hash for torrent_hash, missing in pieces.items() if missing}
-            now = trio.current_time()
-            if new or self._looked_for or now - looked_at >= IDLE_STEP_SECONDS:
-                looked_at = now
-                for wanted in self._book.connections_wanted(pieces, now):
-                    self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
+            for wanted in self._book.connections_wanted(pieces, trio.current_time()):
+                self._engine.connect_peer(wanted.torrent_hash, wanted.address, wanted.port)
             if new:
                 await trio.sleep(LEAST_LOOK_SECONDS)
-            with trio.move_on_after(STEP_SECONDS):
+            with trio.move_on_after(STEP_SECONDS if self._looked_for else IDLE_STEP_SECONDS):
                 await self._something_new.wait()
 
     def look_for(self, torrents: Iterable[TransferSnapshot]) -> None:
@@ -132,7 +128,7 @@ class Neighbours:
         """Return the answer to `p2pdist peers`."""
         received: dict[str, int] = {}
         sent: dict[str, int] = {}
-        for snapshot in self._snapshots:
+        for snapshot in self._torrents():
             for peer in snapshot.peers:
                 received[peer.address] = received.get(peer.address, 0) + peer.bytes_down
                 sent[peer.address] = sent.get(peer.address, 0) + peer.bytes_up

@@ -19,6 +19,8 @@ from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 QUEUED_MESSAGES = 1_024  # some seconds of a busy daemon; an other side that reads nothing for longer hangs
 PIPE_READ_BYTES = 256 << 10
 
+WRITTEN_TOGETHER_BYTES = 64 << 10  # the pipe holds as much
+
 Incoming = TypeVar("Incoming", bound=PartMessage)
 
 
@@ -92,13 +94,22 @@ class Channel(Generic[Incoming]):
             await self._written.wait()
 
     async def _write(self) -> None:
-        async for message in self._queue:
-            frame = encode_frame(codec.encode(message), max_bytes=MAX_MESSAGE_BYTES)
+        async for first in self._queue:
             try:
-                await self._writes_to.send_all(frame)
+                await self._writes_to.send_all(self._with_those_behind(first))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise ChannelEndedError("it has ended") from None
         self._written.set()
+
+    def _with_those_behind(self, first: PartMessage) -> bytes:
+        """Return ``first`` and what is queued behind it, for one write: each wakes the other process."""
+        frames = bytearray(_frame(first))
+        while len(frames) < WRITTEN_TOGETHER_BYTES:
+            try:
+                frames += _frame(self._queue.receive_nowait())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+        return bytes(frames)
 
     async def _read(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
         decoder = FrameDecoder(max_bytes=MAX_MESSAGE_BYTES)
@@ -114,6 +125,10 @@ class Channel(Generic[Incoming]):
                 raise ChannelEndedError("it has ended") from None
             except (FrameError, DecodeError) as error:
                 raise ChannelEndedError(f"it sent what it must not: {error}") from error
+
+
+def _frame(message: PartMessage) -> bytes:
+    return encode_frame(codec.encode(message), max_bytes=MAX_MESSAGE_BYTES)
 
 
 class Calls:

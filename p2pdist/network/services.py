@@ -157,7 +157,7 @@ class Services:
 
     async def _refresh(self, message: Refresh) -> None:
         await self._engine.refresh()
-        for torrent_hash in self._engine.torrents():
+        for torrent_hash in self._engine.changed():
             self._send_snapshot(torrent_hash)
         self._channel.tell(Done(message.call))
 

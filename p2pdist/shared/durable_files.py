@@ -28,11 +28,19 @@ def fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, directory: int | None = None) -> None:
+def write_file(
+    path: Path,
+    data: bytes | Iterable[bytes],
+    *,
+    mode: int = 0o600,
+    directory: int | None = None,
+    lasting: bool = True,
+) -> None:
     """Write ``data`` to ``path``, atomically and durably; for this user alone unless ``mode`` says otherwise.
 
     With the descriptor of a ``directory``, ``path`` is relative to that, whatever takes the place of the directory's
     own path. On any error (`OSError`, also for a full disk) the old content stays and no temporary file is left.
+    After a power cut, one that is not ``lasting`` may be gone, or have any content.
     """
     temporary = _temporary(path)
     there = {} if directory is None else {"src_dir_fd": directory, "dst_dir_fd": directory}
@@ -41,12 +49,15 @@ def write_file(path: Path, data: bytes | Iterable[bytes], *, mode: int = 0o600, 
         with open(descriptor, "wb") as file:
             file.writelines((data,) if isinstance(data, bytes) else data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(temporary, path, **there)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
+    if not lasting:
+        return
     if directory is None:
         fsync_directory(path.parent)
     else:

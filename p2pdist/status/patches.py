@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import is_
 from pathlib import Path
+from typing import TypeAlias
 
 import trio
 
@@ -15,10 +17,15 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import InstallState
 from p2pdist.status.view import FileView, PatchView, WithdrawnView
+from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.states import seconds_taken
+from p2pdist.transfer.states import TransferRecord, seconds_taken
+from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import CataloguePatch, RefusedPatch
+
+_Seen: TypeAlias = tuple[CataloguePatch, TransferRecord, TransferSnapshot | None, TransferFault | None, str]
+"""All that the view of a proven file shows; each is replaced when it changes."""
 
 
 class Patches:
@@ -41,14 +48,12 @@ class Patches:
         self._refused = refused
         self._outputs: tuple[Sequence[HistoryEntry], dict[PatchRef, str]] = ((), {})
         """The history of the last look, and the outputs in it."""
+        self._proven: dict[PatchRef, tuple[_Seen, FileView]] = {}
+        """The views of proven files, each with what it was made from: hundreds, which do not change for weeks."""
 
     def files(self) -> list[FileView]:
         """Return the file of each patch that has one; the plan is not made for it."""
-        now, wall_time = trio.current_time(), self._clock.now()
-        return [
-            file_view(each, each.patch, self._path_of(each, each.patch), now, wall_time)
-            for each in self._transfers.everything()
-        ]
+        return [self._file_of(each, each.patch) for each in self._transfers.everything()]
 
     def views(self) -> list[PatchView]:
         """Return the view of each patch."""
@@ -56,10 +61,9 @@ class Patches:
             self._transfers.everything(),
             self._patching.plan(),
             self._refused(),
-            path_of=self._path_of,
-            now=trio.current_time(),
-            wall_time=self._clock.now(),
+            file_of=self._file_of,
         )
+        self._proven = {view.ref: self._proven[view.ref] for view in views if view.ref in self._proven}
         outputs = self._last_outputs(self._patching.installs.journal.history)
         told = [replace(view, output=outputs[view.ref]) if view.ref in outputs else view for view in views]
         return [*told, *self._withdrawn()]
@@ -76,8 +80,16 @@ class Patches:
             view = WithdrawnView(one.reason, one.at, install, removed=one.ref in self._transfers.removed)
             yield PatchView(one.ref, withdrawn=view)
 
-    def _path_of(self, transfer: Transfer, patch: CataloguePatch) -> str:
-        return transfer.verified_path(self._verified, patch)
+    def _file_of(self, transfer: Transfer, patch: CataloguePatch) -> FileView:
+        seen = patch, transfer.record, transfer.snapshot, transfer.fault, transfer.origin_error
+        kept = self._proven.get(patch.ref)
+        if transfer.state == "verified" and kept is not None and all(map(is_, kept[0], seen)):
+            return kept[1]
+        path = transfer.verified_path(self._verified, patch)
+        view = file_view(transfer, patch, path, trio.current_time(), self._clock.now())
+        if transfer.state == "verified":
+            self._proven[patch.ref] = seen, view
+        return view
 
 
 def last_outputs(history: Iterable[HistoryEntry]) -> dict[PatchRef, str]:
@@ -91,17 +103,15 @@ def views_of(
     plan: Iterable[PlanRow],
     refused: Iterable[RefusedPatch],
     *,
-    path_of: Callable[[Transfer, CataloguePatch], str],
-    now: float,
-    wall_time: float,
+    file_of: Callable[[Transfer, CataloguePatch], FileView],
 ) -> list[PatchView]:
     """Return every patch that is rolled out to this PC: with a file, then those that cannot be taken, then the others.
 
-    ``path_of`` gives the place of a proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
+    ``file_of`` gives the view of a transfer's file as that of one of its patches.
     """
     rows = {row.candidate.ref: row for row in plan}
     with_file = [
-        PatchView(patch.ref, file_view(transfer, patch, path_of(transfer, patch), now, wall_time), rows.get(patch.ref))
+        PatchView(patch.ref, file_of(transfer, patch), rows.get(patch.ref))
         for transfer in transfers
         for patch in transfer.patches
     ]
@@ -111,7 +121,10 @@ def views_of(
 
 
 def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, wall_time: float) -> FileView:
-    """Return the view of the file of ``patch``, one of the transfer's; for ``path`` and the times see `views_of`."""
+    """Return the view of the file of ``patch``, one of the transfer's.
+
+    ``path`` is the place of the proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
+    """
     manifest, record, snapshot = patch.manifest, transfer.record_of(patch), transfer.snapshot
     return FileView(
         title=manifest.title,

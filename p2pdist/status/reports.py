@@ -21,6 +21,8 @@ class Reports:
         """``refuses`` returns why nothing new of the server's is accepted here, in words; empty: it is."""
         self._refuses = refuses
         self._known: dict[PatchRef, PatchReport] = {}
+        self._made: dict[PatchRef, tuple[PatchView, PatchReport]] = {}
+        """The reports of the last look, each with the view that it was made from: most views stay as they are."""
         self._known_refuses: str | None = ""
         """None: what the server knows of an earlier connection is not known here."""
         self._told_at = -math.inf
@@ -33,7 +35,8 @@ class Reports:
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
         """Return what the server does not know yet, and remember it as told; ``now``: seconds on any steady clock."""
         self._looked_at = now
-        reports = {view.ref: report for view in views if (report := patch_report(view)) is not None}
+        self._made = {view.ref: (view, report) for view in views if (report := self._report(view)) is not None}
+        reports = {ref: report for ref, (_, report) in self._made.items()}
         self._known = {ref: known for ref, known in self._known.items() if ref in reports}
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
         soon = now - self._told_at < REPORT_SECONDS
@@ -50,6 +53,10 @@ class Reports:
         reports_of = [Report(patches=news[start : start + MAX_PATCHES_PER_REPORT], refuses=refuses) for start in starts]
         return reports_of or ([] if told else [Report(patches=[], refuses=refuses)])
 
+    def _report(self, view: PatchView) -> PatchReport | None:
+        made = self._made.get(view.ref)
+        return made[1] if made is not None and made[0] == view else patch_report(view)
+
     def forget(self) -> None:
         """Tell everything again: the server is a new one, or the same after a restart."""
         self._known = {}
@@ -58,7 +65,7 @@ class Reports:
 
 def _same(report: PatchReport, known: PatchReport | None) -> bool:
     # that time has passed is no news by itself
-    return known is not None and replace(report, seconds=0.0) == replace(known, seconds=0.0)
+    return report is known or (known is not None and replace(report, seconds=0.0) == replace(known, seconds=0.0))
 
 
 def _new_state(report: PatchReport, known: PatchReport | None) -> bool:

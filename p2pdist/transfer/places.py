@@ -61,7 +61,12 @@ class Places:
                 parse_file_name(place.file_name)
             except InvalidIdentifierError:
                 continue
-            await files.remove_verified(self._path(place))
+            if self._may_be_at(place):
+                await files.remove_verified(self._path(place))
+
+    def _may_be_at(self, place: Place) -> bool:
+        """Whether there is anything: of a patch that begins there is nothing, and a thread costs more than a look."""
+        return self._path(place).parent.exists()
 
     def _path(self, place: Place) -> Path:
         return self._directory / place.patch_id / place.version / place.file_name

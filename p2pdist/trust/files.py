@@ -81,9 +81,12 @@ class TrustFiles:
         """Whether there is a stored document with this hash; `document` may still find it damaged."""
         return (self._documents / sha256).is_file()
 
-    def keep_document(self, sha256: str, data: bytes) -> None:
-        """Store a document whose hash has been checked. Raises `OSError`."""
-        durable_files.write_file(self._documents / sha256, data, mode=0o600)
+    def keep_document(self, sha256: str, data: bytes, *, lasting: bool = True) -> None:
+        """Store a document whose hash has been checked. Raises `OSError`.
+
+        A power cut may take one that is not ``lasting``, or damage it: `document` notices.
+        """
+        durable_files.write_file(self._documents / sha256, data, mode=0o600, lasting=lasting)
 
     def drop_unused_documents(self) -> None:
         """Delete the documents that `document` has not been asked for since `load`."""

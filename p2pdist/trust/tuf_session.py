@@ -46,6 +46,8 @@ class TufSession:
         self._accepted = accepted
         self._client = client
         self._fetcher = fetcher
+        self._expected: set[str] = set()
+        """The targets that `expect` was told of."""
 
     @classmethod
     def online(
@@ -114,13 +116,15 @@ class TufSession:
         except (tuf_errors.LengthOrHashMismatchError, tuf_errors.DownloadLengthMismatchError) as error:
             raise DocumentError(f"{target!r} on the seed server is not what was signed") from error
         if stored is None:
-            self._files.keep_document(sha256, data)
+            # hundreds of them would wait for the disk, each twice; those that a power cut takes are fetched again
+            self._files.keep_document(sha256, data, lasting=target not in self._expected)
         return data
 
     def expect(self, targets: Iterable[str]) -> None:
         """Prepare for `get` of these targets, in this order: those that are not on disk come together."""
         places = []
         for target in targets:
+            self._expected.add(target)
             info = self._client.get_targetinfo(target)
             sha256 = info.hashes.get("sha256", "") if info else ""
             if info and not self._files.has_document(sha256):

@@ -49,7 +49,6 @@ TESTED_IN = {
     "p2pdist/daemon/core.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/daemon/engine_events.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/daemon/state.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
-    "p2pdist/daemon/transfer_steps.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/identity/renewal.py": "tests/unit/p2pdist/identity/test_enrolment.py",
     "p2pdist/identity/server_answers.py": "tests/unit/p2pdist/identity/test_enrolment.py",
     "p2pdist/install/executor.py": "tests/unit/p2pdist/install/test_loop.py",

@@ -312,6 +312,39 @@ async def test_a_complete_file_is_found_by_the_check(open_endpoint, payload_of):
         await a.completed(payload)
 
 
+async def test_whoever_looks_at_what_has_changed_alone_misses_nothing(open_endpoint, payload_of):
+    payload, untouched = payload_of(8 * MIB), payload_of(MIB)
+    async with open_endpoint() as a, open_endpoint() as b:
+        for endpoint in (a, b):
+            await endpoint.add(payload)
+            await endpoint.checked(payload)
+        untouched.write(a.directory)
+        await a.add(untouched)
+        await a.completed(untouched)
+        seen = {each: a.engine.snapshot(each) for each in (payload.torrent_hash, untouched.torrent_hash)}
+
+        async def look() -> int:
+            await a.engine.refresh()
+            changed = a.engine.changed()
+            seen.update({each: a.engine.snapshot(each) for each in changed})
+            assert seen == {each: a.engine.snapshot(each) for each in seen}
+            return len(changed)
+
+        await b.put(payload, range(payload.count))
+        a.connect(payload, b)
+        with trio.fail_after(WITHIN_SECONDS):
+            while seen[payload.torrent_hash].phase != "complete":
+                await look()
+                await trio.sleep(0.02)
+            number = 1
+            while number:  # in the end nothing is said of any: most torrents are whole, and stay so
+                await trio.sleep(0.1)
+                number = await look()
+        assert not seen[payload.torrent_hash].peers
+        await a.engine.recheck(payload.torrent_hash)
+        assert a.engine.changed() == [payload.torrent_hash]
+
+
 async def test_damage_in_an_assumed_file_is_found_when_a_neighbour_asks(open_endpoint, payload_of):
     payload = payload_of(2 * MIB)
     async with open_endpoint() as seed, open_endpoint() as a:

@@ -24,10 +24,10 @@ from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.bitfield import unpack
 from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
-from p2pdist.status.patches import views_of
+from p2pdist.status.patches import file_view, views_of
 from p2pdist.status.projections import status_patches
 from p2pdist.status.reports import Reports
-from p2pdist.status.view import PatchView
+from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer import files
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.manager import Transfers
@@ -108,11 +108,11 @@ class Running:
 
     @property
     def views(self) -> list[PatchView]:
-        def path_of(transfer: Transfer, patch: CataloguePatch) -> str:
-            return transfer.verified_path(self.home.patches, patch)
+        def file_of(transfer: Transfer, patch: CataloguePatch) -> FileView:
+            path = transfer.verified_path(self.home.patches, patch)
+            return file_view(transfer, patch, path, trio.current_time(), time.time())
 
-        transfers = self.transfers.everything()
-        return views_of(transfers, [], [], path_of=path_of, now=trio.current_time(), wall_time=time.time())
+        return views_of(self.transfers.everything(), [], [], file_of=file_of)
 
     def last(self, kind: type[Any]) -> Any:
         return [message for message in self.sent if isinstance(message, kind)][-1]

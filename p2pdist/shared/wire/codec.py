@@ -5,8 +5,9 @@ converts strictly (no coercion, no unknown fields). So a decoded object has
 exactly the declared shape.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgpack
 import msgspec
@@ -59,11 +60,23 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
         )
         if each_text is not None:
             raw = _with_texts(raw, each_text)
-        converted: T = msgspec.convert(raw, kind, strict=True, builtin_types=(bytes,))  # bytes are bytes, never base64
+        # bytes are bytes, never base64
+        holder = msgspec.convert({"value": raw}, _prepared(cast("Hashable", kind)), strict=True, builtin_types=(bytes,))
     except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
         # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
-        raise DecodeError(str(error) or type(error).__name__) from error
-    return converted
+        raise DecodeError(str(error).replace("`$.value", "`$") or type(error).__name__) from error
+    value: T = holder.value
+    return value
+
+
+@cache
+def _prepared(kind: Hashable) -> Any:
+    """Return a Struct with a ``value`` of ``kind``.
+
+    For a Struct, msgspec prepares once how to convert it; for a union, at each conversion, which takes longer than most
+    messages do.
+    """
+    return msgspec.defstruct("Holder", [("value", kind)])
 
 
 def _with_texts(value: Any, replaced: Callable[[str], str]) -> Any:

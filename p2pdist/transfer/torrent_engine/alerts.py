@@ -43,6 +43,8 @@ class Alerts:
         self._shown_as = shown_as
         self.states: dict[lt.torrent_handle, TorrentState] = {}
         """The torrents whose state is kept up to date."""
+        self.changed: set[TorrentHash] = set()
+        """Those of them of which something has been said since whoever looks at their state has emptied this."""
         self.deleting: dict[TorrentHash, TorrentState] = {}
         """Removed torrents whose files are still to go: a thread of libtorrent's deletes them afterwards."""
         self._send, self.events = trio.open_memory_channel[EngineEvent](EVENT_CAP)
@@ -109,9 +111,16 @@ class Alerts:
             else:
                 self.dropped_events += 1
 
+    def _state(self, handle: lt.torrent_handle) -> TorrentState | None:
+        """Return the state of a torrent that the session says something of."""
+        state = self.states.get(handle)
+        if state is not None:
+            self.changed.add(state.torrent_hash)
+        return state
+
     def _on_state_update(self, alert: lt.state_update_alert) -> None:
         for status in alert.status:
-            state = self.states.get(status.handle)
+            state = self._state(status.handle)
             if state is None:
                 continue
             self.emit(*state.observe_status(copied(status)))
@@ -128,30 +137,30 @@ class Alerts:
         self.stats_seen = trio.Event()
 
     def _on_state_changed(self, alert: lt.state_changed_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             self.emit(*state.observe_activity(activity_of(alert.state)))
             if state.activity == "complete" and not state.flushed:
                 alert.handle.flush_cache()  # answered by a cache_flushed_alert
 
     def _on_cache_flushed(self, alert: lt.cache_flushed_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             self.emit(*state.observe_flushed())
 
     def _on_piece_finished(self, alert: lt.piece_finished_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             state.have |= 1 << alert.piece_index
             state.wake()
 
     def _on_hash_failed(self, alert: lt.hash_failed_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             self.emit(PieceHashFailed(state.torrent_hash, PieceIndex(alert.piece_index)))
 
     def _on_availability(self, alert: lt.piece_availability_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             state.lan_have = piece_set(count > 0 for count in alert.piece_availability)
 
     def _on_file_error(self, alert: lt.file_error_alert) -> None:
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             self.emit(*state.observe_fault(disk_fault(failure_of(alert.error), self._place(state))))
 
     def _place(self, state: TorrentState) -> str:
@@ -160,7 +169,7 @@ class Alerts:
 
     def _on_torrent_error(self, alert: lt.torrent_error_alert) -> None:
         # also posted for errors that do not stop the torrent: its status says which
-        state = self.states.get(alert.handle)
+        state = self._state(alert.handle)
         if state is not None and state.fault is None:
             log.warning("the torrent engine reports a problem", reason=alert.error.message())
             self.ask_update()
@@ -188,7 +197,7 @@ class Alerts:
     def _on_peer_end(self, alert: lt.peer_error_alert | lt.peer_disconnected_alert) -> None:
         address, port = alert.endpoint
         reason = peer_reason(failure_of(alert.error, alert.op))
-        if state := self.states.get(alert.handle):
+        if state := self._state(alert.handle):
             self.emit(state.observe_peer_end(address, port, reason))
         else:
             self.emit(PeerRefused(None, address, port, reason))

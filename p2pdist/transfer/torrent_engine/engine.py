@@ -164,6 +164,7 @@ class TorrentEngine:
 
     def _begin_check(self, torrent: _Torrent) -> None:
         torrent.state.begin_check()
+        self._alerts.changed.add(torrent.state.torrent_hash)
         torrent.handle.force_recheck()
 
     async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> PieceOutcome:
@@ -241,9 +242,11 @@ class TorrentEngine:
 
     # --- looking --------------------------------------------------------------------
 
-    def torrents(self) -> list[TorrentHash]:
-        """Return the torrents that were added and not removed."""
-        return list(self._torrents)
+    def changed(self) -> list[TorrentHash]:
+        """Return the torrents whose snapshots may differ from those of the last call; most are whole, and do not."""
+        changed = self._alerts.changed & self._torrents.keys()
+        self._alerts.changed.clear()
+        return list(changed)
 
     async def refresh(self) -> None:
         """Bring every snapshot up to date. Gives up after `ANSWER_SECONDS` and leaves them as they are."""
@@ -258,8 +261,9 @@ class TorrentEngine:
             if connected:
                 answers = await trio.to_thread.run_sync(ask_peers, [t.handle for t in connected])
                 for torrent, neighbours in zip(connected, answers, strict=True):
-                    self._alerts.emit(*torrent.state.observe_peers(neighbours.connected))
                     state = torrent.state
+                    self._alerts.emit(*state.observe_peers(neighbours.connected))
+                    self._alerts.changed.add(state.torrent_hash)
                     if state.torrent_hash not in self._torrents:
                         continue
                     done = state.phase == "complete" and neighbours.all_complete

@@ -533,6 +533,16 @@ async def test_the_plan_is_made_anew_when_one_of_its_reasons_has_changed_and_not
     assert pc.installs.plan() is not rows, "windows open while nothing else changes"
 
 
+async def test_a_plan_with_nothing_left_to_do_is_kept_until_something_comes(pc: Pc) -> None:
+    pc.candidate("file", install=None)
+    await pc.settle()
+    rows = pc.installs.plan()
+    pc.clock.wall += 2 * PLAN_KEPT_SECONDS
+    assert pc.installs.plan() is rows, "with hundreds of patches a PC is idle for weeks"
+    pc.candidate("acme", schedule=ScheduleRules(windows=("sun 22:00-23:00",)))
+    assert len(pc.installs.plan()) == 2
+
+
 async def test_files_that_come_one_after_the_other_are_looked_at_together(
     pc: Pc, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

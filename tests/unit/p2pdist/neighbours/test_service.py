@@ -51,6 +51,21 @@ async def test_a_pc_with_nothing_to_fetch_looks_rarely(
     assert len(times) == pytest.approx(SECONDS / every, abs=1)
 
 
+async def test_a_pc_with_nothing_to_fetch_does_not_even_go_through_its_torrents(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    neighbours = Neighbours(cast("Any", None), None, lambda: OWN)
+    asked: list[float] = []
+
+    def torrents() -> list[TransferSnapshot]:
+        asked.append(trio.current_time())
+        return [snapshot("complete")]
+
+    with trio.move_on_after(SECONDS):
+        await neighbours.run(torrents)
+    assert len(asked) == pytest.approx(SECONDS / IDLE_STEP_SECONDS, abs=1)
+
+
 async def test_a_new_hint_is_looked_at_at_once(looks: Any, autojump_clock: trio.testing.MockClock) -> None:
     neighbours = Neighbours(cast("Any", None), None, lambda: OWN)
     times = looks(neighbours)

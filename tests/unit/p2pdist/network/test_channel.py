@@ -4,9 +4,10 @@ import pytest
 import trio
 import trio.testing
 
-from p2pdist.network.channel import QUEUED_MESSAGES, Calls, Channel, ChannelEndedError
+from p2pdist.network.channel import QUEUED_MESSAGES, WRITTEN_TOGETHER_BYTES, Calls, Channel, ChannelEndedError
 from p2pdist.network.messages import (
     MAX_MESSAGE_BYTES,
+    AddTorrent,
     AreYouAlive,
     Done,
     EndProcess,
@@ -16,7 +17,7 @@ from p2pdist.network.messages import (
     decode_from_part,
     decode_to_part,
 )
-from p2pdist.shared.wire.frames import encode_frame
+from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 
 
 def pair() -> tuple[Channel[FromPart], Channel[ToPart]]:
@@ -66,6 +67,30 @@ async def test_what_must_not_be_sent_ends_the_channel(sent: bytes, words: str) -
     await other.send_stream.send_all(sent)
     with pytest.raises(ChannelEndedError, match=words):
         await daemon.run(never)
+
+
+async def test_what_is_queued_together_is_written_together_up_to_what_the_pipe_holds() -> None:
+    writes: list[bytes] = []
+
+    async def write() -> None:
+        writes.append(bytes(stream.get_data_nowait()))
+
+    async def never(message: PartMessage) -> None:
+        raise AssertionError(message)
+
+    stream = trio.testing.MemorySendStream(send_all_hook=write)
+    daemon = Channel[FromPart](trio.testing.MemoryReceiveStream(), stream, decode_from_part)
+    large = AddTorrent(1, bytes(WRITTEN_TOGETHER_BYTES), "0" * 64, assume_complete=False)
+    told = [AreYouAlive(1), AreYouAlive(2), large, large, AreYouAlive(3)]
+    for message in told:
+        daemon.tell(message)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.run, never)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    decoder = FrameDecoder(max_bytes=MAX_MESSAGE_BYTES)
+    written = [[decode_to_part(body) for body in decoder.feed(write)] for write in writes]
+    assert written == [told[:3], told[3:4], told[4:]]
 
 
 async def test_the_end_of_the_other_side_ends_the_channel() -> None:

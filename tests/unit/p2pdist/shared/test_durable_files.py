@@ -128,7 +128,7 @@ def test_a_failing_link_leaves_the_old_content(tmp_path: Path, failing: Callable
     assert names(tmp_path) == ["f", "source"]
 
 
-def test_a_name_is_synced_unless_it_need_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_or_content_is_synced_unless_it_need_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "source").write_bytes(b"bytes")
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
@@ -138,6 +138,10 @@ def test_a_name_is_synced_unless_it_need_not_last(tmp_path: Path, monkeypatch: p
         durable_files.link_file(tmp_path / "source", tmp_path / name / "below" / "file", lasting=lasting)
         assert (tmp_path / name / "below" / "file").read_bytes() == b"bytes"
         assert len(synced) == syncs
+        synced.clear()
+        durable_files.write_file(tmp_path / name / "written", b"bytes", lasting=lasting)
+        assert (tmp_path / name / "written").read_bytes() == b"bytes"
+        assert len(synced) == (2 if lasting else 0)
 
 
 def test_directories_are_made_with_their_parents_and_kept(tmp_path: Path) -> None:

@@ -1,20 +1,34 @@
 """`p2pdist.status.patches`: the views of what is here now, whatever was looked at before."""
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import trio
 from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import HistoryEntry, Journal
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.status import patches as patches_module
-from p2pdist.status.patches import Patches
+from p2pdist.status.patches import Patches, file_view
+from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.transfer.transfer import Transfer
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.patch_views import install_record, transfer
 
 REF = PatchRef("acme", "1")
+CHANGES: dict[str, Callable[[Transfer], object]] = {
+    "record": lambda each: replace(each.record, bytes_from_peers=7),
+    "fault": lambda _: TransferFault(TransferFaultKind.DISK, "The disk failed."),
+    "origin_error": lambda _: "it is gone",
+    "patches": lambda each: (dataclasses.replace(each.patch, entry=replace(each.patch.entry, sequence=9)),),
+    "snapshot": lambda each: TransferSnapshot(each.torrent_hash, "complete", 1, 1, 0, 0, 0, 0, 1.0, (), None),
+    "state": lambda _: "fetching",
+}
 
 
 def entry(output: str) -> HistoryEntry:
@@ -26,7 +40,8 @@ class Here:
 
     def __init__(self) -> None:
         self.store = SimpleNamespace(journal=Journal())
-        transfers = SimpleNamespace(everything=lambda: [transfer(1, REF, "verified")])
+        self.transfer = transfer(1, REF, "verified")
+        transfers = SimpleNamespace(everything=lambda: [self.transfer])
         patching = SimpleNamespace(plan=list, withdrawn=tuple, installs=self.store)
         self.patches = Patches(
             Path("/patches"), cast("Any", transfers), cast("Any", patching), FakeClock(), refused=list
@@ -46,6 +61,34 @@ async def test_the_last_output_is_told_whatever_was_told_before() -> None:
     assert await here.output() == "three"
     here.store.journal = Journal()
     assert await here.output() == "", "a journal that was damaged begins anew"
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+async def test_the_view_of_a_proven_file_is_made_anew_when_something_of_it_has_changed_and_not_before(
+    changed: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    here = Here()
+    (before,) = here.patches.views()
+    await trio.sleep(60.0)
+    assert here.patches.views()[0].file is before.file, "there are hundreds, and an idle PC looks at them for weeks"
+    assert here.patches.files() == [before.file]
+    setattr(here.transfer, changed, CHANGES[changed](here.transfer))
+    (view,), path = here.patches.views(), str(Path("/patches") / "acme" / "1" / "f")
+    assert view.file == file_view(here.transfer, here.transfer.patch, path, trio.current_time(), FakeClock().now())
+    assert view.file is not before.file
+
+
+async def test_a_file_on_its_way_is_looked_at_each_time(autojump_clock: trio.testing.MockClock) -> None:
+    here = Here()
+    here.transfer.state = "fetching"
+    here.transfer.origin_piece_at = trio.current_time()
+    ages = []
+    for _ in range(2):
+        (view,) = here.patches.views()
+        assert view.file is not None
+        ages.append(view.file.since_line_seconds)
+        await trio.sleep(5.0)
+    assert ages == [0.0, 5.0]
 
 
 async def test_the_history_is_read_once_for_many_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,13 @@ def test_counters_wait_and_a_new_state_does_not() -> None:
     assert states(reports, soon, PatchView(REF, file("verified"), row)) == [("acme", "verified", "installed")]
 
 
+def test_a_refused_patch_of_which_bytes_are_here_is_reported_by_its_file() -> None:
+    reports = Reports()
+    views = PatchView(REF, file("verified")), PatchView(REF, refused="its manifest is broken")
+    assert states(reports, AT, *views) == [("acme", "verified", "")]
+    assert states(reports, AT + REPORT_SECONDS, *views) == []
+
+
 def test_many_patches_are_looked_at_less_often_and_a_new_server_waits_for_nothing() -> None:
     reports = Reports()
     assert reports.wait_seconds(AT) == 0.0

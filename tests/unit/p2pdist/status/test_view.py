@@ -12,7 +12,7 @@ from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import LanActivity
 from p2pdist.transfer.torrent_engine import PeerSnapshot, TransferSnapshot
 from p2pdist.trust.catalogue import RefusedPatch
-from tests.helpers.patch_views import PLACE, WALL_TIME, file, plan_row, transfer, view_of_file
+from tests.helpers.patch_views import file, plan_row, transfer, view_of_file
 
 REF = PatchRef("acme", "1")
 FULL = TransferFault(TransferFaultKind.DISK_FULL, "The disk is full.")
@@ -25,7 +25,7 @@ def test_every_patch_has_a_view_whichever_parts_there_are_of_it() -> None:
         plan_row(REF, life="waiting", here=True),
     ]
     refused = RefusedPatch(RolloutEntry(patch_id="bad", version="1", sequence=3), "it has no manifest")
-    views = views_of([here, no_plan], rows, [refused], path_of=lambda *_: PLACE, now=0.0, wall_time=WALL_TIME)
+    views = views_of([here, no_plan], rows, [refused], file_of=lambda each, _: view_of_file(each))
     parts = [(str(view.ref), view.file is not None, view.plan is not None, view.refused) for view in views]
     assert parts == [
         ("acme@1", True, True, ""),
@@ -36,7 +36,7 @@ def test_every_patch_has_a_view_whichever_parts_there_are_of_it() -> None:
 
 
 def test_a_pc_that_installs_nothing_says_nothing_beyond_the_file() -> None:
-    (view,) = views_of([transfer(1, REF)], [], [], path_of=lambda *_: PLACE, now=0.0, wall_time=WALL_TIME)
+    (view,) = views_of([transfer(1, REF)], [], [], file_of=lambda each, _: view_of_file(each))
     assert (view.install, view.install_reason, view.decided_by_plan) == ("", "", None)
 
 

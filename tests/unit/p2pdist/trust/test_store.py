@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -17,9 +18,9 @@ import trio
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import torrent_target
+from p2pdist.shared.manifest.documents import encode_manifest, torrent_target
 from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
-from p2pdist.trust.catalogue import first_payload
+from p2pdist.trust.catalogue import CataloguePatch, first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 from p2pdist.trust.store import TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
@@ -264,6 +265,36 @@ async def test_a_full_disk_is_an_error_of_its_own_and_leaves_the_accepted_state(
     assert cached is not None
     assert cached.patches[:1] == accepted.patches
     assert len((await new_store().refresh(NOW)).patches) == 2
+
+
+async def test_hundreds_of_documents_do_not_wait_for_the_disk_and_those_that_a_power_cut_takes_come_again(
+    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    few = await new_store().refresh(NOW)
+    few_syncs = len(synced)
+    for n in range(50):
+        repository.add_patch(f"more{n}")
+    repository.publish()
+    many = await new_store().refresh(NOW)
+    assert len(synced) - few_syncs <= few_syncs
+    assert len(many.patches) == len(few.patches) + 50
+    documents = sorted(one for patch in many.patches for one in _stored(tmp_path, patch))
+    for path in documents[::2]:
+        path.unlink()
+    for path in documents[1::2]:
+        path.write_bytes(bytes(path.stat().st_size))
+    cached = await new_store().load_cached(NOW)
+    assert cached is not None, "what says which patches there are is durable"
+    assert {one.entry.ref for one in cached.refused} == {patch.ref for patch in many.patches}, "their bytes are kept"
+    assert (await new_store().refresh(NOW)).patches == many.patches
+
+
+def _stored(directory: Path, patch: CataloguePatch) -> list[Path]:
+    """Return the files of a patch's documents."""
+    wanted = {hashlib.sha256(data).hexdigest() for data in (encode_manifest(patch.manifest), patch.torrent)}
+    return [path for path in directory.rglob("*") if path.name in wanted]
 
 
 async def test_a_restart_on_a_full_disk_loses_nothing_and_a_refresh_without_news_writes_nothing(

@@ -1,6 +1,6 @@
 """The codec: exactly the declared shape, or `DecodeError`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgpack
 import msgspec
@@ -45,6 +45,36 @@ def test_a_record_round_trips_with_bytes_as_bytes() -> None:
 def test_any_other_shape_is_refused(raw: object) -> None:
     with pytest.raises(DecodeError):
         decode(msgpack.packb(raw))
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "words"),
+    [
+        (Sample, {"number": 1, "items": ["x"]}, "Expected `int`, got `str` - at `$.items[0]`"),
+        (Sample, [], "Expected `object`, got `array` - at `$`"),
+        (Sample | None, {"number": "x"}, "Expected `int`, got `str` - at `$.number`"),
+    ],
+)
+def test_the_words_name_the_place(kind: Any, raw: object, words: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(msgpack.packb(raw), kind, max_bytes=1_000)
+    assert str(caught.value) == words
+
+
+def test_what_a_message_may_be_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a union, msgspec would do that for each message, which takes several times as long as to decode one."""
+    kinds: list[type] = []
+    real = msgspec.convert
+
+    def convert(value: object, kind: Any, **options: Any) -> object:
+        kinds.append(kind)
+        return real(value, kind, **options)
+
+    monkeypatch.setattr(msgspec, "convert", convert)
+    for _ in range(2):
+        assert codec.decode(codec.encode(None), Sample | None, max_bytes=1_000) is None
+    assert issubclass(kinds[0], msgspec.Struct)
+    assert kinds[0] is kinds[1]
 
 
 @pytest.mark.parametrize(
