@@ -233,6 +233,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             blackout_until=lambda: limiter.blackout_until,
             damaged=transfers.damaged,
             facts_changed=partial(_facts_changed, core),
+            names_changed=transfers.names_changed,
             at_work=core.restarts.at_work,
             clock_problem=lambda: state.clock_trust.problem,
             passed=lambda: state.clock_trust.passed,

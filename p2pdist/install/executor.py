@@ -36,6 +36,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.transfer.names import NameChange
 
 log = structlog.get_logger()
 
@@ -47,8 +48,15 @@ class _DecidedOtherwiseError(Exception):
 class Executor:
     """Carries out decisions to install or roll back, one at a time. Runs in the daemon's trio thread."""
 
-    def __init__(self, home: EndpointHome, installer: Installer, store: JournalStore, at_work: trio.Lock) -> None:
-        self._kept = KeptPayloads(home.kept, store)
+    def __init__(
+        self,
+        home: EndpointHome,
+        installer: Installer,
+        store: JournalStore,
+        at_work: trio.Lock,
+        names_changed: Callable[[NameChange], None],
+    ) -> None:
+        self._kept = KeptPayloads(home.kept, store, names_changed)
         self._installer = installer
         self._store = store
         self._undoing = Undoing(installer, store, self._kept)

@@ -1,5 +1,6 @@
 """Payloads that are kept for a rollback, by patch and version. Blocking work in threads."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -11,6 +12,7 @@ from p2pdist.install.proven_files import KeptPayload
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Payload
+from p2pdist.transfer.names import NameChange, give_name, take_name
 
 log = structlog.get_logger()
 
@@ -18,15 +20,17 @@ log = structlog.get_logger()
 class KeptPayloads:
     """What is kept below one directory; the journal says what is still needed."""
 
-    def __init__(self, directory: Path, store: JournalStore) -> None:
+    def __init__(self, directory: Path, store: JournalStore, names_changed: Callable[[NameChange], None]) -> None:
+        """``names_changed`` is told of each name that a file gets or loses here: it may be a proven one."""
         self.directory = directory
         self._store = store
+        self._names_changed = names_changed
 
     async def keep(self, ref: PatchRef, payload: Payload, file: Path) -> KeptFile | None:
         """Keep a file before it is run: the patch may be withdrawn meanwhile, and its file removed. None: no room."""
         kept = KeptFile(version=ref.version, file_name=payload.file_name, sha256=payload.sha256)
         try:
-            await keep_payload(file, self.directory / ref.patch_id, kept)
+            self._names_changed(await keep_payload(file, self.directory / ref.patch_id, kept))
         except OSError as error:
             log.warning("the payload cannot be kept to roll back to", patch=str(ref), reason=error.strerror)
             return None
@@ -36,7 +40,8 @@ class KeptPayloads:
         """Remove the kept files of a patch that no record needs for a way back any more."""
         records = [record for record in self._store.journal.records if record.patch_id == patch_id]
         needed = {kept.version for record in records for kept in (record.own, record.previous) if kept is not None}
-        await drop_kept(self.directory / patch_id, needed)
+        for change in await drop_kept(self.directory / patch_id, needed):
+            self._names_changed(change)
 
     def of_others(self, ref: PatchRef) -> KeptFile | None:
         """Return the kept payload of the installed version of this patch; None if we have not installed it."""
@@ -54,30 +59,33 @@ class KeptPayloads:
         return KeptPayload(self.directory / patch_id / kept.version / kept.file_name, kept.sha256, kept.version)
 
 
-async def keep_payload(source: Path, directory: Path, kept: KeptFile) -> None:
+async def keep_payload(source: Path, directory: Path, kept: KeptFile) -> NameChange:
     """Keep a proven payload below ``directory``; costs no space while both share their bytes. Raises `OSError`."""
 
-    def work() -> None:
+    def work() -> NameChange:
         durable_files.make_directory(directory / kept.version, mode=0o700)
-        durable_files.link_file(source, directory / kept.version / kept.file_name)
+        return give_name(source, directory / kept.version / kept.file_name)
 
-    await trio.to_thread.run_sync(work)
+    return await trio.to_thread.run_sync(work)
 
 
-async def drop_kept(directory: Path, versions: set[str]) -> None:
+async def drop_kept(directory: Path, versions: set[str]) -> list[NameChange]:
     """Remove all that is kept below ``directory`` except ``versions``; what cannot be removed is logged."""
 
-    def work() -> None:
+    def work() -> list[NameChange]:
+        changes: list[NameChange] = []
         if not directory.is_dir():
-            return
+            return changes
         for version in list(directory.iterdir()):
             if version.name in versions:
                 continue
             try:
                 for file in list(version.iterdir()):
-                    file.unlink()
+                    change = take_name(file)
+                    changes += [] if change is None else [change]
                 version.rmdir()
             except OSError as error:
                 log.warning("a kept payload cannot be removed", path=str(version), reason=error.strerror)
+        return changes
 
-    await trio.to_thread.run_sync(work)
+    return await trio.to_thread.run_sync(work)

@@ -30,6 +30,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.manifest.documents import Withdrawal
+from p2pdist.transfer.names import NameChange
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
@@ -50,6 +51,8 @@ class DaemonHooks:
     """Called for a file that is not any more what was proven."""
     facts_changed: Callable[[], None]
     """Called after each installation: other patches may apply now."""
+    names_changed: Callable[[NameChange], None] = lambda _: None
+    """Called for a file that the installer gave another name, or took one from: its proof holds as before."""
     withdrawn: Callable[[], Sequence[Withdrawal]] = tuple
     """The patches that were taken back."""
     holds_back: Callable[[], str] = str
@@ -84,7 +87,7 @@ class Installs:
         self._monotonic = clock.monotonic
         self._zone = zone
         self.store = JournalStore(home, clock)
-        self.executor = Executor(home, installer, self.store, hooks.at_work)
+        self.executor = Executor(home, installer, self.store, hooks.at_work, hooks.names_changed)
         self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""

@@ -25,6 +25,7 @@ from p2pdist.shared.identifiers import (
 )
 from p2pdist.shared.wire import codec
 from p2pdist.transfer.cached_files import Writer, has_changed, lend, publish, sealed
+from p2pdist.transfer.names import NameChange, take_name
 from p2pdist.transfer.states import TransferRecord, TransferRecords
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -114,18 +115,19 @@ async def let_write(path: Path, writer: Writer | None) -> None:
     await trio.to_thread.run_sync(lend, path, writer)
 
 
-async def remove_verified(path: Path) -> None:
+async def remove_verified(path: Path) -> NameChange | None:
     """Remove a verified file, and the directories of its version and patch if empty; a failure is logged."""
 
-    def work() -> None:
-        _unlink(path)
+    def work() -> NameChange | None:
+        change = _unlink(path)
         for directory in (path.parent, path.parent.parent):
             try:
                 directory.rmdir()
             except OSError:
-                return  # another version or file is in it
+                break  # another version or file is in it
+        return change
 
-    await trio.to_thread.run_sync(work)
+    return await trio.to_thread.run_sync(work)
 
 
 async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
@@ -147,11 +149,12 @@ async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
     await trio.to_thread.run_sync(work)
 
 
-def _unlink(path: Path) -> None:
+def _unlink(path: Path) -> NameChange | None:
     try:
-        path.unlink(missing_ok=True)
+        return take_name(path)
     except OSError as error:
         log.warning("a file that is no longer wanted cannot be removed", path=str(path), reason=error.strerror)
+        return None
 
 
 async def make_ready(path: Path, writer: Writer | None, length_bytes: int, margin_bytes: int) -> int:

@@ -22,6 +22,7 @@ from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
+from p2pdist.transfer.names import NameChange, with_proof_after
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
@@ -108,7 +109,7 @@ class Transfers:
         patches = with_first(patches, None if known is None else known.ref)
         record = new_record(patches, self._clock.now())
         if known is not None:
-            await self._places.take_back(set(known.places) - set(record.places))
+            known = with_proof_after(known, *await self._places.take_back(set(known.places) - set(record.places)))
             if known.ref == record.ref:
                 record = replace(known, places=record.places)
             else:  # the same bytes under another name
@@ -196,7 +197,8 @@ class Transfers:
         if not proven:
             if self._kept_bytes.looking(transfer):
                 return
-            transfer.record = replace(record, verified_at=None, verified_mtime_ns=None)
+            # when it was verified counts on, unless bytes of it turn out to be missing
+            transfer.record = replace(record, verified_mtime_ns=None)
             # what is not proven is not published; and only a file without another name can be repaired
             await self._places.take_back(record.places)
             fault = await self._cache.make_ready(transfer.sha256, length_bytes)
@@ -234,6 +236,7 @@ class Transfers:
             self._proving.begin(transfer)
         elif snapshot.phase == "downloading" and transfer.state == "checking":
             transfer.move(TransferEvent.CHECKED)
+            transfer.record = replace(transfer.record, verified_at=None)
             # the time that the check took is no stall of the LAN
             transfer.activity = LanActivity(transfer.lan_pieces, now)
 
@@ -250,6 +253,13 @@ class Transfers:
             await self._cache.let_write(transfer.sha256)
             transfer.move(TransferEvent.DAMAGED)
             self._dirty = True  # a start must not believe the proof
+
+    def names_changed(self, change: NameChange) -> None:
+        """Let the proof of a file hold that another part of this daemon gave a name, or took one from."""
+        for transfer in self._transfers.values():
+            record = with_proof_after(transfer.record, change)
+            if record is not transfer.record:
+                transfer.record, transfer.moved = record, True
 
     # --- the origin ----------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from p2pdist.shared.identifiers import (
 )
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
+from p2pdist.transfer.names import NameChange
 from p2pdist.transfer.states import Place, TransferRecord
 from p2pdist.trust.catalogue import CataloguePatch
 
@@ -52,8 +53,9 @@ class Places:
             ctime_ns = await self._cache.publish(record, self._path(place))
         return ctime_ns
 
-    async def take_back(self, places: Collection[Place]) -> None:
+    async def take_back(self, places: Collection[Place]) -> list[NameChange]:
         """Remove the file from ``places``, which may come from a file of this PC; what cannot be removed is logged."""
+        changes: list[NameChange] = []
         for place in places:
             try:
                 parse_patch_id(place.patch_id)
@@ -62,7 +64,9 @@ class Places:
             except InvalidIdentifierError:
                 continue
             if self._may_be_at(place):
-                await files.remove_verified(self._path(place))
+                change = await files.remove_verified(self._path(place))
+                changes += [] if change is None else [change]
+        return changes
 
     def _may_be_at(self, place: Place) -> bool:
         """Whether there is anything: of a patch that begins there is nothing, and a thread costs more than a look."""

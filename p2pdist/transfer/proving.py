@@ -62,6 +62,7 @@ class Proving:
 
     async def _disproven(self, transfer: Transfer, now: float) -> None:
         transfer.failed_proofs += 1
+        transfer.record = replace(transfer.record, verified_at=None)
         if transfer.failed_proofs >= MAX_FAILED_PROOFS:
             text = (
                 f"The file was wrong {transfer.failed_proofs} times although each piece was right: either this PC's "

@@ -22,7 +22,7 @@ def next_to_start(transfers: Iterable[Transfer], now: float) -> tuple[list[Trans
     waiting, proven = list[Transfer](), list[Transfer]()
     for transfer in transfers:
         if transfer.state == "waiting":
-            (waiting if transfer.record.verified_at is None else proven).append(transfer)
+            (waiting if transfer.record.verified_mtime_ns is None else proven).append(transfer)
         elif transfer.busy(now):
             under_way[transfer.urgency] += _share(transfer)
     starting = list[Transfer]()

@@ -1,7 +1,13 @@
 from pathlib import Path
 
-from p2pdist.install.kept_files import drop_kept, keep_payload
+from p2pdist.install.journal import JournalStore
+from p2pdist.install.kept_files import KeptPayloads, drop_kept, keep_payload
 from p2pdist.install.lifecycle import KeptFile
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.transfer.names import NameChange
+from tests.helpers.fake_clock import FakeClock
+from tests.helpers.patch_views import transfer
 
 
 async def test_kept_payloads_share_their_bytes_and_old_ones_go(tmp_path: Path) -> None:
@@ -10,6 +16,19 @@ async def test_kept_payloads_share_their_bytes_and_old_ones_go(tmp_path: Path) -
     for version in ("1", "2", "3"):
         await keep_payload(source, directory, KeptFile(version=version, file_name="a.deb", sha256="0" * 64))
     assert (directory / "3" / "a.deb").stat().st_ino == source.stat().st_ino
-    await drop_kept(directory, {"2", "3"})
+    changes = await drop_kept(directory, {"2", "3"})
+    assert [change.after_ns for change in changes] == [source.stat().st_ctime_ns]
     assert sorted(path.name for path in directory.iterdir()) == ["2", "3"]
     await drop_kept(tmp_path / "nothing", set())
+
+
+async def test_whoever_keeps_the_proofs_is_told_of_each_name_that_is_given_or_taken(tmp_path: Path) -> None:
+    home, told = EndpointHome(tmp_path / "home"), list[NameChange]()
+    file = tmp_path / "file"
+    file.write_bytes(b"payload")
+    before = file.stat().st_ctime_ns
+    kept = KeptPayloads(home.kept, JournalStore(home, FakeClock()), told.append)
+    assert await kept.keep(PatchRef("acme", "1"), transfer(1).payload, file) is not None
+    await kept.drop_unneeded("acme")
+    assert [change.before_ns for change in told] == [before, told[0].after_ns]
+    assert told[-1].after_ns == file.stat().st_ctime_ns

@@ -5,6 +5,7 @@ With a real engine and real files: `tests/swarm/test_transfers.py`.
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,9 +22,11 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.transfer import files
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.names import give_name, take_name
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, SAVE_SECONDS
-from p2pdist.transfer.states import TransferRecord
+from p2pdist.transfer.states import Place, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
@@ -37,6 +40,7 @@ class PlayedEngine:
     """Has each torrent at once; its snapshots stay the same objects until something is told of them."""
 
     cache: Path
+    found: bool = False
     snapshots: dict[TorrentHash, TransferSnapshot] = field(default_factory=dict)
 
     async def refresh(self) -> None:
@@ -46,8 +50,9 @@ class PlayedEngine:
         return self.snapshots[torrent_hash]
 
     async def add(self, _torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
+        whole = assume_complete or self.found
         self.snapshots[expected_hash] = TransferSnapshot(
-            torrent_hash=expected_hash, phase="complete" if assume_complete else "downloading", piece_count=1,
+            torrent_hash=expected_hash, phase="complete" if whole else "downloading", piece_count=1,
             have=0, lan_have=0, bytes_from_peers=0, bytes_to_peers=0, bytes_wasted=0, progress=0.0, peers=(),
             fault=None,
         )  # fmt: skip
@@ -92,6 +97,10 @@ class Running:
         for n in numbers:
             self.engine.complete(self.patches[n])
         await self.transfers.step()
+        await self.verified(*numbers)
+
+    async def verified(self, *numbers: int) -> None:
+        """Wait until their proofs have ended."""
         with trio.fail_after(10):
             while any(self.one(n).state != "verified" for n in numbers):
                 await trio.testing.wait_all_tasks_blocked(0.001)
@@ -101,11 +110,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(root: Path, count: int = MANY) -> AsyncIterator[Running]:
+async def running(root: Path, count: int = MANY, *, found: bool = False) -> AsyncIterator[Running]:
+    """``found``: the check of what is on disk finds every piece."""
     home = EndpointHome(root)
     for directory in (home.cache, home.patches):
         directory.mkdir(parents=True, exist_ok=True)
-    engine, patches = PlayedEngine(home.cache), [patch_of(n) for n in range(1, count + 1)]
+    engine, patches = PlayedEngine(home.cache, found=found), [patch_of(n) for n in range(1, count + 1)]
     async with trio.open_nursery() as nursery:
         sent: list[FromEndpoint] = []
 
@@ -116,7 +126,7 @@ async def running(root: Path, count: int = MANY) -> AsyncIterator[Running]:
         run = Running(transfers, engine, home, patches, sent)
         await transfers.load()
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
-        while any(each.state not in ("fetching", "verified") for each in transfers.everything()):
+        while any(each.state not in ("fetching", "verifying", "verified") for each in transfers.everything()):
             await transfers.step()
         yield run
         nursery.cancel_scope.cancel()
@@ -228,6 +238,90 @@ async def test_a_name_that_a_power_cut_has_taken_is_made_again_at_the_start(
     async with running(tmp_path / "home", 1) as run:
         assert run.one().state == "verified", "without a look at the bytes"
         assert place.read_bytes() == data_of(1)
+
+
+async def proofs_begun(root: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Start again with one patch, all of which is found; return how often it was read as a whole."""
+    begun: list[Path] = []
+    real = files.hash_file
+
+    async def hash_file(path: Path, *args: Any, **kwargs: Any) -> files.Proof:
+        begun.append(path)
+        return await real(path, *args, **kwargs)
+
+    monkeypatch.setattr(files, "hash_file", hash_file)
+    async with running(root, 1, found=True) as run:
+        await run.verified(0)
+        await run.transfers.save()
+    return len(begun)
+
+
+async def test_a_restart_after_an_installation_that_was_tried_proves_nothing_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is kept for a rollback and let go again: two names that the daemon itself gives and takes."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    async with running(tmp_path / "home", 1) as run:
+        await run.prove(0)
+        place = Path(run.one().verified_path(run.home.patches))
+        for change in (give_name(place, kept / "file"), take_name(kept / "file")):
+            assert change is not None
+            run.transfers.names_changed(change)
+        await run.transfers.save()
+        (record,) = await run.recorded()
+    assert await proofs_begun(tmp_path / "home", monkeypatch) == 0
+    (again,) = await files.load_records(EndpointHome(tmp_path / "home").records)
+    assert again.verified_at == record.verified_at
+
+
+async def test_what_another_has_done_with_the_file_meanwhile_is_noticed_though_the_daemon_gave_it_a_name(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "home", 1) as run:
+        await run.prove(0)
+        place = Path(run.one().verified_path(run.home.patches))
+        status = place.stat()
+        place.write_bytes(data_of(9))
+        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
+        run.transfers.names_changed(give_name(place, tmp_path / "kept"))
+        await run.transfers.save()
+        (record,) = await run.recorded()
+        assert not await Cache(run.home.cache, None).is_proven(record, len(data_of(1)))
+
+
+async def test_bytes_that_one_patch_less_has_after_a_restart_are_not_proven_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = EndpointHome(tmp_path / "home")
+    async with running(home.root, 1) as run:
+        await run.prove(0)
+        second = Place("second", "1", "file")
+        run.one().record = replace(run.one().record, places=(*run.one().record.places, second))
+        place = home.patches.joinpath(second.patch_id, second.version, second.file_name)
+        place.parent.mkdir(parents=True)
+        run.transfers.names_changed(give_name(Path(run.one().verified_path(home.patches)), place))
+        await run.transfers.save()
+    assert await proofs_begun(home.root, monkeypatch) == 0
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_when_it_was_verified_does_not_change_when_it_is_proven_anew_and_was_whole_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    """As after a backup, which gives each file a name, or a change of its mode."""
+    async with running(tmp_path / "home", 1) as run:
+        await run.prove(0)
+        await run.transfers.save()
+        (record,) = await run.recorded()
+        cached = run.home.cache / record.sha256
+        cached.chmod(0o600)
+    async with running(tmp_path / "home", 1, found=not damaged) as run:
+        if damaged:
+            await run.prove(0)
+        await run.verified(0)
+        assert (run.one().record.verified_at == record.verified_at) is not damaged
 
 
 async def test_a_new_patch_is_recorded_at_once(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:

@@ -24,7 +24,7 @@ def sized(
     n: int, length_bytes: int, state: PatchState = "waiting", *, emergency: bool = False, proven: bool = False
 ) -> Transfer:
     made = transfer(n, state=state)
-    made.record = replace(made.record, verified_at=1.0 if proven else None)
+    made.record = replace(made.record, verified_mtime_ns=1 if proven else None)
     patch = dataclasses.replace(
         made.patch,
         payload=replace(made.payload, length_bytes=length_bytes),
