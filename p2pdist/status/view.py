@@ -36,6 +36,8 @@ class FileView:
     """Why it failed the last time; None once it goes on."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
+    queued: bool = False
+    """Whether it waits for other patches, while it waits."""
     neighbours: int = 0
     """How many neighbours are connected for it."""
     missing: PieceSet = 0

@@ -54,7 +54,7 @@ class Circumstances:
 
 _BY_STATE: dict[PatchState, WhyReason] = {
     "verified": WhyReason.HERE,
-    "waiting": WhyReason.QUEUED,
+    "waiting": WhyReason.CHECKING,  # it is about to begin: with a look at what there is
     "checking": WhyReason.CHECKING,
     "verifying": WhyReason.VERIFYING,
 }
@@ -65,6 +65,8 @@ def why(file: FileView, around: Circumstances) -> WhyReason:
     if file.state == "failed":
         full = file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
         return WhyReason.DISK_FULL if full else WhyReason.FAILED
+    if file.state == "waiting" and file.queued:
+        return WhyReason.QUEUED
     if file.state in _BY_STATE:
         return _BY_STATE[file.state]
     if file.since_line_seconds <= RECENT_SECONDS:

@@ -62,6 +62,8 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
+    queued: bool = False
+    """Whether it waits for others, as of the last step; else one that waits is about to begin."""
     moved: bool = False
     """Whether its state has changed since the records were written."""
 

@@ -16,7 +16,8 @@ def next_to_start(transfers: Iterable[Transfer], now: float) -> tuple[list[Trans
     """Return which of the waiting transfers begin now, and whether more can begin right after them.
 
     What is missing goes first, in the order of `Transfer.turn`; what is less urgent goes on, but keeps nothing waiting.
-    What was proven in an earlier run needs no room. ``now`` is trio's clock.
+    What was proven in an earlier run needs no room. `Transfer.queued` is set where one waits for others. ``now`` is
+    trio's clock.
     """
     under_way = Counter[int]()
     waiting, proven = list[Transfer](), list[Transfer]()
@@ -26,12 +27,16 @@ def next_to_start(transfers: Iterable[Transfer], now: float) -> tuple[list[Trans
         elif transfer.busy(now):
             under_way[transfer.urgency] += _share(transfer)
     starting = list[Transfer]()
+    behind = False
     for transfer in sorted(waiting, key=lambda transfer: transfer.turn):
-        ahead = sum(share for urgency, share in under_way.items() if urgency <= transfer.urgency)
-        if ahead + _share(transfer) > _ROOM:
-            break  # small ones behind a large one would take each bit of room before it is enough for the large one
-        under_way[transfer.urgency] += _share(transfer)
-        starting.append(transfer)
+        if not behind:
+            ahead = sum(share for urgency, share in under_way.items() if urgency <= transfer.urgency)
+            # small ones behind a large one would take each bit of room before it is enough for the large one
+            behind = ahead + _share(transfer) > _ROOM
+        transfer.queued = behind
+        if not behind:
+            under_way[transfer.urgency] += _share(transfer)
+            starting.append(transfer)
     starting += proven
     return starting[:MAX_STARTS_AT_ONCE], len(starting) > MAX_STARTS_AT_ONCE
 

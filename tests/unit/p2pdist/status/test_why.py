@@ -28,7 +28,8 @@ ALONE = Circumstances()
 NOT_THE_DISK = TransferFault(TransferFaultKind.ENGINE, "The disk is not at fault: the kind decides, not the words.")
 SITUATIONS = [
     (WhyReason.HERE, file("verified"), ALONE),
-    (WhyReason.QUEUED, file("waiting"), ALONE),
+    (WhyReason.QUEUED, file("waiting", queued=True), ALONE),
+    (WhyReason.CHECKING, file("waiting"), ALONE),
     (WhyReason.CHECKING, file("checking"), ALONE),
     (WhyReason.VERIFYING, file("verifying"), ALONE),
     (WhyReason.FAILED, failed(errno.EIO), ALONE),

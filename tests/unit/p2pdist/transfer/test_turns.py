@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.messages import PatchState
+from p2pdist.status.reasons import WhyReason
+from p2pdist.status.why import Circumstances, why
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.transfer.turns import (
     MAX_LARGE_AT_A_TIME,
@@ -15,7 +17,7 @@ from p2pdist.transfer.turns import (
     SMALL_BYTES,
     next_to_start,
 )
-from tests.helpers.patch_views import transfer
+from tests.helpers.patch_views import transfer, view_of_file
 
 SMALL, LARGE = SMALL_BYTES, SMALL_BYTES + 1
 
@@ -98,3 +100,22 @@ def test_what_an_earlier_run_has_proven_needs_no_room_and_comes_after_what_is_mi
     started = run([*proven, missing])
     assert started[0] is missing
     assert len(started) == 201
+
+
+def test_only_what_waits_for_others_is_said_to_do_so() -> None:
+    waiting = [sized(n, LARGE) for n in range(MAX_LARGE_AT_A_TIME + 2)]
+    run(waiting)
+    assert [each.queued for each in waiting] == [False] * MAX_LARGE_AT_A_TIME + [True] * 2
+    reasons = [why(view_of_file(each), Circumstances()) for each in waiting[-2:]]
+    assert reasons == [WhyReason.QUEUED] * 2
+    waiting[0].state = "verified"
+    next_to_start(waiting, 0.0)
+    assert [each.queued for each in waiting[-2:]] == [False, True], "there is room for one"
+
+
+def test_the_only_patch_waits_for_no_other() -> None:
+    alone = sized(1, LARGE)
+    for _look in range(2):  # before the first step, and while it begins
+        assert why(view_of_file(alone), Circumstances()) is WhyReason.CHECKING
+        next_to_start([alone], 0.0)
+    assert why(view_of_file(alone), Circumstances()) is WhyReason.CHECKING
