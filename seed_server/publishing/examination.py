@@ -3,11 +3,12 @@
 It looks at the recipe, at its files and into them, and tells everything at once: all errors, and all warnings.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from bandwidth.profiles.toml_lines import KeyPath
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
@@ -22,7 +23,7 @@ from p2pdist.shared.manifest.recipe import (
 from p2pdist.shared.server_extra import of_server_extra
 from seed_server.publishing.archive_contents import wanted_hashes
 from seed_server.publishing.contents import Contents, InspectionError
-from seed_server.publishing.findings import Finding, WrittenRecipe, top_key, unplaced
+from seed_server.publishing.findings import Finding, WrittenRecipe, top_key, top_keys, unplaced
 from seed_server.publishing.inspect_archive import inspect_archive
 from seed_server.publishing.inspect_rpm import inspect_rpm
 from seed_server.publishing.inspect_script import inspect_script
@@ -69,11 +70,11 @@ class Examined:
         return [finding for finding in self.findings if finding.level == "error"]
 
     def beside(self, published: Iterable[Manifest], rollouts: Rollouts, order: PublicationOrder) -> "Examined":
-        """Return the same, with why it cannot follow what is published; nothing more where it has errors already."""
+        """Return the same, with why it cannot follow what is published, as far as what is right of it says."""
         recipe = self.publication.recipe
-        if self.errors or not (recipe.patch_id and recipe.version):
+        if not (recipe.patch_id and recipe.version):
             return self
-        problems = problems_beside(recipe, published, rollouts, order)
+        problems = problems_beside(recipe, published, rollouts, order, wrong=top_keys(self.errors))
         found = tuple(_finding(problem, self.publication, recipe) for problem in problems)
         return replace(self, findings=(*found, *self.findings))
 
@@ -108,17 +109,26 @@ def examine(publication: Publication, now: float, *, whole: bool = True) -> Exam
     found += [problem for problem in content_problems(recipe, looked) if problem.where not in wrong]
     if whole:
         found += _missing(recipe, {finding.where.partition(",")[0] for finding in type_errors})
-    if not type_errors and all(problem.level == "warning" for problem in found):
-        found += [
-            RecipeProblem(doubt.where, doubt.text, level="warning")
-            for doubt in recipe_doubts(recipe, now)
-            if not whole or doubt.where not in ("patch_id", "version", "payload")
-        ]
+    found += [
+        RecipeProblem(doubt.where, doubt.text, level="warning")
+        for doubt in recipe_doubts(recipe, now, _reading(publication, looks))
+        if not whole or doubt.where not in ("patch_id", "version", "payload")
+    ]
     findings = type_errors + [_finding(problem, publication, recipe) for problem in _once(found)]
     findings.sort(key=lambda finding: (finding.level != "error", finding.line or 0, finding.column or 0))
     filled_in = Publication(recipe, publication.folder, written, publication.overridden)
     states = tuple(look.state for look in looks)
     return Examined(filled_in, tuple(findings), tuple(looked.contents), states)
+
+
+def _reading(publication: Publication, looks: "Sequence[_Look]") -> Callable[..., bool]:
+    """Return what says whether the recipe has at a path what its file says, and whether a payload could be read."""
+    written = publication.written
+    unread: set[KeyPath] = {
+        ("payload", number) for number, look in enumerate(looks) if look.problems and not look.contents
+    }
+    unread |= set() if written is None else written.unread(publication.overridden)
+    return lambda *path: not any(path[: len(one)] == one[: len(path)] for one in unread)
 
 
 def _once(found: Sequence[RecipeProblem]) -> list[RecipeProblem]:

@@ -1,10 +1,11 @@
 """What is wrong with a patch before it is published, or doubtful, and where that stands in its recipe. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from bandwidth.profiles.toml_document import TomlDocument
 from bandwidth.profiles.toml_lines import KeyPath
+from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.toml_config import TomlProblem, path_of_place
 from seed_server.publishing.recipe import Level, Recipe, RecipeProblem, pointed
 
@@ -52,6 +53,18 @@ class WrittenRecipe:
             if not problem.path or problem.path[0] not in overridden
         ]
 
+    def unread(self, overridden: Collection[str] = ()) -> set[KeyPath]:
+        """Return what the file may say, and `recipe` does not: that it is missing there is no reason for a warning."""
+        found: set[KeyPath] = set()
+        for key, *inner in (problem.path for problem in self.problems if problem.path):
+            if key not in Recipe.__struct_fields__:  # any other may have been meant
+                found |= {(name,) for name in Recipe.__struct_fields__ if name not in self.document.values}
+            elif key == "schedule" and inner and inner[0] in ScheduleRules.__struct_fields__:
+                found.add((key, inner[0]))
+            else:
+                found.add((key,))
+        return {path for path in found if path[0] not in overridden}
+
     def placed(self, problem: RecipeProblem) -> Finding:
         """Return a problem with its place in the file."""
         path = _path_of(problem.where)
@@ -78,9 +91,14 @@ def unplaced(problem: RecipeProblem, expression: str) -> Finding:
     return Finding(problem.level, problem.where, problem.text, excerpt=excerpt)
 
 
-def top_key(problem: RecipeProblem) -> str:
-    """Return the key of the recipe's top in which the problem is."""
+def top_key(problem: RecipeProblem | Finding) -> str:
+    """Return the key of the recipe's top in which the problem is; empty: none."""
     return str(_path_of(problem.where)[0])
+
+
+def top_keys(problems: Iterable[RecipeProblem | Finding]) -> set[str]:
+    """Return the keys of the recipe's top in which there are ``problems``."""
+    return {top_key(problem) for problem in problems}
 
 
 def _path_of(where: str) -> KeyPath:

@@ -20,7 +20,7 @@ from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
-from seed_server.publishing.recipe import Recipe, RecipeProblem, manifest_of
+from seed_server.publishing.recipe import RELATIONS, Recipe, RecipeProblem, manifest_of
 from seed_server.signing.offers import next_sequence
 
 SMALLEST_PIECE_BYTES = 256 << 10  # smaller pieces help a fast LAN by spreading sooner; below this, overhead wins
@@ -47,15 +47,26 @@ def choose_piece_length(length_bytes: int) -> int:
 
 
 def problems_beside(
-    recipe: Recipe, published: Iterable[Manifest], rollouts: Rollouts, order: PublicationOrder
+    recipe: Recipe,
+    published: Iterable[Manifest],
+    rollouts: Rollouts,
+    order: PublicationOrder,
+    *,
+    wrong: Collection[str] = (),
 ) -> list[RecipeProblem]:
-    """Return why this cannot follow what is published, as far as that can be said without its files' hashes."""
+    """Return why this cannot follow what is published, as far as that can be said without its files' hashes.
+
+    What rests on keys of the recipe's top that are ``wrong`` by themselves is not looked at.
+    """
     listed, found = list(published), []
-    checks: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("version", lambda: check_new_name(recipe, listed, rollouts, order)),
-        ("requires", lambda: check_relations_of(recipe, listed, rollouts)),
+    name = {"patch_id", "version"}
+    checks: tuple[tuple[str, set[str], Callable[[], None]], ...] = (
+        ("version", {*name, "downgrade"}, lambda: check_new_name(recipe, listed, rollouts, order)),
+        ("requires", {*name, *RELATIONS, "relations"}, lambda: check_relations_of(recipe, listed, rollouts)),
     )
-    for where, check in checks:
+    for where, needed, check in checks:
+        if not needed.isdisjoint(wrong):
+            continue
         try:
             check()
         except UserError as error:

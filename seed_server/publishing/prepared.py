@@ -48,7 +48,7 @@ def prepare(
     Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
-    examined = checked_publication(publication, clock.now())
+    examined = checked_publication(home, settings, publication, clock.now())
     recipe = examined.publication.recipe
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)

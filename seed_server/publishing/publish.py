@@ -78,7 +78,7 @@ def publish(
     the server found damaged. Raises `UserError`; then nothing is announced.
     """
     settings = load_settings(home)
-    examined = checked_publication(publication, clock.now())
+    examined = checked_publication(home, settings, publication, clock.now())
     publication = examined.publication
     with publish_lock(home).held(), Database.open(home.database) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
@@ -95,12 +95,17 @@ def publish(
         return Published(rows, repaired=False, examined=examined, same_bytes=tuple(same))
 
 
-def checked_publication(publication: Publication, now: float) -> Examined:
+def checked_publication(home: ServerHome, settings: ServerSettings, publication: Publication, now: float) -> Examined:
     """Return the publication with what its files say filled in: refusals come before a long copy.
 
-    Raises `UserError` (BAD_INPUT) with all that is wrong with it, as far as that needs no look at the server.
+    Raises `UserError`: BAD_INPUT with all that is wrong with it. Where nothing is but that it cannot follow what is
+    published, it may still repair that: `PublishingWork.check_new` says so under the lock.
     """
     examined = examine(publication, now)
+    if examined.errors:
+        repository = Repository.open(home, settings)
+        order = repository.publication_order()
+        examined = examined.beside(repository.manifests(), repository.current_rollouts(), order)
     examined.require()
     return examined
 

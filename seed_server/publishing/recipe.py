@@ -44,6 +44,7 @@ from p2pdist.shared.manifest.recipe_checks import RecipeError, check_install, ch
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.wire.codec import Record
 
+RELATIONS = ("requires", "supersedes", "conflicts")
 MAX_FILE_CHARS = 4_096  # as long as a path can be
 _SHOWN_CHARS = 100  # of an expression, around the place that is marked
 Level: TypeAlias = Literal["error", "warning"]
@@ -168,7 +169,7 @@ def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], 
     yield "cvss", lambda: _check_cvss(recipe.cvss)
     if recipe.applies_to:
         yield "applies_to", lambda: parse_expression(recipe.applies_to)
-    for kind in ("requires", "supersedes", "conflicts"):
+    for kind in RELATIONS:
         for number, relation in enumerate(getattr(recipe, kind), 1):
             yield f"{kind} {number}", lambda relation=relation: check_relation(relation)  # type: ignore[misc]
     yield "relations", lambda: _check_among_themselves(recipe)

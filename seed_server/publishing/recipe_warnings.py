@@ -1,6 +1,6 @@
-"""Warnings about a valid recipe that may not do what the operator meant. Pure."""
+"""Warnings about a recipe that may not do what the operator meant. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from p2pdist.shared.manifest.facts import ARCHES, PLATFORMS
@@ -11,6 +11,7 @@ from p2pdist.shared.manifest.recipe import (
     DebInstall,
     ExeInstall,
     FileCheck,
+    Install,
     PackageCheck,
     RpmInstall,
     ScriptInstall,
@@ -37,28 +38,32 @@ class Doubt:
     text: str
 
 
-def recipe_doubts(recipe: Recipe, now: float) -> list[Doubt]:
-    """Return the doubts about a recipe without problems. ``now`` is in seconds since 1970."""
+def recipe_doubts(recipe: Recipe, now: float, is_read: Callable[..., bool] = lambda *_path: True) -> list[Doubt]:
+    """Return the doubts about a recipe, which may have errors as well. ``now`` is in seconds since 1970.
+
+    ``is_read`` is given the path of a key, and says whether what ``recipe`` has there is what its file says.
+    """
     found = [
-        *_of_gaps(recipe),
+        *_of_gaps(recipe, is_read),
         *_of_variants(recipe),
-        *_of_installation(recipe),
+        *_of_installation(recipe, is_read),
         *_of_places(recipe),
-        *_of_checks(recipe),
+        *(_of_checks(recipe) if is_read("install") else ()),
         *_of_direction(recipe),
-        *schedule_doubts(recipe, now),
+        *schedule_doubts(recipe, now, is_read),
     ]
     return [Doubt(where, f"{where}: {text}") for where, text in found]
 
 
-def _of_gaps(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    if not recipe.patch_id:
-        yield "patch_id", "none; give it to publish with --patch-id"
-    if not recipe.version:
-        yield "version", "none; give it to publish with --version"
-    if not recipe.payload:
-        yield "payload", "none; give the file to publish"
-    if recipe.install is None:
+def _of_gaps(recipe: Recipe, is_read: Callable[..., bool]) -> Iterator[tuple[str, str]]:
+    for key, what in (
+        ("patch_id", "it to publish with --patch-id"),
+        ("version", "it to publish with --version"),
+        ("payload", "the file to publish"),
+    ):
+        if not getattr(recipe, key) and is_read(key):
+            yield key, f"none; give {what}"
+    if recipe.install is None and is_read("install"):
         useless = [name for name in ("detect", "applies_to") if getattr(recipe, name)]
         for name in useless:
             yield name, "nothing is installed, the file is only delivered; add install"
@@ -71,28 +76,40 @@ def _of_variants(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield f"payload {number}", f"few PCs call themselves {word!r}; the usual words are {', '.join(known)}"
 
 
-def _of_installation(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _of_installation(recipe: Recipe, is_read: Callable[..., bool]) -> Iterator[tuple[str, str]]:
     install = recipe.install
     if install is None:
         return
     kind = str(install.__struct_config__.tag)
-    if not recipe.applies_to and not all(payload.platform for payload in recipe.payload):
+    for_all = not recipe.applies_to and not all(payload.platform for payload in recipe.payload)
+    if for_all and is_read("applies_to"):
         yield "applies_to", f"none: every PC of the fleet would try this {kind}; say which ones"
+    if is_read("detect"):
+        yield from _of_own_detection(recipe, kind)
+    if recipe.health is None and is_read("health"):
+        yield "health", "none: what this breaks would not be noticed, nor rolled back"
+    if is_read("install"):
+        yield from _of_way_back(install)
+    for number, payload in enumerate(recipe.payload, 1):
+        suffixes = _SUFFIXES.get(kind, ()) if is_read("payload", number - 1) else ()
+        if suffixes and not payload.file_name.lower().endswith(suffixes):
+            yield f"payload {number}", f"{payload.file_name} does not look like {kind}: {', '.join(suffixes)}"
+
+
+def _of_own_detection(recipe: Recipe, kind: str) -> Iterator[tuple[str, str]]:
+    install = recipe.install
     ecosystem = {"deb": Ecosystem.DEB, "rpm": Ecosystem.RPM}.get(kind)
     known = isinstance(install, DebInstall | RpmInstall) and install.version  # the package's own, which is compared
     if ecosystem and not known and not recipe.detect and recipe.version and not _is_version(recipe.version, ecosystem):
         system = "Debian" if ecosystem is Ecosystem.DEB else "RPM"
         yield "detect", f"none, and {recipe.version!r} is no {system} version to be compared; add a package check"
-    if recipe.health is None:
-        yield "health", "none: what this breaks would not be noticed, nor rolled back"
+
+
+def _of_way_back(install: Install) -> Iterator[tuple[str, str]]:
     if isinstance(install, ScriptInstall) and install.rollback_arguments is None:
         yield "install", "this script cannot be rolled back; add rollback_arguments"
     if isinstance(install, ExeInstall) and install.uninstall is None:
         yield "install", "this program cannot be rolled back; add uninstall"
-    for number, payload in enumerate(recipe.payload, 1):
-        suffixes = _SUFFIXES.get(kind, ())
-        if suffixes and not payload.file_name.lower().endswith(suffixes):
-            yield f"payload {number}", f"{payload.file_name} does not look like {kind}: {', '.join(suffixes)}"
 
 
 def _of_places(recipe: Recipe) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Warnings about a recipe's times: what fits into none of its windows, and deadlines that are over or near. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from bandwidth.core.quantities import duration_in_words
@@ -18,17 +18,24 @@ _FURTHEST_ZONE = timedelta(hours=14)  # a time without an offset is over everywh
 _SOON = timedelta(days=1)  # most PCs meet no window until then
 
 
-def schedule_doubts(recipe: Recipe, now: float) -> Iterator[tuple[str, str]]:
-    """Return the doubts about ``recipe``'s schedule: the key, and the text. ``now`` is in seconds since 1970."""
+def schedule_doubts(
+    recipe: Recipe, now: float, is_read: Callable[..., bool] = lambda *_path: True
+) -> Iterator[tuple[str, str]]:
+    """Return the doubts about ``recipe``'s schedule: the key, and the text. ``now`` is in seconds since 1970.
+
+    ``is_read``: as in `recipe_doubts`. What is no time or window is an error of its own, and left out here.
+    """
     rules = recipe.schedule
     if rules.emergency and rules.windows:
         yield "schedule, windows", "an emergency waits for no window; leave one of the two out"
-    if rules.reboot == "window" and not rules.windows:
+    if rules.reboot == "window" and not rules.windows and is_read("schedule", "windows"):
         yield (
             "schedule, reboot",
             f"there is no window to restart in, so a PC restarts at once, {_words(RESTART_NOTICE)} after a notice",
         )
-    yield from _of_fitting(recipe)
+    needed = (("schedule", "emergency"), ("schedule", "deadline"), ("install",), ("health",))
+    if all(is_read(*path) for path in needed):
+        yield from _of_fitting(recipe)
     yield from _of_deadline(rules, datetime.fromtimestamp(now, UTC))
     not_before, deadline = _begin(rules.not_before), _end(rules.deadline)
     if not_before is not None and deadline is not None and not_before >= deadline:
@@ -39,7 +46,10 @@ def _of_fitting(recipe: Recipe) -> Iterator[tuple[str, str]]:
     rules = recipe.schedule
     if not rules.windows or rules.emergency:
         return
-    is_open = longest_opening([parse_window(text) for text in rules.windows])
+    try:
+        is_open = longest_opening([parse_window(text) for text in rules.windows])
+    except ValueError:
+        return
     needs = timedelta(0) if recipe.install is None else longest_installation(recipe.install, recipe.health)
     if needs + LATE_START > is_open:
         then = "PCs would never begin" if rules.deadline is None else "PCs would wait for the deadline"
@@ -69,7 +79,10 @@ def _of_deadline(rules: ScheduleRules, now: datetime) -> Iterator[tuple[str, str
 def _begin(text: str | None) -> datetime | None:
     if text is None:
         return None
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -20,7 +20,7 @@ from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Withdrawal
-from p2pdist.shared.manifest.recipe import ArchiveInstall, DebInstall, HealthCheck, UnitCheck
+from p2pdist.shared.manifest.recipe import ArchiveInstall, DebInstall, HealthCheck, ScheduleRules, UnitCheck
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.clock_trust import ClockTrust
 from seed_server.fleet import operations, queries
@@ -114,6 +114,18 @@ def test_an_older_version_after_a_newer_one_only_with_a_flag(server: Server, ins
         server.publish("1.9-2", packages.deb("acme", "1.9-2"), install=install)
     server.publish("1.9-2", packages.deb("acme", "1.9-2"), install=install, downgrade=True)
     assert server.states()["acme@1.9-2"] == "offered"
+
+
+def test_what_is_wrong_beside_the_published_is_told_together_with_what_is_wrong_in_the_recipe(server: Server) -> None:
+    server.publish("2.0")
+    with pytest.raises(UserError) as caught:
+        server.publish("1.0", cvss=11.0, requires=("nothing",), schedule=ScheduleRules(deadline="tomorrow"))
+    for words in ("from 0.0 to 10.0", "no date and time", "PCs would go back", "requires"):
+        assert words in caught.value.message
+    with pytest.raises(UserError) as caught:
+        server.publish("1/0", requires=("no/thing",))
+    assert "requires 1" in caught.value.message
+    assert "go back" not in caught.value.message, "what is no version cannot be compared"
 
 
 class Returned:

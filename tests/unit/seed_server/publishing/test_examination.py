@@ -105,3 +105,63 @@ def test_what_an_option_says_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     (finding,) = examine(given, NOW, whole=False).errors
     assert (finding.where, finding.line) == ("applies_to", None)
     assert finding.excerpt.startswith("    arch == 1")
+
+
+def test_warnings_do_not_wait_until_the_errors_are_mended(tmp_path: Path) -> None:
+    path = tmp_path / "acme.toml"
+    (tmp_path / "acme.deb").write_bytes(packages.deb())
+    path.write_text(
+        'patch_id = "acme"\nversion = "9.9"\nseverity = "hihg"\n[[payload]]\nfile = "acme.deb"\n'
+        '[install]\nkind = "deb"\npackage = "acmee"\n'
+        '[schedule]\nwindows = ["22:00-22:10"]\ndeadline = "2026-09-01"\nreboot = "nver"\nnot_before = "soon"\n'
+    )
+    by_lint = lint_recipe(path, NOW)
+    assert [error.where for error in by_lint.errors] == [
+        "version",
+        "severity",
+        "install (deb), package",
+        "schedule, reboot",
+        "schedule, not_before",
+    ]
+    assert {warning.where for warning in by_lint.warnings} == {
+        "applies_to",
+        "health",
+        "schedule, windows",
+        "schedule, deadline",
+    }
+    written = read_recipe(path)
+    assert set(by_lint.findings) == set(examine(Publication(written.recipe, tmp_path, written), NOW).findings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "silent", "told"),
+    [
+        ('healht = "x"', {"health", "applies_to"}, {"schedule, deadline"}),
+        ("health = 5", {"health"}, {"applies_to", "schedule, deadline"}),
+        ("applies_to = 5", {"applies_to"}, {"health"}),
+        ('schedule.emergency = "yes"', {"schedule, windows"}, {"schedule, deadline", "health"}),
+        ("install.timeout_secnds = 5", {"schedule, windows", "install"}, {"schedule, deadline", "health"}),
+        ('install.rollback_arguments = "x"', {"install"}, {"health"}),
+        ('schedule.windows = ["25:00-26:00"]', {"schedule, windows"}, {"schedule, deadline"}),
+        ('schedule.deadline = "tomorrow"', {"schedule, deadline"}, {"health"}),
+    ],
+)
+def test_what_cannot_be_read_is_not_said_to_be_missing(
+    tmp_path: Path, wrong: str, silent: set[str], told: set[str]
+) -> None:
+    lines = {
+        "install.kind": '"script"',
+        "install.interpreter": '"sh"',
+        "schedule.windows": '["22:00-22:10"]',
+        "schedule.deadline": '"2026-09-01"',
+    }
+    key, _, value = wrong.partition(" = ")
+    path = tmp_path / "acme.toml"
+    text = "".join(f"{name} = {said}\n" for name, said in ({**lines, key: value}).items())
+    (tmp_path / "a.sh").write_text("#!/bin/sh\ntrue\n")
+    path.write_text(f'patch_id = "acme"\nversion = "1"\npayload = [{{ file = "a.sh" }}]\n{text}')
+    examined = lint_recipe(path, NOW)
+    assert examined.errors
+    places = {warning.where for warning in examined.warnings}
+    assert places.isdisjoint(silent)
+    assert told <= places
