@@ -51,6 +51,15 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes % 60:02} m" if hours < 48 else f"{hours // 24} d"
 
 
+def age_text(seconds: float) -> str:
+    """Return an age with one unit, rounded down: ``"16 m"``, ``"3 h"``, or from two days on ``"3 d"``."""
+    minutes = int(max(0.0, seconds)) // 60
+    if minutes < 60:
+        return f"{minutes} m"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
+
+
 def duration_in_words(seconds: float) -> str:
     """Return a duration for a sentence, roughly: ``"90 minutes"``, ``"40 hours"``, ``"5 days"``."""
     hours = seconds / 3_600

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text, rate_text
+from bandwidth.core.quantities import age_text, bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist.shared.language import in_words, span, tr
@@ -27,7 +27,6 @@ LARGE_PACKETS_HINT = (
     "needed' through, or set the MTU."
 )
 SHARED_IDENTITIES_NOTE = "several PCs show one identity"
-_LINE_CELLS = 18  # 20 Mbit/s, learned
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 
 
@@ -80,7 +79,7 @@ def site_tables(
     table = FactTable()
     table.column(tr("site"), least=SITE_CELLS, folds=True)
     table.column(tr("rate"), right=True)
-    table.column(tr("line"), right=True, least=_LINE_CELLS, folds=True)
+    table.column(tr("line"), tr("learned"), right=True)
     table.column(tr("fetchers"), tr("yielded"), tr("÷ file"), right=True)
     table.sentences(tr("because"), tr("time under each reason"))
     for site in sites:
@@ -94,7 +93,8 @@ def site_tables(
         table.row(
             limit.site,
             Text(rate_text(limit.rate), style="green") if active else Text(tr("quiet"), style="dim"),
-            _line(limit, now),
+            tr("not known") if limit.capacity is None else rate_text(limit.capacity),
+            _learned(limit, now),
             tr("{number} of {all}", number=limit.fetchers, all=limit.endpoints),
             span(limit.yield_seconds),
             "–" if site.origin_ratio is None else f"{site.origin_ratio:.3f}",
@@ -124,16 +124,16 @@ def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
         yield Text(note, style="red")
 
 
-def _line(limit: SiteLimitRow, now: float) -> str:
+def _learned(limit: SiteLimitRow, now: float) -> str:
+    """Return when what the line carries was learned: in few cells, so that each site has one line of facts."""
     if limit.capacity is None:
-        return tr("not known")
-    line = rate_text(limit.capacity)
+        return "–"
     if limit.configured:
-        return line
-    age = None if limit.learned_at is None else now - limit.learned_at
-    if age is None or age < DATED_SECONDS:
-        return tr("{rate}, learned", rate=line)
-    return tr("{rate}, learned {duration} ago", rate=line, duration=span(age))
+        return tr("configured")
+    if limit.learned_at is None:  # recorded before that was kept
+        return tr("undated")
+    age = now - limit.learned_at
+    return tr("just now") if age < DATED_SECONDS else tr("{duration} ago", duration=in_words(age_text(age)))
 
 
 def _times(limit: SiteLimitRow) -> str:

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from bandwidth.core.quantities import age_text
 from p2pdist.commands.patch_commands import plan_view
 from p2pdist.commands.status_view import peers_view
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
 from p2pdist.local_api.install_answers import PlanAnswer, PlanPatch
-from p2pdist.shared.language import in_words, use
+from p2pdist.shared.language import in_words, span, tr, use
 from seed_server.commands.endpoints_view import endpoint_table
 from seed_server.commands.sites_view import site_tables
 from seed_server.commands.token_commands import token_table
@@ -101,6 +102,20 @@ def test_a_row_takes_few_lines_at_every_width(screen: Callable[[], RenderableTyp
     most = {columns: (len(shown(screen, columns)) - spoken) / rows for columns in WIDTHS}
     assert {columns: lines for columns, lines in most.items() if lines > 4} == {}
     assert max(cell_len(line) for columns in WIDTHS for line in shown(screen, columns) if columns == 80) <= 80
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("age", [5.0, 999.0, 86_399.0, 864_000.0])
+def test_a_site_has_one_line_of_facts_with_the_age_of_what_was_learned(language: str, age: float) -> None:
+    use(language)
+    limits = [replace(LIMIT, site=name) for name in (SITE, *FEW)]
+    lines = shown(lambda: site_tables(site_statuses(limits, [], {}), 1.0 + age, serving=True), 80)
+    learned = tr("just now") if age < 60 else tr("{duration} ago", duration=in_words(age_text(age)))
+    facts = [line for line in lines if "20 Mbit/s" in line]
+    assert len(facts) == 4
+    assert all(f" {learned} " in line and span(12_000.0) in line for line in facts), (
+        "none of it goes on in another line"
+    )
 
 
 @pytest.mark.parametrize(

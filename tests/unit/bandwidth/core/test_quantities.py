@@ -4,6 +4,7 @@ import pytest
 
 from bandwidth.core.quantities import (
     QuantityError,
+    age_text,
     bytes_text,
     clock_text,
     duration_in_words,
@@ -60,6 +61,14 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 )
 def test_durations_in_a_sentence_are_rough(seconds: float, words: str) -> None:
     assert duration_in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 m"), (999.9, "16 m"), (3_599, "59 m"), (3_600, "1 h"), (172_799, "47 h"), (172_800, "2 d")],
+)
+def test_an_age_has_one_unit(seconds: float, text: str) -> None:
+    assert age_text(seconds) == text
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1_800), ("4h", 14_400), ("7d", 604_800)])
