@@ -19,7 +19,6 @@ from p2pdist.commands.limiter_view import line_view
 from p2pdist.commands.options import (
     anew_options,
     check_enrolled,
-    check_patch,
     home_option,
     pinned_root,
     root_pin_option,
@@ -44,7 +43,7 @@ from p2pdist.shared.console import (
     with_language,
 )
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, parse_ip_address
+from p2pdist.shared.identifiers import InvalidIdentifierError, PatchRef, given_name, parse_ip_address
 from p2pdist.shared.language import tr
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
@@ -250,7 +249,7 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist why KB5031455
     """
-    check_patch(patch)
+    given_name(PatchRef.named, patch)
     check_enrolled(home)
     answer = asked_for(trio.run(ask_daemon, home.socket, WHY), patch, WhyReason.NOT_ROLLED_OUT)
     if as_json:

@@ -10,7 +10,6 @@ import click
 
 from p2pdist.settings import EndpointHome, default_home, load_settings
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, check_relation
 from p2pdist.shared.private_directory import check_home_name
 
 
@@ -64,14 +63,6 @@ def pinned_root(home: EndpointHome, given: str) -> bytes | None:
             FaultKind.BAD_INPUT,
         )
     return bytes.fromhex(text) if text else None
-
-
-def check_patch(named: str) -> None:
-    """Raise `UserError` (BAD_INPUT) for what cannot be a patch's id or ID@VERSION."""
-    try:
-        check_relation(named)
-    except InvalidIdentifierError as error:
-        raise UserError(str(error), FaultKind.BAD_INPUT) from error
 
 
 def check_enrolled(home: EndpointHome) -> None:

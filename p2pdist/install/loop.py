@@ -29,12 +29,12 @@ from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.names import NameChange
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
-PAUSE_SECONDS_PER_PATCH = 0.002  # between two looks, which are at all patches: one for the files of that time together
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
 SETTLED_PLAN_KEPT_SECONDS = 60.0  # … and one in which nothing is left to be done has none
 
@@ -126,7 +126,7 @@ class Installs:
             self._wake = trio.Event()
             wait = await self.step()
             with trio.move_on_after(wait):
-                await trio.sleep(PAUSE_SECONDS_PER_PATCH * len(self._candidates()))
+                await trio.sleep(look_pause_seconds(len(self._candidates())))
                 await self._wake.wait()
 
     def plan(self) -> list[PlanRow]:

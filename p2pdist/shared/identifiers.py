@@ -9,7 +9,12 @@ import base64
 import hashlib
 import ipaddress
 import re
-from typing import NamedTuple, NewType
+from collections.abc import Callable
+from typing import NamedTuple, NewType, TypeVar
+
+from p2pdist.shared.errors import FaultKind, UserError
+
+T = TypeVar("T")
 
 EndpointId = NewType("EndpointId", str)
 """Base32 (lower case, no padding) of the first 16 bytes of SHA-256 of the endpoint's public key."""
@@ -41,6 +46,14 @@ _ENDPOINT_ID = re.compile(rf"[a-z2-7]{{{ENDPOINT_ID_CHARS}}}\Z")
 
 class InvalidIdentifierError(ValueError):
     """A name from outside does not have the form that its kind of name requires."""
+
+
+def given_name(parse: Callable[[str], T], text: str) -> T:
+    """Return what ``parse``, of this module, makes of a name that a person gave. Raises `UserError` (BAD_INPUT)."""
+    try:
+        return parse(text)
+    except InvalidIdentifierError as error:
+        raise UserError(str(error), FaultKind.BAD_INPUT) from error
 
 
 def _patch_name(text: str, kind: str) -> str:
@@ -78,6 +91,12 @@ class PatchRef(NamedTuple):
         """Return the patch that ``text`` (ID@VERSION) names, or raise `InvalidIdentifierError`."""
         patch_id, _, version = text.partition("@")
         return cls(parse_patch_id(patch_id), parse_patch_version(version))
+
+    @classmethod
+    def named(cls, text: str) -> "PatchRef":
+        """Return what ID or ID@VERSION names; without a version, that is empty. Raises `InvalidIdentifierError`."""
+        check_relation(text)
+        return cls.of_relation(text)
 
     @classmethod
     def of_relation(cls, relation: str) -> "PatchRef":

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, MAX_TEXT_CHARS, PatchReport, Report
 from p2pdist.status.projections import patch_report
 from p2pdist.status.view import PatchView
 
 REPORT_SECONDS = 2.0  # between reports in which only counters have changed; a new state is reported at once
-LOOK_SECONDS_PER_PATCH = 0.002  # between two looks: each is at all patches, and would else cost more than what it finds
 
 
 class Reports:
@@ -30,7 +30,7 @@ class Reports:
 
     def wait_seconds(self, now: float) -> float:
         """Return how long the next `news` shall wait: not at all where there are few patches, or none is told yet."""
-        return max(0.0, self._looked_at + LOOK_SECONDS_PER_PATCH * len(self._known) - now)
+        return max(0.0, self._looked_at + look_pause_seconds(len(self._known)) - now)
 
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
         """Return what the server does not know yet, and remember it as told; ``now``: seconds on any steady clock."""

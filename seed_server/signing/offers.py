@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, PatchRef, check_relation
+from p2pdist.shared.identifiers import PatchRef, given_name
 from p2pdist.shared.manifest.documents import (
     MAX_REASON_CHARS,
     MAX_ROLLOUT_ENTRIES,
@@ -48,11 +48,7 @@ def next_sequence(rollouts: Rollouts) -> int:
 
 def parse_named(text: str) -> PatchRef:
     """Return what PATCH or PATCH@VERSION names; without a version, that is empty. Raises `UserError` (BAD_INPUT)."""
-    try:
-        check_relation(text)
-    except InvalidIdentifierError as error:
-        raise _bad(str(error)) from error
-    return PatchRef.of_relation(text)
+    return given_name(PatchRef.named, text)
 
 
 def checked_reason(text: str) -> str:

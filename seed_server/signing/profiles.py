@@ -8,7 +8,7 @@ from bandwidth.profiles.parse import ProfileError, parse_profile
 from bandwidth.profiles.values import nearest
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
+from p2pdist.shared.identifiers import SiteName, given_name, parse_site_name
 from p2pdist.shared.manifest.site_profile import (
     MAX_PROFILE_BYTES,
     SiteProfile,
@@ -58,7 +58,4 @@ def parsed_profiles(targets: Mapping[str, bytes]) -> dict[SiteName, Profile]:
 
 def checked_site(text: str) -> SiteName:
     """Return a site's name. Raises `UserError` (BAD_INPUT)."""
-    try:
-        return parse_site_name(text)
-    except InvalidIdentifierError as error:
-        raise UserError(str(error), FaultKind.BAD_INPUT) from error
+    return given_name(parse_site_name, text)

@@ -7,7 +7,7 @@ import msgspec
 
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import InvalidIdentifierError, parse_template_name
+from p2pdist.shared.identifiers import given_name, parse_template_name
 from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.recipe_checks import RecipeError
 from p2pdist.shared.manifest.template import (
@@ -78,7 +78,4 @@ def template_names(repository: Repository) -> frozenset[str]:
 
 def checked_name(name: str) -> str:
     """Return a template's name. Raises `UserError` (BAD_INPUT)."""
-    try:
-        return parse_template_name(name)
-    except InvalidIdentifierError as error:
-        raise UserError(str(error), FaultKind.BAD_INPUT) from error
+    return given_name(parse_template_name, name)

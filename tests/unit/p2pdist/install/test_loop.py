@@ -15,7 +15,6 @@ from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, Life
 from p2pdist.install.loop import (
     DETECT_AGAIN_SECONDS,
     LONGEST_WAIT_SECONDS,
-    PAUSE_SECONDS_PER_PATCH,
     PLAN_KEPT_SECONDS,
     DaemonHooks,
     Installs,
@@ -32,6 +31,7 @@ from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.manifest.documents import Manifest, Payload, Withdrawal
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
@@ -562,7 +562,7 @@ async def test_files_that_come_one_after_the_other_are_looked_at_together(
         assert len(looks) == 1, "nothing has come"
         for _ in range(20):
             pc.installs.wake()
-            await trio.sleep(100 * PAUSE_SECONDS_PER_PATCH / 10)
+            await trio.sleep(look_pause_seconds(100) / 10)
         assert len(looks) in (3, 4), "at once, and then as often as so many patches may be looked at"
         await trio.sleep(1.0)
         last = len(looks)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.shared import identifiers
-from p2pdist.shared.identifiers import InvalidIdentifierError
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import InvalidIdentifierError, PatchRef
 
 PARSERS: list[Callable[[str], str]] = [
     identifiers.parse_patch_id,
@@ -100,3 +101,15 @@ def test_an_endpoint_id_is_a_valid_name_of_its_key_alone(first: bytes, second: b
     names = {identifiers.endpoint_id_of_public_key(key) for key in (first, second)}
     assert len(names) == len({first, second})
     assert all(identifiers.parse_endpoint_id(name) == name for name in names)
+
+
+@pytest.mark.parametrize(("text", "version"), [("acme", ""), ("acme@2.1", "2.1")])
+def test_a_person_names_a_patch_with_or_without_its_version(text: str, version: str) -> None:
+    assert identifiers.given_name(PatchRef.named, text) == PatchRef("acme", version)
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "acme@", "acme@1/2"])
+def test_a_wrong_name_is_the_fault_of_who_gave_it(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        identifiers.given_name(PatchRef.named, text)
+    assert caught.value.kind is FaultKind.BAD_INPUT

@@ -3,9 +3,10 @@
 import pytest
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint, encode_message
-from p2pdist.status.reports import LOOK_SECONDS_PER_PATCH, REPORT_SECONDS, Reports
+from p2pdist.status.reports import REPORT_SECONDS, Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import file, plan_row, transfer, view_of_file
@@ -67,7 +68,7 @@ def test_many_patches_are_looked_at_less_often_and_a_new_server_waits_for_nothin
     assert reports.wait_seconds(AT) == 0.0
     reports.news([PatchView(REF, fetching(0.1))], AT)
     assert reports.wait_seconds(AT) < 0.01, "few wait for less than the shortest step"
-    many, wait = [PatchView(PatchRef("acme", str(n)), fetching(0.1)) for n in range(500)], 500 * LOOK_SECONDS_PER_PATCH
+    many, wait = [PatchView(PatchRef("acme", str(n)), fetching(0.1)) for n in range(500)], look_pause_seconds(500)
     for began in (AT + 10.0, AT + 20.0):
         reports.news(many, began)
         assert reports.wait_seconds(began) == pytest.approx(wait), "also after a look that has found nothing"
