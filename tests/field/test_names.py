@@ -11,13 +11,18 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import (
     FILE_NAME_MAX_BYTES,
     InvalidIdentifierError,
+    PatchRef,
     parse_file_name,
     parse_patch_id,
     parse_patch_version,
 )
+from p2pdist.shared.manifest.documents import Rollouts
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED
 from p2pdist.shared.private_directory import check_home_name
 from seed_server.commands.main import seed_server
+from seed_server.publishing.plan import check_new_name
 from seed_server.publishing.recipe import Recipe, recipe_problems
+from tests.helpers.patch_views import manifest, payload
 
 JAPANESE = "更"  # three bytes in UTF-8
 
@@ -97,3 +102,10 @@ def test_every_command_refuses_such_a_home(command: click.Group) -> None:
         assert option.callback is not None
         with pytest.raises(UserError, match="not UTF-8"):
             option.callback(click.Context(command), option, Path("/home/caf\udce9"))
+
+
+@pytest.mark.parametrize(("patch_id", "version"), [("Acme", "2"), ("acme", "1.0B")])
+def test_names_that_differ_by_case_alone_are_one_folder_on_some_pcs(patch_id: str, version: str) -> None:
+    published = [manifest(PatchRef("acme", "1.0b"), payload())]
+    with pytest.raises(UserError, match="differs by capitals alone from"):
+        check_new_name(Recipe(patch_id=patch_id, version=version), published, Rollouts(1, []), NOTHING_PUBLISHED)
