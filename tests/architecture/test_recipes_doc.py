@@ -89,5 +89,5 @@ def test_the_table_of_checks_has_texts_that_are_checks() -> None:
 def test_the_marked_expression_is_what_lint_says(tmp_path: Path) -> None:
     expression = 'os.family == "debian" and os.build == "19045"'
     (tmp_path / "acme.toml").write_text(f"patch_id = 'acme'\nversion = '1'\napplies_to = '{expression}'\n")
-    (finding,) = lint_recipe(tmp_path / "acme.toml", NOW).findings
+    (finding,) = lint_recipe(tmp_path / "acme.toml", NOW).errors
     assert f"```\n{finding.as_text('acme.toml')}\n```" in DOC
