@@ -15,7 +15,7 @@ from p2pdist.commands.main import p2pdist
 from p2pdist.commands.status_view import status_view
 from p2pdist.install.installer import Installer
 from p2pdist.shared.console import ExitCode, run_command_line
-from p2pdist.shared.language import in_words
+from p2pdist.shared.language import in_words, span
 from p2pdist.status.reasons import WhyReason
 from p2pdist.status.why import Circumstances, detail_of
 from seed_server.commands.texts import counted
@@ -36,6 +36,10 @@ def test_an_error_is_a_document_where_one_was_asked_for(
 
 def test_one_of_something_is_not_several() -> None:
     assert [in_words(counted(number, "piece")) for number in (1, 2)] == ["1 piece", "2 pieces"]
+
+
+def test_an_old_age_is_in_days() -> None:
+    assert span(9_600 * 3_600.0) == "400 d"
 
 
 def test_a_pc_shows_the_title_of_a_patch() -> None:
