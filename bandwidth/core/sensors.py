@@ -234,7 +234,7 @@ class Sensors:
             # a smoothed round trip lags: after a pause it still includes the spacing at the pause's slow rate
             slowest = min(delivered, self._own_recent.rate)
             spacing = sample.data_sockets * ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
-            data = max(0.0, sample.data_rtt_seconds - data_base - spacing)
+            data = max(0.0, sample.data_rtt_seconds - sample.data_late_seconds - data_base - spacing)
         if pings is None:
             return data, data or 0.0, 0.0
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES

@@ -40,6 +40,8 @@ class Sample:
     """Smoothed minus least round trip of business sockets, where one is seen."""
     data_rtt_settled: bool = True
     """False: ``data_rtt_seconds`` still remembers a time in which that socket hardly sent."""
+    data_late_seconds: float = 0.0
+    """So much of ``data_rtt_seconds`` was waited for receivers that read late: acknowledgements wait for that."""
     data_sockets: int = 1
     """How many of our sockets share what is delivered: each is acknowledged the more rarely."""
     sent_bytes: int | None = None

@@ -58,6 +58,7 @@ class StampedStream(trio.abc.HalfCloseableStream):
             if error.errno in _CLOSED:
                 raise trio.ClosedResourceError("this socket was already closed") from None
             raise trio.BrokenResourceError(f"socket connection broken: {error}") from error
+        self._arrived_at = None
         for level, kind, stamp in extra:
             if (level, kind, len(stamp)) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS, _TIMESPEC.size):
                 seconds, nanoseconds = _TIMESPEC.unpack(stamp)

@@ -63,14 +63,20 @@ class Places:
                 parse_file_name(place.file_name)
             except InvalidIdentifierError:
                 continue
-            if self._may_be_at(place):
+            if not self._nothing_at(place):
                 change = await files.remove_verified(self._path(place))
                 changes += [] if change is None else [change]
         return changes
 
-    def _may_be_at(self, place: Place) -> bool:
-        """Whether there is anything: of a patch that begins there is nothing, and a thread costs more than a look."""
-        return self._path(place).parent.exists()
+    def _nothing_at(self, place: Place) -> bool:
+        """Whether there is not even the patch's directory, as of one that begins: a thread costs more than a look."""
+        try:
+            self._path(place).parent.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # whoever tries to remove it logs what is wrong
+        return False
 
     def _path(self, place: Place) -> Path:
         return self._directory / place.patch_id / place.version / place.file_name

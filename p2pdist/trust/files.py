@@ -77,9 +77,15 @@ class TrustFiles:
             return data
         return None
 
-    def has_document(self, sha256: str) -> bool:
-        """Whether there is a stored document with this hash; `document` may still find it damaged."""
-        return (self._documents / sha256).is_file()
+    def has_document(self, sha256: str, size_bytes: int) -> bool:
+        """Whether there is a stored document with this hash and size; `document` may still find it damaged.
+
+        What a power cut damages is usually empty.
+        """
+        try:
+            return (self._documents / sha256).stat().st_size == size_bytes
+        except OSError:
+            return False
 
     def keep_document(self, sha256: str, data: bytes, *, lasting: bool = True) -> None:
         """Store a document whose hash has been checked. Raises `OSError`.

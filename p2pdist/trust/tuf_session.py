@@ -127,7 +127,7 @@ class TufSession:
             self._expected.add(target)
             info = self._client.get_targetinfo(target)
             sha256 = info.hashes.get("sha256", "") if info else ""
-            if info and not self._files.has_document(sha256):
+            if info and not self._files.has_document(sha256, info.length):
                 places.append(self._client.place(info, sha256))
         self._fetcher.expect(places)
 

@@ -1,13 +1,23 @@
 """Pings that are on their way to one endpoint, and what their echoes tell. Pure."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from typing import NamedTuple
 
-from bandwidth.core.rolling import RollingMax
 from p2pdist.shared.wire.pings import PING_NUMBERS, Echo
 
 MAX_OUTSTANDING = 128  # six seconds of them at 20 a second: an older echo says nothing about the line now
-SENT_LATE_SECONDS = 0.002  # less is usual; then the round trip before, of which that is known, counts if it is less
-READ_LATE_SECONDS = 0.5  # a PC's processor is busy in spells: for so long after it has read late
+SENT_LATE_LEAST_SECONDS = 0.002  # less is usual; after more, the round trip before says more than the newest one
+READ_LATE_WINDOW_SECONDS = 0.5  # as far back as our data's smoothed round trip remembers, at usual rates
+MAX_READ = 32  # as many echoes as come in that time, and more
+
+
+class RoundTrip(NamedTuple):
+    """One ping."""
+
+    seconds: float
+    """As the server has measured it."""
+    late_seconds: float = 0.0
+    """So much of it, as the PC says, was its own lateness."""
 
 
 class PingLog:
@@ -17,11 +27,11 @@ class PingLog:
         self._next = 0
         self._total = 0
         self._sent: OrderedDict[int, float] = OrderedDict()
-        self._newest: float | None = None
+        self._newest: RoundTrip | None = None
+        self._before: RoundTrip | None = None
+        """The last one, of which it is not known yet how late its echo was sent."""
         self._least = float("inf")
-        self._before = float("inf")
-        """The last round trip, without the time for which the PC had not read the ping."""
-        self._read_late = RollingMax()
+        self._read_late: deque[tuple[float, float]] = deque(maxlen=MAX_READ)
         self.echoes = 0
         """All so far."""
 
@@ -42,31 +52,35 @@ class PingLog:
     def echoed(self, echo: Echo, now: float) -> bool:
         """Record an echo; return False for a ping that was never sent. A repeated or very late echo is ignored.
 
-        How late the PC was, as it says, explains no more than what the round trip is longer than the shortest one ever
-        was without such a word: so a false one makes no line look shorter than it is.
+        How late the PC was, as it says, explains no more than what the round trip is longer than its shortest one: so a
+        false word makes no line look shorter than it is.
         """
+        before, self._before = self._before, None
         sent_at = self._sent.pop(echo.number, None)
         if sent_at is None:
             return 0 < (self._next - echo.number) % PING_NUMBERS <= self._total
         # echoes come in order: an earlier ping without an echo is lost
         while self._sent and next(iter(self._sent.values())) < sent_at:
             self._sent.popitem(last=False)
-        whole = max(0.0, now - sent_at)
-        self._least = min(self._least, whole)
-        self._newest = max(self._least, whole - echo.read_late_seconds)
-        if echo.last_sent_late_seconds >= SENT_LATE_SECONDS:
-            self._newest = min(self._newest, max(self._least, self._before - echo.last_sent_late_seconds))
-        self._before = whole - echo.read_late_seconds
-        self._read_late.add(now, echo.read_late_seconds)
+        self._before = RoundTrip(max(0.0, now - sent_at), echo.read_late_seconds)
+        self._least = min(self._least, self._before.seconds)
+        known = [self._before]
+        if before is not None and echo.last_sent_late_seconds >= SENT_LATE_LEAST_SECONDS:
+            known.append(RoundTrip(before.seconds, before.late_seconds + echo.last_sent_late_seconds))
+        self._newest = min(map(self._believed, known), key=lambda each: each.seconds - each.late_seconds)
+        self._read_late.append((now, echo.read_late_seconds))
         self.echoes += 1
         return True
 
-    def read_late_seconds(self, now: float) -> float:
-        """Return how late the PC, as it says, has read what had arrived: at most, lately."""
-        self._read_late.expire(now - READ_LATE_SECONDS)
-        return self._read_late.largest
+    def _believed(self, said: RoundTrip) -> RoundTrip:
+        return RoundTrip(said.seconds, min(said.late_seconds, max(0.0, said.seconds - self._least)))
 
-    def newest_round_trip(self) -> float | None:
+    def read_late_seconds(self, now: float) -> float:
+        """Return how late the PC, as it says, has read what had arrived, on average lately."""
+        lately = [late for at, late in self._read_late if 0 <= now - at < READ_LATE_WINDOW_SECONDS]
+        return sum(lately) / len(lately) if lately else 0.0
+
+    def newest_round_trip(self) -> RoundTrip | None:
         """Return the newest round trip since the last call, or None."""
         newest, self._newest = self._newest, None
         return newest

@@ -31,6 +31,7 @@ class DataRoundTrips:
     def begin(self) -> None:
         """Begin a new sample."""
         self._fresh: list[float] = []  # queueing delays
+        self._late: list[float] = []  # of the same sockets
         self._any_settled = False
         self.guard_seconds: float | None = None
         """What our data wait at most in the queue of everybody; None: not measured."""
@@ -57,7 +58,8 @@ class DataRoundTrips:
             return
         queue = max(0.0, look.rtt_seconds - look.least_rtt_seconds)
         if new_bytes:
-            self._fresh.append(max(0.0, queue - min(read_late, ACK_DELAYED_SECONDS)))
+            self._fresh.append(queue)
+            self._late.append(min(read_late, ACK_DELAYED_SECONDS))
             self._any_settled |= flowing >= SETTLED_SEGMENTS
         if elapsed and new_bytes >= FRESH_SEGMENTS * look.segment_bytes:
             bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new_bytes + GUARD_SECONDS
@@ -69,6 +71,11 @@ class DataRoundTrips:
         if self._fresh:
             self._last = self._least + min(self._fresh)
         return self._last
+
+    @property
+    def late_seconds(self) -> float:
+        """So much of it, as the PCs say, is their own lateness: the least, so that no single PC's word takes more."""
+        return min(self._late, default=0.0)
 
     @property
     def settled(self) -> bool:

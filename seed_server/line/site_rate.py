@@ -11,7 +11,6 @@ from bandwidth.core.allocator import share_max_min
 from bandwidth.core.controller import Controller
 from bandwidth.core.decision import FIRST_RATE, NORMAL_THRESHOLD_SECONDS, ControllerSettings
 from bandwidth.core.line_memory import LineMemory
-from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.sensors import LONGEST_GAP_SECONDS
 from bandwidth.core.signals import Sample, sample_seconds
 from bandwidth.core.states import Reason, State
@@ -21,7 +20,9 @@ from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.business_reports import BusinessReports
 from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
 from seed_server.line.path_packets import PathPackets
-from seed_server.line.site_sample import Key, LinkRate, LinkView, SiteSampler
+from seed_server.line.site_pings import NOBODY_LATE, Key
+from seed_server.line.site_sample import LinkRate, LinkView, SiteSampler
+from seed_server.line.site_times import SiteTimes
 
 HANDED_ON_SECONDS = 0.5  # without sending: one PC's turn is over and another one's begins, while the line is still full
 GAP_SAMPLES = 2.0  # times the usual interval between two decisions: nothing was sent meanwhile, or we stood still
@@ -84,43 +85,6 @@ class SiteDecision:
     """TCP payload rate of each link that sends, or whose turn is over and whose kernel still does; 0: it must not."""
     renew_windows: bool
     """The sockets' congestion windows still reflect crowded moments that are over: reset them."""
-
-
-class SiteTimes:
-    """Seconds in which the site was sent to, by what the decision was."""
-
-    def __init__(self, before: Mapping[str, float] | None = None, yielding_before: float = 0.0) -> None:
-        """``before``: seconds under each cause in earlier runs of the server; so many of them yielding."""
-        self._spent = ReasonSeconds[tuple[State, str]]()
-        self._before = dict(before or {})
-        self._yielding_before = yielding_before
-
-    def note(self, decision: SiteDecision, now: float) -> None:
-        """Take in that ``decision`` holds from ``now`` on."""
-        self._spent.note((decision.state, decision.cause), now)
-
-    def interrupt(self) -> None:
-        """Count nothing from the last decision to the next one: nothing was sent."""
-        self._spent.interrupt()
-
-    @property
-    def by_cause(self) -> dict[str, float]:
-        """Seconds under each cause that ever held."""
-        found = dict(self._before)
-        for (_, cause), seconds in self._spent.seconds().items():
-            found[cause] = found.get(cause, 0.0) + seconds
-        return found
-
-    @property
-    def yielding(self) -> float:
-        """Seconds in which the site yielded to business."""
-        spent = self._spent.seconds().items()
-        return self._yielding_before + sum(seconds for (state, _), seconds in spent if state is State.YIELD)
-
-    @property
-    def sending(self) -> float:
-        """Seconds in all."""
-        return sum(self.by_cause.values())
 
 
 class SiteRate:
@@ -278,10 +242,17 @@ class SiteRate:
         self.times.interrupt()
 
     def decide(
-        self, links: Mapping[Key, LinkView], pings: Mapping[Key, float], now: float, *, late_seconds: float = 0.0
+        self,
+        links: Mapping[Key, LinkView],
+        pings: Mapping[Key, float],
+        now: float,
+        *,
+        late_seconds: float = 0.0,
+        pings_late: Mapping[Key, float] = NOBODY_LATE,
     ) -> SiteDecision:
         """Sample the site, ``late_seconds`` later than planned, and return what holds until the next sample.
 
+        ``pings_late``: so much of the ``pings``, as the PCs say, was their own lateness.
         Where full packets vanish while pings are answered, there is nothing to learn of the line: the rate is held.
         """
         self._answered_at = now if pings else self._answered_at
@@ -292,7 +263,7 @@ class SiteRate:
         capacity = self.capacity(now)
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
-        sample = self.sampler.sample(links, pings, business, now, late_seconds)
+        sample = self.sampler.sample(links, pings, business, now, late_seconds, pings_late)
         self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
         control_bytes = int(self.control.repaid_bytes)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
@@ -337,7 +308,7 @@ class SiteRate:
                 loss_blind=all(view.loss_blind for view in links.values()),
             ),
         )
-        self.times.note(self.decision, now)
+        self.times.note(self.decision.state, self.decision.cause, now)
         return self.decision
 
     def _held(self, links: Mapping[Key, LinkView], now: float) -> SiteDecision:
@@ -345,7 +316,7 @@ class SiteRate:
         allowance = allowance if ceiling is None else min(allowance, ceiling)
         shares = self._shares(allowance, links)
         self.decision = SiteDecision(allowance, State.STALL, cause, cause, shares, renew_windows=False)
-        self.times.note(self.decision, now)
+        self.times.note(self.decision.state, self.decision.cause, now)
         return self.decision
 
     def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:

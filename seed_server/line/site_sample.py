@@ -7,17 +7,15 @@ counts and paces payload alone; with small packets that is a tenth less.
 from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from bandwidth.core.sensors import SEGMENT_BYTES
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
 from seed_server.line.round_trips import DataRoundTrips, flowing_segments
+from seed_server.line.site_pings import NOBODY_LATE, Key, SitePings
 from seed_server.line.socket_look import SocketLook
-
-Key: TypeAlias = Any
-"""How the caller identifies a link or an endpoint; hashable."""
 
 TCP_HEADER_BYTES = 52  # IPv4, TCP, time stamps; IPv6 has 20 more, which the controller's headroom covers
 RECEIVER_LIMITED_SHARE = 0.5  # of the interval
@@ -38,8 +36,6 @@ OVERCOMMITMENT_SECONDS = 1.0  # in which it follows what is missing; what is too
 USED_SHARE = 0.9  # of what all may send: when the PCs take less, they are the limit
 RATE_SECONDS = 0.5  # over which a link's own rate is averaged …
 RECENT_SECONDS = 0.2  # … and, where its PC's card is full, the rate that is compared with its share
-KNOWN_PINGS_SHARE = 0.5  # of the pings of the endpoint with the most: with fewer, its minimum may be chance
-MAX_ENDPOINTS_KNOWN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class LinkView:
     loss_blind: bool = False
     """Losses do not shrink its congestion window."""
     read_late_seconds: float = 0.0
-    """As its PC says, it reads what has arrived so late: acknowledgements wait for that."""
+    """As its PC says, it reads what has arrived so late, on average: acknowledgements wait for that."""
     vanishing: bool = False
     """No full packet has ever arrived on it, and TCP has begun to wait in vain."""
 
@@ -106,18 +102,12 @@ class _Link:
     """Segments that arrived since it hardly sent."""
 
 
-@dataclass
-class _Endpoint:
-    least_ping_seconds: float
-    pings: int = 1
-
-
 class SiteSampler:
     """Makes the samples; keeps what the next one is compared with. ``now`` is any clock in seconds."""
 
     def __init__(self) -> None:
         self._links: dict[Key, _Link] = {}
-        self._endpoints: dict[Key, _Endpoint] = {}
+        self._pings = SitePings()
         self._taken_at: float | None = None
         self._round_trips = DataRoundTrips()
         self._data_rtt: float | None = None
@@ -143,7 +133,7 @@ class SiteSampler:
     @property
     def known_rtt_seconds(self) -> float | None:
         """The least round trip of a ping; None before the first one."""
-        return min((endpoint.least_ping_seconds for endpoint in self._endpoints.values()), default=None)
+        return self._pings.least_seconds
 
     @property
     def is_near(self) -> bool:
@@ -161,9 +151,11 @@ class SiteSampler:
         business: BusinessView,
         now: float,
         late_seconds: float = 0.0,
+        pings_late: Mapping[Key, float] = NOBODY_LATE,
     ) -> Sample:
         """Return the sample since the last call; ``pings`` has the endpoints whose echo came in this interval.
 
+        ``pings_late``: so much of these round trips, as the PCs say, was their own lateness.
         ``late_seconds``: how much later than planned this is; echoes were read and sockets filled as late.
         """
         late_seconds = late_seconds if late_seconds >= LATE_SECONDS else 0.0
@@ -208,9 +200,10 @@ class SiteSampler:
         self._remember_share(links)
         self._commit(links, elapsed)
         return Sample(
-            rtt_seconds=self._ping(pings, self._round_trips.guard_seconds, late_seconds),
+            rtt_seconds=self._round_trip(pings, pings_late, late_seconds, now),
             data_rtt_seconds=None if near else self._data(links),
             data_rtt_settled=self._round_trips.settled,
+            data_late_seconds=self._round_trips.late_seconds,
             delivered_bytes=int(delivered / self.line_share),
             data_sockets=self._round_trips.sockets,
             sent_bytes=None if sent is None or near else int(sent / self.line_share),
@@ -283,34 +276,20 @@ class SiteSampler:
         is_slower = not view.metered and view.rate is not None and look.pacing_rate < TAKEN_SHARE * view.rate
         return min(window, look.pacing_rate) if is_slower else window
 
-    def _ping(self, pings: Mapping[Key, float], guard: float | None, late_seconds: float) -> float | None:
-        for endpoint, seconds in pings.items():
-            known = self._endpoints.get(endpoint)
-            if known is None:
-                if len(self._endpoints) >= MAX_ENDPOINTS_KNOWN:
-                    self._endpoints.pop(next(key for key in self._endpoints if key not in pings))
-                self._endpoints[endpoint] = _Endpoint(seconds)
-            else:
-                known.pings += 1
-                known.least_ping_seconds = min(known.least_ping_seconds, seconds)
-        if not pings:
+    def _round_trip(
+        self, pings: Mapping[Key, float], pings_late: Mapping[Key, float], late_seconds: float, now: float
+    ) -> float | None:
+        queue = self._pings.queue(pings, pings_late)
+        if queue is None:
             return None
-        most = max(self._endpoints[endpoint].pings for endpoint in pings)
-        # the line's queue delays all PCs: a delay of one PC alone is that PC's
-        queue = min(
-            seconds - self._endpoints[endpoint].least_ping_seconds
-            for endpoint, seconds in pings.items()
-            if self._endpoints[endpoint].pings >= KNOWN_PINGS_SHARE * most
-        )
-        if guard is not None:
+        if (guard := self._round_trips.guard_seconds) is not None:
             # our data wait in the same queue as the pings: a ping that is later than the data met a busy process
             queue = min(queue, guard)
         queue -= late_seconds + (CARD_SECONDS if self.is_near else 0.0)
-        return self.rtt_seconds + max(0.0, self._without_cards(queue) if self._full_cards else queue)
+        return self.rtt_seconds + max(0.0, self._without_cards(queue, now) if self._full_cards else queue)
 
-    def _without_cards(self, queue: float) -> float:
+    def _without_cards(self, queue: float, now: float) -> float:
         """Return the least queue lately: those in full cards come and go, the line's stays."""
-        now = self._taken_at or 0.0
         self._queues.append((now, queue))
         while not 0 <= now - self._queues[0][0] < CARDS_SECONDS:
             self._queues.popleft()

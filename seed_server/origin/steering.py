@@ -56,13 +56,14 @@ class SiteController:
             self._sent_at = now
         pinged = self._pinged()
         pings: dict[EndpointId, float] = {}
+        pings_late: dict[EndpointId, float] = {}
         for session in pinged:
-            seconds = session.pings.newest_round_trip()
-            if seconds is not None:
-                pings[session.endpoint] = seconds
+            newest = session.pings.newest_round_trip()
+            if newest is not None:
+                pings[session.endpoint], pings_late[session.endpoint] = newest
             if session.link is not None:
                 session.link.read_late_seconds = session.pings.read_late_seconds(now)
-        decision = live.rate.decide(live.views(now), pings, now, late_seconds=late_seconds)
+        decision = live.rate.decide(live.views(now), pings, now, late_seconds=late_seconds, pings_late=pings_late)
         if decision.renew_windows:
             for link in live.sending:
                 renew_window(link.connection.socket)

@@ -105,7 +105,6 @@ TESTED_IN = {
     "p2pdist/transfer/engine.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/fault_log.py": "tests/field/test_volumes.py",
     "p2pdist/transfer/faults.py": "tests/unit/p2pdist/status/test_view.py",
-    "p2pdist/transfer/places.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/proving.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/records.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/torrent_engine/__init__.py": "tests/swarm/test_torrent_engine.py",

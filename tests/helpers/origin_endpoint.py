@@ -25,7 +25,7 @@ from p2pdist.shared.wire.messages import (
     decode_on_data_connection,
     encode_message,
 )
-from p2pdist.shared.wire.pings import ping_frame, ping_number
+from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.store.database import ServedPayload
 
 INSTANCE = "0" * 32
@@ -59,7 +59,7 @@ class Connection:
         await self.send_raw(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
 
     async def echo(self, ping: Ping) -> None:
-        await self.send_raw(ping_frame(ping.number))
+        await self.send_raw(echo_frame(ping.number))
 
     async def send_raw(self, data: bytes) -> None:
         with contextlib.suppress(trio.BrokenResourceError):  # what the server has said shows when it is read

@@ -19,7 +19,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     encode_message,
 )
-from p2pdist.shared.wire.pings import ping_frame
+from p2pdist.shared.wire.pings import echo_frame
 from tests.helpers.origin_endpoint import INSTANCE, frame, hello, packed, unknown_want
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab
 
@@ -140,7 +140,7 @@ class TestBadFrames:
 
     async def test_answer_to_a_ping_that_was_never_sent(self, lab: Lab) -> None:
         control, _ = await lab.control(lab.identity())
-        await control.send_raw(ping_frame(99))
+        await control.send_raw(echo_frame(99))
         assert "never sent" in await control.closed()
 
     async def test_news_of_pieces_that_do_not_exist_are_ignored(self, lab: Lab) -> None:

@@ -19,7 +19,7 @@ from p2pdist.shared.wire.messages import (
     LinkWatch,
     SiteLimit,
 )
-from p2pdist.shared.wire.pings import ping_frame
+from p2pdist.shared.wire.pings import echo_frame
 from seed_server.line.control_budget import CONNECTING_BYTES, line_bytes
 from seed_server.line.pacing import pacing_rate
 from seed_server.line.site_sample import TCP_HEADER_BYTES
@@ -299,7 +299,7 @@ class TestTheLine:
         async with running_lab(tmp_path) as lab:
             control, _ = await lab.control(lab.identity())
             ping = await control.expect(Ping)
-            await control.send_raw(ping_frame(ping.number) * 400)
+            await control.send_raw(echo_frame(ping.number) * 400)
             assert "more answers to pings" in await control.closed()
             await lab.still_serves()
 

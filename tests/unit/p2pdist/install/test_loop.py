@@ -16,6 +16,7 @@ from p2pdist.install.loop import (
     DETECT_AGAIN_SECONDS,
     LONGEST_WAIT_SECONDS,
     PLAN_KEPT_SECONDS,
+    SETTLED_PLAN_KEPT_SECONDS,
     DaemonHooks,
     Installs,
 )
@@ -539,6 +540,10 @@ async def test_a_plan_with_nothing_left_to_do_is_kept_until_something_comes(pc: 
     rows = pc.installs.plan()
     pc.clock.wall += 2 * PLAN_KEPT_SECONDS
     assert pc.installs.plan() is rows, "with hundreds of patches a PC is idle for weeks"
+    pc.clock.wall += SETTLED_PLAN_KEPT_SECONDS
+    rows, before = pc.installs.plan(), rows
+    assert rows is not before
+    assert rows == before
     pc.candidate("acme", schedule=ScheduleRules(windows=("sun 22:00-23:00",)))
     assert len(pc.installs.plan()) == 2
 

@@ -237,6 +237,31 @@ async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
     assert min(later) < 0.1
 
 
+async def test_an_echo_says_how_late_the_last_one_was_sent() -> None:
+    late = []
+    held, answered = trio.Event(), trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await held.wait()
+        for _ in range(3):
+            await side.stream.send_all(ping_frame(7))
+            late.append(read_echo(await side.receive()))
+        answered.set()
+        await side.closed()
+
+    async with connected(control) as client:
+        await client.events.receive()
+        async with client._send_lock:
+            held.set()
+            await trio.sleep(0.06)
+        await answered.wait()
+    first, second, third = (echo.last_sent_late_seconds for echo in late if echo)
+    assert first == 0.0
+    assert 0.03 < second < 0.5
+    assert third < second
+
+
 async def test_pieces_wait_in_the_socket_when_nobody_takes_them() -> None:
     sent = 0
 

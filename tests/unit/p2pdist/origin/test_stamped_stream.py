@@ -79,3 +79,12 @@ async def test_cancelled_while_it_waits_it_goes_on() -> None:
         assert scope.cancelled_caught
         await far.send_all(b"later")
         assert await stamped.receive_some() == b"later"
+
+
+async def test_when_something_was_sent_is_known() -> None:
+    async with stream_pair() as (near, _far):
+        stamped = StampedStream(near)
+        await trio.sleep(0.03)
+        before = trio.current_time()
+        await stamped.send_all(b"out")
+        assert before <= stamped.sent_at <= trio.current_time()

@@ -291,6 +291,21 @@ async def test_hundreds_of_documents_do_not_wait_for_the_disk_and_those_that_a_p
     assert (await new_store().refresh(NOW)).patches == many.patches
 
 
+async def test_documents_that_a_power_cut_has_emptied_come_in_batches_too(
+    repository: Any, new_store: Callable[[], TrustStore], tmp_path: Path
+) -> None:
+    repository.gives_batches = True
+    for number in range(60):
+        repository.add_patch(f"patch-{number}")
+    repository.publish()
+    known = await new_store().refresh(NOW)
+    for path in [one for patch in known.patches for one in _stored(tmp_path, patch)]:
+        path.write_bytes(b"")
+    repository.requests.clear()
+    assert (await new_store().refresh(NOW)).patches == known.patches
+    assert not [path for path in repository.requests if ".manifest" in path or ".torrent" in path]
+
+
 def _stored(directory: Path, patch: CataloguePatch) -> list[Path]:
     """Return the files of a patch's documents."""
     wanted = {hashlib.sha256(data).hexdigest() for data in (encode_manifest(patch.manifest), patch.torrent)}

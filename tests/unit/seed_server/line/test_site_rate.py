@@ -21,9 +21,9 @@ from seed_server.line.site_rate import (
     Policy,
     SiteDecision,
     SiteRate,
-    SiteTimes,
 )
 from seed_server.line.site_sample import LinkView
+from seed_server.line.site_times import SiteTimes
 from seed_server.line.socket_look import SocketLook
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "branch.json").read_text())

@@ -7,6 +7,7 @@ import pytest
 from bandwidth.core.signals import Sample
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
+from seed_server.line.round_trips import ACK_DELAYED_SECONDS
 from seed_server.line.site_sample import (
     CARD_SECONDS,
     NEAR_LEAST_RATE,
@@ -245,13 +246,22 @@ def test_a_round_trip_that_remembers_a_time_in_which_hardly_anything_was_sent_is
 
 def test_acknowledgements_that_wait_for_a_busy_pc_to_read_are_no_queue() -> None:
     def look(arrived: int, late: float) -> dict[str, LinkView]:
-        return {"x": replace(view(arrived, rtt_seconds=0.065), read_late_seconds=late)}
+        return {"x": replace(view(arrived, rtt_seconds=0.3), read_late_seconds=late)}
 
-    for late, seen in ((0.0, 0.065), (0.02, 0.045), (0.5, 0.040)):
+    for late, taken_off in ((0.0, 0.0), (0.02, 0.02), (0.5, ACK_DELAYED_SECONDS)):
         rows: Rows = [(look(30_000 * n, late), {"a": 0.04 if n < 2 else 0.06}) for n in range(3)]
         last = samples(SiteSampler(), rows)[-1]
-        assert last.data_rtt_seconds == pytest.approx(seen)
-        assert last.rtt_seconds == pytest.approx(0.06), "what its pings meet, less their own wait, is a queue"
+        assert (last.data_rtt_seconds, last.data_late_seconds) == pytest.approx((0.3, taken_off))
+        assert last.rtt_seconds == pytest.approx(0.06), "what its pings meet is a queue all the same"
+
+
+def test_no_pc_s_word_hides_what_the_data_of_others_meet() -> None:
+    rows: Rows = []
+    for n in range(3):
+        honest = view(30_000 * n, rtt_seconds=0.2)
+        liar = replace(view(30_000 * n, endpoint="b", rtt_seconds=0.2), read_late_seconds=2.0)
+        rows.append(({"x": honest, "y": liar}, {}))
+    assert samples(SiteSampler(), rows)[-1].data_late_seconds == 0.0
 
 
 @pytest.mark.parametrize(("other", "least"), [(0.042, 0.042), (0.09, 0.045)])

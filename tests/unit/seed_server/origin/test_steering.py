@@ -51,6 +51,7 @@ class FakeLink:
     left: float | None = None
     """Of its last piece, in the kernel; None: it has more to send."""
     loss_blind: bool = False
+    read_late_seconds: float = 0.0
     controls: list[bytes] = field(default_factory=lambda: [b"bbr"])
     """What its socket's congestion control was, in order."""
 
@@ -101,7 +102,7 @@ class Branch:
     told: list[EndpointId] = field(default_factory=list)
     """Who was sent news, in order."""
 
-    def join(self, letter: str, *, answers: bool = True, delay: float = RTT) -> Session:
+    def join(self, letter: str, *, answers: bool = True, delay: float = RTT, late: float = 0.0) -> Session:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
         peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
@@ -115,13 +116,16 @@ class Branch:
             budgets=MessageBudgets(MessageLimits(), 0.0),
         )
         self.live.join(session, trio.current_time())
-        self.nursery.start_soon(self.play, session, answers, delay)
+        self.nursery.start_soon(self.play, session, answers, delay, late)
         return session
 
-    async def play(self, session: Session, answers: bool, delay: float) -> None:
+    async def play(self, session: Session, answers: bool, delay: float, late: float) -> None:
+        """``late``: from its second echo on, the endpoint reads pings so late, and says so."""
+
         async def echo(number: int) -> None:
-            await trio.sleep(delay)
-            assert session.pings.echoed(Echo(number), trio.current_time())
+            waits = late if session.pings.echoes else 0.0
+            await trio.sleep(delay + waits)
+            assert session.pings.echoed(Echo(number, read_late_seconds=waits), trio.current_time())
 
         while True:
             frame = await session.outbox.next_frame()
@@ -194,6 +198,17 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
 
 
 PAYLOAD = 970_000 * 1_448 // 1_500
+
+
+async def test_what_a_busy_pc_says_of_its_lateness_reaches_the_law(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        link = branch.send(branch.join("a", late=0.05))
+        await trio.sleep(10)
+        assert branch.live.rate.decision.allowance == 970_000
+        assert branch.live.rate.times.yielding == 0.0
+        assert link.read_late_seconds == pytest.approx(0.05)
+
+    await with_branch(play)
 
 
 async def test_what_a_link_has_left_goes_out_beside_the_next_ones_pieces(
