@@ -29,7 +29,7 @@ BAD_FRAMES = {
     "oversized": (MAX_CONTROL_FRAME_BYTES + 1).to_bytes(4, "big"),
     "as long as can be said": b"\xff\xff\xff\xff",
     "unknown": packed({"t": "launch", "x": 1}),
-    "no tag": packed({"nonce": 1}),
+    "no tag": packed({"number": 1}),
     "no map": packed([1, 2, 3, 4]),
     "wrong type": packed({"t": "goodbye", "reason": 1}),
     "unknown field": packed({"t": "goodbye", "reason": "bye", "more": 1}),
