@@ -50,6 +50,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 GIVES_WAY = 5  # a third of what others get; not as nice as a daemon, so that one inside of a test is seen
 
 
+LONGEST_BYTES_IN_A_NAME = 40  # what is longer was made at the start: an archive, perhaps, with its time in it
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long bytes by their parameter alone: all workers must find the same names, whenever each of them looks."""
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_BYTES_IN_A_NAME else None
+
+
 @pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
     """Let workers share the tests in our way, whatever `--dist` says."""
