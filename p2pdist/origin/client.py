@@ -176,6 +176,7 @@ class OriginClient:
             tcp_seconds = self._pace.connect_seconds(trio.current_time())
             control = self._take_fresh() or await open_first(address, tcp_seconds)
             async with control:
+                control.transport_stream.stamp_arrivals()  # for pings; pieces come on another connection
                 hello = self._hello()
                 await self._send_on(control, hello)
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)

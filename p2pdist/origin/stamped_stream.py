@@ -4,6 +4,7 @@ Linux tells the first; elsewhere, and where the kernel does not, it is not known
 work answers a ping late. With this it can say how late, so that the server takes that for no queue on the line.
 """
 
+import contextlib
 import errno
 import socket
 import struct
@@ -20,19 +21,21 @@ _CLOSED = (errno.EBADF, errno.ENOTSOCK)
 
 
 class StampedStream(trio.abc.HalfCloseableStream):
-    """As the `trio.SocketStream` that it is made of."""
+    """As the `trio.SocketStream` that it is made of; when bytes came in is known after `stamp_arrivals`."""
 
     def __init__(self, tcp: trio.SocketStream) -> None:
         self._tcp = tcp
         self._arrived_at: float | None = None
         self.sent_at = trio.current_time()
         """When the kernel was last given something to send, in trio's time."""
-        self._is_stamped = sys.platform == "linux"
-        if self._is_stamped:
-            try:
-                tcp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            except OSError:
-                self._is_stamped = False
+        self._is_stamped = False
+
+    def stamp_arrivals(self) -> None:
+        """Ask the kernel to say from now on when bytes came in, if it can."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                self._tcp.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+                self._is_stamped = True
 
     @property
     def socket(self) -> trio.socket.SocketType:

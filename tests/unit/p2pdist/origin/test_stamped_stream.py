@@ -2,35 +2,23 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
 
 from p2pdist.origin.stamped_stream import StampedStream
 from p2pdist.shared.clock import SystemClock
+from tests.helpers.stream_pair import stream_pair
 
 CLOCK = SystemClock()
-
-
-@asynccontextmanager
-async def stream_pair() -> AsyncIterator[tuple[trio.SocketStream, trio.SocketStream]]:
-    """Open both ends of a TCP connection."""
-    with trio.fail_after(10):
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.34.2")
-        async with (
-            listener,
-            await trio.testing.open_stream_to_socket_listener(listener) as near,
-            await listener.accept() as far,
-        ):
-            yield near, far
+ADDRESS = "127.0.34.2"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 async def test_what_waited_in_the_kernel_is_told() -> None:
-    async with stream_pair() as (near, far):
+    async with stream_pair(ADDRESS) as (near, far):
         stamped = StampedStream(near)
+        stamped.stamp_arrivals()
         assert stamped.waited_seconds(CLOCK) is None
         await far.send_all(b"first")
         await trio.sleep(0.06)
@@ -45,8 +33,9 @@ async def test_what_waited_in_the_kernel_is_told() -> None:
 
 
 async def test_it_is_a_stream_as_any_other() -> None:
-    async with stream_pair() as (near, far):
+    async with stream_pair(ADDRESS) as (near, far):
         stamped = StampedStream(near)
+        stamped.stamp_arrivals()
         await stamped.send_all(b"out")
         assert await far.receive_some() == b"out"
         await far.send_all(b"in")
@@ -62,8 +51,9 @@ async def test_it_is_a_stream_as_any_other() -> None:
 
 
 async def test_a_reset_is_a_broken_stream() -> None:
-    async with stream_pair() as (near, far):
+    async with stream_pair(ADDRESS) as (near, far):
         stamped = StampedStream(near)
+        stamped.stamp_arrivals()
         await stamped.send_all(b"never read")
         await trio.sleep(0.01)
         await far.aclose()  # with unread bytes: the kernel resets
@@ -72,8 +62,9 @@ async def test_a_reset_is_a_broken_stream() -> None:
 
 
 async def test_cancelled_while_it_waits_it_goes_on() -> None:
-    async with stream_pair() as (near, far):
+    async with stream_pair(ADDRESS) as (near, far):
         stamped = StampedStream(near)
+        stamped.stamp_arrivals()
         with trio.move_on_after(0.02) as scope:
             await stamped.receive_some()
         assert scope.cancelled_caught
@@ -82,8 +73,9 @@ async def test_cancelled_while_it_waits_it_goes_on() -> None:
 
 
 async def test_when_something_was_sent_is_known() -> None:
-    async with stream_pair() as (near, _far):
+    async with stream_pair(ADDRESS) as (near, _far):
         stamped = StampedStream(near)
+        stamped.stamp_arrivals()
         await trio.sleep(0.03)
         before = trio.current_time()
         await stamped.send_all(b"out")
