@@ -85,14 +85,19 @@ def card_counters() -> dict[str, tuple[int, int]]:
     return {name: (c.bytes_recv, c.bytes_sent) for name, c in psutil.net_io_counters(pernic=True, nowrap=False).items()}
 
 
+_NOT_BUSY = frozenset({"idle", "iowait", "nice"})
+
+
 def processor_seconds() -> tuple[float, float]:
     """Return all processors' (busy, total) seconds so far.
 
     Waiting for a disk does not count as busy, nor what runs nice, as we do: it gives way by itself.
     """
     times = psutil.cpu_times()
-    total = sum(float(part) for part in times[:8])  # user time already contains the guests' time
-    return total - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "nice", 0.0), total
+    parts = {name: float(getattr(times, name)) for name in times._fields[:8]}  # user time contains the guests' time
+    # a sum, and no difference: rounded, that may go back
+    busy = sum(seconds for name, seconds in parts.items() if name not in _NOT_BUSY)
+    return busy, sum(parts.values())
 
 
 def give_way() -> None:
