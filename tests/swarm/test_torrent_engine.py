@@ -381,6 +381,13 @@ def small_disk(path: Path, size_bytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+async def keep_connecting(endpoint, payload, other):
+    """Connect again and again, as a PC does: libtorrent itself gives up after one failed try."""
+    while True:
+        endpoint.connect(payload, other)
+        await trio.sleep(1.0)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a small tmpfs needs root on Linux")
 @pytest.mark.parametrize("from_neighbour", [False, True])
 async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, payload_of, tmp_path, from_neighbour):
@@ -411,11 +418,13 @@ async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, p
             await a.engine.resume(payload.torrent_hash)
             assert a.engine.snapshot(payload.torrent_hash).fault is None
             await a.checked(payload)
-            if from_neighbour:
-                a.connect(payload, seed)
-            else:
-                await a.put(payload, range(payload.count))
-            await a.completed(payload)
+            async with trio.open_nursery() as nursery:
+                if from_neighbour:
+                    nursery.start_soon(keep_connecting, a, payload, seed)
+                else:
+                    await a.put(payload, range(payload.count))
+                await a.completed(payload)
+                nursery.cancel_scope.cancel()
             assert a.path(payload).read_bytes() == payload.data
 
 
