@@ -1,6 +1,6 @@
 """The real seed server and endpoint daemons on the lab's hosts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,12 +35,14 @@ async def open_lab_fleet(
     sites: str | None = None,
     configured: bool = True,
     serve_up_to_cpu_percent: float | None = 100.0,
+    prepare: Callable[[Fleet], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Fleet]:
     """Yield a fleet with its server at head office and an endpoint on each PC, started and connected.
 
     Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`. If ``configured``, the server
     knows what each line and a shared uplink carry. PCs help less when the processor is busier than
-    ``serve_up_to_cpu_percent``; all PCs share this machine's. None: the product's default.
+    ``serve_up_to_cpu_percent``; all PCs share this machine's. None: the product's default. ``prepare`` runs once the
+    server is there, before any PC is started.
     """
     places = [place(host) for branch in lab.branches for host in branch.endpoints]
     async with open_fleet_at(directory, place(lab.head), places) as fleet:
@@ -51,6 +53,8 @@ async def open_lab_fleet(
             with (fleet.server.home / "server.toml").open("a") as settings:
                 settings.write(f"egress_mbit = {lab.shape.uplink.down.rate_mbit:g}\n")
         await fleet.start_server()
+        if prepare is not None:
+            await prepare(fleet)
         limit = trio.CapacityLimiter(STARTING_AT_ONCE)
 
         async def start(k: int) -> None:

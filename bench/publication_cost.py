@@ -1,0 +1,196 @@
+"""What one publication costs a branch line, by cause.
+
+    python -m bench.publication_cost [--json] [--endpoints 20] [--patches 1000] [--kilobytes 10]
+
+As root, in a lab of network namespaces: real daemons behind one line, to whom so many patches have been published that
+are for other PCs. Then one small patch for all of them is published, and every IP packet between the branch and the
+server is counted until all have proven it, and for some seconds after that. Beside it stands what the same connections
+carry in as long a time when nothing happens.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+from rich.console import Console
+
+from bench.fleet import Fleet, is_verified
+from bench.lab.lab_fleet import open_lab_fleet
+from bench.lab.packet_count import Connection, open_packet_count, since
+from bench.lab.topology import LabShape, open_lab
+from bench.lab.wan_link import line_shape
+from p2pdist.shared.tables import FactTable
+from seed_server.fleet import operations
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.settings import ServerHome
+from seed_server.signing.key_files import OfflineKeys
+
+DEVICE = "wan1"
+FOR_OTHERS = '"elsewhere" in tags'
+PATCH = "small"
+LINE = line_shape(34, 11, rtt_ms=26, buffer_ms=120)
+KNOWN_SECONDS = 300.0  # for all PCs to have read what was published before
+PROVEN_SECONDS = 120.0
+IDLE_SECONDS = 30.0
+AFTER_SECONDS = 10.0  # reports and connections that end
+WEB, CONTROL, DATA = "web port", "control", "pieces"  # in the order of the table
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What the connections of one kind carried, IP packets' bytes."""
+
+    connections: int = 0
+    to_pcs_bytes: int = 0
+    from_pcs_bytes: int = 0
+    packets: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a publication cost, by cause, and what as much time without one does."""
+
+    endpoints: int
+    patches: int
+    payload_bytes: int
+    seconds: float
+    """From publishing until all PCs had proven it."""
+    watched_seconds: float
+    causes: dict[str, Carried]
+    idle: dict[str, Carried]
+    """In as many seconds as were watched."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Both directions, all causes, what is there without a publication included."""
+        return sum(one.to_pcs_bytes + one.from_pcs_bytes for one in self.causes.values())
+
+
+def by_cause(connections: Iterable[Connection], web_port: int, control: set[tuple[str, int]]) -> dict[str, Carried]:
+    """Sum connections up; ``control`` names (PC, its port) of the control connections. Pure."""
+    sums = {cause: [0, 0, 0, 0] for cause in (WEB, CONTROL, DATA)}
+    for one in connections:
+        if not one.down_packets + one.up_packets:
+            continue
+        of_control = (one.pc, one.pc_port) in control
+        cause = WEB if one.server_port == web_port else CONTROL if of_control else DATA
+        added = (1, one.down_bytes, one.up_bytes, one.down_packets + one.up_packets)
+        sums[cause] = [old + new for old, new in zip(sums[cause], added, strict=True)]
+    return {cause: Carried(*values) for cause, values in sums.items()}
+
+
+def control_connections(connections: Iterable[Connection], origin_port: int) -> set[tuple[str, int]]:
+    """Return (PC, its port) of each PC's first connection to the origin port: the other one follows it. Pure."""
+    found: dict[str, int] = {}
+    for one in connections:
+        if one.server_port == origin_port:
+            found.setdefault(one.pc, one.pc_port)
+    return set(found.items())
+
+
+def publish(fleet: Fleet, directory: Path, name: str, size_bytes: int, *, applies_to: str = "") -> None:
+    """Publish a random file, as `seed-server publish` does, without a process for it."""
+    context = Context(ServerHome(fleet.server.home))
+    (directory / name).write_bytes(os.urandom(size_bytes))
+    recipe = Recipe(patch_id=name, version="1.0", payload=(PayloadFile(file=name),), applies_to=applies_to)
+    keys = OfflineKeys(context.home.offline_keys)
+    operations.publish(context, Actor.local_user("bench"), Publication(recipe, directory), keys)
+    (directory / name).unlink()
+
+
+async def measure(directory: Path, endpoints: int, patches: int, size_bytes: int) -> Cost:
+    """Build the lab, publish, and count."""
+
+    async def publish_before(fleet: Fleet) -> None:
+        for k in range(patches):
+            one = partial(publish, fleet, directory, f"before-{k:05}", 1_000, applies_to=FOR_OTHERS)
+            await trio.to_thread.run_sync(one)
+        await trio.to_thread.run_sync(publish, fleet, directory, "first", size_bytes)
+
+    async with (
+        open_lab(LabShape((LINE,), endpoints), directory) as lab,
+        open_packet_count(lab.head, DEVICE) as count,
+        open_lab_fleet(lab, directory, configured=False, prepare=publish_before) as fleet,
+    ):
+        members, web_port = list(fleet.endpoints.values()), fleet.web_port
+        await fleet.wait_until(
+            lambda: all(is_verified(member, "first") for member in members), KNOWN_SECONDS, "all having the first"
+        )
+        control = control_connections(await count.connections(), fleet.origin_port)
+        await trio.sleep(IDLE_SECONDS)
+        earlier = await count.connections()
+        await trio.sleep(IDLE_SECONDS)
+        before = await count.connections()
+        begun = trio.current_time()
+        await trio.to_thread.run_sync(publish, fleet, directory, PATCH, size_bytes)
+        published = trio.current_time()
+        await fleet.wait_until(
+            lambda: all(is_verified(member, PATCH) for member in members), PROVEN_SECONDS, "all having the patch"
+        )
+        proven = trio.current_time()
+        await trio.sleep(AFTER_SECONDS)
+        ended = trio.current_time()
+        idle, carried = since(earlier, before), since(before, await count.connections())
+    share = (ended - begun) / IDLE_SECONDS
+    quiet = {
+        cause: Carried(
+            one.connections, *(round(share * n) for n in (one.to_pcs_bytes, one.from_pcs_bytes, one.packets))
+        )
+        for cause, one in by_cause(idle, web_port, control).items()
+    }
+    return Cost(
+        endpoints=endpoints,
+        patches=patches,
+        payload_bytes=size_bytes,
+        seconds=proven - published,
+        watched_seconds=ended - begun,
+        causes=by_cause(carried, web_port, control),
+        idle=quiet,
+    )
+
+
+def show(cost: Cost) -> None:
+    """Print the figures for people."""
+    table = FactTable()
+    table.column("connections")
+    table.column("number", "bytes to PCs", "bytes from PCs", "packets", "bytes without it", right=True)
+    for cause, one in cost.causes.items():
+        idle = cost.idle[cause]
+        counts = (one.connections, one.to_pcs_bytes, one.from_pcs_bytes, one.packets)
+        table.row(cause, *(f"{n:,}" for n in (*counts, idle.to_pcs_bytes + idle.from_pcs_bytes)))
+    console = Console()
+    console.print(
+        f"{cost.payload_bytes:,} bytes to {cost.endpoints} PCs, {cost.patches:,} patches published before: "
+        f"all proven after {cost.seconds:.1f} s"
+    )
+    console.print(table)
+    console.print(f"in all {cost.total_bytes:,} bytes over the line in {cost.watched_seconds:.0f} s")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--endpoints", type=int, default=20)
+    parser.add_argument("--patches", type=int, default=1_000, help="published before, for other PCs")
+    parser.add_argument("--kilobytes", type=float, default=10.0, help="size of the patch")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="publication-cost-") as name:
+        cost = trio.run(measure, Path(name), given.endpoints, given.patches, round(given.kilobytes * 1_000))
+    if given.json:
+        print(json.dumps(asdict(cost) | {"total_bytes": cost.total_bytes}))
+    else:
+        show(cost)
+
+
+if __name__ == "__main__":
+    main()
