@@ -18,7 +18,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
 from seed_server.signing.bundle import Bundle, OfflineRole, RoleSignature
 from seed_server.signing.metadata import KEY_OF_ROLE, public_key
-from seed_server.signing.role_policy import PATCHES_LIFETIME_SECONDS, ROOT_LIFETIME_SECONDS
+from seed_server.signing.role_policy import PATCHES_LIFETIME_SECONDS, ROOT_LIFETIME_SECONDS, may_follow
 from seed_server.signing.thresholds import Proposed, RoleSigning, short, signing_of
 
 MAX_CLOCK_DIFFERENCE_SECONDS = DAY_SECONDS  # between server and signer; a life that is longer by more is refused
@@ -166,8 +166,8 @@ def _change(
     role: OfflineRole, old: Any, new: Any, content: tuple[dict[str, bytes], dict[str, bytes]], now: float
 ) -> RoleChange:
     """Compare two versions of a role; takes what it refers to out of ``content``, the new and the old targets."""
-    if new.version != old.version + 1:
-        raise _refused(f"it has version {new.version} of {role}, and {old.version + 1} is next")
+    if not may_follow(role, new.version, old.version, now + MAX_CLOCK_DIFFERENCE_SECONDS):
+        raise _refused(f"it has version {new.version} of {role}, which does not follow {old.version}")
     expires_at = new.expires.timestamp()
     if expires_at > now + _LIFETIMES[role] + MAX_CLOCK_DIFFERENCE_SECONDS:
         raise _refused(

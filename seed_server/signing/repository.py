@@ -37,6 +37,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import offers, repository_files
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
+    CurrentMetadata,
     Keys,
     MetadataReader,
     first_versions,
@@ -115,13 +116,20 @@ class Repository:
         return hashlib.sha256(self._files.first_root()).digest()
 
     def current_rollouts(self) -> Rollouts:
-        """Return what endpoints are told to have now. Raises `UserError` (STORAGE) when it is damaged."""
+        """Return what endpoints are told to have now.
+
+        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so `publication_order`.
+        """
+        return self._rollouts(self._files.load())
+
+    def _rollouts(self, current: CurrentMetadata) -> Rollouts:
+        data = self._files.read_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET)
         try:
-            return decode_rollouts(
-                self._files.read_target(self._files.load().targets["rollouts"].signed, ROLLOUTS_TARGET)
-            )
+            rollouts = decode_rollouts(data)
         except DecodeError as error:
             raise damaged(ROLLOUTS_TARGET) from error
+        repository_files.check_all_known(ROLLOUTS_TARGET, data, rollouts)
+        return rollouts
 
     def manifests(self) -> list[Manifest]:
         """Return the manifest of every patch that is listed: of each id, the last publications.
@@ -137,10 +145,13 @@ class Repository:
     def _order(self, patches: Targets) -> PublicationOrder:
         if ORDER_TARGET not in patches.targets:  # nothing has been published yet
             return NOTHING_PUBLISHED
+        data = self._files.read_target(patches, ORDER_TARGET)
         try:
-            return decode_order(self._files.read_target(patches, ORDER_TARGET))
+            order = decode_order(data)
         except DecodeError as error:
             raise damaged(ORDER_TARGET) from error
+        repository_files.check_all_known(ORDER_TARGET, data, order)
+        return order
 
     def _manifests(self, patches: Targets) -> list[Manifest]:
         return [self._manifest(patches, name) for name in patches.targets if name.endswith(".manifest")]

@@ -1,29 +1,37 @@
 """The TUF repository's files: removes those that no client can need any more, and words its errors. Blocking."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import Document
 from seed_server.settings import ServerHome
 
 _SHA256 = re.compile(rb"[0-9a-f]{64}")  # a target's file is named HASH.NAME, its metadata holds the same digits
 
+MAX_NAMED_CHARS = 200  # of unknown fields: a line or two of a terminal
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 
-def prune(home: ServerHome, newest_versions: Mapping[str, int], rollouts: str) -> None:
-    """Remove all but the newest `KEEP_VERSIONS` of each role's metadata and of the rollouts. Raises `OSError`.
+def prune(home: ServerHome, roles: Collection[str], rollouts: str) -> None:
+    """Remove all but the newest `KEEP_VERSIONS` of each of these roles and of the rollouts. Raises `OSError`.
 
     ``rollouts`` is the path of the rollouts in force, below the targets: they stay,
     also when the clock was set back and they look like the oldest.
     """
-    for role, newest in newest_versions.items():
-        for path in home.tuf_metadata.glob(f"*.{role}.json"):
-            number = path.name.split(".", 1)[0]
-            if number.isdigit() and int(number) <= newest - KEEP_VERSIONS:
-                path.unlink(missing_ok=True)
+    versions: dict[str, list[tuple[int, Path]]] = {role: [] for role in roles}
+    for path in home.tuf_metadata.iterdir():
+        number, _, name = path.name.partition(".")
+        role = name.removesuffix(".json")
+        if number.isdigit() and role in versions:
+            versions[role].append((int(number), path))
+    for found in versions.values():
+        for _, path in sorted(found)[:-KEEP_VERSIONS]:
+            path.unlink(missing_ok=True)
     in_force = home.tuf_targets / rollouts
     others = [path for path in in_force.parent.iterdir() if path != in_force]
     for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)[: -(KEEP_VERSIONS - 1)]:
@@ -53,6 +61,19 @@ def check_size(role: str, size_bytes: int, max_bytes: int) -> None:
         raise UserError(
             f"The repository's {role} role would have {size_bytes} bytes, and endpoints accept "
             f"{max_bytes}; nothing was announced. Start a new repository for further patches.",
+            FaultKind.REFUSED,
+        )
+
+
+def check_all_known(target: str, data: bytes, document: Document) -> None:
+    """Raise `UserError` (REFUSED) where ``data`` holds more than the ``document`` that was decoded from it.
+
+    What is signed anew must not lose what a newer release has put there.
+    """
+    if unknown := codec.unknown_fields(data, document):
+        raise UserError(
+            f"A newer release of seed-server wrote {target}: this one does not know "
+            f"{printable(', '.join(unknown)[:MAX_NAMED_CHARS])}. Install that release again.",
             FaultKind.REFUSED,
         )
 

@@ -21,7 +21,7 @@ from seed_server.signing import repository_files
 from seed_server.signing.key_files import key_path, load_signing_key
 from seed_server.signing.metadata import KEY_OF_ROLE, CurrentMetadata, Keys, T, public_key
 from seed_server.signing.repository_files import more_signatures, untrusted
-from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifetimes_of_roles
+from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifetimes_of_roles, next_version
 from seed_server.store.file_lock import FileLock
 
 
@@ -107,9 +107,8 @@ class RepositoryWriter:
         data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
-            newest = {name: metadata.signed.version for name, metadata in current.targets.items()}
             rollouts = current.targets["rollouts"].signed.targets[ROLLOUTS_TARGET].get_prefixed_paths()[0]
-            repository_files.prune(self._home, newest | {"snapshot": current.snapshot.signed.version}, rollouts)
+            repository_files.prune(self._home, (*current.targets, "snapshot"), rollouts)
         return current.timestamp.signed.version
 
     def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
@@ -138,6 +137,6 @@ class RepositoryWriter:
 
 def make_next(role: str, metadata: Metadata[T], now: float, online: OnlineLifetimes) -> None:
     """Make ``metadata`` the next version of ``role``, unsigned, with a whole life before it."""
-    metadata.signed.version += 1
+    metadata.signed.version = next_version(role, metadata.signed.version, now)
     metadata.signed.expires = dt.datetime.fromtimestamp(int(now + lifetimes_of_roles(online)[role]), dt.UTC)
     metadata.signatures.clear()

@@ -1,4 +1,4 @@
-"""How long each TUF role lives, and when it must be signed anew. Pure."""
+"""How long each TUF role lives, when it must be signed anew, and how its versions are numbered. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -70,3 +70,20 @@ def expiring_offline(expiries: Iterable[RoleExpiry], now: float) -> list[RoleExp
     """Return the offline roles that have expired or do so within `OFFLINE_WARNING_SECONDS`, soonest first."""
     found = [e for e in expiries if e.offline and e.expires_at < now + OFFLINE_WARNING_SECONDS]
     return sorted(found, key=lambda expiry: expiry.expires_at)
+
+
+def next_version(role: str, version: int, now: float) -> int:
+    """Return the version of ``role`` that follows ``version`` at ``now``, in seconds since 1970.
+
+    The root's is the next number, as TUF demands. All others are also times: a repository restored from a backup goes
+    on above whatever PCs have seen since the backup, which they would refuse otherwise.
+    """
+    return version + 1 if role == "root" else max(version + 1, int(now))
+
+
+def may_follow(role: str, version: int, before: int, latest: float) -> bool:
+    """Whether ``version`` may come after ``before`` when no clock shows more than ``latest`` seconds since 1970.
+
+    The next number always may: release 0.2.0 numbered so, and a clock may stand still or go back.
+    """
+    return version == before + 1 or before < version <= next_version(role, before, latest)

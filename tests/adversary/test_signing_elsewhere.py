@@ -3,6 +3,7 @@
 What the endpoints' own trust store accepts decides. The attacker's server has every online key and no offline key.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -117,7 +118,7 @@ async def test_a_stolen_server_with_one_of_two_keys_makes_no_pc_believe(company:
     company.sign(company.alice, "--payload", file)
     company.sign(company.bob, "--payload", file)
     company.finish()
-    path = company.home.tuf_metadata / "3.patches.json"
+    path = max(company.home.tuf_metadata.glob("*.patches.json"), key=lambda path: int(path.name.partition(".")[0]))
     metadata: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
     one = metadata.signatures[key_id(company.alice)]
     if forgery != "nothing":
@@ -245,8 +246,8 @@ def far_version(signed: Any) -> None:
     signed.version = 2**31
 
 
-def same_version(signed: Any) -> None:
-    signed.version -= 1
+def older_version(signed: Any) -> None:
+    signed.version = 1
 
 
 def long_life(signed: Any) -> None:
@@ -260,8 +261,8 @@ def other_field(signed: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (far_version, "has version 2147483648 of patches, and 2 is next"),
-        (same_version, "has version 1 of patches"),
+        (far_version, "has version 2147483648 of patches, which does not follow"),
+        (older_version, "has version 1 of patches"),
         (long_life, "valid for longer than it may be"),
         (other_field, "changes parts of patches"),
     ],
@@ -435,7 +436,7 @@ def test_an_older_state_is_not_signed_again(company: Company) -> None:
     for number in range(2):
         publish(company, company.file(f"{number}.msi", seed=10 + number), "office", f"2.{number}")
     write_bundle(company.bundle, older)
-    assert "have signed version 3 already" in refused_to_sign(company, "--without-payload")
+    assert re.search("have signed version [0-9]+ already", refused_to_sign(company, "--without-payload"))
 
 
 def test_another_key_under_a_known_id_is_not_signed(company: Company) -> None:

@@ -35,7 +35,7 @@ from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks, che
 from p2pdist.shared.manifest.relations import MAX_RELATIONS, OrderedPatch
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Document, Record
 
 MAX_MANIFEST_BYTES = 256 << 10  # long scripts belong in the payload, not in the recipe
 MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
@@ -75,7 +75,7 @@ class Payload(Record, frozen=True):
     """Such as ja-jp, en-us, zh-cn, or only ja; empty: any."""
 
 
-class Manifest(Record, frozen=True):
+class Manifest(Document, frozen=True):
     """Describes one patch. Signed by the offline ``patches`` role."""
 
     format: Literal[1]
@@ -120,7 +120,7 @@ class Manifest(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
-class RolloutEntry(Record, frozen=True):
+class RolloutEntry(Document, frozen=True):
     """One patch that endpoints shall have."""
 
     patch_id: str
@@ -134,7 +134,7 @@ class RolloutEntry(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
-class Withdrawal(Record, frozen=True):
+class Withdrawal(Document, frozen=True):
     """A patch that was offered and is taken back: nobody fetches it or begins to install it."""
 
     patch_id: str
@@ -152,7 +152,7 @@ class Withdrawal(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
-class Rollouts(Record, frozen=True):
+class Rollouts(Document, frozen=True):
     """Which patches endpoints shall have now, and which no more. Signed by the online ``rollouts`` role."""
 
     format: Literal[1]

@@ -13,7 +13,7 @@ import msgspec
 
 from p2pdist.shared.identifiers import InvalidIdentifierError, PatchId, PatchRef, parse_patch_id
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Document
 
 ORDER_TARGET = "patches/order"
 MAX_ORDERED_PATCHES = 8_000  # as many as the patches role can list (`MAX_TARGETS_ROLE_BYTES`)
@@ -31,7 +31,7 @@ class OrderRefusal(enum.StrEnum):
     UNNUMBERED = "the offline patches key has given it no number"
 
 
-class Publications(Record, frozen=True):
+class Publications(Document, frozen=True):
     """The numbers of one patch id."""
 
     newest: PublicationNumber
@@ -40,7 +40,7 @@ class Publications(Record, frozen=True):
     """The lowest that may be installed; above ``newest``: none may."""
 
 
-class PublicationOrder(Record, frozen=True):
+class PublicationOrder(Document, frozen=True):
     """The numbers of every patch id that was ever published. Signed by the offline ``patches`` role."""
 
     format: Literal[1]

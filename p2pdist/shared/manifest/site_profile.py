@@ -10,13 +10,13 @@ from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError, parse_profile
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Document
 
 MAX_PROFILE_BYTES = 256 << 10  # some thousand rules; every PC of the site reads it
 MAX_DOCUMENT_BYTES = MAX_PROFILE_BYTES + 1_024
 
 
-class SiteProfile(Record, frozen=True):
+class SiteProfile(Document, frozen=True):
     """One site's profile. Signed by the offline ``profiles`` role."""
 
     format: Literal[1]

@@ -12,7 +12,7 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Document, Record
 from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS, Label
 
 MAX_TEMPLATE_BYTES = 64 << 10  # every PC of every site fetches it; 50 items of a kilobyte
@@ -35,7 +35,7 @@ class TemplateItem(Record, frozen=True):
     """All of these hold on a PC that does not need it."""
 
 
-class Template(Record, frozen=True):
+class Template(Document, frozen=True):
     """A named set of questions. Signed by the offline ``patches`` role."""
 
     format: Literal[1]

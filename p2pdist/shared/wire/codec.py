@@ -1,11 +1,11 @@
 """Decode msgpack from outside into checked types, and encode them. Pure.
 
 ``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
-converts strictly (no coercion, no unknown fields). So a decoded object has
-exactly the declared shape.
+converts strictly (no coercion, and no unknown fields but in a `Document`). So a
+decoded object has exactly the declared shape.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,13 @@ class DecodeError(ValueError):
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of everything that is decoded from outside: immutable, without unknown fields."""
+
+
+class Document(Record, frozen=True, forbid_unknown_fields=False):
+    """Base of signed documents and their entries: what a newer release added is ignored, as the signature covers it.
+
+    Not for what decides which file a PC takes, what it runs, and when: to ignore part of that is to do something else.
+    """
 
 
 def encode(value: object) -> bytes:
@@ -67,6 +74,27 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
         raise DecodeError(str(error).replace("`$.value", "`$") or type(error).__name__) from error
     value: T = holder.value
     return value
+
+
+def unknown_fields(data: bytes, value: object) -> list[str]:
+    """Return the fields of ``data`` that are not in the `Document` ``value`` that was decoded from it, by their paths.
+
+    For whoever would encode it anew, and with that take away what a newer release has signed.
+    """
+    known = msgspec.to_builtins(value, builtin_types=(bytes,))
+    return sorted(_more_fields(msgpack.unpackb(data, raw=False), known, ""))
+
+
+def _more_fields(raw: Any, known: Any, path: str) -> Iterator[str]:
+    if isinstance(raw, dict):
+        for name, item in raw.items():
+            if name in known:
+                yield from _more_fields(item, known[name], f"{path}.{name}" if path else name)
+            else:
+                yield f"{path}.{name}" if path else name
+    elif isinstance(raw, list):
+        for item, part in zip(raw, known, strict=True):
+            yield from _more_fields(item, part, path)
 
 
 @cache

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import filelock
+import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.exceptions import DownloadHTTPError, ExpiredMetadataError
@@ -24,8 +26,9 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
     manifest_target,
 )
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import metadata
+from seed_server.signing import metadata, repository_writer
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository
@@ -55,6 +58,7 @@ class Client:
     """An endpoint that starts from the root it was enrolled with."""
 
     def __init__(self, home: ServerHome, directory: Path, trusted_root: str) -> None:
+        self.directory = directory
         (directory / "targets").mkdir(parents=True, exist_ok=True)
         self.updater = Updater(
             metadata_dir=str(directory),
@@ -87,6 +91,15 @@ class Bench:
         self.repository = Repository.create(self.home, SETTINGS, self.keys, now)
         self.clients = 0
 
+    def versions(self, role: str) -> list[int]:
+        """Return the versions of ``role`` on the disk, the newest last."""
+        found = self.home.tuf_metadata.glob(f"*.{role}.json")
+        return sorted(int(path.name.partition(".")[0]) for path in found)
+
+    def newest(self, role: str) -> Path:
+        """Return the file of the newest version of ``role``."""
+        return self.home.tuf_metadata / f"{self.versions(role)[-1]}.{role}.json"
+
     def client(self) -> Client:
         self.clients += 1
         return Client(self.home, self.directory / f"client-{self.clients}", self.repository.trusted_root())
@@ -101,6 +114,11 @@ class Bench:
         return self.repository.publish_patch(
             manifest, [TORRENT], rollouts, patches_key=key or self.keys["patches"], now=now
         )
+
+
+def _with_online_keys(bench: Bench) -> ServerHome:
+    shutil.copytree(ServerHome(bench.directory / "home").online_keys, bench.home.online_keys)
+    return bench.home
 
 
 def hash_digits(text: str) -> str:
@@ -166,7 +184,7 @@ def test_roles_sign_with_keys_of_their_own(bench: Bench) -> None:
     root = json.loads(bench.repository.trusted_root())["signed"]
     keyids = {role: set(root["roles"][role]["keyids"]) for role in ("root", "targets", "snapshot", "timestamp")}
     assert keyids["root"] == keyids["targets"]
-    targets = json.loads((bench.home.tuf_metadata / "1.targets.json").read_text())["signed"]["delegations"]["roles"]
+    targets = json.loads(bench.newest("targets").read_text())["signed"]["delegations"]["roles"]
     assert {role["name"]: role["terminating"] for role in targets} == {
         "patches": True, "rollouts": True, "profiles": True,
     }  # fmt: skip
@@ -242,7 +260,7 @@ def test_a_timestamp_says_when_it_was_signed(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_days", "snapshot", "rollouts"), [(0.6, 1, 1), (4, 2, 1), (16, 2, 2), (60, 2, 2)]
+    ("age_days", "snapshot", "rollouts"), [(0.6, 0, 0), (4, 1, 0), (16, 1, 1), (60, 1, 1)]
 )  # fmt: skip
 def test_a_server_that_was_left_alone_comes_back(tmp_path: Path, age_days: float, snapshot: int, rollouts: int) -> None:
     bench = Bench(tmp_path, now=NOW - age_days * DAY)
@@ -250,12 +268,12 @@ def test_a_server_that_was_left_alone_comes_back(tmp_path: Path, age_days: float
     if age_days > 1:
         with pytest.raises(ExpiredMetadataError):
             bench.client()
+    before = {role: len(bench.versions(role)) for role in ("snapshot", "rollouts")}
     assert bench.repository.refresh_timestamp(NOW)
     assert not bench.repository.refresh_timestamp(NOW)
     assert bench.client().rollouts() == [("office", "1", 1)]
-    newest = {p.name for p in bench.home.tuf_metadata.iterdir()}
-    assert (f"{snapshot + 1}.snapshot.json" in newest, f"{snapshot + 2}.snapshot.json" in newest) == (True, False)
-    assert (f"{rollouts + 1}.rollouts.json" in newest, f"{rollouts + 2}.rollouts.json" in newest) == (True, False)
+    written = {role: len(bench.versions(role)) - count for role, count in before.items()}
+    assert written == {"snapshot": snapshot, "rollouts": rollouts}
 
 
 def test_offline_roles_are_renewed_with_the_offline_keys_alone(tmp_path: Path) -> None:
@@ -285,11 +303,9 @@ def test_a_lifetime_that_was_made_shorter_takes_effect(bench: Bench) -> None:
     assert expiries["timestamp"] == int(NOW + 3_600)
 
 
-@pytest.mark.parametrize(
-    "name", ["1.snapshot.json", "1.patches.json", "1.targets.json", "1.root.json", "timestamp.json"]
-)
-def test_we_never_sign_on_top_of_tampered_metadata(bench: Bench, name: str) -> None:
-    path = bench.home.tuf_metadata / name
+@pytest.mark.parametrize("role", ["snapshot", "patches", "targets", "root", "timestamp"])
+def test_we_never_sign_on_top_of_tampered_metadata(bench: Bench, role: str) -> None:
+    path = bench.home.tuf_metadata / "timestamp.json" if role == "timestamp" else bench.newest(role)
     metadata = json.loads(path.read_text())
     metadata["signed"]["expires"] = "2090-01-01T00:00:00Z"
     for content in (json.dumps(metadata).encode(), b"{", b""):
@@ -333,6 +349,57 @@ def test_old_versions_are_removed(bench: Bench) -> None:
     assert bench.client().rollouts() == [("office", str(KEEP_VERSIONS + 2), KEEP_VERSIONS + 3)]
 
 
+@pytest.mark.parametrize("back_seconds", [0.0, 0.3, 3_600.0], ids=["at once", "in one second", "clock set back"])
+def test_versions_grow_whatever_the_clock_does(bench: Bench, back_seconds: float) -> None:
+    bench.publish("office", "1", now=NOW)
+    before = {role: bench.versions(role)[-1] for role in ("patches", "rollouts", "snapshot")}
+    pc = bench.client()
+    bench.publish("vpn", "1", now=NOW - back_seconds)
+    assert {role: bench.versions(role)[-1] for role in before} == {role: was + 1 for role, was in before.items()}
+    again = Client(bench.home, pc.directory, bench.repository.trusted_root())
+    assert again.rollouts() == [("office", "1", 1), ("vpn", "1", 2)]
+
+
+def test_a_restored_repository_goes_on_above_what_pcs_have_seen(bench: Bench, tmp_path: Path) -> None:
+    """The offline roles too: whatever they sign next is above what was lost."""
+    backup = tmp_path / "backup"
+    shutil.copytree(bench.home.root / "tuf", backup)
+    for n in range(20):
+        bench.publish("office", str(n), now=NOW + n)
+    pc = bench.client()
+    lost = {role: bench.versions(role)[-1] for role in ("patches", "rollouts", "snapshot")}
+    lost_timestamp = bench.repository.timestamp_version()
+    shutil.rmtree(bench.home.root / "tuf")
+    shutil.copytree(backup, bench.home.root / "tuf")
+    bench.publish("vpn", "1", now=NOW + 3_600)
+    assert all(bench.versions(role)[-1] > version for role, version in lost.items())
+    assert bench.repository.timestamp_version() > lost_timestamp
+    again = Client(bench.home, pc.directory, bench.repository.trusted_root())
+    assert again.rollouts() == [("vpn", "1", 1)]
+
+
+def test_the_root_counts_one_by_one_and_every_other_role_by_time(bench: Bench) -> None:
+    assert bench.versions("root") == [1]
+    assert bench.versions("targets") == bench.versions("patches") == [int(NOW)]
+    bench.repository.renew_offline_roles({name: bench.keys[name] for name in OFFLINE_KEYS}, NOW + DAY)
+    assert bench.versions("root") == [1, 2]
+    assert bench.versions("patches") == [int(NOW), int(NOW + DAY)]
+
+
+def test_a_repository_numbered_by_release_0_2_0_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as release:
+        release.setattr(repository_writer, "next_version", lambda _role, version, _now: version + 1)
+        bench.home = ServerHome(bench.directory / "older")
+        bench.repository = Repository.create(_with_online_keys(bench), SETTINGS, bench.keys, NOW)
+        bench.publish("office", "1")
+    assert bench.versions("patches") == [1, 2]
+    pc = bench.client()
+    bench.publish("vpn", "1")
+    assert bench.versions("patches") == [1, 2, int(NOW)]
+    again = Client(bench.home, pc.directory, bench.repository.trusted_root())
+    assert again.rollouts() == [("office", "1", 1), ("vpn", "1", 2)]
+
+
 def test_a_home_without_a_repository(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no repository") as caught:
         Repository.open(ServerHome(tmp_path), SETTINGS)
@@ -351,7 +418,7 @@ def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Be
 
 def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(bench: Bench) -> None:
     bench.publish("office", "1.0")
-    size = (bench.home.tuf_metadata / "2.patches.json").stat().st_size
+    size = bench.newest("patches").stat().st_size
     bench.repository = Repository(bench.home, SETTINGS, max_role_bytes=size)
     with pytest.raises(UserError) as caught:
         bench.publish("editor", "1.0")
@@ -416,3 +483,15 @@ def test_a_withdrawn_patch_is_offered_to_nobody_and_for_good_with_the_offline_ke
     assert bench.client().rollouts() == [("word", "1", 2)]
     bench.publish("office", "2")
     assert bench.client().rollouts() == [("word", "1", 2), ("office", "2", 3)]
+
+
+@pytest.mark.parametrize("target", [ROLLOUTS_TARGET, ORDER_TARGET])
+def test_what_a_newer_release_wrote_is_not_signed_anew_without_it(bench: Bench, target: str) -> None:
+    bench.publish("office", "1")
+    role = "rollouts" if target == ROLLOUTS_TARGET else "patches"
+    written = msgpack.unpackb(bench.client().get(target) or b"") | {"rings": ["pilot"]}
+    bench.repository.change_document(role, target, msgpack.packb(written), key=bench.keys[role], now=NOW)
+    with pytest.raises(UserError, match="A newer release of seed-server wrote .* does not know rings") as caught:
+        bench.publish("vpn", "1")
+    assert caught.value.kind is FaultKind.REFUSED
+    assert bench.client().rollouts() == [("office", "1", 1)]  # and a PC reads it

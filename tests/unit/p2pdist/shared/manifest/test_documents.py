@@ -54,6 +54,13 @@ def test_withdrawals_are_checked_as_all_that_is_shown_and_all_that_becomes_a_pat
         documents.decode_rollouts(data)
 
 
+def test_what_a_newer_release_added_is_ignored() -> None:
+    assert decode_manifest(changed(MANIFEST, surprise=1)) == MANIFEST
+    raw = msgspec.to_builtins(ROLLOUTS)
+    raw["entries"][0]["surprise"] = raw["surprise"] = 1
+    assert decode_rollouts(codec.encode(raw)) == ROLLOUTS
+
+
 def test_rollouts_round_trip() -> None:
     assert documents.decode_rollouts(documents.encode_rollouts(ROLLOUTS)) == ROLLOUTS
 
@@ -81,7 +88,8 @@ def changed(record: Any, **changes: Any) -> bytes:
         {"payloads": [msgspec.to_builtins(PAYLOAD) | {"length_bytes": documents.MAX_PAYLOAD_BYTES + 1}]},
         {"payloads": [msgspec.to_builtins(PAYLOAD) | {"sha256": "AB" * 32}]},
         {"payloads": [msgspec.to_builtins(PAYLOAD) | {"torrent_hash": HASH[:-1]}]},
-        {"surprise": 1},
+        {"payloads": [msgspec.to_builtins(PAYLOAD) | {"surprise": 1}]},
+        {"schedule": {"surprise": 1}},
     ],
 )
 def test_a_manifest_beside_its_form_is_refused(changes: dict[str, Any]) -> None:

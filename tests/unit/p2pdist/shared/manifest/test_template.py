@@ -86,10 +86,11 @@ def test_too_many_bytes_are_not_looked_at() -> None:
         decode_template(b"\x80" * (MAX_TEMPLATE_BYTES + 1))
 
 
-def test_unknown_keys_and_kinds_are_refused() -> None:
+def test_unknown_keys_of_questions_and_kinds_are_refused() -> None:
     raw = msgspec.to_builtins(with_item(checks=CHECKS))
+    assert decode_template(codec.encode(raw | {"surprise": 1})) == with_item(checks=CHECKS)  # of the template: ignored
     for wrong in (
-        raw | {"surprise": 1},
+        raw | {"format": 2},
         raw | {"items": [raw["items"][0] | {"surprise": 1}]},
         raw | {"items": [raw["items"][0] | {"checks": [{"kind": "registry", "path": "x"}]}]},
         raw | {"items": {"0": raw["items"][0]}},

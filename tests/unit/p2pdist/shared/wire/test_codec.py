@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Document, Record
 
 
 class Sample(Record, frozen=True):
@@ -114,3 +114,23 @@ def test_every_prefix_is_refused() -> None:
 def test_records_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Sample(number=1).number = 2  # type: ignore[misc]
+
+
+class Entry(Document, frozen=True):
+    name: str
+
+
+class Signed(Document, frozen=True):
+    entries: list[Entry]
+    by_id: dict[str, Entry] = msgspec.field(default_factory=dict)
+
+
+def test_a_document_ignores_what_it_does_not_know_and_names_it_when_asked() -> None:
+    raw = {"entries": [{"name": "a"}, {"name": "b", "ring": 2}], "by_id": {"x": {"name": "c", "who": ["me"]}}, "new": 1}
+    data = msgpack.packb(raw)
+    signed: Signed = codec.decode(data, Signed, max_bytes=1_000)
+    assert signed == Signed(entries=[Entry("a"), Entry("b")], by_id={"x": Entry("c")})
+    assert codec.unknown_fields(data, signed) == ["by_id.x.who", "entries.ring", "new"]
+    assert codec.unknown_fields(codec.encode(signed), signed) == []
+    with pytest.raises(DecodeError, match="entries"):  # what is known is checked as ever
+        codec.decode(msgpack.packb(raw | {"entries": [{"name": 1}]}), Signed, max_bytes=1_000)
