@@ -55,10 +55,10 @@ def test_withdrawals_are_checked_as_all_that_is_shown_and_all_that_becomes_a_pat
 
 
 def test_what_a_newer_release_added_is_ignored() -> None:
-    assert decode_manifest(changed(MANIFEST, surprise=1)) == MANIFEST
+    assert documents.decode_manifest(changed(MANIFEST, surprise=1)) == MANIFEST
     raw = msgspec.to_builtins(ROLLOUTS)
     raw["entries"][0]["surprise"] = raw["surprise"] = 1
-    assert decode_rollouts(codec.encode(raw)) == ROLLOUTS
+    assert documents.decode_rollouts(codec.encode(raw)) == ROLLOUTS
 
 
 def test_rollouts_round_trip() -> None:
