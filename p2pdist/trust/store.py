@@ -16,7 +16,7 @@ import trio
 
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
-from p2pdist.shared.wire.trust_news import BATCH_PATH, NEWS_PATH
+from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import (
     Catalogue,
@@ -72,7 +72,7 @@ class TrustStore:
             self._base_url + _METADATA_PATH,
             self._base_url + _TARGETS_PATH,
             root,
-            self._base_url + NEWS_PATH,
+            f"{self._base_url}{NEWS_PATH}?{DIFFERENCES_QUERY}",
             self._base_url + BATCH_PATH,
         )
         self._http = http

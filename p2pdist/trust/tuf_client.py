@@ -23,11 +23,13 @@ from tuf.ngclient.updater import Updater
 
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, TIMESTAMP_ISSUED_FIELD
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.differences import apply
 from p2pdist.shared.wire.trust_news import (
     BATCH_FIELD,
     MAX_BATCH_QUERY_CHARS,
     MAX_BATCH_TARGETS,
     MAX_NEWS_ANSWER_BYTES,
+    ChangedFile,
     TrustNews,
     decode_news,
 )
@@ -41,6 +43,9 @@ MAX_SNAPSHOT_BYTES = 64 << 10  # MAX_ROLES entries
 
 AskNews: TypeAlias = Callable[[int, int], Awaitable[bytes | None]]
 """Returns what has changed since a root and a snapshot, an encoded `TrustNews`; None: it cannot be had this way."""
+
+FindOlder: TypeAlias = Callable[[str], bytes | None]
+"""Returns what this PC has of an older file, by its path below ``/tuf/``."""
 
 _OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink")
 
@@ -195,12 +200,22 @@ class TufClient(Updater):
 class NetworkFetcher(FetcherInterface):
     """Downloads for tuf, in the trio task that started this thread: a cancelled refresh ends at once."""
 
-    def __init__(self, http: HttpGet, place: RepositoryPlace, ask_news: AskNews | None = None) -> None:
-        """``ask_news``: a quicker way to the news than ``place.news_url``, which is asked where that has none."""
+    def __init__(
+        self,
+        http: HttpGet,
+        place: RepositoryPlace,
+        ask_news: AskNews | None = None,
+        older: FindOlder = lambda _: None,
+    ) -> None:
+        """``ask_news``: a quicker way to the news than ``place.news_url``, which is asked where that has none.
+
+        ``older`` finds what new files may be made of.
+        """
         self._http = http
         self._ask_news = ask_news
+        self._older = older
         self._place = place
-        self._news: dict[str, bytes | None] = {}
+        self._news: dict[str, bytes | ChangedFile | None] = {}
         self._expected: dict[str, None] = {}
 
     async def _get(self, url: str, max_length: int) -> HttpAnswer:
@@ -257,16 +272,19 @@ class NetworkFetcher(FetcherInterface):
 
     def _take(self, news: TrustNews) -> None:
         base_urls = {"metadata": self._place.metadata_url, "targets": self._place.targets_url}
-        for path, data in news.files.items():
+        for path, told in (*news.files.items(), *news.changed.items()):
             kind, _, name = path.partition("/")
-            self._news[f"{base_urls.get(kind)}/{name}"] = data
+            self._news[f"{base_urls.get(kind)}/{name}"] = told
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return the answer, of at most ``max_length`` bytes. Raises tuf's `DownloadError` and its kinds."""
         if url in self._expected and url not in self._news:
             self._fetch_batch(url)
         if url in self._news:
-            return self._heard(self._news.pop(url), max_length)
+            told = self._news.pop(url)
+            data = self._made(told, max_length) if isinstance(told, ChangedFile) else self._heard(told, max_length)
+            if data is not None:
+                return data
         try:
             answer = trio.from_thread.run(self._get, url, max_length)
         except HttpError as error:
@@ -276,6 +294,13 @@ class NetworkFetcher(FetcherInterface):
         if answer.status != 200:
             raise tuf_errors.DownloadHTTPError(f"HTTP {answer.status}", answer.status)
         return answer.body
+
+    def _made(self, told: ChangedFile, max_length: int) -> bytes | None:
+        """Return the file that is told by its difference; None: it cannot be made of what is on this PC."""
+        older = self._older(told.older)
+        with contextlib.suppress(DecodeError):
+            return None if older is None else apply(told.difference, older, max_bytes=max_length)
+        return None
 
     @staticmethod
     def _heard(data: bytes | None, max_length: int) -> bytes:

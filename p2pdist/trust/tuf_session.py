@@ -10,12 +10,14 @@ Two kinds of metadata are kept in two ways:
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 import structlog
 from msgspec import structs
 from tuf.api import exceptions as tuf_errors
 
+from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
@@ -23,6 +25,8 @@ from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import newest_root, trusts_targets
 from p2pdist.trust.tuf_client import AskNews, NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 log = structlog.get_logger()
 
@@ -57,7 +61,7 @@ class TufSession:
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}
         at = trust_floor.reference_time(verified.floor, now)
-        fetcher = NetworkFetcher(http, place, ask_news)
+        fetcher = NetworkFetcher(http, place, ask_news, partial(_older, files, roles))
         client = TufClient(place, fetcher, at, verified, roles, files.keep_verified)
         return cls(files, accepted, client, fetcher)
 
@@ -105,7 +109,7 @@ class TufSession:
         if info.length > max_bytes:
             raise DocumentError(f"{target!r} has {info.length} bytes, over the cap of {max_bytes}")
         sha256 = info.hashes.get("sha256", "")
-        if not re.fullmatch("[0-9a-f]{64}", sha256):
+        if not _SHA256.fullmatch(sha256):
             raise DocumentError(f"{target!r} is signed without a SHA-256")
         stored = self._files.document(sha256, max_bytes)
         try:
@@ -145,3 +149,12 @@ class TufSession:
             client.floor = floor
         self._files.keep_verified(client.verified())
         self._files.drop_unused_documents()
+
+
+def _older(files: TrustFiles, roles: Mapping[str, bytes], path: str) -> bytes | None:
+    """Return the file at ``path`` below ``/tuf/`` as it was accepted last: a role, or a document by its hash."""
+    kind, _, place = path.partition("/")
+    first, _, name = place.rpartition("/")[2].partition(".")
+    if kind == "metadata":
+        return roles.get(name.removesuffix(".json"))
+    return files.document(first, MAX_TORRENT_BYTES) if _SHA256.fullmatch(first) else None

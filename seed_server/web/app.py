@@ -28,7 +28,7 @@ from p2pdist.shared.wire.enrolment import (
     decode_body,
     encode_body,
 )
-from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH
+from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH, DIFFERENCES_QUERY
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine, PacedAnswer
@@ -223,7 +223,8 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.get("/tuf/news/{root}/{snapshot}")
     async def trust_news(request: Request, root: str, snapshot: str) -> Response:
-        return await files.answer(request, lambda: _news(port.news, root, snapshot))
+        differences = request.url.query == DIFFERENCES_QUERY
+        return await files.answer(request, lambda: _news(port.news, root, snapshot, differences))
 
     @app.get(BATCH_PATH)
     async def batch(request: Request) -> Response:
@@ -240,10 +241,10 @@ def _published(directory: Path, name: str) -> Callable[[], BinaryIO] | None:
     return lambda: found.open("rb")
 
 
-def _news(news: TrustNewsReader, root: str, snapshot: str) -> Callable[[], BinaryIO] | None:
+def _news(news: TrustNewsReader, root: str, snapshot: str, differences: bool) -> Callable[[], BinaryIO] | None:
     if not VERSION.fullmatch(root) or not VERSION.fullmatch(snapshot):
         return None
-    answer = news.answer(int(root), int(snapshot))
+    answer = news.answer(int(root), int(snapshot), differences)
     return None if answer is None else partial(io.BytesIO, answer)
 
 

@@ -9,6 +9,9 @@ documents. It names as many as go into one request, and gets those that fit into
 
 Both are a saving and nothing else: whatever is missing is asked for by its own path, and everything is verified as if
 it had been.
+
+An endpoint that can (``?differences=1``, or the feature of its hello) is told of lists that have grown by what is new
+in them: see `differences`.
 """
 
 import zlib
@@ -18,8 +21,10 @@ import msgspec
 
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.differences import Difference
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
+DIFFERENCES_QUERY = "differences=1"
 BATCH_PATH = "/tuf/batch"
 BATCH_FIELD = "target"
 MAX_BATCH_QUERY_CHARS = 6 << 10  # with room below the 16 KiB that the web port reads of a request's head
@@ -32,10 +37,21 @@ MAX_NEWS_ANSWER_BYTES = 96 << 10  # with their names, before and after compressi
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
-class TrustNews(Record, frozen=True):
+class ChangedFile(Record, frozen=True, array_like=True):
+    """How to make a file of one that the endpoint has: of a role of its snapshot, or of a target that this signed."""
+
+    older: FileName
+    difference: Difference
+
+
+class TrustNews(Record, frozen=True, omit_defaults=True):
     """The signed files by their path below ``/tuf/``. None: there is no such file, as of the root after the newest."""
 
     files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_NEWS_FILES)]
+    changed: Annotated[dict[FileName, ChangedFile], msgspec.Meta(max_length=MAX_NEWS_FILES)] = msgspec.field(
+        default_factory=dict
+    )
+    """More of them, for endpoints that can make them; release 0.2.0 refuses news with this field."""
 
 
 def encode_news(news: TrustNews) -> bytes:

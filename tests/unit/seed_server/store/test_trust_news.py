@@ -1,17 +1,23 @@
 """`TrustNewsReader`: a PC that knows some snapshot is sent what it lacks, and no more than fits."""
 
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
+from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES
+from p2pdist.shared.wire.differences import apply
 from p2pdist.shared.wire.trust_news import (
+    DIFFERENCES_QUERY,
     MAX_BATCH_TARGETS,
     MAX_NEWS_ANSWER_BYTES,
     MAX_NEWS_BYTES,
     MAX_NEWS_FILE_BYTES,
     MAX_NEWS_FILES,
+    TrustNews,
     decode_news,
 )
 from p2pdist.trust.http_answers import HttpAnswer
@@ -142,33 +148,92 @@ def test_what_is_for_one_site_is_left_to_its_pcs(published: Published) -> None:
     assert not any("profile" in name and not name.endswith(".json") for name in files)
 
 
+class Web:
+    """What the web port serves, of the files on disk."""
+
+    def __init__(self, published: Published, base_url: str) -> None:
+        self._published = published
+        self._base_url = base_url
+        self.asked: list[str] = []
+        self.news: list[TrustNews] = []
+
+    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
+        path, _, query = url.removeprefix(self._base_url).partition("?")
+        self.asked.append(path)
+        if path.startswith("/tuf/news/"):
+            root, snapshot = path.split("/")[3:]
+            answer = self._published.reader.answer(int(root), int(snapshot), query == DIFFERENCES_QUERY) or b""
+            self.news.append(decode_news(answer))
+            return HttpAnswer(200, answer)
+        file = self._published.directory / path.removeprefix("/")
+        return HttpAnswer(200, file.read_bytes()) if file.exists() else HttpAnswer(404, b"")
+
+
 async def test_a_pc_that_knows_the_snapshot_before_asks_for_nothing_else(
     published: Published, tuf_simulator: ModuleType, tmp_path: Path
 ) -> None:
-    class Web:
-        """What the web port serves, of the files on disk."""
-
-        def __init__(self) -> None:
-            self.asked: list[str] = []
-
-        async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
-            path = url.removeprefix(tuf_simulator.BASE_URL)
-            self.asked.append(path)
-            if path.startswith("/tuf/news/"):
-                root, snapshot = path.split("/")[3:]
-                return HttpAnswer(200, published.reader.answer(int(root), int(snapshot)) or b"")
-            file = published.directory / path.removeprefix("/")
-            return HttpAnswer(200, file.read_bytes()) if file.exists() else HttpAnswer(404, b"")
-
-    web = Web()
+    published.publish(*(f"patch-{n}" for n in range(20)))
+    web = Web(published, tuf_simulator.BASE_URL)
     root = published.repository.first_root
     store = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=root, http=web)
     await store.refresh(NOW)
     published.publish("beta", "gamma")
     web.asked.clear()
     catalogue = await store.refresh(NOW)
-    assert [patch.manifest.patch_id for patch in catalogue.patches] == ["alpha", "beta", "gamma"]
+    assert [patch.manifest.patch_id for patch in catalogue.patches][21:] == ["beta", "gamma"]
     assert [path.rpartition("/")[0] for path in web.asked] == ["/tuf/news/1"]
+    assert {"order", "current"} < set(kinds(web.news[-1].changed)), "told as differences"
+
+
+async def test_what_cannot_be_made_of_what_a_pc_has_is_asked_for(
+    published: Published, tuf_simulator: ModuleType, tmp_path: Path
+) -> None:
+    """Its documents are damaged, so nothing can be copied from them."""
+    published.publish(*(f"patch-{n}" for n in range(20)))
+    web = Web(published, tuf_simulator.BASE_URL)
+    root = published.repository.first_root
+    store = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=root, http=web)
+    await store.refresh(NOW)
+    for document in (tmp_path / "trust").glob("*/targets/*"):
+        document.write_bytes(document.read_bytes()[:-1])
+    published.publish("beta")
+    web.asked.clear()
+    assert len((await store.refresh(NOW)).patches) == 22
+    assert {"order", "current"} < set(kinds(web.asked))
+
+
+def test_a_long_list_that_has_grown_is_told_by_what_is_new_in_it(published: Published) -> None:
+    known = published.publish(*(f"patch-{n:03}" for n in range(300)))
+    newest = published.publish("beta")
+    role = published.directory / "tuf" / "metadata" / f"{newest}.patches.json"
+    assert role.stat().st_size > MAX_NEWS_BYTES, "too large to be told as it is"
+    answer = published.reader.answer(ROOT, known, True) or b""
+    assert len(answer) < 2_500
+    news = decode_news(answer)
+    assert sorted(kinds(news.files)) == ["2.root.json", "beta@1.manifest", "timestamp.json", "torrent"]
+    assert sorted(kinds(news.changed)) == sorted([
+        f"{newest}.snapshot.json", f"{newest}.rollouts.json", f"{newest}.patches.json", "current", "order",
+    ])  # fmt: skip
+    files = published.repository.files
+    for path, changed in news.changed.items():
+        made = apply(changed.difference, files[f"/tuf/{changed.older}"], max_bytes=MAX_TARGETS_ROLE_BYTES)
+        assert made == files[f"/tuf/{path}"]
+
+
+def test_a_pc_of_release_0_2_0_is_told_whole_files_in_the_form_that_it_knows(published: Published) -> None:
+    known = published.publish("beta")
+    published.publish("gamma")
+    unpacked = msgspec.msgpack.decode(zlib.decompress(published.reader.answer(ROOT, known) or b""))
+    assert list(unpacked) == ["files"]
+
+
+def test_what_is_no_longer_there_to_differ_from_is_told_whole(published: Published) -> None:
+    known = published.publish("beta")
+    newest = published.publish("gamma")
+    (published.directory / "tuf" / "metadata" / f"{known}.patches.json").unlink()
+    news = decode_news(published.reader.answer(ROOT, known, True) or b"")
+    assert f"metadata/{newest}.patches.json" in news.files
+    assert f"metadata/{newest}.rollouts.json" in news.changed
 
 
 def test_large_files_are_left_to_requests_of_their_own(published: Published) -> None:
