@@ -4,6 +4,7 @@ from p2pdist import __version__
 from p2pdist.daemon.state import DaemonState
 from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.shared.identifiers import opaque_tag
+from p2pdist.shared.wire.features import PC_FEATURES
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 
 
@@ -26,6 +27,7 @@ class Introduction:
             wired=facts.wired,
             uptime_seconds=facts.uptime_seconds,
             instance=self._state.instance,
+            features=PC_FEATURES,
         )
 
     def announcement(self, lan_port: int) -> Announcement:

@@ -15,16 +15,16 @@ from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key
 from p2pdist.shared.printable_text import printable
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Extensible
 from p2pdist.shared.wire.enrolment import MAX_ENROLMENT_BODY_BYTES, Certificates, Problem, decode_body, encode_body
 from p2pdist.trust.http_answers import Http
 
 MAX_PROBLEM_CHARS = 400  # a server's words on our terminal: two sentences
 
-T = TypeVar("T", bound=Record)
+T = TypeVar("T", bound=Extensible)
 
 
-async def ask(http: Http, url: str, request: Record, kind: type[T], server: str) -> T:
+async def ask(http: Http, url: str, request: Extensible, kind: type[T], server: str) -> T:
     """POST ``request`` and return the answer, of type ``kind``. Raises `UserError`, with the server's own words."""
     answer = await http.post(url, encode_body(request), max_bytes=MAX_ENROLMENT_BODY_BYTES)
     if answer.status == 200:

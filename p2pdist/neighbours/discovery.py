@@ -262,7 +262,8 @@ def _service_info(own: Announcement, run_id: str) -> zeroconf.ServiceInfo:
 def _parse(endpoint_id: str, info: zeroconf.ServiceInfo) -> _Known | None:
     """Return what a neighbour announces, or None where no daemon of ours would announce it so."""
     try:
-        txt = {key: (value or b"").decode("ascii") for key, value in info.properties.items()}
+        # a newer release may say more
+        txt = {key: (info.properties[key] or b"").decode("ascii") for key in _TXT_KEYS if key in info.properties}
         if txt.keys() != _TXT_KEYS or txt[b"v"] != FORMAT.decode() or txt[b"id"] != endpoint_id:
             return None
         swarm_tag, site_tag, run = txt[b"swarm"], txt[b"site"], txt[b"run"]

@@ -1,7 +1,8 @@
 """Every message between the daemon and its network part, with the cap of every field. Pure.
 
 The network part may be taken over by whoever it speaks with, so the daemon decodes its messages as strictly as those
-that come from the wire. A message with a ``call`` number is answered by one that has the same number.
+that come from the wire. Both are of one release. A message with a ``call`` number is answered by one that has the same
+number.
 """
 
 from typing import Annotated, Final, Literal, TypeAlias
@@ -371,7 +372,8 @@ def decode_from_part(body: bytes) -> FromPart:
     if len(body) > MAX_MESSAGE_BYTES:
         raise DecodeError(f"{len(body)} bytes are over the cap of {MAX_MESSAGE_BYTES}")
     try:
-        _FROM_PART.decode(body)  # keeps nothing of another shape: else five megabytes of empty lists would take 700
+        # keeps nothing of another shape: else five megabytes of empty lists would take 700
+        message = _FROM_PART.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DecodeError(printable(str(error)[: codec.MAX_DECODE_ERROR_CHARS])) from error
-    return codec.decode(body, FromPart, max_bytes=MAX_MESSAGE_BYTES, each_text=printable)
+    return codec.convert(msgspec.to_builtins(message, builtin_types=(bytes,)), FromPart, each_text=printable)

@@ -33,6 +33,12 @@ from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS,
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.wire.channels import (
+    UnknownKind,
+    decode_from_server,
+    decode_on_data_connection,
+    encode_message,
+)
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
@@ -48,9 +54,6 @@ from p2pdist.shared.wire.messages import (
     News,
     Piece,
     Welcome,
-    decode_from_server,
-    decode_on_data_connection,
-    encode_message,
 )
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 
@@ -97,6 +100,8 @@ class OriginClient:
         """One line on the connection, for people; "connected" when it is."""
         self.piece_bytes = 0
         """What has come over the site's line in pieces, of all patches."""
+        self.ignored_messages = 0
+        """Of kinds that are not known here; the first one is logged."""
 
     @property
     def connected(self) -> bool:
@@ -279,7 +284,10 @@ class OriginClient:
         if isinstance(message, Goodbye):
             self._goodbye = message
             raise ConnectionLostError(f"the server said: {message.reason}")
-        if welcome is not isinstance(message, Welcome):
+        if isinstance(message, UnknownKind) and not welcome:
+            self._ignore(message)
+            return
+        if isinstance(message, UnknownKind) or welcome is not isinstance(message, Welcome):
             raise ConnectionLostError(f"the server sent {type(message).__name__} out of order")
         if isinstance(message, Welcome):
             # before the event is sent: its receiver may call `send` at once
@@ -288,6 +296,11 @@ class OriginClient:
             self._large_packets.welcomed(message.site)
             self.status = "connected"
         await self._events_in.send(message)
+
+    def _ignore(self, unknown: UnknownKind) -> None:
+        self.ignored_messages += 1
+        if self.ignored_messages == 1:
+            log.info("the server is newer, and says what this PC does not know", kind=unknown.name)
 
     async def _read_data(self, address: OriginAddress, control: Stream, hello: ControlHello) -> None:
         packets = self._large_packets

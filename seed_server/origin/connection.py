@@ -9,6 +9,7 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
+from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -17,7 +18,6 @@ from p2pdist.shared.wire.messages import (
     GoodbyeCause,
     Message,
     OtherPc,
-    encode_message,
 )
 from seed_server.ports.peer_certificate import peer_certificate
 

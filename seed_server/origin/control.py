@@ -8,7 +8,9 @@ import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
+from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.features import ignores_additions
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     FromEndpoint,
@@ -22,7 +24,6 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Want,
     Welcome,
-    decode_from_endpoint,
 )
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
@@ -62,9 +63,17 @@ class ControlConversation:
         self._records = records
         self._limits = limits
         self._log = outside_log
+        self._ignored = 0
 
     async def read(self) -> None:
         """Handle messages until the end. Raises `LostConnectionError`, `RefusedError`."""
+        try:
+            await self._read()
+        finally:
+            if self._ignored > 1:
+                self._log.info("messages of unknown kinds were ignored", self._session.endpoint, count=self._ignored)
+
+    async def _read(self) -> None:
         while True:
             body = await self._session.connection.receive()
             now = trio.current_time()
@@ -81,7 +90,10 @@ class ControlConversation:
             try:
                 message = decode_from_endpoint(body)
                 _refuse(budgets.message(message, now))
-                await self._handle(message)
+                if isinstance(message, UnknownKind):
+                    self._ignore(message)
+                else:
+                    await self._handle(message)
             except DecodeError as error:
                 raise RefusedError(f"malformed message: {error}") from error
             except BitfieldError as error:
@@ -144,6 +156,13 @@ class ControlConversation:
                 raise LostConnectionError(f"the endpoint said: {message.reason}")
             case _:
                 assert_never(message)
+
+    def _ignore(self, unknown: UnknownKind) -> None:
+        if not ignores_additions(self._session.protocol):
+            raise RefusedError(f"malformed message: unknown kind {unknown.name!r}")
+        self._ignored += 1
+        if self._ignored == 1:
+            self._log.info("a newer PC says what this server does not know", self._session.endpoint, kind=unknown.name)
 
     def _helps(self, how: Help) -> None:
         if self._live.ledger.helps(self._session.endpoint, how):

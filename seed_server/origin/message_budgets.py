@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.channels import UnknownKind
 from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, Helping, LinkReport, NewsWanted, Report, Want
 
 
@@ -20,7 +21,7 @@ class Budget:
 
 
 PINGS = Budget(60, 300)  # 20 a second are sent; the echoes of several seconds may come at once
-MESSAGES: Mapping[type[FromEndpoint], Budget] = {
+MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     Want: Budget(60, 4_500),  # ten a second for each of four transfers; after connecting, one for each patch
     Helping: Budget(1, 60),  # its causes last for seconds
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
@@ -28,6 +29,7 @@ MESSAGES: Mapping[type[FromEndpoint], Budget] = {
     Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed
     NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
     Goodbye: Budget(1, 1),
+    UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known
 }
 ANSWERS_AT_ONCE = 512  # stored and rejected beyond what was sent: of pieces sent on the connection before
 BYTES = Budget(512 << 10, 16 << 20)  # forty Wants a second for the largest files, and thousands after connecting
@@ -38,7 +40,7 @@ class MessageLimits:
     """The budgets; a server uses the defaults."""
 
     pings: Budget = PINGS
-    messages: Mapping[type[FromEndpoint], Budget] = field(default_factory=lambda: MESSAGES)
+    messages: Mapping[type[FromEndpoint | UnknownKind], Budget] = field(default_factory=lambda: MESSAGES)
     answers_at_once: int = ANSWERS_AT_ONCE
     bytes: Budget = BYTES
 
@@ -83,7 +85,7 @@ class MessageBudgets:
         """Count an answer to a ping; return what is wrong when it is one too many."""
         return None if self._pings.spend(1, now) else "more answers to pings than pings"
 
-    def message(self, message: FromEndpoint, now: float) -> str | None:
+    def message(self, message: FromEndpoint | UnknownKind, now: float) -> str | None:
         """Count a message; return what is wrong when it is one too many."""
         purse = self._purses.get(type(message))
         if purse is not None:

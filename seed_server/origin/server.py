@@ -20,8 +20,10 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
+from p2pdist.shared.wire.channels import decode_hello, protocol_of_hello
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, DataHello, Hello, Welcome, decode_hello
+from p2pdist.shared.wire.features import SERVER_FEATURES, ignores_additions, no_common_protocol
+from p2pdist.shared.wire.messages import ControlHello, DataHello, Hello, Welcome
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
@@ -216,9 +218,7 @@ class OriginServer:
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
-                hello = decode_hello(await connection.receive_first(self._limits.first_frame_seconds))
-            except DecodeError as error:
-                reason = f"the first message is no hello: {error}"
+                hello = _hello(await connection.receive_first(self._limits.first_frame_seconds))
             except RefusedError as error:
                 reason = str(error)
             except LostConnectionError:
@@ -265,8 +265,6 @@ class OriginServer:
 
     async def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> str | None:
         """Serve a connection to its end, and return the reason; None when the endpoint is gone."""
-        if hello.protocol != PROTOCOL_VERSION:
-            raise RefusedError(f"this server speaks protocol {PROTOCOL_VERSION}, not {hello.protocol}: update")
         if isinstance(hello, ControlHello):
             return await self._control(connection, hello)
         return await self._data(connection, hello)
@@ -287,6 +285,7 @@ class OriginServer:
             packet_bytes=session.packet_bytes,
             large_packets_lost=live.rate.path.large_are_lost(session.endpoint, trio.current_time()),
             at=self._clock.now(),
+            features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
         )
         conversation = ControlConversation(
             session,
@@ -341,6 +340,18 @@ class _Handshaking:
     def end(self) -> None:
         with contextlib.suppress(OSError):  # it is gone already
             self.tcp.socket.shutdown(trio.socket.SHUT_RDWR)
+
+
+def _hello(body: bytes) -> Hello:
+    """Return the hello of a protocol that is spoken here. Raises `RefusedError`, with what to upgrade."""
+    try:
+        hello = decode_hello(body)
+    except DecodeError as error:
+        unspoken = no_common_protocol(protocol) if (protocol := protocol_of_hello(body)) is not None else ""
+        raise RefusedError(unspoken or f"the first message is no hello: {error}") from error
+    if unspoken := no_common_protocol(hello.protocol):
+        raise RefusedError(unspoken)
+    return hello
 
 
 async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:

@@ -7,6 +7,7 @@ import structlog
 from bandwidth.core.states import State
 from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.features import PC_FEATURES, understood
 from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     ControlHello,
@@ -72,6 +73,8 @@ class Session:
         self.software = hello.software
         self.claimed_site = claimed_site
         self.instance = hello.instance
+        self.protocol = hello.protocol
+        self.features = understood(hello.features, PC_FEATURES)
         self.ending = Ending()
         self.outbox = outbox
         self.pings = PingLog()

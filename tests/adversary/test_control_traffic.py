@@ -17,6 +17,7 @@ import trio
 import trio.testing
 
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.wire.channels import decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import (
     PROTOCOL_VERSION,
@@ -24,7 +25,6 @@ from p2pdist.shared.wire.messages import (
     RepositoryChanged,
     SitePeers,
     Unavailable,
-    decode_from_server,
 )
 from seed_server.line.control_budget import line_bytes
 from seed_server.line.site_map import parse_site_map

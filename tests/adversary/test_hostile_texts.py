@@ -23,7 +23,7 @@ from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, S
 from p2pdist.shared.console import print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
-from p2pdist.shared.wire import messages
+from p2pdist.shared.wire import channels, messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
 from seed_server.commands import endpoints_view, status_view
 from seed_server.enrolment.certificate_authority import CertificateAuthority
@@ -239,19 +239,19 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip
     ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
-        (messages.decode_hello, hello),
-        (messages.decode_from_endpoint, messages.Report([report], "")),
-        (messages.decode_from_endpoint, goodbye),
-        (messages.decode_from_server, goodbye),
-        (messages.decode_from_server, messages.Unavailable("0" * 64, text)),
-        (messages.decode_from_server, limit),
+        (channels.decode_hello, hello),
+        (channels.decode_from_endpoint, messages.Report([report], "")),
+        (channels.decode_from_endpoint, goodbye),
+        (channels.decode_from_server, goodbye),
+        (channels.decode_from_server, messages.Unavailable("0" * 64, text)),
+        (channels.decode_from_server, limit),
         (
-            messages.decode_on_data_connection,
+            channels.decode_on_data_connection,
             goodbye,
         ),
     ]
     for decode, message in ways:
-        held = list(texts_in(msgspec.to_builtins(decode(messages.encode_message(message)))))
+        held = list(texts_in(msgspec.to_builtins(decode(channels.encode_message(message)))))
         assert held
         assert all(is_harmless(one) and "\n" not in one for one in held)
         if is_harmless(text) and "\n" not in text and text.isprintable():

@@ -9,6 +9,12 @@ import trio
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire import bitfield
+from p2pdist.shared.wire.channels import (
+    UnknownKind,
+    decode_from_server,
+    decode_on_data_connection,
+    encode_message,
+)
 from p2pdist.shared.wire.enrolment import Certificates
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
@@ -21,9 +27,6 @@ from p2pdist.shared.wire.messages import (
     PieceStored,
     Want,
     Welcome,
-    decode_from_server,
-    decode_on_data_connection,
-    encode_message,
 )
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.store.database import ServedPayload
@@ -83,7 +86,8 @@ class Connection:
         body = self.bodies.pop(0)
         if not self.data and (number := ping_number(body)) is not None:
             return Ping(number)
-        message: Message = decode_on_data_connection(body) if self.data else decode_from_server(body)
+        message: Message | UnknownKind = decode_on_data_connection(body) if self.data else decode_from_server(body)
+        assert not isinstance(message, UnknownKind)
         if isinstance(message, Goodbye):
             raise Closed(message.reason)
         return message

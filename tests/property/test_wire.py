@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest import documents
-from p2pdist.shared.wire import bitfield, codec, enrolment, messages
+from p2pdist.shared.wire import bitfield, channels, codec, enrolment, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 from tests.helpers.piece_sets import iter_pieces, pieces_of
 
 DECODERS: list[Any] = [
-    messages.decode_hello,
-    messages.decode_from_endpoint,
-    messages.decode_from_server,
-    messages.decode_on_data_connection,
+    channels.decode_hello,
+    channels.decode_from_endpoint,
+    channels.decode_from_server,
+    channels.decode_on_data_connection,
     documents.decode_manifest,
     documents.decode_rollouts,
     lambda data: enrolment.decode_body(data, enrolment.EnrolReply),
@@ -52,19 +52,19 @@ def test_any_structure_decodes_or_raises_decode_error(value: Any, extra: dict[st
 @given(hashes, bitfields, bitfields, st.booleans(), st.booleans())
 def test_a_want_round_trips(torrent: str, have: bytes, lan_have: bytes, stalled: bool, can_fetch: bool) -> None:
     want = messages.Want(torrent=torrent, have=have, lan_have=lan_have, lan_stalled=stalled, can_fetch=can_fetch)
-    assert messages.decode_from_endpoint(messages.encode_message(want)) == want
+    assert channels.decode_from_endpoint(channels.encode_message(want)) == want
 
 
 @given(hashes, st.integers(0, messages.MAX_PIECES - 1), st.binary(min_size=1, max_size=500))
 def test_a_piece_round_trips_and_a_flipped_bit_never_crashes(torrent: str, index: int, data: bytes) -> None:
     piece = messages.Piece(torrent=torrent, piece=index, data=data)
-    encoded = messages.encode_message(piece)
-    assert messages.decode_on_data_connection(encoded) == piece
+    encoded = channels.encode_message(piece)
+    assert channels.decode_on_data_connection(encoded) == piece
     for at in range(0, len(encoded), 7):
         flipped = bytearray(encoded)
         flipped[at] ^= 1 << at % 8
         with contextlib.suppress(DecodeError):
-            messages.decode_on_data_connection(bytes(flipped))
+            channels.decode_on_data_connection(bytes(flipped))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=8), st.data())

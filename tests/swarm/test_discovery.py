@@ -101,7 +101,6 @@ HOSTILE: dict[str, dict[str, str | bytes | None]] = {
     "swarm with a line end": {"swarm": SWARM + "\n"},
     "bytes that are no text": {"site": b"\xff\xfe" * 8},
     "no run": {"run": ""},
-    "one key too many": {"patch": "KB1"},
     "everything long": {"site": "0" * 200},
 }
 
@@ -123,6 +122,12 @@ def test_hostile_records_are_refused(case):
     endpoint_id = new_id()
     assert module._parse(endpoint_id, service(endpoint_id, {})) is not None
     assert module._parse(endpoint_id, service(endpoint_id, HOSTILE[case])) is None
+
+
+def test_what_a_newer_release_says_besides_is_ignored():
+    endpoint_id = new_id()
+    newer = module._parse(endpoint_id, service(endpoint_id, {"more": b"\xff\xfe"}))
+    assert newer == module._parse(endpoint_id, service(endpoint_id, {})) is not None
 
 
 @pytest.mark.parametrize("address", ["224.0.0.251", "0.0.0.0", "255.255.255.255", "ff02::fb", "::", "fe80::1"])

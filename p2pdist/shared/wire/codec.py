@@ -1,8 +1,8 @@
 """Decode msgpack from outside into checked types, and encode them. Pure.
 
 ``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
-converts strictly (no coercion, and no unknown fields but in a `Document`). So a
-decoded object has exactly the declared shape.
+converts strictly (no coercion, and no unknown fields but in a `Document` and an
+`Extensible`). So a decoded object has exactly the declared shape.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -41,6 +41,13 @@ class Document(Record, frozen=True, forbid_unknown_fields=False):
     """
 
 
+class Extensible(Record, frozen=True, forbid_unknown_fields=False, omit_defaults=True):
+    """Base of what releases say to each other: fields that a newer one has added are ignored.
+
+    What is added has a default, and is not sent while it has that: an older release gets the shape that it knows.
+    """
+
+
 def encode(value: object) -> bytes:
     """Return ``value`` (Records and builtins) as msgpack."""
     packed: bytes = msgpack.packb(msgspec.to_builtins(value, builtin_types=(bytes,)), use_bin_type=True)
@@ -52,10 +59,16 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
 
     ``each_text`` replaces every text, keys too, before anything is checked.
     """
+    value: T = convert(unpack(data, max_bytes=max_bytes), kind, each_text=each_text)
+    return value
+
+
+def unpack(data: bytes, *, max_bytes: int) -> Any:
+    """Return the builtins that ``data`` encodes, of any shape. Raises `DecodeError`."""
     if len(data) > max_bytes:
         raise DecodeError(f"{len(data)} bytes are over the cap of {max_bytes}")
     try:
-        raw = msgpack.unpackb(
+        return msgpack.unpackb(
             data,
             raw=False,
             strict_map_key=True,
@@ -65,12 +78,18 @@ def decode(data: bytes, kind: type[T] | Any, *, max_bytes: int, each_text: Calla
             max_map_len=MAX_NESTING_CONTAINER_ITEMS,
             max_ext_len=0,
         )
+    except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:  # UnicodeDecodeError among them
+        raise DecodeError(str(error) or type(error).__name__) from error
+
+
+def convert(raw: Any, kind: type[T] | Any, *, each_text: Callable[[str], str] | None = None) -> T:
+    """Return the ``kind`` that the builtins ``raw`` stand for, as `decode`. Raises `DecodeError`."""
+    try:
         if each_text is not None:
             raw = _with_texts(raw, each_text)
         # bytes are bytes, never base64
         holder = msgspec.convert({"value": raw}, _prepared(cast("Hashable", kind)), strict=True, builtin_types=(bytes,))
-    except (msgpack.exceptions.UnpackException, ValueError, RecursionError) as error:
-        # msgspec.ValidationError and UnicodeDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # msgspec.ValidationError among them
         raise DecodeError(str(error).replace("`$.value", "`$") or type(error).__name__) from error
     value: T = holder.value
     return value

@@ -9,7 +9,7 @@ import msgspec
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Extensible, Record
 from p2pdist.shared.wire.messages import Port
 
 TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
@@ -34,7 +34,7 @@ Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Pin = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
-class Token(Record, frozen=True, kw_only=True):
+class Token(Extensible, frozen=True, kw_only=True):
     """The token from `seed-server token`: the server's address, two pins to recognise it by, and a secret."""
 
     format: Literal[2] = 2
@@ -47,7 +47,7 @@ class Token(Record, frozen=True, kw_only=True):
     secret: Annotated[bytes, msgspec.Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
 
 
-class EnrolRequest(Record, frozen=True):
+class EnrolRequest(Extensible, frozen=True):
     """``POST /v1/enrol``: spends one use of a token."""
 
     secret: Annotated[str, msgspec.Meta(min_length=2 * SECRET_BYTES, max_length=2 * SECRET_BYTES)]
@@ -57,7 +57,7 @@ class EnrolRequest(Record, frozen=True):
     hostname: Annotated[str, msgspec.Meta(max_length=MAX_HOSTNAME_CHARS)]
 
 
-class Certificates(Record, frozen=True):
+class Certificates(Extensible, frozen=True):
     """Short-lived certificates for one key: the answer to ``POST /v1/renew``, and a part of `EnrolReply`."""
 
     control_certificate: Pem
@@ -68,7 +68,7 @@ class Certificates(Record, frozen=True):
     swarm_ca: Pem
 
 
-class EnrolReply(Record, frozen=True):
+class EnrolReply(Extensible, frozen=True):
     """Answer to ``POST /v1/enrol``."""
 
     endpoint_id: str
@@ -80,13 +80,13 @@ class EnrolReply(Record, frozen=True):
     tags: Tags = ()
 
 
-class RenewRequest(Record, frozen=True):
+class RenewRequest(Extensible, frozen=True):
     """``POST /v1/renew``: asks for new certificates for an enrolled key; the CSR's signature proves possession."""
 
     csr: Pem
 
 
-class Problem(Record, frozen=True):
+class Problem(Extensible, frozen=True):
     """Body of every 4xx and 5xx answer."""
 
     error: str

@@ -3,10 +3,11 @@
 `docs/protocol.md` describes the same in prose. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
-names its kind. Pings are not messages: see `wire.pings`.
+names its kind. `wire.channels` encodes and decodes them. Pings are not messages:
+see `wire.pings`.
 
-Whatever a sender writes, the texts of a decoded message are one line of visible
-signs: they end up in logs, databases and on terminals.
+A field that is added has a default, and is sent only to who has its feature: see
+`wire.features`.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -15,12 +16,13 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.printable_text import printable
-from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import Extensible
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
+OLDEST_PROTOCOL = 5  # of release 0.2.0, which knows no features
 
+MAX_FEATURES = 64  # one or two a release; those that every release knows leave with the protocol before
+MAX_FEATURE_CHARS = 32
 MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
 MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
@@ -58,6 +60,9 @@ MAX_BYTE_COUNT = 1 << 50
 ByteCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTE_COUNT)]
 FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
+Feature = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z", max_length=MAX_FEATURE_CHARS)]
+Features = Annotated[tuple[Feature, ...], msgspec.Meta(max_length=MAX_FEATURES)]
+"""What its sender understands beyond the first form of its protocol; a name that is not known means nothing."""
 ServerTime = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]  # until the year 5138
 Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 """Bytes per second."""
@@ -71,7 +76,7 @@ InstallState: TypeAlias = Literal[
 """The state of a patch's installation; empty when there is nothing to install, or not yet."""
 
 
-class Message(Record, frozen=True, tag_field="t"):
+class Message(Extensible, frozen=True, tag_field="t"):
     """Base of every message."""
 
 
@@ -93,6 +98,7 @@ class ControlHello(Message, frozen=True, tag="hello"):
     uptime_seconds: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
     instance: Instance
     """The same in each hello of one run of the daemon."""
+    features: Features = ()
 
 
 class Want(Message, frozen=True, tag="want"):
@@ -131,7 +137,7 @@ class PieceRejected(Message, frozen=True, tag="rejected"):
     piece: PieceNumber
 
 
-class PatchReport(Record, frozen=True):
+class PatchReport(Extensible, frozen=True):
     """The state of one patch on an endpoint. Counts are payload bytes since the patch was first seen."""
 
     patch_id: ShortText
@@ -183,7 +189,7 @@ class LinkReport(Message, frozen=True, tag="link"):
     """Our own bytes that it sent to them."""
 
 
-class DiagnosisAnswer(Record, frozen=True):
+class DiagnosisAnswer(Extensible, frozen=True):
     """A PC's answer to one item of a template."""
 
     label: Label
@@ -226,9 +232,10 @@ class Welcome(Message, frozen=True, tag="welcome"):
     """Full packets do not get through to the endpoint, or to its site; ``packet_bytes`` takes that into account."""
     at: ServerTime
     """The server's time, seconds since 1970. A PC whose clock shows another opens no window; no clock is set by it."""
+    features: Features = ()
 
 
-class SitePeer(Record, frozen=True):
+class SitePeer(Extensible, frozen=True):
     """Another endpoint of the same site that is connected to the server now."""
 
     endpoint_id: EndpointIdText
@@ -300,7 +307,7 @@ class SiteLimit(Message, frozen=True, tag="limit"):
     """How long ago the line last showed its capacity, in whole minutes; None: configured, or not known."""
 
 
-class OtherPc(Record, frozen=True):
+class OtherPc(Extensible, frozen=True):
     """A PC that shows the same identity as another one."""
 
     hostname: Text
@@ -367,28 +374,3 @@ FromServer: TypeAlias = (
     | Goodbye
 )
 OnDataConnection: TypeAlias = Piece | Goodbye
-
-
-def encode_message(message: Message) -> bytes:
-    """Return the frame body of ``message``."""
-    return codec.encode(message)
-
-
-def decode_hello(body: bytes) -> Hello:
-    """Return the first message of a connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, Hello, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
-
-
-def decode_from_endpoint(body: bytes) -> FromEndpoint:
-    """Return a control message of an endpoint, after its hello. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromEndpoint, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
-
-
-def decode_from_server(body: bytes) -> FromServer:
-    """Return a control message of the server. Raises `codec.DecodeError`."""
-    return codec.decode(body, FromServer, max_bytes=MAX_CONTROL_FRAME_BYTES, each_text=printable)
-
-
-def decode_on_data_connection(body: bytes) -> OnDataConnection:
-    """Return a message of the server on the data connection. Raises `codec.DecodeError`."""
-    return codec.decode(body, OnDataConnection, max_bytes=MAX_DATA_FRAME_BYTES, each_text=printable)

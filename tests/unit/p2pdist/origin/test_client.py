@@ -20,7 +20,7 @@ from p2pdist.origin.connection import Disconnected
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.clock import Clock, SystemClock
-from p2pdist.shared.wire import messages
+from p2pdist.shared.wire import channels, messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -88,7 +88,7 @@ class Side:
         return self.bodies.pop(0)
 
     async def send(self, message: Message) -> None:
-        await self.stream.send_all(encode_frame(messages.encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
+        await self.stream.send_all(encode_frame(channels.encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
 
     async def closed(self) -> None:
         with contextlib.suppress(trio.BrokenResourceError):
@@ -131,7 +131,7 @@ async def connected(
         stream = trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True)
         side = Side(stream)
         try:
-            first = messages.decode_hello(await side.receive())
+            first = channels.decode_hello(await side.receive())
             await (control if isinstance(first, ControlHello) else data or idle)(side)
         except trio.BrokenResourceError:
             pass
@@ -160,7 +160,7 @@ async def test_answers_a_ping_before_what_came_with_it() -> None:
 
     async def control(side: Side) -> None:
         await side.send(WELCOME)
-        changed = encode_frame(messages.encode_message(RepositoryChanged(timestamp_version=4)), max_bytes=1_000)
+        changed = encode_frame(channels.encode_message(RepositoryChanged(timestamp_version=4)), max_bytes=1_000)
         await side.stream.send_all(changed * (origin_client.EVENTS_BUFFERED + 1) + ping_frame(7))
         echo = read_echo(await side.receive())
         assert echo is not None
@@ -362,7 +362,7 @@ async def test_the_data_connection_says_which_control_connection_it_belongs_to()
 
     async def handle(tcp: trio.SocketStream) -> None:
         side = Side(trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True))
-        hellos.append(messages.decode_hello(await side.receive()))
+        hellos.append(channels.decode_hello(await side.receive()))
         if len(hellos) == 1:
             await side.send(WELCOME)
         else:
@@ -393,7 +393,7 @@ async def data_after_a_stall(mock_clock: trio.testing.MockClock, sites: list[str
                     pass
             return
         side = Side(trio.SSLStream(tcp, server_context(CA, SERVER), server_side=True, https_compatible=True))
-        first = messages.decode_hello(await side.receive())
+        first = channels.decode_hello(await side.receive())
         if isinstance(first, ControlHello):
             site = sites[min(connections // 2, len(sites) - 1)]
             await side.send(msgspec.structs.replace(WELCOME, site=site))
@@ -578,7 +578,7 @@ async def test_a_fresh_connection_is_not_used_when_the_old_one_is_answered_again
             tried.set()
             await heard.wait()  # the handshake takes longer than the outage
         with contextlib.suppress(trio.BrokenResourceError):
-            first = messages.decode_hello(await side.receive())
+            first = channels.decode_hello(await side.receive())
             if isinstance(first, ControlHello):
                 await control(side)
             data_there.set()

@@ -4,8 +4,9 @@ import pytest
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
+from p2pdist.shared.wire.channels import decode_from_endpoint, encode_message
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, decode_from_endpoint, encode_message
+from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES
 from p2pdist.status.reports import REPORT_SECONDS, Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind

@@ -4,8 +4,9 @@ import trio
 import trio.testing
 
 from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.wire.channels import UnknownKind, decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import FromServer, RepositoryChanged, Unavailable, decode_from_server
+from p2pdist.shared.wire.messages import FromServer, RepositoryChanged, Unavailable
 from seed_server.line.control_budget import LEAST_BURST_BYTES, ControlBudget
 from seed_server.origin.control_pacer import ControlPacer
 from seed_server.origin.outbox import MAX_WAITING, Outbox
@@ -23,7 +24,11 @@ def changed(version: int) -> RepositoryChanged:
 
 async def next_message(outbox: Outbox) -> FromServer | None:
     frame = await outbox.next_frame()
-    return None if frame is None else decode_from_server(frame[FRAME_HEADER_BYTES:])
+    if frame is None:
+        return None
+    message = decode_from_server(frame[FRAME_HEADER_BYTES:])
+    assert not isinstance(message, UnknownKind)
+    return message
 
 
 async def test_newest_of_each_kind_and_a_ping_before_all(autojump_clock: trio.testing.MockClock) -> None:

@@ -15,8 +15,9 @@ from structlog.testing import capture_logs
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.wire.channels import decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable, decode_from_server
+from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable
 from p2pdist.shared.wire.pings import Echo
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes

@@ -7,13 +7,18 @@ import msgspec
 import pytest
 
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Document, Record
+from p2pdist.shared.wire.codec import DecodeError, Document, Extensible, Record
 
 
 class Sample(Record, frozen=True):
     number: int
     data: bytes = b""
     items: Annotated[list[int], msgspec.Meta(max_length=2)] = msgspec.field(default_factory=list)
+
+
+class Grown(Extensible, frozen=True):
+    number: int
+    added: int = 0
 
 
 def decode(data: bytes, cap: int = 1_000) -> Sample:
@@ -45,6 +50,12 @@ def test_a_record_round_trips_with_bytes_as_bytes() -> None:
 def test_any_other_shape_is_refused(raw: object) -> None:
     with pytest.raises(DecodeError):
         decode(msgpack.packb(raw))
+
+
+def test_what_releases_say_to_each_other_may_grow() -> None:
+    assert codec.decode(codec.encode({"number": 1, "newer": {"x": [2]}}), Grown, max_bytes=100) == Grown(number=1)
+    assert msgpack.unpackb(codec.encode(Grown(number=1))) == {"number": 1}
+    assert msgpack.unpackb(codec.encode(Grown(number=1, added=2))) == {"number": 1, "added": 2}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from p2pdist.shared.wire import codec, messages
+from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import (
     ControlHello,
@@ -44,7 +44,7 @@ REPORT = PatchReport(
 PEER = SitePeer(endpoint_id="a" * 26, address="::1", port=1_024)
 HELLO = ControlHello(
     protocol=1, software="s", hostname="h", addresses=["127.0.0.1"], lan_port=1_024, on_mains=True, wired=True,
-    uptime_seconds=0, instance="0" * 32,
+    uptime_seconds=0, instance="0" * 32, features=("news",),
 )  # fmt: skip
 OTHER = OtherPc(hostname="pc-2", address="10.0.0.2")
 GOODBYE = Goodbye(reason="bye", cause="shared_identity", others=[OTHER])
@@ -66,9 +66,9 @@ LIMIT = SiteLimit(
 ANSWER = DiagnosisAnswer(label="openssl", applies=True, needed=False, reason="openssl 3.0.19 ≥ 3.0.17")
 DIAGNOSIS = Diagnosis(template="december", answers=(ANSWER,))
 CHANNELS: list[tuple[Any, list[Message]]] = [
-    (messages.decode_hello, [HELLO, DataHello(protocol=1, instance="0" * 32, large_packets_lost=False)]),
+    (channels.decode_hello, [HELLO, DataHello(protocol=1, instance="0" * 32, large_packets_lost=False)]),
     (
-        messages.decode_from_endpoint,
+        channels.decode_from_endpoint,
         [
             WANT,
             Helping(how="less"),
@@ -82,7 +82,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         ],
     ),
     (
-        messages.decode_from_server,
+        channels.decode_from_server,
         [
             Welcome(
                 server_name="hq",
@@ -91,6 +91,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
                 packet_bytes=1_500,
                 large_packets_lost=False,
                 at=1_790_000_000.0,
+                features=("news",),
             ),
             SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3),
@@ -102,37 +103,40 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             GOODBYE,
         ],
     ),
-    (messages.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), GOODBYE]),
+    (channels.decode_on_data_connection, [Piece(torrent=HASH, piece=1, data=b"x"), GOODBYE]),
 ]
 NULLABLE = {"harm_seconds", "card_rate", "interval_seconds", "capacity", "learned_seconds"}
+ADDED = {"features"}
+"""Since the protocol began; they have a default."""
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]
 
 
 @pytest.mark.parametrize(("decode", "message"), ALL)
 def test_every_message_round_trips(decode: Any, message: Message) -> None:
-    assert decode(messages.encode_message(message)) == message
+    assert decode(channels.encode_message(message)) == message
 
 
 @pytest.mark.parametrize(("decode", "message"), ALL)
 def test_every_prefix_of_a_message_is_refused(decode: Any, message: Message) -> None:
-    encoded = messages.encode_message(message)
+    encoded = channels.encode_message(message)
     for length in range(len(encoded)):
         with pytest.raises(DecodeError):
             decode(encoded[:length])
 
 
 @pytest.mark.parametrize(("decode", "message"), ALL)
-def test_every_missing_unknown_or_wrongly_typed_field_is_refused(decode: Any, message: Message) -> None:
+def test_a_missing_or_wrongly_typed_field_is_refused_and_an_unknown_one_ignored(decode: Any, message: Message) -> None:
     raw = msgspec.to_builtins(message, builtin_types=(bytes,))
     for name in raw:
-        wrongs = [{k: v for k, v in raw.items() if k != name}, raw | {name: {"": {}}}, raw | {name: None}]
-        if name in NULLABLE:
-            wrongs.pop()
+        wrongs = [raw | {name: {"": {}}}]
+        if name not in NULLABLE:
+            wrongs.append(raw | {name: None})
+        if name not in ADDED:
+            wrongs.append({k: v for k, v in raw.items() if k != name})
         for wrong in wrongs:
             with pytest.raises(DecodeError):
                 decode(codec.encode(wrong))
-    with pytest.raises(DecodeError):
-        decode(codec.encode(raw | {"surprise": 1}))
+    assert decode(codec.encode(raw | {"surprise": 1})) == message
 
 
 @pytest.mark.parametrize(("decode", "group"), CHANNELS)
@@ -140,7 +144,22 @@ def test_a_message_of_another_channel_is_refused(decode: Any, group: list[Messag
     for _, message in ALL:
         if message not in group:
             with pytest.raises(DecodeError):
-                decode(messages.encode_message(message))
+                decode(channels.encode_message(message))
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        (Report(patches=[REPORT], refuses=""), "patches"),
+        (DIAGNOSIS, "answers"),
+        (SitePeers(anew=True, joined=[PEER], left=[]), "joined"),
+        (GOODBYE, "others"),
+    ],
+)
+def test_an_unknown_field_within_a_message_is_ignored(message: Message, part: str) -> None:
+    raw = msgspec.to_builtins(message, builtin_types=(bytes,))
+    newer = raw | {part: [raw[part][0] | {"surprise": 1}]}
+    assert codec.convert(newer, type(message)) == message
 
 
 def answers(count: int, **changes: object) -> dict[str, Any]:
@@ -152,78 +171,81 @@ def joined(**changes: Any) -> dict[str, Any]:
 
 
 BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
-    (messages.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
-    (messages.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
-    (messages.decode_hello, HELLO, {"lan_port": 65_535}, {"lan_port": 65_536}),
-    (messages.decode_hello, HELLO, {"lan_port": 1_024}, {"lan_port": 1_023}),
-    (messages.decode_hello, HELLO, {"uptime_seconds": 1 << 40}, {"uptime_seconds": (1 << 40) + 1}),
-    (messages.decode_hello, HELLO, {"addresses": ["a" * 45]}, {"addresses": ["a" * 46]}),
-    (messages.decode_from_endpoint, WANT, {"have": bytes(8_192)}, {"have": bytes(8_193)}),
-    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH + "\n"}),
-    (messages.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH.upper()}),
+    (channels.decode_hello, HELLO, {"addresses": ["::1"] * 16}, {"addresses": ["::1"] * 17}),
+    (channels.decode_hello, HELLO, {"software": "s" * 400}, {"software": "s" * 401}),
+    (channels.decode_hello, HELLO, {"lan_port": 65_535}, {"lan_port": 65_536}),
+    (channels.decode_hello, HELLO, {"lan_port": 1_024}, {"lan_port": 1_023}),
+    (channels.decode_hello, HELLO, {"features": ["f" * 32] * 64}, {"features": ["f"] * 65}),
+    (channels.decode_hello, HELLO, {"features": ["f" * 32]}, {"features": ["f" * 33]}),
+    (channels.decode_hello, HELLO, {"features": ["a_1"]}, {"features": ["A"]}),
+    (channels.decode_hello, HELLO, {"uptime_seconds": 1 << 40}, {"uptime_seconds": (1 << 40) + 1}),
+    (channels.decode_hello, HELLO, {"addresses": ["a" * 45]}, {"addresses": ["a" * 46]}),
+    (channels.decode_from_endpoint, WANT, {"have": bytes(8_192)}, {"have": bytes(8_193)}),
+    (channels.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH + "\n"}),
+    (channels.decode_from_endpoint, WANT, {"torrent": HASH}, {"torrent": HASH.upper()}),
     (
-        messages.decode_from_endpoint,
+        channels.decode_from_endpoint,
         PieceStored(torrent=HASH, piece=0),
         {"piece": messages.MAX_PIECES - 1},
         {"piece": messages.MAX_PIECES},
     ),
-    (messages.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
-    (messages.decode_from_endpoint, DIAGNOSIS, answers(50), answers(51)),
-    (messages.decode_from_endpoint, DIAGNOSIS, answers(1), answers(0)),
-    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, label="l" * 80), answers(1, label="l" * 81)),
-    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, needed=None), answers(1, needed=0)),
-    (messages.decode_from_endpoint, DIAGNOSIS, answers(1, reason="r" * 400), answers(1, reason="r" * 401)),
-    (messages.decode_from_endpoint, Report(patches=[], refuses=""), {"refuses": "r" * 400}, {"refuses": "r" * 401}),
-    (messages.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
-    (messages.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
-    (messages.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
-    (messages.decode_from_endpoint, LINK, {"flows": [[0, 0]] * 16}, {"flows": [[0, 0]] * 17}),
-    (messages.decode_from_endpoint, LINK, {"flows": [[(1 << 62) - 1, 1 << 50]]}, {"flows": [[1 << 62, 0]]}),
-    (messages.decode_from_endpoint, LINK, {"flows": []}, {"flows": [[0, 0, 0]]}),
-    (messages.decode_from_endpoint, LINK, {"harm_seconds": 0.0}, {"harm_seconds": -0.001}),
-    (messages.decode_from_endpoint, LINK, {"harm_seconds": 60.0}, {"harm_seconds": float("nan")}),
+    (channels.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
+    (channels.decode_from_endpoint, DIAGNOSIS, answers(50), answers(51)),
+    (channels.decode_from_endpoint, DIAGNOSIS, answers(1), answers(0)),
+    (channels.decode_from_endpoint, DIAGNOSIS, answers(1, label="l" * 80), answers(1, label="l" * 81)),
+    (channels.decode_from_endpoint, DIAGNOSIS, answers(1, needed=None), answers(1, needed=0)),
+    (channels.decode_from_endpoint, DIAGNOSIS, answers(1, reason="r" * 400), answers(1, reason="r" * 401)),
+    (channels.decode_from_endpoint, Report(patches=[], refuses=""), {"refuses": "r" * 400}, {"refuses": "r" * 401}),
+    (channels.decode_from_endpoint, LINK, {"interval_seconds": 60.0}, {"interval_seconds": 60.1}),
+    (channels.decode_from_endpoint, LINK, {"interval_seconds": 1e-9}, {"interval_seconds": 0.0}),
+    (channels.decode_from_endpoint, LINK, {"business_bytes": 1 << 50}, {"business_bytes": (1 << 50) + 1}),
+    (channels.decode_from_endpoint, LINK, {"flows": [[0, 0]] * 16}, {"flows": [[0, 0]] * 17}),
+    (channels.decode_from_endpoint, LINK, {"flows": [[(1 << 62) - 1, 1 << 50]]}, {"flows": [[1 << 62, 0]]}),
+    (channels.decode_from_endpoint, LINK, {"flows": []}, {"flows": [[0, 0, 0]]}),
+    (channels.decode_from_endpoint, LINK, {"harm_seconds": 0.0}, {"harm_seconds": -0.001}),
+    (channels.decode_from_endpoint, LINK, {"harm_seconds": 60.0}, {"harm_seconds": float("nan")}),
     (
-        messages.decode_from_server,
+        channels.decode_from_server,
         LIMIT,
         {"seconds": {str(n): 1.0 for n in range(32)}},
         {"seconds": {str(n): 1.0 for n in range(33)}},
     ),
     (
-        messages.decode_from_endpoint,
+        channels.decode_from_endpoint,
         Report(patches=[], refuses=""),
         {"patches": [msgspec.to_builtins(REPORT)] * 40},
         {"patches": [msgspec.to_builtins(REPORT)] * 41},
     ),
     (
-        messages.decode_from_endpoint,
+        channels.decode_from_endpoint,
         Report(patches=[], refuses=""),
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": 0.0}]},
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": 1.01}]},
     ),
     (
-        messages.decode_from_endpoint,
+        channels.decode_from_endpoint,
         Report(patches=[], refuses=""),
         {"patches": [msgspec.to_builtins(REPORT)]},
         {"patches": [msgspec.to_builtins(REPORT) | {"progress": float("nan")}]},
     ),
     (
-        messages.decode_from_server,
+        channels.decode_from_server,
         PEERS,
         {"joined": [msgspec.to_builtins(PEER)] * 40},
         {"joined": [msgspec.to_builtins(PEER)] * 41},
     ),
-    (messages.decode_from_server, PEERS, {"left": ["a" * 26] * 40}, {"left": ["a" * 26] * 41}),
-    (messages.decode_from_server, PEERS, {"left": ["a" * 26]}, {"left": ["a" * 27]}),
-    (messages.decode_from_server, PEERS, joined(port=1_024), joined(port=1_023)),
-    (messages.decode_from_server, PEERS, joined(port=65_535), joined(port=65_536)),
-    (messages.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
+    (channels.decode_from_server, PEERS, {"left": ["a" * 26] * 40}, {"left": ["a" * 26] * 41}),
+    (channels.decode_from_server, PEERS, {"left": ["a" * 26]}, {"left": ["a" * 27]}),
+    (channels.decode_from_server, PEERS, joined(port=1_024), joined(port=1_023)),
+    (channels.decode_from_server, PEERS, joined(port=65_535), joined(port=65_536)),
+    (channels.decode_from_server, Unavailable(torrent=HASH, reason=""), {"reason": "r" * 400}, {"reason": "r" * 401}),
     (
-        messages.decode_on_data_connection,
+        channels.decode_on_data_connection,
         Piece(torrent=HASH, piece=1, data=b"x"),
         {"data": bytes(messages.MAX_PIECE_BYTES)},
         {"data": bytes(messages.MAX_PIECE_BYTES + 1)},
     ),
-    (messages.decode_on_data_connection, Piece(torrent=HASH, piece=1, data=b"x"), {"data": b"x"}, {"data": b""}),
+    (channels.decode_on_data_connection, Piece(torrent=HASH, piece=1, data=b"x"), {"data": b"x"}, {"data": b""}),
 ]
 
 
@@ -258,5 +280,5 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
         SitePeers(anew=False, joined=[peer] * 40, left=["a" * 26] * 40),
         diagnosis,
     ]
-    assert all(len(messages.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
-    assert len(messages.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES
+    assert all(len(channels.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
+    assert len(channels.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES

@@ -5,7 +5,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from p2pdist.shared.wire.messages import FromEndpoint, PieceStored, Report, RepositoryChanged, encode_message
+from p2pdist.shared.wire.channels import encode_message
+from p2pdist.shared.wire.messages import FromEndpoint, PieceStored, Report, RepositoryChanged
 from p2pdist.shared.wire.pings import LATE_MOST_SECONDS, Echo, echo_frame, ping_frame, ping_number, read_echo
 
 

@@ -1,0 +1,34 @@
+"""Which protocols and features a PC and its server have in common. Pure.
+
+Servers are upgraded first, so a server speaks its own protocol and the one before. Within a protocol, releases grow by
+features: what is new is sent only to who names it in its hello or welcome (ADR 0039).
+"""
+
+from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, Features
+
+FEATURES_SINCE = 6  # the protocol from which on hello and welcome name features, and additions are ignored
+
+PC_FEATURES: Features = ()
+"""What this release understands of a server."""
+SERVER_FEATURES: Features = ()
+"""What this release understands of a PC."""
+
+
+def no_common_protocol(protocol: int) -> str:
+    """Return why a server does not speak ``protocol``, with what to upgrade; empty: it does."""
+    spoken = f"{OLDEST_PROTOCOL} to {PROTOCOL_VERSION}"
+    if protocol > PROTOCOL_VERSION:
+        return f"this server is older than this PC (it speaks protocols {spoken}, not {protocol}): upgrade the server"
+    if protocol < OLDEST_PROTOCOL:
+        return f"p2pdist on this PC is too old (the server speaks protocols {spoken}, not {protocol}): upgrade p2pdist"
+    return ""
+
+
+def understood(features: Features, known: Features) -> Features:
+    """Return those of ``features`` that are ``known`` here."""
+    return tuple(feature for feature in known if feature in features)
+
+
+def ignores_additions(protocol: int) -> bool:
+    """Whether who speaks ``protocol`` ignores what it does not know, and counts on the same."""
+    return protocol >= FEATURES_SINCE
