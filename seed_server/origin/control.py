@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import ignores_additions
+from p2pdist.shared.wire.features import CHANGED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     FromEndpoint,
@@ -130,9 +130,11 @@ class ControlConversation:
 
     async def tell_news(self) -> None:
         """Find what is new for an endpoint that asks: beside `read`, which must not wait for that."""
-        connection = self._session.connection
+        session, connection = self._session, self._session.connection
+        differences = CHANGED_NEWS in session.features
         async for wanted in self._asked_news:
-            self._session.outbox.put_paid(await self._news.answer(wanted, connection.address, connection.endpoint))
+            news = await self._news.answer(wanted, connection.address, session.endpoint, differences=differences)
+            session.outbox.put_paid(news)
 
     async def _handle(self, message: FromEndpoint) -> None:
         match message:

@@ -1,6 +1,7 @@
 """Answers endpoints that ask what is new among the signed files, in the order and at the pace of the web port."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import trio
@@ -14,8 +15,11 @@ from seed_server.origin.outside_log import OutsideLog
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
 NEWS_THREADS = 4  # after a publication all PCs ask at once: most threads are left to database and disk
 
-FindNews: TypeAlias = Callable[[int, int], bytes | None]
-"""Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
+FindNews: TypeAlias = Callable[[int, int, bool], bytes | None]
+"""Returns what is new since a root and a snapshot, whether with differences, as `TrustNewsReader.answer`. Blocking.
+
+Raises `OSError`.
+"""
 
 
 class PacedNews:
@@ -29,10 +33,16 @@ class PacedNews:
         self._log = log
         self._threads = trio.CapacityLimiter(NEWS_THREADS)
 
-    async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId) -> News:
-        """Return the answer when it may be sent at once: it counts as sent."""
+    async def answer(
+        self, wanted: NewsWanted, address: str, endpoint: EndpointId, *, differences: bool = False
+    ) -> News:
+        """Return the answer when it may be sent at once: it counts as sent.
+
+        ``differences``: the endpoint makes files of those that it has.
+        """
+        find = partial(self._find, wanted.root, wanted.snapshot, differences)
         try:
-            files = await trio.to_thread.run_sync(self._find, wanted.root, wanted.snapshot, limiter=self._threads)
+            files = await trio.to_thread.run_sync(find, limiter=self._threads)
         except OSError as error:
             self._log.warning("news cannot be read", endpoint, reason=str(error))
             files = None

@@ -169,7 +169,7 @@ class Lab:
 TEST_LIMITS = OriginLimits(reload_seconds=0.01)
 
 
-def _no_news(root: int, snapshot: int) -> bytes | None:
+def _no_news(_root: int, _snapshot: int, _differences: bool) -> bytes | None:
     return None
 
 

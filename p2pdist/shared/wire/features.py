@@ -8,7 +8,10 @@ from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, Feat
 
 FEATURES_SINCE = 6  # the protocol from which on hello and welcome name features, and additions are ignored
 
-PC_FEATURES: Features = ()
+CHANGED_NEWS = "changed_news"
+"""The PC makes signed files of older ones that it has: see `TrustNews.changed`."""
+
+PC_FEATURES: Features = (CHANGED_NEWS,)
 """What this release understands of a server."""
 SERVER_FEATURES: Features = ()
 """What this release understands of a PC."""

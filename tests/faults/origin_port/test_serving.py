@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
@@ -66,7 +67,7 @@ class TestServing:
     async def test_what_is_new_is_told_to_whoever_asks(self, tmp_path: Path) -> None:
         asked: list[tuple[int, int]] = []
 
-        def find(root: int, snapshot: int) -> bytes | None:
+        def find(root: int, snapshot: int, differences: bool) -> bytes | None:
             asked.append((root, snapshot))
             if snapshot == 3:
                 raise OSError("the disk is gone")
@@ -80,6 +81,15 @@ class TestServing:
                 answers.append((await endpoint.control.expect(News)).files)
         assert answers == [b"new", b"", b"", b"", bytes(MAX_NEWS_MESSAGE_BYTES)]
         assert asked == [(7, 1), (7, 2), (7, 3), (7, 4), (7, 5)]
+
+    @pytest.mark.parametrize("features", [[], ["changed_news"]])
+    async def test_who_says_that_it_makes_files_of_older_ones_is_told_differences(
+        self, tmp_path: Path, features: list[str]
+    ) -> None:
+        async with running_lab(tmp_path, find_news=lambda _, __, differences: b"%d" % differences) as lab:
+            endpoint = await lab.endpoint(features=features)
+            await endpoint.control.send(NewsWanted(root=7, snapshot=1))
+            assert (await endpoint.control.expect(News)).files == (b"1" if features else b"0")
 
     async def test_neighbours_learn_of_each_other_and_of_departures(self, lab: Lab) -> None:
         first = await lab.endpoint()

@@ -33,7 +33,7 @@ async def test_the_answers_to_a_site_take_as_long_as_its_line_needs_for_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     answers, each = 50, 8 << 10
-    news = paced(lambda root, snapshot: bytes(each))
+    news = paced(lambda root, snapshot, differences: bytes(each))
     began = trio.current_time()
     for _ in range(answers):
         assert len((await news.answer(WANTED, "10.0.0.1", PC)).files) == each
@@ -44,7 +44,7 @@ async def test_the_answers_to_a_site_take_as_long_as_its_line_needs_for_them(
 @pytest.mark.parametrize(("rate", "most"), [(10_000, LEAST_LUMP_BYTES), (100_000, 10_000), (10_000_000, 16 << 10)])
 async def test_no_more_than_a_tenth_of_a_second_of_the_line_goes_in_one_lump(rate: int, most: int) -> None:
     for size, files in ((most, most), (most + 1, 0)):
-        answer = await paced(lambda _, __, size=size: bytes(size), rate).answer(WANTED, "10.0.0.1", PC)  # type: ignore[misc]
+        answer = await paced(lambda *_, size=size: bytes(size), rate).answer(WANTED, "10.0.0.1", PC)
         assert len(answer.files) == files
 
 
@@ -53,7 +53,7 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
 ) -> None:
     found: list[int] = []
 
-    def find(root: int, snapshot: int) -> bytes | None:
+    def find(root: int, snapshot: int, differences: bool) -> bytes | None:
         found.append(snapshot)
         return bytes(LEAST_LUMP_BYTES)
 
@@ -79,13 +79,13 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
 async def test_what_an_endpoint_has_had_here_counts_for_the_web_port_too(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    news = paced(lambda root, snapshot: bytes(1_000), budget_bytes=3 * (1_000 + REQUEST_COST_BYTES))
+    news = paced(lambda root, snapshot, differences: bytes(1_000), budget_bytes=3 * (1_000 + REQUEST_COST_BYTES))
     answers = [len((await news.answer(WANTED, "10.0.0.1", PC)).files) for _ in range(4)]
     assert answers == [1_000, 1_000, 1_000, 0]
 
 
 async def test_what_is_too_large_is_not_there_or_cannot_be_read_is_left_to_the_web_port() -> None:
-    def unreadable(root: int, snapshot: int) -> bytes | None:
+    def unreadable(root: int, snapshot: int, differences: bool) -> bytes | None:
         raise OSError("the disk is gone")
 
     finds: list[FindNews] = [lambda *_: None, lambda *_: bytes(MAX_NEWS_MESSAGE_BYTES + 1), unreadable]
@@ -99,7 +99,7 @@ async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
     found = Event()
     began: list[int] = []
 
-    def find(root: int, snapshot: int) -> bytes:
+    def find(root: int, snapshot: int, differences: bool) -> bytes:
         began.append(root)
         found.wait()
         return b""
@@ -118,3 +118,10 @@ async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
         finally:
             found.set()
     assert len(began) == 2 * threads
+
+
+@pytest.mark.parametrize("differences", [False, True])
+async def test_who_cannot_make_files_of_older_ones_is_told_whole_ones(differences: bool) -> None:
+    news = paced(lambda _, __, told: b"changed" if told else b"whole")
+    answer = await news.answer(WANTED, "10.0.0.1", PC, differences=differences)
+    assert answer.files == (b"changed" if differences else b"whole")
