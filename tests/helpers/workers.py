@@ -17,7 +17,7 @@ from xdist.workermanage import WorkerController
 # by how a test's id begins, the first that fits; each stream takes about as long as the others
 STREAMS = (
     ("tests/adversary/", "tests/field/", "tests/unit/bench/control/"),
-    ("tests/faults/", "tests/release/"),
+    ("tests/faults/", "tests/release/", "tests/unit/bench/fleet_size/"),
     ("tests/lab/", "tests/swarm/"),
 )
 PARSES_SOURCES = ("tests/architecture/",)  # in one process, which parses each source once

@@ -1,0 +1,212 @@
+"""Thousands of played PCs in one process: what all kinds of them have in common.
+
+The process reads commands on standard input, a word a line: connect, report, quiet, write; it ends with the input. On
+standard output it says twice a second how far it is: a `Progress` a line.
+"""
+
+import os
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import trio
+
+from bench.fleet_size import speech
+from bench.fleet_size.identities import Pc, written
+from bench.fleet_size.speech import LivePatch
+
+PROGRESS_SECONDS = 0.5
+TICK_SECONDS = 0.05  # between two looks which PCs are to report
+SHOWN_REASONS = 5
+COMMAND_BYTES = 4_096
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a crowd is to do."""
+
+    host: str
+    port: int
+    ca_pem: str
+    pcs: list[Pc]
+    patches: list[LivePatch]
+    """That each PC has."""
+    told: bool
+    """Whether each says so after its welcome, as a PC does."""
+    pieces: bool
+    """Whether each also opens its connection for pieces, as a PC does; frames have none."""
+    report_seconds: float
+    """Between two reports of one PC, once they are to report."""
+    at_once: int
+    """That connect at the same time."""
+    stamps: str
+    """The file to write what was reported last into, at the word write."""
+
+
+class Progress(msgspec.Struct):
+    """How far a crowd is."""
+
+    connected: int = 0
+    """Welcomed, and connected now."""
+    lost: int = 0
+    """Connections that ended without our will, or did not begin."""
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    pings: int = 0
+    reports: int = 0
+    bytes_to_pcs: int = 0
+    unread: int = 0
+    """Frames that the server has not read yet; known of those alone that are in its process."""
+    written: int = 0
+    """How often stamps were written."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What one PC has reported."""
+
+    stamp: int
+    """Of the last report."""
+    reports: int
+
+
+class Player(ABC):
+    """A played PC that is connected."""
+
+    __slots__ = ("pc", "reports", "stamp")
+
+    def __init__(self, pc: Pc) -> None:
+        self.pc = pc
+        self.stamp = 0
+        self.reports = 0
+
+    @abstractmethod
+    async def say(self, bodies: Sequence[bytes]) -> None:
+        """Send frames."""
+
+    async def report(self, patches: Sequence[LivePatch]) -> None:
+        """Report on the next patch."""
+        patch = patches[self.reports % len(patches)]
+        self.stamp = round(time.time() * speech.STAMPS_PER_SECOND)
+        self.reports += 1
+        await self.say([speech.changed(patch, self.stamp)])
+
+
+class Crowd(ABC):
+    """All PCs of one process."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.progress = Progress()
+        self.players: dict[int, Player] = {}
+        """Those that are connected and welcomed, by number."""
+        self.said: dict[str, Said] = {}
+        self.after_welcome = speech.has_everything(plan.patches) if plan.told else []
+        self._reasons = Counter[str]()
+        self._reporting = False
+        self._turns = trio.CapacityLimiter(plan.at_once)
+
+    @abstractmethod
+    async def live(self, pc: Pc, welcomed: Callable[[Player], Awaitable[None]]) -> None:
+        """Connect a PC and keep it so; call ``welcomed`` once. Raises `Exception` when that ends."""
+
+    async def run(self) -> None:
+        """Obey until the input ends."""
+        async with trio.open_nursery() as outer:
+            outer.start_soon(self._show)
+            async with trio.open_nursery() as nursery:
+                async for command in _commands():
+                    if command == "connect":
+                        nursery.start_soon(self._connect_all)
+                    elif command == "report":
+                        nursery.start_soon(self._report_on)
+                    elif command == "quiet":
+                        self._reporting = False
+                    elif command == "write":
+                        written(Path(self.plan.stamps), self.said)
+                        self.progress.written += 1
+                nursery.cancel_scope.cancel()
+            outer.cancel_scope.cancel()
+
+    async def _connect_all(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for pc in self.plan.pcs:
+                if pc.number not in self.players:
+                    await self._turns.acquire_on_behalf_of(pc.number)
+                    nursery.start_soon(self._live, pc)
+
+    async def _live(self, pc: Pc) -> None:
+        async def welcomed(player: Player) -> None:
+            self.players[pc.number] = player
+            self._free(pc.number)
+            if self.after_welcome:
+                await player.say(self.after_welcome)
+
+        try:
+            await self.live(pc, welcomed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on, and it is counted
+            self.progress.lost += 1
+            self._reasons[cause(error)] += 1
+        finally:
+            self.players.pop(pc.number, None)
+            self._free(pc.number)
+
+    def _free(self, number: int) -> None:
+        """Let the next one connect, if this one has not done so before."""
+        try:
+            self._turns.release_on_behalf_of(number)
+        except RuntimeError:
+            return
+
+    async def _report_on(self) -> None:
+        """Let all report, evenly over time."""
+        begun, done = trio.current_time(), 0
+        self._reporting = True
+        async with trio.open_nursery() as nursery:
+            while self._reporting:
+                due = int((trio.current_time() - begun) / self.plan.report_seconds * len(self.plan.pcs))
+                for at in range(done, due):
+                    player = self.players.get(self.plan.pcs[at % len(self.plan.pcs)].number)
+                    if player is not None:
+                        nursery.start_soon(self._report, player)
+                done = due
+                await trio.sleep(TICK_SECONDS)
+
+    async def _report(self, player: Player) -> None:
+        try:
+            await player.report(self.plan.patches)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return  # its connection ends, which is counted
+        self.progress.reports += 1
+        self.said[player.pc.endpoint] = Said(player.stamp, player.reports)
+
+    async def _show(self) -> None:
+        while True:
+            self.progress.connected = len(self.players)
+            self.progress.reasons = dict(self._reasons.most_common(SHOWN_REASONS))
+            sys.stdout.write(msgspec.json.encode(self.progress).decode() + "\n")
+            sys.stdout.flush()
+            await trio.sleep(PROGRESS_SECONDS)
+
+
+def cause(error: Exception) -> str:
+    """Return the words of the first error within groups."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
+async def _commands() -> AsyncIterator[str]:
+    """Yield the words that arrive on standard input, until it ends."""
+    rest = b""
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stream:
+        while data := await stream.receive_some(COMMAND_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                yield line.decode()
+
+
+def read_plan(path: str) -> Plan:
+    """Return the plan that `written` wrote."""
+    return msgspec.msgpack.decode(Path(path).read_bytes(), type=Plan)

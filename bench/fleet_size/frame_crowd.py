@@ -1,0 +1,129 @@
+"""Played PCs without TLS and without sockets: their frames go straight to the server, in the server's own process.
+
+`python -m bench.fleet_size.frame_crowd HOME PLAN` is `seed-server serve` with such PCs. So it can be measured what more
+PCs cost than a process may have files. What the playing itself takes is counted as the server's; it is little.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, cast
+
+import trio
+
+from bench.fleet_size import speech
+from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
+from bench.fleet_size.identities import Pc
+from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.wire.channels import decode_hello
+from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
+from p2pdist.shared.wire.messages import GoodbyeCause, Hello, OtherPc
+from p2pdist.shared.wire.pings import echo_frame, ping_number
+from seed_server import service
+from seed_server.origin.connection import OriginConnection
+from seed_server.origin.server import OriginServer
+from seed_server.settings import ServerHome
+
+Serve = Callable[[OriginConnection, Hello], Awaitable[str | None]]
+
+
+class FrameConnection:
+    """Stands for an `OriginConnection`, with what is asked of one that carries control messages."""
+
+    certificate_expired = False
+
+    def __init__(self, pc: Pc, progress: Progress) -> None:
+        self.endpoint = EndpointId(pc.endpoint)
+        self.address = pc.address
+        self.cause: GoodbyeCause = ""
+        self.others: list[OtherPc] = []
+        self.welcomed = trio.Event()
+        self._progress = progress
+        self._bodies = deque[bytes]()
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def put(self, bodies: Sequence[bytes]) -> None:
+        """Let the server receive these."""
+        self._bodies.extend(bodies)
+        self._progress.unread += len(bodies)
+        self._waiting.unpark()
+
+    async def receive(self) -> bytes:
+        """Return the next frame's body."""
+        while not self._bodies:
+            await self._waiting.park()
+        self._progress.unread -= 1
+        return self._bodies.popleft()
+
+    async def send_frame(self, frame: bytes) -> None:
+        """Take a frame of the server; answer a ping."""
+        await trio.lowlevel.checkpoint()  # as a socket does
+        self._progress.bytes_to_pcs += len(frame)
+        if (number := ping_number(frame[FRAME_HEADER_BYTES:])) is not None:
+            self._progress.pings += 1
+            self.put([echo_frame(number)[FRAME_HEADER_BYTES:]])
+        else:
+            self.welcomed.set()  # the first that is no ping is the welcome
+
+    async def hurry_when_cancelled(self) -> None:
+        """There is no frame under way."""
+        await trio.sleep_forever()
+
+
+class FramePlayer(Player):
+    """A PC whose frames go straight to the server."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, pc: Pc, connection: FrameConnection) -> None:
+        super().__init__(pc)
+        self._connection = connection
+
+    async def say(self, bodies: Sequence[bytes]) -> None:
+        """Send frames."""
+        self._connection.put(bodies)
+
+
+class FrameCrowd(Crowd):
+    """PCs in the server's process."""
+
+    def __init__(self, plan: Plan, serve: Serve) -> None:
+        super().__init__(plan)
+        self._serve = serve
+
+    async def live(self, pc: Pc, welcomed: Callable[[Player], Awaitable[None]]) -> None:
+        """As `Crowd` says."""
+        connection = FrameConnection(pc, self.progress)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._served, connection, decode_hello(speech.hello(pc)))
+            await connection.welcomed.wait()
+            await welcomed(FramePlayer(pc, connection))
+
+    async def _served(self, connection: FrameConnection, hello: Hello) -> None:
+        reason = await self._serve(cast("OriginConnection", connection), hello)
+        raise RuntimeError(reason or "ended")
+
+
+class PlayedOrigin(OriginServer):
+    """The product's origin server, to which played PCs connect once it runs."""
+
+    plan: ClassVar[Plan]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve, and play the PCs."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(super().run)
+            task_status.started()
+            await FrameCrowd(self.plan, self._serve_endpoint).run()
+
+
+def main() -> None:
+    """Serve the home that is the first argument, with the plan that is the second."""
+    PlayedOrigin.plan = read_plan(sys.argv[2])
+    service.OriginServer = PlayedOrigin  # type: ignore[attr-defined]
+    trio.run(service.serve, ServerHome(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

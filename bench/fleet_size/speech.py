@@ -1,0 +1,91 @@
+"""What a played PC says on its control connection, as the daemon does. Pure, but for the random number of its run."""
+
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+
+from bench.fleet_size.identities import Pc
+from p2pdist.shared.wire.bitfield import pack
+from p2pdist.shared.wire.channels import decode_hello, encode_message
+from p2pdist.shared.wire.features import PC_FEATURES
+from p2pdist.shared.wire.messages import (
+    MAX_PATCHES_PER_REPORT,
+    PROTOCOL_VERSION,
+    ControlHello,
+    DataHello,
+    Message,
+    PatchReport,
+    Report,
+    Want,
+)
+
+STAMPS_PER_SECOND = 10_000
+"""A report says when it was sent, as a count of bytes: the state keeps that, whatever else it does with a report."""
+
+
+class LivePatch(msgspec.Struct, frozen=True):
+    """A patch that every PC has."""
+
+    patch_id: str
+    version: str
+    torrent: str
+    piece_count: int
+
+
+def hello(pc: Pc) -> bytes:
+    """Return the body of the first frame."""
+    return encode_message(
+        ControlHello(
+            protocol=PROTOCOL_VERSION,
+            software="p2pdist bench",
+            hostname=f"pc-{pc.number:05}",
+            addresses=[pc.address],
+            lan_port=pc.lan_port,
+            on_mains=True,
+            wired=True,
+            uptime_seconds=3_600,
+            instance=secrets.token_hex(16),
+            features=PC_FEATURES,
+        )
+    )
+
+
+def hello_for_pieces(hello_body: bytes) -> bytes:
+    """Return the body of the first frame of the second connection of the PC that has said ``hello_body``."""
+    first = decode_hello(hello_body)
+    return encode_message(DataHello(protocol=first.protocol, instance=first.instance, large_packets_lost=False))
+
+
+def has_everything(patches: Sequence[LivePatch]) -> list[bytes]:
+    """Return what a PC says after each welcome of patches that it has and has reported on: bodies of frames."""
+    reports = [verified(patch, 0) for patch in patches]
+    parts = [reports[at : at + MAX_PATCHES_PER_REPORT] for at in range(0, len(reports), MAX_PATCHES_PER_REPORT)]
+    messages: list[Message] = [*map(_complete, patches), *(Report(patches=part, refuses="") for part in parts)]
+    return list(map(encode_message, messages))
+
+
+def _complete(patch: LivePatch) -> Want:
+    have = pack((1 << patch.piece_count) - 1, patch.piece_count)
+    return Want(torrent=patch.torrent, have=have, lan_have=have, lan_stalled=False, can_fetch=True)
+
+
+def changed(patch: LivePatch, stamp: int) -> bytes:
+    """Return the body of a report on one patch."""
+    return encode_message(Report(patches=[verified(patch, stamp)], refuses=""))
+
+
+def verified(patch: LivePatch, stamp: int) -> PatchReport:
+    """Return what a PC says of a patch that it has."""
+    return PatchReport(
+        patch_id=patch.patch_id,
+        version=patch.version,
+        state="verified",
+        progress=1.0,
+        bytes_from_origin=stamp,
+        bytes_from_peers=0,
+        bytes_wasted=0,
+        seconds=90.0,
+        error="",
+        install="installed",
+    )

@@ -1,0 +1,29 @@
+from bench.fleet_size.identities import Pc
+from bench.fleet_size.speech import LivePatch, changed, has_everything, hello, hello_for_pieces
+from p2pdist.shared.wire.channels import decode_from_endpoint, decode_hello
+from p2pdist.shared.wire.messages import ControlHello, DataHello, Report, Want
+
+PATCHES = [LivePatch(f"p{k}", "1", f"{k:064x}", 3) for k in range(50)]
+
+
+def test_the_second_connection_is_of_the_run_that_the_first_one_named() -> None:
+    first = hello(Pc(7, "a" * 26, "127.0.48.1", 20_000))
+    control, pieces = decode_hello(first), decode_hello(hello_for_pieces(first))
+    assert isinstance(control, ControlHello)
+    assert isinstance(pieces, DataHello)
+    assert (control.hostname, control.instance) == ("pc-00007", pieces.instance)
+
+
+def test_a_pc_wants_each_patch_that_it_has_and_reports_on_it() -> None:
+    messages = list(map(decode_from_endpoint, has_everything(PATCHES)))
+    wants = [message for message in messages if isinstance(message, Want)]
+    reports = [message for message in messages if isinstance(message, Report)]
+    assert [want.torrent for want in wants] == [patch.torrent for patch in PATCHES]
+    assert {want.have for want in wants} == {b"\xe0"}
+    assert [len(report.patches) for report in reports] == [40, 10]
+
+
+def test_a_report_says_when_it_was_sent() -> None:
+    report = decode_from_endpoint(changed(PATCHES[0], 17_000_000_000_000))
+    assert isinstance(report, Report)
+    assert report.patches[0].bytes_from_origin == 17_000_000_000_000
