@@ -14,7 +14,7 @@ standing gets it from the LAN. Where an endpoint is alone, there is nobody to co
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -65,7 +65,10 @@ class SiteMember:
 
 
 class SiteClaims:
-    """What the members of a site have of one torrent; ``now`` is any clock in seconds that only grows."""
+    """What the endpoints of a site have of one torrent; ``now`` is any clock in seconds that only grows.
+
+    Members are those that lack something, or did: of the others it is enough to know that they have all.
+    """
 
     def __init__(
         self,
@@ -76,8 +79,11 @@ class SiteClaims:
         *,
         piece_bytes: int,
         help_of: Mapping[EndpointId, Help],
+        holding: Callable[[], Collection[EndpointId]] = tuple,
     ) -> None:
+        """Make those of one torrent; ``holding`` returns who has all of it: these need not be members."""
         self._help_of = help_of
+        self._holding = holding
         self._torrent = torrent
         self._all = every
         self._count = every.bit_count()
@@ -94,7 +100,7 @@ class SiteClaims:
         """Those that came more than once: nobody knows who shared them."""
         self._moved: PieceSet = 0
         """Pieces that an endpoint in good standing has got from its neighbours: whoever lacks one has a LAN problem."""
-        self._on_site: PieceSet | None = 0  # None: to be counted anew
+        self._on_site: PieceSet | None = None if any(True for _ in holding()) else 0  # None: to be counted anew
         self._served: PieceSet = 0
         """Pieces that somebody has who serves its neighbours, by its own word."""
         self._withheld: PieceSet = 0
@@ -113,14 +119,22 @@ class SiteClaims:
         asking = self.members.get(endpoint)
         if asking is None or asking.have | asking.lan_have == self._all:
             return []
+        holding = self._holding()
         return [
             other
             for other in among
-            if (member := self.members.get(other)) is not None
-            and member.have == self._all
+            if (other in holding if (member := self.members.get(other)) is None else member.have == self._all)
             and self._serves(other)
             and not self._standings.distrusted(other, now)
         ]
+
+    def said_by_all(self) -> Iterator[tuple[EndpointId, PieceSet, PieceSet]]:
+        """Yield who has what, and sees what in its LAN: all members, and those that have all."""
+        for endpoint, member in self.members.items():
+            yield endpoint, member.have, member.lan_have
+        for endpoint in self._holding():
+            if endpoint not in self.members:
+                yield endpoint, self._all, 0
 
     # --- what endpoints say -------------------------------------------------------------
 
@@ -185,12 +199,24 @@ class SiteClaims:
         else:
             self._is_here(endpoint, have=bit)
 
+    def holds(self, endpoint: EndpointId, now: float) -> None:
+        """Take into account that ``endpoint``, which is no member, is among those that have all."""
+        self._shared(endpoint, self._all)
+        if self._standings.distrusted(endpoint, now):
+            self._on_site = None
+        else:
+            self._is_here(endpoint, have=self._all)
+
+    def recount(self) -> None:
+        """Take into account that others have all than before."""
+        self._on_site = None
+
     def helps_otherwise(self, endpoint: EndpointId) -> None:
         """Count anew what is at the site: ``endpoint`` serves its neighbours from now on, or no longer."""
+        self._on_site = None
         member = self.members.get(endpoint)
         if member is None:
             return
-        self._on_site = None
         member.looks.clear()  # what it does is judged by what it says: a whole window from now on
         if not self._serves(endpoint):
             member.account.write_off()
@@ -199,8 +225,8 @@ class SiteClaims:
     def left(self, endpoint: EndpointId) -> None:
         """Forget an endpoint; its pieces no longer count."""
         self._unshared.discard(endpoint)
-        if self.members.pop(endpoint, None):
-            self._on_site = None
+        self.members.pop(endpoint, None)
+        self._on_site = None  # no member, it may have had all
 
     def _confirmed(self, endpoint: EndpointId, member: SiteMember, pieces: PieceSet) -> None:
         if pieces:
@@ -323,17 +349,17 @@ class SiteClaims:
     def _blame(self, missed: PieceSet, starving: AbstractSet[EndpointId], now: float) -> None:
         """Blame those at whom the starving see what they do not get, and those who alone say that it is there."""
         visible = once = twice = 0
-        for endpoint, member in self.members.items():
-            said = member.have | member.lan_have
+        for endpoint, have, lan_have in self.said_by_all():
+            said = have | lan_have
             twice |= once & said
             once |= said
             if endpoint in starving:
-                visible |= member.lan_have & ~member.have
-        for endpoint, member in self.members.items():
-            alone = (member.have | member.lan_have) & ~twice
+                visible |= lan_have & ~have
+        for endpoint, have, lan_have in list(self.said_by_all()):
+            alone = (have | lan_have) & ~twice
             if endpoint in starving or not self._serves(endpoint):
                 continue
-            if missed & (member.have & visible | alone):
+            if missed & (have & visible | alone):
                 self._fault(endpoint, Fault.UNDELIVERED, now)
 
     def _fault(self, endpoint: EndpointId, fault: Fault, now: float) -> None:
@@ -342,16 +368,17 @@ class SiteClaims:
 
     def _counted(self, now: float) -> PieceSet:
         found = once = twice = refused = served = 0
-        for endpoint, member in self.members.items():
-            said = member.have | member.lan_have
+        for endpoint, have, lan_have in self.said_by_all():
+            said = have | lan_have
             serves = self._serves(endpoint)
             if serves:
-                served |= member.have
+                served |= have
             else:
-                refused |= member.have
+                refused |= have
             if self._standings.distrusted(endpoint, now):
                 # one alone is not believed, but for what it was sent and others have had no time to see
-                found |= member.account.any_unshared if serves else 0
+                member = self.members.get(endpoint)
+                found |= member.account.any_unshared if serves and member else 0
                 twice |= once & said
                 once |= said
             else:

@@ -11,20 +11,18 @@ progress for the lease time, when it is far slower than the line while others
 wait for the piece, or with its connection.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
-from seed_server.leasing.claims import SiteClaims
+from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.help import Help
 from seed_server.leasing.leases import Leases
 from seed_server.leasing.standing import Fault, Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.leasing.turns import FetcherRank, FetcherTurns, Precedence
-
-FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
-LONGEST_REJECTION_SECONDS = 600.0
 
 
 @dataclass
@@ -39,12 +37,6 @@ class LedgerCounters:
     """Ended with the endpoint's connection."""
 
 
-@dataclass
-class _Rejections:
-    count: int
-    paused_until: float
-
-
 @dataclass(frozen=True)
 class SiteParts:
     """What all ledgers of a site share."""
@@ -57,6 +49,8 @@ class SiteParts:
     """How far each helps its neighbours; those that are not in it help in full. Ledgers only read it."""
     on_freed: Callable[[], None] = lambda: None
     """Called when a fetcher slot has become free: who waits should ask."""
+    holding: Callable[[TorrentHash], Collection[EndpointId]] = lambda _: ()
+    """Returns the endpoints of the site that have all of a torrent."""
 
 
 class PieceLedger:
@@ -75,19 +69,27 @@ class PieceLedger:
         times: LedgerTimes = DEFAULT_TIMES,
     ) -> None:
         self._all = all_pieces(piece_count)
+        self.piece_bytes = piece_bytes
         self._ready = site.ready
         self._max_leases = max_leases_per_endpoint
         self._torrent = torrent
         self._standings = site.standings
         self._help_of = site.help_of
         self._claims = SiteClaims(
-            torrent, self._all, site.standings, times, piece_bytes=piece_bytes, help_of=site.help_of
+            torrent,
+            self._all,
+            site.standings,
+            times,
+            piece_bytes=piece_bytes,
+            help_of=site.help_of,
+            holding=partial(site.holding, torrent),
         )
         self._turns = FetcherTurns(
             piece_count, site.ready, self._precedence, fetchers=fetchers, times=times, on_freed=site.on_freed
         )
         self._leases = Leases(lease_seconds)
-        self._rejections: dict[EndpointId, _Rejections] = {}
+        self.lacking: set[EndpointId] = set()
+        """Members that have not all of it."""
         self.counters = LedgerCounters()
 
     def resize(self, *, fetchers: int, max_leases_per_endpoint: int, turn_least_seconds: float = 0.0) -> None:
@@ -107,8 +109,12 @@ class PieceLedger:
 
     @property
     def members(self) -> frozenset[EndpointId]:
-        """Endpoints that have said what they have."""
+        """Endpoints that have said what they have, as long as somebody lacked something."""
         return frozenset(self._claims.members)
+
+    def everybody(self) -> Iterator[EndpointId]:
+        """Return all whose pieces are known: members, and those that have all."""
+        return (endpoint for endpoint, _, _ in self._claims.said_by_all())
 
     @property
     def piece_count(self) -> int:
@@ -121,8 +127,7 @@ class PieceLedger:
 
     def lacks(self, endpoint: EndpointId) -> bool:
         """Whether ``endpoint`` has said what it has, and that is not everything."""
-        member = self._claims.members.get(endpoint)
-        return member is not None and member.have != self._all
+        return endpoint in self.lacking
 
     def holders(self, endpoint: EndpointId, among: Iterable[EndpointId], now: float) -> list[EndpointId]:
         """As `SiteClaims.holders`."""
@@ -156,6 +161,7 @@ class PieceLedger:
                 self._leases.end(piece)
                 self._turns.moved(endpoint, now)
                 self.counters.stored += 1
+        self._note_lack(endpoint, member)
         if not can_fetch:
             # what is on its way there will not be stored: lease it to another endpoint at once
             self.data_lost(endpoint)
@@ -173,9 +179,27 @@ class PieceLedger:
             self._leases.end(piece)
             self._turns.moved(endpoint, now)
             self.counters.stored += 1
+        self._note_lack(endpoint, member)
         if member.have == self._all:
             self._turns.end(endpoint)
         return leased
+
+    def _note_lack(self, endpoint: EndpointId, member: SiteMember) -> None:
+        (self.lacking.discard if member.have == self._all else self.lacking.add)(endpoint)
+
+    def holds(self, endpoint: EndpointId, now: float) -> None:
+        """Record that ``endpoint`` has all; a member it becomes only if it answers for what it was sent."""
+        member = self._claims.members.get(endpoint)
+        if member is not None and member.have == self._all:
+            return
+        if member is not None or self._standings.answers_for(endpoint, self._torrent):
+            self.want(endpoint, have=self._all, lan_have=0, lan_stalled=False, can_fetch=False, now=now)
+        else:
+            self._claims.holds(endpoint, now)
+
+    def holds_no_longer(self) -> None:
+        """Take into account that one that had all says that it has not."""
+        self._claims.recount()
 
     def rejected(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
         """Record that ``piece`` failed its hash check at ``endpoint``, and return whether it was leased to it.
@@ -188,11 +212,7 @@ class PieceLedger:
         self._leases.end(piece)
         self.counters.rejected += 1
         self._turns.end(endpoint)
-        earlier = self._rejections.get(endpoint)
-        count = earlier.count + 1 if earlier else 1
-        # the exponent is capped only to keep the power small
-        pause = min(LONGEST_REJECTION_SECONDS, FIRST_REJECTION_SECONDS * 2 ** min(count - 1, 20))
-        self._rejections[endpoint] = _Rejections(count, now + pause)
+        self._claims.members[endpoint].account.reject(now)
         return True
 
     def helps_otherwise(self, endpoint: EndpointId) -> None:
@@ -212,6 +232,7 @@ class PieceLedger:
         self.data_lost(endpoint)
         self._turns.left(endpoint)
         self._claims.left(endpoint)
+        self.lacking.discard(endpoint)
 
     # --- what the sender does -----------------------------------------------------------
 
@@ -306,8 +327,7 @@ class PieceLedger:
         member = self._claims.members.get(endpoint)
         if member is None or not member.can_fetch or endpoint not in self._ready:
             return 0
-        rejections = self._rejections.get(endpoint)
-        if rejections and now < rejections.paused_until:
+        if now < member.account.paused_until:
             return 0
         missed = self._all if member.lan_stalled else member.missed
         return (needed | missed & ~self._leases.pieces) & ~member.have

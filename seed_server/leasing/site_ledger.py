@@ -1,11 +1,13 @@
 """The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
 from seed_server.leasing.help import Help
+from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.standing import Standings
@@ -36,15 +38,6 @@ class ExpiredLease:
     piece: PieceIndex
 
 
-@dataclass(frozen=True)
-class _Entry:
-    urgency: int
-    """The lowest goes first; of equals, the lowest sequence."""
-    sequence: int
-    ledger: PieceLedger
-    piece_bytes: int
-
-
 class SiteLedger:
     """All that one site fetches. Unknown torrents and endpoints are ignored: they may just have gone."""
 
@@ -55,8 +48,9 @@ class SiteLedger:
         lease_seconds: float,
         standings: Standings | None = None,
         times: LedgerTimes = DEFAULT_TIMES,
+        torrents: ServedTorrents | None = None,
     ) -> None:
-        """``standings`` is the fleet's, so that an endpoint's past is known at every site."""
+        """``standings`` and ``torrents`` are the fleet's: an endpoint's past is known at every site."""
         self._fetchers = fetchers
         self._times = times
         self._expired_at: float | None = None
@@ -64,35 +58,46 @@ class SiteLedger:
         self._lease_seconds = lease_seconds
         self._unconfirmed_bytes = UNCONFIRMED_BYTES
         self._turn_least_seconds = 0.0
-        self._entries: dict[TorrentHash, _Entry] = {}
+        self._torrents = torrents or ServedTorrents()
+        self._holdings = SiteHoldings()
+        self._ledgers: dict[TorrentHash, PieceLedger] = {}
+        """Of the torrents that somebody lacks. With thousands that every PC has, only those under way may cost time."""
         self._ready: dict[EndpointId, FetcherRank] = {}
         self._help_of: dict[EndpointId, Help] = {}
-        self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed)
-        # with thousands of patches that every PC has, only those under way may cost time
+        self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed, self._holding)
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
+        """What each lacks; those that lack nothing are not in it."""
         self._leased: set[TorrentHash] = set()
 
     def add_torrent(
         self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int, urgency: int = 0
     ) -> None:
-        """Begin to serve ``torrent``; lower urgencies go first, then lower sequences. A known one keeps its ledger."""
-        known = self._entries.get(torrent)
-        ledger = (
-            known.ledger
-            if known
-            else PieceLedger(
-                torrent,
-                piece_count,
-                self._parts,
-                fetchers=self._fetchers,
-                lease_seconds=self._lease_seconds,
-                max_leases_per_endpoint=self._max_leases(piece_length_bytes),
-                piece_bytes=piece_length_bytes,
-                times=self._times,
-            )
+        """Begin to serve ``torrent`` at all sites; lower urgencies go first, then lower sequences."""
+        self._torrents.add(
+            torrent,
+            sequence=sequence,
+            piece_count=piece_count,
+            piece_length_bytes=piece_length_bytes,
+            urgency=urgency,
         )
-        self._entries[torrent] = entry = _Entry(urgency, sequence, ledger, piece_length_bytes)
-        self._fit(entry)
+
+    def _holding(self, torrent: TorrentHash) -> Collection[EndpointId]:
+        served = self._torrents.get(torrent)
+        return () if served is None else self._holdings.of(served)
+
+    def _begun(self, torrent: TorrentHash, served: ServedTorrent) -> PieceLedger:
+        ledger = self._ledgers[torrent] = PieceLedger(
+            torrent,
+            served.piece_count,
+            self._parts,
+            fetchers=self._fetchers,
+            lease_seconds=self._lease_seconds,
+            max_leases_per_endpoint=self._max_leases(served.piece_bytes),
+            piece_bytes=served.piece_bytes,
+            times=self._times,
+        )
+        self._fit(ledger)
+        return ledger
 
     @property
     def fetchers(self) -> int:
@@ -108,24 +113,24 @@ class SiteLedger:
         if sizes == (self._fetchers, self._unconfirmed_bytes, self._turn_least_seconds):
             return
         self._fetchers, self._unconfirmed_bytes, self._turn_least_seconds = sizes
-        for entry in self._entries.values():
-            self._fit(entry)
+        for ledger in self._ledgers.values():
+            self._fit(ledger)
 
-    def _fit(self, entry: _Entry) -> None:
-        entry.ledger.resize(
+    def _fit(self, ledger: PieceLedger) -> None:
+        ledger.resize(
             fetchers=self._fetchers,
-            max_leases_per_endpoint=self._max_leases(entry.piece_bytes),
+            max_leases_per_endpoint=self._max_leases(ledger.piece_bytes),
             turn_least_seconds=self._turn_least_seconds,
         )
 
     def remove_torrent(self, torrent: TorrentHash) -> None:
-        """Serve ``torrent`` no longer; its leases are void."""
-        self._entries.pop(torrent, None)
+        """Serve ``torrent`` no longer; its leases here are void."""
+        self._torrents.remove(torrent)
+        self._ledgers.pop(torrent, None)
 
     def ledger(self, torrent: TorrentHash) -> PieceLedger | None:
-        """Return one torrent's ledger."""
-        entry = self._entries.get(torrent)
-        return entry.ledger if entry else None
+        """Return the ledger of a torrent that somebody lacks."""
+        return self._ledgers.get(torrent)
 
     def data_connected(self, rank: FetcherRank) -> None:
         """Note that an endpoint can now be sent pieces."""
@@ -134,8 +139,8 @@ class SiteLedger:
     def data_lost(self, endpoint: EndpointId) -> None:
         """Note that an endpoint's data connection is gone; its leases are void."""
         self._ready.pop(endpoint, None)
-        for entry in self._entries.values():
-            entry.ledger.data_lost(endpoint)
+        for torrent in self._wanted_by(endpoint):
+            self._ledgers[torrent].data_lost(endpoint)
 
     def helps(self, endpoint: EndpointId, how: Help) -> bool:
         """Note how far an endpoint helps its neighbours; until it says so, it is in full. Return whether that is new.
@@ -145,8 +150,8 @@ class SiteLedger:
         if self._help_of.get(endpoint, Help.FULL) is how:
             return False
         self._help_of[endpoint] = how
-        for entry in self._entries.values():
-            entry.ledger.helps_otherwise(endpoint)
+        for ledger in self._ledgers.values():
+            ledger.helps_otherwise(endpoint)
         return True
 
     def left(self, endpoint: EndpointId) -> None:
@@ -154,8 +159,10 @@ class SiteLedger:
         self._ready.pop(endpoint, None)
         self._help_of.pop(endpoint, None)
         self._wanted.pop(endpoint, None)
-        for entry in self._entries.values():
-            entry.ledger.left(endpoint)
+        self._holdings.left(endpoint)
+        for torrent, ledger in list(self._ledgers.items()):
+            ledger.left(endpoint)
+            self._end_if_nobody_lacks(torrent, ledger)
 
     def want(
         self,
@@ -168,37 +175,66 @@ class SiteLedger:
         can_fetch: bool,
         now: float,
     ) -> None:
-        """As `PieceLedger.want`."""
-        if entry := self._entries.get(torrent):
-            entry.ledger.want(
-                endpoint, have=have, lan_have=lan_have, lan_stalled=lan_stalled, can_fetch=can_fetch, now=now
-            )
-            wanted = self._wanted.setdefault(endpoint, set())
-            (wanted.add if entry.ledger.lacks(endpoint) else wanted.discard)(torrent)
+        """As `PieceLedger.want`; an endpoint that has all from the beginning is not kept in a ledger."""
+        served = self._torrents.get(torrent)
+        if served is None:
+            return
+        if have == served.all:
+            self._holds(endpoint, torrent, served, now)
+            return
+        ledger = self._ledgers.get(torrent)
+        if ledger is None:
+            ledger = self._begun(torrent, served)
+        if self._holdings.drop(endpoint, served):
+            ledger.holds_no_longer()
+        ledger.want(endpoint, have=have, lan_have=lan_have, lan_stalled=lan_stalled, can_fetch=can_fetch, now=now)
+        self._wanted.setdefault(endpoint, set()).add(torrent)
+        if not ledger.lacks(endpoint):  # of the rest, the news came before this
+            self._holds(endpoint, torrent, served, now)
+
+    def _holds(self, endpoint: EndpointId, torrent: TorrentHash, served: ServedTorrent, now: float) -> None:
+        self._holdings.add(endpoint, served)
+        if (wanted := self._wanted.get(endpoint)) is not None:
+            wanted.discard(torrent)
+            if not wanted:
+                del self._wanted[endpoint]
+        if (ledger := self._ledgers.get(torrent)) is not None:
+            ledger.holds(endpoint, now)
+            self._end_if_nobody_lacks(torrent, ledger)
+
+    def _end_if_nobody_lacks(self, torrent: TorrentHash, ledger: PieceLedger) -> None:
+        if not ledger.lacking:
+            del self._ledgers[torrent]
 
     def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.stored`."""
-        entry = self._entries.get(at.torrent)
-        return entry is not None and entry.ledger.stored(endpoint, at.piece, now)
+        ledger, served = self._ledgers.get(at.torrent), self._torrents.get(at.torrent)
+        if ledger is None or served is None:
+            return False
+        lacked = ledger.lacks(endpoint)
+        leased = ledger.stored(endpoint, at.piece, now)
+        if lacked and not ledger.lacks(endpoint):
+            self._holds(endpoint, at.torrent, served, now)
+        return leased
 
     def rejected(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.rejected`."""
-        entry = self._entries.get(at.torrent)
-        return entry is not None and entry.ledger.rejected(endpoint, at.piece, now)
+        ledger = self._ledgers.get(at.torrent)
+        return ledger is not None and ledger.rejected(endpoint, at.piece, now)
 
     def progressed(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> None:
         """As `PieceLedger.progressed`."""
-        if entry := self._entries.get(at.torrent):
-            entry.ledger.progressed(endpoint, at.piece, now)
+        if ledger := self._ledgers.get(at.torrent):
+            ledger.progressed(endpoint, at.piece, now)
 
     def unsent(self, endpoint: EndpointId, at: LeasedPiece) -> None:
         """As `PieceLedger.unsent`."""
-        if entry := self._entries.get(at.torrent):
-            entry.ledger.unsent(endpoint, at.piece)
+        if ledger := self._ledgers.get(at.torrent):
+            ledger.unsent(endpoint, at.piece)
 
     def may_fetch(self, endpoint: EndpointId, now: float) -> bool:
         """Return whether `next_piece` has a piece for ``endpoint`` now; it has a fetcher slot then."""
-        return any(self._entries[torrent].ledger.may_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
+        return any(self._ledgers[torrent].may_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
 
     def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
         """Lease ``endpoint`` its next piece, of the most urgent torrent that has one for it.
@@ -206,7 +242,7 @@ class SiteLedger:
         What is leased already is sent first: no piece under way is lost.
         """
         for torrent in self._wanted_by(endpoint):
-            piece = self._entries[torrent].ledger.next_piece(endpoint, now)
+            piece = self._ledgers[torrent].next_piece(endpoint, now)
             if piece is not None:
                 self._leased.add(torrent)
                 return LeasedPiece(torrent, piece)
@@ -232,17 +268,17 @@ class SiteLedger:
         least_seconds = 0.0 if rate is None else IN_KERNEL_BYTES / rate
         expired: list[ExpiredLease] = []
         for torrent in sorted(self._leased):
-            entry = self._entries.get(torrent)
-            if entry:
-                slow = rate is not None and SLOW_PIECES * entry.piece_bytes / rate > MAX_LEASE_SECONDS
-                ended = entry.ledger.expire(
+            ledger = self._ledgers.get(torrent)
+            if ledger:
+                slow = rate is not None and SLOW_PIECES * ledger.piece_bytes / rate > MAX_LEASE_SECONDS
+                ended = ledger.expire(
                     now,
                     least_seconds=least_seconds,
                     slow=slow,
-                    line_pieces=(rate or 0) * seconds / entry.piece_bytes,
+                    line_pieces=(rate or 0) * seconds / ledger.piece_bytes,
                 )
                 expired += [ExpiredLease(endpoint, torrent, piece) for endpoint, piece in ended]
-            if not entry or not entry.ledger.leases:
+            if not ledger or not ledger.leases:
                 self._leased.discard(torrent)
         return expired
 
@@ -252,29 +288,25 @@ class SiteLedger:
         ``rate`` is what the whole site may be sent.
         """
         # one torrent at a time: with a thousand endpoints a look takes milliseconds
-        entries = [self._entries[torrent] for torrent in self._active()]
-        entry = min(entries, key=lambda entry: (entry.ledger.look_at(now), entry.sequence), default=None)
-        return entry is not None and entry.ledger.look(now, rate / entry.piece_bytes)
+        torrent = min(self._ledgers, key=lambda torrent: (self._ledgers[torrent].look_at(now), torrent), default=None)
+        if torrent is None:
+            return False
+        ledger = self._ledgers[torrent]
+        return ledger.look(now, rate / ledger.piece_bytes)
 
     def remaining_bytes(self, now: float) -> int:
         """Return what the site still needs from here of the torrents that its endpoints want."""
-        entries = [self._entries[torrent] for torrent in self._active()]
-        return sum(entry.ledger.remaining_pieces(now) * entry.piece_bytes for entry in entries)
+        return sum(ledger.remaining_pieces(now) * ledger.piece_bytes for ledger in self._ledgers.values())
 
     def hold(self, now: float) -> None:
         """Renew all leases and turns, because it is we who send nothing now."""
-        for torrent in self._active():
-            self._entries[torrent].ledger.hold(now)
-
-    def _active(self) -> set[TorrentHash]:
-        """Return the torrents that somebody lacks."""
-        torrents = {torrent for wanted in self._wanted.values() for torrent in wanted}
-        return torrents & self._entries.keys()
+        for ledger in self._ledgers.values():
+            ledger.hold(now)
 
     def _wanted_by(self, endpoint: EndpointId) -> list[TorrentHash]:
-        wanted = (torrent for torrent in self._wanted.get(endpoint, ()) if torrent in self._entries)
+        wanted = (torrent for torrent in self._wanted.get(endpoint, ()) if torrent in self._ledgers)
         return sorted(wanted, key=self._turn)
 
     def _turn(self, torrent: TorrentHash) -> tuple[int, int, TorrentHash]:
-        entry = self._entries[torrent]
-        return (entry.urgency, entry.sequence, torrent)
+        served = self._torrents.get(torrent)
+        return (0, 0, torrent) if served is None else (served.urgency, served.sequence, torrent)

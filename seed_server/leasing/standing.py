@@ -5,6 +5,7 @@ makes an endpoint forget what it has done. Lost when the server restarts.
 """
 
 import enum
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,6 +21,8 @@ SENT_SHARE = 1.05  # of a file, to one endpoint: with what is lost where connect
 SENT_SPARE_PIECES = 64  # besides: of a small file, 5 % is less than what is on its way when a connection ends
 REFILL_SECONDS = DAY_SECONDS  # for a whole file: a PC that has lost its disk has it again after a day at the latest,
 # and one that throws away what it gets costs its line one file a day
+FIRST_REJECTION_SECONDS = 2.0  # pause of an endpoint that rejected a piece; doubles each time
+LONGEST_REJECTION_SECONDS = 600.0
 MAX_STANDINGS = 20_000  # endpoints with a fault; the longest unseen one is forgotten
 MAX_ACCOUNTS = 8_000  # (endpoint, torrent) that pieces were sent for: 64 MB if each were of the largest file
 MAX_ALARMS = 256  # between two looks
@@ -58,7 +61,7 @@ class _Record:
 class Account:
     """What one endpoint has been sent of one torrent."""
 
-    __slots__ = ("_at", "_left", "_piece_count", "debt", "delivered", "shared", "unshared")
+    __slots__ = ("_at", "_left", "_piece_count", "debt", "delivered", "paused_until", "rejected", "shared", "unshared")
 
     def __init__(self, piece_count: int, now: float) -> None:
         self._piece_count = piece_count
@@ -72,6 +75,10 @@ class Account:
         """How many of them others have."""
         self.debt = 0
         """Pieces that were sent in vain, less those that it has confirmed since."""
+        self.rejected = 0
+        """Pieces that failed their check there; they were good when they were sent."""
+        self.paused_until = -math.inf
+        """It is sent nothing until then."""
 
     @property
     def any_unshared(self) -> PieceSet:
@@ -127,6 +134,13 @@ class Account:
         self.left(now)
         self._left -= 1
 
+    def reject(self, now: float) -> None:
+        """Count a piece that failed its check there: it pauses, twice as long each time."""
+        self.rejected += 1
+        # the exponent is capped only to keep the power small
+        pause = min(LONGEST_REJECTION_SECONDS, FIRST_REJECTION_SECONDS * 2 ** min(self.rejected - 1, 20))
+        self.paused_until = now + pause
+
     def unsend(self) -> None:
         """Give back a piece that was not sent after all."""
         self._left += 1
@@ -177,6 +191,11 @@ class Standings:
         return alarms
 
     # --- what is sent -------------------------------------------------------------------
+
+    def answers_for(self, endpoint: EndpointId, torrent: TorrentHash) -> bool:
+        """Whether ``endpoint`` was sent pieces of ``torrent`` that nobody else has yet."""
+        account = self._accounts.get((endpoint, torrent))
+        return account is not None and any(account.unshared)
 
     def account(self, endpoint: EndpointId, torrent: TorrentHash, piece_count: int, now: float) -> Account:
         """Return what ``endpoint`` has been sent of ``torrent``."""

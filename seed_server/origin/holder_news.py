@@ -45,7 +45,7 @@ class HolderNews:
         for torrent in [torrent for torrent, due_at in self._due.items() if due_at <= now]:
             del self._due[torrent]
             if (ledger := self._ledger.ledger(torrent)) is not None:
-                for endpoint in ledger.members:
+                for endpoint in ledger.lacking:
                     self._tell(endpoint, torrent, ledger, now)
 
     def _tell(self, endpoint: EndpointId, torrent: TorrentHash, ledger: PieceLedger, now: float) -> None:
@@ -53,7 +53,7 @@ class HolderNews:
         if session is None or session.outbox.full:
             return
         # who has just connected is told its neighbours in a moment, and has heard of some by mDNS
-        listed = session.peer_list.wanted or ledger.members
+        listed = session.peer_list.wanted or list(ledger.everybody())
         if holders := ledger.holders(endpoint, listed, now):
             first = crc32(f"{endpoint}{torrent}".encode()) % len(holders)  # spread over all that have it by now
             named = [str(holder) for holder in (*holders[first:], *holders[:first])[:MAX_HOLDERS]]

@@ -1,6 +1,7 @@
 """The live state of one site: its connected endpoints, its ledger, its share of the line."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -19,6 +20,7 @@ from p2pdist.shared.wire.messages import (
     SitePeer,
 )
 from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
+from seed_server.leasing.holdings import ServedTorrents
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
@@ -38,7 +40,7 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
-from seed_server.store.database import ServedPayload, SiteLimitRow
+from seed_server.store.database import SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
@@ -99,6 +101,16 @@ class Session:
         self.ending.end(reason)
 
 
+@dataclass(frozen=True)
+class FleetParts:
+    """What all sites share."""
+
+    standings: Standings = field(default_factory=Standings)
+    torrents: ServedTorrents = field(default_factory=ServedTorrents)
+    """The patches that are served and not damaged."""
+    joins: JoinPace = field(default_factory=JoinPace)
+
+
 class LiveSite:
     """A site with at least one connected endpoint."""
 
@@ -109,27 +121,28 @@ class LiveSite:
         *,
         fetchers: int,
         lease_seconds: float,
-        standings: Standings | None = None,
+        fleet: FleetParts | None = None,
         times: LedgerTimes = DEFAULT_TIMES,
-        joins: JoinPace | None = None,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
     ) -> None:
-        """``fetchers``: the server's setting, 0: as many as suit the line. ``standings``: the fleet's.
+        """``fetchers``: the server's setting, 0: as many as suit the line.
 
         ``on_active`` is called when the first link begins to send; the callee sees to it that the site is steered.
         """
         self.site = site
         self.rate = rate
+        fleet = fleet or FleetParts()
         self._fixed_fetchers = site.fetchers or fetchers
         self.ledger = SiteLedger(
             fetchers=self._fixed_fetchers or SLOW_FETCHERS,
             lease_seconds=lease_seconds,
-            standings=standings,
+            standings=fleet.standings,
             times=times,
+            torrents=fleet.torrents,
         )
         self.sessions: dict[EndpointId, Session] = {}
         self.holders = HolderNews(self.ledger, self.sessions)
-        self.peers = PeerLists(joins or JoinPace(), self._tell_peers)
+        self.peers = PeerLists(fleet.joins, self._tell_peers)
         self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))
         self.sending: set[DataLink] = set()
         self.steered = False
@@ -140,16 +153,6 @@ class LiveSite:
         self._changed: RepositoryChanged | None = None
         self._notices: Notices[EndpointId] = Notices([], 0.0)
         self._complained = False
-
-    def add_patch(self, patch: ServedPayload) -> None:
-        """Begin to serve ``patch``."""
-        self.ledger.add_torrent(
-            TorrentHash(patch.torrent_hash),
-            sequence=patch.sequence,
-            piece_count=patch.piece_count,
-            piece_length_bytes=patch.piece_length_bytes,
-            urgency=patch.urgency,
-        )
 
     # --- connected endpoints ------------------------------------------------------------
 

@@ -14,8 +14,6 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.wire.messages import ControlHello, Unavailable
-from seed_server.leasing.site_ledger import LeasedPiece
-from seed_server.leasing.standing import Fault, Standings
 from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.line.egress import share_egress
 from seed_server.line.metadata_line import MetadataLine
@@ -25,16 +23,15 @@ from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
 from seed_server.origin.connection import OriginConnection
-from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
+from seed_server.origin.overdue import end_overdue, log_alarms
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.resting import end_resting
 from seed_server.origin.served import served_payloads
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.site import FleetParts, LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
 from seed_server.store.database import Database, ServedPayload
@@ -75,12 +72,11 @@ class OriginState:
         self._clock = clock
         self.outside_log = OutsideLog()
         """For what endpoints cause; all parts of the port log it here."""
-        self._standings = Standings()
+        self._parts = FleetParts()
         self._database = database
         self._records = records
         self._source = source
         self._arrivals = Arrivals(sites, records, clock)
-        self._joins = JoinPace()
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
         """What is served; changed in place."""
@@ -181,15 +177,11 @@ class OriginState:
                 self._lines.rate(placement.site, now),
                 fetchers=self._settings.fetchers_per_site,
                 lease_seconds=self._settings.lease_seconds,
-                standings=self._standings,
+                fleet=self._parts,
                 times=self._limits.ledger,
-                joins=self._joins,
                 on_active=self._site_active,
             )
             self._live[placement.site.name] = live
-            for patch in self.patches.values():
-                if not patch.damaged:
-                    live.add_patch(patch)
         budgets = MessageBudgets(self._limits.messages, now)
         session = self._arrivals.session(connection, hello, placement, Outbox(live.control), budgets)
         live.join(session, now)
@@ -287,9 +279,7 @@ class OriginState:
         await self._records.flush()  # what is damaged must not come back from the database as good
         rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
         for torrent in self.patches.keys() - rows.keys():
-            for live in self._live.values():
-                live.ledger.remove_torrent(torrent)
-                live.wake_all()  # whoever was sent it may fetch another one
+            self._stop_serving(torrent)
         for torrent, patch in rows.items():
             known = self.patches.get(torrent)
             if known == patch:
@@ -299,14 +289,29 @@ class OriginState:
             self._source.forget(patch)
             for session, _ in self._sessions.values():
                 session.told_unavailable.discard(torrent)
-            for live in self._live.values():
-                if patch.damaged:
-                    live.ledger.remove_torrent(torrent)
-                else:
-                    live.add_patch(patch)
+            if patch.damaged:
+                self._stop_serving(torrent)
+            else:
+                self.serve(patch)
         # in place: the sender looks at the same dictionary
         self.patches.clear()
         self.patches.update(rows)
+
+    def serve(self, patch: ServedPayload) -> None:
+        """Begin to serve ``patch`` to all sites, or serve it in another order."""
+        self._parts.torrents.add(
+            TorrentHash(patch.torrent_hash),
+            sequence=patch.sequence,
+            piece_count=patch.piece_count,
+            piece_length_bytes=patch.piece_length_bytes,
+            urgency=patch.urgency,
+        )
+
+    def _stop_serving(self, torrent: TorrentHash) -> None:
+        self._parts.torrents.remove(torrent)
+        for live in self._live.values():
+            live.ledger.remove_torrent(torrent)
+            live.wake_all()  # whoever was sent it may fetch another one
 
     async def damaged(self, torrent: TorrentHash, reason: str) -> None:
         """Stop serving a patch, and tell every endpoint, which may be waiting for it."""
@@ -318,8 +323,7 @@ class OriginState:
         self.patches[torrent] = _with_damage(patch, text)
         self._records.damaged(torrent, text)
         unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
-        for live in self._live.values():
-            live.ledger.remove_torrent(torrent)
+        self._stop_serving(torrent)
         for session, _ in self._sessions.values():
             session.told_unavailable.add(torrent)
             session.outbox.put(torrent, unavailable)
@@ -338,8 +342,8 @@ class OriginState:
                 live.peers.tell_changes(now)
                 live.holders.tell_due(now)
                 live.control.release(now)
-                self._look_after(live, now)
-            self._raise_alarms()
+                end_overdue(live, now, self.outside_log)
+            log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
@@ -361,35 +365,6 @@ class OriginState:
                 live.tell_limit(now)
                 self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active
-
-    def _look_after(self, live: LiveSite, now: float) -> None:
-        """End what takes too long at a site, and doubt what does not come true."""
-        live.set_silent_aside(now)
-        end_resting(live, now)
-        rate = live.link_rate
-        if rate == 0 or live.is_cut_off(now):  # then no PC is to blame, and none would do better
-            live.ledger.hold(now)
-            return
-        expired = live.ledger.expire(now, rate)
-        for lease in expired:
-            self.outside_log.warning("a lease expired", lease.endpoint, torrent=lease.torrent, piece=lease.piece)
-            session = live.sessions.get(lease.endpoint)
-            link = session.link if session else None
-            if link is not None and link.writing == LeasedPiece(lease.torrent, lease.piece):
-                link.ending.end("the data connection takes no data")
-        more = live.ledger.look(now, live.rate.decision.allowance)
-        if expired or more or live.ledger.take_freed():
-            live.wake_all()
-
-    def _raise_alarms(self) -> None:
-        for alarm in self._standings.take_alarms():
-            if alarm.fault is not Fault.EXPIRED:  # that has its own line
-                self.outside_log.warning(
-                    "an endpoint comes last from now on",
-                    alarm.endpoint,
-                    torrent=alarm.torrent,
-                    reason=alarm.fault.value,
-                )
 
 
 def _with_damage(patch: ServedPayload, reason: str) -> ServedPayload:

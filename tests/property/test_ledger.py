@@ -7,8 +7,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.bitfield import all_pieces, first_piece
-from seed_server.leasing.ledger import LONGEST_REJECTION_SECONDS, PieceLedger, SiteParts
-from seed_server.leasing.standing import DEMOTED_SECONDS, REFILL_SECONDS, SENT_SHARE, SENT_SPARE_PIECES, Standings
+from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.standing import (
+    DEMOTED_SECONDS,
+    LONGEST_REJECTION_SECONDS,
+    REFILL_SECONDS,
+    SENT_SHARE,
+    SENT_SPARE_PIECES,
+    Standings,
+)
 from seed_server.leasing.times import STORED_GRACE_SECONDS
 from seed_server.leasing.turns import FetcherRank
 

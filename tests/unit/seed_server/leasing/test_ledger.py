@@ -4,11 +4,10 @@ from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.leasing import ledger as ledger_module
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
-from seed_server.leasing.standing import Standings
+from seed_server.leasing.standing import LONGEST_REJECTION_SECONDS, Standings
 from seed_server.leasing.times import STORED_GRACE_SECONDS
 from seed_server.leasing.turns import FetcherRank
 from tests.helpers.piece_sets import pieces_of
@@ -307,7 +306,7 @@ class TestRejections:
             pauses.append(pause)
             now += pause
         assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
-        assert pauses[-1] == ledger_module.LONGEST_REJECTION_SECONDS
+        assert pauses[-1] == LONGEST_REJECTION_SECONDS
 
     def test_rejecting_what_was_never_leased_means_nothing(self) -> None:
         site = Site()

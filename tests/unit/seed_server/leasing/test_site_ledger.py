@@ -3,7 +3,10 @@
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
+from p2pdist.shared.wire.bitfield import all_pieces
+from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.standing import FIRST_REJECTION_SECONDS
 from seed_server.leasing.turns import FetcherRank
 
 PIECE_BYTES = 262_144
@@ -96,3 +99,86 @@ def test_who_fetches_the_big_patch_does_not_keep_another_pc_from_the_emergency()
     line.publish(SMALL, 1, EMERGENCY, 2)
     line.want(OTHER, SMALL)
     assert line.send(OTHER) == LeasedPiece(SMALL, PieceIndex(0))
+
+
+ALL = all_pieces(4)
+HOLDERS = [EndpointId(letter * 26) for letter in "defgh"]
+
+
+def with_holders() -> Line:
+    line = Line()
+    line.publish(BIG, 4, urgency_of("low", emergency=False), 1)
+    for endpoint in HOLDERS:
+        line.connect(endpoint)
+        line.want(endpoint, BIG, have=ALL)
+    line.connect(PC)
+    return line
+
+
+def test_there_is_a_ledger_only_while_somebody_lacks_something() -> None:
+    line = with_holders()
+    assert line.ledger.ledger(BIG) is None
+    line.want(PC, BIG)
+    ledger = line.ledger.ledger(BIG)
+    assert ledger is not None
+    assert ledger.members == {PC}, "of those that have all, a bit is enough"
+    line.want(PC, BIG, have=ALL)
+    assert line.ledger.ledger(BIG) is None
+    assert line.ledger.remaining_bytes(line.now) == 0
+
+
+def test_the_last_piece_and_the_last_one_that_leaves_end_a_ledger_too() -> None:
+    line = Line()
+    line.publish(BIG, 4, urgency_of("low", emergency=False), 1)
+    for endpoint in (PC, OTHER):
+        line.connect(endpoint)
+        line.want(endpoint, BIG)
+    while line.send(PC) is not None:
+        pass
+    assert len(line.sent) == 4
+    assert line.ledger.ledger(BIG) is not None
+    line.ledger.left(OTHER)
+    assert line.ledger.ledger(BIG) is None
+    line.connect(OTHER)
+    line.want(OTHER, BIG)
+    assert line.send(OTHER) is None, "PC has all of it, as the server knows from its last piece"
+
+
+def test_what_one_has_that_never_lacked_anything_is_at_the_site_until_it_leaves() -> None:
+    line = with_holders()
+    line.want(PC, BIG)
+    assert line.send(PC) is None
+    ledger = line.ledger.ledger(BIG)
+    assert ledger is not None
+    assert ledger.holders(PC, [*HOLDERS, OTHER], line.now) == HOLDERS
+    for endpoint in HOLDERS[1:]:
+        line.ledger.left(endpoint)
+    assert line.send(PC) is None
+    line.want(HOLDERS[0], BIG, have=0b0111)
+    assert line.send(PC) == LeasedPiece(BIG, PieceIndex(3)), "it says that it has lost the last one"
+
+
+def test_who_serves_nobody_does_not_count_though_it_has_all() -> None:
+    line = with_holders()
+    line.want(PC, BIG)
+    for endpoint in HOLDERS:
+        line.ledger.helps(endpoint, Help.NONE)
+    assert line.send(PC) == LeasedPiece(BIG, PieceIndex(0))
+    line.ledger.helps(HOLDERS[0], Help.FULL)
+    assert line.send(PC) is None
+
+
+def test_a_pause_after_a_rejected_piece_outlives_connection_and_ledger() -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(BIG, 4, urgency_of("low", emergency=False), 1)
+    line.want(PC, BIG)
+    leased = line.ledger.next_piece(PC, line.now)
+    assert leased is not None
+    assert line.ledger.rejected(PC, leased, line.now)
+    line.ledger.left(PC)
+    line.connect(PC)
+    line.want(PC, BIG)
+    assert line.send(PC) is None
+    line.now += FIRST_REJECTION_SECONDS
+    assert line.send(PC) is not None

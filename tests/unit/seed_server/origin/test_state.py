@@ -1,6 +1,5 @@
 """`seed_server.origin.state`: a site map that changes, and answers of the database that overtake each other."""
 
-import dataclasses
 import sqlite3
 import threading
 from pathlib import Path
@@ -12,13 +11,11 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
-from bandwidth.core.states import State
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
 from seed_server.origin.connection import OriginConnection
-from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
@@ -102,39 +99,6 @@ async def test_who_is_told_another_address_by_a_new_map_connects_again(tmp_path:
         assert (session.ending.reason, live.rate.configured) == (None, 250_000), "another line is none of its business"
         live_fleet.replace_sites(parse_site_map(entry.format(both, 2), source="sites.toml"))
         assert session.ending.reason == "the site map has changed: connect again"
-
-
-class SilentLink:
-    """A data connection that takes nothing, as far as the regular work asks."""
-
-    rate, rests = None, False
-
-    def wake(self) -> None:
-        pass
-
-
-async def test_while_nobody_of_a_site_answers_no_lease_expires(tmp_path: Path) -> None:
-    with Database.create(tmp_path / "state.db") as database:
-        live_fleet = fleet(tmp_path, database)
-        session, live = live_fleet.join(*arrival("a"))
-        live.add_patch(PATCH)
-        live.attach(session, cast("DataLink", SilentLink()), 0.0)
-        live.ledger.want(
-            session.endpoint, TORRENT, have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0
-        )  # fmt: skip
-        assert live.ledger.next_piece(session.endpoint, 0.0) is not None
-        live.sending.add(cast("DataLink", session.link))
-        live.rate.decision = dataclasses.replace(live.rate.decision, state=State.STALL)
-        session.heard_at = 0.0
-        for now in range(3, 120):
-            live_fleet._look_after(live, float(now))
-        ledger = live.ledger.ledger(TORRENT)
-        assert ledger is not None
-        assert ledger.leases, "nobody else would do better"
-        live.rate.decision = dataclasses.replace(live.rate.decision, state=State.RAMP)
-        for now in range(120, 200):
-            live.ledger.expire(float(now), None)
-        assert not ledger.leases
 
 
 async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_path: Path) -> None:
