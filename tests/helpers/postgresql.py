@@ -1,0 +1,70 @@
+"""A real PostgreSQL for tests: one server for a process's tests, data in a temporary directory, on a unix socket."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+PROGRAMS = Path("/usr/lib/postgresql/15/bin")  # Debian's postgresql-15
+OWNER = "postgres"  # the server refuses to run as root
+START_SECONDS = 60
+
+_numbers = count(1)
+
+
+class PostgresServer:
+    """A running server; `new_database` gives each test its own."""
+
+    def __init__(self, directory: Path, owner: str) -> None:
+        self._directory = directory
+        self._owner = owner
+
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"test_{next(_numbers)}"
+        _run(self._owner, "createdb", "-h", str(self._directory), "-U", self._owner, name)
+        return f"postgresql://{self._owner}@/{name}?host={self._directory}"
+
+
+def why_not() -> str:
+    """Return why there can be no server here; empty when there can."""
+    if not (PROGRAMS / "initdb").exists():
+        return f"no PostgreSQL in {PROGRAMS}: apt-get install postgresql-15"
+    if os.geteuid() == 0 and not shutil.which("runuser"):
+        return "PostgreSQL does not run as root, and there is no runuser"
+    return ""
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Start a server, and stop it with its data at the end."""
+    owner = OWNER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    # a socket's path has at most 107 bytes: pytest's own directories are too deep
+    with tempfile.TemporaryDirectory(prefix="pg-") as name:
+        directory = Path(name)
+        if os.geteuid() == 0:
+            shutil.chown(directory, owner)
+        data = str(directory / "data")
+        _run(owner, "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-c listen_addresses= -k {directory} -c fsync=off -c shared_buffers=32MB"
+        _run(owner, "pg_ctl", "-w", "-D", data, "-l", str(directory / "log"), "-o", options, "start")
+        try:
+            yield PostgresServer(directory, owner)
+        finally:
+            _run(owner, "pg_ctl", "-w", "-D", data, "-m", "immediate", "stop")
+
+
+def _run(owner: str, program: str, *arguments: str) -> None:
+    command = [str(PROGRAMS / program), *arguments]
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", owner, "--", *command]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        cwd="/", timeout=START_SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode(errors="replace")

@@ -1,0 +1,131 @@
+from collections import Counter
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import Connection, select
+
+from seed_server.store.standing_rows import (
+    MAX_ROWS_AT_ONCE,
+    StandingRow,
+    Tally,
+    move_to_site,
+    save_standing,
+    standing_page,
+    tallies,
+    text_numbers,
+)
+from seed_server.store.tables import EVENTS, FLEET, RELEASES, SITES, STANDING, TALLIES
+
+FETCHING, VERIFIED = 2, 4
+ROW = StandingRow(
+    patch=1,
+    endpoint=1,
+    state=FETCHING,
+    install=0,
+    reason=1,
+    progress=500,
+    bytes_from_origin=1 << 40,
+    bytes_from_peers=7,
+    seconds=60,
+    reported_at=1000,
+)
+
+
+@pytest.fixture
+def connection(engines):
+    with engines.writing() as connection:
+        connection.execute(SITES.insert(), [{"number": n, "name": f"site {n}"} for n in (1, 2)])
+        connection.execute(
+            FLEET.insert(), [{"number": n, "endpoint_id": f"{n}", "site": n % 2 + 1} for n in range(1, 9)]
+        )
+        connection.execute(RELEASES.insert(), [{"number": n, "patch_id": f"p{n}", "version": "1"} for n in (1, 2, 3)])
+        text_numbers(connection, ["", "no window"])
+        yield connection
+
+
+def counted(connection: Connection) -> Counter[tuple[int, ...]]:
+    """Count the rows themselves, as the tallies ought to."""
+    table = STANDING.c
+    query = select(table.patch, FLEET.c.site, table.state, table.install, table.reason).join(
+        FLEET, FLEET.c.number == table.endpoint
+    )
+    return Counter(tuple(row) for row in connection.execute(query))
+
+
+def kept(connection: Connection) -> Counter[tuple[int, ...]]:
+    return Counter({(t.patch, t.site, t.state, t.install, t.reason): t.endpoints for t in tallies(connection)})
+
+
+def test_the_newest_word_replaces_the_one_before(connection):
+    assert save_standing(connection, [ROW]) == 1
+    newer = replace(ROW, state=VERIFIED, progress=1000, reported_at=1001)
+    assert save_standing(connection, [ROW, newer]) == 1
+    assert standing_page(connection, 1) == [newer]
+    assert tallies(connection) == [Tally(1, 2, VERIFIED, 0, 1, 1)]
+
+
+def test_unknown_pcs_and_patches_are_skipped(connection):
+    assert save_standing(connection, [replace(ROW, endpoint=99), replace(ROW, patch=99), ROW]) == 1
+    assert standing_page(connection, 1) == [ROW]
+    assert standing_page(connection, 99) == []
+
+
+def test_only_transitions_are_events(connection):
+    save_standing(connection, [ROW])
+    save_standing(connection, [replace(ROW, progress=700, reason=2, reported_at=1060)])
+    save_standing(connection, [replace(ROW, state=VERIFIED, reported_at=1120)])
+    assert [tuple(row) for row in connection.execute(select(EVENTS).order_by(EVENTS.c.at))] == [
+        (1000, 1, 1, FETCHING, 0),
+        (1120, 1, 1, VERIFIED, 0),
+    ]
+
+
+def test_tallies_agree_with_the_rows_after_any_history(connection):
+    random = Random(15)
+    for at in range(60):
+        rows = [
+            replace(
+                ROW,
+                patch=random.randint(1, 3),
+                endpoint=random.randint(1, 9),
+                state=random.randrange(6),
+                install=random.randrange(10),
+                reason=random.randint(1, 2),
+                reported_at=at,
+            )
+            for _ in range(random.randrange(12))
+        ]
+        save_standing(connection, rows)
+        move_to_site(connection, random.randint(1, 9), random.randint(1, 2))
+        assert kept(connection) == counted(connection)
+    assert all(count > 0 for count in connection.scalars(select(TALLIES.c.endpoints)))
+
+
+def test_tallies_of_named_patches(connection):
+    save_standing(connection, [replace(ROW, patch=patch) for patch in (1, 2, 3)])
+    assert [tally.patch for tally in tallies(connection, [3, 1])] == [1, 3]
+
+
+def test_pages_go_on_where_the_last_one_ended(connection):
+    save_standing(connection, [replace(ROW, endpoint=n) for n in range(1, 9)])
+    seen: list[int] = []
+    while page := standing_page(connection, 1, after=seen[-1] if seen else 0, limit=3):
+        seen += [row.endpoint for row in page]
+    assert seen == list(range(1, 9))
+
+
+def test_texts_keep_their_numbers(connection):
+    first = text_numbers(connection, ["no window", "disk full"])
+    assert text_numbers(connection, ["disk full", "no window", "disk full"]) == first
+    assert len(set(first.values())) == 2
+
+
+def test_more_rows_than_one_query_names(connection):
+    many = MAX_ROWS_AT_ONCE + 1
+    connection.execute(
+        FLEET.insert(), [{"number": 100 + n, "endpoint_id": f"more {n}", "site": 1} for n in range(many)]
+    )
+    assert save_standing(connection, [replace(ROW, endpoint=100 + n) for n in range(many)]) == many
+    assert tallies(connection) == [Tally(1, 1, FETCHING, 0, 1, many)]
+    assert len(text_numbers(connection, [f"text {n}" for n in range(many)])) == many
