@@ -179,7 +179,6 @@ TESTED_IN = {
     "seed_server/store/piece_source.py": "tests/faults/origin_port/test_damaged_payload.py",
     "seed_server/store/published_files.py": "tests/unit/seed_server/web/test_app.py",
     "seed_server/store/rows.py": "tests/unit/seed_server/store/test_database.py",
-    "seed_server/store/schema.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/serve_lock.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
 }
