@@ -137,7 +137,7 @@ class _Service:
         seen = -1
         while True:
             try:
-                version = await trio.to_thread.run_sync(self.database.data_version)
+                version = await trio.to_thread.run_sync(self.database.admissions_version)
                 if version != seen:
                     connected = origin.connected  # before the look: who enrols meanwhile is not meant
                     endpoints = await trio.to_thread.run_sync(self.database.endpoints)

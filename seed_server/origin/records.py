@@ -24,9 +24,9 @@ log = structlog.get_logger()
 class _Batch:
     reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
     diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
-    seen: dict[EndpointId, SeenRow] = field(default_factory=dict)
-    refusals: dict[EndpointId, str] = field(default_factory=dict)
-    sent_bytes: dict[tuple[SiteName, TorrentHash], int] = field(default_factory=dict)
+    seen: dict[str, SeenRow] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
 
@@ -110,17 +110,13 @@ class OriginRecords:
     def _write(self, batch: _Batch) -> None:
         now = self._clock.now()
         with self._database.batch():
-            for endpoint, seen in batch.seen.items():
-                self._database.seen(endpoint, seen)
-            for endpoint, refuses in batch.refusals.items():
-                self._database.save_refusal(endpoint, refuses)
-            for endpoint, reports in batch.reports.items():
-                self._database.save_reports(endpoint, reports.values(), now)
+            self._database.save_seen(batch.seen)
+            self._database.save_refusals(batch.refusals)
+            self._database.save_all_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():
                     self._database.save_diagnosis(endpoint, diagnosis, now)
-            for (site, torrent), count in batch.sent_bytes.items():
-                self._database.add_wan_bytes(site, torrent, count)
+            self._database.add_all_wan_bytes(batch.sent_bytes)
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())

@@ -1,7 +1,8 @@
-"""Connections to the server's state, on SQLite or PostgreSQL: all that differs between the two is here.
+"""Connections to the server's state, on SQLite or PostgreSQL: nearly all that differs between the two is here.
 
-Blocking. SQLite has one connection that writes, and several that only read: WAL lets
-them read while it writes. On PostgreSQL both are pools of one server.
+Blocking. One connection of a process writes, and several only read; readers never wait
+for it. Of several processes one writes at a time: SQLite's own lock sees to that, and on
+PostgreSQL a lock of the same kind, so that both have the same histories.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 READERS = 4  # on two cores more readers only wait for each other
-LOCK_SECONDS = 5.0  # a write takes milliseconds; longer means that another process hangs
-POOL_WAIT_SECONDS = 30.0  # for a free connection; a page's query takes less than one
+BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
+POOL_WAIT_SECONDS = 30.0  # for a connection of this process; a page's query takes less than one
+REACH_SECONDS = 10  # for a PostgreSQL server that does not answer
+WRITERS_LOCK = 0x70_32_70_64  # of PostgreSQL's advisory locks, within one database
 
 
 @dataclass(frozen=True)
@@ -26,26 +29,36 @@ class Engines:
 
     writer: Engine
     reader: Engine
+    place: str
+    """What people call the database, without its password."""
+    path: Path | None
+    """The file of SQLite; None: the database is PostgreSQL's."""
+    lock_seconds: float
+    """How long a writer waits for another process."""
 
     @classmethod
-    def on_sqlite(cls, path: Path) -> Self:
+    def on_sqlite(cls, path: Path, *, lock_seconds: float = BUSY_SECONDS) -> Self:
         """Connect to the file ``path``, which is made where there is none."""
-        return cls(_sqlite(path, writes=True), _sqlite(path, writes=False))
+        writer, reader = (_sqlite(path, lock_seconds, writes=writes) for writes in (True, False))
+        return cls(writer, reader, str(path), path, lock_seconds)
 
     @classmethod
-    def on_postgresql(cls, url: str) -> Self:
-        """Connect to the database that ``url`` names (``postgresql://user@host/name``); needs psycopg."""
+    def on_postgresql(cls, url: str, *, lock_seconds: float = BUSY_SECONDS) -> Self:
+        """Connect to the database that ``url`` names (``postgresql://user@host/name``); needs psycopg.
+
+        Raises `ImportError` where that is not installed, and `sqlalchemy.exc.ArgumentError` for what is no such URL.
+        """
         address = make_url(url).set(drivername="postgresql+psycopg")
-        writer = create_engine(address, pool_size=1, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS, pool_pre_ping=True)
-        reader = create_engine(
-            address,
-            pool_size=READERS,
-            max_overflow=0,
-            pool_timeout=POOL_WAIT_SECONDS,
-            pool_pre_ping=True,
-            connect_args={"options": "-c default_transaction_read_only=on"},
-        )
-        return cls(writer, reader)
+        writer = _postgresql(address, 1, f"-c lock_timeout={int(1000 * lock_seconds)}")
+        reader = _postgresql(address, READERS, "-c default_transaction_read_only=on")
+
+        def begin(connection: Connection) -> None:
+            # one writer at a time, as on SQLite: what it has read stays true until it has written
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+        event.listen(writer, "begin", begin)
+        place = address.set(drivername="postgresql", password=None).render_as_string()
+        return cls(writer, reader, place, None, lock_seconds)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -65,16 +78,46 @@ class Engines:
         self.writer.dispose()
 
 
+def copy_sqlite(path: Path, copy: Path) -> None:
+    """Write what is committed in the file ``path`` into the empty file ``copy``."""
+    # of its own: the others begin a transaction, in which this is not possible
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"isolation_level": None})
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+    finally:
+        engine.dispose()
+
+
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return the dialect's insert into ``table``; both know `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def _sqlite(path: Path, *, writes: bool) -> Engine:
+def upsert(connection: Connection, table: Table, *kept: str) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that overwrites the row with the same key, but for the columns ``kept``."""
+    insert = insert_into(connection, table)
+    key = [column.name for column in table.primary_key]
+    newer = {column.name: insert.excluded[column.name] for column in table.c if column.name not in {*key, *kept}}
+    return insert.on_conflict_do_update(index_elements=key, set_=newer)
+
+
+def _postgresql(address: URL, connections: int, options: str) -> Engine:
+    return create_engine(
+        address,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=True,  # a server that was started anew is no error
+        connect_args={"options": options, "connect_timeout": REACH_SECONDS, "application_name": "seed-server"},
+    )
+
+
+def _sqlite(path: Path, lock_seconds: float, *, writes: bool) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         # we begin transactions ourselves; a pooled connection serves one thread after the other
-        connect_args={"isolation_level": None, "timeout": LOCK_SECONDS, "check_same_thread": False},
+        connect_args={"isolation_level": None, "timeout": lock_seconds, "check_same_thread": False},
         pool_size=1 if writes else READERS,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,

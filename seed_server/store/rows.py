@@ -1,16 +1,13 @@
-"""The rows of the state database as checked types, and the statements that write or read whole ones. Pure.
+"""The rows of the state database as the rest of the server knows them. Pure.
 
 Times are seconds since 1970.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import PatchReport
 
 
 class SiteLimitRow(Record, frozen=True):
@@ -76,31 +73,6 @@ class ServedPayload(Record, frozen=True):
     def urgency(self) -> int:
         """Its place before patches that are less urgent: the lowest goes first."""
         return urgency_of(self.severity, emergency=self.emergency)
-
-
-_OF_PATCH = ("patch_id", "version", "title", "severity", "cvss", "sequence", "published_at", "emergency")
-_OF_PAYLOAD = ("patch_id", "version", *(name for name in ServedPayload.__struct_fields__ if name not in _OF_PATCH))
-
-
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    values = ", ".join(f":{name}" for name in columns)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - our own column names
-
-
-ADD_PATCH = (
-    f"{_insert('patches', _OF_PATCH)} ON CONFLICT (patch_id, version) DO UPDATE SET "
-    f"{', '.join(f'{name} = excluded.{name}' for name in _OF_PATCH)}"
-)
-ADD_PAYLOAD = _insert("payloads", _OF_PAYLOAD)
-SEEN = (
-    "UPDATE endpoints SET site = :site, address = :address, software = :software, connected = :connected, "
-    "last_seen_at = :last_seen_at, claimed_site = :claimed_site, shared_with = :shared_with "
-    "WHERE endpoint_id = :endpoint_id"
-)
-FORGET_PAYLOADS = "DELETE FROM payloads WHERE patch_id = :patch_id AND version = :version"
-ALL_PAYLOADS = (
-    "SELECT * FROM patches JOIN payloads USING (patch_id, version) ORDER BY sequence, patch_id, version, number"
-)
 
 
 class EndpointRow(Record, frozen=True):
@@ -170,7 +142,10 @@ class SeenRow(Record, frozen=True):
 
 
 class ReportRow(Record, frozen=True):
-    """What an endpoint last said of a patch; fields as in `wire.messages.PatchReport`."""
+    """What an endpoint last said of a patch; fields as in `wire.messages.PatchReport`.
+
+    Seconds are whole ones, and progress is kept in thousandths.
+    """
 
     endpoint_id: str
     patch_id: str
@@ -203,86 +178,3 @@ class DiagnosisRow(Record, frozen=True):
     needed: bool | None
     reason: str
     at: float
-
-
-def diagnosis_row(row: Mapping[str, Any]) -> DiagnosisRow:
-    """Return a row of the table, its 0 and 1 as false and true."""
-    needed = row["needed"]
-    return DiagnosisRow(
-        **dict(row) | {"applies": bool(row["applies"]), "needed": None if needed is None else bool(needed)}
-    )
-
-
-def payload_row(row: Mapping[str, Any]) -> ServedPayload:
-    """Return a row of both tables, its 0 and 1 as false and true."""
-    return ServedPayload(**dict(row) | {"emergency": bool(row["emergency"])})
-
-
-def endpoint_row(row: Mapping[str, Any]) -> EndpointRow:
-    """Return a row of the table as its type."""
-    shaped = {name: bool(row[name]) for name in ("denied", "connected", "pending")}
-    return EndpointRow(**dict(row) | shaped | {"tags": tuple(row["tags"].split())})
-
-
-def token_row(row: Mapping[str, Any], enrolled: Sequence[str]) -> TokenRow:
-    """Return a row of the table as its type."""
-    return TokenRow(
-        token_id=row["token_id"],
-        made_at=row["created_at"],
-        made_by=row["made_by"],
-        uses_left=row["uses_left"],
-        expires_at=row["expires_at"],
-        tags=tuple(row["tags"].split()),
-        approval=bool(row["approval"]),
-        revoked_at=row["revoked_at"],
-        enrolled=tuple(enrolled),
-    )
-
-
-def site_limit_row(row: Mapping[str, Any]) -> SiteLimitRow:
-    """Return a row of the table as its type."""
-    shaped = {name: bool(row[name]) for name in ("active", "configured", "large_packets_lost")}
-    return SiteLimitRow(**dict(row) | shaped | {"seconds": json.loads(row["seconds"])})
-
-
-def report_values(endpoint_id: str, report: PatchReport, now: float) -> tuple[object, ...]:
-    """Return the columns of an endpoint's report, in the table's order."""
-    return (
-        endpoint_id,
-        report.patch_id,
-        report.version,
-        report.state,
-        float(report.progress),
-        report.bytes_from_origin,
-        report.bytes_from_peers,
-        report.bytes_wasted,
-        float(report.seconds),
-        report.error,
-        now,
-        report.install,
-        report.install_reason,
-        report.install_output,
-    )
-
-
-def site_limit_values(row: SiteLimitRow) -> tuple[object, ...]:
-    """Return the columns of a site's limit, in the table's order."""
-    return (
-        row.site,
-        row.at,
-        int(row.active),
-        row.endpoints,
-        row.fetchers,
-        row.rate,
-        row.capacity,
-        int(row.configured),
-        row.state,
-        row.reason,
-        json.dumps(row.seconds),
-        row.yield_seconds,
-        row.sending_seconds,
-        row.learned_at,
-        row.round_trip_seconds,
-        row.loss_share,
-        int(row.large_packets_lost),
-    )

@@ -1,19 +1,21 @@
 """What each PC last said of each patch, what happened when, and how many PCs say so: written together. Blocking.
 
 Every function works within the transaction of the connection it is given. PCs, patches,
-sites and texts are named by their numbers in `tables`.
+sites and texts are named by their numbers in `tables`. Tallies count the PCs that are
+not denied, each in the site where it is now.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, select, tuple_
+import msgspec
+from sqlalchemy import Connection, and_, bindparam, select, tuple_
 
 from p2pdist.shared.wire.codec import Record
-from seed_server.store.engines import insert_into
-from seed_server.store.tables import EVENTS, FLEET, RELEASES, STANDING, TALLIES, TEXTS
+from seed_server.store.engines import insert_into, upsert
+from seed_server.store.interned import parts
+from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
 
-MAX_ROWS_AT_ONCE = 500  # pairs named in one query; SQLite takes 32,766 values
 MAX_PAGE_ROWS = 1000
 
 
@@ -32,6 +34,17 @@ class StandingRow(Record, frozen=True):
     reported_at: int
 
 
+class Note(Record, frozen=True):
+    """What few PCs have to add; columns as in the table `standing_notes`."""
+
+    bytes_wasted: int = 0
+    error: str = ""
+    install_output: str = ""
+
+
+NOTHING_TO_ADD = Note()
+
+
 class Tally(Record, frozen=True):
     """How many PCs of a site stand alike to a patch."""
 
@@ -43,124 +56,139 @@ class Tally(Record, frozen=True):
     endpoints: int
 
 
+_Pair = tuple[int, int]  # patch, endpoint
 _Bucket = tuple[int, int, int, int, int]  # a tally's key: patch, site, state, install, reason
+_BUCKET = ("patch", "site", "state", "install", "reason")
+_Before = dict[_Pair, tuple[int, int, int, bool]]  # state, install, reason, and whether there is a note
 
 
-def text_numbers(connection: Connection, texts: Iterable[str]) -> dict[str, int]:
-    """Return the number of each text; new ones get theirs."""
-    wanted = sorted(set(texts))
-    known: dict[str, int] = {}
-    for start in range(0, len(wanted), MAX_ROWS_AT_ONCE):
-        part = wanted[start : start + MAX_ROWS_AT_ONCE]
-        query = select(TEXTS.c.text, TEXTS.c.number).where(TEXTS.c.text.in_(part))
-        found = dict(connection.execute(query).all())
-        missing = [{"text": text} for text in part if text not in found]
-        if missing:
-            connection.execute(insert_into(connection, TEXTS).on_conflict_do_nothing(), missing)
-            found = dict(connection.execute(query).all())
-        known |= found
-    return known
-
-
-def save_standing(connection: Connection, rows: Iterable[StandingRow]) -> int:
+def save_standing(
+    connection: Connection, rows: Iterable[StandingRow], notes: Mapping[tuple[int, int], Note] | None = None
+) -> int:
     """Record the newest word of PCs on patches; return how many were recorded.
 
-    Of several on one pair the last one counts. Unknown PCs and unpublished patches are skipped.
+    ``notes`` are by (patch, endpoint); a row without one loses what it had. Of several rows on one pair the last one
+    counts. Unknown PCs and unpublished patches are skipped.
     """
     newest = {(row.patch, row.endpoint): row for row in rows}
-    pairs = sorted(newest)
-    saved = 0
-    for start in range(0, len(pairs), MAX_ROWS_AT_ONCE):
-        saved += _save(connection, [newest[pair] for pair in pairs[start : start + MAX_ROWS_AT_ONCE]])
-    return saved
+    return sum(
+        _save(connection, [newest[pair] for pair in part], notes or {}) for part in parts(sorted(newest))
+    )  # fmt: skip
 
 
-def _save(connection: Connection, rows: Sequence[StandingRow]) -> int:
-    endpoints = {row.endpoint for row in rows}
-    sites = select(FLEET.c.number, FLEET.c.site).where(FLEET.c.number.in_(endpoints))
-    site_of = dict(connection.execute(sites).all())
-    releases = select(RELEASES.c.number).where(RELEASES.c.number.in_({row.patch for row in rows}))
-    published = set(connection.scalars(releases))
+def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_Pair, Note]) -> int:
+    found = select(ENDPOINTS.c.number, ENDPOINTS.c.site, ENDPOINTS.c.denied)
+    endpoints = connection.execute(found.where(ENDPOINTS.c.number.in_({row.endpoint for row in rows}))).all()
+    site_of = {number: None if denied else site for number, site, denied in endpoints}
+    published = set(
+        connection.scalars(select(PATCHES.c.number).where(PATCHES.c.number.in_({row.patch for row in rows})))
+    )
     known = [row for row in rows if row.endpoint in site_of and row.patch in published]
     if not known:
         return 0
-    before = _buckets_before(connection, known, site_of)
+    before = _before(connection, known)
     changes: Counter[_Bucket] = Counter()
     moved: list[StandingRow] = []
     for row in known:
-        bucket = (row.patch, site_of[row.endpoint], row.state, row.install, row.reason)
-        old = before.get((row.patch, row.endpoint))
-        if old == bucket:
-            continue
-        changes[bucket] += 1
-        if old is not None:
-            changes[old] -= 1
-        if old is None or old[2:4] != bucket[2:4]:
+        state, install, reason, _ = before.get((row.patch, row.endpoint), (None, None, None, False))
+        if (state, install) != (row.state, row.install):
             moved.append(row)
-    _upsert_standing(connection, known)
+        site = site_of[row.endpoint]
+        if site is None or (state, install, reason) == (row.state, row.install, row.reason):
+            continue
+        changes[row.patch, site, row.state, row.install, row.reason] += 1
+        if state is not None and install is not None and reason is not None:
+            changes[row.patch, site, state, install, reason] -= 1
+    connection.execute(upsert(connection, STANDING), [msgspec.structs.asdict(row) for row in known])
+    _save_notes(connection, known, before, notes)
     _add_events(connection, moved)
     _change_tallies(connection, changes)
     return len(known)
 
 
-def _buckets_before(
-    connection: Connection, rows: Sequence[StandingRow], site_of: Mapping[int, int]
-) -> dict[tuple[int, int], _Bucket]:
-    table = STANDING.c
-    query = select(table.patch, table.endpoint, table.state, table.install, table.reason).where(
-        tuple_(table.patch, table.endpoint).in_([(row.patch, row.endpoint) for row in rows])
+def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
+    table, noted = STANDING.c, STANDING_NOTES.c
+    columns = (table.patch, table.endpoint, table.state, table.install, table.reason, noted.patch.is_not(None))
+    query = select(*columns).outerjoin(
+        STANDING_NOTES, and_(noted.patch == table.patch, noted.endpoint == table.endpoint)
     )
-    return {
-        (patch, endpoint): (patch, site_of[endpoint], state, install, reason)
-        for patch, endpoint, state, install, reason in connection.execute(query)
-    }
+    pairs = tuple_(table.patch, table.endpoint).in_([(row.patch, row.endpoint) for row in rows])
+    found = connection.execute(query.where(pairs))
+    return {(patch, pc): (state, install, reason, bool(note)) for patch, pc, state, install, reason, note in found}
 
 
-def _upsert_standing(connection: Connection, rows: Sequence[StandingRow]) -> None:
-    insert = insert_into(connection, STANDING)
-    newer = {column.name: insert.excluded[column.name] for column in STANDING.c if not column.primary_key}
-    statement = insert.on_conflict_do_update(index_elements=["patch", "endpoint"], set_=newer)
-    connection.execute(statement, [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows])
+def _save_notes(
+    connection: Connection, rows: Sequence[StandingRow], before: _Before, notes: Mapping[_Pair, Note]
+) -> None:
+    said, gone = [], []
+    for row in rows:
+        pair = row.patch, row.endpoint
+        note = notes.get(pair, NOTHING_TO_ADD)
+        if note != NOTHING_TO_ADD:
+            said.append(msgspec.structs.asdict(note) | {"patch": row.patch, "endpoint": row.endpoint})
+        elif pair in before and before[pair][3]:
+            gone.append({"of_patch": row.patch, "of_endpoint": row.endpoint})
+    if said:
+        connection.execute(upsert(connection, STANDING_NOTES), said)
+    if gone:
+        noted = STANDING_NOTES.c
+        ours = and_(noted.patch == bindparam("of_patch"), noted.endpoint == bindparam("of_endpoint"))
+        connection.execute(STANDING_NOTES.delete().where(ours), gone)
 
 
 def _add_events(connection: Connection, rows: Sequence[StandingRow]) -> None:
     if not rows:
         return
-    insert = insert_into(connection, EVENTS)
-    # two steps within one second are one: the last is what counts
-    last = {"state": insert.excluded.state, "install": insert.excluded.install}
-    statement = insert.on_conflict_do_update(index_elements=["at", "endpoint", "patch"], set_=last)
     values = [
         {"at": r.reported_at, "endpoint": r.endpoint, "patch": r.patch, "state": r.state, "install": r.install}
         for r in rows
     ]
-    connection.execute(statement, values)
+    connection.execute(upsert(connection, EVENTS), values)  # two steps within one second are one: the last counts
+
+
+def forget_events(connection: Connection, before: int) -> None:
+    """Forget what happened before a time, in seconds since `tables.REPORTED_SINCE`."""
+    connection.execute(EVENTS.delete().where(EVENTS.c.at < before))
 
 
 def _change_tallies(connection: Connection, changes: Mapping[_Bucket, int]) -> None:
-    names = ("patch", "site", "state", "install", "reason")
-    values = [dict(zip(names, key, strict=True)) | {"endpoints": n} for key, n in sorted(changes.items()) if n]
+    values = [dict(zip(_BUCKET, key, strict=True)) | {"endpoints": n} for key, n in sorted(changes.items()) if n]
     if not values:
         return
     insert = insert_into(connection, TALLIES)
     total = {"endpoints": TALLIES.c.endpoints + insert.excluded.endpoints}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(names), set_=total), values)
-    connection.execute(TALLIES.delete().where(TALLIES.c.endpoints == 0))
+    connection.execute(insert.on_conflict_do_update(index_elements=list(_BUCKET), set_=total), values)
+    if fewer := [{f"of_{name}": row[name] for name in _BUCKET} for row in values if row["endpoints"] < 0]:
+        ours = and_(*(TALLIES.c[name] == bindparam(f"of_{name}") for name in _BUCKET), TALLIES.c.endpoints == 0)
+        connection.execute(TALLIES.delete().where(ours), fewer)
+
+
+def count_endpoint(connection: Connection, endpoint: int, times: int) -> None:
+    """Count what a PC has said in its site once more, or (-1) no more: it is allowed, denied or forgotten now."""
+    site = connection.scalar(select(ENDPOINTS.c.site).where(ENDPOINTS.c.number == endpoint))
+    if site is not None:
+        said = _said_by(connection, endpoint)
+        _change_tallies(connection, {(patch, site, state, install, why): times for patch, state, install, why in said})
 
 
 def move_to_site(connection: Connection, endpoint: int, site: int) -> None:
     """Record that a PC is in another site now; what it said of patches counts there from now on."""
-    old = connection.scalar(select(FLEET.c.site).where(FLEET.c.number == endpoint))
-    if old is None or old == site:
+    found = select(ENDPOINTS.c.site, ENDPOINTS.c.denied).where(ENDPOINTS.c.number == endpoint)
+    row = connection.execute(found).one_or_none()
+    if row is None or row.site == site:
         return
+    changes: Counter[_Bucket] = Counter()
+    for patch, state, install, reason in () if row.denied else _said_by(connection, endpoint):
+        changes[patch, row.site, state, install, reason] -= 1
+        changes[patch, site, state, install, reason] += 1
+    connection.execute(ENDPOINTS.update().where(ENDPOINTS.c.number == endpoint).values(site=site))
+    _change_tallies(connection, changes)
+
+
+def _said_by(connection: Connection, endpoint: int) -> list[tuple[int, int, int, int]]:
     table = STANDING.c
     query = select(table.patch, table.state, table.install, table.reason).where(table.endpoint == endpoint)
-    changes: Counter[_Bucket] = Counter()
-    for patch, state, install, reason in connection.execute(query):
-        changes[patch, old, state, install, reason] -= 1
-        changes[patch, site, state, install, reason] += 1
-    connection.execute(FLEET.update().where(FLEET.c.number == endpoint).values(site=site))
-    _change_tallies(connection, changes)
+    return [(patch, state, install, reason) for patch, state, install, reason in connection.execute(query)]
 
 
 def tallies(connection: Connection, patches: Iterable[int] | None = None) -> list[Tally]:

@@ -4,127 +4,242 @@ Rows that exist once for each PC and patch are narrow: integers that stand for t
 (`endpoints.number`, `patches.number`, `texts.number`), codes from the closed lists
 below, no NULL (PostgreSQL would keep a bitmap in each row). What few of them have
 (an error, an installer's output, wasted bytes) is in `standing_notes`. Pure.
+
+A change of a table that was released is a new revision in `migrations`.
 """
 
 from sqlalchemy import (
-    REAL,
-    BigInteger,
     Column,
-    Double,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
 )
 
+from seed_server.store.columns import (
+    SECONDS,
+    Words,
+    code,
+    count,
+    flag,
+    large_count,
+    number,
+    of,
+    seconds,
+    words,
+)
+
 # a row keeps the place in these lists: append only
-PATCH_STATES = ("waiting", "checking", "fetching", "verifying", "verified", "failed")
-INSTALL_STATES = (
+PATCH_CODES = ("waiting", "checking", "fetching", "verifying", "verified", "failed")
+INSTALL_CODES = (
     "", "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying",
     "rolled_back", "failed",
 )  # fmt: skip
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-# STRICT tables of SQLite know one width of integers, and REAL
-SMALL = SmallInteger().with_variant(Integer(), "sqlite")
-BIG = BigInteger().with_variant(Integer(), "sqlite")
-SECONDS = Double().with_variant(REAL(), "sqlite")
+REVISION = "0001"  # the newest one in `migrations`
+SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
+THIS_SERVER = 1  # there is one server; the tables have room for others
 
 METADATA = MetaData()
 
 
-def _table(name: str, *parts: Column[object] | Index | PrimaryKeyConstraint | UniqueConstraint, rowid: bool) -> Table:
-    return Table(name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid)
+def _table(
+    name: str, *parts: Column[int] | Column[str] | Column[float] | Column[bool] | Column[bytes] | Index
+    | PrimaryKeyConstraint | UniqueConstraint,
+    rowid: bool = False,
+    never_again: bool = False,
+) -> Table:  # fmt: skip
+    """Return a table; ``never_again``: a number whose row is gone is given to no other row."""
+    return Table(
+        name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again
+    )  # fmt: skip
 
 
-def _number() -> Column[object]:
-    return Column("number", Integer, primary_key=True)
+ALEMBIC_VERSION = _table("alembic_version", Column("version_num", Text, primary_key=True))
 
+SITES = _table("sites", number(), Column("name", Words, nullable=False, unique=True), rowid=True)
 
-def _of(name: str, table: str) -> Column[object]:
-    return Column(name, Integer, ForeignKey(f"{table}.number", ondelete="CASCADE"), nullable=False)
+# no foreign key names them: `tallies` has each text that is in use
+TEXTS = _table("texts", number(), Column("text", Words, nullable=False, unique=True), rowid=True, never_again=True)
 
+SERVERS = _table("servers", number(), Column("name", Words, nullable=False, unique=True), rowid=True)
 
-SITES = _table("sites", _number(), Column("name", Text, nullable=False, unique=True), rowid=True)
+COUNTERS = _table("counters", Column("name", Words, primary_key=True), large_count("count"))
 
-TEXTS = _table("texts", _number(), Column("text", Text, nullable=False, unique=True), rowid=True)
-
-SERVERS = _table("servers", _number(), Column("name", Text, nullable=False, unique=True), rowid=True)
-
-# more columns follow as the rows of schema 9 move here
-FLEET = _table(
-    "fleet",
-    _number(),
-    Column("endpoint_id", Text, nullable=False, unique=True),
-    _of("site", "sites"),
-    Index("fleet_by_site", "site"),
-    rowid=True,
+TOKENS = _table(
+    "tokens",
+    Column("secret_sha256", LargeBinary, primary_key=True),
+    words("token_id"),
+    count("uses_left"),
+    seconds("expires_at"),
+    seconds("created_at"),
+    words("tags"),
+    words("made_by"),
+    flag("approval"),
+    seconds("revoked_at", nullable=True),
 )
 
-RELEASES = _table(
-    "releases",
-    _number(),
-    Column("patch_id", Text, nullable=False),
-    Column("version", Text, nullable=False),
+ENDPOINTS = _table(
+    "endpoints",
+    number(),
+    Column("endpoint_id", Words, nullable=False, unique=True),
+    words("hostname"),
+    seconds("enrolled_at"),
+    flag("denied"),
+    flag("pending"),
+    of("site", "sites"),
+    words("address", default=""),
+    words("software", default=""),
+    Column("connected_to", Integer, ForeignKey("servers.number")),
+    Column("last_seen_at", SECONDS, nullable=False, default=0.0),
+    words("tags", default=""),
+    words("claimed_site", default=""),
+    words("refuses", default=""),
+    words("shared_with", default=""),
+    Index("endpoints_by_site", "site"),
+    rowid=True,
+    never_again=True,  # `events` outlive them
+)
+
+ENROLMENTS = _table(
+    "enrolments",
+    of("endpoint", "endpoints"),
+    words("token_id"),
+    seconds("at"),
+    PrimaryKeyConstraint("endpoint", "token_id"),
+)
+
+PATCHES = _table(
+    "patches",
+    number(),
+    Column("patch_id", Words, nullable=False),
+    Column("version", Words, nullable=False),
+    words("title"),
+    words("severity"),
+    seconds("cvss", nullable=True),
+    large_count("sequence"),
+    seconds("published_at"),
+    flag("emergency"),
     UniqueConstraint("patch_id", "version"),
     rowid=True,
+    never_again=True,
+)
+
+PAYLOADS = _table(
+    "payloads",
+    of("patch", "patches"),
+    count("place"),
+    words("torrent_hash"),
+    words("file_name"),
+    words("sha256"),
+    large_count("length_bytes"),
+    count("piece_length_bytes"),
+    count("piece_count"),
+    words("platform"),
+    words("arch"),
+    words("language"),
+    words("damaged"),
+    PrimaryKeyConstraint("patch", "place"),
+    Index("payloads_by_torrent", "torrent_hash"),
 )
 
 # wide columns first: PostgreSQL aligns each to its own width
 STANDING = _table(
     "standing",
-    Column("bytes_from_origin", BIG, nullable=False),
-    Column("bytes_from_peers", BIG, nullable=False),
-    _of("patch", "releases"),
-    _of("endpoint", "fleet"),
-    Column("seconds", Integer, nullable=False),
-    Column("reported_at", Integer, nullable=False),  # since REPORTED_SINCE
-    _of("reason", "texts"),
-    Column("state", SMALL, nullable=False),
-    Column("install", SMALL, nullable=False),
-    Column("progress", SMALL, nullable=False),  # of WHOLE_PROGRESS
+    large_count("bytes_from_origin"),
+    large_count("bytes_from_peers"),
+    of("patch", "patches"),
+    of("endpoint", "endpoints"),
+    count("seconds"),
+    count("reported_at"),  # since REPORTED_SINCE
+    count("reason"),  # of `texts`
+    code("state"),
+    code("install"),
+    code("progress"),  # of WHOLE_PROGRESS
     PrimaryKeyConstraint("patch", "endpoint"),  # a page of one patch is one stretch of the key
     Index("standing_by_endpoint", "endpoint"),
-    rowid=False,
 )
 
 STANDING_NOTES = _table(
     "standing_notes",
-    _of("patch", "releases"),
-    _of("endpoint", "fleet"),
-    Column("bytes_wasted", BIG, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("install_output", Text, nullable=False),
+    of("patch", "patches"),
+    of("endpoint", "endpoints"),
+    large_count("bytes_wasted"),
+    words("error"),
+    words("install_output"),
     PrimaryKeyConstraint("patch", "endpoint"),
     Index("standing_notes_by_endpoint", "endpoint"),
-    rowid=False,
 )
 
 EVENTS = _table(
     "events",
-    Column("at", Integer, nullable=False),  # since REPORTED_SINCE
-    Column("endpoint", Integer, nullable=False),  # no foreign keys: what happened outlives the PC and the patch
-    Column("patch", Integer, nullable=False),
-    Column("state", SMALL, nullable=False),
-    Column("install", SMALL, nullable=False),
-    PrimaryKeyConstraint("at", "endpoint", "patch"),
-    rowid=False,
+    count("at"),  # since REPORTED_SINCE
+    count("endpoint"),  # no foreign keys: what happened outlives the PC and the patch
+    count("patch"),
+    code("state"),
+    code("install"),
+    PrimaryKeyConstraint("at", "endpoint", "patch"),  # what is too old is one stretch of the key
 )
 
+# of PCs that are not denied
 TALLIES = _table(
     "tallies",
-    _of("patch", "releases"),
-    _of("site", "sites"),
-    _of("reason", "texts"),
-    Column("state", SMALL, nullable=False),
-    Column("install", SMALL, nullable=False),
-    Column("endpoints", Integer, nullable=False),
+    of("patch", "patches"),
+    of("site", "sites"),
+    count("reason"),  # of `texts`
+    code("state"),
+    code("install"),
+    count("endpoints"),
     PrimaryKeyConstraint("patch", "site", "state", "install", "reason"),
-    rowid=False,
+)
+
+DIAGNOSES = _table(
+    "diagnoses",
+    of("endpoint", "endpoints"),
+    words("template"),
+    words("label"),
+    flag("applies"),
+    flag("needed", nullable=True),
+    words("reason"),
+    seconds("at"),
+    PrimaryKeyConstraint("endpoint", "template", "label"),
+    Index("diagnoses_by_template", "template"),
+)
+
+SITE_LIMITS = _table(
+    "site_limits",
+    of("server", "servers"),
+    of("site", "sites"),
+    seconds("at"),
+    flag("active"),
+    count("endpoints"),
+    count("fetchers"),
+    large_count("rate"),
+    large_count("capacity", nullable=True),
+    flag("configured"),
+    words("state"),
+    words("reason"),
+    words("seconds"),
+    seconds("yield_seconds"),
+    seconds("sending_seconds"),
+    seconds("learned_at", nullable=True),
+    seconds("round_trip_seconds", nullable=True),
+    seconds("loss_share", nullable=True),
+    flag("large_packets_lost"),
+    PrimaryKeyConstraint("server", "site"),
+)
+
+WAN_BYTES = _table(
+    "wan_bytes",
+    of("site", "sites"),
+    words("torrent_hash"),
+    large_count("bytes"),
+    PrimaryKeyConstraint("site", "torrent_hash"),
 )

@@ -38,6 +38,7 @@ MEANS_TWO_THINGS = {
     "MAX_ENDPOINT_ROWS": "each table has its own height",
     "MAX_OUTSTANDING": OWN_CAP,
     "OUR_FAULT": "in a goodbye of the origin port; in an answer of the web port",
+    "PATCHES": "a table of the database; a curve of the simulator",
     "PAUSE_SECONDS": "of the limiter; of a transfer of business",
     "RATE_SECONDS": "each rate has its own window",
     "RECEIVE_BYTES": OWN_CAP,

@@ -1,12 +1,13 @@
-"""The server's state on both databases: a test that asks for `engines` runs on SQLite and on PostgreSQL."""
+"""The server's state on both databases: a test that asks for `database` or `engines` runs on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from seed_server.store.database import Database
 from seed_server.store.engines import Engines
-from seed_server.store.tables import METADATA
+from seed_server.store.upgrading import prepare
 from tests.helpers.postgresql import PostgresServer, running_server, why_not
 
 
@@ -20,14 +21,25 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def engines(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engines]:
-    """Return connections to a new database with all tables, and nothing in them."""
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return where a database may be made, as `Database.create` takes it."""
     if request.param == "sqlite":
-        opened = Engines.on_sqlite(tmp_path / "state.db")
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        opened = Engines.on_postgresql(server.new_database())
-    with opened.writing() as connection:
-        METADATA.create_all(connection)
+        return tmp_path / "state.db"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture
+def database(place: Path | str) -> Iterator[Database]:
+    """Return a new database."""
+    with Database.create(place) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engines(place: Path | str) -> Iterator[Engines]:
+    """Return connections to a new database."""
+    opened = Engines.on_sqlite(place) if isinstance(place, Path) else Engines.on_postgresql(place)
+    prepare(opened, create=True)
     yield opened
     opened.close()

@@ -53,8 +53,8 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
             other.execute("ALTER TABLE endpoints RENAME TO elsewhere")
             await trio.sleep(60.0)
             other.execute("ALTER TABLE elsewhere RENAME TO endpoints")
-            other.execute("UPDATE endpoints SET denied = 1")
             other.close()
+            database.set_denied(ENDPOINT, denied=True)
             assert await dropped.receive.receive() == {ENDPOINT}
             nursery.cancel_scope.cancel()
 

@@ -155,7 +155,7 @@ def test_nobody_connects_between_the_look_at_a_pc_and_its_being_forgotten(
         row = look(context, text)
         server = sqlite3.connect(context.home.database, timeout=0.0)
         with contextlib.closing(server), pytest.raises(sqlite3.OperationalError, match="locked"):
-            server.execute("UPDATE endpoints SET connected = 1")
+            server.execute("UPDATE endpoints SET connected_to = 1")
         return row
 
     monkeypatch.setattr(operations, "named_endpoint", looked)

@@ -1,5 +1,6 @@
-"""`seed_server.store.database` on a real file."""
+"""`seed_server.store.database` on a real file, and most of it on PostgreSQL too."""
 
+import concurrent.futures
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -7,28 +8,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import event, func, select
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.rows import SeenRow
-from seed_server.store.schema import SCHEMA_VERSION
+from seed_server.store.tables import DIAGNOSES
 
-SECRET = b"s" * 16
 ENDPOINT = "a" * 26
 TORRENT = "ab" * 32
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.db"
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    with Database.create(path) as opened:
-        yield opened
 
 
 def patch(**changes: object) -> ServedPayload:
@@ -217,12 +207,15 @@ class TestDiagnoses:
     def test_templates_are_counted_once_whatever_the_number_of_answers(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         statements: list[str] = []
-        database._connection.set_trace_callback(statements.append)
+        event.listen(
+            database._engines.writer,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_: statements.append(statement),
+        )
         answers = tuple(
             msgspec.structs.replace(diagnosis(a=True).answers[0], label=f"item {number}") for number in range(50)
         )
         database.save_diagnosis(ENDPOINT, Diagnosis(template="december", answers=answers), 1.0)
-        database._connection.set_trace_callback(None)
         assert len(database.diagnoses("december")) == 50
         assert sum("count(" in statement for statement in statements) == 1
 
@@ -240,48 +233,69 @@ class TestDiagnoses:
             database.add_endpoint(endpoint, "pc", 1.0)
         for number in range(2 * MAX_TEMPLATES):
             database.save_diagnosis(ENDPOINT, diagnosis(f"made-up-{number}", a=True, b=True), 1.0)
-        (count,) = database._rows("SELECT count(*) AS rows FROM diagnoses")
-        assert count["rows"] == 2 * MAX_TEMPLATES
+        with database.reading() as connection:
+            assert connection.scalar(select(func.count()).select_from(DIAGNOSES)) == 2 * MAX_TEMPLATES
         database.save_diagnosis(ENDPOINT, diagnosis("made-up-0", a=False), 2.0)
         database.save_diagnosis(other, diagnosis("december", a=True), 2.0)
         assert [row.needed for row in database.diagnoses("made-up-0")] == [False]
         assert [row.endpoint_id for row in database.diagnoses("december")] == [other]
 
 
-class TestTheFile:
-    def test_everything_is_there_after_opening_again(self, database: Database, path: Path) -> None:
-        database.add_patch(patch())
-        database.close()
-        with Database.open(path) as again:
-            assert again.patches() == [patch()]
+def test_another_process_sees_that_who_is_admitted_has_changed(database: Database, place: Path | str) -> None:
+    with Database.open(place) as other:
+        other.add_endpoint(ENDPOINT, "pc", 1.0)
+        for change in (lambda: other.set_denied(ENDPOINT, True), lambda: other.forget_endpoint(ENDPOINT)):
+            before = database.admissions_version()
+            change()
+            assert database.admissions_version() > before
 
-    def test_create_keeps_what_is_there(self, database: Database, path: Path) -> None:
+
+def test_everything_is_there_after_opening_again(database: Database, place: Path | str) -> None:
+    database.add_patch(patch())
+    database.close()
+    with Database.open(place) as again:
+        assert again.patches() == [patch()]
+    with Database.create(place) as again:
+        assert again.patches() == [patch()]
+
+
+def test_a_writer_waits_for_another_process_and_then_gives_up_while_readers_go_on(
+    database: Database, place: Path | str
+) -> None:
+    with Database.open(place, lock_seconds=0.01) as waiting, database.batch():
         database.add_patch(patch())
-        with Database.create(path) as again:
-            assert again.patches() == [patch()]
+        assert waiting.patches() == []
+        with pytest.raises(UserError, match="Another process") as caught:
+            waiting.add_patch(patch())
+    assert caught.value.kind == FaultKind.BUSY
+    assert database.patches() == [patch()]
+
+
+def test_what_a_batch_reads_includes_what_it_has_written_and_others_see_it_when_it_ends(database: Database) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as other, database.batch():
+        database.add_patch(patch())
+        assert database.patches() == [patch()]
+        assert other.submit(database.patches).result() == []
+    assert database.patches() == [patch()]
+
+
+class TestTheFile:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "state.db"
+
+    @pytest.fixture
+    def database(self, path: Path) -> Iterator[Database]:
+        with Database.create(path) as opened:
+            yield opened
 
     def test_is_for_its_owner_only(self, database: Database, path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-    def test_another_process_sees_that_something_changed(self, database: Database, path: Path) -> None:
-        with Database.open(path) as other:
-            before = database.data_version()
-            other.add_patch(patch())
-            assert database.data_version() != before
 
     def test_missing(self, path: Path) -> None:
         with pytest.raises(UserError, match="init") as caught:
             Database.open(path)
         assert caught.value.kind == FaultKind.NOT_SET_UP
-
-    def test_newer_schema(self, database: Database, path: Path) -> None:
-        database.close()
-        raw = sqlite3.connect(path)
-        raw.execute("PRAGMA user_version = 99")
-        raw.close()
-        with pytest.raises(UserError, match="newer") as caught:
-            Database.open(path)
-        assert caught.value.kind == FaultKind.BAD_INPUT
 
     @pytest.mark.parametrize("content", [b"", b"not a database" * 100])
     def test_other_file(self, path: Path, content: bytes) -> None:
@@ -293,8 +307,8 @@ class TestTheFile:
     def test_locked_by_another_process(self, database: Database, path: Path) -> None:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        with Database.open(path) as waiting:
-            waiting._connection.execute("PRAGMA busy_timeout = 10")  # milliseconds
+        with Database.open(path, lock_seconds=0.01) as waiting:
+            assert waiting.patches() == []
             with pytest.raises(UserError, match="Another process") as caught:
                 waiting.add_patch(patch())
         holder.close()
@@ -303,8 +317,9 @@ class TestTheFile:
     def test_full_disk_keeps_the_old_content(self, database: Database, path: Path) -> None:
         database.add_patch(patch())
         # a page limit makes SQLite give the very error of a full disk
-        pages = database._rows("PRAGMA page_count")[0]["page_count"]
-        database._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with database._engines.writer.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
         def enrol_a_thousand() -> None:
             for number in range(1_000):
@@ -314,146 +329,17 @@ class TestTheFile:
             enrol_a_thousand()
         assert caught.value.kind == FaultKind.STORAGE
         assert database.patches() == [patch()]
-        assert database.data_version() > 0
+        assert database.endpoints() != []
 
 
 def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: Path) -> None:
     with Database.create(tmp_path / "state.db") as database:
         with sqlite3.connect(tmp_path / "state.db") as other:
-            other.execute("DROP TABLE reports")
+            other.execute("DROP TABLE standing")
         other.close()
         with pytest.raises(UserError) as caught:
             database.reports()
     assert caught.value.kind is FaultKind.STORAGE
-
-
-FIRST_SCHEMAS_PATCHES = """
-CREATE TABLE patches (
-    patch_id TEXT NOT NULL,
-    version TEXT NOT NULL,
-    title TEXT NOT NULL,
-    severity TEXT NOT NULL,
-    cvss REAL,
-    file_name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    length_bytes INTEGER NOT NULL,
-    torrent_hash TEXT NOT NULL UNIQUE,
-    piece_length_bytes INTEGER NOT NULL,
-    piece_count INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
-    published_at REAL NOT NULL,
-    damaged TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (patch_id, version)
-) STRICT, WITHOUT ROWID;
-INSERT INTO patches VALUES ('KB1', '1.0', 'a patch', 'high', NULL, 'kb1.msu', '{sha256}', 1000000, '{torrent}', 262144,
-    4, 1, 5.0, 'piece 3 does not match');
-INSERT INTO endpoints (endpoint_id, hostname, enrolled_at) VALUES ('{endpoint}', 'pc', 1.0);
-INSERT INTO reports VALUES ('{endpoint}', 'KB1', '1.0', 'fetching', 0.5, 1, 2, 3, 4.0, '', 5.0);
-""".format(sha256="cd" * 32, torrent=TORRENT, endpoint=ENDPOINT)
-
-
-TOKEN_LIST = """
-DROP TABLE enrolments;
-ALTER TABLE tokens DROP COLUMN made_by;
-ALTER TABLE tokens DROP COLUMN approval;
-ALTER TABLE tokens DROP COLUMN revoked_at;
-ALTER TABLE endpoints DROP COLUMN pending;
-"""
-ONE_PATCH_A_TORRENT = """
-ALTER TABLE patches DROP COLUMN emergency;
-CREATE TABLE old_payloads (
-    torrent_hash TEXT PRIMARY KEY,
-    patch_id TEXT NOT NULL,
-    version TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    file_name TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    length_bytes INTEGER NOT NULL,
-    piece_length_bytes INTEGER NOT NULL,
-    piece_count INTEGER NOT NULL,
-    platform TEXT NOT NULL,
-    arch TEXT NOT NULL,
-    language TEXT NOT NULL,
-    damaged TEXT NOT NULL DEFAULT '',
-    UNIQUE (patch_id, version, number),
-    FOREIGN KEY (patch_id, version) REFERENCES patches ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
-INSERT INTO old_payloads SELECT * FROM payloads;
-DROP TABLE payloads;
-ALTER TABLE old_payloads RENAME TO payloads;
-"""
-TAGS_AND_INSTALLS = """
-DROP TABLE diagnoses;
-ALTER TABLE tokens DROP COLUMN tags;
-ALTER TABLE endpoints DROP COLUMN tags;
-ALTER TABLE reports DROP COLUMN install;
-ALTER TABLE reports DROP COLUMN install_reason;
-"""
-
-
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7, 8])
-def test_database_of_an_old_schema_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
-    path = tmp_path / "old.db"
-    with Database.create(path) as database:
-        fresh = shape(database)
-        database.add_token(SECRET, 2, expires_at=100.0, now=1.0)
-        if version >= 3:
-            database.add_patch(patch(damaged="piece 3 does not match"))
-            database.add_endpoint(ENDPOINT, "pc", 1.0)
-            database.save_reports(ENDPOINT, [report()], 1.0)
-    old = sqlite3.connect(path, isolation_level=None)
-    for column in ("shared_with", "refuses"):
-        old.execute(f"ALTER TABLE endpoints DROP COLUMN {column}")
-    old.execute("ALTER TABLE reports DROP COLUMN install_output")
-    for column in ("large_packets_lost", *(("learned_at", "round_trip_seconds", "loss_share") if version < 7 else ())):
-        old.execute(f"ALTER TABLE site_limits DROP COLUMN {column}")
-    if version < 6:
-        old.execute("ALTER TABLE endpoints DROP COLUMN claimed_site")
-    if version < 5:
-        old.executescript(TOKEN_LIST)
-    if version < 4:
-        old.executescript(TAGS_AND_INSTALLS)
-    if version < 8:
-        old.executescript(ONE_PATCH_A_TORRENT)
-    if version < 3:
-        for table in ("payloads", "patches", *(["site_limits"] if version == 1 else [])):
-            old.execute(f"DROP TABLE {table}")
-        old.executescript(FIRST_SCHEMAS_PATCHES)
-    old.execute(f"PRAGMA user_version = {version}")
-    old.close()
-    with Database.open(path) as database:
-        assert database._schema_version() == SCHEMA_VERSION
-        assert shape(database) == fresh
-        assert database.site_limits() == []
-        (token,) = database.tokens()
-        assert (token.uses_left, token.made_by, token.approval, token.revoked_at, token.enrolled) == (
-            2,
-            "",
-            False,
-            None,
-            (),
-        )
-        assert database.spend_token(SECRET, 2.0) == "accepted"
-        assert database.patches() == database.payloads() == [patch(damaged="piece 3 does not match")]
-        assert [(row.hostname, row.tags) for row in database.endpoints()] == [("pc", ())]
-        assert [(row.state, row.install) for row in database.reports()] == [("fetching", "")]
-        assert database._rows("PRAGMA foreign_key_check") == []
-        assert database._rows("PRAGMA foreign_keys") == [{"foreign_keys": 1}]
-        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
-        assert [(row.install, row.reported_at) for row in database.reports()] == [("installed", 2.0)]
-        database.remove_patch("KB1", "1.0")
-        assert (database.payloads(), database.reports()) == ([], [])
-
-
-def shape(database: Database) -> list[dict]:
-    return database._rows(
-        "SELECT t.name AS name, c.cid, c.name AS field, c.type, c.dflt_value FROM sqlite_schema t, "
-        "pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY t.name, c.cid"
-    ) + database._rows(
-        'SELECT t.name AS name, i."unique", i.origin, i.partial, c.seqno, c.name AS field FROM sqlite_schema t, '
-        "pragma_index_list(t.name) i, pragma_index_info(i.name) c WHERE t.type = 'table' "
-        "ORDER BY t.name, i.name, c.seqno"
-    )
 
 
 def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Database) -> None:
@@ -470,19 +356,17 @@ def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Datab
     assert database.payloads() == []
 
 
-def test_what_an_endpoint_refuses_is_kept_until_it_says_otherwise(tmp_path: Path) -> None:
-    with Database.create(tmp_path / "state.db") as database:
-        database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.save_refusal(ENDPOINT, "expired")
-        assert [row.refuses for row in database.endpoints()] == ["expired"]
-        database.save_refusal(ENDPOINT, "")
-        assert [row.refuses for row in database.endpoints()] == [""]
+def test_what_an_endpoint_refuses_is_kept_until_it_says_otherwise(database: Database) -> None:
+    database.add_endpoint(ENDPOINT, "pc", 1.0)
+    database.save_refusal(ENDPOINT, "expired")
+    assert [row.refuses for row in database.endpoints()] == ["expired"]
+    database.save_refusal(ENDPOINT, "")
+    assert [row.refuses for row in database.endpoints()] == [""]
 
 
-def test_a_forgotten_endpoint_leaves_nothing(tmp_path: Path) -> None:
-    with Database.create(tmp_path / "state.db") as database:
-        database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.add_patch(patch())
-        database.save_reports(ENDPOINT, [report()], 1.0)
-        database.forget_endpoint(ENDPOINT)
-        assert (database.endpoints(), database.reports()) == ([], [])
+def test_a_forgotten_endpoint_leaves_nothing(database: Database) -> None:
+    database.add_endpoint(ENDPOINT, "pc", 1.0)
+    database.add_patch(patch())
+    database.save_reports(ENDPOINT, [report()], 1.0)
+    database.forget_endpoint(ENDPOINT)
+    assert (database.endpoints(), database.reports()) == ([], [])

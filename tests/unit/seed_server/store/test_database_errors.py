@@ -14,7 +14,7 @@ from p2pdist.shared.errors import FaultKind
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store import database_errors
-from seed_server.store.database_errors import worded_error
+from seed_server.store.database_errors import sqlite_error
 
 
 def test_the_numbers_are_those_of_sqlite() -> None:
@@ -43,13 +43,13 @@ def test_the_numbers_are_those_of_sqlite() -> None:
     ],
 )
 def test_words(tmp_path: Path, code: int, outside: str, kind: FaultKind, words: str) -> None:
-    error = worded_error(tmp_path / "state.db", code, outside, waited_seconds=5.0)
+    error = sqlite_error(tmp_path / "state.db", code, outside, waited_seconds=5.0)
     assert error is not None
     assert (error.kind, words in error.message) == (kind, True)
 
 
 def test_a_fault_of_our_own_stays_one(tmp_path: Path) -> None:
-    assert worded_error(tmp_path / "state.db", sqlite3.SQLITE_CONSTRAINT, "", waited_seconds=5.0) is None
+    assert sqlite_error(tmp_path / "state.db", sqlite3.SQLITE_CONSTRAINT, "", waited_seconds=5.0) is None
 
 
 @pytest.fixture

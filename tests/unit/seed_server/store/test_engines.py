@@ -3,7 +3,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from seed_server.store.engines import Engines
-from seed_server.store.tables import FLEET, SITES
+from seed_server.store.tables import ENDPOINTS, SITES
 
 
 def names(engines: Engines) -> list[str]:
@@ -48,4 +48,4 @@ def test_a_reader_cannot_write(engines):
 
 def test_a_pc_of_no_site_is_refused(engines):
     with pytest.raises(IntegrityError), engines.writing() as connection:
-        connection.execute(FLEET.insert().values(endpoint_id="a", site=7))
+        connection.execute(ENDPOINTS.insert().values(endpoint_id="a", hostname="pc", enrolled_at=1.0, site=7))

@@ -5,17 +5,16 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from seed_server.store.interned import MAX_NAMES_AT_ONCE, text_numbers
 from seed_server.store.standing_rows import (
-    MAX_ROWS_AT_ONCE,
     StandingRow,
     Tally,
     move_to_site,
     save_standing,
     standing_page,
     tallies,
-    text_numbers,
 )
-from seed_server.store.tables import EVENTS, FLEET, RELEASES, SITES, STANDING, TALLIES
+from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, TALLIES
 
 FETCHING, VERIFIED = 2, 4
 ROW = StandingRow(
@@ -32,14 +31,35 @@ ROW = StandingRow(
 )
 
 
+def endpoint(number: int, site: int) -> dict[str, object]:
+    return {
+        "number": number,
+        "endpoint_id": f"{number}",
+        "hostname": "pc",
+        "enrolled_at": 1.0,
+        "denied": False,
+        "site": site,
+    }
+
+
+def patch(number: int) -> dict[str, object]:
+    return {
+        "number": number,
+        "patch_id": f"p{number}",
+        "version": "1",
+        "title": "",
+        "severity": "",
+        "sequence": number,
+        "published_at": 1.0,
+    }
+
+
 @pytest.fixture
 def connection(engines):
     with engines.writing() as connection:
         connection.execute(SITES.insert(), [{"number": n, "name": f"site {n}"} for n in (1, 2)])
-        connection.execute(
-            FLEET.insert(), [{"number": n, "endpoint_id": f"{n}", "site": n % 2 + 1} for n in range(1, 9)]
-        )
-        connection.execute(RELEASES.insert(), [{"number": n, "patch_id": f"p{n}", "version": "1"} for n in (1, 2, 3)])
+        connection.execute(ENDPOINTS.insert(), [endpoint(n, n % 2 + 1) for n in range(1, 9)])
+        connection.execute(PATCHES.insert(), [patch(n) for n in (1, 2, 3)])
         text_numbers(connection, ["", "no window"])
         yield connection
 
@@ -47,8 +67,10 @@ def connection(engines):
 def counted(connection: Connection) -> Counter[tuple[int, ...]]:
     """Count the rows themselves, as the tallies ought to."""
     table = STANDING.c
-    query = select(table.patch, FLEET.c.site, table.state, table.install, table.reason).join(
-        FLEET, FLEET.c.number == table.endpoint
+    query = (
+        select(table.patch, ENDPOINTS.c.site, table.state, table.install, table.reason)
+        .join(ENDPOINTS, ENDPOINTS.c.number == table.endpoint)
+        .where(~ENDPOINTS.c.denied)
     )
     return Counter(tuple(row) for row in connection.execute(query))
 
@@ -122,10 +144,8 @@ def test_texts_keep_their_numbers(connection):
 
 
 def test_more_rows_than_one_query_names(connection):
-    many = MAX_ROWS_AT_ONCE + 1
-    connection.execute(
-        FLEET.insert(), [{"number": 100 + n, "endpoint_id": f"more {n}", "site": 1} for n in range(many)]
-    )
+    many = MAX_NAMES_AT_ONCE + 1
+    connection.execute(ENDPOINTS.insert(), [endpoint(100 + n, 1) for n in range(many)])
     assert save_standing(connection, [replace(ROW, endpoint=100 + n) for n in range(many)]) == many
     assert tallies(connection) == [Tally(1, 1, FETCHING, 0, 1, many)]
     assert len(text_numbers(connection, [f"text {n}" for n in range(many)])) == many

@@ -1,27 +1,13 @@
-"""`seed_server.store.tokens` on a real file."""
+"""`seed_server.store.tokens` on both databases."""
 
 import concurrent.futures
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from seed_server.store.database import Database
 from seed_server.store.tokens import SPENT_TOKEN_KEPT_SECONDS, token_id_of
 
 SECRET, OTHER = b"s" * 16, b"o" * 16
 ENDPOINT = "a" * 26
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.db"
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    with Database.create(path) as opened:
-        yield opened
 
 
 def test_has_as_many_uses_as_it_was_made_for(database: Database) -> None:
@@ -39,15 +25,15 @@ def test_of_another_server_is_unknown(database: Database) -> None:
     assert database.spend_token(SECRET, 0.0) == "unknown"
 
 
-def test_secret_is_not_in_the_file(database: Database, path: Path) -> None:
-    database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
-    database.close()
-    assert SECRET not in path.read_bytes()
+def test_secret_is_not_in_the_file(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        database.add_token(SECRET, 1, expires_at=100.0, now=0.0)
+    assert SECRET not in (tmp_path / "state.db").read_bytes()
 
 
-def test_is_spent_once_by_many_threads_and_two_processes_connections(database: Database, path: Path) -> None:
+def test_is_spent_once_by_many_threads_and_two_processes_connections(database: Database, place: Path | str) -> None:
     database.add_token(SECRET, 5, expires_at=100.0, now=0.0)
-    with Database.open(path) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
+    with Database.open(place) as other, concurrent.futures.ThreadPoolExecutor(4) as pool:
         takers = [database, other] * 8
         verdicts = list(pool.map(lambda taker: taker.spend_token(SECRET, 1.0), takers))
     assert verdicts.count("accepted") == 5

@@ -1,0 +1,158 @@
+"""The database's endpoints: who is enrolled, denied, and where. Blocking."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, select
+
+from seed_server.store.engines import insert_into
+from seed_server.store.interned import parts, site_numbers
+from seed_server.store.rows import EndpointRow, SeenRow
+from seed_server.store.standing_rows import count_endpoint, move_to_site
+from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, THIS_SERVER
+from seed_server.store.transactions import Transactions
+
+ADMISSIONS = "admissions"
+
+_QUERY = select(
+    ENDPOINTS.c.endpoint_id,
+    ENDPOINTS.c.hostname,
+    ENDPOINTS.c.enrolled_at,
+    ENDPOINTS.c.denied,
+    SITES.c.name.label("site"),
+    ENDPOINTS.c.address,
+    ENDPOINTS.c.software,
+    ENDPOINTS.c.connected_to,
+    ENDPOINTS.c.last_seen_at,
+    ENDPOINTS.c.tags,
+    ENDPOINTS.c.pending,
+    ENDPOINTS.c.claimed_site,
+    ENDPOINTS.c.refuses,
+    ENDPOINTS.c.shared_with,
+).join(SITES)
+
+
+class EndpointTable(Transactions):
+    """The part of `Database` that is about endpoints; raises as all of it."""
+
+    def add_endpoint(self, endpoint_id: str, hostname: str, now: float, tags: Sequence[str] = ()) -> None:
+        """Record an enrolment; a key that enrols again keeps its row, and stays denied if it was."""
+        with self._writing() as connection:
+            again = {"hostname": hostname, "enrolled_at": now, "tags": " ".join(tags)}
+            if connection.execute(ENDPOINTS.update().where(ENDPOINTS.c.endpoint_id == endpoint_id), again).rowcount:
+                return
+            nowhere = site_numbers(connection, [""])[""]
+            connection.execute(ENDPOINTS.insert(), again | {"endpoint_id": endpoint_id, "site": nowhere})
+
+    def endpoints(self) -> list[EndpointRow]:
+        """Return all endpoints, by hostname."""
+        with self.reading() as connection:
+            rows = connection.execute(_QUERY).mappings().all()
+        # here, for each database has an order of its own
+        return sorted(map(_endpoint_row, rows), key=lambda row: (row.hostname, row.endpoint_id))
+
+    def endpoint(self, endpoint_id: str) -> EndpointRow | None:
+        """Return one endpoint, or None when it is not enrolled."""
+        with self.reading() as connection:
+            row = connection.execute(_QUERY.where(ENDPOINTS.c.endpoint_id == endpoint_id)).mappings().one_or_none()
+        return None if row is None else _endpoint_row(row)
+
+    def denied_named(self, hostname: str, but: str) -> list[str]:
+        """Return the ids of denied endpoints that call themselves ``hostname``, in any case, without ``but``."""
+        query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname).where(
+            ENDPOINTS.c.denied, ENDPOINTS.c.endpoint_id != but
+        )
+        with self.reading() as connection:
+            named = connection.execute(query.order_by(ENDPOINTS.c.number)).all()
+        return [endpoint_id for endpoint_id, name in named if name.casefold() == hostname.casefold()]
+
+    def set_denied(self, endpoint_id: str, denied: bool, *, pending: bool = False) -> None:
+        """Deny an endpoint, or allow it; ``pending``: deny it until an operator has looked at it."""
+        ours = ENDPOINTS.c.endpoint_id == endpoint_id
+        with self._writing() as connection:
+            row = connection.execute(select(ENDPOINTS.c.number, ENDPOINTS.c.denied).where(ours)).one_or_none()
+            if row is None:
+                return
+            if row.denied != denied:
+                count_endpoint(connection, row.number, -1 if denied else 1)
+            connection.execute(ENDPOINTS.update().where(ours).values(denied=denied, pending=pending))
+            self._admissions_changed()
+
+    def forget_endpoint(self, endpoint_id: str) -> None:
+        """Remove an endpoint with its reports, answers and enrolments."""
+        ours = ENDPOINTS.c.endpoint_id == endpoint_id
+        with self._writing() as connection:
+            row = connection.execute(select(ENDPOINTS.c.number, ENDPOINTS.c.denied).where(ours)).one_or_none()
+            if row is None:
+                return
+            if not row.denied:
+                count_endpoint(connection, row.number, -1)
+            connection.execute(ENDPOINTS.delete().where(ours))
+            self._admissions_changed()
+
+    def admissions_version(self) -> int:
+        """Return a number that rises when an endpoint was denied, allowed or forgotten, by any process."""
+        with self.reading() as connection:
+            query = select(COUNTERS.c.count).where(COUNTERS.c.name == ADMISSIONS)
+            return connection.scalar(query) or 0
+
+    def _admissions_changed(self) -> None:
+        with self._writing() as connection:
+            insert = insert_into(connection, COUNTERS).values(name=ADMISSIONS, count=1)
+            risen = {"count": COUNTERS.c.count + 1}
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=risen))
+
+    def seen(self, endpoint_id: str, seen: SeenRow) -> None:
+        """Record where an endpoint is, and whether it is connected."""
+        self.save_seen({endpoint_id: seen})
+
+    def save_seen(self, rows: Mapping[str, SeenRow]) -> None:
+        """Record where endpoints are, and whether they are connected; unknown ones are skipped."""
+        if not rows:
+            return
+        update = ENDPOINTS.update().where(ENDPOINTS.c.endpoint_id == bindparam("of"))
+        with self._writing() as connection:
+            numbers = site_numbers(connection, (seen.site for seen in rows.values()))
+            query = select(ENDPOINTS.c.number, ENDPOINTS.c.endpoint_id, ENDPOINTS.c.site)
+            for part in parts(sorted(rows)):
+                for number, endpoint_id, site in connection.execute(
+                    query.where(ENDPOINTS.c.endpoint_id.in_(part))
+                ).all():
+                    if site != (now_in := numbers[rows[endpoint_id].site]):
+                        move_to_site(connection, number, now_in)
+            connection.execute(update, [_seen_values(endpoint_id, seen, numbers) for endpoint_id, seen in rows.items()])
+
+    def save_refusal(self, endpoint_id: str, refuses: str) -> None:
+        """Record why an endpoint accepts nothing new that was signed here; empty: it does."""
+        self.save_refusals({endpoint_id: refuses})
+
+    def save_refusals(self, refusals: Mapping[str, str]) -> None:
+        """Record why endpoints accept nothing new that was signed here; empty: they do."""
+        if not refusals:
+            return
+        changed = (ENDPOINTS.c.endpoint_id == bindparam("of")) & (ENDPOINTS.c.refuses != bindparam("said"))
+        update = ENDPOINTS.update().where(changed).values(refuses=bindparam("said"))
+        with self._writing() as connection:
+            connection.execute(update, [{"of": of, "said": said} for of, said in refusals.items()])
+
+    def disconnect_all(self, now: float) -> None:
+        """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""
+        with self._writing() as connection:
+            here = ENDPOINTS.c.connected_to == THIS_SERVER
+            connection.execute(ENDPOINTS.update().where(here).values(connected_to=None, last_seen_at=now))
+            shared = ENDPOINTS.c.shared_with != ""  # to be seen anew
+            connection.execute(ENDPOINTS.update().where(shared).values(shared_with=""))
+            sending = (SITE_LIMITS.c.server == THIS_SERVER) & SITE_LIMITS.c.active
+            connection.execute(SITE_LIMITS.update().where(sending).values(active=False))
+
+
+def _seen_values(endpoint_id: str, seen: SeenRow, numbers: Mapping[str, int]) -> dict[str, object]:
+    values = msgspec.structs.asdict(seen)
+    here = THIS_SERVER if values.pop("connected") else None
+    return values | {"of": endpoint_id, "site": numbers[seen.site], "connected_to": here}
+
+
+def _endpoint_row(row: RowMapping) -> EndpointRow:
+    values = dict(row)
+    connected = values.pop("connected_to") is not None
+    return EndpointRow(**values | {"connected": connected, "tags": tuple(values["tags"].split())})

@@ -1,0 +1,179 @@
+"""The database's reports: what PCs say of patches, in and out of its narrow rows. Blocking."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.messages import PatchReport
+from seed_server.store.columns import LARGEST_INTEGER
+from seed_server.store.engines import Engines
+from seed_server.store.interned import forget_unused_texts, parts, text_numbers
+from seed_server.store.rows import ReportRow
+from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, forget_events, save_standing
+from seed_server.store.tables import (
+    ENDPOINTS,
+    INSTALL_CODES,
+    PATCH_CODES,
+    PATCHES,
+    REPORTED_SINCE,
+    STANDING,
+    STANDING_NOTES,
+    TEXTS,
+    WHOLE_PROGRESS,
+)
+from seed_server.store.transactions import Transactions
+
+EVENTS_KEPT_SECONDS = 90 * DAY_SECONDS  # a quarter's audit; 25,000 PCs and 300 patches a month: 2.5 GB on SQLite
+SWEEP_SECONDS = 3_600.0  # what is too old goes in small steps
+TEXTS_BETWEEN_SWEEPS = 10_000  # then those that nobody says any more go: a PC may make up new ones without end
+
+_PATCH_CODE = {state: code for code, state in enumerate(PATCH_CODES)}
+_INSTALL_CODE = {state: code for code, state in enumerate(INSTALL_CODES)}
+_ALL = (
+    select(
+        ENDPOINTS.c.endpoint_id,
+        PATCHES.c.patch_id,
+        PATCHES.c.version,
+        STANDING.c.state,
+        STANDING.c.progress,
+        STANDING.c.bytes_from_origin,
+        STANDING.c.bytes_from_peers,
+        func.coalesce(STANDING_NOTES.c.bytes_wasted, 0),
+        STANDING.c.seconds,
+        func.coalesce(STANDING_NOTES.c.error, ""),
+        STANDING.c.reported_at,
+        STANDING.c.install,
+        TEXTS.c.text,
+        func.coalesce(STANDING_NOTES.c.install_output, ""),
+    )
+    .join_from(STANDING, ENDPOINTS)
+    .join(PATCHES, PATCHES.c.number == STANDING.c.patch)
+    .join(TEXTS, TEXTS.c.number == STANDING.c.reason)
+    .outerjoin(
+        STANDING_NOTES,
+        and_(STANDING_NOTES.c.patch == STANDING.c.patch, STANDING_NOTES.c.endpoint == STANDING.c.endpoint),
+    )
+)
+
+
+class ReportTable(Transactions):
+    """The part of `Database` that is about reports; raises as all of it."""
+
+    def __init__(self, engines: Engines) -> None:
+        super().__init__(engines)
+        self._swept_at = 0.0
+        self._texts_named = 0
+
+    def save_reports(self, endpoint_id: str, reports: Iterable[PatchReport], now: float) -> None:
+        """Record an endpoint's newest report on each patch; unpublished patches and unknown endpoints are skipped."""
+        self.save_all_reports({endpoint_id: reports}, now)
+
+    def save_all_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
+        """Record the newest reports of many endpoints, by their ids, with the steps and the tallies that follow."""
+        said = {endpoint: {one.ref: one for one in some} for endpoint, some in reports.items()}
+        with self._writing() as connection:
+            numbers = _endpoint_numbers(connection, said)
+            patches = _patch_numbers(connection, {ref for some in said.values() for ref in some})
+            known = [
+                (patches[ref], numbers[endpoint], report)
+                for endpoint, some in said.items()
+                if endpoint in numbers
+                for ref, report in some.items()
+                if ref in patches
+            ]
+            if not known:
+                return
+            texts = text_numbers(connection, {_kept(report.install_reason) for _, _, report in known})
+            rows = [
+                _row(patch, endpoint, report, texts[_kept(report.install_reason)], now)
+                for patch, endpoint, report in known
+            ]
+            notes = {
+                (patch, endpoint): _note(report) for patch, endpoint, report in known if _note(report) != NOTHING_TO_ADD
+            }
+            save_standing(connection, rows, notes)
+            self._sweep(connection, len(texts), now)
+
+    def _sweep(self, connection: Connection, texts: int, now: float) -> None:
+        self._texts_named += texts
+        if self._texts_named > TEXTS_BETWEEN_SWEEPS:
+            self._texts_named = 0
+            forget_unused_texts(connection)
+        if now >= self._swept_at + SWEEP_SECONDS:
+            self._swept_at = now
+            forget_events(connection, _moment(now - EVENTS_KEPT_SECONDS))
+
+    def reports(self) -> list[ReportRow]:
+        """Return the newest report of every endpoint on every patch."""
+        with self.reading() as connection:
+            rows = connection.execute(_ALL).all()
+        # here, for each database has an order of its own
+        return sorted(map(_report, rows), key=lambda row: (row.patch_id, row.version, row.endpoint_id))
+
+
+def _endpoint_numbers(connection: Connection, endpoint_ids: Iterable[str]) -> dict[str, int]:
+    query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.number)
+    return {
+        endpoint_id: number
+        for part in parts(sorted(endpoint_ids))
+        for endpoint_id, number in connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
+    }
+
+
+def _patch_numbers(connection: Connection, refs: Iterable[PatchRef]) -> dict[PatchRef, int]:
+    query = select(PATCHES.c.patch_id, PATCHES.c.version, PATCHES.c.number)
+    return {
+        PatchRef(patch_id, version): number
+        for part in parts(sorted({ref.patch_id for ref in refs}))
+        for patch_id, version, number in connection.execute(query.where(PATCHES.c.patch_id.in_(part)))
+    }
+
+
+def _row(patch: int, endpoint: int, report: PatchReport, reason: int, now: float) -> StandingRow:
+    return StandingRow(
+        patch=patch,
+        endpoint=endpoint,
+        state=_PATCH_CODE[report.state],
+        install=_INSTALL_CODE[report.install],
+        reason=reason,
+        progress=int(report.progress * WHOLE_PROGRESS),  # downwards: only what is whole is shown as whole
+        bytes_from_origin=report.bytes_from_origin,
+        bytes_from_peers=report.bytes_from_peers,
+        seconds=min(round(report.seconds), LARGEST_INTEGER),
+        reported_at=_moment(now),
+    )
+
+
+def _note(report: PatchReport) -> Note:
+    return Note(report.bytes_wasted, report.error, report.install_output)
+
+
+def _moment(seconds: float) -> int:
+    return max(-LARGEST_INTEGER, min(int(seconds) - REPORTED_SINCE, LARGEST_INTEGER))
+
+
+def _kept(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # as `columns.Words`
+
+
+def _report(row: Sequence[Any]) -> ReportRow:
+    endpoint, patch, version, state, progress, origin, peers, wasted, seconds, error, at, install, reason, output = row
+    return ReportRow(
+        endpoint_id=endpoint,
+        patch_id=patch,
+        version=version,
+        state=PATCH_CODES[state],
+        progress=progress / WHOLE_PROGRESS,
+        bytes_from_origin=origin,
+        bytes_from_peers=peers,
+        bytes_wasted=wasted,
+        seconds=float(seconds),
+        error=error,
+        reported_at=float(at + REPORTED_SINCE),
+        install=INSTALL_CODES[install],
+        install_reason=reason,
+        install_output=output,
+    )

@@ -1,0 +1,169 @@
+"""`seed_server.store.reports`: what PCs say, with the tallies and steps that follow, on both databases."""
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import func, select
+
+from p2pdist.shared.wire.messages import PatchReport
+from seed_server.store.database import Database
+from seed_server.store.reports import EVENTS_KEPT_SECONDS, SWEEP_SECONDS, TEXTS_BETWEEN_SWEEPS
+from seed_server.store.rows import SeenRow, ServedPayload
+from seed_server.store.standing_rows import tallies
+from seed_server.store.tables import ENDPOINTS, EVENTS, PATCH_CODES, REPORTED_SINCE, SITES, STANDING_NOTES, TEXTS
+
+NOW = REPORTED_SINCE + 86_400.0
+
+
+def patch(patch_id: str) -> ServedPayload:
+    return ServedPayload(
+        patch_id=patch_id,
+        version="1",
+        title="a patch",
+        severity="high",
+        cvss=None,
+        file_name="file",
+        sha256="cd" * 32,
+        length_bytes=1_000_000,
+        torrent_hash=patch_id * 64,
+        piece_length_bytes=262_144,
+        piece_count=4,
+        sequence=1,
+        published_at=5.0,
+    )
+
+
+def report(patch_id: str = "p", **changes: object) -> PatchReport:
+    values: dict = {
+        "patch_id": patch_id,
+        "version": "1",
+        "state": "fetching",
+        "progress": 0.5,
+        "bytes_from_origin": 10,
+        "bytes_from_peers": 20,
+        "bytes_wasted": 0,
+        "seconds": 1.5,
+        "error": "",
+    }
+    return PatchReport(**(values | changes))
+
+
+def seen(site: str) -> SeenRow:
+    return SeenRow(site=site, address="127.0.42.1", software="test", connected=True, last_seen_at=NOW)
+
+
+@pytest.fixture
+def fleet(database: Database) -> Database:
+    """Return a database with the patches p and q, and the PCs a, b and c, of which c is elsewhere."""
+    database.add_patch(patch("p"))
+    database.add_patch(patch("q"))
+    for name in "abc":
+        database.add_endpoint(name, f"pc-{name}", 1.0)
+    database.save_seen({"a": seen("tokyo"), "b": seen("tokyo"), "c": seen("osaka")})
+    database.save_all_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
+    return database
+
+
+def counted(database: Database) -> Counter[tuple[str, str]]:
+    """Count PCs by site and state, from the tallies; they have to agree with the rows."""
+    with database.reading() as connection:
+        sites = dict(connection.execute(select(SITES.c.number, SITES.c.name)).all())
+        found: Counter[tuple[str, str]] = Counter()
+        for tally in tallies(connection):
+            found[sites[tally.site], PATCH_CODES[tally.state]] += tally.endpoints
+    sites_of = {row.endpoint_id: row.site for row in database.endpoints() if not row.denied}
+    rows = [row for row in database.reports() if row.endpoint_id in sites_of]
+    assert found == Counter((sites_of[row.endpoint_id], row.state) for row in rows)
+    return found
+
+
+def test_many_pcs_at_once(fleet: Database) -> None:
+    assert counted(fleet) == {("tokyo", "fetching"): 4, ("osaka", "fetching"): 2}
+    fleet.save_all_reports({"a": [report(state="verified")], "nobody": [report()], "b": [report("unknown")]}, NOW)
+    assert counted(fleet) == {("tokyo", "fetching"): 3, ("tokyo", "verified"): 1, ("osaka", "fetching"): 2}
+
+
+def test_a_pc_that_moves_counts_where_it_is(fleet: Database) -> None:
+    fleet.save_seen({"a": seen("osaka"), "nobody": seen("tokyo")})
+    assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 4}
+
+
+def test_who_is_denied_or_forgotten_is_not_counted(fleet: Database) -> None:
+    for _ in range(2):
+        fleet.set_denied("a", True)
+        assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 2}
+    fleet.save_seen({"a": seen("osaka")})
+    fleet.save_all_reports({"a": [report(state="verified")]}, NOW)
+    assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 2}
+    fleet.set_denied("a", False)
+    assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 3, ("osaka", "verified"): 1}
+    fleet.set_denied("b", True)
+    fleet.forget_endpoint("b")
+    fleet.forget_endpoint("a")
+    assert counted(fleet) == {("osaka", "fetching"): 2}
+
+
+def test_a_patch_that_goes_takes_its_tallies_along(fleet: Database) -> None:
+    fleet.remove_patch("p", "1")
+    assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 1}
+
+
+def test_what_few_pcs_add_is_kept_until_they_say_nothing_of_it(fleet: Database) -> None:
+    added = report(error="disk full", install_output="E: no space", bytes_wasted=1 << 50)
+    fleet.save_all_reports({"a": [added]}, NOW)
+    (row,) = [row for row in fleet.reports() if row.error]
+    assert (row.endpoint_id, row.install_output, row.bytes_wasted) == ("a", "E: no space", 1 << 50)
+    fleet.save_all_reports({"a": [report()]}, NOW)
+    assert [row for row in fleet.reports() if row.error or row.install_output or row.bytes_wasted] == []
+    with fleet.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(STANDING_NOTES)) == 0
+
+
+def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database) -> None:
+    nul = report(error="a\0b", install_reason="c\0d", install_output="\0", seconds=1e10, bytes_from_peers=1 << 50)
+    fleet.save_seen({"a": SeenRow("tokyo", "127.0.42.1", "so\0ft", True, NOW, claimed_site="\0")})
+    fleet.save_refusals({"a": "\0"})
+    fleet.save_all_reports({"a": [nul, report("\0")], "b": [report(state="verified")]}, 1e12)
+    rows = {(row.endpoint_id, row.patch_id): row for row in fleet.reports()}
+    said = rows["a", "p"]
+    assert (said.error, said.install_reason, said.install_output) == ("a�b", "c�d", "�")
+    assert rows["b", "p"].state == "verified"
+
+
+def test_only_what_is_whole_is_kept_as_whole(fleet: Database) -> None:
+    fleet.save_all_reports({"a": [report(progress=0.99999)], "b": [report(progress=1.0)]}, NOW)
+    assert [row.progress for row in fleet.reports() if row.patch_id == "p"] == [0.999, 1.0, 0.5]
+
+
+def test_steps_are_kept_for_a_time(fleet: Database) -> None:
+    def steps() -> list[tuple[str, int]]:
+        query = select(ENDPOINTS.c.endpoint_id, EVENTS.c.at).join(ENDPOINTS, ENDPOINTS.c.number == EVENTS.c.endpoint)
+        with fleet.reading() as connection:
+            return sorted((name, at) for name, at in connection.execute(query))
+
+    first = int(NOW) - REPORTED_SINCE
+    assert steps() == [(name, first) for name in "aabbcc"]
+    fleet.save_all_reports({"a": [report(progress=0.7)]}, NOW + 1)
+    assert len(steps()) == 6, "nothing but the progress has changed"
+    later = NOW + EVENTS_KEPT_SECONDS + SWEEP_SECONDS
+    fleet.save_all_reports({"a": [report(state="verified")]}, later)
+    assert steps() == [("a", int(later) - REPORTED_SINCE)]
+
+
+def test_a_forgotten_pcs_number_is_given_to_no_other(fleet: Database) -> None:
+    fleet.forget_endpoint("c")
+    fleet.add_endpoint("d", "pc-d", 1.0)
+    with fleet.reading() as connection:
+        gone = select(EVENTS.c.endpoint).where(EVENTS.c.endpoint.not_in(select(ENDPOINTS.c.number)))
+        assert len(set(connection.scalars(gone))) == 1
+
+
+def test_reasons_that_nobody_gives_any_more_are_forgotten(fleet: Database) -> None:
+    fleet.save_all_reports({"b": [report(install="waiting", install_reason="window at 22:00")]}, NOW)
+    fleet.set_denied("b", True)
+    for number in range(20):
+        fleet.save_all_reports({"a": [report(install_reason=f"reason {number}")]}, NOW)
+    fleet._texts_named = TEXTS_BETWEEN_SWEEPS
+    fleet.save_all_reports({"a": [report("p", install_reason="the last")]}, NOW)
+    with fleet.reading() as connection:
+        assert sorted(connection.scalars(select(TEXTS.c.text))) == ["", "the last", "window at 22:00"]

@@ -1,0 +1,158 @@
+"""`seed_server.store.upgrading` and its revisions: a database of 0.2.0, new ones, and what is not understood."""
+
+import concurrent.futures
+import contextlib
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, inspect, select
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.store import upgrading
+from seed_server.store.database import Database
+from seed_server.store.engines import Engines
+from seed_server.store.rows import ReportRow
+from seed_server.store.standing_rows import tallies
+from seed_server.store.tables import METADATA, STANDING
+from seed_server.store.upgrading import prepare
+
+RELEASE_0_2_0 = Path(__file__).with_name("schema_9.sql")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a file as release 0.2.0 has left it."""
+    path = tmp_path / "state.db"
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.executescript(RELEASE_0_2_0.read_text())
+        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        assert all(raw.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables)
+    return path
+
+
+def shape(path: Path) -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
+        return raw.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def test_nothing_that_release_0_2_0_knew_is_lost(old: Path) -> None:
+    with Database.open(old) as database:
+        first, second = database.endpoints()
+        assert (first.endpoint_id, first.site, first.connected, first.tags) == ("aa", "tokyo", True, ("lab", "x64"))
+        assert (first.claimed_site, first.refuses, first.shared_with) == ("osaka", "expired", "pc-2")
+        assert (first.enrolled_at, first.last_seen_at, first.denied) == (1001.5, 1100.25, False)
+        assert (second.endpoint_id, second.site, second.connected, second.denied, second.pending) == (
+            "bb", "", False, True, True,
+        )  # fmt: skip
+        assert [(row.file_name, row.number, row.cvss, row.emergency, row.damaged) for row in database.payloads()] == [
+            ("a.msi", 0, 9.8, True, ""),
+            ("b.deb", 1, 9.8, True, "changed on disk"),
+            ("c.bin", 0, None, False, ""),
+        ]
+        assert database.payloads()[0].length_bytes == 5_000_000_000
+        assert database.reports() == [
+            ReportRow(
+                endpoint_id="aa", patch_id="editor", version="2.0", state="verified", progress=1.0,
+                bytes_from_origin=6_000_000_000, bytes_from_peers=12, bytes_wasted=3, seconds=62.0, error="",
+                reported_at=1090.0, install="failed", install_reason="exit code 1603", install_output="no space",
+            ),
+            ReportRow(
+                endpoint_id="bb", patch_id="viewer", version="1", state="failed", progress=0.5, bytes_from_origin=0,
+                bytes_from_peers=0, bytes_wasted=0, seconds=0.0, error="disk full", reported_at=1091.0,
+            ),
+        ]  # fmt: skip
+        with database.reading() as connection:
+            assert [tally.endpoints for tally in tallies(connection)] == [1], "a denied PC is not counted"
+        (limit,) = database.site_limits()
+        assert (limit.site, limit.rate, limit.active, limit.seconds) == ("tokyo", 250_000, True, {"limited": 3.5})
+        assert (limit.learned_at, limit.large_packets_lost) == (1094.0, True)
+        assert database.wan_bytes() == {("tokyo", "t1"): 6_000_000_001}
+        assert [(row.label, row.needed, row.reason) for row in database.diagnoses("office")] == [
+            ("editor", False, "newer is there"),
+            ("viewer", None, ""),
+        ]
+        newest, oldest = database.tokens()
+        assert (newest.token_id, newest.uses_left, newest.expires_at, newest.tags) == (
+            "0a0b",
+            2,
+            2000.5,
+            ("lab", "x64"),
+        )
+        assert (newest.made_by, newest.approval, newest.enrolled) == ("anna", True, ("aa",))
+        assert (oldest.token_id, oldest.revoked_at) == ("0c0d", 1500.0)
+
+
+def test_a_migrated_database_is_as_a_new_one(old: Path, tmp_path: Path) -> None:
+    Database.open(old).close()
+    Database.create(tmp_path / "new.db").close()
+    assert shape(old) == shape(tmp_path / "new.db")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.db", "state.db"], "the copy is gone"
+
+
+def test_a_migration_that_was_cut_off_leaves_the_old_file_and_begins_anew(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = shape(old)
+    monkeypatch.setattr(upgrading, "_mark", lambda _connection: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Database.open(old)
+    assert shape(old) == before
+    (copy,) = (path for path in old.parent.iterdir() if "before" in path.name)
+    assert shape(copy) == before
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    monkeypatch.undo()
+    with Database.open(old) as database:
+        assert len(database.reports()) == 2
+    assert not copy.exists()
+
+
+def test_two_that_open_an_old_file_at_once(old: Path) -> None:
+    def endpoints(_: int) -> int:
+        with Database.open(old) as database:
+            return len(database.endpoints())
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(endpoints, range(3))) == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("mark", "words"), [(8, "Upgrade to 0.2.0 first"), (99, "newer seed-server")])
+def test_what_is_not_understood_is_refused_in_words(old: Path, mark: int, words: str) -> None:
+    with contextlib.closing(sqlite3.connect(old)) as raw:
+        raw.execute(f"PRAGMA user_version = {mark}")
+    with pytest.raises(UserError, match=words) as caught:
+        Database.open(old)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_tables_of_a_newer_release_are_refused_in_words(engines: Engines) -> None:
+    with engines.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(UserError, match="newer seed-server") as caught:
+        prepare(engines, create=False)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_the_revisions_make_what_the_tables_say(engines: Engines) -> None:
+    """A change of a table without a revision would leave migrated databases behind new ones."""
+    with engines.writing() as connection:
+        METADATA.drop_all(connection)
+        upgrading._migrate(connection, "")
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert connection.scalar(select(func.count()).select_from(STANDING)) == 0
+
+
+def test_a_database_without_our_tables_is_not_used(engines: Engines) -> None:
+    with engines.writing() as connection:
+        METADATA.drop_all(connection)
+        assert inspect(connection).get_table_names() in ([], ["sqlite_sequence"])
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA user_version = 0")
+    with pytest.raises(UserError) as caught:
+        prepare(engines, create=False)
+    assert caught.value.kind in {FaultKind.STORAGE, FaultKind.NOT_SET_UP}
