@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -107,19 +107,29 @@ def publish(fleet: Fleet, directory: Path, name: str, size_bytes: int, *, applie
     (directory / name).unlink()
 
 
-async def measure(directory: Path, endpoints: int, patches: int, size_bytes: int) -> Cost:
-    """Build the lab, publish, and count."""
+async def measure(
+    directory: Path,
+    endpoints: int,
+    patches: int,
+    size_bytes: int,
+    *,
+    publish_before: Callable[[Fleet, int], Awaitable[None]] | None = None,
+) -> Cost:
+    """Build the lab, publish, and count. ``publish_before`` publishes so many in another way than one by one."""
 
-    async def publish_before(fleet: Fleet) -> None:
-        for k in range(patches):
+    async def one_by_one(fleet: Fleet, count: int) -> None:
+        for k in range(count):
             one = partial(publish, fleet, directory, f"before-{k:05}", 1_000, applies_to=FOR_OTHERS)
             await trio.to_thread.run_sync(one)
+
+    async def prepare(fleet: Fleet) -> None:
+        await (publish_before or one_by_one)(fleet, patches)
         await trio.to_thread.run_sync(publish, fleet, directory, "first", size_bytes)
 
     async with (
         open_lab(LabShape((LINE,), endpoints), directory) as lab,
         open_packet_count(lab.head, DEVICE) as count,
-        open_lab_fleet(lab, directory, configured=False, prepare=publish_before) as fleet,
+        open_lab_fleet(lab, directory, configured=False, prepare=prepare) as fleet,
     ):
         members, web_port = list(fleet.endpoints.values()), fleet.web_port
         await fleet.wait_until(

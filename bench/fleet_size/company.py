@@ -1,7 +1,7 @@
 """A server with a company: its home, its sites, its enrolled PCs, and the patches that they have."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +95,20 @@ class Company:
 
 @asynccontextmanager
 async def open_company(
-    directory: Path, *, sites: int, pcs: int, patches: int = 0, certificates: int = 0
+    directory: Path,
+    *,
+    sites: int,
+    pcs: int,
+    patches: int = 0,
+    certificates: int = 0,
+    daemons: Sequence[Place] = (),
 ) -> AsyncIterator[Company]:
-    """Yield a company whose server does not run yet; ``certificates``: how many of its PCs can do TLS."""
+    """Yield a company whose server does not run yet; ``certificates``: how many of its PCs can do TLS.
+
+    ``daemons``: where real ones are, which are not enrolled yet.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    async with open_fleet_at(directory, Place(SERVER), []) as fleet:
+    async with open_fleet_at(directory, Place(SERVER), daemons) as fleet:
         await fleet.init_server()
         company = Company(fleet, directory, [], [])
         addresses = site_addresses(NETWORK, sites)

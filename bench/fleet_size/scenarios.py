@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet_size import connecting, reporting, targets
+from bench.fleet_size import connecting, looking, reporting, targets, weighing
 from bench.fleet_size.machine import revision, this_machine
 from bench.fleet_size.records import Outcome, Run
 from bench.fleet_size.sizes import Sizes
@@ -20,6 +20,10 @@ SCENARIOS: Mapping[str, Play] = {
     targets.REPORTS: reporting.reports,
     targets.REPORTS_POSTGRESQL: reporting.reports_postgresql,
     targets.RETURN: connecting.returning,
+    targets.LATENESS: looking.lateness,
+    targets.PUBLICATION: weighing.publication,
+    targets.STANDING: weighing.standing,
+    targets.STANDING_POSTGRESQL: weighing.standing_postgresql,
 }
 
 

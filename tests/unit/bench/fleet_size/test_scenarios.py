@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from bench.fleet_size.scenarios import run_scenario
 from bench.fleet_size.sizes import QUICK
-from bench.fleet_size.targets import CONNECTIONS, REPORTS, RETURN
+from bench.fleet_size.targets import CONNECTIONS, REPORTS, RETURN, STANDING
 
 pytestmark = pytest.mark.processes
 
 TINY = replace(
     QUICK, connections=10, pcs=12, sites=3, settle_seconds=0.5, idle_seconds=1.0, report_seconds=1.5,
     reporting_seconds=2.0, reported_patches=1, sampled_pcs=6, live_patches=1,
+    standing_pcs=50,
 )  # fmt: skip
 MOST_SECONDS = 60.0
 
@@ -40,3 +41,10 @@ async def test_all_pcs_return_as_frames_and_some_with_tls(tmp_path: Path) -> Non
     assert (run.figures["frames_connected"], run.figures["frames_lost"]) == (12, 0)
     assert run.missing == {}
     assert {"cpu_seconds", "memory_bytes"} <= run.figures.keys()
+
+
+async def test_rows_of_standing_are_weighed(tmp_path: Path) -> None:
+    with trio.fail_after(MOST_SECONDS):
+        run = await run_scenario(STANDING, TINY, tmp_path)
+    assert run.figures["rows"] == 50
+    assert 0 < run.figures["bytes_per_row"] < 1_000
