@@ -5,6 +5,7 @@ with `--size name=number` in other sizes. A finished run is kept in build/bench/
 be run one at a time; --again measures anew. Leave the machine alone meanwhile.
 """
 
+import logging
 import signal
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import structlog
 import trio
 from rich.console import Console
 from rich.table import Table
@@ -127,6 +129,7 @@ def main(
         sizes = changed(QUICK if quick else FULL, size_words)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--size") from error
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # not each publication
     runs = RunFile()
     if merge:
         write_everything(runs.results(list(SCENARIOS), FULL), console)

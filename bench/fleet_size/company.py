@@ -1,12 +1,10 @@
 """A server with a company: its home, its sites, its enrolled PCs, and the patches that they have."""
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 import trio
 from msgspec.structs import replace
 
@@ -60,7 +58,12 @@ class Company:
         able = [pc for pc in self.pcs if pc.chain_pem]
         base = self.plan("tls", CONNECT_AT_ONCE, told=told, pieces=pieces, report_seconds=report_seconds)
         plans = [
-            replace(base, pcs=able[k::TLS_PROCESSES], stamps=f"{self.directory}/tls-{k}.stamps")
+            replace(
+                base,
+                pcs=able[k::TLS_PROCESSES],
+                control=f"{self.directory}/tls-{k}.sock",
+                stamps=f"{self.directory}/tls-{k}.stamps",
+            )
             for k in range(TLS_PROCESSES)
         ]
         async with open_crowds("bench.fleet_size.tls_crowd", plans, self.directory) as crowds:
@@ -80,6 +83,7 @@ class Company:
     def plan(self, name: str, at_once: int, *, told: bool, pieces: bool, report_seconds: float) -> Plan:
         """Return what a process is to play that plays all PCs."""
         return Plan(
+            control=f"{self.directory}/{name}.sock",
             host=SERVER,
             port=self.fleet.origin_port,
             ca_pem=control_ca_pem(self.home),
@@ -107,7 +111,6 @@ async def open_company(
 
     ``daemons``: where real ones are, which are not enrolled yet.
     """
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     async with open_fleet_at(directory, Place(SERVER), daemons) as fleet:
         await fleet.init_server()
         company = Company(fleet, directory, [], [])

@@ -1,11 +1,9 @@
 """Thousands of played PCs in one process: what all kinds of them have in common.
 
-The process reads commands on standard input, a word a line: connect, report, quiet, write; it ends with the input. On
-standard output it says twice a second how far it is: a `Progress` a line.
+The process connects to a socket of the benchmark, which sends commands, a word a line: connect, report, quiet, write.
+The PCs go when that ends. Twice a second it is told how far they are: a `Progress` a line.
 """
 
-import os
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -22,12 +20,13 @@ from bench.fleet_size.speech import LivePatch
 PROGRESS_SECONDS = 0.5
 TICK_SECONDS = 0.05  # between two looks which PCs are to report
 SHOWN_REASONS = 5
-COMMAND_BYTES = 4_096
 
 
 class Plan(msgspec.Struct, frozen=True):
     """What a crowd is to do."""
 
+    control: str
+    """The path of the benchmark's socket."""
     host: str
     port: int
     ca_pem: str
@@ -112,18 +111,18 @@ class Crowd(ABC):
         """Connect a PC and keep it so; call ``welcomed`` once. Raises `Exception` when that ends."""
 
     async def run(self) -> None:
-        """Obey until the input ends."""
-        async with trio.open_nursery() as outer:
-            outer.start_soon(self._show)
+        """Obey until the benchmark closes its socket."""
+        async with await trio.open_unix_socket(self.plan.control) as stream, trio.open_nursery() as outer:
+            outer.start_soon(self._show, stream)
             async with trio.open_nursery() as nursery:
-                async for command in _commands():
-                    if command == "connect":
+                async for command in lines_of(stream):
+                    if command == b"connect":
                         nursery.start_soon(self._connect_all)
-                    elif command == "report":
+                    elif command == b"report":
                         nursery.start_soon(self._report_on)
-                    elif command == "quiet":
+                    elif command == b"quiet":
                         self._reporting = False
-                    elif command == "write":
+                    elif command == b"write":
                         written(Path(self.plan.stamps), self.said)
                         self.progress.written += 1
                 nursery.cancel_scope.cancel()
@@ -181,12 +180,11 @@ class Crowd(ABC):
         self.progress.reports += 1
         self.said[player.pc.endpoint] = Said(player.stamp, player.reports)
 
-    async def _show(self) -> None:
+    async def _show(self, stream: trio.SocketStream) -> None:
         while True:
             self.progress.connected = len(self.players)
             self.progress.reasons = dict(self._reasons.most_common(SHOWN_REASONS))
-            sys.stdout.write(msgspec.json.encode(self.progress).decode() + "\n")
-            sys.stdout.flush()
+            await stream.send_all(msgspec.json.encode(self.progress) + b"\n")
             await trio.sleep(PROGRESS_SECONDS)
 
 
@@ -197,14 +195,13 @@ def cause(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def _commands() -> AsyncIterator[str]:
-    """Yield the words that arrive on standard input, until it ends."""
+async def lines_of(stream: trio.SocketStream) -> AsyncIterator[bytes]:
+    """Yield each line that arrives, until the stream ends."""
     rest = b""
-    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as stream:
-        while data := await stream.receive_some(COMMAND_BYTES):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                yield line.decode()
+    async for data in stream:
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line
 
 
 def read_plan(path: str) -> Plan:

@@ -1,6 +1,8 @@
 """The processes that play PCs, from the side of the benchmark."""
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,12 +13,12 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bench.fleet_size.crowd import Plan, Progress, Said
+from bench.fleet_size.crowd import Plan, Progress, Said, lines_of
 from bench.fleet_size.identities import written
 
 LOOK_SECONDS = 0.1
+START_SECONDS = 60.0  # of a server with thousands of PCs and patches, on a busy machine
 END_SECONDS = 10.0
-LINE_BYTES = 64 << 10
 LOG_TAIL_LINES = 15
 
 
@@ -27,25 +29,22 @@ class CrowdError(Exception):
 class CrowdProcess:
     """One process that plays PCs."""
 
-    def __init__(self, plan: Plan, process: trio.Process, log: Path) -> None:
+    def __init__(self, plan: Plan, process: trio.Process, stream: trio.SocketStream, log: Path) -> None:
         self.plan = plan
         self.process = process
         self.log = log
         self.progress = Progress()
+        self._stream = stream
 
     async def say(self, command: str) -> None:
         """Send a command."""
-        assert self.process.stdin is not None
-        await self.process.stdin.send_all(command.encode() + b"\n")
+        await self._stream.send_all(command.encode() + b"\n")
 
     async def follow(self) -> None:
-        """Keep `progress` up to date; lines of others on its standard output are no matter."""
-        assert self.process.stdout is not None
-        rest = b""
-        while data := await self.process.stdout.receive_some(LINE_BYTES):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                if line.startswith(b"{"):
+        """Keep `progress` up to date, until it ends."""
+        async with self._stream:
+            with contextlib.suppress(trio.BrokenResourceError):
+                async for line in lines_of(self._stream):
                     self.progress = msgspec.json.decode(line, type=Progress)
 
 
@@ -103,8 +102,7 @@ class Crowds:
             while not predicate():
                 for one in self.processes:
                     if one.process.returncode is not None:
-                        tail = one.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-                        raise CrowdError("a crowd's process ended by itself:\n" + "\n".join(tail))
+                        raise CrowdError("a crowd's process ended by itself:\n" + tail_of(one.log))
                 await trio.sleep(LOOK_SECONDS)
             return
         far = [msgspec.to_builtins(one.progress) for one in self.processes]
@@ -116,21 +114,42 @@ async def open_crowds(module: str, plans: Sequence[Plan], directory: Path, *word
     """Run a process for each plan: ``python -m module WORDS PLAN``; all have ended when the context closes."""
     async with trio.open_nursery() as nursery:
         processes = []
-        for number, plan in enumerate(plans):
-            log = directory / f"crowd-{number}.log"
-            file = written(directory / f"crowd-{number}.plan", plan)
-            command = [sys.executable, "-m", module, *words, str(file)]
-            with log.open("ab") as errors:
-                start = partial(
-                    trio.run_process, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                    check=False, start_new_session=True, deliver_cancel=_end,
-                )  # fmt: skip
-                processes.append(CrowdProcess(plan, await nursery.start(start), log))
-            nursery.start_soon(processes[-1].follow)
         try:
+            for number, plan in enumerate(plans):
+                log = directory / f"crowd-{number}.log"
+                command = [sys.executable, "-m", module, *words, str(directory / f"crowd-{number}.plan")]
+                process, stream = await _started(nursery, command, plan, log)
+                processes.append(CrowdProcess(plan, process, stream, log))
+                nursery.start_soon(processes[-1].follow)
             yield Crowds(processes)
         finally:
             nursery.cancel_scope.cancel()
+
+
+async def _started(
+    nursery: trio.Nursery, command: list[str], plan: Plan, log: Path
+) -> tuple[trio.Process, trio.SocketStream]:
+    """Write the plan to the last word of ``command``, start that, and wait until it has connected to us."""
+    with trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        Path(plan.control).unlink(missing_ok=True)
+        await listener.bind(plan.control)
+        listener.listen(1)
+        written(Path(command[-1]), plan)
+        with log.open("ab") as output:
+            start = partial(
+                trio.run_process, command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                check=False, start_new_session=True, deliver_cancel=_end,
+            )  # fmt: skip
+            process: trio.Process = await nursery.start(start)
+        with trio.move_on_after(START_SECONDS):
+            connected, _ = await listener.accept()
+            return process, trio.SocketStream(connected)
+    raise CrowdError("a crowd's process did not start:\n" + tail_of(log))
+
+
+def tail_of(log: Path) -> str:
+    """Return a log's last lines."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
 
 
 async def _end(process: trio.Process) -> None:

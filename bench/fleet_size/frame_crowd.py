@@ -66,6 +66,9 @@ class FrameConnection:
         else:
             self.welcomed.set()  # the first that is no ping is the welcome
 
+    def hurry(self) -> None:
+        """No frame is under way, ever."""
+
     async def hurry_when_cancelled(self) -> None:
         """There is no frame under way."""
         await trio.sleep_forever()
