@@ -30,6 +30,7 @@ from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
 from seed_server.signing.key_files import unencrypted_keys
+from seed_server.signing.metadata import NewestTimestamp
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
@@ -87,23 +88,25 @@ class _Service:
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published; what cannot be read is tried again."""
         seen: tuple[int, ...] | None = None
+        before: NewestTimestamp | None = None
         while True:
             await trio.sleep(PUBLICATION_SECONDS)
             stamp = await trio.to_thread.run_sync(_stamp, self.home.tuf_metadata / "timestamp.json")
             if stamp == seen:
                 continue
             try:
-                current = await trio.to_thread.run_sync(self.repository.timestamp_version)
-                if current != version:
+                current = await trio.to_thread.run_sync(self.repository.newest_timestamp)
+                if current.version != version:
                     await self.load_profiles(origin)
                     await self.load_templates(origin)  # before PCs hear of a new one, and answer it
                     await self.load_rollouts(origin)
-                    await origin.repository_changed(current)
+                    renewed = current if before is not None and current.renews(before) else None
+                    await origin.repository_changed(current.version, renewed)
             except UserError as error:
                 log.error("what was published is not in force yet", reason=error.message)  # noqa: TRY400
                 await trio.sleep(RETRY_SECONDS)
                 continue
-            seen, version = stamp, current
+            seen, version, before = stamp, current.version, current
 
     async def load_rollouts(self, origin: OriginServer) -> None:
         """Send only what is offered now. Raises `UserError` (STORAGE); then the origin port goes on as before."""

@@ -77,7 +77,7 @@ class OriginEvents:
         elif isinstance(event, Holders):
             self._neighbours.holders(event)
         elif isinstance(event, RepositoryChanged):
-            self._wakeups.trust.ring()
+            self._repository_changed(event)
         elif isinstance(event, Unavailable):
             self._transfers.origin_unavailable(event.torrent, event.reason)
         elif isinstance(event, SiteLimit):
@@ -91,10 +91,16 @@ class OriginEvents:
                 self._watched()
         else:
             self._disconnected(event)
+            self._state.newest = None
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
+
+    def _repository_changed(self, changed: RepositoryChanged) -> None:
+        self._state.newest = changed
+        if changed.timestamp_version != self._state.accepted_timestamp:
+            self._wakeups.trust.ring()
 
     def _disconnected(self, event: Disconnected) -> None:
         if event.cause == "shared_identity":
@@ -112,7 +118,8 @@ class OriginEvents:
         # the network part is not trusted to say this once a connection
         if line := self._log_limit.line("welcome", "", now):
             log.info("connected to the server", server=welcome.server_name, site=welcome.site, left_out=line.left_out)
-        if welcome.site != self._state.site:
+        moved = welcome.site != self._state.site
+        if moved:
             self._state.site = welcome.site
             await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
             await self._neighbours.announce()
@@ -125,5 +132,7 @@ class OriginEvents:
         self._transfers.forget_wants()
         self._reports.forget()
         self._diagnoser.reconnected()
-        self._wakeups.trust.ring()
+        if moved:  # the site may have a throttle profile
+            self._wakeups.trust.ring()
+        self._repository_changed(RepositoryChanged(timestamp_version=welcome.timestamp_version))
         self._wakeups.transfers.ring()

@@ -9,7 +9,7 @@ from p2pdist.identity.copies import Copies
 from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
-from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
+from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit
 from p2pdist.status.why import ServerSays
 from p2pdist.trust.catalogue import RefusedPatch
 from p2pdist.trust.clock_trust import ClockTrust
@@ -45,6 +45,8 @@ class DaemonState:
         self.site = site
         self.welcomes = 0
         """Counts the server's: each connection has been told nothing at first."""
+        self.newest: RepositoryChanged | None = None
+        """What the server has said last on this connection of its newest timestamp; None: there is no connection."""
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""
@@ -61,6 +63,8 @@ class DaemonState:
         self.site_profile: SiteProfile | None = None
         """The throttle profile of this PC's site, signed by the network admins."""
         self.refused: list[RefusedPatch] = []
+        self.accepted_timestamp: int | None = None
+        """The version that the last refresh of this run has accepted; None: the last one failed, or there was none."""
         self.trust_problem = ""
         self.refuses = ""
         """Why what the server has signed is not accepted, in words; empty: it is, or it could not be fetched."""

@@ -15,11 +15,15 @@ class WakeUp:
         """Make the task look at once; if it is looking now, once more."""
         self._rung.set()
 
-    async def wait(self, longest_seconds: float) -> None:
-        """Wait until it is rung, but at most ``longest_seconds``. A ring since the previous wait counts."""
+    async def wait(self, longest_seconds: float) -> bool:
+        """Wait until it is rung, but at most ``longest_seconds``. A ring since the previous wait counts.
+
+        Return whether it was rung.
+        """
         with trio.move_on_after(longest_seconds):
             await self._rung.wait()
-        self._rung = trio.Event()
+        rung, self._rung = self._rung.is_set(), trio.Event()
+        return rung
 
 
 @dataclass(frozen=True)

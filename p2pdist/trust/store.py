@@ -32,7 +32,7 @@ from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import root_pin
 from p2pdist.trust.tuf_client import AskNews, RepositoryPlace
-from p2pdist.trust.tuf_session import TufSession
+from p2pdist.trust.tuf_session import ServerWord, TufSession
 
 REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line; a later one resumes where it ended
 
@@ -42,7 +42,7 @@ _TARGETS_PATH = "/tuf/targets"
 
 log = structlog.get_logger()
 
-__all__ = ["Catalogue", "TrustError", "TrustStore"]
+__all__ = ["Catalogue", "ServerWord", "TrustError", "TrustStore"]
 
 
 class TrustStore:
@@ -88,17 +88,18 @@ class TrustStore:
         self.held: Collection[Held] = ()
         """The payloads of which this PC has bytes. Never changed, only replaced: the thread reads it."""
 
-    async def refresh(self, now: float) -> Catalogue:
+    async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
 
-        ``now`` is seconds since 1970. Raises `TrustError`, or `UserError`
-        (`FaultKind.STORAGE`) when the disk is full. Both leave the last accepted state
-        in force; so does a cancelled refresh, which leaves no thread behind.
+        ``now`` is seconds since 1970; ``said`` is what the server has told already, see
+        `TufSession.online`. Raises `TrustError`, or `UserError` (`FaultKind.STORAGE`)
+        when the disk is full. Both leave the last accepted state in force; so does a
+        cancelled refresh, which leaves no thread behind.
         """
         async with self._lock:
             with trio.move_on_after(self._refresh_seconds):
                 # not abandoned on cancel: the thread does its network I/O in this task, so it ends at once
-                return await trio.to_thread.run_sync(self._refresh, now)
+                return await trio.to_thread.run_sync(self._refresh, now, said)
         raise TrustError(
             "unreachable",
             f"The seed server at {self._base_url} did not send its whole catalogue in {self._refresh_seconds:.0f} s. "
@@ -122,11 +123,11 @@ class TrustStore:
 
     # --- in a thread from here on ---------------------------------------------------------
 
-    def _refresh(self, now: float) -> Catalogue:
+    def _refresh(self, now: float, said: ServerWord | None) -> Catalogue:
         with storage_errors(self._files.directory), translated_errors(self._server):
             place = replace(self._place, news_url=None) if self._failed else self._place
             self._failed = True
-            session = TufSession.online(self._files, place, self._http, now, self._ask_news)
+            session = TufSession.online(self._files, place, self._http, now, self._ask_news, said)
             session.refresh()
             catalogue = self._read_catalogue(session)
             session.accept()

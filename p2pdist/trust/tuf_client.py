@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import trio
 from tuf.api import exceptions as tuf_errors
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, TargetFile, Timestamp
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -61,6 +62,15 @@ class RepositoryPlace:
     """Where `TrustNews` may be had, with ``{root}`` and ``{snapshot}`` for what is known; None: a plain repository."""
     batch_url: str | None = None
     """Where several targets may be had in one answer; None: a plain repository."""
+
+
+def snapshot_named_by(timestamp: bytes) -> int | None:
+    """Return the version of the snapshot that a timestamp names; None where it is no timestamp. Nothing is verified."""
+    try:
+        version: int = Metadata[Timestamp].from_bytes(timestamp).signed.snapshot_meta.version
+    except (DeserializationError, AttributeError):  # no metadata, or of another role
+        return None
+    return version
 
 
 class TufClient(Updater):
@@ -242,6 +252,10 @@ class NetworkFetcher(FetcherInterface):
                 return
             raise
         self._take(news)
+
+    def believe(self, timestamp: bytes, root: int) -> None:
+        """Ask neither for the timestamp nor for a root after version ``root``: it is verified as if it had come so."""
+        self._take(TrustNews({"metadata/timestamp.json": timestamp, f"metadata/{root + 1}.root.json": None}))
 
     def expect(self, places: Iterable[str]) -> None:
         """Prepare for downloads of these targets, in this order: the first one brings others with it."""

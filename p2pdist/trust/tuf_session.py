@@ -11,6 +11,7 @@ Two kinds of metadata are kept in two ways:
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -24,11 +25,28 @@ from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.roots import newest_root, trusts_targets
-from p2pdist.trust.tuf_client import AskNews, NetworkFetcher, OfflineFetcher, RepositoryPlace, TufClient
+from p2pdist.trust.tuf_client import (
+    AskNews,
+    NetworkFetcher,
+    OfflineFetcher,
+    RepositoryPlace,
+    TufClient,
+    snapshot_named_by,
+)
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ServerWord:
+    """What the server has said of its newest timestamp."""
+
+    timestamp: bytes = b""
+    """Empty: it is the one that was verified last."""
+    root: int | None = None
+    """The version of its newest root; None: as it was then."""
 
 
 class TufSession:
@@ -44,26 +62,37 @@ class TufSession:
         accepted: AcceptedMetadata | None,
         client: TufClient,
         fetcher: NetworkFetcher,
+        said: ServerWord | None = None,
     ) -> None:
         """For `online` and `offline`."""
         self._files = files
         self._accepted = accepted
         self._client = client
         self._fetcher = fetcher
+        self._said = said
         self._expected: set[str] = set()
         """The targets that `expect` was told of."""
 
     @classmethod
     def online(
-        cls, files: TrustFiles, place: RepositoryPlace, http: HttpGet, now: float, ask_news: AskNews | None = None
+        cls,
+        files: TrustFiles,
+        place: RepositoryPlace,
+        http: HttpGet,
+        now: float,
+        ask_news: AskNews | None = None,
+        said: ServerWord | None = None,
     ) -> "TufSession":
-        """Start from what ``files`` holds. ``now`` is seconds since 1970; ``ask_news`` as in `NetworkFetcher`."""
+        """Start from what ``files`` holds. ``now`` is seconds since 1970; ``ask_news`` as in `NetworkFetcher`.
+
+        ``said``: what need not be asked for, if its snapshot is the accepted one. Believed as far as it is signed.
+        """
         verified, accepted = files.load()
         roles = accepted.roles if accepted else {}
         at = trust_floor.reference_time(verified.floor, now)
         fetcher = NetworkFetcher(http, place, ask_news, partial(_older, files, roles))
         client = TufClient(place, fetcher, at, verified, roles, files.keep_verified)
-        return cls(files, accepted, client, fetcher)
+        return cls(files, accepted, client, fetcher, said)
 
     @classmethod
     def offline(cls, files: TrustFiles, place: RepositoryPlace) -> "TufSession | None":
@@ -93,9 +122,20 @@ class TufSession:
         """Verify root, timestamp, snapshot and the top-level targets role, and keep the first three."""
         # the roles that are known are those accepted: a refresh that broke off may have verified a newer snapshot
         known = self._accepted.floor.snapshot if self._accepted else 0
-        self._fetcher.hear_news(self._client.root_version, known)
+        root = self._client.root_version
+        timestamp = self._told_timestamp(root)
+        if timestamp and snapshot_named_by(timestamp) == known:
+            self._fetcher.believe(timestamp, root)
+        else:
+            self._fetcher.hear_news(root, known)
         self._client.refresh()
         self._client.raise_floor()  # where nothing was new, nothing has been compared with the floor yet
+
+    def _told_timestamp(self, root: int) -> bytes:
+        """Return the timestamp that the server has told of; empty where it has to be asked for, with a newer root."""
+        if self._said is None or self._said.root not in (None, root):
+            return b""
+        return self._said.timestamp or self._client.verified().timestamp
 
     def has(self, target: str) -> bool:
         """Return whether a trusted key has signed ``target``."""

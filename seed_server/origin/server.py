@@ -42,6 +42,7 @@ from seed_server.ports.gate import Gate, GateLimits, allowed_connections
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
+from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
@@ -150,9 +151,12 @@ class OriginServer:
             finally:
                 keeping_records.cancel()
 
-    async def repository_changed(self, timestamp_version: int) -> None:
-        """Serve what has been published, and tell every endpoint to refresh. Raises `UserError`: nothing is changed."""
-        await self._fleet.repository_changed(timestamp_version)
+    async def repository_changed(self, timestamp_version: int, renewed: NewestTimestamp | None = None) -> None:
+        """Serve what has been published, and tell every endpoint to refresh. Raises `UserError`: nothing is changed.
+
+        ``renewed``: the timestamp, where nothing else is new.
+        """
+        await self._fleet.repository_changed(timestamp_version, renewed)
 
     def replace_rollouts(self, rollouts: Rollouts) -> None:
         """Send only what these offer, from the next `repository_changed` or `run` on."""

@@ -15,7 +15,6 @@ from p2pdist.shared.wire.messages import (
     LinkReport,
     LinkWatch,
     OtherPc,
-    RepositoryChanged,
     SiteLimit,
     SitePeer,
 )
@@ -31,15 +30,16 @@ from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
+from seed_server.origin.change_notices import ChangeNotices
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.control_pacer import ControlPacer
 from seed_server.origin.data_link import DataLink, Ending
 from seed_server.origin.holder_news import HolderNews
 from seed_server.origin.join_pace import JoinPace
 from seed_server.origin.message_budgets import MessageBudgets
-from seed_server.origin.notices import Notices
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
+from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.database import SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
@@ -150,8 +150,7 @@ class LiveSite:
         self._on_active = on_active
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
-        self._changed: RepositoryChanged | None = None
-        self._notices: Notices[EndpointId] = Notices([], 0.0)
+        self._changes = ChangeNotices()
         self._complained = False
 
     # --- connected endpoints ------------------------------------------------------------
@@ -229,19 +228,17 @@ class LiveSite:
 
     # --- news ---------------------------------------------------------------------------
 
-    def repository_changed(self, timestamp_version: int, now: float) -> None:
+    def repository_changed(self, timestamp_version: int, now: float, renewed: NewestTimestamp | None = None) -> None:
         """Tell every endpoint to refresh: those that fetch at once, the others in `tell_changed`."""
         ranked = sorted(self.sessions.values(), key=lambda session: session.rank.order)
-        self._changed = RepositoryChanged(timestamp_version=timestamp_version)
-        self._notices = Notices([session.endpoint for session in ranked], now, waiting=self._notices.waiting)
+        self._changes.changed(timestamp_version, renewed, [session.endpoint for session in ranked], now)
         self.tell_changed(now)
 
     def tell_changed(self, now: float) -> None:
         """Send the notice to the endpoints that are due by now."""
-        for endpoint in self._notices.due(now):
-            session = self.sessions.get(endpoint)
-            if session is not None and self._changed is not None:
-                session.outbox.put("changed", self._changed)
+        for endpoint in self._changes.due(now):
+            if (session := self.sessions.get(endpoint)) is not None:
+                session.outbox.put("changed", self._changes.message(session.features))
 
     def _tell_peers(self, endpoint: EndpointId) -> None:
         session = self.sessions[endpoint]

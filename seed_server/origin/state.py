@@ -34,6 +34,7 @@ from seed_server.origin.served import served_payloads
 from seed_server.origin.site import FleetParts, LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
+from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.piece_source import PieceSource
 
@@ -92,15 +93,16 @@ class OriginState:
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
 
-    async def repository_changed(self, timestamp_version: int) -> None:
+    async def repository_changed(self, timestamp_version: int, renewed: NewestTimestamp | None = None) -> None:
         """Serve what has been published, and tell every endpoint to refresh, within seconds.
 
+        ``renewed``: the timestamp, where nothing else is new; of that they are told in a part of its life.
         Raises `UserError` where the database cannot be read; then nothing is changed, and nobody is told.
         """
         await self.reload_patches()
         self.timestamp_version = timestamp_version
         for live in self._live.values():
-            live.repository_changed(timestamp_version, trio.current_time())
+            live.repository_changed(timestamp_version, trio.current_time(), renewed)
 
     def replace_sites(self, sites: SiteMap) -> None:
         """Use a new site map: rates change at once, endpoints whose site or address there changes connect again."""

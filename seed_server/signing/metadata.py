@@ -18,11 +18,12 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome
 from seed_server.signing import repository_files
 from seed_server.signing.repository_files import damaged
-from seed_server.signing.role_policy import RoleExpiry
+from seed_server.signing.role_policy import RENEW_AT_FRACTION, RoleExpiry
 
 DELEGATED_PATHS = {
     "patches": ["patches/*", "torrents/*", f"{TEMPLATES_PREFIX}*"],
@@ -33,6 +34,29 @@ KEY_OF_ROLE = {"targets": "root"}  # every other role has a key of its own name
 
 Keys = Mapping[str, Ed25519PrivateKey]
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
+
+
+@dataclass(frozen=True)
+class NewestTimestamp:
+    """The timestamp in force, and what is above and below it."""
+
+    data: bytes
+    version: int
+    issued_at: float
+    """When it was signed, in seconds since 1970."""
+    life_seconds: float
+    """From then until it expires."""
+    root: int
+    """The newest root's version."""
+    snapshot: int
+
+    def renews(self, before: "NewestTimestamp") -> bool:
+        """Whether it took the place of ``before`` because that had lived for long, and nothing else is new.
+
+        One that comes earlier says that something was repaired: who waits for that is to hear of it at once.
+        """
+        due = self.issued_at - before.issued_at >= before.life_seconds * RENEW_AT_FRACTION
+        return due and (self.root, self.snapshot) == (before.root, before.snapshot)
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,16 @@ class MetadataReader:
             targets[name] = self.read(f"{meta.version}.{name}", Targets)
             _verify(root.signed if name == "targets" else targets["targets"].signed, name, targets[name])
         return CurrentMetadata(root, timestamp, snapshot, targets)
+
+    def newest_timestamp(self) -> NewestTimestamp:
+        """Return the timestamp as it lies there, not verified. Raises as `read`."""
+        data = self._bytes("timestamp")
+        signed = _parsed("timestamp", data, Timestamp).signed
+        expires, root = signed.expires.timestamp(), 1
+        issued = float(signed.unrecognized_fields.get(TIMESTAMP_ISSUED_FIELD, expires))
+        while (self._home.tuf_metadata / f"{root + 1}.root.json").exists():
+            root += 1
+        return NewestTimestamp(data, signed.version, issued, expires - issued, root, signed.snapshot_meta.version)
 
     def first_root(self) -> bytes:
         """Return root version 1 as it lies there: its hash is the pin in tokens. Raises as `read`."""

@@ -40,6 +40,7 @@ from seed_server.signing.metadata import (
     CurrentMetadata,
     Keys,
     MetadataReader,
+    NewestTimestamp,
     first_versions,
     public_key,
 )
@@ -106,6 +107,10 @@ class Repository:
     def timestamp_version(self) -> int:
         """Return the version of the timestamp on the disk; cheap enough to be asked every second."""
         return self._files.read("timestamp", Timestamp).signed.version
+
+    def newest_timestamp(self) -> NewestTimestamp:
+        """Return the timestamp on the disk, with what may be told of it. Raises `UserError` (STORAGE)."""
+        return self._files.newest_timestamp()
 
     def trusted_root(self) -> str:
         """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""

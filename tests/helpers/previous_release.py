@@ -4,6 +4,7 @@ Once for each commit and Python, below ``build/``. The dependencies are those of
 fetched from anywhere.
 """
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -48,6 +49,8 @@ def python_of_previous_release() -> Path:
             _run("-m", "pip", "--python", str(python), "install", *offline, str(wheel))
             (packages,) = home.glob("lib/python*/site-packages")
             (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+            shutil.rmtree(source)
+            shutil.rmtree(wheels)
             done.touch()
     return python
 

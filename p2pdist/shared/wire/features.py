@@ -10,8 +10,10 @@ FEATURES_SINCE = 6  # the protocol from which on hello and welcome name features
 
 CHANGED_NEWS = "changed_news"
 """The PC makes signed files of older ones that it has: see `TrustNews.changed`."""
+TIMESTAMP = "timestamp"
+"""The PC uses the timestamp that `RepositoryChanged` carries."""
 
-PC_FEATURES: Features = (CHANGED_NEWS,)
+PC_FEATURES: Features = (CHANGED_NEWS, TIMESTAMP)
 """What this release understands of a server."""
 SERVER_FEATURES: Features = ()
 """What this release understands of a PC."""

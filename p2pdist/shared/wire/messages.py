@@ -41,6 +41,7 @@ MAX_METADATA_VERSION = 1 << 40  # versions are seconds since 1970, or follow tho
 MAX_COPIES = 8  # other PCs with the same identity that are named: a person needs one, to find the first copy
 MAX_LIMIT_REASONS = 32  # the closed list has 15
 MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
+MAX_TOLD_TIMESTAMP_BYTES = 4 << 10  # one has 600 with a signature
 MAX_NEWS_MESSAGE_BYTES = 16 << 10  # some publications; more at once would be felt on a slow line
 MAX_LABEL_CHARS = 80  # in the label of such a question
 
@@ -265,6 +266,10 @@ class RepositoryChanged(Message, frozen=True, tag="changed"):
     """There is new TUF metadata: refresh."""
 
     timestamp_version: Annotated[int, msgspec.Meta(ge=0)]
+    timestamp: Annotated[bytes, msgspec.Meta(max_length=MAX_TOLD_TIMESTAMP_BYTES)] = b""
+    """Where nothing else has changed, the timestamp itself: there is nothing to ask for. Feature ``timestamp``."""
+    root_version: Annotated[int, msgspec.Meta(ge=0, le=MAX_METADATA_VERSION)] = 0
+    """With it, the version of the newest root."""
 
 
 class News(Message, frozen=True, tag="news"):

@@ -3,7 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, DataHello, Message, Piece
+from p2pdist.shared.wire.features import TIMESTAMP
+from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, DataHello, Message, Piece, RepositoryChanged
+from seed_server.signing.metadata import NewestTimestamp
 from tests.helpers.origin_endpoint import INSTANCE, hello, packed
 from tests.helpers.origin_harness import Lab
 
@@ -44,6 +46,15 @@ class TestOtherReleases:
         endpoint = await lab.endpoint(protocol=protocol)
         await endpoint.want(patch)
         assert (await endpoint.data.expect(Piece)).torrent == patch.torrent_hash
+
+    async def test_only_who_names_a_feature_is_sent_what_it_brings(self, lab: Lab) -> None:
+        older, _ = await lab.control(lab.identity(), protocol=OLDEST_PROTOCOL)
+        newer, _ = await lab.control(lab.identity(), features=[TIMESTAMP, "not_known_here"])
+        renewed = NewestTimestamp(data=b"{}", version=2, issued_at=0.0, life_seconds=0.1, root=1, snapshot=1)
+        await lab.server.repository_changed(2, renewed)
+        assert await older.expect(RepositoryChanged) == RepositoryChanged(timestamp_version=2)
+        told = RepositoryChanged(timestamp_version=2, timestamp=b"{}", root_version=1)
+        assert await newer.expect(RepositoryChanged) == told
 
     async def test_what_a_newer_pc_says_besides_ends_nothing_and_is_logged_once(self, lab: Lab) -> None:
         control, _ = await lab.control(lab.identity(), features=["not_known_here"])

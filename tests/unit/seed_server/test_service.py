@@ -16,6 +16,7 @@ from seed_server.initialising import initialise
 from seed_server.origin.server import OriginServer
 from seed_server.service import _clear_up, _Service
 from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.metadata import NewestTimestamp
 from seed_server.signing.repository import Repository
 from seed_server.store.database import Database
 
@@ -84,6 +85,7 @@ class Told:
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[tuple[int, list[str]]](8)
+        self.renewed: list[bool] = []
         self.offered = ["what was offered before"]
         self.fails = False
 
@@ -96,7 +98,8 @@ class Told:
     def replace_rollouts(self, rollouts: Rollouts) -> None:
         self.offered = [str(entry.ref) for entry in rollouts.entries]
 
-    async def repository_changed(self, version: int) -> None:
+    async def repository_changed(self, version: int, renewed: NewestTimestamp | None = None) -> None:
+        self.renewed.append(renewed is not None and renewed.version == version)
         if self.fails:
             self.fails = False
             raise UserError("The database is in use.", FaultKind.BUSY)
@@ -128,6 +131,33 @@ async def test_what_could_not_be_read_once_is_read_again(
         assert await told.receive.receive() == (version + 1, [])
         nursery.cancel_scope.cancel()
     assert (answers, told.fails) == ([], False)
+
+
+async def test_a_timestamp_that_is_only_renewed_is_told_as_such(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, nothing, told, looked = ServerHome(tmp_path / "home"), cast("Any", None), Told(), trio.Event()
+    initialise(home, SETTINGS, passphrase=None, now=0.0)
+    repository = Repository.open(home, SETTINGS)
+    version, life = repository.timestamp_version(), 3_600.0 * SETTINGS.timestamp_lifetime_hours
+    look = repository.newest_timestamp
+    assert look().life_seconds == life
+
+    def newest_timestamp() -> NewestTimestamp:
+        trio.from_thread.run_sync(looked.set)
+        return look()
+
+    monkeypatch.setattr(repository, "newest_timestamp", newest_timestamp)
+    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.watch_repository, cast("OriginServer", told), version)
+        await looked.wait()
+        repository.refresh_timestamp(0.6 * life)
+        await told.receive.receive()
+        repository.refresh_timestamp(0.7 * life, force=True)  # a payload was repaired
+        await told.receive.receive()
+        nursery.cancel_scope.cancel()
+    assert told.renewed == [True, False]
 
 
 async def test_a_server_that_cannot_read_what_is_offered_does_not_start(tmp_path: Path) -> None:

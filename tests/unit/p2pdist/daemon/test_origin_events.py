@@ -107,6 +107,7 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert await rung(wakeups.trust)
     await events.handle(RepositoryChanged(timestamp_version=2))
     assert await rung(wakeups.trust)
+    assert state.newest == RepositoryChanged(timestamp_version=2)
     await events.handle(SitePeers(anew=True, joined=[], left=[]))
     await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
     assert parts.calls[7:] == ["peers", "its disk is broken"]
@@ -184,3 +185,16 @@ async def test_other_pcs_with_this_identity_are_said_with_the_cure_until_the_ser
     assert "now this one" in state.copies_words
     await events.handle(SharedIdentity(others=[]))
     assert state.copies_words == ""
+
+
+async def test_what_is_known_already_wakes_nobody(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    state, wakeups = made_up_state(site="oslo"), WakeUps()
+    events = made_up_events(state, Parts(), tmp_path, wakeups)
+    state.accepted_timestamp = WELCOME.timestamp_version
+    await events.handle(WELCOME)
+    await events.handle(RepositoryChanged(timestamp_version=WELCOME.timestamp_version))
+    assert not await rung(wakeups.trust)
+    await events.handle(structs.replace(WELCOME, site="bergen"))
+    assert await rung(wakeups.trust), "another site may have a throttle profile"
+    await events.handle(Disconnected("gone"))
+    assert state.newest is None

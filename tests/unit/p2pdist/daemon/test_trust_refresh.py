@@ -1,5 +1,8 @@
 """`p2pdist.daemon.trust_refresh`: what a failed refresh leaves behind, and when the next one comes."""
 
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,12 +11,14 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
+from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.wire.messages import RepositoryChanged
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.errors import TrustError
-from p2pdist.trust.store import TrustStore
+from p2pdist.trust.store import ServerWord, TrustStore
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
 
@@ -23,6 +28,8 @@ class Store:
 
     def __init__(self) -> None:
         self.asked_at: list[float] = []
+        self.said: list[ServerWord | None] = []
+        self.expires_at = math.inf
         self.passed_at = 0.0
         self.site: str | None = None
         self.fails = True
@@ -31,12 +38,19 @@ class Store:
     async def load_cached(self, now: float) -> None:
         return None
 
-    async def refresh(self, now: float) -> Catalogue:
+    async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
         self.asked_at.append(trio.current_time())
+        self.said.append(said)
         if self.fails:
             raise self.why
         return Catalogue(
-            timestamp_version=1, patches=(), refused=(), stale="too old", not_applicable=(), passed_at=self.passed_at
+            timestamp_version=1,
+            patches=(),
+            refused=(),
+            stale="too old",
+            not_applicable=(),
+            passed_at=self.passed_at,
+            expires_at=self.expires_at,
         )
 
 
@@ -143,3 +157,74 @@ async def test_only_what_is_refused_is_told_to_the_server(autojump_clock: trio.t
         await trio.sleep(300)
         assert state.refuses == ""
         nursery.cancel_scope.cancel()
+
+
+LIFE_SECONDS = 86_400.0
+
+
+@asynccontextmanager
+async def refreshing() -> AsyncIterator[tuple[Store, DaemonState, WakeUps]]:
+    """Run a refresh whose store answers: timestamps of a day's life, and a poll each minute where nothing is said."""
+    state, store, wakeups, both = made_up_state(), Store(), WakeUps(), cast("Any", Following())
+    store.fails, store.expires_at = False, LIFE_SECONDS
+    refresh = TrustRefresh(state, wakeups, FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(1)
+        yield store, state, wakeups
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_connected_pc_polls_a_few_times_in_the_life_of_a_timestamp_and_a_lonely_one_every_few_minutes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with refreshing() as (store, state, _):
+        state.newest = RepositoryChanged(timestamp_version=1)
+        await trio.sleep(LIFE_SECONDS / 8 - 10)
+        assert len(store.asked_at) == 1
+        await trio.sleep(LIFE_SECONDS)
+        assert 3 <= len(store.asked_at) <= 10
+        assert set(store.said) == {None}
+        asked, state.newest = len(store.asked_at), None
+        await trio.sleep(600)
+        assert 6 <= len(store.asked_at) - asked <= 21
+
+
+async def test_what_the_server_has_said_on_this_connection_is_not_asked_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with refreshing() as (store, state, wakeups):
+        for newest, said in (
+            (RepositoryChanged(timestamp_version=1), ServerWord()),
+            (RepositoryChanged(timestamp_version=2, timestamp=b"2", root_version=3), ServerWord(b"2", 3)),
+            (RepositoryChanged(timestamp_version=2), None),
+            (None, None),
+        ):
+            state.newest = newest
+            wakeups.trust.ring()
+            await trio.sleep(1)
+            assert store.said[-1] == said
+        assert len(store.said) == 5
+
+
+async def test_new_facts_of_this_pc_put_off_no_look_at_the_server(autojump_clock: trio.testing.MockClock) -> None:
+    async with refreshing() as (store, state, wakeups):
+        state.newest = RepositoryChanged(timestamp_version=1)
+        for _ in range(24 * 6):
+            wakeups.trust.ring()
+            await trio.sleep(600)
+        assert store.said.count(ServerWord()) >= 100
+        assert store.said.count(None) >= 3
+
+
+async def test_after_a_failure_the_server_is_asked_whatever_it_has_said(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with refreshing() as (store, state, wakeups):
+        state.newest = RepositoryChanged(timestamp_version=1)
+        store.fails = True
+        wakeups.trust.ring()
+        await trio.sleep(0.1)
+        assert (store.said[-1], state.accepted_timestamp) == (ServerWord(), None)
+        await trio.sleep(20)
+        assert store.said[-1] is None

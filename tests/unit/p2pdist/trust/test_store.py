@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import trio
+from securesystemslib.signer import CryptoSigner
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
@@ -22,7 +23,7 @@ from p2pdist.shared.manifest.documents import encode_manifest, torrent_target
 from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
 from p2pdist.trust.catalogue import CataloguePatch, first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
-from p2pdist.trust.store import TrustError, TrustStore
+from p2pdist.trust.store import ServerWord, TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
 
 NOW = 1_800_000_000.0
@@ -470,6 +471,63 @@ async def test_documents_that_fit_into_no_batch_any_more_come_with_the_next(
     repository.gives_batches = True
     assert len((await new_store().refresh(NOW)).patches) == 61
     assert not [path for path in repository.requests if ".manifest" in path or ".torrent" in path]
+
+
+async def test_a_renewed_timestamp_that_was_told_needs_no_request(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    store = new_store()
+    before = await store.refresh(NOW)
+    repository.sign_timestamp()
+    repository.requests.clear()
+    said = ServerWord(repository.files["/tuf/metadata/timestamp.json"], root=1)
+    after = await store.refresh(NOW + 60, said)
+    assert repository.requests == []
+    assert after.timestamp_version == before.timestamp_version + 1
+    assert after.patches == before.patches
+    assert (await new_store().refresh(NOW + 60, ServerWord())).timestamp_version == after.timestamp_version
+    assert repository.requests == [], "it is kept, and need not be told again"
+
+
+async def test_what_was_told_is_verified_as_ever(repository: Any, new_store: Callable[[], TrustStore]) -> None:
+    store = new_store()
+    known = await store.refresh(NOW)
+    repository.signers["timestamp"] = [CryptoSigner.generate_ed25519()]
+    repository.timestamp.signed.version = known.timestamp_version - 1
+    repository.sign_timestamp()
+    with pytest.raises(TrustError):  # signed by somebody else
+        await store.refresh(NOW, ServerWord(repository.files["/tuf/metadata/timestamp.json"], root=1))
+
+
+async def test_what_was_told_and_is_no_timestamp_is_asked_for(
+    repository: Any, new_store: Callable[[], TrustStore]
+) -> None:
+    store = new_store()
+    await store.refresh(NOW)
+    for told in (b"no metadata", repository.files["/tuf/metadata/1.root.json"]):
+        repository.requests.clear()
+        await store.refresh(NOW, ServerWord(told, root=1))
+        assert "/tuf/metadata/timestamp.json" in repository.requests
+
+
+@pytest.mark.parametrize("what", ["a publication", "a root"])
+async def test_what_is_new_besides_a_timestamp_is_asked_for(
+    repository: Any, new_store: Callable[[], TrustStore], what: str
+) -> None:
+    store = new_store()
+    await store.refresh(NOW)
+    if what == "a root":
+        repository.rotate("timestamp")
+        repository.sign_timestamp()
+    else:
+        repository.add_patch("beta")
+        repository.publish()
+    repository.requests.clear()
+    root = repository.root.signed.version
+    catalogue = await store.refresh(NOW, ServerWord(repository.files["/tuf/metadata/timestamp.json"], root=root))
+    assert "/tuf/metadata/timestamp.json" in repository.requests
+    assert catalogue.timestamp_version == repository.timestamp.signed.version
+    assert len(catalogue.patches) == (1 if what == "a root" else 2)
 
 
 async def test_news_hide_no_newer_root(repository: Any, new_store: Callable[[], TrustStore]) -> None:

@@ -102,7 +102,7 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
         def replace_rollouts(self, rollouts: object) -> None:
             pass
 
-        async def repository_changed(self, version: int) -> None:
+        async def repository_changed(self, version: int, renewed: object = None) -> None:
             pass
 
     settings = load_settings(home)

@@ -271,7 +271,7 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
         def replace_rollouts(self, rollouts: object) -> None:
             pass
 
-        async def repository_changed(self, version: int) -> None:
+        async def repository_changed(self, version: int, renewed: object = None) -> None:
             pass
 
     repository = Repository.open(home, load_settings(home))
