@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, bindparam, select
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
 from seed_server.store.rows import EndpointRow, SeenRow
-from seed_server.store.standing_rows import count_endpoint, move_to_site
+from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, THIS_SERVER
 from seed_server.store.transactions import Transactions
 
@@ -113,13 +113,10 @@ class EndpointTable(Transactions):
         update = ENDPOINTS.update().where(ENDPOINTS.c.endpoint_id == bindparam("of"))
         with self._writing() as connection:
             numbers = site_numbers(connection, (seen.site for seen in rows.values()))
-            query = select(ENDPOINTS.c.number, ENDPOINTS.c.endpoint_id, ENDPOINTS.c.site)
+            query = select(ENDPOINTS.c.number, ENDPOINTS.c.endpoint_id)
             for part in parts(sorted(rows)):
-                for number, endpoint_id, site in connection.execute(
-                    query.where(ENDPOINTS.c.endpoint_id.in_(part))
-                ).all():
-                    if site != (now_in := numbers[rows[endpoint_id].site]):
-                        move_to_site(connection, number, now_in)
+                found = connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
+                move_to_sites(connection, {number: numbers[rows[endpoint_id].site] for number, endpoint_id in found})
             connection.execute(update, [_seen_values(endpoint_id, seen, numbers) for endpoint_id, seen in rows.items()])
 
     def save_refusal(self, endpoint_id: str, refuses: str) -> None:

@@ -5,13 +5,27 @@ for it. Of several processes one writes at a time: SQLite's own lock sees to tha
 PostgreSQL a lock of the same kind, so that both have the same histories.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    FromClause,
+    Integer,
+    Table,
+    cast,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -57,7 +71,11 @@ class Engines:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
         event.listen(writer, "begin", begin)
-        place = address.set(drivername="postgresql", password=None).render_as_string()
+        where = {name: value for name, value in address.query.items() if name in {"host", "port"}}
+        shown = URL.create(
+            "postgresql", address.username, None, address.host, address.port, address.database, query=where
+        )
+        place = shown.render_as_string()
         return cls(writer, reader, place, None, lock_seconds)
 
     @contextmanager
@@ -100,6 +118,21 @@ def upsert(connection: Connection, table: Table, *kept: str) -> sqlite.Insert | 
     key = [column.name for column in table.primary_key]
     newer = {column.name: insert.excluded[column.name] for column in table.c if column.name not in {*key, *kept}}
     return insert.on_conflict_do_update(index_elements=key, set_=newer)
+
+
+def table_of(connection: Connection, first: Sequence[int], second: Sequence[int]) -> FromClause:
+    """Return pairs of numbers as a table with the columns ``first`` and ``second``, to be joined with others.
+
+    One argument of the query carries them all; in `IN` each would be one, and SQLite would read the whole other table.
+    """
+    if connection.dialect.name == "sqlite":
+        row = func.json_each(json.dumps(list(zip(first, second, strict=True)))).table_valued("value").c.value
+        columns = (func.json_extract(row, f"$[{place}]", type_=Integer) for place in (0, 1))
+        return select(
+            *(column.label(name) for column, name in zip(columns, ("first", "second"), strict=True))
+        ).subquery()
+    arrays = (cast(list(numbers), postgresql.ARRAY(Integer)) for numbers in (first, second))
+    return func.unnest(*arrays).table_valued("first", "second").render_derived()
 
 
 def _postgresql(address: URL, connections: int, options: str) -> Engine:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, select
 
 from p2pdist.shared.wire.codec import Record
-from seed_server.store.engines import insert_into, upsert
+from seed_server.store.engines import insert_into, table_of, upsert
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
 
@@ -108,12 +108,15 @@ def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_P
 
 def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
     table, noted = STANDING.c, STANDING_NOTES.c
+    pairs = table_of(connection, [row.patch for row in rows], [row.endpoint for row in rows])
     columns = (table.patch, table.endpoint, table.state, table.install, table.reason, noted.patch.is_not(None))
-    query = select(*columns).outerjoin(
-        STANDING_NOTES, and_(noted.patch == table.patch, noted.endpoint == table.endpoint)
+    query = (
+        select(*columns)
+        .select_from(pairs)
+        .join(STANDING, and_(table.patch == pairs.c.first, table.endpoint == pairs.c.second))
+        .outerjoin(STANDING_NOTES, and_(noted.patch == table.patch, noted.endpoint == table.endpoint))
     )
-    pairs = tuple_(table.patch, table.endpoint).in_([(row.patch, row.endpoint) for row in rows])
-    found = connection.execute(query.where(pairs))
+    found = connection.execute(query)
     return {(patch, pc): (state, install, reason, bool(note)) for patch, pc, state, install, reason, note in found}
 
 
@@ -167,28 +170,37 @@ def count_endpoint(connection: Connection, endpoint: int, times: int) -> None:
     """Count what a PC has said in its site once more, or (-1) no more: it is allowed, denied or forgotten now."""
     site = connection.scalar(select(ENDPOINTS.c.site).where(ENDPOINTS.c.number == endpoint))
     if site is not None:
-        said = _said_by(connection, endpoint)
-        _change_tallies(connection, {(patch, site, state, install, why): times for patch, state, install, why in said})
+        said = _said_by(connection, [endpoint])
+        _change_tallies(
+            connection, {(patch, site, state, install, why): times for _, patch, state, install, why in said}
+        )
 
 
-def move_to_site(connection: Connection, endpoint: int, site: int) -> None:
-    """Record that a PC is in another site now; what it said of patches counts there from now on."""
-    found = select(ENDPOINTS.c.site, ENDPOINTS.c.denied).where(ENDPOINTS.c.number == endpoint)
-    row = connection.execute(found).one_or_none()
-    if row is None or row.site == site:
-        return
-    changes: Counter[_Bucket] = Counter()
-    for patch, state, install, reason in () if row.denied else _said_by(connection, endpoint):
-        changes[patch, row.site, state, install, reason] -= 1
-        changes[patch, site, state, install, reason] += 1
-    connection.execute(ENDPOINTS.update().where(ENDPOINTS.c.number == endpoint).values(site=site))
-    _change_tallies(connection, changes)
+def move_to_sites(connection: Connection, sites: Mapping[int, int]) -> None:
+    """Record in which sites PCs are now, by their numbers; what they said of patches counts there from now on."""
+    for part in parts(sorted(sites)):
+        query = select(ENDPOINTS.c.number, ENDPOINTS.c.site, ENDPOINTS.c.denied).where(ENDPOINTS.c.number.in_(part))
+        rows = [row for row in connection.execute(query) if row.site != sites[row.number]]
+        if not rows:
+            continue
+        counted_in = {row.number: row.site for row in rows if not row.denied}
+        changes: Counter[_Bucket] = Counter()
+        for endpoint, patch, state, install, reason in _said_by(connection, list(counted_in)):
+            changes[patch, counted_in[endpoint], state, install, reason] -= 1
+            changes[patch, sites[endpoint], state, install, reason] += 1
+        update = ENDPOINTS.update().where(ENDPOINTS.c.number == bindparam("of")).values(site=bindparam("into"))
+        connection.execute(update, [{"of": row.number, "into": sites[row.number]} for row in rows])
+        _change_tallies(connection, changes)
 
 
-def _said_by(connection: Connection, endpoint: int) -> list[tuple[int, int, int, int]]:
+def _said_by(connection: Connection, endpoints: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
+    """Return (endpoint, patch, state, installation, reason) of all that PCs have said."""
     table = STANDING.c
-    query = select(table.patch, table.state, table.install, table.reason).where(table.endpoint == endpoint)
-    return [(patch, state, install, reason) for patch, state, install, reason in connection.execute(query)]
+    query = select(table.endpoint, table.patch, table.state, table.install, table.reason)
+    return [
+        (endpoint, patch, state, install, reason)
+        for endpoint, patch, state, install, reason in connection.execute(query.where(table.endpoint.in_(endpoints)))
+    ]
 
 
 def tallies(connection: Connection, patches: Iterable[int] | None = None) -> list[Tally]:

@@ -1,16 +1,27 @@
 """`seed_server.store.reports`: what PCs say, with the tallies and steps that follow, on both databases."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
 from seed_server.store.reports import EVENTS_KEPT_SECONDS, SWEEP_SECONDS, TEXTS_BETWEEN_SWEEPS
 from seed_server.store.rows import SeenRow, ServedPayload
 from seed_server.store.standing_rows import tallies
-from seed_server.store.tables import ENDPOINTS, EVENTS, PATCH_CODES, REPORTED_SINCE, SITES, STANDING_NOTES, TEXTS
+from seed_server.store.tables import (
+    ENDPOINTS,
+    EVENTS,
+    PATCH_CODES,
+    REPORTED_SINCE,
+    SITES,
+    STANDING,
+    STANDING_NOTES,
+    TALLIES,
+    TEXTS,
+)
 
 NOW = REPORTED_SINCE + 86_400.0
 
@@ -167,3 +178,32 @@ def test_reasons_that_nobody_gives_any_more_are_forgotten(fleet: Database) -> No
     fleet.save_all_reports({"a": [report("p", install_reason="the last")]}, NOW)
     with fleet.reading() as connection:
         assert sorted(connection.scalars(select(TEXTS.c.text))) == ["", "the last", "window at 22:00"]
+
+
+def test_no_report_reads_a_whole_table_of_reports(fleet: Database) -> None:
+    """Millions of rows would be read each second; few rows hide it."""
+    statements: dict[str, Any] = {}
+
+    def keep(
+        _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool
+    ) -> None:
+        statements[statement] = parameters[0] if many else parameters
+
+    if fleet._engines.path is None:
+        pytest.skip("PostgreSQL chooses its plans by what is in the tables")
+    event.listen(fleet._engines.writer, "before_cursor_execute", keep)
+    fleet.save_seen({"a": seen("osaka")})
+    fleet.save_all_reports({name: [report(state="verified", error="disk full"), report("q")] for name in "abc"}, NOW)
+    fleet.save_all_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
+    fleet.set_denied("a", True)
+    event.remove(fleet._engines.writer, "before_cursor_execute", keep)
+    large = {table.name for table in (STANDING, STANDING_NOTES, TALLIES, EVENTS)}
+    plans = {}
+    with fleet.reading() as connection:
+        for statement, parameters in statements.items():
+            if statement.startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans[statement] = {row.detail.split(" USING")[0] for row in plan}
+    assert any(f"SEARCH {STANDING.name}" in steps for steps in plans.values())
+    whole = {f"SCAN {name}" for name in large}
+    assert [statement for statement, steps in plans.items() if steps & whole] == []

@@ -9,7 +9,7 @@ from seed_server.store.interned import MAX_NAMES_AT_ONCE, text_numbers
 from seed_server.store.standing_rows import (
     StandingRow,
     Tally,
-    move_to_site,
+    move_to_sites,
     save_standing,
     standing_page,
     tallies,
@@ -119,7 +119,7 @@ def test_tallies_agree_with_the_rows_after_any_history(connection):
             for _ in range(random.randrange(12))
         ]
         save_standing(connection, rows)
-        move_to_site(connection, random.randint(1, 9), random.randint(1, 2))
+        move_to_sites(connection, {random.randint(1, 9): random.randint(1, 2) for _ in range(2)})
         assert kept(connection) == counted(connection)
     assert all(count > 0 for count in connection.scalars(select(TALLIES.c.endpoints)))
 
