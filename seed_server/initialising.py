@@ -65,11 +65,11 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
     keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
     authority = CertificateAuthority.create(home.ca, settings.name, now)
-    Database.create(home.database).close()
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
     repository = Repository.create(home, settings, keys, now)
     durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
+    Database.create(settings.database_place(home)).close()  # late: what was made on PostgreSQL stays there
     write_settings(home, settings)
     return ServerPins(ca=authority.control_ca_pin(), root=repository.root_pin())
 

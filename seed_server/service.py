@@ -224,7 +224,10 @@ async def serve(home: ServerHome) -> None:
     clock = SystemClock()
     configure_log(settings.log_level, clock)
     keep_private(home.root)
-    with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), Database.open(home.database) as database:
+    with (
+        serve_lock(home, timeout_seconds=LOCK_SECONDS).held(),
+        Database.open(settings.database_place(home)) as database,
+    ):
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
         certificate = authority.issue_server_certificate([settings.address], clock.now())

@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +23,7 @@ from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.messages import Port
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
+MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
@@ -49,6 +51,16 @@ class ServerSettings(Record, frozen=True):
     snapshot_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=90)] = 7.0
     rollouts_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=365)] = 30.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
+    """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
+
+    def __repr__(self) -> str:
+        # the URL may carry a password
+        return f"ServerSettings(name={self.name!r}, address={self.address!r}, …)"
+
+    def database_place(self, home: "ServerHome") -> Path | str:
+        """Return where the state is, as `store.database.Database.open` takes it."""
+        return self.database_url or home.database
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,13 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
             'Give the address of an interface, or "" for the default.',
             FaultKind.BAD_INPUT,
         )
+    if settings.database_url and not _is_database_url(settings.database_url):
+        # not shown: it may carry a password
+        raise UserError(
+            f"{source}: database_url does not name a database of PostgreSQL. Write postgresql://USER@HOST/NAME, with "
+            'the password in ~/.pgpass, or "" for a file in this home.',
+            FaultKind.BAD_INPUT,
+        )
     if settings.web_port == settings.origin_port:
         raise UserError(
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
@@ -214,6 +233,15 @@ def _is_host_name(text: str) -> bool:
     labels = text.removesuffix(".").split(".")
     # an all-digit last label is a mistyped IPv4 address, never a name (RFC 3696 section 2)
     return len(text) <= MAX_HOST_CHARS and not labels[-1].isdigit() and all(map(_DNS_LABEL.match, labels))
+
+
+def _is_database_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme == "postgresql" and len(parts.path) > 1 and parts.port != 0
+    except ValueError:
+        return False
+    return whole and len(text) <= MAX_DATABASE_URL_CHARS
 
 
 def write_settings(home: ServerHome, settings: ServerSettings) -> None:
@@ -261,4 +289,8 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "snapshot_lifetime_days": ("Lifetime of the signed list of metadata; 'serve' renews it at half of that.",),
     "rollouts_lifetime_days": ("Lifetime of the signed list of rollouts; 'serve' renews it at half of that.",),
     "log_level": ("debug, info, warning or error.",),
+    "database_url": (
+        "Where the state is: empty, in state.db beside this file; or postgresql://USER@HOST/NAME, a",
+        "database that belongs to USER. Its password is best in ~/.pgpass of the server's user.",
+    ),
 }

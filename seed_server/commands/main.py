@@ -10,7 +10,6 @@ from p2pdist.shared.console import json_option, print_json, run_command_line, sa
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.watching import watch_option
-from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
@@ -23,6 +22,7 @@ from seed_server.commands.options import (
     offline_option,
     passphrase_option,
     prepare_option,
+    settings_options,
 )
 from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
@@ -65,23 +65,13 @@ def seed_server() -> None:
 
 @seed_server.command("init", short_help="Make the home of a new server.")
 @home_option
-@click.option("--name", required=True, metavar="NAME", help="What endpoints and people call this server.")
-@click.option("--address", required=True, metavar="HOST_OR_IP", help="Where endpoints reach it.")
-@click.option(
-    "--web-port", type=click.IntRange(1, 65_535), default=8443, show_default=True, metavar="PORT", help="HTTPS."
-)
-@click.option(
-    "--origin-port", type=click.IntRange(1, 65_535), default=7690, show_default=True, metavar="PORT", help="Mutual TLS."
-)
+@settings_options
 @click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys; ask for the passphrase.")
 @passphrase_option
 @json_option
 def init_command(
     context: Context,
-    name: str,
-    address: str,
-    web_port: int,
-    origin_port: int,
+    settings: ServerSettings,
     encrypt_keys: bool,
     passphrase: bytes | None,
     as_json: bool,
@@ -95,9 +85,6 @@ def init_command(
     The folder keys/offline can then be taken away; publish and renew need it, serve does not. Its keys are
     encrypted when a passphrase is given, or asked for by --encrypt-keys.
     """
-    if len(name) > MAX_SERVER_NAME_CHARS or not name.strip():
-        raise click.BadParameter(f"a name has 1 to {MAX_SERVER_NAME_CHARS} characters.", param_hint="--name")
-    settings = ServerSettings(name=name, address=address, web_port=web_port, origin_port=origin_port)
     if encrypt_keys and passphrase is None:
         passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
     home = context.home
@@ -105,10 +92,10 @@ def init_command(
     if as_json:
         made = InitDocument(
             home=str(home.root),
-            name=name,
-            address=address,
-            web_port=web_port,
-            origin_port=origin_port,
+            name=settings.name,
+            address=settings.address,
+            web_port=settings.web_port,
+            origin_port=settings.origin_port,
             ca_pin=pins.ca.hex(),
             root_pin=pins.root.hex(),
             offline_keys=str(home.offline_keys),
@@ -117,7 +104,7 @@ def init_command(
         print_json(made)
         return
     encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
-    say(f"Initialised {name} in {home.root}. Its offline keys {encrypted}.")
+    say(f"Initialised {settings.name} in {home.root}. Its offline keys {encrypted}.")
     say(f"Pin of its CA:         {pins.ca.hex()}")
     say(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
     say(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")

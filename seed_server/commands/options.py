@@ -1,9 +1,11 @@
 """Options and types of values that several `seed-server` commands share."""
 
+import functools
 import getpass
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import click
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.private_directory import check_home_name
-from p2pdist.shared.wire.enrolment import MAX_TAGS, TAG_PATTERN
+from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, MAX_TAGS, TAG_PATTERN
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line
@@ -130,6 +132,50 @@ passphrase_option = click.option(
     callback=_read_passphrase,
     help=f"File that holds the offline keys' passphrase; also from {PASSPHRASE_VARIABLE}.",
 )
+
+
+_SETTINGS_OPTIONS = (
+    click.option("--name", required=True, metavar="NAME", help="What endpoints and people call this server."),
+    click.option("--address", required=True, metavar="HOST_OR_IP", help="Where endpoints reach it."),
+    click.option(
+        "--web-port", type=click.IntRange(1, 65_535), default=8443, show_default=True, metavar="PORT", help="HTTPS."
+    ),
+    click.option(
+        "--origin-port",
+        type=click.IntRange(1, 65_535),
+        default=7690,
+        show_default=True,
+        metavar="PORT",
+        help="Mutual TLS.",
+    ),
+    click.option(
+        "--database-url",
+        envvar="SEED_SERVER_DATABASE_URL",
+        default="",
+        metavar="URL",
+        help="PostgreSQL in the place of a file: postgresql://USER@HOST/NAME; also from SEED_SERVER_DATABASE_URL.",
+    ),
+)
+
+
+def settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a new server, as ``settings``."""
+
+    @functools.wraps(command)
+    def with_settings(
+        *args: object, name: str, address: str, web_port: int, origin_port: int, database_url: str, **others: object
+    ) -> None:
+        if len(name) > MAX_SERVER_NAME_CHARS or not name.strip():
+            raise click.BadParameter(f"a name has 1 to {MAX_SERVER_NAME_CHARS} characters.", param_hint="--name")
+        settings = ServerSettings(
+            name=name, address=address, web_port=web_port, origin_port=origin_port, database_url=database_url
+        )
+        command(*args, settings=settings, **others)
+
+    given = with_settings
+    for option in reversed(_SETTINGS_OPTIONS):
+        given = option(given)
+    return given
 
 
 prepare_option = click.option(

@@ -30,7 +30,7 @@ class Context:
 
     def database(self) -> Database:
         """Open the database; the caller closes it."""
-        return Database.open(self.home.database)
+        return Database.open(self.settings().database_place(self.home))
 
     def authority(self) -> CertificateAuthority:
         """Open the certificate authority."""

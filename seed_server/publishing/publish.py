@@ -80,7 +80,7 @@ def publish(
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
     publication = examined.publication
-    with publish_lock(home).held(), Database.open(home.database) as database:
+    with publish_lock(home).held(), Database.open(settings.database_place(home)) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy.exc import ArgumentError
+
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store.diagnoses import DiagnosisTable
 from seed_server.store.endpoints import EndpointTable
@@ -32,9 +34,12 @@ class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTabl
 
     @classmethod
     def create(cls, place: Path | str) -> Self:
-        """Make the database at ``place``, a file or a URL of PostgreSQL, and open it; one that is there is kept."""
+        """Make the database at ``place``, a file or a URL of PostgreSQL, and open it.
+
+        A file that is there is kept. Raises `UserError` also for tables on PostgreSQL that are in use (BAD_INPUT).
+        """
         if isinstance(place, str):
-            return cls._opened(_on_postgresql(place, BUSY_SECONDS), create=True)
+            return cls._made(_on_postgresql(place, BUSY_SECONDS))
         try:
             # token hashes and the fleet's state are nobody else's business
             os.close(os.open(place, os.O_RDWR | os.O_CREAT, 0o600))
@@ -69,6 +74,17 @@ class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTabl
             raise
         return cls(engines)
 
+    @classmethod
+    def _made(cls, engines: Engines) -> Self:
+        database = cls._opened(engines, create=True)
+        if database.endpoints() or database.tokens() or database.payloads():
+            database.close()
+            raise UserError(
+                f"The database {engines.place} is in use by a seed server. Make one of its own for this server.",
+                FaultKind.BAD_INPUT,
+            )
+        return database
+
     def close(self) -> None:
         """Close all connections; calling it again does nothing."""
         with user_errors(self._engines):
@@ -86,6 +102,11 @@ class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTabl
 def _on_postgresql(url: str, lock_seconds: float) -> Engines:
     try:
         return Engines.on_postgresql(url, lock_seconds=lock_seconds)
+    except ArgumentError as error:
+        raise UserError(  # without the URL, which may carry a password
+            "database_url in server.toml is no URL of a database. Write postgresql://USER@HOST/NAME.",
+            FaultKind.BAD_INPUT,
+        ) from error
     except ImportError as error:
         raise UserError(
             "database_url names PostgreSQL, whose driver is not installed here. Install p2pdist with [postgresql].",

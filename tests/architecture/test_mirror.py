@@ -201,6 +201,7 @@ OF_NO_MODULE = {
     "tests/unit/p2pdist/daemon/test_with_seed_server.py": "the daemon's parts against the seed server's own web port",
     "tests/unit/seed_server/commands/test_init_publish.py": "the commands of main, as a person runs them",
     "tests/unit/seed_server/leasing/test_ledger_cost.py": "what the ledger costs with many pieces and endpoints",
+    "tests/unit/seed_server/store/test_on_postgresql.py": "a home whose state is in PostgreSQL",
 }
 
 

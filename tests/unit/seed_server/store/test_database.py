@@ -255,8 +255,9 @@ def test_everything_is_there_after_opening_again(database: Database, place: Path
     database.close()
     with Database.open(place) as again:
         assert again.patches() == [patch()]
-    with Database.create(place) as again:
-        assert again.patches() == [patch()]
+    if isinstance(place, Path):
+        with Database.create(place) as again:
+            assert again.patches() == [patch()]
 
 
 def test_a_writer_waits_for_another_process_and_then_gives_up_while_readers_go_on(

@@ -1,0 +1,146 @@
+"""A whole home whose state is in PostgreSQL, and what is said when PostgreSQL does not do what it is asked."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.commands.main import seed_server
+from seed_server.fleet import operations, queries
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.store.database import Database
+from tests.helpers.postgresql import PostgresServer
+
+ADA = Actor.local_user("ada")
+NOW = 1_900_000_000.0
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer) -> str:
+    return postgres_server.new_database()
+
+
+@pytest.fixture
+def as_owner(url: str) -> Callable[[str], None]:
+    """Return what carries a statement out as the owner of the database."""
+
+    def run(statement: str) -> None:
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
+
+    return run
+
+
+def settings(url: str) -> ServerSettings:
+    return ServerSettings(name="hq", address="127.0.42.1", database_url=url)
+
+
+def test_a_home_works_without_a_database_file(tmp_path: Path, url: str) -> None:
+    home = ServerHome(tmp_path / "home")
+    initialise(home, settings(url), passphrase=None, now=NOW)
+    assert not home.database.exists()
+    assert stat.S_IMODE(home.settings.stat().st_mode) == 0o600, "it may hold a password"
+    context = Context(home)
+    made = operations.make_token(context, ADA, uses=1, seconds=60)
+    with context.database() as database:
+        database.add_endpoint("a" * 26, "pc-1", NOW)
+    operations.deny(context, ADA, "pc-1")
+    assert [token.token_id for token in queries.read_tokens(context)] == [made.token_id]
+    assert [endpoint.denied for endpoint in queries.read_status(context).endpoints] == [True]
+    operations.allow(context, ADA, "pc-1")
+    operations.forget_endpoint(context, ADA, "pc-1")
+    assert queries.read_status(context).endpoints == []
+
+
+def test_a_database_in_use_is_given_to_no_second_server(tmp_path: Path, url: str) -> None:
+    first, second = ServerHome(tmp_path / "first"), ServerHome(tmp_path / "second")
+    initialise(first, settings(url), passphrase=None, now=NOW)
+    operations.make_token(Context(first), ADA, uses=1, seconds=60)
+    with pytest.raises(UserError, match="in use by a seed server") as caught:
+        initialise(second, settings(url), passphrase=None, now=NOW)
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    assert not second.settings.exists()
+
+
+@pytest.mark.parametrize("command", ["status", "endpoints", "token"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_password_is_not_shown(tmp_path: Path, url: str, command: str, as_json: bool) -> None:
+    home = ServerHome(tmp_path / "home")
+    secret = url.replace("postgres@", "postgres:hunter2@")
+    options = ["--home", str(home.root), *(["--json"] if as_json else [])]
+    words = [["init", "--name", "hq", "--address", "127.0.42.1", "--database-url", secret], [command]]
+    for said in words:
+        done = CliRunner().invoke(seed_server, [*said, *options])
+        assert done.exit_code == 0, done.output
+        assert "hunter2" not in done.output
+    assert load_settings(home).database_url == secret
+    assert "hunter2" not in repr(load_settings(home))
+
+
+@pytest.mark.parametrize("query", ["", "?password=hunter2&connect_timeout=1"])
+def test_a_server_that_cannot_be_reached(query: str) -> None:
+    with pytest.raises(UserError, match="Cannot reach the database postgresql://ada@127.0.42.1:1/p2pdist") as caught:
+        Database.open(f"postgresql://ada:hunter2@127.0.42.1:1/p2pdist{query}")
+    assert caught.value.kind is FaultKind.STORAGE
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_database_that_is_not_there(url: str) -> None:
+    with pytest.raises(UserError, match="does not exist") as caught:
+        Database.open(url.replace("/test_", "/elsewhere_"))
+    assert caught.value.kind is FaultKind.STORAGE
+
+
+def test_a_database_without_tables_is_to_be_initialised(url: str) -> None:
+    with pytest.raises(UserError, match="run 'seed-server init'") as caught:
+        Database.open(url)
+    assert caught.value.kind is FaultKind.NOT_SET_UP
+
+
+def test_a_user_without_rights(url: str, as_owner: Callable[[str], None]) -> None:
+    Database.create(url).close()
+    name = f"weak_{url.partition('?')[0].rpartition('/')[2]}"
+    as_owner(f"CREATE ROLE {name} LOGIN")
+    with pytest.raises(UserError, match="Make the user of database_url the owner") as caught:
+        Database.open(url.replace("postgres@", f"{name}@"))
+    assert caught.value.kind is FaultKind.STORAGE
+
+
+def test_a_server_that_takes_no_writes(url: str, as_owner: Callable[[str], None]) -> None:
+    Database.create(url).close()
+    as_owner(f"ALTER DATABASE {url.partition('?')[0].rpartition('/')[2]} SET default_transaction_read_only = on")
+    with Database.open(url) as database:
+        assert database.endpoints() == []
+        with pytest.raises(UserError, match="a server that takes writes") as caught:
+            database.add_endpoint("a" * 26, "pc-1", NOW)
+    assert caught.value.kind is FaultKind.STORAGE
+
+
+def test_connections_that_the_server_has_cut_are_made_anew(url: str, as_owner: Callable[[str], None]) -> None:
+    with Database.create(url) as database:
+        database.add_endpoint("a" * 26, "pc-1", NOW)
+        as_owner(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert len(database.endpoints()) == 1
+        database.add_endpoint("b" * 26, "pc-2", NOW)
+        assert len(database.endpoints()) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", ["mysql://a@b/c", "postgresql://a@b", "postgresql://a@b:port/c", "postgresql://a@b:0/c", "state.db"]
+)
+def test_what_is_no_url_of_postgresql(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(UserError, match="postgresql://USER@HOST/NAME") as caught:
+        initialise(ServerHome(tmp_path / "home"), settings(wrong), passphrase=None, now=NOW)
+    assert caught.value.kind is FaultKind.BAD_INPUT
