@@ -41,7 +41,10 @@ class Committed:
         for at in range(0, len(endpoints), MOST_VARIABLES):
             part = endpoints[at : at + MOST_VARIABLES]
             marks = ", ".join("?" * len(part))
-            query = f"SELECT endpoint_id, max(bytes_from_origin) FROM reports WHERE endpoint_id IN ({marks}) GROUP BY 1"
+            query = (
+                "SELECT endpoint_id, max(bytes_from_origin) FROM endpoints JOIN standing ON endpoint = number "
+                f"WHERE endpoint_id IN ({marks}) GROUP BY 1"
+            )
             found |= dict(self._connection.execute(query, part).fetchall())
         return found
 

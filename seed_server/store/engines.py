@@ -64,7 +64,9 @@ class Engines:
         """
         address = make_url(url).set(drivername="postgresql+psycopg")
         writer = _postgresql(address, 1, f"-c lock_timeout={int(1000 * lock_seconds)}")
-        reader = _postgresql(address, READERS, "-c default_transaction_read_only=on")
+        reader = _postgresql(
+            address, READERS, r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
+        )
 
         def begin(connection: Connection) -> None:
             # one writer at a time, as on SQLite: what it has read stays true until it has written
@@ -86,7 +88,7 @@ class Engines:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection that only reads; on SQLite the block sees one state of the database."""
+        """Give a connection that only reads; the block sees one state of the database."""
         with self.reader.begin() as connection:
             yield connection
 
