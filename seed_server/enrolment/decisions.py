@@ -14,8 +14,9 @@ from seed_server.enrolment.certificate_authority import (
     CertificateRequestError,
     endpoint_of_request,
 )
-from seed_server.store.database import Database, EndpointRow
-from seed_server.store.tokens import token_id_of
+from seed_server.store.database import Database
+from seed_server.store.rows import EndpointRow
+from seed_server.store.token_names import token_id_of
 
 log = structlog.get_logger()
 

@@ -1,12 +1,16 @@
 """Which server an operation or a query is about, and what time it is there."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.repository import Repository
-from seed_server.store.database import Database
+from seed_server.store.opening import open_database
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class Context:
         """Open the signed repository."""
         return Repository.open(self.home, self.settings())
 
-    def database(self) -> Database:
+    def database(self) -> "Database":
         """Open the database; the caller closes it."""
-        return Database.open(self.settings().database_place(self.home))
+        return open_database(self.settings().database_place(self.home))
 
     def authority(self) -> CertificateAuthority:
         """Open the certificate authority."""

@@ -33,7 +33,7 @@ from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
 from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
 from seed_server.store.rows import EndpointRow, TokenRow
 from seed_server.store.serve_lock import is_serving
-from seed_server.store.tokens import token_id_of
+from seed_server.store.token_names import token_id_of
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper

@@ -17,7 +17,7 @@ from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.shared_identities import Caller, SharedIdentities
 from seed_server.origin.site import LiveSite, Session
-from seed_server.store.database import SeenRow
+from seed_server.store.rows import SeenRow
 
 UPTIME_COUNTED_SECONDS = int(DAY_SECONDS)  # a PC that is always on; to claim more is no reason to fetch for the site
 ONE_AT_A_TIME = "another PC shows this PC's identity too, and one of them at a time is served"

@@ -36,7 +36,7 @@ from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.state import DAMAGED
-from seed_server.store.database import ServedPayload
+from seed_server.store.rows import ServedPayload
 
 
 class ControlConversation:

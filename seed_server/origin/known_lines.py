@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import SiteName
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_times import SiteTimes
-from seed_server.store.database import SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
 
 MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
 _CAUSES = frozenset(reason.value for reason in Reason)

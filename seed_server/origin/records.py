@@ -11,7 +11,8 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
-from seed_server.store.database import Database, SeenRow, SiteLimitRow
+from seed_server.store.database import Database
+from seed_server.store.rows import SeenRow, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = 1_024  # of one endpoint between two writes: several full reports; more is a flood

@@ -21,8 +21,8 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.store.content_store import DamagedPayloadError
-from seed_server.store.database import ServedPayload
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
+from seed_server.store.rows import ServedPayload
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often

@@ -40,7 +40,7 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
 from seed_server.signing.metadata import NewestTimestamp
-from seed_server.store.database import SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line

@@ -35,8 +35,9 @@ from seed_server.origin.site import FleetParts, LiveSite, Session
 from seed_server.origin.steering import SiteController
 from seed_server.settings import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
-from seed_server.store.database import Database, ServedPayload
+from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
+from seed_server.store.rows import ServedPayload
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut

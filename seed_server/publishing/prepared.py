@@ -25,7 +25,8 @@ from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.offers import parse_named, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
-from seed_server.store.database import Database, ServedPayload
+from seed_server.store.opening import open_database
+from seed_server.store.rows import ServedPayload
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ def prepare(
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
     recipe = examined.publication.recipe
-    with publish_lock(home).held(), Database.open(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         work.check_new(recipe)
@@ -81,7 +82,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
     repository has changed since, BUSY, STORAGE. Then nothing is announced, and the bundle can be finished later.
     """
     settings = load_settings(home)
-    with publish_lock(home).held(), Database.open(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
         work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
         work.clear_leftovers()
         own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
@@ -106,7 +107,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
 def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
     """Forget a bundle, and the payload that waited with it; return it. Raises `UserError`."""
     settings = load_settings(home)
-    with publish_lock(home).held(), Database.open(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
         work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
         bundle = work.prepared.get(bundle_id)
         work.prepared.drop(bundle_id)

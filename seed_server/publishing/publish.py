@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,8 +36,12 @@ from seed_server.signing.offers import with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
-from seed_server.store.database import Database, ServedPayload
 from seed_server.store.file_lock import FileLock
+from seed_server.store.opening import open_database
+from seed_server.store.rows import ServedPayload
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
 
 Stage: TypeAlias = Literal["copying", "hashing"]
 OnStage: TypeAlias = Callable[[Stage, int, int], None]
@@ -80,7 +84,7 @@ def publish(
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
     publication = examined.publication
-    with publish_lock(home).held(), Database.open(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
@@ -117,13 +121,13 @@ class PublishingWork:
     repository: Repository
     content: ContentStore
     prepared: PreparedBundles
-    database: Database
+    database: "Database"
     on_progress: OnStage
     clock: Clock
 
     @classmethod
     def open(
-        cls, home: ServerHome, settings: ServerSettings, database: Database, clock: Clock, on_progress: OnStage
+        cls, home: ServerHome, settings: ServerSettings, database: "Database", clock: Clock, on_progress: OnStage
     ) -> Self:
         """Open the parts of ``home``. Raises `UserError`."""
         repository, content = Repository.open(home, settings), ContentStore(home.content)

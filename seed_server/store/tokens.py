@@ -3,7 +3,6 @@
 Only the SHA-256 of a token's secret is stored. A token's id is the start of that hash. Blocking.
 """
 
-import hashlib
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -13,19 +12,14 @@ from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.engines import insert_into
 from seed_server.store.rows import TokenRow
 from seed_server.store.tables import ENDPOINTS, ENROLMENTS, TOKENS
+from seed_server.store.token_names import hash_of_token, token_id_of
 from seed_server.store.transactions import Transactions
 
-TOKEN_ID_BYTES = 6  # tells a million tokens apart
 SPENT_TOKEN_KEPT_SECONDS = 30.0 * DAY_SECONDS  # for so long the answer to an old token is "expired", not "unknown" …
 # … and a PC that it has enrolled is answered again, whose reply was lost or whom an operator had to allow first
 
 TokenVerdict: TypeAlias = Literal["accepted", "again", "unknown", "used", "expired", "revoked"]
 """again: it has enrolled this endpoint before, and no use of it is spent."""
-
-
-def token_id_of(secret: bytes) -> str:
-    """Return the id of the token with ``secret``: it names the token and opens nothing."""
-    return _hash_of(secret)[:TOKEN_ID_BYTES].hex()
 
 
 class TokenTable(Transactions):
@@ -47,7 +41,7 @@ class TokenTable(Transactions):
         The PCs that it enrols get ``tags``, as `wire.enrolment.Tags`; ``approval``: an operator has to allow each.
         """
         values = {
-            "secret_sha256": _hash_of(secret),
+            "secret_sha256": hash_of_token(secret),
             "token_id": token_id_of(secret),
             "uses_left": uses,
             "expires_at": expires_at,
@@ -65,7 +59,7 @@ class TokenTable(Transactions):
 
         That ends, too: `SPENT_TOKEN_KEPT_SECONDS` after it has expired, the token enrols nobody any more.
         """
-        ours = TOKENS.c.secret_sha256 == _hash_of(secret)
+        ours = TOKENS.c.secret_sha256 == hash_of_token(secret)
         with self._writing() as connection:
             query = select(TOKENS.c.uses_left, TOKENS.c.expires_at, TOKENS.c.revoked_at).where(ours)
             row = connection.execute(query).one_or_none()
@@ -86,13 +80,13 @@ class TokenTable(Transactions):
     def token_tags(self, secret: bytes) -> tuple[str, ...]:
         """Return the tags of a token; of an unknown one, none."""
         with self.reading() as connection:
-            tags = connection.scalar(select(TOKENS.c.tags).where(TOKENS.c.secret_sha256 == _hash_of(secret)))
+            tags = connection.scalar(select(TOKENS.c.tags).where(TOKENS.c.secret_sha256 == hash_of_token(secret)))
         return tuple((tags or "").split())
 
     def token_needs_approval(self, secret: bytes) -> bool:
         """Whether an operator has to allow each PC that a token enrols."""
         with self.reading() as connection:
-            query = select(TOKENS.c.approval).where(TOKENS.c.secret_sha256 == _hash_of(secret))
+            query = select(TOKENS.c.approval).where(TOKENS.c.secret_sha256 == hash_of_token(secret))
             return bool(connection.scalar(query))
 
     def tokens(self) -> list[TokenRow]:
@@ -141,7 +135,3 @@ class TokenTable(Transactions):
         ours = (ENDPOINTS.c.endpoint_id == endpoint_id) & (ENROLMENTS.c.token_id == token_id)
         with self.reading() as connection:
             return connection.scalar(query.where(ours)) is not None
-
-
-def _hash_of(secret: bytes) -> bytes:
-    return hashlib.sha256(secret).digest()

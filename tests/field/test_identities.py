@@ -18,7 +18,7 @@ from p2pdist.identity.enrolment import enrol
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.enrolment import Token, encode_token
 from p2pdist.trust.roots import root_pin
-from seed_server.store.tokens import token_id_of
+from seed_server.store.token_names import token_id_of
 from tests.helpers.web_harness import SECRET, running_web
 
 ADDRESS = "127.0.33.2"

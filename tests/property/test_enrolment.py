@@ -11,7 +11,8 @@ from p2pdist.shared.wire.enrolment import EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.store.database import Database
-from seed_server.store.tokens import SPENT_TOKEN_KEPT_SECONDS, token_id_of
+from seed_server.store.token_names import token_id_of
+from seed_server.store.tokens import SPENT_TOKEN_KEPT_SECONDS
 
 SECRET = bytes(16)
 NOW, LIFETIME = 1_900_000_000.0, 600.0

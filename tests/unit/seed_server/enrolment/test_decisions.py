@@ -11,7 +11,7 @@ from p2pdist.shared.wire.enrolment import EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.store.database import Database
-from seed_server.store.tokens import token_id_of
+from seed_server.store.token_names import token_id_of
 
 NOW = 1_900_000_000.0
 SECRET = bytes(range(16))

@@ -4,7 +4,8 @@ import concurrent.futures
 from pathlib import Path
 
 from seed_server.store.database import Database
-from seed_server.store.tokens import SPENT_TOKEN_KEPT_SECONDS, token_id_of
+from seed_server.store.token_names import token_id_of
+from seed_server.store.tokens import SPENT_TOKEN_KEPT_SECONDS
 
 SECRET, OTHER = b"s" * 16, b"o" * 16
 ENDPOINT = "a" * 26
