@@ -15,8 +15,8 @@ from bench.fleet_size.identities import Pc, control_ca_pem, enrol_all, site_addr
 from bench.fleet_size.machine import Use, use_of
 from bench.fleet_size.speech import LivePatch
 from bench.publication_cost import publish
+from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
-from seed_server.store.database import Database
 
 NETWORK = "127.0.48"  # and the next ones, for the sites
 SERVER = "127.0.52.250"
@@ -106,13 +106,14 @@ async def open_company(
     patches: int = 0,
     certificates: int = 0,
     daemons: Sequence[Place] = (),
+    database_url: str = "",
 ) -> AsyncIterator[Company]:
     """Yield a company whose server does not run yet; ``certificates``: how many of its PCs can do TLS.
 
-    ``daemons``: where real ones are, which are not enrolled yet.
+    ``daemons``: where real ones are, which are not enrolled yet. ``database_url``: PostgreSQL; empty: SQLite.
     """
     async with open_fleet_at(directory, Place(SERVER), daemons) as fleet:
-        await fleet.init_server()
+        await fleet.init_server(*(("--database-url", database_url) if database_url else ()))
         company = Company(fleet, directory, [], [])
         addresses = site_addresses(NETWORK, sites)
         company.home.sites.write_text(site_map(addresses))
@@ -125,6 +126,6 @@ async def open_company(
 
 def live_patches(home: ServerHome) -> list[LivePatch]:
     """Return what is published."""
-    with Database.open(home.database) as database:
+    with Context(home).database() as database:
         rows = database.payloads()
     return [LivePatch(row.patch_id, row.version, row.torrent_hash, row.piece_count) for row in rows]

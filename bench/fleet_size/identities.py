@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
-from seed_server.store.database import Database
 
 LAN_PORTS = range(20_000, 60_000)
 
@@ -55,7 +55,7 @@ def enrol_all(home: ServerHome, addresses: list[str], count: int, *, certificate
     """
     authority, now = CertificateAuthority.open(home.ca), time.time()
     pcs = list(_made(authority, addresses, count, certificates, now))
-    with Database.open(home.database) as database, database.batch():
+    with Context(home).database() as database, database.batch():
         for pc in pcs:
             database.add_endpoint(pc.endpoint, f"pc-{pc.number:05}", now)
     return pcs

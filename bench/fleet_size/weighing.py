@@ -1,6 +1,5 @@
 """Scenarios of bytes: what a row of standing takes, and what a publication costs a branch line."""
 
-import sqlite3
 from pathlib import Path
 
 import trio
@@ -8,45 +7,42 @@ import trio
 from bench.fleet_size.bulk import publish_many
 from bench.fleet_size.company import PAYLOAD_BYTES, open_company
 from bench.fleet_size.records import Outcome
-from bench.fleet_size.reporting import NO_POSTGRESQL, write_standing
+from bench.fleet_size.reporting import DURABLE, why_no_postgresql, write_standing
 from bench.fleet_size.sizes import Sizes
+from bench.fleet_size.state import standing_bytes
 from bench.lab.namespaces import why_not
 from bench.publication_cost import measure
-
-TABLES = ("standing", "reports")  # the first that there is holds what each PC has said of each patch
+from seed_server.fleet.context import Context
+from tests.helpers.postgresql import running_server
 
 
 async def standing(sizes: Sizes, directory: Path) -> Outcome:
     """Write what PCs report of all live patches, and weigh the table with its indexes."""
+    return await _standing(sizes, directory, "")
+
+
+async def standing_postgresql(sizes: Sizes, directory: Path) -> Outcome:
+    """As `standing`, in PostgreSQL."""
+    if reason := why_no_postgresql():
+        return Outcome("not run", missing={"bytes_per_row": reason})
+    with running_server(options=DURABLE) as server:
+        return await _standing(sizes, directory, server.new_database())
+
+
+async def _standing(sizes: Sizes, directory: Path, database_url: str) -> Outcome:
     async with open_company(
-        directory, sites=sizes.sites, pcs=sizes.standing_pcs, patches=sizes.live_patches
+        directory, sites=sizes.sites, pcs=sizes.standing_pcs, patches=sizes.live_patches, database_url=database_url
     ) as company:
-        before = company.home.database.stat().st_size
-        await trio.to_thread.run_sync(write_standing, company)
-        after = company.home.database.stat().st_size  # closed, so that nothing is left in the log of writes
         rows = len(company.pcs) * len(company.patches)
-        table, table_bytes = _weighed(company.home.database)
-    outcome = Outcome("rows written as reports are, PC by PC")
-    outcome.figures = {"rows": rows, "bytes_per_row": table_bytes / rows, "file_bytes_per_row": (after - before) / rows}
-    outcome.notes.append(f"bytes per row: the table {table} and its indexes; file bytes: all that the rows brought")
+        with Context(company.home).database() as database:
+            await trio.to_thread.run_sync(write_standing, company)
+            fresh = standing_bytes(database)
+            await trio.to_thread.run_sync(write_standing, company, 1)
+            rewritten = standing_bytes(database)
+    outcome = Outcome("rows written as reports are; the table with its indexes")
+    outcome.figures = {"rows": rows, "bytes_per_row": fresh / rows, "rewritten_bytes_per_row": rewritten / rows}
+    outcome.notes.append("rewritten: when each row has been written once more at once, with no time to clear up")
     return outcome
-
-
-async def standing_postgresql(_sizes: Sizes, _directory: Path) -> Outcome:
-    """As `standing`, in PostgreSQL: not there yet."""
-    return Outcome("not run", missing={"bytes_per_row": NO_POSTGRESQL})
-
-
-def _weighed(path: Path) -> tuple[str, int]:
-    """Return which table has the rows, and its bytes with those of its indexes."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        table = next(name for name in TABLES if name in names)
-        query = "SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?)"
-        return table, int(connection.execute(query, (table,)).fetchone()[0])
-    finally:
-        connection.close()
 
 
 async def publication(sizes: Sizes, directory: Path) -> Outcome:

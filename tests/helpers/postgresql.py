@@ -24,6 +24,11 @@ class PostgresServer:
         self._directory = directory
         self._owner = owner
 
+    @property
+    def pid(self) -> int:
+        """The process that has started all others of this server."""
+        return int((self._directory / "data" / "postmaster.pid").read_text().split()[0])
+
     def new_database(self) -> str:
         """Make an empty database and return its URL."""
         name = f"test_{next(_numbers)}"
@@ -41,7 +46,7 @@ def why_not() -> str:
 
 
 @contextmanager
-def running_server() -> Iterator[PostgresServer]:
+def running_server(*, options: str = "-c fsync=off -c shared_buffers=32MB") -> Iterator[PostgresServer]:
     """Start a server, and stop it with its data at the end."""
     owner = OWNER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     # a socket's path has at most 107 bytes: pytest's own directories are too deep
@@ -51,8 +56,8 @@ def running_server() -> Iterator[PostgresServer]:
             shutil.chown(directory, owner)
         data = str(directory / "data")
         _run(owner, "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses= -k {directory} -c fsync=off -c shared_buffers=32MB"
-        _run(owner, "pg_ctl", "-w", "-D", data, "-l", str(directory / "log"), "-o", options, "start")
+        reached = f"-c listen_addresses= -k {directory} {options}"
+        _run(owner, "pg_ctl", "-w", "-D", data, "-l", str(directory / "log"), "-o", reached, "start")
         try:
             yield PostgresServer(directory, owner)
         finally:

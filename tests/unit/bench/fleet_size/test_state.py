@@ -1,7 +1,7 @@
 import pytest
 
-from bench.fleet_size.committed import CommitTimes, behind, percentile
 from bench.fleet_size.crowd import Said
+from bench.fleet_size.state import CommitTimes, behind, percentile
 
 
 def test_a_report_that_is_never_seen_is_lost() -> None:

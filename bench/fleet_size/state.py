@@ -1,0 +1,110 @@
+"""What another process sees of the server's state: which reports are committed, and what a row takes.
+
+The one place here that knows tables. Blocking, but for `CommitTimes.watch`.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import trio
+from sqlalchemy import Connection, func, select
+
+from bench.fleet_size.crowd import Said
+from bench.fleet_size.speech import STAMPS_PER_SECOND
+from seed_server.store.database import Database
+from seed_server.store.tables import ENDPOINTS, STANDING
+
+LOOK_SECONDS = 0.01  # how exactly the moment of a commit is known
+MOST_VARIABLES = 500  # of one statement
+
+# each gives a number that another process's commit changes
+_VERSION = {
+    "sqlite": "PRAGMA data_version",
+    "postgresql": "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint",
+}
+_WEIGHT = {
+    "sqlite": "SELECT sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) WHERE tbl_name = '{table}'",
+    "postgresql": "SELECT pg_total_relation_size('{table}')",
+}
+
+
+def commit_version(database: Database) -> int:
+    """Return a number that changes with each commit of others; one thread asks, so that one connection answers."""
+    with database.reading() as connection:
+        return _number(connection, _VERSION[connection.dialect.name])
+
+
+def stamps_of(database: Database, endpoints: Sequence[str]) -> dict[str, int]:
+    """Return the newest stamp of each of these PCs that has one."""
+    newest = func.max(STANDING.c.bytes_from_origin)
+    query = (
+        select(ENDPOINTS.c.endpoint_id, newest)
+        .join(STANDING, STANDING.c.endpoint == ENDPOINTS.c.number)
+        .group_by(ENDPOINTS.c.endpoint_id)
+    )
+    found: dict[str, int] = {}
+    with database.reading() as connection:
+        for at in range(0, len(endpoints), MOST_VARIABLES):
+            part = endpoints[at : at + MOST_VARIABLES]
+            rows = connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
+            found |= {str(endpoint): int(stamp) for endpoint, stamp in rows}
+    return found
+
+
+def standing_bytes(database: Database) -> int:
+    """Return what the table of standing takes, with its indexes."""
+    with database.reading() as connection:
+        return _number(connection, _WEIGHT[connection.dialect.name].format(table=STANDING.name))
+
+
+def _number(connection: Connection, statement: str) -> int:
+    return int(connection.exec_driver_sql(statement).scalar_one())
+
+
+class CommitTimes:
+    """How long the reports of some PCs take to be committed."""
+
+    def __init__(self, endpoints: Sequence[str]) -> None:
+        self.endpoints = endpoints
+        self.seconds: list[float] = []
+        """From when a report was sent until its commit was seen."""
+        self.seen: dict[str, int] = {}
+        self._newest: dict[str, int] = {}
+        self._all = frozenset(endpoints)
+
+    def note(self, stamps: Mapping[str, int], now: float) -> None:
+        """Take note of what is committed at ``now``, seconds since 1970."""
+        for endpoint, stamp in stamps.items():
+            if stamp > self._newest.get(endpoint, 0):
+                self._newest[endpoint] = stamp
+                self.seen[endpoint] = self.seen.get(endpoint, 0) + 1
+                self.seconds.append(now - stamp / STAMPS_PER_SECOND)
+
+    async def watch(self, database: Database) -> None:
+        """Look at each commit, until cancelled."""
+        seen = -1
+        while True:
+            version = commit_version(database)
+            if version != seen:
+                now = time.time()
+                self.note(stamps_of(database, self.endpoints), now)
+                seen = version
+            await trio.sleep(LOOK_SECONDS)
+
+    def lost(self, said: Mapping[str, Said]) -> int:
+        """Return how many reports of the watched PCs were never seen."""
+        return sum(one.reports - self.seen.get(endpoint, 0) for endpoint, one in said.items() if endpoint in self._all)
+
+
+def behind(said: Mapping[str, Said], stamps: Mapping[str, int]) -> int:
+    """Return of how many PCs the last report is not in the state."""
+    return sum(stamps.get(endpoint, 0) != one.stamp for endpoint, one in said.items())
+
+
+def percentile(values: Iterable[float], percent: float) -> float | None:
+    """Return the least of ``values`` that so many percent of them do not exceed; None of nothing."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
