@@ -19,7 +19,7 @@ from p2pdist.shared.manifest.documents import (
     manifest_target,
     torrent_target,
 )
-from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, Publications, encode_order
+from p2pdist.shared.manifest.publication_order import PublicationOrder, Publications
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.key_files import OfflineKeys
@@ -53,16 +53,18 @@ def _copy(home: ServerHome, count: int, offered: int) -> None:
     writer, files = repository._writer, repository._files  # noqa: SLF001
     with writer.writing():
         current = files.load()
-        patches = current.targets["patches"].signed
-        torrent = files.read_target(patches, torrent_target(TorrentHash(pattern.payloads[0].torrent_hash)))
+        listed = current.listed()
+        first = torrent_target(TorrentHash(pattern.payloads[0].torrent_hash))
+        torrent = files.read_target(first, listed[first])
+        changes = repository._new_order(listed, PublicationOrder(format=1, patches=order))  # noqa: SLF001
         for manifest in manifests:
             name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
-            writer.add_target(patches, name, encode_manifest(manifest))
-            writer.add_target(patches, torrent_target(TorrentHash(manifest.payloads[0].torrent_hash)), torrent)
-        writer.add_target(patches, ORDER_TARGET, encode_order(PublicationOrder(format=1, patches=order)))
+            changes[name] = encode_manifest(manifest)
+            changes[torrent_target(TorrentHash(manifest.payloads[0].torrent_hash))] = torrent
+        changed = repository._change(current, changes, context.clock.now())  # noqa: SLF001
         writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
         key = OfflineKeys(home.offline_keys).load("patches")
-        writer.commit(current, ("patches", "rollouts"), {"patches": key}, context.clock.now())
+        writer.commit(current, (*changed, "rollouts"), {"patches": key}, context.clock.now())
 
 
 def _another(pattern: Manifest, number: int) -> Manifest:

@@ -30,6 +30,8 @@ from p2pdist.shared.manifest.publication_order import (
     ORDER_TARGET,
     PublicationOrder,
     decode_order,
+    joined,
+    part_target,
 )
 from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import (
@@ -167,7 +169,7 @@ def read_catalogue(
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
-    order = decode_order(get(ORDER_TARGET, MAX_ORDER_BYTES)) if rollouts.entries else NOTHING_PUBLISHED
+    order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
     read = read_patches(rollouts, order, get, choose=choose, held=held, expect=expect)
     return Catalogue(
         timestamp_version=0,
@@ -178,6 +180,15 @@ def read_catalogue(
         not_applicable=read.not_applicable,
         withdrawn=rollouts.withdrawn,
     )
+
+
+def _read_order(rollouts: Rollouts, has: Callable[[str], bool], get: GetDocument, expect: Expect) -> PublicationOrder:
+    """Return the numbers of what is rolled out: from the parts that have them, or whole where there are no parts."""
+    parts = sorted({part_target(entry.patch_id) for entry in rollouts.entries})
+    if not has(parts[0]):  # by a server of release 0.2.0
+        return decode_order(get(ORDER_TARGET, MAX_ORDER_BYTES))
+    expect(parts)
+    return joined(decode_order(get(part, MAX_ORDER_BYTES)) for part in parts)
 
 
 @dataclass(frozen=True)

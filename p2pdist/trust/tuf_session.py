@@ -13,12 +13,21 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
+import msgspec
 import structlog
 from msgspec import structs
 from tuf.api import exceptions as tuf_errors
+from tuf.api.metadata import TargetFile
 
-from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
+from p2pdist.shared.manifest.documents import (
+    MAX_PAYLOADS,
+    MAX_TORRENT_BYTES,
+    TORRENT_NAME_CHARS,
+    TORRENTS_FIELD,
+    TORRENTS_PREFIX,
+)
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
@@ -49,6 +58,24 @@ class ServerWord:
     """The version of its newest root; None: as it was then."""
 
 
+class _Torrent(msgspec.Struct, array_like=True, frozen=True):
+    """Length in bytes and SHA-256 of a torrent file."""
+
+    length: Annotated[int, msgspec.Meta(ge=0, le=MAX_TORRENT_BYTES)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+_Torrents = Annotated[dict[str, _Torrent], msgspec.Meta(max_length=MAX_PAYLOADS)]
+
+
+def _torrents_beside(custom: object) -> dict[str, _Torrent]:
+    """Return what an entry says of torrents; nothing where it is of another form: they are looked up then."""
+    try:
+        return msgspec.convert(custom, dict[str, _Torrents]).get(TORRENTS_FIELD, {})
+    except msgspec.ValidationError:
+        return {}
+
+
 class TufSession:
     """One refresh; all its methods run in one thread, which trio has started.
 
@@ -72,6 +99,8 @@ class TufSession:
         self._said = said
         self._expected: set[str] = set()
         """The targets that `expect` was told of."""
+        self._torrents: dict[str, _Torrent] = {}
+        """What the entries of manifests say of torrents, by the beginning of their hash."""
 
     @classmethod
     def online(
@@ -139,11 +168,11 @@ class TufSession:
 
     def has(self, target: str) -> bool:
         """Return whether a trusted key has signed ``target``."""
-        return self._client.get_targetinfo(target) is not None
+        return self._info(target) is not None
 
     def get(self, target: str, max_bytes: int) -> bytes:
         """Return a target's bytes, from disk or else the network. Raises `DocumentError`."""
-        info = self._client.get_targetinfo(target)
+        info = self._info(target)
         if info is None:
             raise DocumentError(f"no trusted key has signed {target!r}")
         if info.length > max_bytes:
@@ -169,11 +198,24 @@ class TufSession:
         places = []
         for target in targets:
             self._expected.add(target)
-            info = self._client.get_targetinfo(target)
+            info = self._info(target)
             sha256 = info.hashes.get("sha256", "") if info else ""
             if info and not self._files.has_document(sha256, info.length):
                 places.append(self._client.place(info, sha256))
         self._fetcher.expect(places)
+
+    def _info(self, target: str) -> TargetFile | None:
+        """Return what is signed of ``target``; None: nothing.
+
+        A manifest says so of its torrents: the roles that list thousands of them need not be fetched.
+        """
+        name = target.removeprefix(TORRENTS_PREFIX)
+        if name != target and (torrent := self._torrents.get(name[:TORRENT_NAME_CHARS])):
+            return TargetFile(torrent.length, {"sha256": torrent.sha256}, target)
+        info: TargetFile | None = self._client.get_targetinfo(target)
+        if info is not None and info.custom is not None:
+            self._torrents |= _torrents_beside(info.custom)
+        return info
 
     def names(self, role: str, prefix: str) -> list[str]:
         """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""

@@ -142,7 +142,12 @@ seed_server.add_command(keys_group)
 @offline_option
 @passphrase_option
 @prepare_option
-def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None) -> None:
+@click.option(
+    "--after-restore", is_flag=True, help="Sign all of it: PCs may have seen newer versions than a backup holds."
+)
+def renew_command(
+    context: Context, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None, after_restore: bool
+) -> None:
     """Sign the offline metadata anew before it expires; content stays as it is.
 
     \b
@@ -151,10 +156,11 @@ def renew_command(context: Context, offline_keys: Path | None, passphrase: bytes
       seed-server renew --home /srv/patches --prepare renewal.bundle
     """
     if prepare is not None:
-        show_prepared(preparing.prepare_renewal(context, local_user(), prepare), prepare, as_json=False)
+        bundle = preparing.prepare_renewal(context, local_user(), prepare, after_restore=after_restore)
+        show_prepared(bundle, prepare, as_json=False)
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
-    for expiry in operations.renew(context, local_user(), keys):
+    for expiry in operations.renew(context, local_user(), keys, after_restore=after_restore):
         say(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 

@@ -142,13 +142,15 @@ def offer(context: Context, actor: Actor, patch: str) -> tuple[PatchRef, ...]:
 
 
 @_operation
-def renew(context: Context, actor: Actor, keys: OfflineKeys) -> list[RoleExpiry]:
+def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: bool = False) -> list[RoleExpiry]:
     """Sign the offline metadata anew; content stays as it is. Return until when each offline role is valid now.
 
+    ``after_restore``: all of it, also what is young, since PCs have seen newer versions than the backup holds.
     Writes the repository. Needs all offline keys. Raises `UserError`: NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     repository = context.repository()
-    repository.renew_offline_roles({name: keys.load(name) for name in OFFLINE_KEYS}, context.clock.now())
+    loaded = {name: keys.load(name) for name in OFFLINE_KEYS}
+    repository.renew_offline_roles(loaded, context.clock.now(), young_too=after_restore)
     log.info("offline metadata signed anew")
     offline = [expiry for expiry in repository.expiries() if expiry.offline]
     return sorted(offline, key=lambda expiry: expiry.expires_at)

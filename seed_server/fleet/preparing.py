@@ -56,10 +56,13 @@ def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, 
 
 
 @operation
-def prepare_renewal(context: Context, actor: Actor, to: Path) -> Bundle:
-    """Write a bundle ``to`` sign the offline metadata anew, content unchanged. Raises as `prepare_publication`."""
+def prepare_renewal(context: Context, actor: Actor, to: Path, *, after_restore: bool = False) -> Bundle:
+    """Write a bundle ``to`` sign the offline metadata anew, content unchanged. Raises as `prepare_publication`.
+
+    ``after_restore`` as in `operations.renew`.
+    """
     preparation = _preparation(context, actor, "renew the offline metadata")
-    bundle = context.repository().proposals().propose_renewal(preparation)
+    bundle = context.repository().proposals().propose_renewal(preparation, young_too=after_restore)
     return _kept(context, bundle, to)
 
 

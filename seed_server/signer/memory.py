@@ -13,7 +13,7 @@ from seed_server.signing.bundle import MAX_BUNDLED_ROOT_BYTES, OfflineRole
 from seed_server.signing.key_files import TRUSTED_ROOT_FILE
 
 SIGNED_VERSIONS_FILE = "signed-versions.json"
-MAX_SIGNED_VERSIONS_BYTES = 4 << 10  # four roles and a number each
+MAX_SIGNED_VERSIONS_BYTES = 4 << 10  # a few dozen roles and a number each
 
 
 @dataclass(frozen=True)

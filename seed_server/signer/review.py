@@ -10,10 +10,10 @@ from p2pdist.shared.manifest.documents import Payload
 from seed_server.signer.memory import SignerMemory
 from seed_server.signer.payloads import OnBytes, compare_payloads
 from seed_server.signer.words import ALARM, manifests_of, review_lines
-from seed_server.signing.bundle import MAX_BUNDLED_ROOT_BYTES, Bundle, read_bundle, write_bundle
+from seed_server.signing.bins import key_of
+from seed_server.signing.bundle import MAX_BUNDLED_ROOT_BYTES, Bundle, OfflineRole, read_bundle, write_bundle
 from seed_server.signing.bundle_check import CheckedBundle, check_bundle, newest_root
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.signing.metadata import KEY_OF_ROLE
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Review:
     @property
     def key_names(self) -> tuple[str, ...]:
         """The keys that can sign it; no other is opened."""
-        return tuple(dict.fromkeys(KEY_OF_ROLE.get(change.role, change.role) for change in self.checked.changes))
+        return tuple(dict.fromkeys(key_of(change.role) for change in self.checked.changes))
 
     def sign(self, keys: OfflineKeys) -> CheckedBundle:
         """Sign with each key of the folder that may, write the bundle in its place, and return what it has now.
@@ -51,7 +51,7 @@ class Review:
         """
         found = {name: keys.load(name) for name in self.key_names if keys.has(name)}
         signed = self.checked.sign(found)
-        self.memory.remember(self.checked.root, {change.role: change.version for change in self.checked.changes})
+        self.memory.remember(self.checked.root, _versions(self.checked))
         write_bundle(self.path, signed)
         return self.checked.with_bundle(signed)
 
@@ -93,19 +93,23 @@ def _trusted(memory: SignerMemory, given: Path | None) -> bytes:
     return newest_root(offered, (offered,)) if trusted is None else newest_root(trusted, (offered,))
 
 
+def _versions(checked: CheckedBundle) -> dict[OfflineRole, int]:
+    return {role: version for change in checked.changes for role, version in change.versions.items()}
+
+
 def _check_versions(memory: SignerMemory, checked: CheckedBundle) -> list[str]:
     notes, signed = [], memory.signed_versions()
-    for change in checked.changes:
-        newest = signed.get(change.role, 0)
-        if change.version < newest:
+    for role, version in _versions(checked).items():
+        newest = signed.get(role, 0)
+        if version < newest:
             raise UserError(
-                f"This bundle must not be signed: it has version {change.version} of {change.role}, and these keys "
+                f"This bundle must not be signed: it has version {version} of {role}, and these keys "
                 f"have signed version {newest} already. The server was set back, or somebody replays an older state.",
                 FaultKind.REFUSED,
             )
-        if change.version == newest:
+        if version == newest:
             notes.append(
-                f"These keys have signed a version {newest} of {change.role} before. That is right where that bundle "
+                f"These keys have signed a version {newest} of {role} before. That is right where that bundle "
                 "was dropped and prepared again, or is this one; otherwise do not sign."
             )
     return notes

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -10,8 +10,23 @@ import msgspec
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
-from p2pdist.shared.manifest.documents import DecodeError, Manifest, decode_manifest, manifest_target, torrent_target
-from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, Publications, decode_order
+from p2pdist.shared.manifest.documents import (
+    TORRENTS_PREFIX,
+    DecodeError,
+    Manifest,
+    decode_manifest,
+    manifest_target,
+    torrent_target,
+)
+from p2pdist.shared.manifest.publication_order import (
+    NOTHING_PUBLISHED,
+    ORDER_TARGET,
+    PublicationOrder,
+    Publications,
+    decode_order,
+    is_order,
+    parts_of,
+)
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
 from p2pdist.shared.printable_text import printable
@@ -37,7 +52,7 @@ def manifests_of(checked: CheckedBundle) -> list[Manifest]:
     wanted = {
         torrent_target(TorrentHash(payload.torrent_hash)) for manifest in manifests for payload in manifest.payloads
     }
-    found = {name for change in checked.changes for name in change.added if name.startswith("torrents/")}
+    found = {name for change in checked.changes for name in change.added if name.startswith(TORRENTS_PREFIX)}
     if wrong := (wanted - found - kept) | (found - wanted):
         raise _cannot_show(", ".join(sorted(wrong))[:200], "a manifest and its torrents come together")
     return manifests
@@ -52,7 +67,7 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
         expected = name in change.superseded
         yield f"{_INDENT}superseded: {printable(name)}" if expected else f"{ALARM}{_INDENT}removed: {printable(name)}"
     for name, data in sorted(change.replaced.items()):
-        if name == ORDER_TARGET:
+        if is_order(name):
             continue
         _check_may_change(name, data)
         yield f"{ALARM}{_INDENT}replaced: {printable(name)}"
@@ -72,7 +87,7 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
 
 def _document_lines(name: str, data: bytes) -> Iterator[str]:
     """Return the lines of one document; a torrent has none, its payload is in the manifest, nor has the order here."""
-    if name.startswith("torrents/") or name == ORDER_TARGET:
+    if name.startswith(TORRENTS_PREFIX) or is_order(name):
         return
     if name.endswith(".manifest"):
         yield from _manifest_lines(_manifest(name, data))
@@ -100,8 +115,10 @@ def _order_lines(change: RoleChange) -> Iterator[str]:
     """Return what changes in the order: for each new publication its number, which is the lowest from then on."""
     documents = {**change.added, **change.replaced}
     if ORDER_TARGET not in documents:
+        _check_parts(documents, NOTHING_PUBLISHED)
         return
     new = _decoded(ORDER_TARGET, decode_order, documents[ORDER_TARGET])
+    _check_parts(documents, new)
     old = NOTHING_PUBLISHED
     if ORDER_TARGET in change.before:
         old = _decoded(ORDER_TARGET, decode_order, change.before[ORDER_TARGET])
@@ -114,6 +131,14 @@ def _order_lines(change: RoleChange) -> Iterator[str]:
         expected = Publications(newest=number, lowest=number) == becomes and numbers.get(patch_id) == number
         mark = "" if expected else ALARM
         yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"
+
+
+def _check_parts(documents: Mapping[str, bytes], whole: PublicationOrder) -> None:
+    """Refuse parts of the order that say something else than the whole, which is shown."""
+    expected = parts_of(whole)
+    for name in documents.keys() & expected.keys():
+        if _decoded(name, decode_order, documents[name]) != expected[name]:
+            raise _cannot_show(name, f"it is not what {ORDER_TARGET} says")
 
 
 def _numbers(known: Publications | None) -> str:

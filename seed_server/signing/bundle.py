@@ -14,20 +14,24 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import MAX_PAYLOADS, MAX_TARGETS_ROLE_BYTES, MAX_TORRENT_BYTES
+from p2pdist.shared.manifest.publication_order import ORDER_PARTS
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
+from seed_server.signing.bins import DIVIDED_ROLES
+from seed_server.signing.role_policy import OFFLINE_ROLES
 
 MAX_BUNDLE_BYTES = 64 << 20  # two of the largest `patches` role, and the torrents of a patch of 20 TB
 MAX_BUNDLED_ROOTS = 256  # one a year, and one for each change of its keys
 MAX_BUNDLED_ROOT_BYTES = 64 << 10  # dozens of keys and signatures; endpoints accept no larger one
-MAX_BUNDLED_DOCUMENTS = MAX_PAYLOADS + 2  # a manifest, its torrents and the order are the most that one change brings
-MAX_BUNDLED_SIGNATURES = 64  # a few signers of four roles
+MAX_BUNDLED_DOCUMENTS = MAX_PAYLOADS + 2 + ORDER_PARTS  # a manifest, its torrents, and the order with all its parts
+MAX_BUNDLED_SIGNATURES = 1024  # a few signers of the four roles, and of all among which `patches` is divided
 MAX_PURPOSE_CHARS = 300  # a line of a list
 MAX_TARGET_CHARS = 300  # of a target's path; ids and versions have at most 64 each
 BUNDLE_ID_CHARS = 16  # what people type; a server has a handful of bundles
 
-OfflineRole: TypeAlias = Literal["root", "targets", "patches", "profiles"]
+OfflineRole: TypeAlias = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join((*OFFLINE_ROLES, *DIVIDED_ROLES))})$")]
+"""A role that offline keys sign."""
 _Line = Annotated[str, msgspec.Meta(max_length=MAX_PURPOSE_CHARS)]
 _Root = Annotated[bytes, msgspec.Meta(max_length=MAX_BUNDLED_ROOT_BYTES)]
 _Metadata = Annotated[bytes, msgspec.Meta(max_length=MAX_TARGETS_ROLE_BYTES)]
@@ -55,7 +59,7 @@ class Bundle(Record, frozen=True):
     roots: Annotated[tuple[_Root, ...], msgspec.Meta(min_length=1, max_length=MAX_BUNDLED_ROOTS)]
     """Every root, oldest first: a signer walks from the root that it trusts to the one in force."""
     current: dict[OfflineRole, _Metadata]
-    """The signed metadata in force, of ``targets`` and of what the proposed metadata replaces, but the root."""
+    """The signed metadata in force of what the proposed metadata replaces and of who delegates to it, but the root."""
     proposed: Annotated[dict[OfflineRole, _Metadata], msgspec.Meta(min_length=1)]
     """What is to be signed: the next version of each role, without signatures."""
     documents: Annotated[

@@ -5,7 +5,7 @@ signed, and the differences to that, which the signer is shown.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,11 +15,13 @@ from tuf.api.metadata import Delegations, Metadata, Root, TargetFile, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.documents import TORRENTS_PREFIX
 from p2pdist.shared.printable_text import printable
+from seed_server.signing import bins
 from seed_server.signing.bundle import Bundle, OfflineRole, RoleSignature
-from seed_server.signing.metadata import KEY_OF_ROLE, public_key
+from seed_server.signing.metadata import public_key
 from seed_server.signing.role_policy import PATCHES_LIFETIME_SECONDS, ROOT_LIFETIME_SECONDS, may_follow
-from seed_server.signing.thresholds import Proposed, RoleSigning, short, signing_of
+from seed_server.signing.thresholds import Proposed, RoleSigning, short, signing_of, together
 
 MAX_CLOCK_DIFFERENCE_SECONDS = DAY_SECONDS  # between server and signer; a life that is longer by more is refused
 
@@ -33,10 +35,11 @@ _LIFETIMES: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class RoleChange:
-    """What the next version of one role changes."""
+    """What the next version of one role changes; `patches` and all among which it is divided count as one."""
 
     role: OfflineRole
     version: int
+    """The lowest of its roles; likewise ``expires_at``."""
     expires_at: float
     """Seconds since 1970."""
     added: Mapping[str, bytes]
@@ -49,13 +52,15 @@ class RoleChange:
     """What those of ``replaced`` held before."""
     kept: frozenset[str]
     """The targets that stay as they are."""
+    versions: Mapping[OfflineRole, int] = field(default_factory=dict)
+    """The version of each of its roles."""
 
     @property
     def superseded(self) -> tuple[str, ...]:
         """What a new version takes the place of: the manifests of the same patch, and torrents that go with them."""
         patches = {_patch_of(name) for name in self.added if name.endswith(".manifest")}
         older = tuple(name for name in self.removed if name.endswith(".manifest") and _patch_of(name) in patches)
-        torrents = tuple(name for name in self.removed if name.startswith("torrents/"))
+        torrents = tuple(name for name in self.removed if name.startswith(TORRENTS_PREFIX))
         return older + torrents if older else ()
 
 
@@ -72,18 +77,19 @@ class CheckedBundle:
     def with_bundle(self, bundle: Bundle) -> "CheckedBundle":
         """Return it with the signatures of ``bundle``, which is the same but for these."""
         proposed = {role: _parsed(role, data) for role, data in bundle.proposed.items()}
-        root, targets = _parsed("root", self.root).signed, _parsed("targets", bundle.current["targets"]).signed
-        return replace(self, bundle=bundle, signing=tuple(_signed_so_far(bundle, proposed, root, targets)))
+        current = {role: _parsed(role, data) for role, data in bundle.current.items()}
+        root = _parsed("root", self.root).signed
+        return replace(self, bundle=bundle, signing=tuple(_signed_so_far(bundle, proposed, root, current)))
 
     def sign(self, keys: Mapping[str, Ed25519PrivateKey]) -> Bundle:
         """Return the bundle, signed by those of ``keys`` (by role) that may. Raises `UserError` (REFUSED) for none."""
-        made = []
-        for state in self.signing:
-            key = keys.get(KEY_OF_ROLE.get(state.role, state.role))
-            if key is not None and public_key(key).keyid in (*state.signed, *state.unsigned):
-                metadata = _parsed(state.role, self.bundle.proposed[state.role])
-                signature = metadata.sign(CryptoSigner(key))
-                made.append(RoleSignature(state.role, signature.keyid, signature.signature))
+        made, may = [], {state.role: {*state.signed, *state.unsigned} for state in self.signing}
+        for role, data in self.bundle.proposed.items():
+            key = keys.get(bins.key_of(role))
+            shown = bins.PATCHES_ROLE if role in bins.DIVIDED_ROLES else role
+            if key is not None and public_key(key).keyid in may[shown]:
+                signature = _parsed(role, data).sign(CryptoSigner(key))
+                made.append(RoleSignature(role, signature.keyid, signature.signature))
         if not made:
             wanted = "\n".join(state.in_words() for state in self.signing)
             raise UserError(f"None of these keys may sign this bundle. It needs others:\n{wanted}", FaultKind.REFUSED)
@@ -123,72 +129,106 @@ def check_bundle(bundle: Bundle, trusted: bytes, now: float) -> CheckedBundle:
     root_bytes = newest_root(trusted, bundle.roots)
     root = _parsed("root", root_bytes)
     current: dict[str, Metadata[Any]] = {role: _parsed(role, data) for role, data in bundle.current.items()}
-    if "targets" not in current:
-        raise _not_whole("there is no targets metadata")
-    targets = current["targets"].signed
-    _verify(root.signed, "targets", current["targets"])
-    for role, metadata in current.items():
-        if role != "targets":
-            _verify(targets, role, metadata)
+    for role in ("targets", *sorted(current.keys() - {"targets"}, key=lambda role: role in bins.DIVIDED_ROLES)):
+        delegator = bins.delegator_of(role)
+        if role not in current or delegator not in current:
+            raise _not_whole(f"there is no {delegator} metadata")
+        _verify(root.signed if role == "targets" else current[delegator].signed, role, current[role])
     current["root"] = root
     proposed = {role: _parsed(role, data) for role, data in bundle.proposed.items()}
+    _add_first_versions(current, proposed)
     documents, before = dict(bundle.documents), dict(bundle.before)
     changes = []
-    for role, metadata in proposed.items():
-        if role not in current or metadata.signatures:
-            raise _not_whole(f"the metadata of {role} that it replaces is missing, or what is to be signed is signed")
-        delegations = proposed["targets"].signed if "targets" in proposed else targets
-        changes.append(_change(role, current[role].signed, metadata.signed, (documents, before), now))
-        _check_paths(role, changes[-1], delegations.delegations)
+    for shown, roles in _shown_together(proposed).items():
+        for role in roles:
+            if role not in current or proposed[role].signatures:
+                raise _not_whole(
+                    f"the metadata of {role} that it replaces is missing, or what is to be signed is signed"
+                )
+            _check_role(role, current[role].signed, proposed[role].signed, now)
+        pairs = {role: (current[role], proposed[role]) for role in roles}
+        changes.append(_change(shown, pairs, (documents, before)))
+        granted = (proposed if "targets" in proposed else current)["targets"].signed.delegations
+        _check_paths(changes[-1], granted)
+        if bins.PATCHES_ROLE in pairs:
+            _check_division(pairs[bins.PATCHES_ROLE][1].signed, granted)
     if stray := sorted({*documents, *before}):
         raise _not_whole(f"nothing refers to {', '.join(stray)[:200]}")
-    states = _signed_so_far(bundle, proposed, root.signed, targets)
+    states = _signed_so_far(bundle, proposed, root.signed, current)
     return CheckedBundle(bundle, root_bytes, tuple(changes), tuple(states))
 
 
-def _signed_so_far(bundle: Bundle, proposed: Proposed, root: Root, targets: Targets) -> list[RoleSigning]:
+def _add_first_versions(current: dict[str, Metadata[Any]], proposed: Proposed) -> None:
+    """Put nothing in the place of roles that are new: `patches` may be divided now."""
+    patches = current.get(bins.PATCHES_ROLE)
+    if patches is not None and patches.signed.delegations is None and bins.PATCHES_ROLE in proposed:
+        for role in proposed.keys() & bins.DIVIDED_ROLES:
+            if role not in current:
+                current[role] = Metadata(Targets())
+                current[role].signed.version = 0
+
+
+def _shown_together(proposed: Proposed) -> dict[str, list[OfflineRole]]:
+    shown: dict[str, list[OfflineRole]] = {}
+    for role in proposed:
+        shown.setdefault(bins.PATCHES_ROLE if role in bins.DIVIDED_ROLES else role, []).append(role)
+    return shown
+
+
+def _signed_so_far(bundle: Bundle, proposed: Proposed, root: Root, current: Proposed) -> list[RoleSigning]:
     for one in bundle.signatures:
         if one.role not in proposed:
             raise _not_whole(f"it has a signature of {one.role}, which it does not change")
         proposed[one.role].signatures[one.keyid] = Signature(one.keyid, one.signature)
     try:
-        states = signing_of(proposed, root, targets)
+        states = signing_of(proposed, root, current)
     except (RepositoryError, ValueError) as error:
         raise _not_whole(str(error)) from error
     good = {(state.role, key) for state in states for key in state.signed}
     for one in bundle.signatures:
         if (one.role, one.keyid) not in good:
             raise _refused(f"the signature of {one.role} by the key {short(one.keyid)} is not right")
-    return states
+    return together(states)
 
 
-def _change(
-    role: OfflineRole, old: Any, new: Any, content: tuple[dict[str, bytes], dict[str, bytes]], now: float
-) -> RoleChange:
-    """Compare two versions of a role; takes what it refers to out of ``content``, the new and the old targets."""
+def _check_role(role: OfflineRole, old: Any, new: Any, now: float) -> None:
+    """Refuse a version that may not follow, a life that is too long, and changes that nobody makes."""
     if not may_follow(role, new.version, old.version, now + MAX_CLOCK_DIFFERENCE_SECONDS):
         raise _refused(f"it has version {new.version} of {role}, which does not follow {old.version}")
-    expires_at = new.expires.timestamp()
-    if expires_at > now + _LIFETIMES[role] + MAX_CLOCK_DIFFERENCE_SECONDS:
+    life = _LIFETIMES[bins.PATCHES_ROLE if role in bins.DIVIDED_ROLES else role]
+    if new.expires.timestamp() > now + life + MAX_CLOCK_DIFFERENCE_SECONDS:
         raise _refused(
             f"{role} would be valid for longer than it may be; look at this machine's clock and the server's"
         )
-    if _rest(old) != _rest(new):
+    if _rest(role, old) != _rest(role, new):
         raise _refused(f"it changes parts of {role} that no publication changes")
-    before, after = getattr(old, "targets", {}), getattr(new, "targets", {})
-    fresh = {name: target for name, target in after.items() if before.get(name) != target}
+
+
+def _change(
+    shown: OfflineRole,
+    pairs: Mapping[OfflineRole, tuple[Metadata[Any], Metadata[Any]]],
+    content: tuple[dict[str, bytes], dict[str, bytes]],
+) -> RoleChange:
+    """Compare two versions of each role; takes what they refer to out of ``content``, the new and the old targets."""
+    before, after = _listed(shown, pairs, 0), _listed(shown, pairs, 1)
+    fresh = {name: target for name, target in after.items() if not bins.same_content(before.get(name), target)}
+    said_anew = [target for name, target in after.items() if before.get(name) != target]
+    if not all(bins.names_its_torrents(target, after) for target in said_anew):
+        raise _refused("what it says of torrents beside a manifest is not what it lists")
     documents = _taken(content[0], fresh, "what is to be signed")
     replaced = {name: before[name] for name in fresh if name in before}
+    signed = {role: new.signed for role, (_, new) in pairs.items()}
     return RoleChange(
-        role=role,
-        version=new.version,
-        expires_at=expires_at,
+        role=shown,
+        version=min(one.version for one in signed.values()),
+        expires_at=min(one.expires.timestamp() for one in signed.values()),
         added={name: data for name, data in documents.items() if name not in before},
         replaced={name: data for name, data in documents.items() if name in before},
         removed=tuple(sorted(before.keys() - after.keys())),
-        powers=tuple(_powers(old, new)),
+        powers=() if shown == bins.PATCHES_ROLE else tuple(_powers(*(one.signed for one in pairs[shown]))),
         before=_taken(content[1], replaced, "what is in force"),
         kept=frozenset(after.keys() - fresh.keys()),
+        versions={role: one.version for role, one in signed.items()},
     )
 
 
@@ -208,10 +248,23 @@ def _patch_of(manifest: str) -> str:
     return manifest.rpartition("@")[0]
 
 
-def _rest(signed: Any) -> dict[str, Any]:
-    """Return what stays the same from version to version: all but what `_change` and `_powers` compare."""
+def _listed(
+    shown: OfflineRole, pairs: Mapping[OfflineRole, tuple[Metadata[Any], ...]], which: int
+) -> dict[str, TargetFile]:
+    if shown == bins.PATCHES_ROLE:
+        try:
+            return bins.listed({role: pair[which] for role, pair in pairs.items()})
+        except ValueError as error:
+            raise _refused(str(error)) from error
+    return getattr(pairs[shown][which].signed, "targets", {})
+
+
+def _rest(role: OfflineRole, signed: Any) -> dict[str, Any]:
+    """Return what stays the same from version to version: all but what is compared elsewhere."""
     compared = {"version", "expires", "targets", "delegations", "keys", "roles"}
     rest = {name: value for name, value in signed.to_dict().items() if name not in compared}
+    if role == bins.PATCHES_ROLE:  # see `_check_division`
+        return rest
     delegations = signed.to_dict().get("delegations") or {}
     rest["delegations"] = {name: value for name, value in delegations.items() if name not in compared}
     return rest | {"order of delegations": list(_grants(signed))}
@@ -261,12 +314,19 @@ def _own_id(key: Key) -> str:
     return honest.keyid if honest == key else ""
 
 
-def _check_paths(role: str, change: RoleChange, delegations: Delegations | None) -> None:
+def _check_paths(change: RoleChange, delegations: Delegations | None) -> None:
     """Refuse targets that endpoints would not believe of this role."""
     roles = delegations.roles if delegations is not None else None
     for name in (*change.added, *change.replaced):
-        if not roles or role not in roles or not roles[role].is_delegated_path(name):
-            raise _refused(f"{name} is nothing that {role} may sign")
+        if not roles or change.role not in roles or not roles[change.role].is_delegated_path(name):
+            raise _refused(f"{name} is nothing that {change.role} may sign")
+
+
+def _check_division(patches: Targets, granted: Delegations | None) -> None:
+    """Refuse a division of `patches` that is not the one that follows from who may sign it."""
+    roles = granted.roles if granted is not None else None
+    if granted is None or not roles or patches.delegations != bins.delegations(roles[bins.PATCHES_ROLE], granted.keys):
+        raise _refused("it divides patches among other roles or keys than it may")
 
 
 def _parsed(role: str, data: bytes) -> Metadata[Any]:

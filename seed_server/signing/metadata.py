@@ -14,6 +14,7 @@ from tuf.api.metadata import (
     Root,
     Signed,
     Snapshot,
+    TargetFile,
     Targets,
     Timestamp,
 )
@@ -21,17 +22,15 @@ from tuf.api.metadata import (
 from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome
-from seed_server.signing import repository_files
+from seed_server.signing import bins, repository_files
 from seed_server.signing.repository_files import damaged
-from seed_server.signing.role_policy import RENEW_AT_FRACTION, RoleExpiry
+from seed_server.signing.role_policy import RENEW_AT_FRACTION, RoleExpiry, past_half
 
 DELEGATED_PATHS = {
     "patches": ["patches/*", "torrents/*", f"{TEMPLATES_PREFIX}*"],
     "rollouts": ["rollouts/*"],
     "profiles": ["profiles/*"],
 }
-KEY_OF_ROLE = {"targets": "root"}  # every other role has a key of its own name
-
 Keys = Mapping[str, Ed25519PrivateKey]
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
 
@@ -67,13 +66,28 @@ class CurrentMetadata:
     timestamp: Metadata[Timestamp]
     snapshot: Metadata[Snapshot]
     targets: dict[str, Metadata[Targets]]
-    """Metadata of ``targets`` and of every role that it delegates to, by role."""
+    """Metadata of ``targets`` and of every role that it delegates to, and `patches` in its turn, by role."""
 
     def expiries(self) -> list[RoleExpiry]:
-        """Return when each role expires."""
+        """Return when each role expires; `patches` with the first of those among which it is divided."""
         signed: dict[str, Signed] = {name: metadata.signed for name, metadata in self.targets.items()}
         signed |= {"root": self.root.signed, "snapshot": self.snapshot.signed, "timestamp": self.timestamp.signed}
-        return [RoleExpiry(name, role.expires.timestamp()) for name, role in signed.items()]
+        found = {name: role.expires.timestamp() for name, role in signed.items()}
+        first = min(found[name] for name in found.keys() & bins.PATCHES_FAMILY)
+        whole = {name: expires_at for name, expires_at in found.items() if name not in bins.DIVIDED_ROLES}
+        return [RoleExpiry(name, expires_at) for name, expires_at in (whole | {bins.PATCHES_ROLE: first}).items()]
+
+    def listed(self) -> dict[str, TargetFile]:
+        """Return what the `patches` keys have signed, by target path. Raises `UserError` (STORAGE)."""
+        try:
+            return bins.listed(self.targets)
+        except ValueError as error:
+            raise damaged("patches") from error
+
+    def half_spent(self, now: float) -> set[str]:
+        """Return what the `patches` keys have signed that is past half of its life."""
+        family = self.targets.keys() & bins.PATCHES_FAMILY
+        return {name for name in family if past_half(self.targets[name].signed.expires.timestamp(), now)}
 
     def delegated(self, role: str) -> DelegatedRole:
         """Return what ``targets`` says of a role that it delegates to. Raises `UserError` (STORAGE) without one."""
@@ -106,11 +120,12 @@ class MetadataReader:
         _verify(root.signed, "snapshot", snapshot)
         targets: dict[str, Metadata[Targets]] = {}
         for name in ("targets", *DELEGATED_PATHS):
-            meta = snapshot.signed.meta.get(f"{name}.json")
-            if meta is None:
-                raise damaged("snapshot")
-            targets[name] = self.read(f"{meta.version}.{name}", Targets)
-            _verify(root.signed if name == "targets" else targets["targets"].signed, name, targets[name])
+            targets[name] = self._role(snapshot.signed, name, root.signed if not targets else targets["targets"].signed)
+        patches = targets[bins.PATCHES_ROLE].signed
+        if patches.delegations is not None:
+            if set(patches.delegations.roles or ()) != set(bins.DIVIDED_ROLES):
+                raise repository_files.newer_layout()
+            targets |= {name: self._role(snapshot.signed, name, patches) for name in bins.DIVIDED_ROLES}
         return CurrentMetadata(root, timestamp, snapshot, targets)
 
     def newest_timestamp(self) -> NewestTimestamp:
@@ -122,6 +137,14 @@ class MetadataReader:
         while (self._home.tuf_metadata / f"{root + 1}.root.json").exists():
             root += 1
         return NewestTimestamp(data, signed.version, issued, expires - issued, root, signed.snapshot_meta.version)
+
+    def _role(self, snapshot: Snapshot, name: str, delegator: Root | Targets) -> Metadata[Targets]:
+        meta = snapshot.meta.get(f"{name}.json")
+        if meta is None:
+            raise damaged("snapshot")
+        role = self.read(f"{meta.version}.{name}", Targets)
+        _verify(delegator, name, role)
+        return role
 
     def first_root(self) -> bytes:
         """Return root version 1 as it lies there: its hash is the pin in tokens. Raises as `read`."""
@@ -144,9 +167,8 @@ class MetadataReader:
         except OSError as error:
             raise repository_files.unreadable(path, error) from error
 
-    def read_target(self, role: Targets, name: str) -> bytes:
-        """Return a target as ``role`` has signed it. Raises `UserError` (STORAGE)."""
-        target = role.targets.get(name)
+    def read_target(self, name: str, target: TargetFile | None) -> bytes:
+        """Return the content of a target that is listed as ``target``. Raises `UserError` (STORAGE), also for None."""
         if target is None:
             raise damaged(name)
         try:
@@ -171,7 +193,7 @@ def first_versions(keys: Keys) -> CurrentMetadata:
     """Return every role at version 0, one before its first signature."""
     root = Root(consistent_snapshot=True)
     for name in ("root", "targets", "snapshot", "timestamp"):
-        root.add_key(public_key(keys[KEY_OF_ROLE.get(name, name)]), name)
+        root.add_key(public_key(keys[bins.key_of(name)]), name)
     public = {name: public_key(keys[name]) for name in DELEGATED_PATHS}
     delegations = Delegations(
         {key.keyid: key for key in public.values()},

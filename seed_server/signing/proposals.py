@@ -12,18 +12,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+from tuf.api.metadata import Metadata, Root, TargetFile
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, Rollouts, encode_rollouts
-from seed_server.signing import repository_files
+from seed_server.signing import bins, repository_files
 from seed_server.signing.bundle import MAX_BUNDLED_ROOTS, Bundle, OfflineRole, RoleSignature
 from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, MetadataReader
 from seed_server.signing.repository_files import damaged
 from seed_server.signing.repository_writer import RepositoryWriter, make_next
-from seed_server.signing.thresholds import SHORT_KEY_CHARS, Proposed, signing_of
+from seed_server.signing.role_policy import OFFLINE_ROLES
+from seed_server.signing.thresholds import SHORT_KEY_CHARS, Proposed, signing_of, together
 
-Change = Callable[[CurrentMetadata], None]
+Change = Callable[[CurrentMetadata], Collection[OfflineRole]]
+"""Changes the metadata, and returns the roles that must be signed for it."""
 
 
 @dataclass(frozen=True)
@@ -88,53 +90,68 @@ class Proposals:
 
         Raises `UserError`: REFUSED where a renewal must come first or the role is full, NOT_SET_UP, STORAGE.
         """
-        present = self._files.load().targets[role].signed
+        in_force = self._files.load()
+        present = in_force.listed() if role == bins.PATCHES_ROLE else in_force.targets[role].signed.targets
         fresh = {
             name: data
             for name, data in documents.items()
-            if data is not None and present.targets.get(name) != TargetFile.from_data(name, data, ["sha256"])
+            if data is not None
+            and not bins.same_content(present.get(name), TargetFile.from_data(name, data, ["sha256"]))
         }
-        removed = [name for name, data in documents.items() if data is None]
 
-        def change(current: CurrentMetadata) -> None:
-            targets = current.targets[role].signed.targets
-            for name in removed:
-                targets.pop(name, None)
-            for name, data in fresh.items():
+        def change(current: CurrentMetadata) -> Collection[OfflineRole]:
+            for name in fresh:
                 if not current.delegated(role).is_delegated_path(name):
                     raise repository_files.outdated(name.partition("/")[0])
-                targets[name] = TargetFile.from_data(name, data, ["sha256"])
+            if role == bins.PATCHES_ROLE:
+                return self._patches_changed(current, documents, preparation.now)
+            targets = current.targets[role].signed.targets
+            for name in documents.keys() - fresh.keys():
+                if documents[name] is None:
+                    targets.pop(name, None)
+            targets |= {name: TargetFile.from_data(name, data, ["sha256"]) for name, data in fresh.items()}
+            return (role,)
 
-        bundle = self._propose(preparation, (role,), change, fresh)
-        before = {name: self._files.read_target(present, name) for name in sorted(fresh) if name in present.targets}
+        bundle = self._propose(preparation, change, fresh)
+        before = {name: self._files.read_target(name, present[name]) for name in sorted(fresh) if name in present}
         return replace(bundle, before=before, withdraws=withdraws, reason=reason)
 
-    def propose_renewal(self, preparation: Preparation) -> Bundle:
-        """Propose every offline role anew, content unchanged, for the target paths of this version."""
+    def _patches_changed(
+        self, current: CurrentMetadata, documents: Mapping[str, bytes | None], now: float
+    ) -> set[OfflineRole]:
+        return bins.change(current.targets, documents, self._files.read_target) | current.half_spent(now)
 
-        def change(current: CurrentMetadata) -> None:
+    def propose_renewal(self, preparation: Preparation, *, young_too: bool = False) -> Bundle:
+        """Propose every offline role anew, content unchanged, for the target paths of this version.
+
+        ``young_too`` as in `Repository.renew_offline_roles`.
+        """
+
+        def change(current: CurrentMetadata) -> Collection[OfflineRole]:
             for role, paths in DELEGATED_PATHS.items():
                 current.delegated(role).paths = list(paths)
+            whole = bins.PATCHES_FAMILY if young_too else ()
+            return {*OFFLINE_ROLES, *whole, *self._patches_changed(current, {}, preparation.now)}
 
-        return self._propose(preparation, ("root", "targets", "patches", "profiles"), change, {})
+        return self._propose(preparation, change, {})
 
     def propose_keys(self, preparation: Preparation, wanted: KeyChange) -> Bundle:
         """Propose other keys for a role, which is signed anew by them. Raises `UserError` (BAD_INPUT)."""
-        return self._propose(preparation, ("targets", wanted.role), lambda current: _change_keys(current, wanted), {})
 
-    def _propose(
-        self,
-        preparation: Preparation,
-        roles: Collection[OfflineRole],
-        change: Change,
-        documents: Mapping[str, bytes],
-    ) -> Bundle:
+        def change(current: CurrentMetadata) -> Collection[OfflineRole]:
+            _change_keys(current, wanted)
+            changed = self._patches_changed(current, {}, preparation.now) if wanted.role == bins.PATCHES_ROLE else set()
+            return {"targets", wanted.role, *changed}
+
+        return self._propose(preparation, change, {})
+
+    def _propose(self, preparation: Preparation, change: Change, documents: Mapping[str, bytes]) -> Bundle:
         current = self._files.load()
-        before: dict[OfflineRole, bytes] = {"targets": current.targets["targets"].to_bytes()}
-        before |= {role: current.targets[role].to_bytes() for role in roles if role != "root"}
-        change(current)
+        in_force = {role: metadata.to_bytes() for role, metadata in current.targets.items()}
+        roles = change(current)
+        delegators = {"targets", *map(bins.delegator_of, roles)}
         proposed: dict[OfflineRole, bytes] = {}
-        for role in roles:
+        for role in sorted(roles):
             metadata: Metadata[Any] = current.root if role == "root" else current.targets[role]
             make_next(role, metadata, preparation.now, self._writer.online)
             proposed[role] = metadata.to_bytes()
@@ -148,7 +165,7 @@ class Proposals:
             prepared_by=preparation.actor,
             prepared_at=int(preparation.now),
             roots=tuple(self._files.read(f"{version}.root", Root).to_bytes() for version in versions),
-            current=before,
+            current={role: in_force[role] for role in sorted({*roles, *delegators} & in_force.keys())},
             proposed=proposed,
             documents=dict(sorted(documents.items())),
         )
@@ -176,7 +193,7 @@ class Proposals:
             current = self._files.load()
             proposed = _signed(current, bundle, signatures, now)
             for name, data in bundle.documents.items():
-                self._writer.add_target(_role_with(proposed, name), name, data)
+                self._writer.write_target(name, data)
             if "root" in proposed:
                 self._writer.write_root(proposed["root"])
             roles = [role for role in proposed if role != "root"]
@@ -223,11 +240,11 @@ def _metadata(role: str, data: bytes) -> Metadata[Any]:
 
 def _check_signatures(current: CurrentMetadata, proposed: Proposed, now: float) -> None:
     try:
-        states = signing_of(proposed, current.root.signed, current.targets["targets"].signed)
+        states = signing_of(proposed, current.root.signed, current.targets)
     except (RepositoryError, ValueError) as error:
         raise damaged("prepared metadata") from error
     if any(state.missing for state in states):
-        words = "\n".join(state.in_words() for state in states)
+        words = "\n".join(state.in_words() for state in together(states))
         raise UserError(
             "There are not enough signatures yet; nothing was announced. Have the missing signers run "
             f"'seed-server sign' on the bundle, then finish it.\n{words}",
@@ -240,14 +257,6 @@ def _check_signatures(current: CurrentMetadata, proposed: Proposed, now: float) 
             "Prepare it again.",
             FaultKind.REFUSED,
         )
-
-
-def _role_with(proposed: Proposed, name: str) -> Targets:
-    for role in ("patches", "profiles"):
-        if role in proposed and name in proposed[role].signed.targets:
-            found: Targets = proposed[role].signed
-            return found
-    raise damaged(f"prepared {name}")
 
 
 def _change_keys(current: CurrentMetadata, wanted: KeyChange) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 import msgspec
+from tuf.api.metadata import Targets
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
@@ -40,8 +41,34 @@ def unlisted_after(listed: Collection[Manifest], new: Manifest) -> list[str]:
     gone = of_id[: max(0, len(of_id) - (KEEP_PUBLICATIONS - 1))]
     stay = [new, *(manifest for manifest in others if manifest not in gone)]
     torrents = _torrents([*gone, *(manifest for manifest in listed if manifest.ref == new.ref)]) - _torrents(stay)
-    names = [manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version)) for manifest in gone]
-    return [*names, *sorted(torrents)]
+    return [*map(_target, gone), *sorted(torrents)]
+
+
+def kept(listed: Collection[Manifest]) -> list[Manifest]:
+    """Return the manifests that are still of use: of each id, the newest `KEEP_PUBLICATIONS`.
+
+    Older ones stay in their bins until those are signed anew for something else: a bin that is signed for them alone
+    would be one more that every PC fetches.
+    """
+    of_id: dict[str, list[Manifest]] = {}
+    for manifest in sorted(listed, key=lambda manifest: -manifest.number):
+        of_id.setdefault(manifest.patch_id, []).append(manifest)
+    newest = {id(manifest) for found in of_id.values() for manifest in found[:KEEP_PUBLICATIONS]}
+    return [manifest for manifest in listed if id(manifest) in newest]
+
+
+def take_out(roles: Iterable[Targets], listed: Collection[Manifest]) -> None:
+    """Take out of ``roles``, which are about to be signed, what `kept` leaves out of ``listed``, and its torrents."""
+    stay = kept(listed)
+    wanted = _torrents(stay) | {_target(manifest) for manifest in stay}
+    for role in roles:
+        for name in list(role.targets):
+            if name not in wanted and name.endswith((".manifest", ".torrent")):
+                del role.targets[name]
+
+
+def _target(manifest: Manifest) -> str:
+    return manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
 
 
 def _torrents(manifests: Iterable[Manifest]) -> set[str]:

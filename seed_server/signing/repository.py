@@ -5,10 +5,11 @@ Which key signs what, and in which order files are written, is in `repository_wr
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tuf.api.metadata import Targets, Timestamp
+from tuf.api.metadata import TargetFile, Timestamp
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
@@ -31,10 +32,11 @@ from p2pdist.shared.manifest.publication_order import (
     PublicationOrder,
     decode_order,
     encode_order,
+    parts_of,
 )
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import offers, repository_files
+from seed_server.signing import bins, offers, publications, repository_files
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
     CurrentMetadata,
@@ -45,10 +47,12 @@ from seed_server.signing.metadata import (
     public_key,
 )
 from seed_server.signing.proposals import Proposals
-from seed_server.signing.publications import order_after, unlisted_after
 from seed_server.signing.repository_files import damaged, more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import RoleExpiry, roles_due
+
+Listed: TypeAlias = Mapping[str, TargetFile]
+"""What the `patches` keys have signed, by target path."""
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
@@ -128,7 +132,7 @@ class Repository:
         return self._rollouts(self._files.load())
 
     def _rollouts(self, current: CurrentMetadata) -> Rollouts:
-        data = self._files.read_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET)
+        data = self._files.read_target(ROLLOUTS_TARGET, current.targets["rollouts"].signed.targets.get(ROLLOUTS_TARGET))
         try:
             rollouts = decode_rollouts(data)
         except DecodeError as error:
@@ -141,16 +145,16 @@ class Repository:
 
         Raises `UserError` (STORAGE) when one is damaged.
         """
-        return self._manifests(self._files.load().targets["patches"].signed)
+        return publications.kept(self._manifests(self._files.load().listed()))
 
     def publication_order(self) -> PublicationOrder:
         """Return the numbers of all publications. Raises `UserError` (STORAGE) when the document is damaged."""
-        return self._order(self._files.load().targets["patches"].signed)
+        return self._order(self._files.load().listed())
 
-    def _order(self, patches: Targets) -> PublicationOrder:
-        if ORDER_TARGET not in patches.targets:  # nothing has been published yet
+    def _order(self, listed: Listed) -> PublicationOrder:
+        if ORDER_TARGET not in listed:  # nothing has been published yet
             return NOTHING_PUBLISHED
-        data = self._files.read_target(patches, ORDER_TARGET)
+        data = self._files.read_target(ORDER_TARGET, listed[ORDER_TARGET])
         try:
             order = decode_order(data)
         except DecodeError as error:
@@ -158,12 +162,12 @@ class Repository:
         repository_files.check_all_known(ORDER_TARGET, data, order)
         return order
 
-    def _manifests(self, patches: Targets) -> list[Manifest]:
-        return [self._manifest(patches, name) for name in patches.targets if name.endswith(".manifest")]
+    def _manifests(self, listed: Listed) -> list[Manifest]:
+        return [self._manifest(name, entry) for name, entry in listed.items() if name.endswith(".manifest")]
 
-    def _manifest(self, patches: Targets, name: str) -> Manifest:
+    def _manifest(self, name: str, entry: TargetFile) -> Manifest:
         try:
-            return decode_manifest(self._files.read_target(patches, name))
+            return decode_manifest(self._files.read_target(name, entry))
         except DecodeError as error:
             raise damaged(name) from error
 
@@ -174,14 +178,14 @@ class Repository:
     def profiles(self) -> dict[str, bytes]:
         """Return the throttle profiles of sites, by target path."""
         role = self._files.load().targets["profiles"].signed
-        return {name: self._files.read_target(role, name) for name in role.targets}
+        return {name: self._files.read_target(name, entry) for name, entry in role.targets.items()}
 
     def templates(self) -> dict[str, bytes]:
         """Return the diagnosis templates, by target path."""
         patches = self._files.load().targets["patches"].signed
         return {
-            name: self._files.read_target(patches, name)
-            for name in patches.targets
+            name: self._files.read_target(name, entry)
+            for name, entry in patches.targets.items()
             if name.startswith(TEMPLATES_PREFIX)
         }
 
@@ -204,30 +208,49 @@ class Repository:
         """
         with self._writer.writing():
             current = self._files.load()
-            for name, data in self.publication(manifest, torrents).items():
-                self._change(current.targets["patches"].signed, name, data)
+            listed = current.listed()
+            manifests = self._manifests(listed)
+            changes = self._publication(listed, manifest, torrents)
+            changed = self._change(current, changes, now)
+            others = [other for other in manifests if other.ref != manifest.ref]
+            publications.take_out((current.targets[role].signed for role in changed), [*others, manifest])
             self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
-            return self._writer.commit(current, ("patches", "rollouts"), {"patches": patches_key}, now)
+            return self._writer.commit(current, (*changed, "rollouts"), {"patches": patches_key}, now)
 
     def publication(self, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
         """Return what a publication changes in the patches role: targets by path, None for those that go.
 
         Raises `UserError` (REFUSED) for a number that is not the next.
         """
-        patches = self._files.load().targets["patches"].signed
-        order = order_after(self._order(patches), manifest)
-        changes: dict[str, bytes | None] = dict.fromkeys(unlisted_after(self._manifests(patches), manifest))
-        changes[ORDER_TARGET] = encode_order(order)
+        listed = self._files.load().listed()
+        manifests = self._manifests(listed)
+        changes = self._publication(listed, manifest, torrents)
+        return dict.fromkeys(publications.unlisted_after(manifests, manifest)) | changes
+
+    def _publication(self, listed: Listed, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
+        changes = self._new_order(listed, publications.order_after(self._order(listed), manifest))
         changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
         for payload, torrent in zip(manifest.payloads, torrents, strict=True):
             changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent
         return changes
 
-    def _change(self, role: Targets, name: str, data: bytes | None) -> None:
-        if data is None:
-            role.targets.pop(name, None)
-        else:
-            self._writer.add_target(role, name, data)
+    def _new_order(self, listed: Listed, order: PublicationOrder) -> dict[str, bytes | None]:
+        """Return what ``order`` changes: the whole, which PCs of release 0.2.0 read, and the parts that differ."""
+        documents = {ORDER_TARGET: order, **parts_of(order)}
+        encoded = {name: encode_order(document) for name, document in documents.items()}
+        return {
+            name: data
+            for name, data in encoded.items()
+            if not bins.same_content(listed.get(name), TargetFile.from_data(name, data, ["sha256"]))
+        }
+
+    def _change(self, current: CurrentMetadata, changes: Mapping[str, bytes | None], now: float) -> set[str]:
+        """Write what changes of what the `patches` keys sign; return the roles that they must sign."""
+        changed = bins.change(current.targets, changes, self._files.read_target)
+        for name, data in changes.items():
+            if data is not None:
+                self._writer.write_target(name, data)
+        return changed | current.half_spent(now)
 
     def withdraw_patch(
         self, named: PatchRef, reason: str, *, patches_key: Ed25519PrivateKey | None, now: float
@@ -245,9 +268,8 @@ class Repository:
             if patches_key is None:
                 self._writer.commit(current, ("rollouts",), {}, now)
             else:
-                for name, order in self.withdrawal(named).items():
-                    self._change(current.targets["patches"].signed, name, order)
-                self._writer.commit(current, ("rollouts", "patches"), {"patches": patches_key}, now)
+                changed = self._change(current, self.withdrawal(named), now)
+                self._writer.commit(current, ("rollouts", *changed), {"patches": patches_key}, now)
             return _difference(before, after)
 
     def offer_patch(self, named: PatchRef, *, now: float) -> tuple[PatchRef, ...]:
@@ -270,7 +292,7 @@ class Repository:
 
     def withdrawal(self, named: PatchRef) -> dict[str, bytes | None]:
         """Return what a withdrawal for good changes in the patches role; as `publication`."""
-        return {ORDER_TARGET: encode_order(self._order_without(named))}
+        return self._new_order(self._files.load().listed(), self._order_without(named))
 
     def _order_without(self, named: PatchRef) -> PublicationOrder:
         up_to = self._number(named) if named.version else None
@@ -278,9 +300,9 @@ class Repository:
 
     def _number(self, ref: PatchRef) -> int:
         """Return the number of a publication; 0: it is not listed. A damaged manifest of another one is no matter."""
-        patches = self._files.load().targets["patches"].signed
         name = manifest_target(PatchId(ref.patch_id), PatchVersion(ref.version))
-        return self._manifest(patches, name).number if name in patches.targets else 0
+        entry = self._files.load().listed().get(name)
+        return 0 if entry is None else self._manifest(name, entry).number
 
     def rollouts_without(self, named: PatchRef, reason: str, *, for_good: bool, now: float) -> Rollouts:
         """Return the rollouts without ``named``. Raises `UserError` (BAD_INPUT) where nothing would change."""
@@ -307,11 +329,13 @@ class Repository:
         """
         with self._writer.writing():
             current = self._files.load()
+            if data is not None and not current.delegated(role).is_delegated_path(target):
+                raise repository_files.outdated(target.partition("/")[0])
+            if role == bins.PATCHES_ROLE:
+                return self._writer.commit(current, self._change(current, {target: data}, now), {role: key}, now)
             targets = current.targets[role].signed
             if data is None:
                 targets.targets.pop(target, None)
-            elif not current.delegated(role).is_delegated_path(target):
-                raise repository_files.outdated(target.partition("/")[0])
             else:
                 self._writer.add_target(targets, target, data)
             return self._writer.commit(current, (role,), {role: key}, now)
@@ -336,16 +360,20 @@ class Repository:
         with self._writer.writing():
             return repository_files.remove_leftovers(self._home)
 
-    def renew_offline_roles(self, keys: Keys, now: float) -> None:
+    def renew_offline_roles(self, keys: Keys, now: float, *, young_too: bool = False) -> None:
         """Sign root, targets, patches and profiles anew, content unchanged, for the target paths of this version.
 
+        Of the roles among which `patches` is divided, those that are past half of their life; all with ``young_too``.
         ``keys`` holds `OFFLINE_KEYS`. Raises `UserError`: REFUSED for a key that is not trusted, BUSY, STORAGE.
         """
         with self._writer.writing():
             current = self._files.load()
             for role, paths in DELEGATED_PATHS.items():
                 current.delegated(role).paths = list(paths)
-            self._writer.commit(current, ("targets", "patches", "profiles"), keys, now)
+            changed = self._change(current, {}, now) | {"targets", "patches", "profiles"}
+            if young_too:
+                changed |= bins.PATCHES_FAMILY
+            self._writer.commit(current, changed, keys, now)
             self._writer.sign_root(current.root, keys, now)
 
 

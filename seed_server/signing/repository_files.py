@@ -78,6 +78,14 @@ def check_all_known(target: str, data: bytes, document: Document) -> None:
         )
 
 
+def newer_layout() -> UserError:
+    """Return the error for a `patches` role that is divided in a way that this release does not know."""
+    return UserError(
+        "A newer release of seed-server divided the patches of this repository. Install that release again.",
+        FaultKind.REFUSED,
+    )
+
+
 def outdated(what: str) -> UserError:
     """Return the error for a document of a kind that the repository's older delegations do not cover."""
     return UserError(

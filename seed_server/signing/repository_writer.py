@@ -17,9 +17,9 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, TIMESTAMP_ISSUED_FIELD
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import repository_files
+from seed_server.signing import bins, repository_files
 from seed_server.signing.key_files import key_path, load_signing_key
-from seed_server.signing.metadata import KEY_OF_ROLE, CurrentMetadata, Keys, T, public_key
+from seed_server.signing.metadata import CurrentMetadata, Keys, T, public_key
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifetimes_of_roles, next_version
 from seed_server.store.file_lock import FileLock
@@ -65,11 +65,15 @@ class RepositoryWriter:
 
     def add_target(self, role: Targets, name: str, data: bytes) -> None:
         """Write a target and list it in ``role``."""
+        role.targets[name] = self.write_target(name, data)
+
+    def write_target(self, name: str, data: bytes) -> TargetFile:
+        """Write a target, and return its entry for the role that shall list it."""
         target = TargetFile.from_data(name, data, ["sha256"])
         path = self._home.tuf_targets / target.get_prefixed_paths()[0]
         durable_files.make_directory(path.parent)
         durable_files.write_file(path, data)
-        role.targets[name] = target
+        return target
 
     def commit(
         self,
@@ -88,7 +92,8 @@ class RepositoryWriter:
         """
         keys = {**self._online_keys(), **keys}
         for name in changed:
-            delegator = current.root.signed if name == "targets" else current.targets["targets"].signed
+            root = name == "targets"
+            delegator = current.root.signed if root else current.targets[bins.delegator_of(name)].signed
             self._sign_next(name, current.targets[name], delegator, keys, now)
         roles = (*signed, *changed)
         encoded = {name: current.targets[name].to_bytes() for name in roles}
@@ -97,7 +102,9 @@ class RepositoryWriter:
         for name, data in encoded.items():
             version = current.targets[name].signed.version
             durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
-            current.snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(version, data, ["sha256"])
+            # of dozens of roles the versions alone: every PC fetches this list with every publication
+            meta = MetaFile(version) if name in bins.DIVIDED_ROLES else MetaFile.from_data(version, data, ["sha256"])
+            current.snapshot.signed.meta[f"{name}.json"] = meta
         if roles or snapshot:
             data = self._sign_next("snapshot", current.snapshot, current.root.signed, keys, now)
             version = current.snapshot.signed.version
@@ -123,7 +130,7 @@ class RepositoryWriter:
     def _sign_next(self, role: str, metadata: Metadata[T], delegator: Root | Targets, keys: Keys, now: float) -> bytes:
         """Make ``metadata`` the role's next version and return its bytes. Raises `UserError` (REFUSED)."""
         make_next(role, metadata, now, self.online)
-        key = keys[KEY_OF_ROLE.get(role, role)]
+        key = keys[bins.key_of(role)]
         metadata.sign(CryptoSigner(key))
         try:
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
@@ -131,12 +138,13 @@ class RepositoryWriter:
             wanted = delegator.get_delegated_role(role)
             if public_key(key).keyid in wanted.keyids:
                 raise more_signatures(role, wanted.threshold) from error
-            raise untrusted(KEY_OF_ROLE.get(role, role)) from error
+            raise untrusted(bins.key_of(role)) from error
         return metadata.to_bytes()
 
 
 def make_next(role: str, metadata: Metadata[T], now: float, online: OnlineLifetimes) -> None:
     """Make ``metadata`` the next version of ``role``, unsigned, with a whole life before it."""
     metadata.signed.version = next_version(role, metadata.signed.version, now)
-    metadata.signed.expires = dt.datetime.fromtimestamp(int(now + lifetimes_of_roles(online)[role]), dt.UTC)
+    life = lifetimes_of_roles(online)["patches" if role in bins.DIVIDED_ROLES else role]
+    metadata.signed.expires = dt.datetime.fromtimestamp(int(now + life), dt.UTC)
     metadata.signatures.clear()

@@ -66,6 +66,11 @@ def roles_due(expiries: Iterable[RoleExpiry], online: OnlineLifetimes, now: floa
     return due
 
 
+def past_half(expires_at: float, now: float) -> bool:
+    """Whether a role that the `patches` keys sign is to be signed anew with whatever else they sign."""
+    return expires_at - now <= PATCHES_LIFETIME_SECONDS * (1 - RENEW_AT_FRACTION)
+
+
 def expiring_offline(expiries: Iterable[RoleExpiry], now: float) -> list[RoleExpiry]:
     """Return the offline roles that have expired or do so within `OFFLINE_WARNING_SECONDS`, soonest first."""
     found = [e for e in expiries if e.offline and e.expires_at < now + OFFLINE_WARNING_SECONDS]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES, ROLLOUTS_TARGET
-from p2pdist.shared.manifest.publication_order import ORDER_TARGET
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET, is_order
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.differences import difference
 from p2pdist.shared.wire.trust_news import (
@@ -127,6 +127,8 @@ class TrustNewsReader:
         yield _NewFile(f"metadata/{newest}.snapshot.json", f"metadata/{known}.snapshot.json" if before else None)
         changed = [role for role in after if after[role] != before.get(role)]
         for role in changed:
+            if role.startswith("torrents-"):  # beside the manifests stands what they are; release 0.2.0 asks for these
+                continue
             older = f"metadata/{before[role]}.{role}.json" if role in before else None
             yield _NewFile(f"metadata/{after[role]}.{role}.json", older)
         yield from self._new_targets(before, after, changed)
@@ -138,6 +140,8 @@ class TrustNewsReader:
         for role in roles:
             had |= _target_files(self._metadata_file(before.get(role, 0), role))
             has |= _target_files(self._metadata_file(after[role], role))
+        if "order" in after:  # then release 0.2.0 alone reads it whole
+            has.pop(ORDER_TARGET, None)
         wanted = sorted(has.items(), key=lambda item: not _is_for_all(item[0]))
         return [
             _NewFile(place, had.get(target))
@@ -155,7 +159,7 @@ class TrustNewsReader:
 
 def _is_for_all(target: str) -> bool:
     """Whether every PC reads this target."""
-    return target in (ROLLOUTS_TARGET, ORDER_TARGET)
+    return target == ROLLOUTS_TARGET or is_order(target)
 
 
 def _told_bytes(told: bytes | ChangedFile) -> int:

@@ -25,6 +25,7 @@ from p2pdist.shared.manifest.publication_order import (
     Publications,
     decode_order,
     encode_order,
+    part_target,
 )
 from p2pdist.shared.manifest.recipe import ScriptInstall, UnitCheck
 from p2pdist.trust.store import TrustError
@@ -34,6 +35,7 @@ from seed_server.fleet.preparing import prepare_publication
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signer.review import open_review
+from seed_server.signing.bins import role_listing
 from seed_server.signing.bundle import Bundle, RoleSignature, encode_bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import load_signing_key
 from seed_server.signing.metadata import public_key
@@ -49,7 +51,7 @@ def company(tmp_path: Path) -> Company:
 
 def changed(bundle: Bundle, role: str, change: Callable[[Any], None]) -> Bundle:
     """Return the bundle with the proposed metadata of ``role`` changed by an attacker."""
-    metadata: Metadata[Any] = Metadata.from_bytes(bundle.proposed[role])  # type: ignore[index]
+    metadata: Metadata[Any] = Metadata.from_bytes(bundle.proposed[role])
     change(metadata.signed)
     return msgspec.structs.replace(bundle, proposed={**bundle.proposed, role: metadata.to_bytes()})
 
@@ -58,7 +60,18 @@ def with_target(bundle: Bundle, name: str, data: bytes) -> Bundle:
     def add(patches: Targets) -> None:
         patches.targets[name] = TargetFile.from_data(name, data, ["sha256"])
 
-    return msgspec.structs.replace(changed(bundle, "patches", add), documents={**bundle.documents, name: data})
+    role = role_listing(name)
+    in_bundle = role if role in bundle.proposed else "patches"
+    return msgspec.structs.replace(changed(bundle, in_bundle, add), documents={**bundle.documents, name: data})
+
+
+def with_role(company: Company, bundle: Bundle, role: str) -> Bundle:
+    """Return the bundle with one more of the roles that the same keys sign, content unchanged."""
+    metadata = company.repository()._files.load().targets[role]  # what an attacker has on the disk
+    current = {**bundle.current, role: metadata.to_bytes()}
+    metadata.signed.version += 1
+    metadata.signatures.clear()
+    return msgspec.structs.replace(bundle, current=current, proposed={**bundle.proposed, role: metadata.to_bytes()})
 
 
 def refused_to_sign(company: Company, *options: object, folder: Path | None = None) -> str:
@@ -191,7 +204,16 @@ def test_a_torrent_of_another_content_is_not_signed(company: Company) -> None:
     file = company.file()
     bundle = company.prepare(file)
     (torrent,) = (name for name in bundle.documents if name.startswith("torrents/"))
-    write_bundle(company.bundle, with_target(bundle, torrent, evil))
+    bundle = with_target(bundle, torrent, evil)
+    write_bundle(company.bundle, bundle)
+    assert "says of torrents beside a manifest is not what it lists" in refused_to_sign(company, "--payload", file)
+
+    def say_so(manifests: Targets) -> None:
+        entry = TargetFile.from_data(torrent, evil, ["sha256"])
+        named = {torrent.removeprefix("torrents/")[:8]: [entry.length, entry.hashes["sha256"]]}
+        manifests.targets["patches/office@1.0.manifest"].unrecognized_fields["custom"] = {"torrents": named}
+
+    write_bundle(company.bundle, changed(bundle, role_listing("patches/office@1.0.manifest"), say_so))
     assert "torrent in this bundle is not that of" in refused_to_sign(company, "--payload", file)
 
 
@@ -200,10 +222,12 @@ def test_more_than_additions_is_signed_only_by_those_who_allow_it(company: Compa
     file = company.file("word.msi", seed=2)
     bundle = company.prepare(file, "word")
 
+    role = role_listing("patches/office@1.0.manifest")
+
     def remove(patches: Targets) -> None:
         del patches.targets["patches/office@1.0.manifest"]
 
-    write_bundle(company.bundle, changed(bundle, "patches", remove))
+    write_bundle(company.bundle, changed(with_role(company, bundle, role), role, remove))
     assert "does more than add" in refused_to_sign(company, "--payload", file)
     shown = company.sign(company.alice, "--payload", file, "--allow-changes")
     assert "!!   removed: patches/office@1.0.manifest" in shown
@@ -220,6 +244,7 @@ def test_what_was_published_never_changes(company: Company) -> None:
     file = company.file("word.msi", seed=2)
     bundle = company.prepare(file, "word")
     name = "patches/office@1.0.manifest"
+    bundle = with_role(company, bundle, role_listing(name))
     evil = with_target(bundle, name, bundle.documents["patches/word@1.0.manifest"])
     (published,) = company.home.tuf_targets.rglob("*.office@1.0.manifest")
     write_bundle(company.bundle, msgspec.structs.replace(evil, before={**evil.before, name: published.read_bytes()}))
@@ -240,6 +265,31 @@ def test_an_order_that_lets_older_publications_back_is_loud(company: Company) ->
     assert "does more than add" in refused_to_sign(company, "--payload", file)
     shown = company.sign(company.alice, "--payload", file, "--allow-changes")
     assert "!!   order of office: newest publication 2, lowest that may be installed 2 → newest publication 2" in shown
+
+
+def test_a_part_of_the_order_says_what_is_shown(company: Company) -> None:
+    publish(company, company.file(), "office")
+    file = company.file("word.msi", seed=9)
+    bundle = company.prepare(file, "word")
+    evil = encode_order(PublicationOrder(format=1, patches={"word": Publications(newest=9, lowest=1)}))
+    write_bundle(company.bundle, with_target(bundle, part_target("word"), evil))
+    assert "it is not what patches/order says" in refused_to_sign(company, "--payload", file, "--allow-changes")
+
+
+def test_patches_are_divided_among_no_other_keys(company: Company) -> None:
+    file = company.file()
+    bundle = company.prepare(file)
+    key = public_key(Ed25519PrivateKey.generate())
+
+    def let_in(patches: Targets) -> None:
+        patches.add_key(key, "order")
+
+    def take_back(patches: Targets) -> None:
+        patches.delegations = None
+
+    for change in (let_in, take_back):
+        write_bundle(company.bundle, changed(bundle, "patches", change))
+        assert "divides patches among other roles or keys" in refused_to_sign(company, "--payload", file)
 
 
 def far_version(signed: Any) -> None:
@@ -477,7 +527,7 @@ async def test_what_changed_on_the_way_back_is_not_finished(company: Company) ->
     for altered in (
         msgspec.structs.replace(signed, purpose="other"),
         msgspec.structs.replace(signed, documents=dict.fromkeys(signed.documents, b"evil")),
-        changed(signed, "patches", lambda patches: patches.targets.clear()),
+        changed(signed, "order", lambda order: order.targets.clear()),
     ):
         write_bundle(company.bundle, altered)
         with pytest.raises(UserError, match="No bundle .* was prepared here"):

@@ -1,79 +1,240 @@
-"""What a PC makes of a `patches` role that delegates to hash bins; release 0.2.0 reads them with the same code."""
+"""What PCs make of a `patches` role that the server has divided: those of release 0.2.0, and newer ones."""
 
+import json
+import shutil
+import time
 from pathlib import Path
 
 import pytest
+from tuf.ngclient import Updater
+from tuf.ngclient.config import UpdaterConfig
 
+from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, Manifest, encode_rollouts
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.errors import TrustError
+from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
-from tests.helpers.repository_simulator import BASE_URL, NOW, RepositorySimulator
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import create_signing_key, key_path
+from seed_server.signing.offers import with_entry
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from tests.helpers.old_repository import manifest_of, publish_as_release_0_2_0, torrent_of
+from tests.helpers.signing_desk import DirectoryHttp
+from tests.unit.seed_server.signing.test_repository import DirectoryFetcher
 
+NOW = time.time()  # python-tuf's own client looks at the real clock
+DAY = 86_400.0
+SETTINGS = ServerSettings(name="hq", address="127.0.41.1")
 PATCHES = ("office", "vpn", "kernel", "browser", "reader", "editor")
+MAX_ROLES_0_2_0 = 64
 
 
-def pc(repository: RepositorySimulator, directory: Path) -> TrustStore:
-    return TrustStore(directory, base_url=BASE_URL, root=repository.first_root, http=repository)
+class CountedHttp(DirectoryHttp):
+    """Remembers which files were asked for, without their hashes and versions."""
+
+    def __init__(self, home: ServerHome) -> None:
+        super().__init__(home)
+        self.asked: list[str] = []
+
+    async def get(self, url: str, *, max_bytes: int) -> HttpAnswer:
+        self.asked.append(url.rpartition("/")[2].partition(".")[2])
+        return await super().get(url, max_bytes=max_bytes)
+
+
+class Server:
+    def __init__(self, directory: Path, now: float = NOW) -> None:
+        self.directory, self.home = directory, ServerHome(directory / "home")
+        keys = {name: create_signing_key(key_path(self.home.offline_keys, name), None) for name in OFFLINE_KEYS}
+        self.keys = keys | {
+            name: create_signing_key(key_path(self.home.online_keys, name), None) for name in ONLINE_ROLES
+        }
+        self.repository = Repository.create(self.home, SETTINGS, self.keys, now)
+        self.http = CountedHttp(self.home)
+
+    def publish(self, patch_id: str, version: str = "1", now: float = NOW) -> Manifest:
+        number = self.repository.publication_order().next_number(patch_id)  # type: ignore[arg-type]
+        manifest = manifest_of(patch_id, version, number=number, now=now)
+        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref)
+        key = self.keys["patches"]
+        self.repository.publish_patch(manifest, [torrent_of(manifest)], rollouts, patches_key=key, now=now)
+        return manifest
+
+    def pc(self, name: str = "pc") -> TrustStore:
+        root = self.repository.trusted_root().encode()
+        return TrustStore(self.directory / name, base_url="https://127.0.0.1:8443", root=root, http=self.http)
+
+    def old_pc(self, name: str) -> Updater:
+        """A PC as release 0.2.0 had it: python-tuf's client with its caps; it knows nothing of parts of the order."""
+        directory = self.directory / name
+        directory.mkdir(exist_ok=True)
+        return Updater(
+            metadata_dir=str(directory), metadata_base_url="https://127.0.0.1/metadata/",
+            target_dir=str(directory), target_base_url="https://127.0.0.1/targets/",
+            fetcher=DirectoryFetcher(self.home), bootstrap=self.repository.trusted_root().encode(),
+            config=UpdaterConfig(snapshot_max_length=64 << 10, max_delegations=MAX_ROLES_0_2_0),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+@pytest.fixture
+def old_server(tmp_path: Path) -> Server:
+    """A server whose patches release 0.2.0 has published."""
+    server = Server(tmp_path)
+    manifests = [manifest_of(patch_id, "1") for patch_id in PATCHES]
+    publish_as_release_0_2_0(server.repository, manifests, server.keys, NOW)
+    return server
 
 
 def offered(catalogue: Catalogue) -> list[str]:
     assert not catalogue.refused
-    return [patch.entry.patch_id for patch in catalogue.patches]
+    assert not catalogue.not_applicable
+    return [str(patch.manifest.ref) for patch in catalogue.patches]
 
 
-def repository_with_bins(*, news: bool = False) -> RepositorySimulator:
-    repository = RepositorySimulator()
-    repository.tells_news = repository.gives_batches = news
+def found_by_old_pc(server: Server, name: str) -> bool:
+    pc = server.old_pc(name)
+    pc.refresh()
+    wanted = [
+        ORDER_TARGET,
+        *(f"patches/{entry.ref}.manifest" for entry in server.repository.current_rollouts().entries),
+    ]
+    wanted += [f"torrents/{one.payloads[0].torrent_hash}.torrent" for one in server.repository.manifests()]
+    return all(pc.get_targetinfo(target) is not None for target in wanted)
+
+
+async def test_a_repository_of_release_0_2_0_is_divided_by_its_next_publication(old_server: Server) -> None:
+    pc = old_server.pc()
+    assert len(offered(await pc.refresh(NOW))) == len(PATCHES)
+    assert found_by_old_pc(old_server, "old")
+    old_server.publish("shell")
+    wanted = [*(f"{patch_id}@1" for patch_id in PATCHES), "shell@1"]
+    assert offered(await pc.refresh(NOW)) == offered(await old_server.pc("new").refresh(NOW)) == wanted
+    assert found_by_old_pc(old_server, "old"), "one that knew the single role"
+    assert found_by_old_pc(old_server, "older"), "and one that is new"
+    snapshot = max(old_server.home.tuf_metadata.glob("*.snapshot.json"), key=lambda path: int(path.name.split(".")[0]))
+    assert len(json.loads(snapshot.read_bytes())["signed"]["meta"]) < MAX_ROLES_0_2_0
+
+
+async def test_a_repository_of_release_0_2_0_is_divided_by_a_renewal(old_server: Server) -> None:
+    old_server.repository.renew_offline_roles({name: old_server.keys[name] for name in OFFLINE_KEYS}, NOW)
+    assert len(list(old_server.home.tuf_metadata.glob("*.manifests-*.json"))) == 32
+    assert len(offered(await old_server.pc().refresh(NOW))) == len(PATCHES)
+    assert found_by_old_pc(old_server, "old")
+
+
+async def test_a_publication_costs_a_pc_one_bin_and_one_part_of_the_order(old_server: Server) -> None:
+    old_server.publish("shell")
+    pc = old_server.pc()
+    await pc.refresh(NOW)
+    for version in ("2", "3", "4"):
+        old_server.http.asked.clear()
+        old_server.publish("office", version)
+        assert f"office@{version}" in offered(await pc.refresh(NOW))
+        asked = old_server.http.asked
+        assert not [name for name in asked if name.startswith("torrents-") or name == "order"], "for release 0.2.0"
+        bins = [name for name in asked if name.startswith("manifests-")]
+        parts = [name for name in asked if name.startswith("order-")]
+        assert (len(bins), len(parts)) == (1, 1), asked
+        assert "patches.json" not in asked
+
+
+async def test_an_order_that_release_0_2_0_reads_whole_says_the_same_as_its_parts(old_server: Server) -> None:
+    old_server.publish("office", "2")
+    old_server.repository.withdraw_patch(
+        old_server.repository.current_rollouts().entries[0].ref, "bad", patches_key=old_server.keys["patches"], now=NOW
+    )
+    pc = old_server.old_pc("old")
+    pc.refresh()
+    info = pc.get_targetinfo(ORDER_TARGET)
+    assert info is not None
+    assert old_server.repository.publication_order().patches["office"].newest == 2
+    assert old_server.repository.publication_order().patches["vpn"].lowest == 2
+
+
+async def test_what_was_accepted_from_bins_is_read_again_without_the_server(server: Server) -> None:
     for patch_id in PATCHES:
-        repository.add_patch(patch_id)
-    repository.split_into_bins()
-    repository.publish()
-    return repository
-
-
-@pytest.mark.parametrize("news", [False, True])
-async def test_a_new_pc_finds_patches_in_bins(tmp_path: Path, news: bool) -> None:
-    repository = repository_with_bins(news=news)
-    assert offered(await pc(repository, tmp_path).refresh(NOW)) == list(PATCHES)
-
-
-async def test_a_pc_that_knew_one_role_goes_on_with_bins_and_asks_for_none_twice(tmp_path: Path) -> None:
-    repository = RepositorySimulator()
-    repository.add_patch("office")
-    repository.publish()
-    store = pc(repository, tmp_path)
-    assert offered(await store.refresh(NOW)) == ["office"]
-    repository.split_into_bins()
-    repository.publish()
-    assert offered(await store.refresh(NOW)) == ["office"]
-    repository.add_patch("vpn")
-    repository.publish()
-    repository.requests.clear()
-    assert offered(await store.refresh(NOW)) == ["office", "vpn"]
-    bins = [path for path in repository.requests if ".bin-" in path]
-    assert len(bins) == len(set(bins)) <= 5  # those of two manifests, two torrents, and where templates would be
-
-
-async def test_what_was_accepted_from_bins_is_read_again_without_the_server(tmp_path: Path) -> None:
-    repository = repository_with_bins()
-    assert offered(await pc(repository, tmp_path).refresh(NOW)) == list(PATCHES)
-    cached = await pc(repository, tmp_path).load_cached(NOW)
+        server.publish(patch_id)
+    assert len(offered(await server.pc().refresh(NOW))) == len(PATCHES)
+    cached = await server.pc().load_cached(NOW)
     assert cached is not None
-    assert offered(cached) == list(PATCHES)
+    assert len(offered(cached)) == len(PATCHES)
 
 
-async def test_a_bin_that_is_older_or_gone_is_refused(tmp_path: Path) -> None:
-    repository = repository_with_bins()
-    store = pc(repository, tmp_path)
-    await store.refresh(NOW)
-    gone = repository.snapshot.signed.meta.pop("bin-00.json")
-    repository.sign_snapshot()
-    repository.sign_timestamp()
-    with pytest.raises(TrustError, match="missing info for .bin-00.json"):
-        await store.refresh(NOW)
-    repository.snapshot.signed.meta["bin-00.json"] = gone
+async def test_a_stolen_server_brings_no_older_publication_back(server: Server) -> None:
+    server.publish("office", "1")
+    server.publish("office", "2")
+    server.publish("vpn")
+    pc = server.pc()
+    assert offered(await pc.refresh(NOW)) == ["office@2", "vpn@1"]
+    current = server.repository._files.load()  # with the online keys, as a thief has them
+    rollouts = with_entry(server.repository.current_rollouts(), manifest_of("office", "1").ref)
+    writer = server.repository._writer
+    writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
+    writer.commit(current, ("rollouts",), {}, NOW)
+    for name in ("pc", "new"):
+        catalogue = await server.pc(name).refresh(NOW)
+        assert [str(patch.manifest.ref) for patch in catalogue.patches] == ["vpn@1"]
+        assert [str(one.manifest.ref) for one in catalogue.not_applicable] == ["office@1"]
+
+
+@pytest.mark.parametrize("role", ["order", "manifests"])
+async def test_a_bin_that_is_older_or_gone_is_refused(server: Server, role: str) -> None:
+    server.publish("office", "1")
+    pc = server.pc()
+    await pc.refresh(NOW)
+    current = server.repository._files.load()
+    meta = current.snapshot.signed.meta
+    name = next(name for name in sorted(meta) if name.startswith(role))
+    gone = meta.pop(name)
+    server.repository._writer.commit(current, (), {}, NOW, snapshot=True)
+    with pytest.raises(TrustError, match=f"missing info for .{name}"):
+        await pc.refresh(NOW)
     gone.version -= 1
-    repository.sign_snapshot()
-    repository.sign_timestamp()
-    with pytest.raises(TrustError, match="bin-00"):
-        await store.refresh(NOW)
+    meta[name] = gone
+    server.repository._writer.commit(current, (), {}, NOW, snapshot=True)
+    with pytest.raises(TrustError, match=name.removesuffix(".json")):
+        await pc.refresh(NOW)
+
+
+def test_bins_live_as_long_as_patches_and_are_signed_with_it_at_half_of_their_life(server: Server) -> None:
+    server.publish("office")
+    before = len(list(server.home.tuf_metadata.glob("*.manifests-*.json")))
+    server.publish("office", "2", now=NOW + 44 * DAY)
+    assert len(list(server.home.tuf_metadata.glob("*.manifests-*.json"))) == before + 1
+    (patches,) = (one for one in server.repository.expiries() if one.role == "patches")
+    assert round((patches.expires_at - NOW) / DAY) == 90, "the first bin to expire"
+    server.publish("office", "3", now=NOW + 46 * DAY)
+    assert len(list(server.home.tuf_metadata.glob("*.manifests-*.json"))) >= before + 32
+    (patches,) = (one for one in server.repository.expiries() if one.role == "patches")
+    assert round((patches.expires_at - NOW) / DAY) >= 44 + 90
+
+
+async def test_a_renewal_after_a_restore_signs_all_that_pcs_have_seen_newer(server: Server) -> None:
+    server.publish("office", "1")
+    shutil.copytree(server.home.root / "tuf", server.directory / "backup")
+    pc = server.pc()
+    for number, patch_id in enumerate(PATCHES, 1):
+        server.publish(patch_id, "2", now=NOW + number)
+    await pc.refresh(NOW)
+    shutil.rmtree(server.home.root / "tuf")
+    shutil.copytree(server.directory / "backup", server.home.root / "tuf")
+    keys = {name: server.keys[name] for name in OFFLINE_KEYS}
+    server.repository.renew_offline_roles(keys, NOW + DAY)
+    with pytest.raises(TrustError):
+        await pc.refresh(NOW + DAY)
+    server.repository.renew_offline_roles(keys, NOW + DAY, young_too=True)
+    assert offered(await pc.refresh(NOW + DAY)) == ["office@1"]
+
+
+def test_a_renewal_signs_no_bin_that_is_young(server: Server) -> None:
+    server.publish("office")
+    before = {path.name for path in server.home.tuf_metadata.iterdir()}
+    server.repository.renew_offline_roles({name: server.keys[name] for name in OFFLINE_KEYS}, NOW + 10 * DAY)
+    new = {path.name for path in server.home.tuf_metadata.iterdir()} - before
+    assert not [name for name in new if "manifests-" in name or "torrents-" in name]

@@ -18,7 +18,6 @@ from tuf.api.metadata import (
     MetaFile,
     Root,
     Snapshot,
-    SuccinctRoles,
     TargetFile,
     Targets,
     Timestamp,
@@ -83,8 +82,6 @@ class RepositorySimulator:
         self.targets["targets"].signed.delegations = Delegations(keys={}, roles=delegated)
         for name in PATHS:
             self.targets["targets"].signed.add_key(self.signers[name][0].public_key, name)
-        self.bins: SuccinctRoles | None = None
-        """The hash bins to which `patches` delegates; None: it lists everything itself, as until release 0.2.0."""
         self.entries: list[RolloutEntry] = []
         self.order = NOTHING_PUBLISHED
         self.sign_root()
@@ -164,39 +161,17 @@ class RepositorySimulator:
 
     def add_target(self, role: str, path: str, data: bytes) -> None:
         """Put a target into a role's metadata, whatever the role's paths are."""
-        role = self.role_of(role, path)
         self.targets[role].signed.targets[path] = TargetFile.from_data(path, data, ["sha256"])
         self.files[self.target_url(role, path)] = data
 
     def target_url(self, role: str, path: str) -> str:
         """Return the URL path of a target."""
         directory, _, name = path.rpartition("/")
-        digest = self.targets[self.role_of(role, path)].signed.targets[path].hashes["sha256"]
+        digest = self.targets[role].signed.targets[path].hashes["sha256"]
         return f"/tuf/targets/{directory}/{digest}.{name}"
 
-    def role_of(self, role: str, path: str) -> str:
-        """Return which role lists a target: a bin for manifests and torrents, once there are bins."""
-        in_bin = self.bins is not None and role == "patches" and path.endswith((".manifest", ".torrent"))
-        return self.bins.get_role_for_target(path) if in_bin and self.bins else role
-
-    def split_into_bins(self, bit_length: int = 5) -> None:
-        """Let `patches` delegate manifests and torrents to hash bins from now on; `publish` makes it visible."""
-        key, patches = self.signers["patches"][0], self.targets["patches"].signed
-        self.bins = SuccinctRoles([key.public_key.keyid], 1, bit_length, "bin")
-        patches.delegations = Delegations({key.public_key.keyid: key.public_key}, succinct_roles=self.bins)
-        for name in self.bins.get_roles():
-            self.targets[name] = Metadata(Targets(version=1, expires=self.expires))
-            self.signers[name] = [key]
-        for path in list(patches.targets):
-            if (name := self.role_of("patches", path)) != "patches":
-                self.targets[name].signed.targets[path] = patches.targets.pop(path)
-        for name in self.bins.get_roles():
-            self.sign_targets(name, bump=False)
-
     def publish(self) -> None:
-        """Sign the rollouts, patches, snapshot and timestamp anew, and every bin."""
-        for name in self.bins.get_roles() if self.bins else ():
-            self.sign_targets(name)
+        """Sign the rollouts, patches, snapshot and timestamp anew."""
         self.add_target("rollouts", ROLLOUTS_TARGET, encode_rollouts(Rollouts(format=1, entries=self.entries)))
         self.sign_targets("rollouts")
         self.sign_targets("patches")

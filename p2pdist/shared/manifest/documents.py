@@ -40,7 +40,9 @@ from p2pdist.shared.wire.codec import DecodeError, Document, Record
 MAX_MANIFEST_BYTES = 256 << 10  # long scripts belong in the payload, not in the recipe
 MAX_ROLLOUTS_BYTES = 1 << 20  # MAX_ROLLOUT_ENTRIES of under 300 bytes each, with room
 MAX_TORRENT_BYTES = 4 << 20  # 65 536 pieces × 32 bytes of hash, with room
-MAX_TARGETS_ROLE_BYTES = 5 << 20  # about 8 000 patches; of a larger one endpoints refuse everything
+MAX_TARGETS_ROLE_BYTES = (
+    5 << 20
+)  # of a larger one endpoints refuse everything; release 0.2.0 listed 8 000 patches in it
 MAX_TITLE_CHARS = 200  # a line of a table
 MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
 MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
@@ -49,6 +51,10 @@ MAX_WITHDRAWALS = 400  # each under 1 kB, so that the rollouts stay below MAX_RO
 MAX_REASON_CHARS = 200  # a line of a table
 
 ROLLOUTS_TARGET = "rollouts/current"
+TORRENTS_PREFIX = "torrents/"
+TORRENTS_FIELD = "torrents"
+"""In TUF's ``custom`` of a manifest's entry: length and SHA-256 of each torrent file, by the beginning of its hash."""
+TORRENT_NAME_CHARS = 8  # of a torrent's hash: a patch has at most MAX_PAYLOADS of them
 TIMESTAMP_ISSUED_FIELD = "x-p2pdist-issued"
 """A field of our own in TUF's timestamp: when it was signed, in whole seconds since 1970."""
 
@@ -168,7 +174,7 @@ def manifest_target(patch_id: PatchId, version: PatchVersion) -> str:
 
 def torrent_target(torrent_hash: TorrentHash) -> str:
     """Return the TUF target path of a torrent file."""
-    return f"torrents/{torrent_hash}.torrent"
+    return f"{TORRENTS_PREFIX}{torrent_hash}.torrent"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

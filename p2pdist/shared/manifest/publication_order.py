@@ -3,9 +3,13 @@
 Versions are names, and cannot be ordered for sure: only the holder of the offline `patches` key knows which
 publication is the newer. So each gets a number when it is published, which only grows and is never used again. The
 online `rollouts` key chooses among the publications that this document allows, and cannot bring back an older one.
+
+The numbers are signed twice: whole, for PCs of release 0.2.0, and in parts by the hash of the patch id, so that a
+publication changes a small part of them alone. A PC reads the parts that it needs where there are any.
 """
 
 import enum
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypeAlias
 
@@ -16,6 +20,7 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Document
 
 ORDER_TARGET = "patches/order"
+ORDER_PARTS = 32  # of some kilobytes at thousands of ids; more would make the list of parts larger than a part
 MAX_ORDERED_PATCHES = 8_000  # as many as the patches role can list (`MAX_TARGETS_ROLE_BYTES`)
 MAX_ORDER_BYTES = 1 << 20  # MAX_ORDERED_PATCHES of an id and two numbers, under 100 bytes each
 MAX_PUBLICATION_NUMBER = 1 << 31  # one publication a second for 68 years
@@ -98,6 +103,32 @@ class PublicationOrder(Document, frozen=True):
 
 
 NOTHING_PUBLISHED = PublicationOrder(format=1, patches={})
+
+PART_TARGETS = tuple(f"{ORDER_TARGET}-{number:02x}" for number in range(ORDER_PARTS))
+
+
+def is_order(target: str) -> bool:
+    """Whether the target at this path is the order, or a part of it."""
+    return target == ORDER_TARGET or target in PART_TARGETS
+
+
+def part_target(patch_id: str) -> str:
+    """Return the target path of the part that has the numbers of ``patch_id``."""
+    return PART_TARGETS[hashlib.sha256(patch_id.encode()).digest()[0] % ORDER_PARTS]
+
+
+def parts_of(order: PublicationOrder) -> dict[str, PublicationOrder]:
+    """Return all parts of ``order`` by their target paths, empty ones too: a PC that finds one relies on all."""
+    parts: dict[str, dict[str, Publications]] = {target: {} for target in PART_TARGETS}
+    for patch_id, numbers in order.patches.items():
+        parts[part_target(patch_id)][patch_id] = numbers
+    return {target: PublicationOrder(format=1, patches=patches) for target, patches in parts.items()}
+
+
+def joined(parts: Iterable[PublicationOrder]) -> PublicationOrder:
+    """Return the order that has the numbers of all ``parts``."""
+    patches = {patch_id: numbers for part in parts for patch_id, numbers in part.patches.items()}
+    return PublicationOrder(format=1, patches=patches)
 
 
 def refused(refusal: OrderRefusal, number: int, lowest: int) -> str:

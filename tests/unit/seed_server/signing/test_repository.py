@@ -236,8 +236,8 @@ def test_killed_before_any_write_the_old_state_stands_and_the_next_publish_works
             monkeypatch.setattr(durable_files, "write_file", count)
             continue
         break
-    assert allowed == 8  # 4 targets, 2 roles, snapshot, timestamp
-    assert bench.client().rollouts() == [("first", "1", 1), ("second", "8", 2)]
+    assert allowed == 11  # 5 targets, 4 roles, snapshot, timestamp
+    assert bench.client().rollouts() == [("first", "1", 1), ("second", "11", 2)]
 
 
 def test_fresh_roles_are_left_alone(bench: Bench) -> None:
@@ -342,7 +342,7 @@ def test_another_writer_makes_us_wait_then_say_so(bench: Bench) -> None:
 def test_old_versions_are_removed(bench: Bench) -> None:
     for n in range(KEEP_VERSIONS + 3):
         bench.publish("office", str(n))
-    for role in ("snapshot", "patches", "rollouts"):
+    for role in ("snapshot", "order", "rollouts"):
         assert len(list(bench.home.tuf_metadata.glob(f"*.{role}.json"))) == KEEP_VERSIONS
     assert len(list((bench.home.tuf_targets / "rollouts").iterdir())) == KEEP_VERSIONS
     assert (bench.home.tuf_metadata / "1.root.json").exists()
@@ -352,7 +352,7 @@ def test_old_versions_are_removed(bench: Bench) -> None:
 @pytest.mark.parametrize("back_seconds", [0.0, 0.3, 3_600.0], ids=["at once", "in one second", "clock set back"])
 def test_versions_grow_whatever_the_clock_does(bench: Bench, back_seconds: float) -> None:
     bench.publish("office", "1", now=NOW)
-    before = {role: bench.versions(role)[-1] for role in ("patches", "rollouts", "snapshot")}
+    before = {role: bench.versions(role)[-1] for role in ("order", "rollouts", "snapshot")}
     pc = bench.client()
     bench.publish("vpn", "1", now=NOW - back_seconds)
     assert {role: bench.versions(role)[-1] for role in before} == {role: was + 1 for role, was in before.items()}
@@ -367,7 +367,7 @@ def test_a_restored_repository_goes_on_above_what_pcs_have_seen(bench: Bench, tm
     for n in range(20):
         bench.publish("office", str(n), now=NOW + n)
     pc = bench.client()
-    lost = {role: bench.versions(role)[-1] for role in ("patches", "rollouts", "snapshot")}
+    lost = {role: bench.versions(role)[-1] for role in ("order", "rollouts", "snapshot")}
     lost_timestamp = bench.repository.timestamp_version()
     shutil.rmtree(bench.home.root / "tuf")
     shutil.copytree(backup, bench.home.root / "tuf")
@@ -392,10 +392,10 @@ def test_a_repository_numbered_by_release_0_2_0_goes_on(bench: Bench, monkeypatc
         bench.home = ServerHome(bench.directory / "older")
         bench.repository = Repository.create(_with_online_keys(bench), SETTINGS, bench.keys, NOW)
         bench.publish("office", "1")
-    assert bench.versions("patches") == [1, 2]
+    assert bench.versions("rollouts") == [1, 2]
     pc = bench.client()
     bench.publish("vpn", "1")
-    assert bench.versions("patches") == [1, 2, int(NOW)]
+    assert bench.versions("rollouts") == [1, 2, int(NOW)]
     again = Client(bench.home, pc.directory, bench.repository.trusted_root())
     assert again.rollouts() == [("office", "1", 1), ("vpn", "1", 2)]
 
@@ -418,8 +418,8 @@ def test_a_clock_that_was_set_back_does_not_cost_the_rollouts_in_force(bench: Be
 
 def test_a_patch_too_many_is_refused_here_rather_than_by_every_endpoint(bench: Bench) -> None:
     bench.publish("office", "1.0")
-    size = bench.newest("patches").stat().st_size
-    bench.repository = Repository(bench.home, SETTINGS, max_role_bytes=size)
+    size = bench.newest("order").stat().st_size
+    bench.repository = Repository(bench.home, SETTINGS, max_role_bytes=size - 1)
     with pytest.raises(UserError) as caught:
         bench.publish("editor", "1.0")
     assert caught.value.kind is FaultKind.REFUSED
