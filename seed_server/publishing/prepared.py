@@ -96,8 +96,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
             except BaseException:
                 # also Ctrl-C; when this fails as well, the next publication clears up
                 with contextlib.suppress(UserError):
-                    for row in rows:
-                        work.undo_unless_announced(row, work.repository.manifests())
+                    work.undo_unless_announced(rows, work.repository.manifests())
                 raise
         work.prepared.drop(own.bundle_id)
     log.info("signed elsewhere and finished", purpose=own.purpose, bundle=own.bundle_id)

@@ -136,8 +136,7 @@ class PublishingWork:
     def clear_leftovers(self) -> None:
         """Remove what the repository does not list: what a killed publication left, and superseded publications."""
         manifests = self.repository.manifests()
-        for row in self.database.payloads():
-            self.undo_unless_announced(row, manifests)
+        self.undo_unless_announced(self.database.payloads(), manifests)
         self.content.remove_leftovers(self._kept(manifests))
         self.prepared.remove_leftovers()
 
@@ -145,15 +144,17 @@ class PublishingWork:
         """Return the payloads that stay: published, or prepared and waiting for signatures."""
         return {payload.sha256 for manifest in manifests for payload in manifest.payloads} | self.prepared.payloads()
 
-    def undo_unless_announced(self, row: ServedPayload, manifests: Sequence[Manifest]) -> None:
-        """Remove row and payload when the repository does not list the patch."""
-        if any(manifest.ref == row.ref for manifest in manifests):
-            return
-        self.database.remove_patch(*row.ref)
-        sha256 = parse_sha256(row.sha256)
-        if sha256 not in self._kept(manifests):
-            self.content.discard(sha256)
-        log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
+    def undo_unless_announced(self, rows: Sequence[ServedPayload], manifests: Sequence[Manifest]) -> None:
+        """Remove the rows and payloads of patches that the repository does not list."""
+        listed = {manifest.ref for manifest in manifests}
+        gone = [row for row in rows if row.ref not in listed]
+        kept = self._kept(manifests) if gone else set()
+        for row in gone:
+            self.database.remove_patch(*row.ref)
+            sha256 = parse_sha256(row.sha256)
+            if sha256 not in kept:
+                self.content.discard(sha256)
+            log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
@@ -280,8 +281,7 @@ class PublishingWork:
         except BaseException:
             # also Ctrl-C; when this fails as well, the next publication clears up
             with contextlib.suppress(UserError):
-                for row in rows:
-                    self.undo_unless_announced(row, self.repository.manifests())
+                self.undo_unless_announced(rows, self.repository.manifests())
             raise
         log.info("patch published", patch=manifest.patch_id, version=manifest.version, payloads=len(rows))
         return rows

@@ -1,4 +1,4 @@
-"""The roles among which `patches` divides what it lists, so that a publication costs PCs little. Pure.
+"""The roles among which `patches` divides what it lists, so that a publication costs PCs little.
 
 `patches` lists the diagnosis templates itself, which PCs look up by the role's name. Manifests lie in bins by the hash
 of their path, torrents in bins by their own hash, the order of publications in a role of its own. The same keys sign
@@ -144,7 +144,7 @@ def divide(targets: dict[str, Metadata[Targets]], read: Callable[[str, TargetFil
             if (role := role_listing(name)) != PATCHES_ROLE:
                 targets[role].signed.targets[name] = patches.targets.pop(name)
         for role in _MANIFESTS:
-            for name, entry in targets[role].signed.targets.items():
+            for name, entry in list(targets[role].signed.targets.items()):
                 _name_torrents(targets, name, read(name, entry))
     return set(PATCHES_FAMILY)
 
@@ -157,7 +157,8 @@ def _name_torrents(targets: Mapping[str, Metadata[Targets]], name: str, data: by
         torrent = targets[role_listing(path)].signed.targets.get(path)
         if torrent is not None:
             entries[payload.torrent_hash[:TORRENT_NAME_CHARS]] = [torrent.length, torrent.hashes["sha256"]]
-    targets[role_listing(name)].signed.targets[name].unrecognized_fields["custom"] = {TORRENTS_FIELD: entries}
+    own = targets[role_listing(name)].signed.targets
+    own[name] = TargetFile(own[name].length, own[name].hashes, name, {"custom": {TORRENTS_FIELD: entries}})
 
 
 def names_its_torrents(entry: TargetFile, family: Mapping[str, TargetFile]) -> bool:

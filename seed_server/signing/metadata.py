@@ -1,8 +1,9 @@
 """The repository's metadata as it is on disk: read, verified, and its very first versions. Blocking."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import SSlibKey
@@ -32,6 +33,7 @@ DELEGATED_PATHS = {
     "profiles": ["profiles/*"],
 }
 Keys = Mapping[str, Ed25519PrivateKey]
+_Look: TypeAlias = tuple[int, int, int]
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
 
 
@@ -84,6 +86,22 @@ class CurrentMetadata:
         except ValueError as error:
             raise damaged("patches") from error
 
+    def copied(self) -> "CurrentMetadata":
+        """Return a copy to be changed; entries of targets are the same ones, for none is ever changed."""
+        targets = {}
+        for name, metadata in self.targets.items():
+            signed = copy.copy(metadata.signed)
+            signed.targets, signed.delegations = dict(signed.targets), copy.deepcopy(signed.delegations)
+            targets[name] = Metadata(signed, dict(metadata.signatures))
+        root, timestamp, snapshot = copy.deepcopy((self.root, self.timestamp, self.snapshot))
+        return CurrentMetadata(root, timestamp, snapshot, targets)
+
+    def file_names(self) -> list[str]:
+        """Return the names of the files that hold it, and that of the root which would come next, without ".json"."""
+        names = [f"{version}.root" for version in range(1, self.root.signed.version + 2)]
+        names += ["timestamp", f"{self.snapshot.signed.version}.snapshot"]
+        return names + [f"{metadata.signed.version}.{name}" for name, metadata in self.targets.items()]
+
     def half_spent(self, now: float) -> set[str]:
         """Return what the `patches` keys have signed that is past half of its life."""
         family = self.targets.keys() & bins.PATCHES_FAMILY
@@ -102,12 +120,37 @@ class MetadataReader:
 
     def __init__(self, home: ServerHome) -> None:
         self._home = home
+        self._known: tuple[CurrentMetadata, list[_Look | None]] | None = None
+        """What was verified last, and how its files looked."""
 
     def load(self) -> CurrentMetadata:
-        """Read and verify the whole state, so that we never sign on top of tampered metadata.
+        """Read and verify the whole state, so that we never sign on top of tampered metadata. The caller may change it.
 
-        Raises `UserError`: NOT_SET_UP, STORAGE.
+        A publication asks for it a dozen times: while all files look as they did, nothing is read again. Raises
+        `UserError`: NOT_SET_UP, STORAGE.
         """
+        if self._known is not None:
+            current, looks = self._known
+            if looks == self._looks(current):
+                return current.copied()
+        timestamp = self._look("timestamp")
+        current = self._verified()
+        # where another process has published meanwhile, what was read is whole, and not the last word
+        self._known = (current, self._looks(current)) if timestamp == self._look("timestamp") else None
+        return current.copied()
+
+    def _looks(self, current: CurrentMetadata) -> list[_Look | None]:
+        return [self._look(name) for name in current.file_names()]
+
+    def _look(self, name: str) -> _Look | None:
+        """Return what changes with a file's content; None: there is no such file."""
+        try:
+            stat = (self._home.tuf_metadata / f"{name}.json").stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+    def _verified(self) -> CurrentMetadata:
         root = self.read("1.root", Root)
         _verify(root.signed, "root", root)
         while (self._home.tuf_metadata / f"{root.signed.version + 1}.root.json").exists():

@@ -20,6 +20,7 @@ from p2pdist.shared.manifest.documents import (
     Withdrawal,
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from seed_server.signing.publications import SUPERSEDED_DAYS
 
 NO_REASON = "withdrawn by the operator"  # of what is withdrawn without a word
 
@@ -105,6 +106,11 @@ def offered_again(
     """
     back = [one for one in rollouts.withdrawn if _names(named, one.ref)]
     if not back:
+        if _is_gone(named, rollouts, order, listed):
+            raise _bad(
+                f"{_written(named)} is not kept here any more: it was superseded over {SUPERSEDED_DAYS} days ago. "
+                "To go back to it, publish it again."
+            )
         raise _not_withdrawn(named, rollouts, offers(rollouts, order, listed))
     numbers = {manifest.ref: manifest.number for manifest in listed}
     for one in back:
@@ -124,6 +130,12 @@ def offered_again(
     entries = [*rollouts.entries, *(RolloutEntry(one.patch_id, one.version, one.sequence) for one in back)]
     left = tuple(one for one in rollouts.withdrawn if one not in back)
     return Rollouts(format=1, entries=sorted(entries, key=lambda entry: entry.sequence), withdrawn=left)
+
+
+def _is_gone(named: PatchRef, rollouts: Rollouts, order: PublicationOrder, listed: Iterable[Manifest]) -> bool:
+    """Whether nothing of an id is listed or offered any more that was published once."""
+    known = {one.patch_id for part in (rollouts.entries, listed) for one in part}
+    return named.patch_id in order.patches and named.patch_id not in known
 
 
 def offers(rollouts: Rollouts, order: PublicationOrder, listed: Iterable[Manifest]) -> list[Offer]:

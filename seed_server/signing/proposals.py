@@ -200,7 +200,9 @@ class Proposals:
             current.targets.update({role: proposed[role] for role in roles})
             if rollouts is not None:
                 self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
-            return self._writer.commit(current, () if rollouts is None else ("rollouts",), {}, now, signed=roles)
+            renewal = "root" in proposed  # after a restore, PCs have seen newer rollouts
+            online = ("rollouts",) if renewal or rollouts is not None else ()
+            return self._writer.commit(current, online, {}, now, signed=roles)
 
 
 def _changed_roles(current: CurrentMetadata, bundle: Bundle) -> list[OfflineRole]:

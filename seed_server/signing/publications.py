@@ -1,15 +1,17 @@
 """What the `patches` role lists after a publication: the numbers, and which manifests and torrents. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableMapping
+from typing import Any
 
 import msgspec
-from tuf.api.metadata import Targets
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
-from p2pdist.shared.manifest.documents import Manifest, manifest_target, torrent_target
+from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
+from p2pdist.shared.manifest.documents import Manifest, Rollouts, manifest_target, torrent_target
 from p2pdist.shared.manifest.publication_order import PublicationOrder
 
+SUPERSEDED_DAYS = 180  # by then whoever was off is back; gone back to is what was replaced lately
 KEEP_PUBLICATIONS = 2  # of each id: the newest, and the one before, whose file can still be repaired and gone back to
 
 
@@ -57,14 +59,36 @@ def kept(listed: Collection[Manifest]) -> list[Manifest]:
     return [manifest for manifest in listed if id(manifest) in newest]
 
 
-def take_out(roles: Iterable[Targets], listed: Collection[Manifest]) -> None:
-    """Take out of ``roles``, which are about to be signed, what `kept` leaves out of ``listed``, and its torrents."""
-    stay = kept(listed)
+def still_signed(listed: Collection[Manifest], rollouts: Rollouts, now: float) -> list[Manifest]:
+    """Return those of `kept` that are offered, or were superseded less than `SUPERSEDED_DAYS` before ``now``."""
+    stay, offered = kept(listed), {entry.ref for entry in rollouts.entries}
+    newest: dict[str, Manifest] = {}
+    superseded_at: dict[PatchRef, int] = {}
+    for manifest in stay:
+        if manifest.number > (newest[manifest.patch_id].number if manifest.patch_id in newest else 0):
+            newest[manifest.patch_id] = manifest
+        for relation in manifest.supersedes if manifest.ref in offered else ():
+            named = PatchRef.of_relation(relation)
+            superseded_at[named] = min(manifest.published_at, superseded_at.get(named, manifest.published_at))
+    latest = now - SUPERSEDED_DAYS * DAY_SECONDS
+
+    def since(manifest: Manifest) -> float:
+        named = (manifest.ref, PatchRef(manifest.patch_id, ""))
+        found = [superseded_at[one] for one in named if one in superseded_at]
+        if newest[manifest.patch_id] is not manifest:
+            found.append(newest[manifest.patch_id].published_at)
+        return min(found, default=now)
+
+    return [manifest for manifest in stay if manifest.ref in offered or since(manifest) > latest]
+
+
+def take_out(roles: Iterable[MutableMapping[str, Any]], stay: Collection[Manifest]) -> None:
+    """Take out of the targets of roles that are about to be signed all manifests and torrents but those of ``stay``."""
     wanted = _torrents(stay) | {_target(manifest) for manifest in stay}
     for role in roles:
-        for name in list(role.targets):
+        for name in list(role):
             if name not in wanted and name.endswith((".manifest", ".torrent")):
-                del role.targets[name]
+                del role[name]
 
 
 def _target(manifest: Manifest) -> str:

@@ -71,6 +71,8 @@ class Repository:
         self._home = home
         self._server = settings.name
         self._files = MetadataReader(home)
+        self._decoded: dict[str, Manifest] = {}
+        """The manifests that were listed last, by the SHA-256 of their bytes."""
         self._writer = RepositoryWriter(home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes)
 
     @classmethod
@@ -163,9 +165,17 @@ class Repository:
         return order
 
     def _manifests(self, listed: Listed) -> list[Manifest]:
-        return [self._manifest(name, entry) for name, entry in listed.items() if name.endswith(".manifest")]
+        found = {
+            entry.hashes["sha256"]: self._manifest(name, entry)
+            for name, entry in listed.items()
+            if name.endswith(".manifest")
+        }
+        self._decoded = found
+        return list(found.values())
 
     def _manifest(self, name: str, entry: TargetFile) -> Manifest:
+        if known := self._decoded.get(entry.hashes["sha256"]):
+            return known
         try:
             return decode_manifest(self._files.read_target(name, entry))
         except DecodeError as error:
@@ -213,7 +223,8 @@ class Repository:
             changes = self._publication(listed, manifest, torrents)
             changed = self._change(current, changes, now)
             others = [other for other in manifests if other.ref != manifest.ref]
-            publications.take_out((current.targets[role].signed for role in changed), [*others, manifest])
+            stay = publications.still_signed([*others, manifest], rollouts, now)
+            publications.take_out((current.targets[role].signed.targets for role in changed), stay)
             self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             return self._writer.commit(current, (*changed, "rollouts"), {"patches": patches_key}, now)
 
@@ -370,7 +381,8 @@ class Repository:
             current = self._files.load()
             for role, paths in DELEGATED_PATHS.items():
                 current.delegated(role).paths = list(paths)
-            changed = self._change(current, {}, now) | {"targets", "patches", "profiles"}
+            # the rollouts too: after a restore, PCs have seen newer ones
+            changed = self._change(current, {}, now) | {"targets", "patches", "profiles", "rollouts"}
             if young_too:
                 changed |= bins.PATCHES_FAMILY
             self._writer.commit(current, changed, keys, now)

@@ -11,6 +11,7 @@ from tuf.ngclient.config import UpdaterConfig
 
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, Manifest, encode_rollouts
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET
+from p2pdist.shared.wire.trust_news import decode_news
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.errors import TrustError
 from p2pdist.trust.http_answers import HttpAnswer
@@ -20,6 +21,7 @@ from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.store.trust_news import TrustNewsReader
 from tests.helpers.old_repository import manifest_of, publish_as_release_0_2_0, torrent_of
 from tests.helpers.signing_desk import DirectoryHttp
 from tests.unit.seed_server.signing.test_repository import DirectoryFetcher
@@ -142,6 +144,20 @@ async def test_a_publication_costs_a_pc_one_bin_and_one_part_of_the_order(old_se
         parts = [name for name in asked if name.startswith("order-")]
         assert (len(bins), len(parts)) == (1, 1), asked
         assert "patches.json" not in asked
+
+
+@pytest.mark.parametrize("differences", [False, True])
+def test_news_hold_nothing_that_only_release_0_2_0_reads(server: Server, differences: bool) -> None:
+    server.publish("office")
+    known = max(int(path.name.partition(".")[0]) for path in server.home.tuf_metadata.glob("*.snapshot.json"))
+    server.publish("vpn")
+    answer = TrustNewsReader(server.home.tuf_metadata, server.home.tuf_targets).answer(1, known, differences)
+    news = decode_news(answer or b"")
+    names = {path.rpartition("/")[2].partition(".")[2] for path in (*news.files, *news.changed)}
+    assert not [name for name in names if name.startswith("torrents-") or name == "order"]
+    kinds = {name.partition("-")[0] for name in names}
+    assert {"manifests", "order.json", "order", "rollouts.json", "current", "snapshot.json"} <= kinds
+    assert [name for name in names if name.endswith(".torrent")]
 
 
 async def test_an_order_that_release_0_2_0_reads_whole_says_the_same_as_its_parts(old_server: Server) -> None:

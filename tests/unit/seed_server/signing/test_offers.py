@@ -125,6 +125,11 @@ def test_what_cannot_be_offered_again_has_its_own_reason(named: PatchRef, words:
         offered_again(offered("office@2"), named, order(office=2), listed)
 
 
+def test_what_was_superseded_so_long_ago_that_it_is_gone_is_said_to_be() -> None:
+    with pytest.raises(UserError, match=r"office@1 is not kept here any more: it was superseded over 180 days ago"):
+        offered_again(offered("word@1"), OFFICE_1, order(office=1, word=1), [manifest("word", "1")])
+
+
 def test_a_newer_publication_answers_a_withdrawal() -> None:
     less = without_entries(offered("office@1", "word@1"), OFFICE, "crashes", 7.0)
     assert with_entry(less, PatchRef("office", "2")).withdrawn == ()

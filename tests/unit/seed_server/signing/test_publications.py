@@ -1,17 +1,25 @@
 """`seed_server.signing.publications`: what the `patches` role lists after a publication."""
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchId
-from p2pdist.shared.manifest.documents import Manifest, Payload
+from p2pdist.shared.identifiers import PatchId, PatchRef
+from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
 from p2pdist.shared.manifest.publication_order import (
     MAX_ORDERED_PATCHES,
     NOTHING_PUBLISHED,
     PublicationOrder,
     Publications,
 )
-from seed_server.signing.publications import KEEP_PUBLICATIONS, order_after, unlisted_after
+from seed_server.signing.publications import (
+    KEEP_PUBLICATIONS,
+    kept,
+    order_after,
+    still_signed,
+    take_out,
+    unlisted_after,
+)
 
 
 def manifest(version: str, number: int, patch_id: str = "acme", torrent: str | None = None) -> Manifest:
@@ -65,3 +73,43 @@ def test_a_version_that_is_published_again_takes_its_own_place() -> None:
     assert unlisted_after([one, two], manifest("1", 3)) == []
     # and as another torrent, should it be made anew
     assert unlisted_after([one, two], manifest("1", 3, torrent="new")) == [torrent_of(one)]
+
+
+DAY = 86_400.0
+
+
+def of(patch_id: str, number: int, day: float, *supersedes: str) -> Manifest:
+    made = manifest(str(number), number, patch_id, torrent=f"{patch_id}{number}")
+    return replace(made, published_at=int(day * DAY), supersedes=supersedes)
+
+
+def offered(*refs: str) -> Rollouts:
+    named = [PatchRef.named(ref) for ref in refs]
+    entries = [RolloutEntry(ref.patch_id, ref.version, n) for n, ref in enumerate(named, 1)]
+    return Rollouts(format=1, entries=entries)
+
+
+@pytest.mark.parametrize(
+    ("superseded_day", "today", "gone"), [(100, 279, False), (100, 281, True)], ids=["lately", "long ago"]
+)
+def test_what_was_superseded_long_ago_leaves(superseded_day: float, today: float, gone: bool) -> None:
+    listed = [of("acme", 1, 0), of("acme", 2, superseded_day), of("old", 1, 0), of("new", 1, superseded_day, "old")]
+    stay = still_signed(listed, offered("acme@2", "new@1"), today * DAY)
+    assert [str(one.ref) for one in stay] == (["acme@2", "new@1"] if gone else ["acme@1", "acme@2", "old@1", "new@1"])
+
+
+def test_what_is_offered_or_superseded_by_what_is_not_offered_stays() -> None:
+    listed = [of("old", 1, 0), of("new", 1, 1, "old@1"), of("withdrawn", 1, 0), of("shared", 1, 0)]
+    assert still_signed(listed, offered("old@1", "new@1", "shared@1"), 900 * DAY) == listed
+    assert still_signed(listed, offered("shared@1"), 900 * DAY) == listed
+    assert still_signed(listed, offered("new@1", "shared@1"), 900 * DAY) == listed[1:]
+
+
+def test_older_publications_are_kept_for_nothing_and_leave_a_role_that_is_signed_anyway() -> None:
+    listed = [manifest(str(n), n) for n in (1, 2, 3)] + [manifest("1", 1, "other", torrent="1")]
+    stay = kept(listed)
+    assert [str(one.ref) for one in stay] == ["acme@2", "acme@3", "other@1"]
+    role: dict[str, object] = dict.fromkeys([f"patches/{one.ref}.manifest" for one in listed])
+    role |= dict.fromkeys([*map(torrent_of, listed), "patches/order-00"])
+    take_out([role], stay)
+    assert set(role) == {*(f"patches/{one.ref}.manifest" for one in stay), *map(torrent_of, stay), "patches/order-00"}
