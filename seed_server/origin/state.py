@@ -32,7 +32,7 @@ from seed_server.origin.overdue import end_overdue, log_alarms
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.served import served_payloads
 from seed_server.origin.site import FleetParts, LiveSite, Session
-from seed_server.origin.steering import SiteController
+from seed_server.origin.steering import Steering
 from seed_server.settings import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.database import Database
@@ -88,7 +88,7 @@ class OriginState:
         self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
         self._explained: set[SiteName] = set()
-        self._steering: trio.Nursery | None = None
+        self._steering = Steering(limits.quiet_seconds)
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
         self._reloaded_at = -limits.reload_seconds
@@ -227,8 +227,7 @@ class OriginState:
     def _site_active(self, live: LiveSite) -> None:
         self._set_policy(live, trio.current_time())
         self._share_egress()
-        if self._steering is not None:
-            self._steering.start_soon(SiteController(live, self._limits.quiet_seconds).run)
+        self._steering.start(live)
 
     def _share_egress(self) -> None:
         if self._egress is None:
@@ -240,12 +239,7 @@ class OriginState:
 
     async def steer(self) -> None:
         """Decide how fast each site is sent to, while anything is sent there; until cancelled."""
-        async with trio.open_nursery() as nursery:
-            self._steering = nursery
-            try:
-                await trio.sleep_forever()
-            finally:
-                self._steering = None
+        await self._steering.run()
 
     # --- patches ------------------------------------------------------------------------
 

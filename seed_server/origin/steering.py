@@ -1,4 +1,4 @@
-"""The task that steers one site's line while anything is sent there.
+"""The tasks that steer the sites' lines, each while anything is sent there.
 
 Ten to twenty times a second: ping the endpoints that fetch, read TCP_INFO of
 their data sockets, decide, pace the sockets. It ends when nothing is sent.
@@ -11,20 +11,54 @@ import trio
 
 from bandwidth.core.states import State
 from p2pdist.shared.identifiers import EndpointId
+from seed_server.line.lateness import Lateness
 from seed_server.line.pacing import renew_window
 from seed_server.origin.site import LiveSite, Session
 
 MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
+TELL_SECONDS = 10.0  # how often the debug log says how well the controllers keep time
 FIT_SECONDS = 0.25  # how soon more endpoints fetch on a line that turns out to be fast
 
 log = structlog.get_logger()
 
 
-class SiteController:
-    """Steers one `LiveSite`; `run` is one task in the nursery of `OriginState.steer`."""
+class Steering:
+    """The controllers of all sites that are sent to now; `run` must be running."""
 
-    def __init__(self, live: LiveSite, quiet_seconds: float) -> None:
+    def __init__(self, quiet_seconds: float) -> None:
+        """A site is steered until nothing has been sent for ``quiet_seconds``."""
+        self._quiet_seconds = quiet_seconds
+        self._lateness = Lateness()
+        self._nursery: trio.Nursery | None = None
+
+    def start(self, live: LiveSite) -> None:
+        """Steer a site from now on."""
+        if self._nursery is not None:
+            self._nursery.start_soon(SiteController(live, self._quiet_seconds, self._lateness).run)
+
+    async def run(self) -> None:
+        """Run the controllers, and tell how late they are, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                while True:
+                    await trio.sleep(TELL_SECONDS)
+                    self._tell_lateness()
+            finally:
+                self._nursery = None
+
+    def _tell_lateness(self) -> None:
+        if (late := self._lateness.take()) is not None:
+            p99, worst = (f"{1_000 * seconds:.1f} ms" for seconds in (late.p99_seconds, late.worst_seconds))
+            log.debug("how late the controllers were", steps=late.steps, p99=p99, worst=worst)
+
+
+class SiteController:
+    """Steers one `LiveSite`; `run` is one task in the nursery of `Steering.run`."""
+
+    def __init__(self, live: LiveSite, quiet_seconds: float, lateness: Lateness) -> None:
         self._live = live
+        self._lateness = lateness
         self._quiet_seconds = quiet_seconds
         self._sent_at = 0.0
         self._fitted_at = float("-inf")
@@ -39,6 +73,7 @@ class SiteController:
                 try:
                     if live.sending or live.draining:
                         now = trio.current_time()
+                        self._lateness.count(now - next_at)
                         self._step(now, late_seconds=now - next_at)
                 except Exception:
                     # a bug at one site: its last rates stay in force, and the other sites are not touched

@@ -21,6 +21,7 @@ from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable
 from p2pdist.shared.wire.pings import Echo
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
+from seed_server.line.lateness import Lateness
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import DRAINING_PART, Line, SiteRate
 from seed_server.line.site_sample import LinkView
@@ -31,7 +32,7 @@ from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.site import LiveSite, Session
-from seed_server.origin.steering import SiteController
+from seed_server.origin.steering import TELL_SECONDS, SiteController, Steering
 from tests.helpers.origin_endpoint import hello
 
 LINE = BytesPerSecond(1_000_000)
@@ -165,7 +166,7 @@ async def with_branch(play: Play, line: Line = Line(LINE)) -> None:  # noqa: B00
 
         def on_active(live: LiveSite) -> None:
             branch.steering += 1
-            nursery.start_soon(SiteController(live, QUIET_SECONDS).run)
+            nursery.start_soon(SiteController(live, QUIET_SECONDS, Lateness()).run)
 
         rate = SiteRate(line, trio.current_time())
         site = Site(SiteName("branch"), line, None)
@@ -438,3 +439,25 @@ async def test_pings_few_of_many(autojump_clock: trio.testing.MockClock) -> None
         assert sum(session.pings.echoes > 0 for session in sessions) == site_controller.MAX_PINGED
 
     await with_branch(play)
+
+
+async def test_the_debug_log_tells_how_late_the_controllers_were(autojump_clock: trio.testing.MockClock) -> None:
+    steering = Steering(QUIET_SECONDS)
+    live = LiveSite(
+        Site(SiteName("branch"), Line(LINE), None),
+        SiteRate(Line(LINE), trio.current_time()),
+        fetchers=2,
+        lease_seconds=30.0,
+        on_active=steering.start,
+    )
+    with capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(steering.run)
+            await trio.testing.wait_all_tasks_blocked()
+            branch = Branch(live, nursery)
+            branch.send(branch.join("a"))
+            await trio.sleep(TELL_SECONDS + 0.01)
+            nursery.cancel_scope.cancel()
+    (line,) = [line for line in logs if line["event"] == "how late the controllers were"]
+    assert line["steps"] == pytest.approx(TELL_SECONDS / 0.05, abs=2)
+    assert (line["p99"], line["worst"]) == ("0.0 ms", "0.0 ms")
