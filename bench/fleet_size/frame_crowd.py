@@ -1,14 +1,17 @@
 """Played PCs without TLS and without sockets: their frames go straight to the server, in the server's own process.
 
-`python -m bench.fleet_size.frame_crowd HOME PLAN` is `seed-server serve` with such PCs. So it can be measured what more
-PCs cost than a process may have files. What the playing itself takes is counted as the server's; it is little.
+`python -m bench.fleet_size.frame_crowd HOME PLAN` is `seed-server serve` with such PCs in its origin part. So it can be
+measured what more PCs cost than a process may have files. What the playing itself takes is counted as the server's; it
+is little.
 """
 
+import socket
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, cast, get_args
 
 import trio
 
@@ -20,9 +23,10 @@ from p2pdist.shared.wire.channels import decode_hello
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import GoodbyeCause, Hello, OtherPc
 from p2pdist.shared.wire.pings import echo_frame, ping_number
-from seed_server import service
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.server import OriginServer
+from seed_server.service import origin_part, part, supervisor
+from seed_server.service.messages import PartName
 from seed_server.settings import ServerHome
 
 Serve = Callable[[OriginConnection, Hello], Awaitable[str | None]]
@@ -113,19 +117,29 @@ class PlayedOrigin(OriginServer):
 
     plan: ClassVar[Plan]
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(
+        self,
+        sockets: list[socket.socket] | None = None,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
         """Serve, and play the PCs."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(super().run)
+            await nursery.start(super().run, sockets)
             task_status.started()
             await FrameCrowd(self.plan, self._serve_endpoint).run()
 
 
 def main() -> None:
     """Serve the home that is the first argument, with the plan that is the second."""
-    PlayedOrigin.plan = read_plan(sys.argv[2])
-    service.OriginServer = PlayedOrigin  # type: ignore[attr-defined]
-    trio.run(service.serve, ServerHome(Path(sys.argv[1])))
+    home, plan = sys.argv[1:3]
+    if plan in get_args(PartName):  # a part, which the server starts: then the plan is the first argument
+        sys.argv[1:] = [plan]
+        PlayedOrigin.plan = read_plan(home)
+        origin_part.OriginServer = PlayedOrigin  # type: ignore[attr-defined]
+        part.main()
+    command = (sys.executable, "-m", "bench.fleet_size.frame_crowd", plan)
+    trio.run(partial(supervisor.serve, ServerHome(Path(home)), part_command=command))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import trio.testing
 
 from bench.fuzz.target import Target, must, refused_by
 from p2pdist.network import messages as part
-from p2pdist.network.channel import Channel, ChannelEndedError
+from p2pdist.shared.channel import Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import bitfield, channels, codec, enrolment, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
@@ -159,7 +159,7 @@ def _part_seeds() -> Iterator[bytes]:
 def _channel(data: bytes) -> None:
     async def run() -> None:
         daemon, network = trio.testing.memory_stream_pair()
-        channel = Channel(daemon, daemon, part.decode_from_part)
+        channel = Channel(daemon, daemon, part.decode_from_part, max_bytes=part.MAX_MESSAGE_BYTES)
         await network.send_all(data)
         await network.send_eof()
         with contextlib.suppress(ChannelEndedError):

@@ -1,7 +1,6 @@
-"""The child process that the network part is: its environment, its end, and how that is named."""
+"""The child process that the network part is: its environment and its end."""
 
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,14 +14,6 @@ from p2pdist.shared.wire.frames import encode_frame
 STOP_FRAME_BYTES = 64
 PASSED_ON = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 PASSED_ON_PREFIXES = ("LC_", "MALLOC_", "PYTHON")
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal, or its number."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have none
-        return f"signal {number}"
 
 
 def environment_from(own: Mapping[str, str]) -> dict[str, str]:

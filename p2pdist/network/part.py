@@ -18,8 +18,8 @@ import structlog
 import trio
 
 from p2pdist.network import rights
-from p2pdist.network.channel import Channel, ChannelEndedError
 from p2pdist.network.messages import (
+    MAX_MESSAGE_BYTES,
     MAX_WORDS_CHARS,
     AreYouAlive,
     Done,
@@ -32,6 +32,7 @@ from p2pdist.network.messages import (
 )
 from p2pdist.network.services import Services
 from p2pdist.pc import process_memory, system
+from p2pdist.shared.channel import Channel, ChannelEndedError
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.logs import configure_log
@@ -107,7 +108,9 @@ def _own_directory() -> Path:
 
 async def _run(reads: int, writes: int, directory: Path) -> None:
     use_safe_packets()
-    channel = Channel[ToPart](trio.lowlevel.FdStream(reads), trio.lowlevel.FdStream(writes), decode_to_part)
+    channel = Channel[ToPart](
+        trio.lowlevel.FdStream(reads), trio.lowlevel.FdStream(writes), decode_to_part, max_bytes=MAX_MESSAGE_BYTES
+    )
     try:
         async with trio.open_nursery() as nursery:
             part = Part(channel, nursery, directory)

@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 import trio
 
-from p2pdist.network.channel import Calls, Channel, ChannelEndedError, why_ended
-from p2pdist.network.child_process import end, environment_from, signal_name
+from p2pdist.network.child_process import end, environment_from
 from p2pdist.network.messages import (
+    MAX_MESSAGE_BYTES,
     AreYouAlive,
     Done,
     Failed,
@@ -37,7 +37,9 @@ from p2pdist.network.messages import (
 from p2pdist.network.part_log import pass_on
 from p2pdist.network.rights import PartUser
 from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.channel import Calls, Channel, ChannelEndedError, why_ended
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.signal_names import signal_name
 
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
 STOP_SECONDS = 4.0  # its last writes and goodbyes; less than the daemon's own time for stopping
@@ -72,7 +74,7 @@ class NetworkPart:
         """``start`` is asked for the first message at each start of the process."""
         self._launch = launch
         self._start = start
-        self._calls = Calls()
+        self._calls = Calls[PartMessage]()
         self._channel: Channel[FromPart] | None = None
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._end_hooks: list[Callable[[], None]] = []
@@ -210,14 +212,14 @@ class NetworkPart:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        channel = Channel[FromPart](process.stdout, process.stdin, decode_from_part)
+        channel = Channel[FromPart](process.stdout, process.stdin, decode_from_part, max_bytes=MAX_MESSAGE_BYTES)
         start_log(process.stderr)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._conduct, channel, up)
                 await channel.run(self._handle)
         except* ChannelEndedError as group:
-            self._reason = self._reason or why_ended(group)
+            self._reason = self._reason or str(why_ended(group))
         except* trio.TooSlowError:
             self._reason = self._reason or "it does not answer"
         finally:

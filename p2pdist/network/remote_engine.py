@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
-from p2pdist.network.channel import ChannelEndedError
 from p2pdist.network.messages import (
     AddTorrent,
     CheckTorrent,
@@ -24,6 +23,7 @@ from p2pdist.network.messages import (
     Snapshot,
 )
 from p2pdist.network.process import NetworkPart
+from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind

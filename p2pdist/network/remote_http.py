@@ -1,8 +1,8 @@
 """HTTPS to the seed server's web port, which the network part speaks."""
 
-from p2pdist.network.channel import ChannelEndedError
 from p2pdist.network.messages import Abandon, HttpBroke, HttpDone, HttpRequest
 from p2pdist.network.process import NetworkPart
+from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 
 ANSWER_SECONDS = 400.0  # over the client's own total deadline, which says more about what went wrong

@@ -9,7 +9,6 @@ import trio
 
 from p2pdist.neighbours.discovery import Discovery, open_discovery
 from p2pdist.neighbours.known_peer import Announcement
-from p2pdist.network.channel import Channel
 from p2pdist.network.messages import (
     MAX_EVENTS_PER_MESSAGE,
     MAX_ON_THE_WAY,
@@ -49,6 +48,7 @@ from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import OriginEvent
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.pc import process_memory
+from p2pdist.shared.channel import Channel
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, News, Piece

@@ -4,9 +4,9 @@ from typing import Generic, TypeVar
 
 import trio
 
-from p2pdist.network.channel import ChannelEndedError
 from p2pdist.network.messages import MAX_ON_THE_WAY, Taken, Window
 from p2pdist.network.process import NetworkPart
+from p2pdist.shared.channel import ChannelEndedError
 
 Event = TypeVar("Event")
 

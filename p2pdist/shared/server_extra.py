@@ -1,6 +1,7 @@
 """The libraries of the extra `server`: where they are missing, whoever needs one says which extra brings it."""
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -21,3 +22,11 @@ def of_server_extra() -> Iterator[None]:
             "Install it with its extra: pip install 'p2pdist[server]'.",
             FaultKind.FAILED,
         ) from error
+
+
+def need_server_extra(*modules: str) -> None:
+    """Raise `UserError` (FAILED) where one of these is missing, without loading any: another process will."""
+    with of_server_extra():
+        for module in modules:
+            if importlib.util.find_spec(module) is None:
+                raise ModuleNotFoundError(name=module)

@@ -8,7 +8,7 @@ import trio
 from p2pdist import __version__
 from p2pdist.shared.console import json_option, print_json, run_command_line, say, with_language
 from p2pdist.shared.logs import configure_log
-from p2pdist.shared.server_extra import of_server_extra
+from p2pdist.shared.server_extra import need_server_extra
 from p2pdist.shared.watching import watch_option
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
@@ -39,6 +39,7 @@ from seed_server.commands.token_commands import token_group
 from seed_server.fleet import operations, preparing
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
+from seed_server.service.supervisor import serve
 from seed_server.settings import ServerSettings
 
 
@@ -121,9 +122,8 @@ def serve_command(context: Context) -> None:
     Example:
       seed-server serve --home /srv/patches
     """
-    with of_server_extra():
-        from seed_server import service  # other commands need not load the web server
-    trio.run(service.serve, context.home)
+    need_server_extra("fastapi", "h11")
+    trio.run(serve, context.home)
 
 
 seed_server.add_command(publish_command)

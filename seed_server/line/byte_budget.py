@@ -1,6 +1,7 @@
 """How many bytes each endpoint may fetch from the web port over time. Pure."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from bandwidth.core.token_bucket import TokenBucket
 from bandwidth.core.units import BytesPerSecond
@@ -17,8 +18,15 @@ class ByteBudgets:
     """A budget for each endpoint; ``now`` is any clock in seconds."""
 
     def __init__(
-        self, *, budget_bytes: int = BUDGET_BYTES, rate: BytesPerSecond = BUDGET_RATE, max_budgets: int = MAX_BUDGETS
+        self,
+        *,
+        budget_bytes: int = BUDGET_BYTES,
+        rate: BytesPerSecond = BUDGET_RATE,
+        max_budgets: int = MAX_BUDGETS,
+        on_spent: Callable[[EndpointId, int], None] = lambda _endpoint, _count: None,
     ) -> None:
+        """``on_spent`` is told of what `spend` has taken: the other port keeps budgets of its own."""
+        self._on_spent = on_spent
         self._budget_bytes = budget_bytes
         self._rate = rate
         self._max_budgets = max_budgets
@@ -26,7 +34,15 @@ class ByteBudgets:
 
     def spend(self, endpoint: EndpointId, count: int, now: float) -> bool:
         """Spend ``count`` bytes of the budget of ``endpoint``, and return whether it had them."""
-        return self._bucket(endpoint, now).consume(count, int(now * 1e9))
+        spent = self._bucket(endpoint, now).consume(count, int(now * 1e9))
+        if spent:
+            self._on_spent(endpoint, count)
+        return spent
+
+    def charge(self, endpoint: EndpointId, count: int, now: float) -> None:
+        """Take what ``endpoint`` has spent at the other port, as far as it is there."""
+        bucket = self._bucket(endpoint, now)
+        bucket.consume(min(count, bucket.level_bytes(int(now * 1e9))), int(now * 1e9))
 
     def rank(self, endpoint: EndpointId, now: float) -> int:
         """Return 0 for an endpoint that has had little lately, and more for one that has had much."""

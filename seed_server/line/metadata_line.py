@@ -30,8 +30,8 @@ LEAST_LUMP_BYTES = 4 << 10  # … or as one usual publication
 SLICE_SECONDS = 0.02  # … or what the line carries in so long, or one segment
 RATE_SEEN_SECONDS = 0.25  # how soon a wait sees that the rate has changed
 
-Order: TypeAlias = tuple[int, int]
-"""Of an answer: its rank, then when it began; the lowest is served first."""
+Order: TypeAlias = tuple[int, int, int]
+"""Of an answer: its rank, then when it began, then a number of its own; the lowest is served first."""
 
 
 class Lines(Protocol):
@@ -42,6 +42,23 @@ class Lines(Protocol):
 
     def known_rate(self, address: str) -> SiteRate | None:
         """Return the rate of the site of ``address``, None where nothing is known of it."""
+
+
+class Pace(Protocol):
+    """Paces one answer."""
+
+    async def may_send(self, wanted: int) -> int:
+        """Wait until something may be sent; return how much of ``wanted`` bytes, which counts as sent."""
+
+
+class AnswersLine(Protocol):
+    """What the web port's answers are paced by and counted on."""
+
+    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> Pace:
+        """Return what paces an answer to ``address``; one of a lower ``rank`` goes first."""
+
+    def sent(self, address: str, count: int) -> None:
+        """Count a small answer to anybody, which is not delayed."""
 
 
 class MetadataLine:
@@ -55,13 +72,18 @@ class MetadataLine:
         self._sites: weakref.WeakKeyDictionary[SiteRate, _Bucket] = weakref.WeakKeyDictionary()
         self._begun = itertools.count()
 
-    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> "PacedAnswer":
-        """Return what paces an answer to ``address``; one of a lower ``rank`` goes first."""
+    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0, begun: int | None = None) -> "PacedAnswer":
+        """Return what paces an answer to ``address``; one of a lower ``rank`` goes first.
+
+        ``begun``: the `PacedAnswer.begun` of an earlier part of the same answer, whose place in the order it keeps.
+        """
         rate = self._lines.rate_towards(address, endpoint)
         site = self._sites.get(rate)
         if site is None:
             site = self._sites[rate] = _Bucket(_allowed(rate))
-        return PacedAnswer(rate, site, self._egress, self._others, (rank, next(self._begun)))
+        number = next(self._begun)
+        order = (rank, number if begun is None else begun, number)
+        return PacedAnswer(rate, site, self._egress, self._others, order)
 
     def sent(self, address: str, count: int) -> None:
         """Count a small answer to anybody, which is not delayed."""
@@ -79,6 +101,11 @@ class PacedAnswer:
         self._egress = egress
         self._others = others
         self._order = order
+
+    @property
+    def begun(self) -> int:
+        """Its place among the answers of its rank."""
+        return self._order[1]
 
     @property
     def lump_bytes(self) -> int:

@@ -5,6 +5,7 @@ a connection does, only that connection ends.
 """
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -47,6 +48,7 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
 
+ORIGIN_PORT = "origin port"
 STOPPING = "the seed server is stopping"
 NOT_ENROLLED = "this PC is not enrolled here: enrol it with a new token"
 OUR_FAULT = "the seed server has a problem of its own: try again later"
@@ -125,12 +127,22 @@ class OriginServer:
 
     # --- for the composition root -------------------------------------------------------
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled; then every endpoint is told. Raises `UserError` (BUSY) for an address in use."""
+    async def run(
+        self,
+        sockets: list[socket.socket] | None = None,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until cancelled; then every endpoint is told.
+
+        ``sockets``: those of the port, which listen already; None: opened here. Raises `UserError` (BUSY) for an
+        address in use.
+        """
         allowed = GateLimits(allowed_connections().origin, self._limits.max_per_address)
         self._gate = Gate(allowed, known=self.known_addresses)
         await self._fleet.load()
-        sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose="origin port")
+        if sockets is None:
+            sockets = listen_sockets(listen_addresses(self._settings), self._settings.origin_port, purpose=ORIGIN_PORT)
         for sock in sockets:
             # a sender cannot pace in smaller steps than a packet, and one of loopback's or a jumbo frame's size takes
             # a second on a slow line

@@ -26,7 +26,7 @@ class Steering:
     """The controllers of all sites that are sent to now; `run` must be running."""
 
     def __init__(self, quiet_seconds: float) -> None:
-        """A site is steered until nothing has been sent for ``quiet_seconds``."""
+        """Steer each site until nothing has been sent there for ``quiet_seconds``."""
         self._quiet_seconds = quiet_seconds
         self._lateness = Lateness()
         self._nursery: trio.Nursery | None = None

@@ -6,7 +6,7 @@ from tests.helpers.namespaces import in_own_network
 
 MOVED = """
 import json, pathlib, tempfile, structlog.testing, trio
-from seed_server.service import _Service
+from seed_server.service.upkeep import Upkeep
 from seed_server.settings import ServerSettings
 
 with tempfile.NamedTemporaryFile("w") as hosts:
@@ -17,7 +17,7 @@ card("eth0", "10.9.0.5/24")
 async def warned(address, listen_address=""):
     settings = ServerSettings(name="hq", address=address, listen_address=listen_address)
     with structlog.testing.capture_logs() as logs, trio.move_on_after(0.5):
-        await _Service(None, settings, None, None, None, None, None).watch_address()
+        await Upkeep(None, settings, None, None, None).watch_address()
     return [line for line in logs if line["log_level"] == "warning"]
 
 def show(*arguments):

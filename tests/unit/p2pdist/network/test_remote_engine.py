@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import trio
 
-from p2pdist.network.channel import ChannelEndedError
 from p2pdist.network.messages import AddTorrent, Done, Failed, LanBytes, LimitLan, PartMessage, SetMoving, Snapshot
 from p2pdist.network.remote_engine import RemoteEngine
+from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.transfer.torrent_engine import PeerSnapshot

@@ -87,7 +87,7 @@ def test_key_that_nobody_trusts_is_refused(home: ServerHome, file: Path, tmp_pat
 
 
 async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home: ServerHome, file: Path) -> None:
-    from seed_server.service import _Service
+    from seed_server.service.watches import Watches
 
     class Origin:
         def __init__(self) -> None:
@@ -108,14 +108,14 @@ async def test_running_server_uses_a_change_at_once_and_a_restarted_one_too(home
     settings = load_settings(home)
     repository = Repository.open(home, settings)
     origin = Origin()
-    service = _Service(home, settings, None, None, repository, None, None)  # type: ignore[arg-type]
+    watches = Watches(home, None, repository)  # type: ignore[arg-type]
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.watch_repository, cast("Any", origin), repository.timestamp_version())
+            nursery.start_soon(watches.watch_repository, cast("Any", origin), repository.timestamp_version())
             await trio.to_thread.run_sync(run, home, "set", "oslo", file, "--new-site")
             while origin.profiles != [["oslo"]]:  # noqa: ASYNC110 - the watcher tells nobody
                 await trio.sleep(0.02)
             nursery.cancel_scope.cancel()
     restarted = Origin()
-    await _Service(home, settings, None, None, repository, None, None).load_profiles(restarted)  # type: ignore[arg-type]
+    await Watches(home, None, repository).load_profiles(restarted)  # type: ignore[arg-type]
     assert restarted.profiles == [["oslo"]]

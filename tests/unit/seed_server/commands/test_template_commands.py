@@ -257,7 +257,7 @@ def test_answers_to_what_is_no_template_do_not_stay(answered: ServerHome, file: 
 
 
 async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, file: Path) -> None:
-    from seed_server.service import _Service
+    from seed_server.service.watches import Watches
 
     send, receive = trio.open_memory_channel[frozenset[str]](8)
 
@@ -276,10 +276,10 @@ async def test_running_server_takes_answers_to_what_is_signed(home: ServerHome, 
 
     repository = Repository.open(home, load_settings(home))
     nothing = cast("Any", None)
-    service = _Service(home, nothing, nothing, nothing, repository, nothing, nothing)
+    watches = Watches(home, nothing, repository)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.watch_repository, cast("Any", Origin()), repository.timestamp_version())
+            nursery.start_soon(watches.watch_repository, cast("Any", Origin()), repository.timestamp_version())
             await trio.to_thread.run_sync(run, home, "set", "december", file)
             assert await receive.receive() == {"december"}
             await trio.to_thread.run_sync(run, home, "remove", "december")

@@ -45,3 +45,16 @@ def test_memory_is_bounded() -> None:
 
 def test_a_first_refresh_of_the_largest_catalogue_fits() -> None:
     assert BUDGET_BYTES > 4 * MAX_TARGETS_ROLE_BYTES + 2_000 * 100_000
+
+
+def test_what_is_spent_here_is_told_and_what_is_spent_at_the_other_port_is_charged() -> None:
+    told: list[tuple[EndpointId, int]] = []
+    here = ByteBudgets(budget_bytes=1_000, on_spent=lambda endpoint, count: told.append((endpoint, count)))
+    assert here.spend(ONE, 400, 0.0)
+    assert not here.spend(ONE, 700, 0.0)
+    here.charge(ONE, 500, 0.0)
+    here.charge(TWO, 5_000, 0.0)
+    assert told == [(ONE, 400)], "what was not spent, or was spent there, is not told"
+    assert not here.spend(ONE, 101, 0.0)
+    assert here.spend(ONE, 100, 0.0)
+    assert not here.spend(TWO, 1, 0.0), "more than there was: nothing is left, and no debt"

@@ -14,3 +14,12 @@ def test_the_longest_unseen_are_forgotten_first() -> None:
     for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.3"):
         known.note(address)
     assert [address in known for address in ("10.0.0.1", "10.0.0.2", "10.0.0.3")] == [True, False, True]
+
+
+def test_new_addresses_are_told_once() -> None:
+    told: list[str] = []
+    known = KnownAddresses(["10.0.0.1"])
+    known.on_new = told.append
+    for address in ("10.0.0.1", "2001:db8::1", "2001:db8::2", "10.0.0.2"):
+        known.note(address)
+    assert told == ["2001:db8::1", "10.0.0.2"]

@@ -1,11 +1,10 @@
-"""`seed_server.service`: what must not end a running server."""
+"""`seed_server.service.watches`: what is looked at again after it could not be read."""
 
 import sqlite3
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import structlog.testing
 import trio
 import trio.testing
 
@@ -14,7 +13,7 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.initialising import initialise
 from seed_server.origin.server import OriginServer
-from seed_server.service import _clear_up, _Service
+from seed_server.service.watches import Watches
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.signing.repository import Repository
@@ -46,9 +45,9 @@ async def test_denials_are_seen_again_after_the_database_could_not_be_read(
     nothing = cast("Any", None)
     with Database.create(tmp_path / "state.db") as database:
         database.add_endpoint(ENDPOINT, "pc-1", 0.0)
-        service = _Service(nothing, nothing, database, nothing, nothing, nothing, nothing)
+        watches = Watches(nothing, database, nothing)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.watch_denied, cast("OriginServer", dropped))
+            nursery.start_soon(watches.watch_denied, cast("OriginServer", dropped))
             assert await dropped.receive.receive() == set()
             other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
             other.execute("ALTER TABLE endpoints RENAME TO elsewhere")
@@ -68,9 +67,9 @@ async def test_who_is_connected_and_was_forgotten_is_dropped(
     with Database.create(tmp_path / "state.db") as database:
         database.add_endpoint(ENDPOINT, "pc-1", 0.0)
         database.add_endpoint(other, "pc-2", 0.0)
-        service = _Service(nothing, nothing, database, nothing, nothing, nothing, nothing)
+        watches = Watches(nothing, database, nothing)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.watch_denied, cast("OriginServer", dropped))
+            nursery.start_soon(watches.watch_denied, cast("OriginServer", dropped))
             await dropped.receive.receive()
             assert dropped.forgotten == set()
             with Database.open(tmp_path / "state.db") as operators:
@@ -124,9 +123,9 @@ async def test_what_could_not_be_read_once_is_read_again(
 
     monkeypatch.setattr(repository, "current_rollouts", current_rollouts)
     told.fails = fails == "the database"
-    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    watches = Watches(home, nothing, repository)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(service.watch_repository, cast("OriginServer", told), version)
+        nursery.start_soon(watches.watch_repository, cast("OriginServer", told), version)
         repository.refresh_timestamp(0.0, force=True)
         assert await told.receive.receive() == (version + 1, [])
         nursery.cancel_scope.cancel()
@@ -148,9 +147,9 @@ async def test_a_timestamp_that_is_only_renewed_is_told_as_such(
         return look()
 
     monkeypatch.setattr(repository, "newest_timestamp", newest_timestamp)
-    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    watches = Watches(home, nothing, repository)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(service.watch_repository, cast("OriginServer", told), version)
+        nursery.start_soon(watches.watch_repository, cast("OriginServer", told), version)
         await looked.wait()
         repository.refresh_timestamp(0.6 * life)
         await told.receive.receive()
@@ -167,52 +166,6 @@ async def test_a_server_that_cannot_read_what_is_offered_does_not_start(tmp_path
     (document,) = (home.tuf_targets / "rollouts").glob("*.current")
     document.write_bytes(b"damaged")
     told = Told()
-    service = _Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing)
+    watches = Watches(home, nothing, repository)
     with pytest.raises(UserError, match="rollouts"):
-        await service.load_rollouts(cast("OriginServer", told))
-
-
-async def looked_through(home: ServerHome) -> list[Any]:
-    nothing, repository = cast("Any", None), Repository.open(home, SETTINGS)
-    with structlog.testing.capture_logs() as logs:
-        await _clear_up(_Service(home, SETTINGS, nothing, nothing, repository, nothing, nothing))
-    return logs
-
-
-async def test_offline_keys_that_lie_here_unencrypted_are_warned_of(tmp_path: Path) -> None:
-    home = ServerHome(tmp_path / "home")
-    initialise(home, SETTINGS, passphrase=None, now=0.0)
-    (warning,) = await looked_through(home)
-    assert warning["log_level"] == "warning"
-    assert "offline keys lie here, not encrypted" in warning["event"]
-    assert warning["keys"] == ["patches", "profiles", "root"]
-    (home.offline_keys / "root.pem").chmod(0o644)
-    (warning,) = await looked_through(home)
-    assert "chmod 600" in warning["reason"]
-    home.offline_keys.rename(tmp_path / "safe")
-    assert await looked_through(home) == []
-
-
-async def test_encrypted_offline_keys_are_not_warned_of(tmp_path: Path) -> None:
-    home = ServerHome(tmp_path / "home")
-    initialise(home, SETTINGS, passphrase=b"correct horse battery", now=0.0)
-    assert await looked_through(home) == []
-
-
-@pytest.mark.parametrize("folder", ["tuf/metadata", "tuf/targets/patches", "tuf"])
-async def test_what_killed_writers_left_is_removed_at_the_start(tmp_path: Path, folder: str) -> None:
-    home = ServerHome(tmp_path / "home")
-    initialise(home, SETTINGS, passphrase=b"correct horse battery", now=0.0)
-    (home.root / folder).mkdir(exist_ok=True)
-    (home.tuf_targets / "patches").mkdir(exist_ok=True)
-    for left in (
-        home.root / folder / ".timestamp.json.0123456789ab.tmp",
-        home.tuf_targets / "patches" / f"{'a' * 64}.x",
-    ):
-        left.write_bytes(b"x")
-    before = {path for path in (home.root / "tuf").rglob("*") if path.is_file()}
-    (info,) = await looked_through(home)
-    assert info["files"] == 2
-    after = {path for path in (home.root / "tuf").rglob("*") if path.is_file()}
-    assert len(before - after) == 2
-    assert Repository.open(home, SETTINGS).current_rollouts().entries == []
+        await watches.load_rollouts(cast("OriginServer", told))

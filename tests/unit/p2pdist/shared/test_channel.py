@@ -1,10 +1,9 @@
-"""`p2pdist.network.channel`: messages over two pipes, calls and their answers, and an other side that misbehaves."""
+"""`p2pdist.shared.channel`: messages between two processes, calls and answers, an other side that misbehaves."""
 
 import pytest
 import trio
 import trio.testing
 
-from p2pdist.network.channel import QUEUED_MESSAGES, WRITTEN_TOGETHER_BYTES, Calls, Channel, ChannelEndedError
 from p2pdist.network.messages import (
     MAX_MESSAGE_BYTES,
     AddTorrent,
@@ -17,14 +16,22 @@ from p2pdist.network.messages import (
     decode_from_part,
     decode_to_part,
 )
+from p2pdist.shared.channel import (
+    QUEUED_MESSAGES,
+    WRITTEN_TOGETHER_BYTES,
+    Calls,
+    Channel,
+    ChannelEndedError,
+    UnexpectedMessageError,
+)
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 
 
 def pair() -> tuple[Channel[FromPart], Channel[ToPart]]:
     one, other = trio.testing.memory_stream_pair()
     return (
-        Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part),
-        Channel[ToPart](other.receive_stream, other.send_stream, decode_to_part),
+        Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part, max_bytes=MAX_MESSAGE_BYTES),
+        Channel[ToPart](other.receive_stream, other.send_stream, decode_to_part, max_bytes=MAX_MESSAGE_BYTES),
     )
 
 
@@ -59,13 +66,13 @@ async def test_messages_arrive_in_order() -> None:
 )
 async def test_what_must_not_be_sent_ends_the_channel(sent: bytes, words: str) -> None:
     one, other = trio.testing.memory_stream_pair()
-    daemon = Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part)
+    daemon = Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part, max_bytes=MAX_MESSAGE_BYTES)
 
     async def never(message: PartMessage) -> None:
         raise AssertionError(message)
 
     await other.send_stream.send_all(sent)
-    with pytest.raises(ChannelEndedError, match=words):
+    with pytest.raises(UnexpectedMessageError, match=words):
         await daemon.run(never)
 
 
@@ -79,7 +86,9 @@ async def test_what_is_queued_together_is_written_together_up_to_what_the_pipe_h
         raise AssertionError(message)
 
     stream = trio.testing.MemorySendStream(send_all_hook=write)
-    daemon = Channel[FromPart](trio.testing.MemoryReceiveStream(), stream, decode_from_part)
+    daemon = Channel[FromPart](
+        trio.testing.MemoryReceiveStream(), stream, decode_from_part, max_bytes=MAX_MESSAGE_BYTES
+    )
     large = AddTorrent(1, bytes(WRITTEN_TOGETHER_BYTES), "0" * 64, assume_complete=False)
     told = [AreYouAlive(1), AreYouAlive(2), large, large, AreYouAlive(3)]
     for message in told:
@@ -95,14 +104,15 @@ async def test_what_is_queued_together_is_written_together_up_to_what_the_pipe_h
 
 async def test_the_end_of_the_other_side_ends_the_channel() -> None:
     one, other = trio.testing.memory_stream_pair()
-    daemon = Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part)
+    daemon = Channel[FromPart](one.receive_stream, one.send_stream, decode_from_part, max_bytes=MAX_MESSAGE_BYTES)
     await other.aclose()
 
     async def never(message: PartMessage) -> None:
         raise AssertionError(message)
 
-    with pytest.raises(ChannelEndedError, match="has ended"):
+    with pytest.raises(ChannelEndedError, match="has ended") as ended:
         await daemon.run(never)
+    assert not isinstance(ended.value, UnexpectedMessageError)
 
 
 async def test_an_other_side_that_reads_nothing_is_noticed_and_memory_stays_bounded() -> None:
@@ -114,7 +124,7 @@ async def test_an_other_side_that_reads_nothing_is_noticed_and_memory_stays_boun
 
 
 async def test_an_answer_reaches_the_call_that_asked() -> None:
-    calls, told = Calls(), list[PartMessage]()
+    calls, told = Calls[PartMessage](), list[PartMessage]()
     answers: dict[str, PartMessage] = {}
 
     async def ask(name: str) -> None:
@@ -133,7 +143,7 @@ async def test_an_answer_reaches_the_call_that_asked() -> None:
 
 
 async def test_calls_fail_when_the_other_side_ends() -> None:
-    calls, failed = Calls(), list[str]()
+    calls, failed = Calls[PartMessage](), list[str]()
 
     async def ask() -> None:
         with pytest.raises(ChannelEndedError):
@@ -148,7 +158,7 @@ async def test_calls_fail_when_the_other_side_ends() -> None:
 
 
 async def test_a_call_that_nobody_waits_for_is_abandoned(autojump_clock: trio.testing.MockClock) -> None:
-    calls, told = Calls(), list[PartMessage]()
+    calls, told = Calls[PartMessage](), list[PartMessage]()
     with pytest.raises(trio.TooSlowError):
         await calls.ask(told.append, AreYouAlive, seconds=1, abandon=Done)
     assert [type(message) for message in told] == [AreYouAlive, Done]

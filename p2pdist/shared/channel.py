@@ -1,7 +1,6 @@
-"""Carry messages over two pipes: frames with a cap, a queue in front of the writer, calls and their answers.
+"""Messages between two processes of one program: frames with a cap, a queue before the writer, calls and their answers.
 
-The daemon and its network part use the same code, each for its side. What the other side sends is decoded strictly;
-anything else ends the channel.
+Both sides use the same code. What the other side sends is decoded strictly; anything else ends the channel.
 """
 
 import contextlib
@@ -11,29 +10,33 @@ from typing import Generic, TypeVar
 
 import trio
 
-from p2pdist.network.messages import MAX_MESSAGE_BYTES, PartMessage
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
-QUEUED_MESSAGES = 1_024  # some seconds of a busy daemon; an other side that reads nothing for longer hangs
+QUEUED_MESSAGES = 1_024  # some seconds of a busy process; an other side that reads nothing for longer hangs
 PIPE_READ_BYTES = 256 << 10
-
 WRITTEN_TOGETHER_BYTES = 64 << 10  # the pipe holds as much
 
-Incoming = TypeVar("Incoming", bound=PartMessage)
+Incoming = TypeVar("Incoming", bound=Record)
+Message = TypeVar("Message", bound=Record)
 
 
 class ChannelEndedError(Exception):
     """The other side is gone, sends what it must not, or reads nothing; the text says which."""
 
 
-def why_ended(group: BaseExceptionGroup[ChannelEndedError]) -> str:
+class UnexpectedMessageError(ChannelEndedError):
+    """The other side sends what it must not."""
+
+
+def why_ended(group: BaseExceptionGroup[ChannelEndedError]) -> ChannelEndedError:
     """Return the first reason in ``group``."""
     first: BaseException = group
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    return str(first)
+    assert isinstance(first, ChannelEndedError)
+    return first
 
 
 class Channel(Generic[Incoming]):
@@ -44,15 +47,19 @@ class Channel(Generic[Incoming]):
         reads_from: trio.abc.ReceiveStream,
         writes_to: trio.abc.SendStream,
         decode: Callable[[bytes], Incoming],
+        *,
+        max_bytes: int,
     ) -> None:
+        """``max_bytes``: the cap of a message, in both directions."""
         self._reads_from = reads_from
         self._writes_to = writes_to
         self._decode = decode
-        self._queue_in, self._queue = trio.open_memory_channel[PartMessage](QUEUED_MESSAGES)
+        self._max_bytes = max_bytes
+        self._queue_in, self._queue = trio.open_memory_channel[Record](QUEUED_MESSAGES)
         self._written = trio.Event()
         self._ended = False
 
-    def tell(self, message: PartMessage) -> None:
+    def tell(self, message: Record) -> None:
         """Queue a message, without waiting. Raises `ChannelEndedError` when the other side has long read nothing.
 
         After the end it is dropped.
@@ -64,7 +71,7 @@ class Channel(Generic[Incoming]):
         except trio.WouldBlock:
             raise ChannelEndedError("it reads nothing") from None
 
-    async def send(self, message: PartMessage) -> None:
+    async def send(self, message: Record) -> None:
         """Queue a message; wait while the queue is full. After the end it is dropped."""
         with contextlib.suppress(trio.BrokenResourceError):
             await self._queue_in.send(message)
@@ -72,20 +79,20 @@ class Channel(Generic[Incoming]):
     async def run(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
         """Write what is queued, and hand over each message that comes, until the other side ends.
 
-        Always ends with a `ChannelEndedError`, or by cancellation. ``handle`` is awaited for one message after the
-        other: it must not wait for an answer that comes over this channel.
+        Always ends with a `ChannelEndedError`, such as an `UnexpectedMessageError`, or by cancellation. ``handle`` is
+        awaited for one message after the other: it must not wait for an answer that comes over this channel.
         """
-        reason = ""
+        ended = ChannelEndedError("it has ended")
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 await self._read(handle)
         except* ChannelEndedError as group:
-            reason = why_ended(group)
+            ended = why_ended(group)
         finally:
             self._ended = True
             self._queue.close()  # whoever waits in `send` goes on
-        raise ChannelEndedError(reason)
+        raise ended
 
     async def finish(self, seconds: float) -> None:
         """Write what is queued, within ``seconds``; nothing can be sent afterwards."""
@@ -101,18 +108,18 @@ class Channel(Generic[Incoming]):
                 raise ChannelEndedError("it has ended") from None
         self._written.set()
 
-    def _with_those_behind(self, first: PartMessage) -> bytes:
+    def _with_those_behind(self, first: Record) -> bytes:
         """Return ``first`` and what is queued behind it, for one write: each wakes the other process."""
-        frames = bytearray(_frame(first))
+        frames = bytearray(self._frame(first))
         while len(frames) < WRITTEN_TOGETHER_BYTES:
             try:
-                frames += _frame(self._queue.receive_nowait())
+                frames += self._frame(self._queue.receive_nowait())
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
         return bytes(frames)
 
     async def _read(self, handle: Callable[[Incoming], Awaitable[None]]) -> None:
-        decoder = FrameDecoder(max_bytes=MAX_MESSAGE_BYTES)
+        decoder = FrameDecoder(max_bytes=self._max_bytes)
         while True:
             try:
                 data = await self._reads_from.receive_some(PIPE_READ_BYTES)
@@ -124,28 +131,27 @@ class Channel(Generic[Incoming]):
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise ChannelEndedError("it has ended") from None
             except (FrameError, DecodeError) as error:
-                raise ChannelEndedError(f"it sent what it must not: {error}") from error
+                raise UnexpectedMessageError(f"it sent what it must not: {error}") from error
+
+    def _frame(self, message: Record) -> bytes:
+        return encode_frame(codec.encode(message), max_bytes=self._max_bytes)
 
 
-def _frame(message: PartMessage) -> bytes:
-    return encode_frame(codec.encode(message), max_bytes=MAX_MESSAGE_BYTES)
-
-
-class Calls:
+class Calls(Generic[Message]):
     """The calls that wait for an answer."""
 
     def __init__(self) -> None:
         self._next = 0
-        self._waiting: dict[int, tuple[trio.Event, list[PartMessage]]] = {}
+        self._waiting: dict[int, tuple[trio.Event, list[Message]]] = {}
 
     async def ask(
         self,
-        tell: Callable[[PartMessage], None],
-        question: Callable[[int], PartMessage],
+        tell: Callable[[Message], None],
+        question: Callable[[int], Message],
         *,
         seconds: float = math.inf,
-        abandon: Callable[[int], PartMessage] | None = None,
-    ) -> PartMessage:
+        abandon: Callable[[int], Message] | None = None,
+    ) -> Message:
         """Send ``question`` of a new call number, and return its answer.
 
         Raises `ChannelEndedError` when `fail` is called meanwhile, and `trio.TooSlowError` after ``seconds``. When
@@ -153,7 +159,7 @@ class Calls:
         """
         self._next += 1
         call = self._next
-        answered, answer = trio.Event(), list[PartMessage]()
+        answered, answer = trio.Event(), list[Message]()
         self._waiting[call] = (answered, answer)
         try:
             tell(question(call))
@@ -162,12 +168,13 @@ class Calls:
         finally:
             del self._waiting[call]
             if not answered.is_set() and abandon is not None:
-                tell(abandon(call))
+                with contextlib.suppress(ChannelEndedError):  # what reads nothing need not know
+                    tell(abandon(call))
         if not answer:
             raise ChannelEndedError("it has ended")
         return answer[0]
 
-    def answered(self, call: int, answer: PartMessage) -> None:
+    def answered(self, call: int, answer: Message) -> None:
         """Hand over an answer; one that nobody waits for any longer is dropped."""
         if call in self._waiting:
             event, answers = self._waiting[call]

@@ -1,0 +1,5 @@
+"""The entry of a part's process: see `part`."""
+
+from seed_server.service.part import main
+
+main()

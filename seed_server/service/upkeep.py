@@ -1,0 +1,100 @@
+"""What the web part keeps in order: signed metadata, its certificate, the address that PCs have enrolled with."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.errors import UserError
+from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
+from seed_server.ports.called_address import why_not_here
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import unencrypted_keys
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import expiring_offline
+
+UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
+CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Renews what expires, and warns of what it cannot renew. It alone signs while the server runs."""
+
+    home: ServerHome
+    settings: ServerSettings
+    authority: CertificateAuthority
+    repository: Repository
+    clock: Clock
+
+    async def keep_fresh(self) -> None:
+        """Sign the online roles anew before they expire, and warn before the offline ones do."""
+        while True:
+            try:
+                if await trio.to_thread.run_sync(self.repository.refresh_timestamp, self.clock.now()):
+                    log.info("online metadata signed anew")
+                expiries, now = await trio.to_thread.run_sync(self.repository.expiries), self.clock.now()
+                for expiry in expiring_offline(expiries, now):
+                    days = max(0, int((expiry.expires_at - now) / DAY_SECONDS))
+                    log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
+            except UserError as error:
+                log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
+            await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+
+    async def watch_address(self) -> None:
+        """Warn while the address that PCs have enrolled with leads to other machines."""
+        while not self.settings.listen_address:  # it says that the address is another's, such as a router's
+            address = self.settings.address
+            reason = await trio.to_thread.run_sync(
+                why_not_here, address, self.settings.web_port, abandon_on_cancel=True
+            )
+            if reason:
+                log.warning(
+                    "PCs do not find this server under the address that they enrolled with: give that back to this "
+                    "machine, or correct the name's entry; else each PC has to enrol again, with --force",
+                    address=address,
+                    reason=reason,
+                )
+            await trio.sleep(UPKEEP_SECONDS)
+
+    def new_certificate(self) -> ServerCertificate:
+        """Return a key and a certificate for both ports."""
+        return self.authority.issue_server_certificate([self.settings.address], self.clock.now())
+
+    async def keep_certificate(self, use: Callable[[ServerCertificate], None]) -> None:
+        """Have a new certificate used long before the old one expires. ``use`` may raise `UserError`."""
+        wait = CERTIFICATE_SECONDS
+        while True:
+            await trio.sleep(wait)
+            try:
+                # not in a thread: a handshake must not meet a half-replaced context
+                use(self.new_certificate())
+            except UserError as error:
+                log.error("the server certificate cannot be replaced", reason=error.message)  # noqa: TRY400
+                wait = UPKEEP_SECONDS
+            else:
+                log.info("server certificate replaced")
+                wait = CERTIFICATE_SECONDS
+
+    async def clear_up(self) -> None:
+        """Remove what killed processes left, and say what the operator should look at."""
+        try:
+            if removed := await trio.to_thread.run_sync(self.repository.remove_leftovers):
+                log.info("files that killed writers left are removed", files=removed)
+            exposed = await trio.to_thread.run_sync(unencrypted_keys, self.home.offline_keys)
+        except UserError as error:
+            log.warning("the home was not looked through", reason=error.message)
+            return
+        if exposed:
+            log.warning(
+                "offline keys lie here, not encrypted: whoever takes over this server can sign patches. Move them to "
+                "another machine, and sign there with 'seed-server sign'",
+                keys=[path.stem for path in exposed],
+                folder=str(self.home.offline_keys),
+            )

@@ -1,0 +1,134 @@
+"""The web part: a process for the web port, and for whatever is signed while the server runs."""
+
+import socket
+
+import trio
+
+from bandwidth.core.units import SAFE_PACKET_BYTES
+from p2pdist.shared.clock import Clock, SystemClock
+from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.packet_size import limit_packets
+from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
+from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.line.byte_budget import ByteBudgets
+from seed_server.ports.gate import allowed_connections, web_limits
+from seed_server.ports.known_addresses import KnownAddresses
+from seed_server.ports.server_tls import ServerTls
+from seed_server.service.answers_line import LineOfOriginPart
+from seed_server.service.enrolled_addresses import enrolled_addresses
+from seed_server.service.link import PartLink
+from seed_server.service.messages import (
+    BudgetSpent,
+    FromOriginPart,
+    Handshake,
+    KnownAddress,
+    Turn,
+    UseCertificate,
+    decode_from_origin_part,
+)
+from seed_server.service.part import PartSetting
+from seed_server.service.upkeep import Upkeep
+from seed_server.signing.repository import Repository
+from seed_server.store.database import Database
+from seed_server.store.trust_news import TrustNewsReader
+from seed_server.web.app import WebPort, make_app
+from seed_server.web.host import WebLimits, serve_web
+from seed_server.web.http11 import AsgiApp
+
+
+async def serve_web_port(setting: PartSetting) -> None:
+    """Serve until cancelled. Raises `UserError`: not initialised, damaged files, a database that cannot be opened."""
+    home, settings, clock = setting.home, setting.settings, SystemClock()
+    with Database.open(settings.database_place(home)) as database:
+        authority = CertificateAuthority.open(home.ca)
+        repository = Repository.open(home, settings)
+        upkeep = Upkeep(home, settings, authority, repository, clock)
+        await upkeep.clear_up()
+        # before anything is announced: expired metadata would be refused by every endpoint
+        await trio.to_thread.run_sync(repository.refresh_timestamp, clock.now())
+        part = _WebPart(authority, upkeep.new_certificate())
+        for address in await trio.to_thread.run_sync(enrolled_addresses, database):
+            part.known.note(address)
+        part.known.on_new = lambda address: part.link.tell(KnownAddress(address))
+        for sock in setting.listening:  # what is small is to get through everywhere, also to PCs that cannot ask for it
+            limit_packets(sock, SAFE_PACKET_BYTES)
+        port = WebPort(
+            decisions=EnrolmentDecisions(
+                server_name=settings.name,
+                origin_port=settings.origin_port,
+                authority=authority,
+                database=database,
+                trusted_root=repository.trusted_root,
+            ),
+            metadata_directory=home.tuf_metadata,
+            targets_directory=home.tuf_targets,
+            line=LineOfOriginPart(part.link, settings.egress_mbit),
+            news=TrustNewsReader(home.tuf_metadata, home.tuf_targets),
+            budgets=part.budgets,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(part.link.run, setting.connections, part.heard)
+            await nursery.start(part.serve, make_app(port, clock), setting.listening, clock)
+            nursery.start_soon(upkeep.keep_fresh)
+            nursery.start_soon(upkeep.keep_certificate, part.use)
+            nursery.start_soon(upkeep.watch_address)
+            setting.serves()
+            await trio.sleep_forever()
+
+
+class _WebPart:
+    """The web port, and what it shares with the origin part."""
+
+    def __init__(self, authority: CertificateAuthority, certificate: ServerCertificate) -> None:
+        self._control_ca = authority.control_ca_pem
+        self._certificate = certificate
+        self._tls = ServerTls(self._control_ca, certificate)
+        self.link = PartLink[FromOriginPart](decode_from_origin_part, at_each_start=self._hand_over)
+        self.known = KnownAddresses()
+        self.budgets = ByteBudgets(on_spent=lambda endpoint, count: self.link.tell(BudgetSpent(endpoint, count)))
+
+    async def serve(
+        self,
+        app: AsgiApp,
+        sockets: list[socket.socket],
+        clock: Clock,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve ``app`` until cancelled."""
+        await serve_web(
+            app,
+            sockets,
+            self._tls.web,
+            clock,
+            known=self.known,
+            connecting=lambda address: self.link.tell(Handshake(address)),
+            limits=WebLimits(connections=web_limits(allowed_connections().web)),
+            task_status=task_status,
+        )
+
+    def use(self, certificate: ServerCertificate) -> None:
+        """Show another certificate from now on, at both ports. Raises `UserError` (STORAGE)."""
+        self._tls.replace_certificate(certificate)
+        self._certificate = certificate
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        certificate = self._certificate
+        self.link.tell(
+            UseCertificate(
+                control_ca=self._control_ca,
+                certificate=certificate.certificate_pem.decode(),
+                key=certificate.key_pem.decode(),
+                expires_at=certificate.expires_at,
+            )
+        )
+
+    async def heard(self, message: FromOriginPart) -> None:
+        """Act on what the origin part says."""
+        if isinstance(message, Turn):
+            self.link.answered(message.call, message)
+        elif isinstance(message, KnownAddress):
+            self.known.note(message.address)
+        else:
+            self.budgets.charge(EndpointId(message.endpoint), message.count, trio.current_time())
