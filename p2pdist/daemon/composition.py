@@ -40,6 +40,7 @@ from p2pdist.network.remote_origin import RemoteOrigin
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.identifiers import share_of
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
@@ -263,7 +264,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patching,
         patches,
         explainer,
-        Reports(lambda: state.refuses),
+        Reports(lambda: state.refuses, share_of(state.identity.endpoint_id)),
         HelpNews(state, lambda: limiter.helps),
         problems,
     )

@@ -18,6 +18,7 @@ from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
+    Pace,
     RepositoryChanged,
     SharedIdentity,
     SiteLimit,
@@ -80,15 +81,10 @@ class OriginEvents:
             self._repository_changed(event)
         elif isinstance(event, Unavailable):
             self._transfers.origin_unavailable(event.torrent, event.reason)
-        elif isinstance(event, SiteLimit):
-            self._state.site_limit = event
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
-        elif isinstance(event, LinkWatch):
-            begins = not self._state.reports_link
-            self._state.link_watch = event
-            if begins and self._state.reports_link:
-                self._watched()
+        elif isinstance(event, LinkWatch | SiteLimit | Pace):
+            self._pace(event)
         else:
             self._disconnected(event)
             self._state.newest = None
@@ -96,6 +92,18 @@ class OriginEvents:
             self._state.link_watch = LinkWatch(interval_seconds=None)
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
+
+    def _pace(self, event: LinkWatch | SiteLimit | Pace) -> None:
+        """Take what the server says of the pace of this site's line, or of this PC's reports."""
+        if isinstance(event, SiteLimit):
+            self._state.site_limit = event
+        elif isinstance(event, Pace):
+            self._reports.pace.seconds = event.report_seconds
+        else:
+            begins = not self._state.reports_link
+            self._state.link_watch = event
+            if begins and self._state.reports_link:
+                self._watched()
 
     def _repository_changed(self, changed: RepositoryChanged) -> None:
         self._state.newest = changed
@@ -130,7 +138,8 @@ class OriginEvents:
         self._state.welcomes += 1
         self._state.copies = Copies()  # if there are any, the server says so now
         self._transfers.forget_wants()
-        self._reports.forget()
+        self._reports.forget(welcome.recorded, welcome.connection)
+        self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()
         if moved:  # the site may have a throttle profile
             self._wakeups.trust.ring()

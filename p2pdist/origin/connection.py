@@ -13,6 +13,7 @@ from p2pdist.shared.wire.messages import (
     LinkWatch,
     Message,
     OtherPc,
+    Pace,
     RepositoryChanged,
     SharedIdentity,
     SiteLimit,
@@ -37,6 +38,7 @@ OriginEvent: TypeAlias = (
     | SitePeers
     | Holders
     | RepositoryChanged
+    | Pace
     | Unavailable
     | LinkWatch
     | SiteLimit

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import ipaddress
 import re
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple, NewType, TypeVar
 
@@ -206,6 +207,11 @@ def endpoint_id_of_public_key(spki_der: bytes) -> EndpointId:
     """Return the endpoint id of a public key (DER SubjectPublicKeyInfo). Nobody can have an id without its key."""
     digest = hashlib.sha256(spki_der).digest()[:16]
     return EndpointId(base64.b32encode(digest).decode().rstrip("=").lower())
+
+
+def share_of(endpoint_id: EndpointId) -> float:
+    """Return a number from 0 to 1 that is another one for each endpoint: what all do is spread over a time by it."""
+    return zlib.crc32(endpoint_id.encode()) / (1 << 32)
 
 
 def opaque_tag(text: str) -> str:

@@ -7,25 +7,40 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
-from p2pdist.shared.wire.messages import MAX_PATCHES_PER_REPORT, MAX_TEXT_CHARS, PatchReport, Report
+from p2pdist.shared.wire.messages import (
+    MAX_PATCHES_PER_REPORT,
+    MAX_TEXT_CHARS,
+    InstallState,
+    PatchReport,
+    Report,
+)
 from p2pdist.status.projections import patch_report
+from p2pdist.status.report_pace import ReportPace
 from p2pdist.status.view import PatchView
 
-REPORT_SECONDS = 2.0  # between reports in which only counters have changed; a new state is reported at once
+DECIDED: frozenset[InstallState] = frozenset({"installed", "rolled_back", "failed"})
+"""What the operator waits for: told at once however large the fleet is."""
 
 
 class Reports:
     """Remembers what the server was told; `forget` at each new connection."""
 
-    def __init__(self, refuses: Callable[[], str] = str) -> None:
-        """``refuses`` returns why nothing new of the server's is accepted here, in words; empty: it is."""
+    def __init__(self, refuses: Callable[[], str] = str, share: float = 0.0) -> None:
+        """``refuses`` returns why nothing new of the server's is accepted here, in words; empty: it is.
+
+        ``share`` as in `ReportPace`.
+        """
         self._refuses = refuses
         self._known: dict[PatchRef, PatchReport] = {}
         self._made: dict[PatchRef, tuple[PatchView, PatchReport]] = {}
         """The reports of the last look, each with the view that it was made from: most views stay as they are."""
+        self._told_in: dict[PatchRef, int] = {}
+        """The serial of the report in which each of `_known` was told."""
+        self._serial = self._refuses_told_in = self._connection = 0
         self._known_refuses: str | None = ""
         """None: what the server knows of an earlier connection is not known here."""
-        self._told_at = -math.inf
+        self.pace = ReportPace(share)
+        """Of counters, and where the server asks for it of states that pass; others are reported at once."""
         self._looked_at = -math.inf
 
     def wait_seconds(self, now: float) -> float:
@@ -39,34 +54,47 @@ class Reports:
         reports = {ref: report for ref, (_, report) in self._made.items()}
         self._known = {ref: known for ref, known in self._known.items() if ref in reports}
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
-        soon = now - self._told_at < REPORT_SECONDS
         refuses = self._refuses()[:MAX_TEXT_CHARS]
         told = refuses == self._known_refuses
-        if told and soon and not any(_new_state(report, self._known.get(ref)) for ref, report in changed.items()):
+        urgent = any(self._is_urgent(report, self._known.get(ref)) for ref, report in changed.items())
+        if told and not urgent and not (changed and self.pace.is_due(now)):
             return []
         self._known_refuses = refuses
         if changed:
-            self._told_at = now
+            self.pace.told(now)
             self._known |= changed
         news = list(changed.values())
         starts = range(0, len(news), MAX_PATCHES_PER_REPORT)
-        reports_of = [Report(patches=news[start : start + MAX_PATCHES_PER_REPORT], refuses=refuses) for start in starts]
-        return reports_of or ([] if told else [Report(patches=[], refuses=refuses)])
+        parts = [news[start : start + MAX_PATCHES_PER_REPORT] for start in starts]
+        if not told:
+            self._refuses_told_in = self._serial + 1
+        return [self._counted(part, refuses) for part in parts or ([] if told else [[]])]
+
+    def _counted(self, patches: list[PatchReport], refuses: str) -> Report:
+        self._serial += 1
+        self._told_in.update((patch.ref, self._serial) for patch in patches)
+        serial = self._serial if self._connection else 0
+        return Report(patches=patches, refuses=refuses, serial=serial, connection=self._connection)
+
+    def _is_urgent(self, report: PatchReport, known: PatchReport | None) -> bool:
+        new = known is None or (report.state, report.install) != (known.state, known.install)
+        return new and (self.pace.is_usual or report.state == "failed" or report.install in DECIDED)
 
     def _report(self, view: PatchView) -> PatchReport | None:
         made = self._made.get(view.ref)
         return made[1] if made is not None and made[0] == view else patch_report(view)
 
-    def forget(self) -> None:
-        """Tell everything again: the server is a new one, or the same after a restart."""
-        self._known = {}
-        self._known_refuses = None
+    def forget(self, recorded: int = 0, connection: int = 0) -> None:
+        """Tell everything again, on a new connection, but what the server has recorded of it: see `Welcome`."""
+        self._connection = connection
+        if recorded > self._serial:  # it speaks of another run
+            recorded = 0
+        self._known = {ref: known for ref, known in self._known.items() if self._told_in[ref] <= recorded}
+        self._told_in = {ref: self._told_in[ref] for ref in self._known}
+        if not 0 < self._refuses_told_in <= recorded:
+            self._known_refuses = None
 
 
 def _same(report: PatchReport, known: PatchReport | None) -> bool:
     # that time has passed is no news by itself
     return report is known or (known is not None and replace(report, seconds=0.0) == replace(known, seconds=0.0))
-
-
-def _new_state(report: PatchReport, known: PatchReport | None) -> bool:
-    return known is None or (report.state, report.install) != (known.state, known.install)

@@ -1,10 +1,9 @@
 """When each endpoint of a site is told of new metadata, and in which words. Pure."""
 
-import zlib
 from collections import deque
 from collections.abc import Sequence
 
-from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.identifiers import EndpointId, share_of
 from p2pdist.shared.wire.features import TIMESTAMP
 from p2pdist.shared.wire.messages import MAX_TOLD_TIMESTAMP_BYTES, Features, RepositoryChanged
 from seed_server.origin.notices import Notices
@@ -37,7 +36,7 @@ class ChangeNotices:
         if len(renewed.data) <= MAX_TOLD_TIMESTAMP_BYTES:
             self._with_timestamp = RepositoryChanged(timestamp_version, renewed.data, renewed.root)
         seconds = renewed.life_seconds * RENEWAL_SPREAD
-        self._in_time = deque(sorted((now + seconds * _fraction(endpoint), endpoint) for endpoint in ranked))
+        self._in_time = deque(sorted((now + seconds * share_of(endpoint), endpoint) for endpoint in ranked))
 
     def due(self, now: float) -> list[EndpointId]:
         """Return those to tell now; each is returned once of a change."""
@@ -49,8 +48,3 @@ class ChangeNotices:
     def message(self, features: Features) -> RepositoryChanged:
         """Return the notice for an endpoint with these features."""
         return self._with_timestamp if TIMESTAMP in features else self._plain
-
-
-def _fraction(endpoint: EndpointId) -> float:
-    """Return the endpoint's place from 0 to 1: those of all sites are spread evenly, also where each has one."""
-    return zlib.crc32(endpoint.encode()) / (1 << 32)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 import trio
@@ -18,6 +19,7 @@ from p2pdist.shared.wire.messages import (
     Helping,
     LinkReport,
     NewsWanted,
+    Pace,
     PieceRejected,
     PieceStored,
     Report,
@@ -36,33 +38,33 @@ from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.state import DAMAGED
-from seed_server.store.rows import ServedPayload
+from seed_server.store.rows import Recorded, ServedPayload
+
+
+@dataclass(frozen=True)
+class PortParts:
+    """What all conversations of a port share."""
+
+    find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]]
+    news: PacedNews
+    records: OriginRecords
+    limits: OriginLimits
+    outside_log: OutsideLog
+    pace: Callable[[], Pace]
+    """How often PCs shall report now."""
 
 
 class ControlConversation:
     """The tasks of one control connection: `read`, `write`, `ping` and `tell_news`."""
 
-    def __init__(
-        self,
-        session: Session,
-        live: LiveSite,
-        welcome: Welcome,
-        *,
-        find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]],
-        news: PacedNews,
-        records: OriginRecords,
-        limits: OriginLimits,
-        outside_log: OutsideLog,
-    ) -> None:
+    def __init__(self, session: Session, live: LiveSite, welcome: Welcome, parts: PortParts) -> None:
         self._session = session
         self._live = live
         self._welcome = welcome
-        self._find_patch = find_patch
-        self._news = news
+        self._parts = parts
         self._ask_news, self._asked_news = trio.open_memory_channel[NewsWanted](1)
-        self._records = records
-        self._limits = limits
-        self._log = outside_log
+        self._log = parts.outside_log
+        self._told_pace = welcome.pace
         self._ignored = 0
 
     async def read(self) -> None:
@@ -121,11 +123,11 @@ class ControlConversation:
         while True:
             if self._session.connection.certificate_expired:
                 raise RefusedError("the certificate has expired: renew it and connect again")
-            if missed >= self._limits.max_missed_pings:
-                raise RefusedError(f"no answer to {self._limits.max_missed_pings} pings")
+            if missed >= self._parts.limits.max_missed_pings:
+                raise RefusedError(f"no answer to {self._parts.limits.max_missed_pings} pings")
             echoes = self._session.pings.echoes
             self._session.outbox.put_ping()
-            await trio.sleep(self._limits.ping_seconds)
+            await trio.sleep(self._parts.limits.ping_seconds)
             missed = 0 if self._session.pings.echoes > echoes else missed + 1
 
     async def tell_news(self) -> None:
@@ -133,7 +135,7 @@ class ControlConversation:
         session, connection = self._session, self._session.connection
         differences = CHANGED_NEWS in session.features
         async for wanted in self._asked_news:
-            news = await self._news.answer(wanted, connection.address, session.endpoint, differences=differences)
+            news = await self._parts.news.answer(wanted, connection.address, session.endpoint, differences=differences)
             session.outbox.put_paid(news)
 
     async def _handle(self, message: FromEndpoint) -> None:
@@ -149,9 +151,9 @@ class ControlConversation:
             case NewsWanted():
                 self._news_wanted(message)
             case Report():
-                self._records.report(self._session.endpoint, message.patches, message.refuses)
+                self._reported(message)
             case Diagnosis():
-                self._records.diagnosis(self._session.endpoint, message)
+                self._parts.records.diagnosis(self._session.endpoint, message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
             case Goodbye():
@@ -166,6 +168,20 @@ class ControlConversation:
         if self._ignored == 1:
             self._log.info("a newer PC says what this server does not know", self._session.endpoint, kind=unknown.name)
 
+    def _reported(self, report: Report) -> None:
+        session = self._session
+        # one that was meant for an earlier connection says nothing about what came before it on this one
+        counted = report.serial > 0 and report.connection == self._welcome.connection != 0
+        recorded = Recorded(session.instance, report.serial) if counted else None
+        self._parts.records.report(session.endpoint, report, recorded)
+        self._tell_pace()
+
+    def _tell_pace(self) -> None:
+        """Tell a PC that reports of another pace: those that have nothing to say need not know it."""
+        if self._told_pace is not None and (pace := self._parts.pace()) != self._told_pace:
+            self._told_pace = pace
+            self._session.outbox.put("pace", pace)
+
     def _helps(self, how: Help) -> None:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
@@ -178,9 +194,9 @@ class ControlConversation:
         session, torrent = self._session, TorrentHash(want.torrent)
         if torrent in session.told_unavailable:
             return  # the endpoint knows; a patch that is repaired or published is announced
-        patch = await self._find_patch(torrent)
+        patch = await self._parts.find_patch(torrent)
         if patch is None or patch.damaged:
-            if session.outbox.full or len(session.told_unavailable) >= self._limits.max_unknown_torrents:
+            if session.outbox.full or len(session.told_unavailable) >= self._parts.limits.max_unknown_torrents:
                 raise RefusedError("asks for too many torrents that are not here")
             session.told_unavailable.add(torrent)
             reason = DAMAGED if patch else "not published here"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.origin.message_budgets import MessageLimits
+from seed_server.origin.report_pace import REPORTS_PER_SECOND
 from seed_server.ports.gate import MAX_PER_ADDRESS
 from seed_server.ports.server_tls import HANDSHAKE_SECONDS
 
@@ -20,6 +21,8 @@ class OriginLimits:
     """How long the hello may take; it follows the handshake at once."""
     ping_seconds: float = 5.0
     """A ping this often keeps address translation alive, which forgets a silent connection within a minute or so."""
+    reports_per_second: float = REPORTS_PER_SECOND
+    """Of what passes on the PCs, from all of them."""
     max_missed_pings: int = 4
     """A busy PC misses one or two."""
     ledger: LedgerTimes = DEFAULT_TIMES

@@ -9,13 +9,14 @@ import trio
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
+from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, MAX_WITHDRAWALS
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from p2pdist.shared.wire.messages import Diagnosis, PatchReport, Report
 from seed_server.store.database import Database
-from seed_server.store.rows import SeenRow, SiteLimitRow
+from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
-MAX_WAITING_REPORTS = 1_024  # of one endpoint between two writes: several full reports; more is a flood
+MAX_WAITING_REPORTS = MAX_ROLLOUT_ENTRIES + MAX_WITHDRAWALS  # of one endpoint between two writes; more is a flood
 COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
 
 log = structlog.get_logger()
@@ -27,6 +28,7 @@ class _Batch:
     diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
     seen: dict[str, SeenRow] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, Recorded] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -51,11 +53,13 @@ class OriginRecords:
         """Accept answers to these templates, and to no others."""
         self._templates = names
 
-    def report(self, endpoint: EndpointId, patches: list[PatchReport], refuses: str = "") -> None:
-        """Keep the newest report on each patch; ``refuses``: why what is signed here is refused there, or empty."""
-        self._batch.refusals[endpoint] = refuses
+    def report(self, endpoint: EndpointId, report: Report, recorded: Recorded | None = None) -> None:
+        """Keep the newest report on each patch; ``recorded``: it is the last of those that need not be repeated."""
+        self._batch.refusals[endpoint] = report.refuses
+        if recorded is not None:
+            self._batch.recorded[endpoint] = recorded
         waiting = self._batch.reports.setdefault(endpoint, {})
-        for patch in patches:
+        for patch in report.patches:
             if patch.ref in waiting or len(waiting) < MAX_WAITING_REPORTS:
                 waiting[patch.ref] = patch
 
@@ -113,6 +117,7 @@ class OriginRecords:
         with self._database.batch():
             self._database.save_seen(batch.seen)
             self._database.save_refusals(batch.refusals)
+            self._database.save_recorded(batch.recorded)
             self._database.save_all_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():
@@ -131,6 +136,7 @@ class OriginRecords:
             newer.diagnoses[endpoint] = diagnoses | newer.diagnoses.get(endpoint, {})
         newer.seen = batch.seen | newer.seen
         newer.refusals = batch.refusals | newer.refusals
+        newer.recorded = batch.recorded | newer.recorded
         newer.limits = batch.limits | newer.limits
         newer.damaged = batch.damaged | newer.damaged
         for key, count in batch.sent_bytes.items():

@@ -6,6 +6,7 @@ a connection does, only that connection ends.
 
 import contextlib
 import socket
+import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -23,18 +24,19 @@ from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
 from p2pdist.shared.wire.channels import decode_hello, protocol_of_hello
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import SERVER_FEATURES, ignores_additions, no_common_protocol
-from p2pdist.shared.wire.messages import ControlHello, DataHello, Hello, Welcome
+from p2pdist.shared.wire.features import COUNTED_REPORTS, PACE, SERVER_FEATURES, ignores_additions, no_common_protocol
+from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, DataHello, Hello, Pace, Welcome
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
-from seed_server.origin.control import ControlConversation
+from seed_server.origin.control import ControlConversation, PortParts
 from seed_server.origin.data_link import DataLink, Ending
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.report_pace import pace_for
 from seed_server.origin.resting import believe_lost
 from seed_server.origin.sender import PieceSender
 from seed_server.origin.site import Session
@@ -100,7 +102,6 @@ class OriginServer:
             limits=limits,
         )
         self._log = self._fleet.outside_log
-        self._news = PacedNews(published.find_news, self._fleet.metadata_line, published.budgets, self._log)
         self._sender = PieceSender(
             source,
             self._fleet.patches,
@@ -110,9 +111,18 @@ class OriginServer:
             limits=limits,
             outside_log=self._log,
         )
+        self._parts = PortParts(
+            find_patch=self._fleet.find_patch,
+            news=PacedNews(published.find_news, self._fleet.metadata_line, published.budgets, self._log),
+            records=self._records,
+            limits=limits,
+            outside_log=self._log,
+            pace=self._pace,
+        )
         self.known_addresses = KnownAddresses()
         """From which enrolled endpoints come; those that connect are added."""
         self._gate = Gate(known=self.known_addresses)
+        self._control_connections = 0
         self.addresses: list[tuple[str, int]] = []
         """Where it listens, once it has started."""
 
@@ -301,18 +311,13 @@ class OriginServer:
             packet_bytes=session.packet_bytes,
             large_packets_lost=live.rate.path.large_are_lost(session.endpoint, trio.current_time()),
             at=self._clock.now(),
+            connection=1 + secrets.randbelow(MAX_SERIAL) if COUNTED_REPORTS in session.features else 0,
+            recorded=row.recorded if row.recorded_of == hello.instance else 0,
+            pace=self._pace() if PACE in session.features else None,
             features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
         )
-        conversation = ControlConversation(
-            session,
-            live,
-            welcome,
-            find_patch=self._fleet.find_patch,
-            news=self._news,
-            records=self._records,
-            limits=self._limits,
-            outside_log=self._log,
-        )
+        conversation = ControlConversation(session, live, welcome, self._parts)
+        self._control_connections += 1
         try:
             with session.ending.scope:
                 async with trio.open_nursery() as nursery:
@@ -320,8 +325,12 @@ class OriginServer:
                     for task in (conversation.read, conversation.write, conversation.ping, conversation.tell_news):
                         nursery.start_soon(_guarded, task, session)
         finally:
+            self._control_connections -= 1
             self._fleet.leave(session, live)
         return session.ending.reason
+
+    def _pace(self) -> Pace:
+        return pace_for(self._control_connections, self._limits.reports_per_second)
 
     async def _data(self, connection: OriginConnection, hello: DataHello) -> str | None:
         known = self._fleet.session(connection.endpoint)

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, bindparam, select
 
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
-from seed_server.store.rows import EndpointRow, SeenRow
+from seed_server.store.rows import EndpointRow, Recorded, SeenRow
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, THIS_SERVER
 from seed_server.store.transactions import Transactions
@@ -29,6 +29,8 @@ _QUERY = select(
     ENDPOINTS.c.claimed_site,
     ENDPOINTS.c.refuses,
     ENDPOINTS.c.shared_with,
+    ENDPOINTS.c.recorded_of,
+    ENDPOINTS.c.recorded,
 ).join(SITES)
 
 
@@ -131,6 +133,16 @@ class EndpointTable(Transactions):
         update = ENDPOINTS.update().where(changed).values(refuses=bindparam("said"))
         with self._writing() as connection:
             connection.execute(update, [{"of": of, "said": said} for of, said in refusals.items()])
+
+    def save_recorded(self, rows: Mapping[str, Recorded]) -> None:
+        """Record up to which of their reports endpoints need not repeat any: with these, in one transaction."""
+        if not rows:
+            return
+        ours = ENDPOINTS.c.endpoint_id == bindparam("of")
+        update = ENDPOINTS.update().where(ours).values(recorded_of=bindparam("run"), recorded=bindparam("serial"))
+        with self._writing() as connection:
+            said = [{"of": of, "run": row.instance, "serial": row.serial} for of, row in rows.items()]
+            connection.execute(update, said)
 
     def disconnect_all(self, now: float) -> None:
         """Record that no endpoint is connected and nothing is sent: `serve` has just started, or ends."""

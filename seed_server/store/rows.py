@@ -3,7 +3,7 @@
 Times are seconds since 1970.
 """
 
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.urgency import urgency_of
@@ -75,6 +75,14 @@ class ServedPayload(Record, frozen=True):
         return urgency_of(self.severity, emergency=self.emergency)
 
 
+class Recorded(NamedTuple):
+    """How far the reports of one run of a PC's daemon are recorded."""
+
+    instance: str
+    """The run, as in its hello."""
+    serial: int
+
+
 class EndpointRow(Record, frozen=True):
     """An enrolled endpoint and what was last known of it."""
 
@@ -98,6 +106,9 @@ class EndpointRow(Record, frozen=True):
     """Why it accepts nothing new that this server has signed, as it said last; empty: it does."""
     shared_with: str = ""
     """Which other PCs show its identity too, for people; empty: none."""
+    recorded_of: str = ""
+    recorded: int = 0
+    """Of the run ``recorded_of`` of its daemon, reports up to this serial are recorded."""
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]

@@ -103,6 +103,8 @@ ENDPOINTS = _table(
     words("claimed_site", default=""),
     words("refuses", default=""),
     words("shared_with", default=""),
+    words("recorded_of", default=""),
+    Column("recorded", Integer, nullable=False, default=0),
     Index("endpoints_by_site", "site"),
     rowid=True,
     never_again=True,  # `events` outlive them

@@ -12,8 +12,12 @@ CHANGED_NEWS = "changed_news"
 """The PC makes signed files of older ones that it has: see `TrustNews.changed`."""
 TIMESTAMP = "timestamp"
 """The PC uses the timestamp that `RepositoryChanged` carries."""
+PACE = "pace"
+"""The PC keeps the `Pace` that it is told."""
+COUNTED_REPORTS = "counted_reports"
+"""The PC counts its reports, and repeats on a new connection only those that `Welcome.recorded` does not have."""
 
-PC_FEATURES: Features = (CHANGED_NEWS, TIMESTAMP)
+PC_FEATURES: Features = (CHANGED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS)
 """What this release understands of a server."""
 SERVER_FEATURES: Features = ()
 """What this release understands of a PC."""

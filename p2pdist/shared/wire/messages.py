@@ -37,6 +37,9 @@ MAX_TEXT_CHARS = 400
 MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
 MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
 MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a PC
+DEFAULT_REPORT_SECONDS = 2.0  # a fleet of some hundred PCs: what the operator looks at is fresh
+MAX_PACE_SECONDS = 3_600.0  # who speaks less often may as well connect when there is something to say
+MAX_SERIAL = (1 << 31) - 1  # a report each second for 68 years
 MAX_METADATA_VERSION = 1 << 40  # versions are seconds since 1970, or follow those of a clock that was far ahead
 MAX_COPIES = 8  # other PCs with the same identity that are named: a person needs one, to find the first copy
 MAX_LIMIT_REASONS = 32  # the closed list has 15
@@ -65,6 +68,8 @@ Feature = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z", max_length=
 Features = Annotated[tuple[Feature, ...], msgspec.Meta(max_length=MAX_FEATURES)]
 """What its sender understands beyond the first form of its protocol; a name that is not known means nothing."""
 ServerTime = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]  # until the year 5138
+Serial = Annotated[int, msgspec.Meta(ge=0, le=MAX_SERIAL)]
+PaceSeconds = Annotated[float, msgspec.Meta(ge=1.0, le=MAX_PACE_SECONDS)]
 Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
 """Bytes per second."""
 
@@ -169,6 +174,10 @@ class Report(Message, frozen=True, tag="report"):
     patches: Annotated[list[PatchReport], msgspec.Meta(max_length=MAX_PATCHES_PER_REPORT)]
     refuses: Text
     """Why the endpoint accepts nothing new that this server has signed, in words; empty: it does."""
+    serial: Serial = 0
+    """Counts the reports of this run of the daemon; 0: not counted."""
+    connection: Serial = 0
+    """As the server has named this one; 0: it has not, or this was meant for an earlier one."""
 
 
 class LinkReport(Message, frozen=True, tag="link"):
@@ -220,6 +229,13 @@ class NewsWanted(Message, frozen=True, tag="news_wanted"):
 # --- seed server → endpoint, control connection ---------------------------------------
 
 
+class Pace(Message, frozen=True, tag="pace"):
+    """How often this endpoint shall report, until the next one. Feature ``pace``."""
+
+    report_seconds: PaceSeconds = DEFAULT_REPORT_SECONDS
+    """Between two `Report` in which only counters have changed, or states that pass."""
+
+
 class Welcome(Message, frozen=True, tag="welcome"):
     """Answer to `ControlHello`."""
 
@@ -234,6 +250,12 @@ class Welcome(Message, frozen=True, tag="welcome"):
     at: ServerTime
     """The server's time, seconds since 1970. A PC whose clock shows another opens no window; no clock is set by it."""
     features: Features = ()
+    connection: Serial = 0
+    """A number of this connection, for `Report`. Feature ``counted_reports``; the next field too."""
+    recorded: Serial = 0
+    """Of this run of the daemon, what was reported up to this serial is recorded here, and need not be said again."""
+    pace: Pace | None = None
+    """None: as `Pace` says of itself. Feature ``pace``."""
 
 
 class SitePeer(Extensible, frozen=True):
@@ -367,15 +389,7 @@ FromEndpoint: TypeAlias = (
     Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
 )
 FromServer: TypeAlias = (
-    Welcome
-    | SitePeers
-    | Holders
-    | RepositoryChanged
-    | News
-    | Unavailable
-    | LinkWatch
-    | SiteLimit
-    | SharedIdentity
-    | Goodbye
-)
+    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Unavailable | LinkWatch | SiteLimit
+    | SharedIdentity | Goodbye
+)  # fmt: skip
 OnDataConnection: TypeAlias = Piece | Goodbye

@@ -32,9 +32,9 @@ INSERT INTO tokens (secret_sha256, token_id, uses_left, expires_at, created_at, 
         approval, revoked_at
     FROM old_tokens;
 INSERT INTO endpoints (endpoint_id, hostname, enrolled_at, denied, pending, site, address, software, connected_to,
-        last_seen_at, tags, claimed_site, refuses, shared_with)
+        last_seen_at, tags, claimed_site, refuses, shared_with, recorded_of, recorded)
     SELECT endpoint_id, hostname, enrolled_at, denied, pending, s.number, address, software,
-        CASE connected WHEN 1 THEN 1 END, last_seen_at, tags, claimed_site, refuses, shared_with
+        CASE connected WHEN 1 THEN 1 END, last_seen_at, tags, claimed_site, refuses, shared_with, '', 0
     FROM old_endpoints e JOIN sites s ON s.name = e.site ORDER BY enrolled_at, endpoint_id;
 INSERT INTO enrolments (endpoint, token_id, at)
     SELECT e.number, token_id, at FROM old_enrolments JOIN endpoints e USING (endpoint_id);

@@ -1,13 +1,25 @@
 """PCs of other releases at the origin port: the one before is served, a newer one is where it can be understood."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
-from p2pdist.shared.wire.features import TIMESTAMP
-from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, DataHello, Message, Piece, RepositoryChanged
+from p2pdist.shared.wire.features import PACE, TIMESTAMP
+from p2pdist.shared.wire.messages import (
+    OLDEST_PROTOCOL,
+    PROTOCOL_VERSION,
+    DataHello,
+    Message,
+    Pace,
+    Piece,
+    Report,
+    RepositoryChanged,
+)
 from seed_server.signing.metadata import NewestTimestamp
 from tests.helpers.origin_endpoint import INSTANCE, hello, packed
-from tests.helpers.origin_harness import Lab
+from tests.helpers.origin_harness import TEST_LIMITS, Lab, running_lab
 
 NEWER = packed({"t": "launch", "x": 1})
 REPORT = packed({"t": "report", "patches": [], "refuses": "", "newer": [1, {"x": 2}]})
@@ -55,6 +67,24 @@ class TestOtherReleases:
         assert await older.expect(RepositoryChanged) == RepositoryChanged(timestamp_version=2)
         told = RepositoryChanged(timestamp_version=2, timestamp=b"{}", root_version=1)
         assert await newer.expect(RepositoryChanged) == told
+
+    async def test_a_pc_that_reports_is_told_another_pace(self, tmp_path: Path) -> None:
+        limits = replace(TEST_LIMITS, reports_per_second=1.0)
+        async with running_lab(tmp_path, limits=limits) as lab:
+            newer, welcome = await lab.control(lab.identity(), features=[PACE])
+            assert welcome.pace == Pace(report_seconds=2.0)
+            older, welcome = await lab.control(lab.identity(), protocol=OLDEST_PROTOCOL)
+            assert welcome.pace is None
+            for _ in range(3):
+                await lab.control(lab.identity())
+            for control in (newer, older):
+                await control.send(Report(patches=[], refuses=""))
+            assert await newer.expect(Pace) == Pace(report_seconds=8.0)
+            await lab.server.repository_changed(2)
+            said = [await older.receive()]
+            while not isinstance(said[-1], RepositoryChanged):
+                said.append(await older.receive())
+            assert Pace not in {type(message) for message in said}
 
     async def test_what_a_newer_pc_says_besides_ends_nothing_and_is_logged_once(self, lab: Lab) -> None:
         control, _ = await lab.control(lab.identity(), features=["not_known_here"])

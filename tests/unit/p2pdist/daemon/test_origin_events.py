@@ -16,6 +16,7 @@ from p2pdist.pc.last_site import load_site
 from p2pdist.shared.wire.messages import (
     LinkWatch,
     OtherPc,
+    Pace,
     RepositoryChanged,
     SharedIdentity,
     SiteLimit,
@@ -23,6 +24,7 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Welcome,
 )
+from p2pdist.status.report_pace import ReportPace
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
 
@@ -51,6 +53,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
+        self.pace = ReportPace(0.0)
 
     def server_list(self, peers: object) -> None:
         self.calls.append("peers")
@@ -61,8 +64,9 @@ class Parts:
     def forget_wants(self) -> None:
         self.calls.append("wants")
 
-    def forget(self) -> None:
+    def forget(self, recorded: int, connection: int) -> None:
         self.calls.append("reports")
+        self.recorded = recorded, connection
 
     def reconnected(self) -> None:
         self.calls.append("diagnosis")
@@ -185,6 +189,18 @@ async def test_other_pcs_with_this_identity_are_said_with_the_cure_until_the_ser
     assert "now this one" in state.copies_words
     await events.handle(SharedIdentity(others=[]))
     assert state.copies_words == ""
+
+
+async def test_reports_keep_the_pace_that_this_connection_was_told(tmp_path: Path) -> None:
+    parts: Any = Parts()
+    events = made_up_events(made_up_state(), parts, tmp_path)
+    await events.handle(structs.replace(WELCOME, pace=Pace(report_seconds=8.0), recorded=3, connection=4))
+    assert parts.recorded == (3, 4)
+    assert parts.pace.seconds == 8.0
+    await events.handle(Pace(report_seconds=16.0))
+    assert parts.pace.seconds == 16.0
+    await events.handle(WELCOME)
+    assert parts.pace.is_usual
 
 
 async def test_what_is_known_already_wakes_nobody(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:

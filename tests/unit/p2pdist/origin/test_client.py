@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
+import structlog.testing
 import trio
 
 from bandwidth.core.units import SAFE_PACKET_BYTES
@@ -20,7 +21,7 @@ from p2pdist.origin.connection import Disconnected
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.clock import Clock, SystemClock
-from p2pdist.shared.wire import channels, messages
+from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -153,6 +154,23 @@ async def test_says_hello_and_hands_on_what_the_server_says() -> None:
         assert client.connected
         assert client.status == "connected"
         assert await client.events.receive() == RepositoryChanged(timestamp_version=4)
+
+
+async def test_what_a_newer_server_says_ends_nothing_and_is_logged_once() -> None:
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        newer = encode_frame(codec.encode({"t": "launch", "x": 1}), max_bytes=1_000)
+        await side.stream.send_all(2 * newer)
+        changed = codec.encode({"t": "changed", "timestamp_version": 4, "newer": [1]})
+        await side.stream.send_all(encode_frame(changed, max_bytes=1_000))
+        await side.closed()
+
+    with structlog.testing.capture_logs() as logged:
+        async with connected(control) as client:
+            assert await client.events.receive() == WELCOME
+            assert await client.events.receive() == RepositoryChanged(timestamp_version=4)
+            assert client.ignored_messages == 2
+    assert [line["kind"] for line in logged if "the server is newer" in line["event"]] == ["launch"]
 
 
 async def test_answers_a_ping_before_what_came_with_it() -> None:

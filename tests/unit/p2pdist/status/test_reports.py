@@ -6,8 +6,8 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.channels import decode_from_endpoint, encode_message
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES
-from p2pdist.status.reports import REPORT_SECONDS, Reports
+from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, MAX_CONTROL_FRAME_BYTES, Report
+from p2pdist.status.reports import Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from tests.helpers.patch_views import file, plan_row, transfer, view_of_file
@@ -43,15 +43,15 @@ def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
 def test_the_running_clock_alone_is_no_news() -> None:
     reports = Reports()
     reports.news([PatchView(REF, file("fetching", seconds=1.0))], AT)
-    assert reports.news([PatchView(REF, file("fetching", seconds=9.0))], AT + REPORT_SECONDS) == []
+    assert reports.news([PatchView(REF, file("fetching", seconds=9.0))], AT + DEFAULT_REPORT_SECONDS) == []
 
 
 def test_counters_wait_and_a_new_state_does_not() -> None:
     reports = Reports()
     assert states(reports, AT, PatchView(REF, fetching(0.1))) == [("acme", "fetching", "")]
     assert states(reports, AT + 0.1, PatchView(REF, fetching(0.2))) == []
-    assert states(reports, AT + REPORT_SECONDS, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
-    soon = AT + REPORT_SECONDS + 0.1
+    assert states(reports, AT + DEFAULT_REPORT_SECONDS, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
+    soon = AT + DEFAULT_REPORT_SECONDS + 0.1
     assert states(reports, soon, PatchView(REF, file("verified"))) == [("acme", "verified", "")]
     row = plan_row(REF, life="installed", here=True)
     assert states(reports, soon, PatchView(REF, file("verified"), row)) == [("acme", "verified", "installed")]
@@ -61,7 +61,7 @@ def test_a_refused_patch_of_which_bytes_are_here_is_reported_by_its_file() -> No
     reports = Reports()
     views = PatchView(REF, file("verified")), PatchView(REF, refused="its manifest is broken")
     assert states(reports, AT, *views) == [("acme", "verified", "")]
-    assert states(reports, AT + REPORT_SECONDS, *views) == []
+    assert states(reports, AT + DEFAULT_REPORT_SECONDS, *views) == []
 
 
 def test_many_patches_are_looked_at_less_often_and_a_new_server_waits_for_nothing() -> None:
@@ -82,9 +82,9 @@ def test_many_patches_are_looked_at_less_often_and_a_new_server_waits_for_nothin
 def test_a_new_server_hears_everything_again() -> None:
     reports, known = Reports(), PatchView(REF, fetching(0.1))
     reports.news([known], AT)
-    assert reports.news([known], AT + REPORT_SECONDS) == []
+    assert reports.news([known], AT + DEFAULT_REPORT_SECONDS) == []
     reports.forget()
-    assert states(reports, AT + REPORT_SECONDS, known) == [("acme", "fetching", "")]
+    assert states(reports, AT + DEFAULT_REPORT_SECONDS, known) == [("acme", "fetching", "")]
 
 
 def test_a_patch_that_was_away_is_reported_again() -> None:
@@ -135,3 +135,63 @@ def test_what_is_refused_is_told_at_once_once_and_again_after_a_new_connection()
 def test_every_report_says_what_is_refused() -> None:
     views = [PatchView(PatchRef("acme", str(n)), fetching(0.1)) for n in range(100)]
     assert {report.refuses for report in Reports(lambda: "expired").news(views, AT)} == {"expired"}
+
+
+def test_in_a_large_fleet_only_what_is_decided_is_told_at_once() -> None:
+    reports = Reports(share=0.5)
+    reports.pace.seconds = 64.0
+    assert states(reports, AT, PatchView(REF, fetching(0.1))) == []
+    assert states(reports, AT + 40.0, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
+    soon = AT + 40.1
+    assert states(reports, soon, PatchView(REF, file("verified"))) == []
+    row = plan_row(REF, life="installing", here=True)
+    assert states(reports, soon, PatchView(REF, file("verified"), row)) == []
+    row = plan_row(REF, life="installed", here=True)
+    assert states(reports, soon, PatchView(REF, file("verified"), row)) == [("acme", "verified", "installed")]
+    assert states(reports, soon, PatchView(OTHER, file("failed"))) == [("tool", "failed", "")]
+
+
+def test_what_passes_is_told_in_the_end_when_nothing_is_decided() -> None:
+    reports = Reports(share=1.0)
+    reports.pace.seconds = 64.0
+    assert states(reports, AT, PatchView(REF, file("verified"))) == []
+    assert states(reports, AT + 64.0, PatchView(REF, file("verified"))) == [("acme", "verified", "")]
+
+
+def serials(news: list[Report]) -> list[tuple[int, list[str]]]:
+    return [(report.serial, [patch.patch_id for patch in report.patches]) for report in news]
+
+
+def test_a_new_connection_hears_again_what_the_last_one_may_have_lost_and_no_more() -> None:
+    reports, tool = Reports(), PatchView(OTHER, file("verified"))
+    reports.forget(0, connection=7)
+    acme = PatchView(REF, fetching(0.1))
+    assert serials(reports.news([tool], AT)) == [(1, ["tool"])]
+    assert serials(reports.news([tool, acme], AT + 10.0)) == [(2, ["acme"])]
+    reports.forget(1, connection=8)
+    (again,) = reports.news([tool, acme], AT + 20.0)
+    assert serials([again]) == [(3, ["acme"])]
+    assert again.connection == 8
+    reports.forget(3, connection=9)
+    assert reports.news([tool, acme], AT + 30.0) == []
+    reports.forget(0, connection=10)
+    assert serials(reports.news([tool, acme], AT + 40.0)) == [(4, ["tool", "acme"])], "it has been replaced"
+
+
+def test_a_server_that_speaks_of_another_run_or_counts_nothing_is_told_everything() -> None:
+    for recorded, connection in ((99, 8), (0, 0)):
+        reports, known = Reports(), PatchView(REF, fetching(0.1))
+        reports.forget(0, connection=7)
+        reports.news([known], AT)
+        reports.forget(recorded, connection)
+        assert states(reports, AT + 10.0, known) == [("acme", "fetching", "")]
+
+
+def test_what_is_refused_is_repeated_only_where_it_may_be_lost() -> None:
+    reports = Reports(lambda: "expired")
+    reports.forget(0, connection=7)
+    assert [(report.serial, report.refuses) for report in reports.news([], AT)] == [(1, "expired")]
+    reports.forget(1, connection=8)
+    assert reports.news([], AT + 0.1) == []
+    reports.forget(0, connection=9)
+    assert [report.refuses for report in reports.news([], AT + 0.2)] == ["expired"]
