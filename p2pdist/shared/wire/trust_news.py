@@ -20,7 +20,7 @@ from typing import Annotated
 import msgspec
 
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, Extensible, Record
 from p2pdist.shared.wire.differences import Difference
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
@@ -44,7 +44,7 @@ class ChangedFile(Record, frozen=True, array_like=True):
     difference: Difference
 
 
-class TrustNews(Record, frozen=True, omit_defaults=True):
+class TrustNews(Extensible, frozen=True):
     """The signed files by their path below ``/tuf/``. None: there is no such file, as of the root after the newest."""
 
     files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_NEWS_FILES)]

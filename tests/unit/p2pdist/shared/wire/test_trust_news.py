@@ -15,6 +15,11 @@ def test_what_is_encoded_is_decoded() -> None:
     assert decode_news(encode_news(news)) == news
 
 
+def test_what_a_newer_release_says_besides_is_ignored() -> None:
+    newer = zlib.compress(codec.encode({"files": {"targets/order": b""}, "newer": [1]}))
+    assert decode_news(newer) == TrustNews({"targets/order": b""})
+
+
 @pytest.mark.parametrize(
     "files",
     [
