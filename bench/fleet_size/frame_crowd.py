@@ -19,9 +19,9 @@ from bench.fleet_size import speech
 from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.channels import decode_hello
+from p2pdist.shared.wire.channels import Hello, decode_hello
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import GoodbyeCause, Hello, OtherPc
+from p2pdist.shared.wire.messages import GoodbyeCause, OtherPc
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.server import OriginServer

@@ -8,12 +8,12 @@ import msgspec
 from bench.fleet_size.identities import Pc
 from p2pdist.shared.wire.bitfield import pack
 from p2pdist.shared.wire.channels import decode_hello, encode_message
+from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import PC_FEATURES
 from p2pdist.shared.wire.messages import (
     MAX_PATCHES_PER_REPORT,
     PROTOCOL_VERSION,
     ControlHello,
-    DataHello,
     Message,
     PatchReport,
     Report,

@@ -14,7 +14,7 @@ from bench.fuzz.target import Target, must, refused_by
 from p2pdist.network import messages as part
 from p2pdist.shared.channel import Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.wire import bitfield, channels, codec, enrolment, messages
+from p2pdist.shared.wire import bitfield, channels, codec, data_messages, enrolment, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
 from p2pdist.shared.wire.codec import MAX_DECODE_ERROR_CHARS, DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
@@ -113,8 +113,8 @@ def _message_seeds() -> Iterator[bytes]:
         messages.Goodbye("stopped", "", []),
         messages.Goodbye("a copy", "shared_identity", [messages.OtherPc("pc", "10.0.0.2")]),
         messages.SharedIdentity([messages.OtherPc("pc", "10.0.0.2")]),
-        messages.DataHello(messages.PROTOCOL_VERSION, "0" * 32, False),
-        messages.Piece(HASH, 0, b"data"),
+        data_messages.DataHello(messages.PROTOCOL_VERSION, "0" * 32, False),
+        data_messages.Piece(HASH, 0, b"data"),
     ):
         yield channels.encode_message(message)
 

@@ -34,12 +34,14 @@ from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.channels import (
+    Hello,
     UnknownKind,
     decode_from_server,
     decode_on_data_connection,
     encode_message,
 )
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -47,12 +49,9 @@ from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     PROTOCOL_VERSION,
     ControlHello,
-    DataHello,
     FromEndpoint,
     Goodbye,
-    Hello,
     News,
-    Piece,
     Welcome,
 )
 from p2pdist.shared.wire.pings import echo_frame, ping_number

@@ -22,10 +22,11 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
-from p2pdist.shared.wire.channels import decode_hello, protocol_of_hello
+from p2pdist.shared.wire.channels import Hello, decode_hello, protocol_of_hello
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import COUNTED_REPORTS, PACE, SERVER_FEATURES, ignores_additions, no_common_protocol
-from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, DataHello, Hello, Pace, Welcome
+from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, Pace, Welcome
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap

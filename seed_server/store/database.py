@@ -20,13 +20,13 @@ from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
 from seed_server.store.patches import PatchTable
 from seed_server.store.reports import ReportTable
-from seed_server.store.rows import EndpointRow, Recorded, ReportRow, SeenRow, ServedPayload, SiteLimitRow
+from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
 from seed_server.store.site_records import SiteTable
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
 from seed_server.store.upgrading import prepare
 
-__all__ = ["Database", "EndpointRow", "Recorded", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
+__all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
 
 
 class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable):

@@ -12,7 +12,8 @@ import trio
 
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.identifiers import SiteName, TorrentHash
-from p2pdist.shared.wire.messages import Piece, PieceRejected, PieceStored, Report
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import PieceRejected, PieceStored, Report
 from seed_server.leasing.times import LedgerTimes
 from seed_server.origin.data_link import DataLink
 from seed_server.store.database import ServedPayload

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents, publication_order
-from p2pdist.shared.wire import enrolment, messages
+from p2pdist.shared.wire import data_messages, enrolment, messages
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "protocol.md").read_text()
@@ -28,8 +28,9 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
     ]
 
 
-MESSAGES = [kind for kind in records(messages) if issubclass(kind, messages.Message) and kind is not messages.Message]
-PARTS = [kind for kind in records(messages) + records(enrolment) if not issubclass(kind, messages.Message)]
+SAID = records(messages) + records(data_messages)
+MESSAGES = [kind for kind in SAID if issubclass(kind, messages.Message) and kind is not messages.Message]
+PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, messages.Message)]
 CAPS = [
     cap
     for module in (messages, enrolment, documents, publication_order)

@@ -22,13 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import Sha256Hex, TorrentHash
-from p2pdist.shared.wire.messages import (
-    PROTOCOL_VERSION,
-    DataHello,
-    Piece,
-    PieceStored,
-    Welcome,
-)
+from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, PieceStored, Welcome
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map import SiteMap, parse_site_map

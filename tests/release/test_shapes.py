@@ -7,8 +7,9 @@ from typing import Any
 import msgpack
 
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.channels import decode_from_server, decode_on_data_connection, encode_message
+from p2pdist.shared.wire.channels import OnDataConnection, decode_from_server, decode_on_data_connection, encode_message
 from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.enrolment import (
     Certificates,
     EnrolReply,
@@ -27,10 +28,8 @@ from p2pdist.shared.wire.messages import (
     LinkWatch,
     Message,
     News,
-    OnDataConnection,
     OtherPc,
     Pace,
-    Piece,
     RepositoryChanged,
     SharedIdentity,
     SiteLimit,

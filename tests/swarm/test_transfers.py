@@ -23,7 +23,8 @@ from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry
 from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.bitfield import unpack
-from p2pdist.shared.wire.messages import FromEndpoint, Piece, PieceRejected, PieceStored, Want
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
 from p2pdist.status.patches import file_view, views_of
 from p2pdist.status.projections import status_patches
 from p2pdist.status.reports import Reports

@@ -6,24 +6,28 @@ signs: they end up in logs, databases and on terminals.
 
 import typing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
+    ControlHello,
     FromEndpoint,
     FromServer,
-    Hello,
+    Goodbye,
     Message,
-    OnDataConnection,
 )
 
 MAX_KIND_CHARS = 64  # of an unknown kind's name: it is logged
 
 T = TypeVar("T")
+
+Hello: TypeAlias = ControlHello | DataHello
+OnDataConnection: TypeAlias = Piece | Goodbye
 
 _KINDS = frozenset(
     kind.__struct_config__.tag

@@ -3,8 +3,9 @@
 `docs/protocol.md` describes the same in prose. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
-names its kind. `wire.channels` encodes and decodes them. Pings are not messages:
-see `wire.pings`.
+names its kind. Those of the data connection are in `wire.data_messages`;
+`wire.channels` encodes and decodes all of them. Pings are not messages: see
+`wire.pings`.
 
 A field that is added has a default, and is sent only to who has its feature: see
 `wire.features`.
@@ -363,28 +364,6 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
     """With shared_identity: who they are."""
 
 
-# --- data connection -------------------------------------------------------------------
-
-
-class DataHello(Message, frozen=True, tag="data"):
-    """First frame of the data connection, from the endpoint. It is the only frame in this direction."""
-
-    protocol: int
-    instance: Instance
-    """As in the hello of the control connection: it belongs to that one."""
-    large_packets_lost: bool
-    """Here and in the last day, a TLS handshake did not end because full packets, and only these, were missing."""
-
-
-class Piece(Message, frozen=True, tag="piece"):
-    """One piece, from the server. Sending it grants the lease."""
-
-    torrent: Hash
-    piece: PieceNumber
-    data: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
-
-
-Hello: TypeAlias = ControlHello | DataHello
 FromEndpoint: TypeAlias = (
     Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
 )
@@ -392,4 +371,3 @@ FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Unavailable | LinkWatch | SiteLimit
     | SharedIdentity | Goodbye
 )  # fmt: skip
-OnDataConnection: TypeAlias = Piece | Goodbye

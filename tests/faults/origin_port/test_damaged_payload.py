@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2pdist.shared.wire.messages import (
-    Piece,
-    PieceStored,
-    Unavailable,
-)
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import PieceStored, Unavailable
 from seed_server.origin.state import REPAIR_HINT
 from seed_server.store.content_store import DamagedPayloadError
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2pdist.shared.wire.messages import (
-    Piece,
-    PieceRejected,
-)
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import PieceRejected
 from tests.helpers.origin_endpoint import Endpoint
 from tests.helpers.origin_harness import Lab, fetch, running_lab
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from p2pdist.shared.wire.messages import Piece, Welcome
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import Welcome
 from tests.helpers.deaf_socket import deafen
 from tests.helpers.origin_endpoint import Closed, Connection, Endpoint
 from tests.helpers.origin_harness import Lab, fetch, running_lab

@@ -9,9 +9,7 @@ import trio
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import (
-    Piece,
-)
+from p2pdist.shared.wire.data_messages import Piece
 from tests.helpers.origin_endpoint import (
     Connection,
     hello,

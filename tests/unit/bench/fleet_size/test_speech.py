@@ -1,7 +1,8 @@
 from bench.fleet_size.identities import Pc
 from bench.fleet_size.speech import LivePatch, changed, has_everything, hello, hello_for_pieces
 from p2pdist.shared.wire.channels import decode_from_endpoint, decode_hello
-from p2pdist.shared.wire.messages import ControlHello, DataHello, Report, Want
+from p2pdist.shared.wire.data_messages import DataHello
+from p2pdist.shared.wire.messages import ControlHello, Report, Want
 
 PATCHES = [LivePatch(f"p{k}", "1", f"{k:064x}", 3) for k in range(50)]
 

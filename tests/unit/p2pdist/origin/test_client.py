@@ -22,17 +22,16 @@ from p2pdist.origin.opening import OriginAddress
 from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.wire import channels, codec, messages
+from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
     PROTOCOL_VERSION,
     ControlHello,
-    DataHello,
     Goodbye,
     Message,
     OtherPc,
-    Piece,
     RepositoryChanged,
     Welcome,
 )

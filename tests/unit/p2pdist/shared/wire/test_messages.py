@@ -7,9 +7,9 @@ import pytest
 
 from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
     ControlHello,
-    DataHello,
     Diagnosis,
     DiagnosisAnswer,
     Goodbye,
@@ -22,7 +22,6 @@ from p2pdist.shared.wire.messages import (
     OtherPc,
     Pace,
     PatchReport,
-    Piece,
     PieceRejected,
     PieceStored,
     Report,
