@@ -46,9 +46,11 @@ from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import check_links, prepare_home
 from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
 
@@ -78,6 +80,7 @@ class Parts:
     store: TrustStore
     link_reports: LinkReports
     limiter: LanLimiter
+    shared_news: SharedNews
     transfers: Transfers
     neighbours: Neighbours
     diagnoser: Diagnoser
@@ -199,7 +202,6 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
     engine, origin = connections.engine, connections.origin
     url = base_url(state.identity.server_address, state.identity.web_port)
     root, http = state.identity.tuf_root, connections.http
-    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=origin.news.ask)
     link_reports = LinkReports(state)
     limiter = LanLimiter(
         engine,
@@ -214,6 +216,14 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         reporting=Reporting(report=link_reports.offer, wanted=lambda: state.reports_link),
         network_process=lambda: connections.part.pid,
     )
+    shared_news = SharedNews(
+        engine,
+        Cache(home.cache, core.writer),
+        origin.send,
+        origin.news.ask,
+        can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
+    )
+    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news.ask)
     transfers = Transfers(
         home,
         engine,
@@ -258,6 +268,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         store,
         link_reports,
         limiter,
+        shared_news,
         transfers,
         neighbours,
         diagnoser,
@@ -288,7 +299,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     origin_events = OriginEvents(
         state,
         wakeups,
-        transfers,
+        (transfers, parts.shared_news),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -306,8 +317,8 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(core.address_watch.run, origin, neighbours),
         trust.run,
         partial(origin_events.run, origin),
-        partial(follow_engine, engine, transfers, neighbours, parts.limiter, wakeups),
-        partial(count_pieces, origin.pieces, transfers, wakeups),
+        partial(follow_engine, engine, transfers, parts.shared_news, neighbours, parts.limiter, wakeups),
+        partial(count_pieces, origin.pieces, transfers, parts.shared_news, wakeups),
         partial(
             step_transfers,
             transfers,
@@ -325,5 +336,6 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(parts.link_reports.run, origin),
         parts.explainer.run,
         neighbours.follow_discovery,
-        partial(neighbours.run, transfers.active_torrents),
+        partial(neighbours.run, lambda: [*parts.shared_news.snapshots(), *transfers.active_torrents()]),
+        partial(parts.shared_news.run, neighbours.look_for),
     ]

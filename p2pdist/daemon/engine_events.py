@@ -5,17 +5,24 @@ from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.transfer.torrent_engine import PeerConnected, TorrentDamaged
 
 
 async def follow_engine(
-    engine: Engine, transfers: Transfers, neighbours: Neighbours, limiter: LanLimiter, wakeups: WakeUps
+    engine: Engine,
+    transfers: Transfers,
+    shared_news: SharedNews,
+    neighbours: Neighbours,
+    limiter: LanLimiter,
+    wakeups: WakeUps,
 ) -> None:
     """Act on each event, until cancelled."""
     async for event in engine.events:
         if isinstance(event, TorrentDamaged):
             await transfers.damaged(event.torrent_hash)
         neighbours.engine_event(event)
+        shared_news.wake()
         if isinstance(event, PeerConnected):
             limiter.wake()
         wakeups.transfers.ring()

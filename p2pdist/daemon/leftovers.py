@@ -1,10 +1,13 @@
 """What a daemon that was killed has left half written: removed when the next one starts."""
 
+import contextlib
+
 import structlog
 import trio
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
+from p2pdist.shared.wire.news_torrent import NEWS_NAME_ZEROS
 
 log = structlog.get_logger()
 
@@ -25,5 +28,8 @@ async def remove_leftovers(home: EndpointHome) -> None:
                 continue
             if found:
                 log.info("removed what a killed daemon left", path=str(place), files=found)
+        for path in home.cache.glob(f"{NEWS_NAME_ZEROS}*"):  # news that it shared: of no use to this one
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     await trio.to_thread.run_sync(work)

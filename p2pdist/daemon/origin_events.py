@@ -1,7 +1,8 @@
 """Passes each message of the server to the part that acts on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 import trio
@@ -28,11 +29,22 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
-from p2pdist.transfer.manager import Transfers
 
 CONNECTED_LOG_SECONDS = 2.0  # attempts to connect are further apart
 
 log = structlog.get_logger()
+
+
+class AsksOrigin(Protocol):
+    """Something that asks the server for pieces: the transfers, and the news."""
+
+    def origin_unavailable(self, torrent: str, reason: str) -> None:
+        """Act on that the server cannot serve a torrent; it may be one of somebody else's."""
+        ...
+
+    def forget_wants(self) -> None:
+        """Ask for everything again: the server is a new one, or the same after a restart."""
+        ...
 
 
 class OriginEvents:
@@ -42,7 +54,7 @@ class OriginEvents:
         self,
         state: DaemonState,
         wakeups: WakeUps,
-        transfers: Transfers,
+        asking: Collection[AsksOrigin],
         neighbours: Neighbours,
         reports: Reports,
         diagnoser: Diagnoser,
@@ -50,13 +62,13 @@ class OriginEvents:
         *,
         watched: Callable[[], None],
     ) -> None:
-        """``last_site``: the file that keeps the site for the next start.
+        """``asking``: who asks the server for pieces. ``last_site``: the file that keeps the site for the next start.
 
         ``watched`` is called when the server begins to want reports on this PC's network.
         """
         self._state = state
         self._wakeups = wakeups
-        self._transfers = transfers
+        self._asking = asking
         self._neighbours = neighbours
         self._reports = reports
         self._diagnoser = diagnoser
@@ -80,7 +92,7 @@ class OriginEvents:
         elif isinstance(event, RepositoryChanged):
             self._repository_changed(event)
         elif isinstance(event, Unavailable):
-            self._transfers.origin_unavailable(event.torrent, event.reason)
+            self._unavailable(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
@@ -110,6 +122,10 @@ class OriginEvents:
         if changed.timestamp_version != self._state.accepted_timestamp:
             self._wakeups.trust.ring()
 
+    def _unavailable(self, event: Unavailable) -> None:
+        for each in self._asking:
+            each.origin_unavailable(event.torrent, event.reason)
+
     def _disconnected(self, event: Disconnected) -> None:
         if event.cause == "shared_identity":
             self._share_identity(Copies(event.others, refused=True))
@@ -137,7 +153,8 @@ class OriginEvents:
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
         self._state.copies = Copies()  # if there are any, the server says so now
-        self._transfers.forget_wants()
+        for each in self._asking:
+            each.forget_wants()
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

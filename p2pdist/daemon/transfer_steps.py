@@ -16,14 +16,18 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
+from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.transfer.transfer import ACTIVE_STEP_SECONDS
 
 
-async def count_pieces(pieces: AsyncIterator[PieceArrived], transfers: Transfers, wakeups: WakeUps) -> None:
+async def count_pieces(
+    pieces: AsyncIterator[PieceArrived], transfers: Transfers, shared_news: SharedNews, wakeups: WakeUps
+) -> None:
     """Count the pieces that have come from the server, and tell it of each, until cancelled."""
     async for piece in pieces:
-        index = PieceIndex(piece.piece)
-        await transfers.piece_arrived(TorrentHash(piece.torrent), index, piece.size_bytes, piece.outcome)
+        torrent, index = TorrentHash(piece.torrent), PieceIndex(piece.piece)
+        await transfers.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
+        await shared_news.piece_arrived(torrent, index, piece.outcome)
         wakeups.transfers.ring()
 
 

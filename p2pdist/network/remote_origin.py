@@ -56,6 +56,8 @@ class RemoteOrigin:
 
     def _event(self, message: FromOrigin) -> None:
         self.connected, self.status = message.connected, message.status
+        if self.connected:
+            self.news.connected()
         if isinstance(message.event, News):
             self.news.heard(message.event)
             self.events.taken()

@@ -6,6 +6,8 @@ import trio
 
 from p2pdist.shared.wire.messages import FromEndpoint, News, NewsWanted
 
+CONNECTING_SECONDS = 5.0
+"""A PC that has just started connects meanwhile: so the PCs of a site that start together need the web port less."""
 NEWS_SECONDS = 15.0
 """Over a slow line that yields, the PCs of a site are answered one after the other; later the web port is asked."""
 
@@ -16,24 +18,33 @@ class ServerNews:
     def __init__(self, send: Callable[[FromEndpoint], Awaitable[None]], connected: Callable[[], bool]) -> None:
         self._send = send
         self._connected = connected
+        self._opened = trio.Event()
         self._answered = trio.Event()
-        self._files = b""
+        self._news: News | None = None
 
-    async def ask(self, root: int, snapshot: int) -> bytes | None:
-        """Return what has changed since these versions, an encoded `TrustNews`; None: it cannot be had this way."""
+    async def ask(self, root: int, snapshot: int) -> News | None:
+        """Return what the server says has changed since these versions; None: it does not answer."""
+        if not self._connected():
+            with trio.move_on_after(CONNECTING_SECONDS):
+                await self._opened.wait()
         if not self._connected():
             return None
-        self._answered, self._files = trio.Event(), b""
+        self._answered, self._news = trio.Event(), None
         await self._send(NewsWanted(root=root, snapshot=snapshot))
         with trio.move_on_after(NEWS_SECONDS):
             await self._answered.wait()
-        return self._files or None
+        return self._news
 
     def heard(self, news: News) -> None:
         """Take the server's answer; one that comes too late, or that nobody asked for, does no harm."""
-        self._files = news.files
+        self._news = news
         self._answered.set()
+
+    def connected(self) -> None:
+        """Ask, if somebody waits for a connection to do so."""
+        self._opened.set()
 
     def disconnected(self) -> None:
         """End the wait: no answer comes any more."""
+        self._opened = trio.Event()
         self._answered.set()

@@ -1,12 +1,15 @@
 """The cache directory: payloads as the swarm shares them, each named by its SHA-256."""
 
+import contextlib
+from functools import partial
 from pathlib import Path
 
 import structlog
+import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from p2pdist.transfer import files
-from p2pdist.transfer.cached_files import Writer
+from p2pdist.transfer.cached_files import Writer, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
@@ -66,6 +69,20 @@ class Cache:
     async def hash(self, sha256: Sha256Hex, length_bytes: int) -> files.Proof:
         """Take the file from its writer and hash it, as a whole if it has this length. Raises `OSError`."""
         return await files.hash_file(self.path(sha256), self._writer, max_bytes=length_bytes)
+
+    async def read_unproven(self, name: Sha256Hex, length_bytes: int) -> bytes | None:
+        """Return what the file holds, which its writer may still change; None: not so much, or it cannot be read."""
+        try:
+            data = await trio.to_thread.run_sync(read_unproven, self.path(name), length_bytes + 1)
+        except OSError as error:
+            log.warning("a cached file cannot be read", path=str(self.path(name)), reason=error.strerror)
+            return None
+        return data if len(data) == length_bytes else None
+
+    async def remove(self, name: Sha256Hex) -> None:
+        """Remove the file, if it is there; what cannot be removed is left for the next start."""
+        with contextlib.suppress(OSError):
+            await trio.to_thread.run_sync(partial(self.path(name).unlink, missing_ok=True))
 
     async def publish(self, record: TransferRecord, place: Path) -> int:
         """Put the file that was proven, as ``record`` says, at ``place``. Raises `OSError`.

@@ -83,6 +83,12 @@ def sealed(path: Path, writer: Writer | None, check_cancelled: Callable[[], None
         yield descriptor
 
 
+def read_unproven(path: Path, max_bytes: int) -> bytes:
+    """Return the first bytes of a file whose writer may still change it. Raises `OSError`."""
+    with _opened(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        return file.read(max_bytes)
+
+
 def seal(descriptor: int, writer: Writer | None) -> None:
     """Make an open file one that the daemon alone can change, until it is lent. Raises `OSError`."""
     if writer is not None:

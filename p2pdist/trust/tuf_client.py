@@ -30,6 +30,7 @@ from p2pdist.shared.wire.trust_news import (
     MAX_BATCH_QUERY_CHARS,
     MAX_BATCH_TARGETS,
     MAX_NEWS_ANSWER_BYTES,
+    MAX_UNPACKED_SHARED_NEWS_BYTES,
     ChangedFile,
     TrustNews,
     decode_news,
@@ -244,7 +245,7 @@ class NetworkFetcher(FetcherInterface):
             answer = trio.from_thread.run(self._ask_news, root, snapshot) if self._ask_news else None
             if answer is None:
                 answer = self.download_bytes(place.news_url.format(root=root, snapshot=snapshot), MAX_NEWS_ANSWER_BYTES)
-            news = decode_news(answer)
+            news = decode_news(answer, max_bytes=MAX_UNPACKED_SHARED_NEWS_BYTES)
         except (tuf_errors.DownloadHTTPError, tuf_errors.DownloadLengthMismatchError, DecodeError):
             return
         except tuf_errors.DownloadError as error:

@@ -11,7 +11,7 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import CHANGED_NEWS, ignores_additions
+from p2pdist.shared.wire.features import CHANGED_NEWS, SHARED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     FromEndpoint,
@@ -27,6 +27,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
+from p2pdist.shared.wire.news_torrent import make_torrent
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
@@ -34,7 +35,7 @@ from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import PacedNews
+from seed_server.origin.paced_news import PacedNews, Reader
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.site import LiveSite, Session
 from seed_server.origin.state import DAMAGED
@@ -132,11 +133,21 @@ class ControlConversation:
 
     async def tell_news(self) -> None:
         """Find what is new for an endpoint that asks: beside `read`, which must not wait for that."""
-        session, connection = self._session, self._session.connection
-        differences = CHANGED_NEWS in session.features
+        connection = self._session.connection
         async for wanted in self._asked_news:
-            news = await self._parts.news.answer(wanted, connection.address, session.endpoint, differences=differences)
-            session.outbox.put_paid(news)
+            news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
+            if news.torrent is not None:  # it may have asked for it when it was not here
+                self._session.told_unavailable.discard(make_torrent(news.torrent).torrent_hash)
+            self._session.outbox.put_paid(news)
+
+    @property
+    def _reader(self) -> Reader:
+        if CHANGED_NEWS not in self._session.features:
+            return Reader.OF_WHOLE_FILES
+        swapping = [other for other in self._live.sessions.values() if SHARED_NEWS in other.features]
+        alone = self._session not in swapping or len(swapping) < 2
+        no_pieces = self._live.rate.policy.blackout
+        return Reader.ALONE if alone or no_pieces else Reader.WITH_NEIGHBOURS
 
     async def _handle(self, message: FromEndpoint) -> None:
         match message:

@@ -1,59 +1,83 @@
 """Answers endpoints that ask what is new among the signed files, in the order and at the pace of the web port."""
 
+import enum
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache
 from typing import TypeAlias
 
 import trio
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
+from p2pdist.shared.wire.news_torrent import NewsTorrent, describe_news
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm
 
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
+SWAPPED_NEWS_BYTES = 4 << 10  # of more, each PC of a site gets the torrent: to swap it, it says a kilobyte itself
+DESCRIBED_KEPT = 4  # all PCs ask for the same, and to hash a megabyte takes some milliseconds
 NEWS_THREADS = 4  # after a publication all PCs ask at once: most threads are left to database and disk
 
-FindNews: TypeAlias = Callable[[int, int, bool], bytes | None]
-"""Returns what is new since a root and a snapshot, whether with differences, as `TrustNewsReader.answer`. Blocking.
+FindNews: TypeAlias = Callable[[int, int, NewsForm], bytes | None]
+"""Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
+ShareNews: TypeAlias = Callable[[bytes, NewsTorrent, float], None]
+"""Serves news to sites, once to each: `NewsTorrents.offer`."""
 
-Raises `OSError`.
-"""
+
+class Reader(enum.Enum):
+    """Who asks."""
+
+    OF_WHOLE_FILES = IN_WHOLE_FILES
+    """Release 0.2.0."""
+    ALONE = BY_DIFFERENCES
+    """Nobody else of its site is here."""
+    WITH_NEIGHBOURS = SWAPPED
+    """It swaps with others of its site."""
 
 
 class PacedNews:
     """Finds the answers, and waits until each one's turn on its site's line has come."""
 
-    def __init__(self, find: FindNews, line: MetadataLine, budgets: ByteBudgets, log: OutsideLog) -> None:
+    def __init__(
+        self, find: FindNews, share: ShareNews, line: MetadataLine, budgets: ByteBudgets, log: OutsideLog
+    ) -> None:
         """``budgets``: what each endpoint may fetch, here and from the web port."""
         self._find = find
+        self._share = share
         self._line = line
         self._budgets = budgets
         self._log = log
         self._threads = trio.CapacityLimiter(NEWS_THREADS)
+        self._described = lru_cache(maxsize=DESCRIBED_KEPT)(describe_news)
 
-    async def answer(
-        self, wanted: NewsWanted, address: str, endpoint: EndpointId, *, differences: bool = False
-    ) -> News:
-        """Return the answer when it may be sent at once: it counts as sent.
-
-        ``differences``: the endpoint makes files of those that it has.
-        """
-        find = partial(self._find, wanted.root, wanted.snapshot, differences)
+    async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId, reader: Reader) -> News:
+        """Return the answer when it may be sent at once: it counts as sent."""
+        files, torrent = None, None
         try:
-            files = await trio.to_thread.run_sync(find, limiter=self._threads)
+            files, torrent = await trio.to_thread.run_sync(self._found, wanted, reader, limiter=self._threads)
         except OSError as error:
             self._log.warning("news cannot be read", endpoint, reason=str(error))
-            files = None
         now = trio.current_time()
         paced = self._line.answer(address, endpoint, rank=self._budgets.rank(endpoint, now))
-        if files is None or len(files) > min(MAX_NEWS_MESSAGE_BYTES, paced.lump_bytes):
+        if files is not None and torrent is not None:
+            self._share(files, torrent, now)
+            news, left = News(files=b"", torrent=torrent), len(torrent.piece_hashes)
+        elif files is None or len(files) > min(MAX_NEWS_MESSAGE_BYTES, paced.lump_bytes):
             return News(files=b"")
-        if not self._budgets.spend(endpoint, REQUEST_COST_BYTES + len(files), now):
+        else:
+            news, left = News(files=files), len(files)
+        if not self._budgets.spend(endpoint, REQUEST_COST_BYTES + left, now):
             return News(files=b"")
-        left = len(files)
         with trio.move_on_after(NEWS_TURN_SECONDS):
             while left:
                 left -= await paced.may_send(left)
-        return News(files=b"" if left else files)
+        return News(files=b"") if left else news
+
+    def _found(self, wanted: NewsWanted, reader: Reader) -> tuple[bytes | None, NewsTorrent | None]:
+        """Return the news, and what is said of them if they are to be swapped. Blocking. Raises `OSError`."""
+        files = self._find(wanted.root, wanted.snapshot, reader.value)
+        if files is None or reader is not Reader.WITH_NEIGHBOURS or len(files) <= SWAPPED_NEWS_BYTES:
+            return files, None
+        return files, self._described(files)

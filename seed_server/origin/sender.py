@@ -138,7 +138,8 @@ class PieceSender:
         message = Piece(torrent=leased.torrent, piece=leased.piece, data=data)
         frame = memoryview(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
         while begun.sent_bytes < len(frame):
-            if leased.torrent not in self._patches:  # on a slow line, the rest of a piece takes half a minute
+            patch = self._patches.get(leased.torrent)
+            if patch is None:  # on a slow line, the rest of a piece takes half a minute
                 raise RefusedError("the patch of the piece under way has just been withdrawn: connect again")
             length = await link.may_write()
             if not length:
@@ -153,7 +154,8 @@ class PieceSender:
             link.written_bytes += len(part)
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
             payload = min(begun.sent_bytes, len(data)) - min(before, len(data))
-            self._records.sent(live.site.name, leased.torrent, payload)
+            if patch.patch_id:  # news are no patch
+                self._records.sent(live.site.name, leased.torrent, payload)
         begun.over = True
         link.piece_written(leased)
         session.budgets.sent_piece()

@@ -5,8 +5,8 @@ a connection does, only that connection ends.
 """
 
 import contextlib
-import socket
 import secrets
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -114,7 +114,13 @@ class OriginServer:
         )
         self._parts = PortParts(
             find_patch=self._fleet.find_patch,
-            news=PacedNews(published.find_news, self._fleet.metadata_line, published.budgets, self._log),
+            news=PacedNews(
+                published.find_news,
+                self._fleet.news_torrents.offer,
+                self._fleet.metadata_line,
+                published.budgets,
+                self._log,
+            ),
             records=self._records,
             limits=limits,
             outside_log=self._log,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from bandwidth.core.frontier import HEADROOM
 from bandwidth.core.units import BytesPerSecond, line_share
@@ -26,6 +27,7 @@ from seed_server.origin.connection import OriginConnection
 from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.message_budgets import MessageBudgets
+from seed_server.origin.news_torrents import NewsTorrents
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.overdue import end_overdue, log_alarms
@@ -91,6 +93,7 @@ class OriginState:
         self._steering = Steering(limits.quiet_seconds)
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
+        self.news_torrents = NewsTorrents(source, self.serve, self._forget)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
 
@@ -275,6 +278,7 @@ class OriginState:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
         rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
+        rows |= self.news_torrents.rows
         for torrent in self.patches.keys() - rows.keys():
             self._stop_serving(torrent)
         for torrent, patch in rows.items():
@@ -296,6 +300,7 @@ class OriginState:
 
     def serve(self, patch: ServedPayload) -> None:
         """Begin to serve ``patch`` to all sites, or serve it in another order."""
+        self.patches[TorrentHash(patch.torrent_hash)] = patch
         self._parts.torrents.add(
             TorrentHash(patch.torrent_hash),
             sequence=patch.sequence,
@@ -303,6 +308,10 @@ class OriginState:
             piece_length_bytes=patch.piece_length_bytes,
             urgency=patch.urgency,
         )
+
+    def _forget(self, torrent: TorrentHash) -> None:
+        self.patches.pop(torrent, None)
+        self._stop_serving(torrent)
 
     def _stop_serving(self, torrent: TorrentHash) -> None:
         self._parts.torrents.remove(torrent)
@@ -317,7 +326,7 @@ class OriginState:
             return
         text = f"{reason}; {REPAIR_HINT}"
         log.error("a payload is damaged", patch=patch.patch_id, version=patch.version, reason=text)
-        self.patches[torrent] = _with_damage(patch, text)
+        self.patches[torrent] = replace(patch, damaged=text)
         self._records.damaged(torrent, text)
         unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
         self._stop_serving(torrent)
@@ -342,6 +351,7 @@ class OriginState:
                 end_overdue(live, now, self.outside_log)
             log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
+            self.news_torrents.expire(now)
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
                 for live in self._live.values():
@@ -362,9 +372,3 @@ class OriginState:
                 live.tell_limit(now)
                 self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active
-
-
-def _with_damage(patch: ServedPayload, reason: str) -> ServedPayload:
-    return ServedPayload(
-        **({name: getattr(patch, name) for name in ServedPayload.__struct_fields__} | {"damaged": reason})
-    )

@@ -26,13 +26,26 @@ class PieceSource:
         self._content = content
         self._threads = trio.CapacityLimiter(READING_THREADS)
         self._hashes: OrderedDict[Sha256Hex, list[bytes]] = OrderedDict()
+        self._held: dict[str, bytes] = {}
+        """What is in memory alone, by its name."""
 
     def forget(self, patch: ServedPayload) -> None:
         """Read the patch's piece hashes anew next time."""
         self._hashes.pop(Sha256Hex(patch.sha256), None)
 
+    def hold(self, name: str, data: bytes) -> None:
+        """Serve ``data`` from memory, as the payload ``name``."""
+        self._held[name] = data
+
+    def release(self, name: str) -> None:
+        """Serve it no longer."""
+        self._held.pop(name, None)
+
     async def read(self, patch: ServedPayload, piece: PieceIndex) -> bytes:
         """Return a piece that matches its v2 hash. Raises `DamagedPayloadError`, `TemporaryReadError`."""
+        if (held := self._held.get(patch.sha256)) is not None:
+            offset, length = merkle.piece_span(piece, patch.piece_length_bytes, len(held))
+            return held[offset : offset + length]
         sha256 = parse_sha256(patch.sha256)
         known = self._hashes.get(sha256)
         data, hashes = await trio.to_thread.run_sync(self._read, patch, piece, known, limiter=self._threads)

@@ -33,7 +33,7 @@ from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedEr
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import AnswersLine, Pace
 from seed_server.store.published_files import find_file, read_part
-from seed_server.store.trust_news import TrustNewsReader
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, NewsForm, TrustNewsReader
 from seed_server.web.client import Client, client_of
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
@@ -223,8 +223,8 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
 
     @app.get("/tuf/news/{root}/{snapshot}")
     async def trust_news(request: Request, root: str, snapshot: str) -> Response:
-        differences = request.url.query == DIFFERENCES_QUERY
-        return await files.answer(request, lambda: _news(port.news, root, snapshot, differences))
+        form = BY_DIFFERENCES if request.url.query == DIFFERENCES_QUERY else IN_WHOLE_FILES
+        return await files.answer(request, lambda: _news(port.news, root, snapshot, form))
 
     @app.get(BATCH_PATH)
     async def batch(request: Request) -> Response:
@@ -241,10 +241,10 @@ def _published(directory: Path, name: str) -> Callable[[], BinaryIO] | None:
     return lambda: found.open("rb")
 
 
-def _news(news: TrustNewsReader, root: str, snapshot: str, differences: bool) -> Callable[[], BinaryIO] | None:
+def _news(news: TrustNewsReader, root: str, snapshot: str, form: NewsForm) -> Callable[[], BinaryIO] | None:
     if not VERSION.fullmatch(root) or not VERSION.fullmatch(snapshot):
         return None
-    answer = news.answer(int(root), int(snapshot), differences)
+    answer = news.answer(int(root), int(snapshot), form)
     return None if answer is None else partial(io.BytesIO, answer)
 
 

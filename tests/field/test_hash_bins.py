@@ -21,7 +21,7 @@ from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
-from seed_server.store.trust_news import TrustNewsReader
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm, TrustNewsReader
 from tests.helpers.old_repository import manifest_of, publish_as_release_0_2_0, torrent_of
 from tests.helpers.signing_desk import DirectoryHttp
 from tests.unit.seed_server.signing.test_repository import DirectoryFetcher
@@ -146,12 +146,12 @@ async def test_a_publication_costs_a_pc_one_bin_and_one_part_of_the_order(old_se
         assert "patches.json" not in asked
 
 
-@pytest.mark.parametrize("differences", [False, True])
-def test_news_hold_nothing_that_only_release_0_2_0_reads(server: Server, differences: bool) -> None:
+@pytest.mark.parametrize("form", [IN_WHOLE_FILES, BY_DIFFERENCES, SWAPPED])
+def test_news_hold_nothing_that_only_release_0_2_0_reads(server: Server, form: NewsForm) -> None:
     server.publish("office")
     known = max(int(path.name.partition(".")[0]) for path in server.home.tuf_metadata.glob("*.snapshot.json"))
     server.publish("vpn")
-    answer = TrustNewsReader(server.home.tuf_metadata, server.home.tuf_targets).answer(1, known, differences)
+    answer = TrustNewsReader(server.home.tuf_metadata, server.home.tuf_targets).answer(1, known, form)
     news = decode_news(answer or b"")
     names = {path.rpartition("/")[2].partition(".")[2] for path in (*news.files, *news.changed)}
     assert not [name for name in names if name.startswith("torrents-") or name == "order"]

@@ -34,6 +34,7 @@ from seed_server.ports.server_tls import ServerTls
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
+from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import INSTANCE, Connection, Endpoint, Identity, hello
 
 SERVER_ADDRESS = "127.0.8.1"
@@ -164,7 +165,7 @@ class Lab:
 TEST_LIMITS = OriginLimits(reload_seconds=0.01)
 
 
-def _no_news(_root: int, _snapshot: int, _differences: bool) -> bytes | None:
+def _no_news(_root: int, _snapshot: int, _form: NewsForm) -> bytes | None:
     return None
 
 

@@ -16,8 +16,10 @@ PACE = "pace"
 """The PC keeps the `Pace` that it is told."""
 COUNTED_REPORTS = "counted_reports"
 """The PC counts its reports, and repeats on a new connection only those that `Welcome.recorded` does not have."""
+SHARED_NEWS = "shared_news"
+"""The PC takes `News.torrent`, and swaps it with its neighbours. Without `CHANGED_NEWS` it means nothing."""
 
-PC_FEATURES: Features = (CHANGED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS)
+PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS)
 """What this release understands of a server."""
 SERVER_FEATURES: Features = ()
 """What this release understands of a PC."""

@@ -18,6 +18,7 @@ import msgspec
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Extensible
+from p2pdist.shared.wire.news_torrent import NewsTorrent
 
 PROTOCOL_VERSION = 6
 OLDEST_PROTOCOL = 5  # of release 0.2.0, which knows no features
@@ -300,6 +301,8 @@ class News(Message, frozen=True, tag="news"):
 
     files: Annotated[bytes, msgspec.Meta(max_length=MAX_NEWS_MESSAGE_BYTES)]
     """A `trust_news.TrustNews`; empty where it is too large for here, or cannot be read: the web port has it."""
+    torrent: NewsTorrent | None = None
+    """What to fetch together with the neighbours instead: it holds the `TrustNews`."""
 
 
 class Unavailable(Message, frozen=True, tag="unavailable"):

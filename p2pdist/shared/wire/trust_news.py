@@ -30,9 +30,11 @@ BATCH_FIELD = "target"
 MAX_BATCH_QUERY_CHARS = 6 << 10  # with room below the 16 KiB that the web port reads of a request's head
 MAX_BATCH_TARGETS = 48  # some hundred bytes of each name, and some kilobytes of each file
 MAX_NEWS_FILES = 64
+MAX_SHARED_NEWS_FILES = 4_096  # of news that a site fetches once: manifests and torrents of hundreds of patches
 MAX_NEWS_FILE_BYTES = 32 << 10  # a larger file is worth a request of its own
 MAX_NEWS_BYTES = 64 << 10  # of all files together: a site's PCs get theirs one after the other, on slow lines too
 MAX_NEWS_ANSWER_BYTES = 96 << 10  # with their names, before and after compression
+MAX_UNPACKED_SHARED_NEWS_BYTES = 6 << 20  # MAX_SHARED_NEWS_BYTES of files, and so many names
 
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
@@ -47,8 +49,8 @@ class ChangedFile(Record, frozen=True, array_like=True):
 class TrustNews(Extensible, frozen=True):
     """The signed files by their path below ``/tuf/``. None: there is no such file, as of the root after the newest."""
 
-    files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_NEWS_FILES)]
-    changed: Annotated[dict[FileName, ChangedFile], msgspec.Meta(max_length=MAX_NEWS_FILES)] = msgspec.field(
+    files: Annotated[dict[FileName, bytes | None], msgspec.Meta(max_length=MAX_SHARED_NEWS_FILES)]
+    changed: Annotated[dict[FileName, ChangedFile], msgspec.Meta(max_length=MAX_SHARED_NEWS_FILES)] = msgspec.field(
         default_factory=dict
     )
     """More of them, for endpoints that can make them; release 0.2.0 refuses news with this field."""
@@ -59,13 +61,13 @@ def encode_news(news: TrustNews) -> bytes:
     return zlib.compress(codec.encode(news))
 
 
-def decode_news(data: bytes) -> TrustNews:
+def decode_news(data: bytes, *, max_bytes: int = MAX_NEWS_ANSWER_BYTES) -> TrustNews:
     """Return what `encode_news` made of the news. Raises `DecodeError`; more than the cap is never unpacked."""
     unpacking = zlib.decompressobj()
     try:
-        encoded = unpacking.decompress(data, MAX_NEWS_ANSWER_BYTES)
+        encoded = unpacking.decompress(data, max_bytes)
     except zlib.error as error:
         raise DecodeError(f"no compressed news: {error}") from error
     if not unpacking.eof or unpacking.unused_data:
         raise DecodeError("compressed news that are larger than they may be, cut off, or followed by something else")
-    return codec.decode(encoded, TrustNews, max_bytes=MAX_NEWS_ANSWER_BYTES)
+    return codec.decode(encoded, TrustNews, max_bytes=max_bytes)

@@ -20,6 +20,7 @@ from p2pdist.shared.wire.messages import (
     SitePeers,
     Unavailable,
 )
+from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import unknown_want
 from tests.helpers.origin_harness import Lab, fetch, running_lab
 
@@ -67,7 +68,7 @@ class TestServing:
     async def test_what_is_new_is_told_to_whoever_asks(self, tmp_path: Path) -> None:
         asked: list[tuple[int, int]] = []
 
-        def find(root: int, snapshot: int, differences: bool) -> bytes | None:
+        def find(root: int, snapshot: int, form: NewsForm) -> bytes | None:
             asked.append((root, snapshot))
             if snapshot == 3:
                 raise OSError("the disk is gone")
@@ -86,7 +87,7 @@ class TestServing:
     async def test_who_says_that_it_makes_files_of_older_ones_is_told_differences(
         self, tmp_path: Path, features: list[str]
     ) -> None:
-        async with running_lab(tmp_path, find_news=lambda _, __, differences: b"%d" % differences) as lab:
+        async with running_lab(tmp_path, find_news=lambda _, __, form: b"%d" % form.differences) as lab:
             endpoint = await lab.endpoint(features=features)
             await endpoint.control.send(NewsWanted(root=7, snapshot=1))
             assert (await endpoint.control.expect(News)).files == (b"1" if features else b"0")

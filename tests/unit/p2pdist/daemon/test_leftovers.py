@@ -15,6 +15,7 @@ import trio
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
+from p2pdist.shared.wire.news_torrent import describe_news, make_torrent
 
 # lives that write each kind of file of an endpoint's home; the n-th dies before its n-th rename
 LIFE = """
@@ -104,3 +105,13 @@ async def test_what_cannot_be_removed_is_said_and_the_rest_goes(
     said = capsys.readouterr().out
     assert "cannot be removed" in said
     assert "removed what a killed daemon left" in said
+
+
+async def test_news_that_a_killed_daemon_shared_go_and_payloads_stay(tmp_path: Path) -> None:
+    home = EndpointHome(tmp_path)
+    home.cache.mkdir(parents=True)
+    news = make_torrent(describe_news(b"news")).name
+    for name in (news, "a" * 64):
+        (home.cache / name).write_bytes(b"x")
+    await remove_leftovers(home)
+    assert [path.name for path in home.cache.iterdir()] == ["a" * 64]

@@ -79,7 +79,7 @@ def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: Wak
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        parts,
+        (parts,),
         parts,
         parts,
         parts,
@@ -126,7 +126,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        parts,
+        (parts,),
         parts,
         parts,
         parts,

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from p2pdist.network.server_news import NEWS_SECONDS, ServerNews
+from p2pdist.network.server_news import CONNECTING_SECONDS, NEWS_SECONDS, ServerNews
 from p2pdist.shared.wire.messages import FromEndpoint, News, NewsWanted
 
 
@@ -14,7 +14,7 @@ class Server:
         self.connected = True
         self.heard: list[FromEndpoint] = []
         self.news = ServerNews(self.send, lambda: self.connected)
-        self.answers: list[bytes | None] = []
+        self.answers: list[News | None] = []
 
     async def send(self, message: FromEndpoint) -> None:
         self.heard.append(message)
@@ -34,21 +34,27 @@ async def test_the_answer_is_returned(server: Server, autojump_clock: object) ->
         await trio.sleep(1)
         server.news.heard(News(files=b"new"))
     assert server.heard == [NewsWanted(root=3, snapshot=8)]
-    assert server.answers == [b"new"]
+    assert server.answers == [News(files=b"new")]
 
 
-async def test_an_answer_without_files_sends_us_to_the_web_port(server: Server, autojump_clock: object) -> None:
+async def test_without_a_connection_nobody_is_asked(server: Server, autojump_clock: object) -> None:
+    server.connected = False
+    began = trio.current_time()
+    await server.ask()
+    assert (server.heard, server.answers) == ([], [None])
+    assert trio.current_time() - began == pytest.approx(CONNECTING_SECONDS)
+
+
+async def test_who_has_just_started_asks_as_soon_as_it_is_connected(server: Server, autojump_clock: object) -> None:
+    server.connected = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.ask)
         await trio.sleep(1)
-        server.news.heard(News(files=b""))
-    assert server.answers == [None]
-
-
-async def test_without_a_connection_nobody_is_asked(server: Server) -> None:
-    server.connected = False
-    await server.ask()
-    assert (server.heard, server.answers) == ([], [None])
+        server.connected = True
+        server.news.connected()
+        await trio.sleep(1)
+        server.news.heard(News(files=b"new"))
+    assert server.answers == [News(files=b"new")]
 
 
 @pytest.mark.parametrize("ends", [True, False])

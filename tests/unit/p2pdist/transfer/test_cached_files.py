@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import SEALED_MODE, Writer, has_changed, lend, lend_directory, publish, seal, sealed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
@@ -201,3 +203,20 @@ def test_a_proof_counts_only_as_long_as_the_file_is_out_of_reach(cache: Path) ->
         f"os.rename('file', 'old'); open('file', 'wb').write(b'y' * 1000); os.utime('file', ns=({mtime_ns},) * 2)",
     )
     assert has_changed(cache / "file", **proven, writer=WRITER)
+
+
+@pytest.mark.parametrize(("content", "read"), [(b"news", b"news"), (b"new", None), (b"newsy", None), (None, None)])
+async def test_what_its_writer_may_still_change_is_read_if_it_has_the_length(
+    tmp_path: Path, content: bytes | None, read: bytes | None
+) -> None:
+    name = Sha256Hex("0" * 64)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert await Cache(tmp_path, None).read_unproven(name, 4) == read
+
+
+async def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
+    name = Sha256Hex("0" * 64)
+    (tmp_path / "secret").write_bytes(b"news")
+    (tmp_path / name).symlink_to(tmp_path / "secret")
+    assert await Cache(tmp_path, None).read_unproven(name, 4) is None

@@ -11,32 +11,49 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.network.server_news import NEWS_SECONDS
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
+from p2pdist.shared.wire.news_torrent import NewsTorrent, describe_news
 from seed_server.line.byte_budget import BUDGET_BYTES, REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import LEAST_LUMP_BYTES
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import NEWS_THREADS, NEWS_TURN_SECONDS, FindNews, PacedNews
+from seed_server.origin.paced_news import (
+    NEWS_THREADS,
+    NEWS_TURN_SECONDS,
+    SWAPPED_NEWS_BYTES,
+    FindNews,
+    PacedNews,
+    Reader,
+    ShareNews,
+)
+from seed_server.store.trust_news import NewsForm
 from tests.helpers.web_harness import line_of
 
 RATE = BytesPerSecond(100_000)
 PC = EndpointId("a" * 26)
 WANTED = NewsWanted(root=1, snapshot=2)
+ALONE = Reader.ALONE
 
 
-def paced(find: FindNews, rate: int = RATE, budget_bytes: int = BUDGET_BYTES) -> PacedNews:
+def nothing_shared(news: bytes, told: NewsTorrent, now: float) -> None:
+    raise AssertionError
+
+
+def paced(
+    find: FindNews, rate: int = RATE, budget_bytes: int = BUDGET_BYTES, share: ShareNews = nothing_shared
+) -> PacedNews:
     line = line_of(SiteRate(Line(BytesPerSecond(rate)), trio.current_time()), OtherTraffic())
-    return PacedNews(find, line, ByteBudgets(budget_bytes=budget_bytes), OutsideLog())
+    return PacedNews(find, share, line, ByteBudgets(budget_bytes=budget_bytes), OutsideLog())
 
 
 async def test_the_answers_to_a_site_take_as_long_as_its_line_needs_for_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     answers, each = 50, 8 << 10
-    news = paced(lambda root, snapshot, differences: bytes(each))
+    news = paced(lambda root, snapshot, form: bytes(each))
     began = trio.current_time()
     for _ in range(answers):
-        assert len((await news.answer(WANTED, "10.0.0.1", PC)).files) == each
+        assert len((await news.answer(WANTED, "10.0.0.1", PC, ALONE)).files) == each
     seconds = trio.current_time() - began
     assert 0.9 < seconds * RATE / (answers * each) < 1.1
 
@@ -44,7 +61,7 @@ async def test_the_answers_to_a_site_take_as_long_as_its_line_needs_for_them(
 @pytest.mark.parametrize(("rate", "most"), [(10_000, LEAST_LUMP_BYTES), (100_000, 10_000), (10_000_000, 16 << 10)])
 async def test_no_more_than_a_tenth_of_a_second_of_the_line_goes_in_one_lump(rate: int, most: int) -> None:
     for size, files in ((most, most), (most + 1, 0)):
-        answer = await paced(lambda *_, size=size: bytes(size), rate).answer(WANTED, "10.0.0.1", PC)
+        answer = await paced(lambda *_, size=size: bytes(size), rate).answer(WANTED, "10.0.0.1", PC, ALONE)
         assert len(answer.files) == files
 
 
@@ -53,7 +70,7 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
 ) -> None:
     found: list[int] = []
 
-    def find(root: int, snapshot: int, differences: bool) -> bytes | None:
+    def find(root: int, snapshot: int, form: NewsForm) -> bytes | None:
         found.append(snapshot)
         return bytes(LEAST_LUMP_BYTES)
 
@@ -61,7 +78,7 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
     answers: list[News] = []
 
     async def ask() -> None:
-        answers.append(await news.answer(WANTED, "10.0.0.1", PC))
+        answers.append(await news.answer(WANTED, "10.0.0.1", PC, ALONE))
 
     autojump_clock.autojump_threshold = math.inf  # the clock does not know of threads
     async with trio.open_nursery() as nursery:
@@ -79,18 +96,18 @@ async def test_whoever_would_wait_for_longer_than_it_does_is_not_answered_twice(
 async def test_what_an_endpoint_has_had_here_counts_for_the_web_port_too(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    news = paced(lambda root, snapshot, differences: bytes(1_000), budget_bytes=3 * (1_000 + REQUEST_COST_BYTES))
-    answers = [len((await news.answer(WANTED, "10.0.0.1", PC)).files) for _ in range(4)]
+    news = paced(lambda root, snapshot, form: bytes(1_000), budget_bytes=3 * (1_000 + REQUEST_COST_BYTES))
+    answers = [len((await news.answer(WANTED, "10.0.0.1", PC, ALONE)).files) for _ in range(4)]
     assert answers == [1_000, 1_000, 1_000, 0]
 
 
 async def test_what_is_too_large_is_not_there_or_cannot_be_read_is_left_to_the_web_port() -> None:
-    def unreadable(root: int, snapshot: int, differences: bool) -> bytes | None:
+    def unreadable(root: int, snapshot: int, form: NewsForm) -> bytes | None:
         raise OSError("the disk is gone")
 
     finds: list[FindNews] = [lambda *_: None, lambda *_: bytes(MAX_NEWS_MESSAGE_BYTES + 1), unreadable]
     for find in finds:
-        assert await paced(find).answer(WANTED, "10.0.0.1", PC) == News(files=b"")
+        assert await paced(find).answer(WANTED, "10.0.0.1", PC, ALONE) == News(files=b"")
 
 
 async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
@@ -99,7 +116,7 @@ async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
     found = Event()
     began: list[int] = []
 
-    def find(root: int, snapshot: int, differences: bool) -> bytes:
+    def find(root: int, snapshot: int, form: NewsForm) -> bytes:
         began.append(root)
         found.wait()
         return b""
@@ -107,7 +124,7 @@ async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
     news = paced(find)
     async with trio.open_nursery() as nursery:
         for _ in range(2 * threads):
-            nursery.start_soon(news.answer, WANTED, "10.0.0.1", PC)
+            nursery.start_soon(news.answer, WANTED, "10.0.0.1", PC, ALONE)
         with trio.fail_after(60):
             while len(began) < NEWS_THREADS:  # noqa: ASYNC110 - a thread appends to it
                 await trio.sleep(0.01)
@@ -120,8 +137,30 @@ async def test_a_fleet_that_asks_at_once_leaves_threads_for_all_else() -> None:
     assert len(began) == 2 * threads
 
 
-@pytest.mark.parametrize("differences", [False, True])
-async def test_who_cannot_make_files_of_older_ones_is_told_whole_ones(differences: bool) -> None:
-    news = paced(lambda _, __, told: b"changed" if told else b"whole")
-    answer = await news.answer(WANTED, "10.0.0.1", PC, differences=differences)
-    assert answer.files == (b"changed" if differences else b"whole")
+@pytest.mark.parametrize("reader", Reader)
+async def test_each_is_told_in_the_form_that_it_reads(reader: Reader) -> None:
+    asked: list[NewsForm] = []
+
+    def find(root: int, snapshot: int, form: NewsForm) -> bytes:
+        asked.append(form)
+        return b"news"
+
+    assert await paced(find).answer(WANTED, "10.0.0.1", PC, reader) == News(files=b"news")
+    assert asked == [reader.value]
+    assert asked[0].differences is (reader is not Reader.OF_WHOLE_FILES)
+
+
+@pytest.mark.parametrize(("size", "swapped"), [(SWAPPED_NEWS_BYTES, False), (SWAPPED_NEWS_BYTES + 1, True)])
+async def test_pcs_with_neighbours_are_told_what_to_swap_where_that_is_much(size: int, swapped: bool) -> None:
+    shared: list[bytes] = []
+
+    def share(news: bytes, told: NewsTorrent, now: float) -> None:
+        assert told == describe_news(news)
+        shared.append(news)
+
+    news = paced(lambda *_: bytes(size), share=share)
+    answer = await news.answer(WANTED, "10.0.0.1", PC, Reader.WITH_NEIGHBOURS)
+    assert answer == (News(files=b"", torrent=describe_news(bytes(size))) if swapped else News(files=bytes(size)))
+    assert shared == ([bytes(size)] if swapped else [])
+    for alone in (Reader.ALONE, Reader.OF_WHOLE_FILES):
+        assert (await news.answer(WANTED, "10.0.0.1", PC, alone)).torrent is None

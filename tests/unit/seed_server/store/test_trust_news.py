@@ -1,5 +1,6 @@
 """`TrustNewsReader`: a PC that knows some snapshot is sent what it lacks, and no more than fits."""
 
+import random
 import zlib
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ import pytest
 
 from p2pdist.shared.manifest.documents import MAX_TARGETS_ROLE_BYTES
 from p2pdist.shared.wire.differences import apply
+from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES
 from p2pdist.shared.wire.trust_news import (
     DIFFERENCES_QUERY,
     MAX_BATCH_TARGETS,
@@ -17,12 +19,13 @@ from p2pdist.shared.wire.trust_news import (
     MAX_NEWS_BYTES,
     MAX_NEWS_FILE_BYTES,
     MAX_NEWS_FILES,
+    MAX_UNPACKED_SHARED_NEWS_BYTES,
     TrustNews,
     decode_news,
 )
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
-from seed_server.store.trust_news import TrustNewsReader
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, TrustNewsReader
 
 ROOT = 1
 NOW = 1_800_000_000.0
@@ -162,7 +165,12 @@ class Web:
         self.asked.append(path)
         if path.startswith("/tuf/news/"):
             root, snapshot = path.split("/")[3:]
-            answer = self._published.reader.answer(int(root), int(snapshot), query == DIFFERENCES_QUERY) or b""
+            answer = (
+                self._published.reader.answer(
+                    int(root), int(snapshot), BY_DIFFERENCES if query == DIFFERENCES_QUERY else IN_WHOLE_FILES
+                )
+                or b""
+            )
             self.news.append(decode_news(answer))
             return HttpAnswer(200, answer)
         file = self._published.directory / path.removeprefix("/")
@@ -207,7 +215,7 @@ def test_a_long_list_that_has_grown_is_told_by_what_is_new_in_it(published: Publ
     newest = published.publish("beta")
     role = published.directory / "tuf" / "metadata" / f"{newest}.patches.json"
     assert role.stat().st_size > MAX_NEWS_BYTES, "too large to be told as it is"
-    answer = published.reader.answer(ROOT, known, True) or b""
+    answer = published.reader.answer(ROOT, known, BY_DIFFERENCES) or b""
     assert len(answer) < 2_500
     news = decode_news(answer)
     assert sorted(kinds(news.files)) == ["2.root.json", "beta@1.manifest", "timestamp.json", "torrent"]
@@ -231,7 +239,7 @@ def test_what_is_no_longer_there_to_differ_from_is_told_whole(published: Publish
     known = published.publish("beta")
     newest = published.publish("gamma")
     (published.directory / "tuf" / "metadata" / f"{known}.patches.json").unlink()
-    news = decode_news(published.reader.answer(ROOT, known, True) or b"")
+    news = decode_news(published.reader.answer(ROOT, known, BY_DIFFERENCES) or b"")
     assert f"metadata/{newest}.patches.json" in news.files
     assert f"metadata/{newest}.rollouts.json" in news.changed
 
@@ -266,3 +274,45 @@ def test_files_that_are_gone_are_left_out(published: Published) -> None:
     newest = published.publish("gamma")
     (published.directory / "tuf" / "metadata" / f"{newest}.rollouts.json").unlink()
     assert f"{newest}.patches.json" in kinds(published.news(known))
+
+
+def test_news_that_a_site_fetches_once_tell_a_new_pc_of_all_that_is_offered(published: Published) -> None:
+    published.publish("beta")
+    published.repository.add_patch("gone")
+    published.repository.entries.pop()
+    published.publish("gamma")
+    encoded = published.reader.answer(ROOT, 0, SWAPPED) or b""
+    files = kinds(decode_news(encoded, max_bytes=MAX_UNPACKED_SHARED_NEWS_BYTES).files)
+    assert {"alpha@1.manifest", "beta@1.manifest", "gamma@1.manifest", "order", "current"} <= set(files)
+    assert "gone@1.manifest" not in files
+    assert sum(name == "torrent" for name in files) == 3
+
+
+def test_news_that_a_site_fetches_once_hold_large_torrents_and_hundreds_of_patches(published: Published) -> None:
+    known = published.publish("beta")
+    torrent = random.Random(1).randbytes(1 << 20)
+    published.repository.add_target("patches", "torrents/large.torrent", torrent)
+    published.publish(*(f"new-{n:03}" for n in range(200)))
+    encoded = published.reader.answer(ROOT, known, SWAPPED) or b""
+    assert len(encoded) <= MAX_SHARED_NEWS_BYTES
+    files = decode_news(encoded, max_bytes=MAX_UNPACKED_SHARED_NEWS_BYTES).files
+    assert torrent in files.values()
+    assert sum(name.endswith(".manifest") for name in files) == 200
+
+
+def test_news_that_a_site_fetches_once_have_bounds_too(published: Published) -> None:
+    known = published.publish("beta")
+    for n in range(6):
+        published.repository.add_target("patches", f"torrents/{n}.torrent", random.Random(n).randbytes(1 << 20))
+    published.publish("gamma")
+    encoded = published.reader.answer(ROOT, known, SWAPPED) or b""
+    assert 3 << 20 < len(encoded) <= MAX_SHARED_NEWS_BYTES
+    decode_news(encoded, max_bytes=MAX_UNPACKED_SHARED_NEWS_BYTES)
+
+
+def test_what_is_offered_but_damaged_on_this_disk_does_not_stop_the_rest(published: Published) -> None:
+    published.publish("beta")
+    for path in (published.directory / "tuf" / "targets" / "patches").glob("*.alpha@1.manifest"):
+        path.write_bytes(b"?")
+    files = kinds(decode_news(published.reader.answer(ROOT, 0, SWAPPED) or b"").files)
+    assert {"order", "current"} <= set(files)

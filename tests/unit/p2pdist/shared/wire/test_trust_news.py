@@ -7,7 +7,13 @@ import pytest
 
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.trust_news import MAX_NEWS_ANSWER_BYTES, MAX_NEWS_FILES, TrustNews, decode_news, encode_news
+from p2pdist.shared.wire.trust_news import (
+    MAX_NEWS_ANSWER_BYTES,
+    MAX_SHARED_NEWS_FILES,
+    TrustNews,
+    decode_news,
+    encode_news,
+)
 
 
 def test_what_is_encoded_is_decoded() -> None:
@@ -23,7 +29,7 @@ def test_what_a_newer_release_says_besides_is_ignored() -> None:
 @pytest.mark.parametrize(
     "files",
     [
-        {f"metadata/{n}.json": b"" for n in range(MAX_NEWS_FILES + 1)},
+        {str(n): None for n in range(MAX_SHARED_NEWS_FILES + 1)},
         {"x" * 513: b""},
         {"": b""},
         {"metadata/timestamp.json": "text"},

@@ -1,0 +1,119 @@
+"""News of the signed files at the origin port: each in the form that a PC reads, and large ones once for a site."""
+
+import random
+from pathlib import Path
+
+import trio
+
+from bandwidth.profiles.parse import parse_profile
+from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.wire import bitfield
+from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.messages import News, NewsWanted, PieceRejected, PieceStored, Unavailable, Want
+from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
+from seed_server.origin.paced_news import SWAPPED_NEWS_BYTES
+from seed_server.store.trust_news import NewsForm
+from tests.helpers.origin_endpoint import Endpoint
+from tests.helpers.origin_harness import running_lab
+
+FEATURES = ("changed_news", "shared_news")
+SITES = '[[site]]\nname = "a"\nnetworks = ["127.0.8.0/24"]\n'
+LARGE = random.Random(1).randbytes(2 * NEWS_PIECE_BYTES + 1)
+TOLD = describe_news(LARGE)
+TORRENT = make_torrent(TOLD).torrent_hash
+
+
+def forms(_root: int, _snapshot: int, form: NewsForm) -> bytes:
+    if form.max_bytes > len(LARGE):
+        return LARGE
+    return b"differences" if form.differences else b"whole"
+
+
+async def news_of(endpoint: Endpoint) -> News:
+    await endpoint.control.send(NewsWanted(root=1, snapshot=1))
+    return await endpoint.control.expect(News)
+
+
+async def want(endpoint: Endpoint, have: int = 0, lan_have: int = 0) -> None:
+    sets = {"have": bitfield.pack(have, 3), "lan_have": bitfield.pack(lan_have, 3)}
+    await endpoint.control.send(Want(torrent=TORRENT, lan_stalled=False, can_fetch=True, **sets))
+
+
+async def take(endpoint: Endpoint) -> int:
+    """Store a piece, and return which one it was."""
+    piece = await endpoint.data.expect(Piece)
+    begin = piece.piece * NEWS_PIECE_BYTES
+    assert (piece.torrent, piece.data) == (TORRENT, LARGE[begin : begin + NEWS_PIECE_BYTES])
+    await endpoint.control.send(PieceStored(torrent=TORRENT, piece=piece.piece))
+    return piece.piece
+
+
+class TestNews:
+    async def test_each_is_told_in_the_form_that_it_reads(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            old = await lab.endpoint()
+            first = await lab.endpoint(features=FEATURES)
+            assert await news_of(old) == News(files=b"whole")
+            assert await news_of(first) == News(files=b"differences"), "alone, it has nobody to swap with"
+            second = await lab.endpoint(features=FEATURES)
+            assert [await news_of(each) for each in (first, second)] == 2 * [News(files=b"", torrent=TOLD)]
+            assert await news_of(old) == News(files=b"whole")
+
+    async def test_where_no_pieces_may_be_sent_now_nobody_is_told_to_wait_for_them(self, tmp_path: Path) -> None:
+        stop = parse_profile('name = "x"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n', source="stop")
+        async with running_lab(tmp_path, find_news=forms, sites=SITES) as lab:
+            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            lab.server.replace_profiles({SiteName("a"): stop})
+            assert await news_of(first) == News(files=b"differences")
+
+    async def test_small_news_are_sent_by_themselves(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=lambda *_: bytes(SWAPPED_NEWS_BYTES)) as lab:
+            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            assert await news_of(first) == News(files=bytes(SWAPPED_NEWS_BYTES))
+
+    async def test_large_news_cross_the_line_once_before_any_patch(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            patch = await lab.publish(1)
+            first, second = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            for each in (first, second):
+                await news_of(each)
+            await second.want(patch, can_fetch=False)
+            await want(first)
+            await want(second)
+            came = [await take(first) for _ in range(3)]
+            await want(first, have=0b111)
+            await want(second, lan_have=0b111)
+            assert sorted(came) == [0, 1, 2]
+            with trio.move_on_after(1) as waited:
+                await second.data.expect(Piece)
+            assert waited.cancelled_caught
+            assert lab.database.wan_bytes() == {}, "news are no patch"
+            assert [row.patch_id for row in lab.database.payloads()] == [patch.patch_id]
+
+    async def test_a_publication_does_not_end_what_is_under_way(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            await news_of(first)
+            await lab.publish(1)
+            await want(first)
+            assert await take(first) in (0, 1, 2)
+
+    async def test_a_piece_that_was_damaged_goes_to_another(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            first, second = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            for each in (first, second):
+                await news_of(each)
+            await want(first)
+            piece = await first.data.expect(Piece)
+            await first.control.send(PieceRejected(torrent=TORRENT, piece=piece.piece))
+            await want(second)
+            assert await take(second) in (0, 1, 2)
+
+    async def test_a_server_that_was_restarted_does_not_know_it_until_somebody_asks(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            await want(first)
+            assert (await first.control.expect(Unavailable)).torrent == TORRENT
+            await news_of(first)
+            await want(first)
+            assert await take(first) in (0, 1, 2)
