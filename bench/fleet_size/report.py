@@ -64,7 +64,10 @@ def machine_text(machine: Machine) -> str:
 
 def run_text(run: Run) -> str:
     """Return everything that a run says."""
-    about = f"{run.kind}. It took {run.seconds:.0f} s, with the processors {100 * run.busy_share:.0f} % busy."
+    about = (
+        f"{run.kind}. Version {run.version} at {run.revision or 'no revision'}; it took {run.seconds:.0f} s, with the "
+        f"processors {100 * run.busy_share:.0f} % busy."
+    )
     lines = [f"### {run.scenario}\n", about + "".join(f" Note: {note}." for note in run.notes) + "\n"]
     rows = [[name.replace("_", " "), figure_text(value)] for name, value in run.figures.items()]
     rows += [[name.replace("_", " "), reason] for name, reason in run.missing.items()]
