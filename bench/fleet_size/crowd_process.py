@@ -141,9 +141,11 @@ async def _started(
                 check=False, start_new_session=True, deliver_cancel=_end,
             )  # fmt: skip
             process: trio.Process = await nursery.start(start)
-        with trio.move_on_after(START_SECONDS):
-            connected, _ = await listener.accept()
-            return process, trio.SocketStream(connected)
+        until = trio.current_time() + START_SECONDS
+        while process.returncode is None and trio.current_time() < until:
+            with trio.move_on_after(LOOK_SECONDS):
+                connected, _ = await listener.accept()
+                return process, trio.SocketStream(connected)
     raise CrowdError("a crowd's process did not start:\n" + tail_of(log))
 
 
