@@ -49,22 +49,23 @@ def _copy(home: ServerHome, count: int, offered: int) -> None:
     order = repository.publication_order().patches | {
         manifest.patch_id: Publications(newest=1, lowest=1) for manifest in manifests
     }
-    # the one writer of metadata offers one publication at a time, as it should
+    # the repository offers one publication at a time, as it should
     writer, files = repository._writer, repository._files  # noqa: SLF001
     with writer.writing():
-        current = files.load()
+        current, now = files.load(), context.clock.now()
         listed = current.listed()
-        first = torrent_target(TorrentHash(pattern.payloads[0].torrent_hash))
-        torrent = files.read_target(first, listed[first])
+        name = torrent_target(TorrentHash(pattern.payloads[0].torrent_hash))
+        torrent = files.read_target(name, listed[name])
         changes = repository._new_order(listed, PublicationOrder(format=1, patches=order))  # noqa: SLF001
         for manifest in manifests:
-            name = manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))
-            changes[name] = encode_manifest(manifest)
+            changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(
+                manifest
+            )
             changes[torrent_target(TorrentHash(manifest.payloads[0].torrent_hash))] = torrent
-        changed = repository._change(current, changes, context.clock.now())  # noqa: SLF001
+        changed = repository._change(current, changes, now)  # noqa: SLF001
         writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
         key = OfflineKeys(home.offline_keys).load("patches")
-        writer.commit(current, (*changed, "rollouts"), {"patches": key}, context.clock.now())
+        writer.commit(current, (*changed, "rollouts"), {"patches": key}, now)
 
 
 def _another(pattern: Manifest, number: int) -> Manifest:
