@@ -44,7 +44,7 @@ class Lines(Protocol):
         """Return the rate of the site of ``address``, None where nothing is known of it."""
 
 
-class Pace(Protocol):
+class AnswerPace(Protocol):
     """Paces one answer."""
 
     async def may_send(self, wanted: int) -> int:
@@ -54,7 +54,7 @@ class Pace(Protocol):
 class AnswersLine(Protocol):
     """What the web port's answers are paced by and counted on."""
 
-    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> Pace:
+    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> AnswerPace:
         """Return what paces an answer to ``address``; one of a lower ``rank`` goes first."""
 
     def sent(self, address: str, count: int) -> None:

@@ -8,7 +8,7 @@ from bandwidth.core.frontier import HEADROOM
 from bandwidth.core.units import BytesPerSecond, line_share
 from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.identifiers import EndpointId
-from seed_server.line.metadata_line import AnswersLine, MetadataLine, Pace
+from seed_server.line.metadata_line import AnswerPace, AnswersLine, MetadataLine
 from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_map import automatic_site_of
 from seed_server.line.site_rate import METADATA_LEAST_RATE, METADATA_SHARE, Line, SiteRate
@@ -27,7 +27,7 @@ class LineOfOriginPart:
         egress = BytesPerSecond(line_share(egress_mbit, HEADROOM) // METADATA_SHARE) if egress_mbit else None
         self._alone = MetadataLine(SlowSites(), egress=egress, others=OtherTraffic())
 
-    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> Pace:
+    def answer(self, address: str, endpoint: EndpointId, *, rank: int = 0) -> AnswerPace:
         """Return what paces an answer to ``address``; one of a lower ``rank`` goes first."""
         return _AnswerOverLink(self._link, self._alone, address, endpoint, rank)
 
@@ -44,7 +44,7 @@ class _AnswerOverLink:
     ) -> None:
         self._link = link
         self._alone = alone
-        self._alone_pace: Pace | None = None
+        self._alone_pace: AnswerPace | None = None
         self._address = address
         self._endpoint = endpoint
         self._rank = rank

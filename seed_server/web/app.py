@@ -31,7 +31,7 @@ from p2pdist.shared.wire.enrolment import (
 from p2pdist.shared.wire.trust_news import BATCH_FIELD, BATCH_PATH, DIFFERENCES_QUERY
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
-from seed_server.line.metadata_line import AnswersLine, Pace
+from seed_server.line.metadata_line import AnswerPace, AnswersLine
 from seed_server.store.published_files import find_file, read_part
 from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, NewsForm, TrustNewsReader
 from seed_server.web.client import Client, client_of
@@ -132,7 +132,7 @@ class _Files:
         return _FileAnswer(file, lambda length: self._may_send(client, length))
 
     @contextlib.contextmanager
-    def _may_send(self, client: Client, length: int) -> Iterator[Pace | str]:
+    def _may_send(self, client: Client, length: int) -> Iterator[AnswerPace | str]:
         """Give what paces an answer of ``length`` bytes; a text: why there is none."""
         endpoint, now = client.endpoint, trio.current_time()
         assert endpoint is not None
@@ -158,7 +158,7 @@ class _FileAnswer(Response):
     def __init__(
         self,
         open_file: Callable[[], BinaryIO],
-        may_send: Callable[[int], contextlib.AbstractContextManager[Pace | str]],
+        may_send: Callable[[int], contextlib.AbstractContextManager[AnswerPace | str]],
     ) -> None:
         super().__init__(media_type="application/octet-stream")
         self._open = open_file
