@@ -13,11 +13,10 @@ import structlog
 import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from p2pdist.shared.lan_patience import lan_patience_seconds
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import FromEndpoint, News, PieceRejected, PieceStored, Want
-from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, MadeTorrent, NewsTorrent, make_torrent
+from p2pdist.shared.wire.news_torrent import MadeTorrent, NewsTorrent, make_torrent
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.states import LanActivity
@@ -25,6 +24,7 @@ from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferS
 
 NEWS_PATIENCE_SECONDS = 45.0  # without a piece here or at a neighbour: a LAN that has stalled, and then a slow line
 ALONE_SECONDS = 8.0  # without a neighbour: in a VPN's pool of addresses nobody reaches another
+NEWS_STALL_SECONDS = 12.0  # without a piece from neighbours: of a patch it may be longer, but all wait for its news
 AFTER_FAILURE_SECONDS = 600.0  # without trying again: each try delays all that is new
 SHARED_SECONDS = 300.0  # others hear of it within seconds, and those that were busy or off for a moment come later
 MOST_SHARED_NEWS = 4  # of some megabytes each; the oldest goes first
@@ -197,7 +197,7 @@ class SharedNews:
 
     def _want(self, shared: _Shared, snapshot: TransferSnapshot, now: float) -> Want:
         missing = snapshot.phase == "downloading"
-        stalled = shared.activity.stalled(now, lan_patience_seconds(NEWS_PIECE_BYTES))
+        stalled = shared.activity.stalled(now, NEWS_STALL_SECONDS)
         alone = not snapshot.peers and now - shared.began_at >= ALONE_SECONDS
         return Want(
             torrent=shared.made.torrent_hash,

@@ -11,7 +11,7 @@ BUDGET_BYTES = 256 << 20  # a first refresh of the largest catalogue: 2,000 patc
 BUDGET_RATE = BytesPerSecond(16_000)  # earned back: 1.4 GB a day, while a refresh that finds news is a few 10 kB
 REQUEST_COST_BYTES = 4 << 10  # of the budget, for the work of any request: 65,000 at once, then four a second
 RANK_BYTES = 8 << 20  # lately had: a refresh of a large catalogue has the same rank as one that finds nothing
-MAX_BUDGETS = 20_000  # endpoints of the largest fleet; one that is forgotten begins anew
+MAX_BUDGETS = 50_000  # endpoints of the largest fleet, with room; one that is forgotten begins anew
 
 
 class ByteBudgets:

@@ -16,7 +16,7 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm
 
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
-SWAPPED_NEWS_BYTES = 4 << 10  # of more, each PC of a site gets the torrent: to swap it, it says a kilobyte itself
+SWAPPED_NEWS_BYTES = MAX_NEWS_MESSAGE_BYTES  # more goes into no message: to swap it takes seconds and some words
 DESCRIBED_KEPT = 4  # all PCs ask for the same, and to hash a megabyte takes some milliseconds
 NEWS_THREADS = 4  # after a publication all PCs ask at once: most threads are left to database and disk
 

@@ -212,8 +212,9 @@ async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_l
         assert_same_bytes(late, payload)
         assert not is_connected(late)
         assert not is_connected(first)
-        assert late.latest is not None
-        assert late.latest.problems, "it says that the server is away"
+        await fleet.wait_until(
+            lambda: late.latest is not None and bool(late.latest.problems), WITHIN_SECONDS, "saying that it is away"
+        )
 
 
 async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the_neighbour(

@@ -14,13 +14,13 @@ from bench.publication_cost import FOR_OTHERS, publish
 pytestmark = pytest.mark.processes
 
 NETWORK = "127.0.46"
-ENDPOINTS, PATCHES = 4, 12  # their manifests and torrents: over 4 kB of news, and no file for these PCs
+ENDPOINTS, PATCHES, PATCH_BYTES = 4, 8, 24_000_000  # their torrents: over 16 KiB of news, and no file for these PCs
 
 
 async def publish_many(fleet: Fleet, directory: Path) -> None:
     """Publish patches for others, and at last one for these PCs, while these do not run."""
     for number in range(PATCHES):
-        one = partial(publish, fleet, directory, f"other-{number}", 100, applies_to=FOR_OTHERS)
+        one = partial(publish, fleet, directory, f"other-{number}", PATCH_BYTES, applies_to=FOR_OTHERS)
         await trio.to_thread.run_sync(one)
     await trio.to_thread.run_sync(publish, fleet, directory, "small", 10_000)
 

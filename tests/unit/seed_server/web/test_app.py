@@ -22,7 +22,7 @@ from p2pdist.shared.wire.enrolment import (
     decode_body,
     encode_body,
 )
-from seed_server.line.byte_budget import RANK_BYTES, REQUEST_COST_BYTES, ByteBudgets
+from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.ports.gate import web_limits
 from seed_server.web.app import TOO_MUCH_SECONDS
 from seed_server.web.host import WebLimits
@@ -140,18 +140,21 @@ async def test_metadata_and_targets_are_files_and_nothing_else(tmp_path: Path) -
 
 
 async def test_news_are_for_enrolled_pcs_and_like_any_file(tmp_path: Path) -> None:
-    budgets = ByteBudgets()
+    spent: list[tuple[str, int]] = []
+    budgets = ByteBudgets(on_spent=lambda endpoint, count: spent.append((endpoint, count)))
     async with running_web(tmp_path, budgets=budgets) as web:
         member = endpoint_id_of_key(web.member_key)
         assert (await web.member.get("/tuf/news/1/0")).status_code == 404, "nothing is published"
-        timestamp = json.dumps({"more": secrets.token_hex(RANK_BYTES)}).encode()  # cannot be compressed further
+        spent.clear()
+        timestamp = json.dumps({"more": secrets.token_hex(REQUEST_COST_BYTES)}).encode()  # hardly to be compressed
         (tmp_path / "metadata" / "timestamp.json").write_bytes(timestamp)
         answer = await web.member.get("/tuf/news/1/0")
         assert msgpack.unpackb(zlib.decompress(answer.content))["files"] == {
             "metadata/2.root.json": None,
             "metadata/timestamp.json": timestamp,
         }
-        assert budgets.rank(member, trio.current_time()) > 0, "it counts"
+        assert {endpoint for endpoint, _ in spent} == {member}
+        assert sum(count for _, count in spent) >= REQUEST_COST_BYTES + len(answer.content), "it counts"
         assert (await web.client.get("/tuf/news/1/0")).status_code == 403
         for path in ("1/-1", "1/x", "1", "1/" + 5_000 * "9"):
             assert (await web.member.get(f"/tuf/news/{path}")).status_code == 404
