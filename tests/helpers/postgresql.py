@@ -20,9 +20,21 @@ _numbers = count(1)
 class PostgresServer:
     """A running server; `new_database` gives each test its own."""
 
-    def __init__(self, directory: Path, owner: str) -> None:
+    def __init__(self, directory: Path, owner: str, options: str) -> None:
         self._directory = directory
         self._owner = owner
+        self._options = options
+        self._data = str(directory / "data")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-c listen_addresses= -k {self._directory} {self._options}"
+        log = str(self._directory / "log")
+        _run(self._owner, "pg_ctl", "-w", "-D", self._data, "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it at once; who is connected is cut off."""
+        _run(self._owner, "pg_ctl", "-w", "-D", self._data, "-m", "immediate", "stop")
 
     @property
     def pid(self) -> int:
@@ -56,12 +68,12 @@ def running_server(*, options: str = "-c fsync=off -c shared_buffers=32MB") -> I
             shutil.chown(directory, owner)
         data = str(directory / "data")
         _run(owner, "initdb", "-D", data, "-U", owner, "-A", "trust", "-E", "UTF8", "--no-sync")
-        reached = f"-c listen_addresses= -k {directory} {options}"
-        _run(owner, "pg_ctl", "-w", "-D", data, "-l", str(directory / "log"), "-o", reached, "start")
+        server = PostgresServer(directory, owner, options)
+        server.start()
         try:
-            yield PostgresServer(directory, owner)
+            yield server
         finally:
-            _run(owner, "pg_ctl", "-w", "-D", data, "-m", "immediate", "stop")
+            server.stop()
 
 
 def _run(owner: str, program: str, *arguments: str) -> None:
