@@ -20,7 +20,7 @@ _LIMITS = (
 
 def _code(column: str, codes: tuple[str, ...]) -> str:
     cases = " ".join(f"WHEN '{text}' THEN {code}" for code, text in enumerate(codes))
-    return f"CASE {column} {cases} END"
+    return f"CASE {column} {cases} ELSE 0 END"  # a word of before 0.2.0: until the PC reports again, the first one
 
 
 _MOVES = f"""

@@ -88,6 +88,13 @@ def test_nothing_that_release_0_2_0_knew_is_lost(old: Path) -> None:
         assert (oldest.token_id, oldest.revoked_at) == ("0c0d", 1500.0)
 
 
+def test_a_state_that_no_release_says_any_more_stops_no_migration(old: Path) -> None:
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as raw:
+        raw.execute("UPDATE reports SET state = 'queued', install = 'asked' WHERE endpoint_id = 'bb'")
+    with Database.open(old) as database:
+        assert [(row.state, row.install) for row in database.reports()] == [("verified", "failed"), ("waiting", "")]
+
+
 def test_a_migrated_database_is_as_a_new_one(old: Path, tmp_path: Path) -> None:
     Database.open(old).close()
     Database.create(tmp_path / "new.db").close()
