@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents, publication_order
-from p2pdist.shared.wire import data_messages, enrolment, messages
+from p2pdist.shared.wire import data_messages, enrolment, features, messages
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "protocol.md").read_text()
@@ -72,3 +72,10 @@ def test_every_state_is_named() -> None:
 def test_the_doc_names_no_message_that_does_not_exist() -> None:
     named = set(re.findall(r"^#### `\w+` \(`(\w+)`\)$", DOC, re.MULTILINE))
     assert named == {message.__name__ for message in MESSAGES}
+
+
+def test_every_feature_has_a_row_that_says_whose_it_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (PCs|servers|both) \|", section("Releases side by side"), re.MULTILINE)
+    pcs, servers = set(features.PC_FEATURES), set(features.SERVER_FEATURES)
+    whose = {name: "both" if name in pcs & servers else "PCs" if name in pcs else "servers" for name in pcs | servers}
+    assert dict(rows) == whose
