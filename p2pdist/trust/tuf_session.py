@@ -99,6 +99,8 @@ class TufSession:
         self._said = said
         self._expected: set[str] = set()
         """The targets that `expect` was told of."""
+        self._found: dict[str, TargetFile] = {}
+        """What was looked up in this refresh: a walk through dozens of roles takes as long as all else that is done."""
         self._torrents: dict[str, _Torrent] = {}
         """What the entries of manifests say of torrents, by the beginning of their hash."""
 
@@ -212,8 +214,11 @@ class TufSession:
         name = target.removeprefix(TORRENTS_PREFIX)
         if name != target and (torrent := self._torrents.get(name[:TORRENT_NAME_CHARS])):
             return TargetFile(torrent.length, {"sha256": torrent.sha256}, target)
+        if target in self._found:
+            return self._found[target]
         info: TargetFile | None = self._client.get_targetinfo(target)
-        if info is not None and info.custom is not None:
+        if info is not None:
+            self._found[target] = info
             self._torrents |= _torrents_beside(info.custom)
         return info
 

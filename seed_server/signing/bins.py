@@ -88,7 +88,7 @@ def listed(targets: Mapping[str, Metadata[Any]]) -> dict[str, TargetFile]:
     Raises `ValueError` where a role lists what another one should.
     """
     found: dict[str, TargetFile] = {}
-    for role in targets.keys() & PATCHES_FAMILY:
+    for role in (one for one in (PATCHES_ROLE, *DIVIDED_ROLES) if one in targets):
         signed = targets[role].signed
         divided = role != PATCHES_ROLE or is_divided(signed)
         if divided and any(role_listing(name) != role for name in signed.targets):

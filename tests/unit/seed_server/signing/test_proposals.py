@@ -16,6 +16,7 @@ from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from tests.helpers.old_repository import manifest_of, publish_as_release_0_2_0
 
 NOW = 1_900_000_000.0
 DAY = 86_400.0
@@ -181,3 +182,17 @@ def test_prepared_bundles_are_kept_listed_and_dropped(bench: Bench) -> None:
     for bundle_id in ("../../etc/passwd", "", "0" * 17, "G" * 16):
         with pytest.raises(UserError, match="is not the id of a bundle"):
             prepared.get(bundle_id)
+
+
+def test_a_repository_of_release_0_2_0_is_divided_by_what_is_signed_elsewhere(bench: Bench) -> None:
+    manifests = [manifest_of(patch_id, "1") for patch_id in ("office", "vpn")]
+    publish_as_release_0_2_0(bench.repository, manifests, bench.keys, NOW)
+    bundle = bench.repository.proposals().propose_documents(PREPARATION, "patches", {"templates/t": b"q"})
+    (change,) = check_bundle(bundle, bench.root, NOW).changes
+    assert (list(change.added), change.removed, change.powers) == (["templates/t"], (), ())
+    assert len(change.kept) == 5, "two manifests, two torrents, and the order"
+    assert list(bundle.documents) == ["templates/t"]
+    bench.finish(bundle, bench.signatures(bundle))
+    assert sorted(bench.repository.manifests(), key=lambda one: one.patch_id) == manifests
+    assert bench.repository.templates() == {"templates/t": b"q"}
+    assert len(list(bench.home.tuf_metadata.glob("*.manifests-*.json"))) == 32
