@@ -19,6 +19,7 @@ from bench.fleet_size.identities import written
 LOOK_SECONDS = 0.1
 START_SECONDS = 60.0  # of a server with thousands of PCs and patches, on a busy machine
 END_SECONDS = 10.0
+WRITE_SECONDS = 120.0  # of a crowd that is in a server's process, which may be late
 LOG_TAIL_LINES = 15
 
 
@@ -88,7 +89,7 @@ class Crowds:
         await self.say("write")
         await self.wait_until(
             lambda: all(one.progress.written > old for one, old in zip(self.processes, before, strict=True)),
-            END_SECONDS,
+            WRITE_SECONDS,
             "what was said being written",
         )
         found: dict[str, Said] = {}

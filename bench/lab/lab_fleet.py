@@ -10,7 +10,8 @@ from bench.fleet import Fleet, Place, open_fleet_at
 from bench.lab.topology import Host, Lab
 
 STARTING_AT_ONCE = 2  # each takes a second of processor time to start
-CONNECTED_SECONDS = 120.0  # for all endpoints of a lab
+CONNECTED_SECONDS = 120.0  # for all endpoints of a lab, and at least …
+CONNECTED_SECONDS_EACH = 10.0  # … so long for each of many
 
 
 def place(host: Host) -> Place:
@@ -61,7 +62,7 @@ async def open_lab_fleet(
             async with limit:
                 await fleet.start_endpoint(k)
 
-        with trio.fail_after(CONNECTED_SECONDS):
+        with trio.fail_after(max(CONNECTED_SECONDS, CONNECTED_SECONDS_EACH * len(fleet.endpoints))):
             async with trio.open_nursery() as nursery:
                 for k in fleet.endpoints:
                     nursery.start_soon(start, k)
