@@ -5,11 +5,14 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet_size.company import open_company
+from bench.fleet_size import speech
+from bench.fleet_size.company import Company, open_company
 from bench.fleet_size.crowd_process import CrowdError, Crowds
 from bench.fleet_size.machine import Use, use_of
 from bench.fleet_size.records import Outcome
 from bench.fleet_size.sizes import Sizes
+from seed_server.fleet.context import Context
+from seed_server.store.rows import Recorded
 
 SECONDS_PER_CONNECTION = 0.05  # at most, and at least …
 CONNECT_SECONDS = 30.0  # … so long: a slower server is given up
@@ -58,7 +61,7 @@ async def connections(sizes: Sizes, directory: Path) -> Outcome:
 
 
 async def returning(sizes: Sizes, directory: Path) -> Outcome:
-    """Let all PCs connect to a server that has just started, and say what they have.
+    """Let all PCs connect to a server that has just started, and say what they have; it has recorded their reports.
 
     As frames all of them. Some also do it with real connections and with nothing to say, and the same ones as frames
     with nothing to say: the difference is what TLS takes for each.
@@ -67,6 +70,7 @@ async def returning(sizes: Sizes, directory: Path) -> Outcome:
     async with open_company(
         directory, sites=sizes.sites, pcs=sizes.pcs, patches=sizes.live_patches, certificates=some
     ) as company:
+        _record_all(company)
         async with company.frame_crowd(told=True) as crowds:
             frames = await _return(sizes, crowds, crowds.processes[0].process.pid)
         async with company.frame_crowd(most=some) as crowds:
@@ -89,6 +93,12 @@ async def returning(sizes: Sizes, directory: Path) -> Outcome:
         outcome.figures["cpu_seconds"] = frames["cpu_seconds"] + sizes.pcs * cpu_each
         outcome.figures["memory_bytes"] = frames["memory_bytes"] + sizes.pcs * bytes_each
     return outcome
+
+
+def _record_all(company: Company) -> None:
+    serials = speech.first_serials(company.patches)
+    with Context(company.home).database() as database:
+        database.save_recorded({pc.endpoint: Recorded(speech.instance_of(pc), serials) for pc in company.pcs})
 
 
 async def _return(sizes: Sizes, crowds: Crowds, pid: int) -> dict[str, float]:

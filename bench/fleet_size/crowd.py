@@ -16,6 +16,7 @@ import trio
 from bench.fleet_size import speech
 from bench.fleet_size.identities import Pc, written
 from bench.fleet_size.speech import LivePatch
+from p2pdist.shared.wire.messages import Welcome
 
 PROGRESS_SECONDS = 0.5
 TICK_SECONDS = 0.05  # between two looks which PCs are to report
@@ -73,12 +74,18 @@ class Said(msgspec.Struct, frozen=True):
 class Player(ABC):
     """A played PC that is connected."""
 
-    __slots__ = ("pc", "reports", "stamp")
+    __slots__ = ("connection", "pc", "recorded", "reports", "serial", "stamp")
 
     def __init__(self, pc: Pc) -> None:
         self.pc = pc
         self.stamp = 0
         self.reports = 0
+        self.connection = self.recorded = self.serial = 0
+
+    def was_welcomed(self, welcome: Welcome) -> None:
+        """Take note of what the server knows."""
+        self.connection, self.recorded = welcome.connection, welcome.recorded
+        self.serial = welcome.recorded
 
     @abstractmethod
     async def say(self, bodies: Sequence[bytes]) -> None:
@@ -89,7 +96,16 @@ class Player(ABC):
         patch = patches[self.reports % len(patches)]
         self.stamp = round(time.time() * speech.STAMPS_PER_SECOND)
         self.reports += 1
-        await self.say([speech.changed(patch, self.stamp)])
+        self.serial += 1
+        await self.say([speech.changed(patch, self.stamp, self.serial, self.connection)])
+
+    async def say_everything(self, wants: Sequence[bytes], patches: Sequence[LivePatch]) -> None:
+        """Say what a PC says after its welcome: what it has, and what of it the server has not recorded yet."""
+        reports: list[bytes] = []
+        if self.recorded < speech.first_serials(patches):
+            reports = speech.first_reports(patches, self.connection)
+            self.serial = len(reports)
+        await self.say([*wants, *reports])
 
 
 class Crowd(ABC):
@@ -101,7 +117,7 @@ class Crowd(ABC):
         self.players: dict[int, Player] = {}
         """Those that are connected and welcomed, by number."""
         self.said: dict[str, Said] = {}
-        self.after_welcome = speech.has_everything(plan.patches) if plan.told else []
+        self._wants = speech.has_everything(plan.patches) if plan.told else []
         self._reasons = Counter[str]()
         self._reporting = False
         self._turns = trio.CapacityLimiter(plan.at_once)
@@ -139,8 +155,8 @@ class Crowd(ABC):
         async def welcomed(player: Player) -> None:
             self.players[pc.number] = player
             self._free(pc.number)
-            if self.after_welcome:
-                await player.say(self.after_welcome)
+            if self.plan.told:
+                await player.say_everything(self._wants, self.plan.patches)
 
         try:
             await self.live(pc, welcomed)

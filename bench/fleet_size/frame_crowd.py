@@ -19,9 +19,9 @@ from bench.fleet_size import speech
 from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.channels import Hello, decode_hello
+from p2pdist.shared.wire.channels import Hello, decode_from_server, decode_hello
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import GoodbyeCause, OtherPc
+from p2pdist.shared.wire.messages import GoodbyeCause, OtherPc, Welcome
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.server import OriginServer
@@ -43,6 +43,7 @@ class FrameConnection:
         self.cause: GoodbyeCause = ""
         self.others: list[OtherPc] = []
         self.welcomed = trio.Event()
+        self.welcome: object = None
         self._progress = progress
         self._bodies = deque[bytes]()
         self._waiting = trio.lowlevel.ParkingLot()
@@ -67,8 +68,9 @@ class FrameConnection:
         if (number := ping_number(frame[FRAME_HEADER_BYTES:])) is not None:
             self._progress.pings += 1
             self.put([echo_frame(number)[FRAME_HEADER_BYTES:]])
-        else:
-            self.welcomed.set()  # the first that is no ping is the welcome
+        elif not self.welcomed.is_set():  # the first that is no ping
+            self.welcome = decode_from_server(frame[FRAME_HEADER_BYTES:])
+            self.welcomed.set()
 
     def hurry(self) -> None:
         """No frame is under way, ever."""
@@ -105,7 +107,10 @@ class FrameCrowd(Crowd):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._served, connection, decode_hello(speech.hello(pc)))
             await connection.welcomed.wait()
-            await welcomed(FramePlayer(pc, connection))
+            player = FramePlayer(pc, connection)
+            assert isinstance(connection.welcome, Welcome)
+            player.was_welcomed(connection.welcome)
+            await welcomed(player)
 
     async def _served(self, connection: FrameConnection, hello: Hello) -> None:
         reason = await self._serve(cast("OriginConnection", connection), hello)

@@ -20,16 +20,15 @@ from bench.fleet_size.machine import use_of
 from bench.fleet_size.records import Outcome
 from bench.fleet_size.reporting import write_standing
 from bench.fleet_size.sizes import Sizes
+from bench.lateness import told
 
 FETCHING_PCS = 3  # real daemons, each the only PC of its site: so many controllers are at work
 LINE_MBIT = 8.0
-TOLD_SECONDS = 10.0  # between two lines of the server's log
 SPARE_SECONDS = 60.0  # for which the file lasts beyond what is measured
 PATCH = "large"
 END_SECONDS = 5.0
 ANSWER = re.compile(rb"is serving|is not serving")  # once in each answer to a user
-LATE = re.compile(r'event="how late the controllers were".*? steps=(\d+) p99="([0-9.]+) ms" worst="([0-9.]+) ms"')
-NOT_TOLD = "the server does not tell how late its controllers are"
+NOT_TOLD = "no controller was at work, so the server told nothing"
 
 
 async def lateness(sizes: Sizes, directory: Path) -> Outcome:
@@ -129,11 +128,8 @@ def _answers(outputs: list[Path]) -> int:
 
 def late(log: str) -> dict[str, float]:
     """Return what these lines of a server's log tell of its controllers; empty where they tell nothing."""
-    found = LATE.findall(log)
-    if not found:
+    try:
+        found = told(log)
+    except ValueError:
         return {}
-    return {
-        "steps": sum(int(steps) for steps, _, _ in found),
-        "p99_seconds": max(float(p99) for _, p99, _ in found) / 1e3,
-        "worst_seconds": max(float(worst) for _, _, worst in found) / 1e3,
-    }
+    return {"steps": found.steps, "p99_seconds": found.p99_ms / 1e3, "worst_seconds": found.worst_ms / 1e3}

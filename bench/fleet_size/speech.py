@@ -1,6 +1,5 @@
-"""What a played PC says on its control connection, as the daemon does. Pure, but for the random number of its run."""
+"""What a played PC says on its control connection, as the daemon does. Pure."""
 
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +13,6 @@ from p2pdist.shared.wire.messages import (
     MAX_PATCHES_PER_REPORT,
     PROTOCOL_VERSION,
     ControlHello,
-    Message,
     PatchReport,
     Report,
     Want,
@@ -33,6 +31,11 @@ class LivePatch(msgspec.Struct, frozen=True):
     piece_count: int
 
 
+def instance_of(pc: Pc) -> str:
+    """Return the number of the daemon's run: the same in each process that plays the PC."""
+    return f"{pc.number:032x}"
+
+
 def hello(pc: Pc) -> bytes:
     """Return the body of the first frame."""
     return encode_message(
@@ -45,7 +48,7 @@ def hello(pc: Pc) -> bytes:
             on_mains=True,
             wired=True,
             uptime_seconds=3_600,
-            instance=secrets.token_hex(16),
+            instance=instance_of(pc),
             features=PC_FEATURES,
         )
     )
@@ -58,11 +61,24 @@ def hello_for_pieces(hello_body: bytes) -> bytes:
 
 
 def has_everything(patches: Sequence[LivePatch]) -> list[bytes]:
-    """Return what a PC says after each welcome of patches that it has and has reported on: bodies of frames."""
+    """Return what a PC says after each welcome of patches that it has: bodies of frames."""
+    return [encode_message(_complete(patch)) for patch in patches]
+
+
+def first_reports(patches: Sequence[LivePatch], connection: int) -> list[bytes]:
+    """Return what it reports after a welcome that gave ``connection``, if the server has not recorded it."""
     reports = [verified(patch, 0) for patch in patches]
-    parts = [reports[at : at + MAX_PATCHES_PER_REPORT] for at in range(0, len(reports), MAX_PATCHES_PER_REPORT)]
-    messages: list[Message] = [*map(_complete, patches), *(Report(patches=part, refuses="") for part in parts)]
-    return list(map(encode_message, messages))
+    return [
+        encode_message(
+            Report(patches=reports[at : at + MAX_PATCHES_PER_REPORT], refuses="", serial=k, connection=connection)
+        )
+        for k, at in enumerate(range(0, len(reports), MAX_PATCHES_PER_REPORT), 1)
+    ]
+
+
+def first_serials(patches: Sequence[LivePatch]) -> int:
+    """Return how many reports that takes."""
+    return -(-len(patches) // MAX_PATCHES_PER_REPORT)
 
 
 def _complete(patch: LivePatch) -> Want:
@@ -70,9 +86,9 @@ def _complete(patch: LivePatch) -> Want:
     return Want(torrent=patch.torrent, have=have, lan_have=have, lan_stalled=False, can_fetch=True)
 
 
-def changed(patch: LivePatch, stamp: int) -> bytes:
+def changed(patch: LivePatch, stamp: int, serial: int, connection: int) -> bytes:
     """Return the body of a report on one patch."""
-    return encode_message(Report(patches=[verified(patch, stamp)], refuses=""))
+    return encode_message(Report(patches=[verified(patch, stamp)], refuses="", serial=serial, connection=connection))
 
 
 def verified(patch: LivePatch, stamp: int) -> PatchReport:

@@ -52,6 +52,7 @@ class TlsPlayer(Player):
                 if isinstance(message := decode_from_server(body), Goodbye):
                     raise EndedError(message.reason)
                 if isinstance(message, Welcome):
+                    self.was_welcomed(message)
                     return
 
     async def follow(self, progress: Progress) -> None:

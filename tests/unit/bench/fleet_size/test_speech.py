@@ -1,5 +1,13 @@
 from bench.fleet_size.identities import Pc
-from bench.fleet_size.speech import LivePatch, changed, has_everything, hello, hello_for_pieces
+from bench.fleet_size.speech import (
+    LivePatch,
+    changed,
+    first_reports,
+    first_serials,
+    has_everything,
+    hello,
+    hello_for_pieces,
+)
 from p2pdist.shared.wire.channels import decode_from_endpoint, decode_hello
 from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.messages import ControlHello, Report, Want
@@ -16,15 +24,18 @@ def test_the_second_connection_is_of_the_run_that_the_first_one_named() -> None:
 
 
 def test_a_pc_wants_each_patch_that_it_has_and_reports_on_it() -> None:
-    messages = list(map(decode_from_endpoint, has_everything(PATCHES)))
+    messages = list(map(decode_from_endpoint, [*has_everything(PATCHES), *first_reports(PATCHES, 7)]))
     wants = [message for message in messages if isinstance(message, Want)]
     reports = [message for message in messages if isinstance(message, Report)]
     assert [want.torrent for want in wants] == [patch.torrent for patch in PATCHES]
     assert {want.have for want in wants} == {b"\xe0"}
     assert [len(report.patches) for report in reports] == [40, 10]
+    assert [(report.serial, report.connection) for report in reports] == [(1, 7), (2, 7)]
+    assert first_serials(PATCHES) == 2
 
 
 def test_a_report_says_when_it_was_sent() -> None:
-    report = decode_from_endpoint(changed(PATCHES[0], 17_000_000_000_000))
+    report = decode_from_endpoint(changed(PATCHES[0], 17_000_000_000_000, 3, 7))
     assert isinstance(report, Report)
     assert report.patches[0].bytes_from_origin == 17_000_000_000_000
+    assert (report.serial, report.connection) == (3, 7)
