@@ -16,6 +16,7 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
+from p2pdist.shared.wire.features import HOLDINGS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -42,8 +43,11 @@ class AsksOrigin(Protocol):
         """Act on that the server cannot serve a torrent; it may be one of somebody else's."""
         ...
 
-    def forget_wants(self) -> None:
-        """Ask for everything again: the server is a new one, or the same after a restart."""
+    def forget_wants(self, *, takes_holdings: bool) -> None:
+        """Say everything again: the server is a new one, or the same after a restart.
+
+        ``takes_holdings``: it is told in one message of all that is complete.
+        """
         ...
 
 
@@ -154,7 +158,7 @@ class OriginEvents:
         self._state.welcomes += 1
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking:
-            each.forget_wants()
+            each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

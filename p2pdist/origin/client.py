@@ -42,6 +42,7 @@ from p2pdist.shared.wire.channels import (
 )
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.features import INVITES
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -49,6 +50,7 @@ from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     PROTOCOL_VERSION,
     ControlHello,
+    DataWanted,
     FromEndpoint,
     Goodbye,
     News,
@@ -57,7 +59,9 @@ from p2pdist.shared.wire.messages import (
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 
 WELCOME_SECONDS = 15.0
-SILENCE_SECONDS = 30.0  # the server pings every few seconds; this much silence is a dead connection
+SILENCE_SECONDS = 150.0  # the server pings once a minute, and soon again who does not answer: so long, it is gone
+DATA_IDLE_SECONDS = 120.0  # without a piece: the server asks again for the next patch, and keeps memory for few
+SLEPT_SECONDS = 60.0  # the clock has gained so much on the steady one: the PC slept, and the server has given it up
 FIRST_BACKOFF_SECONDS = 0.5
 SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
 RECEIVE_BYTES = 256 << 10
@@ -76,6 +80,7 @@ class OriginClient:
         hello: Callable[[], ControlHello],
         clock: Clock,
         first_backoff_seconds: float,
+        data_idle_seconds: float,
     ) -> None:
         self._address = address
         self._clock = clock
@@ -88,9 +93,15 @@ class OriginClient:
         """Made beside a silent connection, to be used next."""
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
+        self._data_wanted = trio.Event()
+        """The server asks for a data connection; one that does not know how to ask wants one at once."""
+        self._data_idle_seconds = data_idle_seconds
+        self._invites = False
         self._send_problem = ""
         self._goodbye: Goodbye | None = None
         """The last thing that the server said on this connection."""
+        self._ahead_seconds = 0.0
+        """The clock's before the steady one, as this connection was begun."""
         self._sent_late_seconds = 0.0
         """How long the last echo waited to be sent."""
         self._packet_bytes = LARGEST_PACKET_BYTES
@@ -153,6 +164,7 @@ class OriginClient:
     async def _connect_once(self) -> None:
         """Use one connection to its end, then wait until the next one is due."""
         self._reconnect = trio.Event()
+        self._data_wanted = trio.Event()
         self._goodbye = None
         started = trio.current_time()
         reason = await self._one_connection()
@@ -177,6 +189,7 @@ class OriginClient:
         reason = "connection closed by the daemon itself"
         try:
             address = self._address()
+            self._ahead_seconds = self._clock.now() - self._clock.monotonic()
             tcp_seconds = self._pace.connect_seconds(trio.current_time())
             control = self._take_fresh() or await open_first(address, tcp_seconds)
             async with control:
@@ -192,7 +205,7 @@ class OriginClient:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_reconnect, nursery.cancel_scope)
                     nursery.start_soon(self._watch_for_silence, address, control, nursery.cancel_scope)
-                    nursery.start_soon(self._read_data, address, control, hello)
+                    nursery.start_soon(self._fetch, address, control, hello)
                     await self._read_control(control, decoder, waiting[1:])
                 if self._fresh is not None:
                     reason = "the server's answers stopped, and a fresh connection stands"
@@ -221,6 +234,8 @@ class OriginClient:
         sock = control.transport_stream.socket
         silent_since: float | None = None
         while True:
+            if self._clock.now() - self._clock.monotonic() - self._ahead_seconds >= SLEPT_SECONDS:
+                self.reconnect()
             if timeouts_in_a_row(sock) < SILENT_TIMEOUTS:
                 silent_since = None
                 await trio.sleep(self._pace.look_seconds(trio.current_time()))
@@ -288,7 +303,13 @@ class OriginClient:
             return
         if isinstance(message, UnknownKind) or welcome is not isinstance(message, Welcome):
             raise ConnectionLostError(f"the server sent {type(message).__name__} out of order")
+        if isinstance(message, DataWanted):
+            self._data_wanted.set()
+            return
         if isinstance(message, Welcome):
+            self._invites = INVITES in message.features
+            if not self._invites:
+                self._data_wanted.set()
             # before the event is sent: its receiver may call `send` at once
             self._control = stream
             self._packet_bytes = message.packet_bytes
@@ -300,6 +321,13 @@ class OriginClient:
         self.ignored_messages += 1
         if self.ignored_messages == 1:
             log.info("the server is newer, and says what this PC does not know", kind=unknown.name)
+
+    async def _fetch(self, address: OriginAddress, control: Stream, hello: ControlHello) -> None:
+        """Keep a data connection from when the server wants one until it is of no use."""
+        while True:
+            await self._data_wanted.wait()
+            self._data_wanted = trio.Event()
+            await self._read_data(address, control, hello)
 
     async def _read_data(self, address: OriginAddress, control: Stream, hello: ControlHello) -> None:
         packets = self._large_packets
@@ -316,7 +344,10 @@ class OriginClient:
             await self._send_on(stream, first)
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
             while True:
-                bodies = await self._receive(stream, decoder)
+                with trio.move_on_after(self._data_idle_seconds if self._invites else math.inf) as idle:
+                    bodies = await self._receive(stream, decoder)
+                if idle.cancelled_caught:
+                    return
                 self._pace.fetched(trio.current_time())
                 for body in bodies:
                     try:
@@ -336,13 +367,14 @@ async def open_origin_client(
     clock: Clock,
     *,
     first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
+    data_idle_seconds: float = DATA_IDLE_SECONDS,
 ) -> AsyncIterator[OriginClient]:
     """Keep an endpoint connected to its seed server while the context is open.
 
     ``address`` and ``hello`` are called at each attempt. The caller must keep
     reading ``events``: a full channel stops the control connection. ``clock``: the system's.
     """
-    client = OriginClient(address, hello, clock, first_backoff_seconds)
+    client = OriginClient(address, hello, clock, first_backoff_seconds, data_idle_seconds)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(client.run)
         try:

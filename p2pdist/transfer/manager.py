@@ -14,7 +14,16 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
+from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.shared.wire.messages import (
+    HELD_BYTES,
+    MAX_HOLDINGS,
+    FromEndpoint,
+    Holdings,
+    PieceRejected,
+    PieceStored,
+    Want,
+)
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
@@ -67,6 +76,7 @@ class Transfers:
         self._fault_log = FaultLog()
         self._dirty = False
         self._more_to_start = False
+        self._takes_holdings = False
         self._lock = trio.Lock()
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock)
 
@@ -289,23 +299,32 @@ class Transfers:
         if transfer is not None:
             transfer.origin_error = reason
 
-    def forget_wants(self) -> None:
-        """Ask for everything again: the server is a new one, or the same after a restart."""
+    def forget_wants(self, *, takes_holdings: bool) -> None:
+        """Say everything again: the server is a new one, or the same after a restart.
+
+        ``takes_holdings``: it is told in one message of all that is complete.
+        """
+        self._takes_holdings = takes_holdings
         for transfer in self._transfers.values():
             transfer.wanted = None
             transfer.origin_error = ""
 
-    def _changed_wants(self, transfers: Iterable[Transfer], now: float) -> list[Want]:
-        """Return the wants of ``transfers`` that differ from those that the server has."""
-        news: list[Want] = []
+    def _changed_wants(self, transfers: Iterable[Transfer], now: float) -> list[Want | Holdings]:
+        """Return what the server does not know yet of what is here of ``transfers``."""
+        news: list[Want | Holdings] = []
+        held: list[TorrentHash] = []
         for transfer in transfers:
             if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
                 continue
             want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
             if want != transfer.wanted:
                 transfer.wanted = want
-                news.append(want)
-        return news
+                whole = transfer.snapshot.have == all_pieces(transfer.snapshot.piece_count)
+                if whole and self._takes_holdings:
+                    held.append(transfer.torrent_hash)
+                else:
+                    news.append(want)
+        return [*_holdings(held), *news]
 
     # --- questions of other parts -----------------------------------------------------------
 
@@ -345,3 +364,11 @@ class Transfers:
         for transfer in self._transfers.values():
             transfer.moved = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
+
+
+def _holdings(torrents: list[TorrentHash]) -> Iterator[Holdings]:
+    """Yield the messages that say that all of ``torrents`` is here."""
+    torrents = sorted(torrents)  # PCs that have the same say so in the same bytes
+    for at in range(0, len(torrents), MAX_HOLDINGS):
+        some = torrents[at : at + MAX_HOLDINGS]
+        yield Holdings(torrents=b"".join(bytes.fromhex(torrent)[:HELD_BYTES] for torrent in some))

@@ -142,7 +142,7 @@ class SharedNews:
             shared.progress_at = -math.inf
             self._woken.set()
 
-    def forget_wants(self) -> None:
+    def forget_wants(self, *, takes_holdings: bool) -> None:  # noqa: ARG002 - news are few
         """Ask for everything again: the server is a new one, or the same after a restart."""
         for shared in self._shared.values():
             shared.wanted = None

@@ -13,7 +13,7 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
-from p2pdist.shared.wire.bitfield import PieceSet, pack
+from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault
@@ -189,10 +189,12 @@ class Transfer:
     def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:
         """Return the message that asks the origin for leases; ``now`` is trio's clock."""
         incomplete = self.state == "fetching"
+        # what neighbours have of a file that is complete here changes nothing
+        lan_have = snapshot.lan_have if snapshot.have != all_pieces(snapshot.piece_count) else 0
         return Want(
             torrent=self.torrent_hash,
             have=pack(snapshot.have, snapshot.piece_count),
-            lan_have=pack(snapshot.lan_have, snapshot.piece_count),
+            lan_have=pack(lan_have, snapshot.piece_count),
             lan_stalled=incomplete and self.lan_stalled(now),
             can_fetch=incomplete and can_fetch,
         )

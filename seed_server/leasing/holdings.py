@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
+from p2pdist.shared.wire.messages import HELD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class ServedTorrents:
 
     def __init__(self) -> None:
         self._torrents: dict[TorrentHash, ServedTorrent] = {}
+        self._bits: dict[bytes, int] = {}
+        """By the beginning of each one's hash."""
+        self._asked = (b"", 0)
+        """What `bits` was asked last, and its answer."""
         self._next = 0
 
     def add(
@@ -42,15 +47,30 @@ class ServedTorrents:
         known = self._torrents.get(torrent)
         number = self._next if known is None else known.number
         self._next += known is None
+        self._bits[_beginning(torrent)] = 1 << number
+        self._asked = (b"", 0)
         self._torrents[torrent] = ServedTorrent(number, urgency, sequence, piece_count, piece_length_bytes)
 
     def remove(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer. Who has it is forgotten: if it is served again, endpoints say so again."""
-        self._torrents.pop(torrent, None)
+        if self._torrents.pop(torrent, None) is not None:
+            self._bits.pop(_beginning(torrent), None)
+            self._asked = (b"", 0)
 
     def get(self, torrent: TorrentHash) -> ServedTorrent | None:
         """Return what is known of ``torrent``; None: it is not served."""
         return self._torrents.get(torrent)
+
+    def bits(self, beginnings: bytes) -> int:
+        """Return the bits of the torrents whose hashes begin so; what is not served has none."""
+        if beginnings == self._asked[0]:  # most PCs have the same, and come together after a restart
+            return self._asked[1]
+        bits = self._bits
+        found = 0
+        for at in range(0, len(beginnings), HELD_BYTES):
+            found |= bits.get(beginnings[at : at + HELD_BYTES], 0)
+        self._asked = (beginnings, found)
+        return found
 
 
 class SiteHoldings:
@@ -62,6 +82,11 @@ class SiteHoldings:
     def add(self, endpoint: EndpointId, torrent: ServedTorrent) -> None:
         """Note that ``endpoint`` has all of ``torrent``."""
         self._held[endpoint] = self._held.get(endpoint, 0) | 1 << torrent.number
+
+    def add_bits(self, endpoint: EndpointId, bits: int) -> None:
+        """As `add`, for all torrents with these ``bits``."""
+        if bits:
+            self._held[endpoint] = self._held.get(endpoint, 0) | bits
 
     def drop(self, endpoint: EndpointId, torrent: ServedTorrent) -> bool:
         """Note that ``endpoint`` lacks some of ``torrent``, and return whether it had all before."""
@@ -96,3 +121,7 @@ class _Holders(Collection[EndpointId]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _beginning(torrent: TorrentHash) -> bytes:
+    return bytes.fromhex(torrent[: 2 * HELD_BYTES])

@@ -322,10 +322,15 @@ class PieceLedger:
     def _needed(self, now: float) -> PieceSet:
         return self._all & ~self._claims.on_site(now) & ~self._leases.pieces
 
-    def _on_offer(self, endpoint: EndpointId, needed: PieceSet, now: float) -> PieceSet:
-        """Return what ``endpoint`` could fetch now, slots and allowance aside."""
+    def could_fetch(self, endpoint: EndpointId, now: float) -> bool:
+        """Whether there is something for ``endpoint`` to fetch now, had it a data connection and a slot."""
+        on_offer = self._on_offer(endpoint, self._needed(now), now, connected=True)
+        return bool(on_offer) and self._claims.members[endpoint].account.left(now) >= 1
+
+    def _on_offer(self, endpoint: EndpointId, needed: PieceSet, now: float, *, connected: bool = False) -> PieceSet:
+        """Return what ``endpoint`` could fetch now, slots and allowance aside; ``connected``: as if it were."""
         member = self._claims.members.get(endpoint)
-        if member is None or not member.can_fetch or endpoint not in self._ready:
+        if member is None or not member.can_fetch or not (connected or endpoint in self._ready):
             return 0
         if now < member.account.paused_until:
             return 0

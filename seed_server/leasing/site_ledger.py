@@ -132,6 +132,28 @@ class SiteLedger:
         """Return the ledger of a torrent that somebody lacks."""
         return self._ledgers.get(torrent)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody lacks anything, or a slot has become free."""
+        return bool(self._ledgers) or self._freed
+
+    @property
+    def ready(self) -> Collection[EndpointId]:
+        """The endpoints that have a data connection."""
+        return self._ready.keys()
+
+    def lacking(self) -> list[EndpointId]:
+        """Return the endpoints that lack anything that is served."""
+        return list(self._wanted)
+
+    def could_fetch(self, endpoint: EndpointId, now: float) -> bool:
+        """Whether there is something for ``endpoint`` to fetch now, had it a data connection and its turn."""
+        return any(self._ledgers[torrent].could_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
+
+    def lacks(self, endpoint: EndpointId) -> bool:
+        """Whether an endpoint lacks anything that is served, by its own word."""
+        return endpoint in self._wanted
+
     def data_connected(self, rank: FetcherRank) -> None:
         """Note that an endpoint can now be sent pieces."""
         self._ready[rank.endpoint] = rank
@@ -191,6 +213,18 @@ class SiteLedger:
         self._wanted.setdefault(endpoint, set()).add(torrent)
         if not ledger.lacks(endpoint):  # of the rest, the news came before this
             self._holds(endpoint, torrent, served, now)
+
+    def holdings(self, endpoint: EndpointId, beginnings: bytes, now: float) -> list[TorrentHash]:
+        """Note that ``endpoint`` has all of the torrents whose hashes begin so; return those that others lack."""
+        bits = self._torrents.bits(beginnings)
+        self._holdings.add_bits(endpoint, bits)
+        lacked = []
+        for torrent in list(self._ledgers):
+            served = self._torrents.get(torrent)
+            if served is not None and bits >> served.number & 1:
+                self._holds(endpoint, torrent, served, now)
+                lacked.append(torrent)
+        return lacked
 
     def _holds(self, endpoint: EndpointId, torrent: TorrentHash, served: ServedTorrent, now: float) -> None:
         self._holdings.add(endpoint, served)

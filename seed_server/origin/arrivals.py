@@ -15,8 +15,9 @@ from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.session import Session
 from seed_server.origin.shared_identities import Caller, SharedIdentities
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.site import LiveSite
 from seed_server.store.rows import SeenRow
 
 UPTIME_COUNTED_SECONDS = int(DAY_SECONDS)  # a PC that is always on; to claim more is no reason to fetch for the site
@@ -129,8 +130,8 @@ class Arrivals:
             budgets=budgets,
         )
 
-    def record(self, session: Session, site: SiteName, *, connected: bool) -> None:
-        """Keep where an endpoint is, for the operator."""
+    def record(self, session: Session, site: SiteName, *, connected: bool, news: bool = True) -> None:
+        """Keep where an endpoint is, for the operator; ``news``: more than that it is still there."""
         row = SeenRow(
             site=site,
             address=session.peer.address,
@@ -140,7 +141,7 @@ class Arrivals:
             claimed_site=session.claimed_site or "",
             shared_with=", ".join(f"{pc.hostname} at {pc.address}" for pc in self.others(session.endpoint)),
         )
-        self._records.seen(session.endpoint, row)
+        (self._records.seen if news else self._records.still_there)(session.endpoint, row)
         if row.shared_with:
             self._shared[session.endpoint] = row
         else:

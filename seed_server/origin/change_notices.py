@@ -38,6 +38,11 @@ class ChangeNotices:
         seconds = renewed.life_seconds * RENEWAL_SPREAD
         self._in_time = deque(sorted((now + seconds * share_of(endpoint), endpoint) for endpoint in ranked))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anybody is still to be told."""
+        return bool(self._in_time) or bool(self._at_once.waiting)
+
     def due(self, now: float) -> list[EndpointId]:
         """Return those to tell now; each is returned once of a change."""
         told = self._at_once.due(now)

@@ -124,19 +124,16 @@ class OriginConnection:
 
     async def send_frame(self, frame: bytes) -> None:
         """As `send`, for a message that is encoded already."""
-        # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry_when_cancelled`
+        # a frame that is cancelled half-way breaks the stream, and with it the goodbye: see `hurry`
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
         with self._sending as scope:
             await self.send_part(frame, last=True)
         if scope.cancelled_caught:
             raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
 
-    async def hurry_when_cancelled(self) -> None:
-        """Wait to be cancelled; then a `send` under way has only `GOODBYE_SECONDS` left."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
+    def hurry(self) -> None:
+        """Leave a `send` that is under way only `GOODBYE_SECONDS`: the connection ends."""
+        self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
 
     async def send_part(self, data: bytes | memoryview, *, last: bool) -> None:
         """Send a part of a frame, however long that takes; ``last`` when the frame ends with it."""

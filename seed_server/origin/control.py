@@ -1,6 +1,5 @@
 """What an endpoint says on its control connection, and what that changes."""
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
@@ -13,10 +12,12 @@ from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.features import CHANGED_NEWS, SHARED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
+    HELD_BYTES,
     Diagnosis,
     FromEndpoint,
     Goodbye,
     Helping,
+    Holdings,
     LinkReport,
     NewsWanted,
     Pace,
@@ -33,11 +34,13 @@ from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
+from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.origin.state import DAMAGED
 from seed_server.store.rows import Recorded, ServedPayload
 
@@ -56,27 +59,39 @@ class PortParts:
 
 
 class ControlConversation:
-    """The tasks of one control connection: `read`, `write`, `ping` and `tell_news`."""
+    """One control connection: two tasks, and a third while news are found."""
 
     def __init__(self, session: Session, live: LiveSite, welcome: Welcome, parts: PortParts) -> None:
         self._session = session
         self._live = live
         self._welcome = welcome
         self._parts = parts
-        self._ask_news, self._asked_news = trio.open_memory_channel[NewsWanted](1)
+        self._news_wanted: NewsWanted | None = None
+        self._telling_news = False
+        self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
         self._told_pace = welcome.pace
         self._ignored = 0
 
-    async def read(self) -> None:
+    async def run(self) -> None:
+        """Converse until one of the tasks ends the session."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(guarded, self._write, self._session)
+            try:
+                await guarded(self._read, self._session)
+            finally:
+                self._session.connection.hurry()
+
+    async def _read(self) -> None:
         """Handle messages until the end. Raises `LostConnectionError`, `RefusedError`."""
         try:
-            await self._read()
+            await self._handle_frames()
         finally:
             if self._ignored > 1:
                 self._log.info("messages of unknown kinds were ignored", self._session.endpoint, count=self._ignored)
 
-    async def _read(self) -> None:
+    async def _handle_frames(self) -> None:
         while True:
             body = await self._session.connection.receive()
             now = trio.current_time()
@@ -102,7 +117,7 @@ class ControlConversation:
             except BitfieldError as error:
                 raise RefusedError(f"impossible message: {error}") from error
 
-    async def write(self) -> None:
+    async def _write(self) -> None:
         """Welcome the endpoint, then send what comes out of the outbox. Raises `LostConnectionError`."""
         await self._send_at_once(control_frame(self._welcome))
         while True:
@@ -118,27 +133,16 @@ class ControlConversation:
         self._live.rate.control.count(line_bytes(len(frame)))
         await self._session.connection.send_frame(frame)
 
-    async def ping(self) -> None:
-        """Check that the endpoint is alive and its certificate still valid. Raises `RefusedError`."""
-        missed = 0
-        while True:
-            if self._session.connection.certificate_expired:
-                raise RefusedError("the certificate has expired: renew it and connect again")
-            if missed >= self._parts.limits.max_missed_pings:
-                raise RefusedError(f"no answer to {self._parts.limits.max_missed_pings} pings")
-            echoes = self._session.pings.echoes
-            self._session.outbox.put_ping()
-            await trio.sleep(self._parts.limits.ping_seconds)
-            missed = 0 if self._session.pings.echoes > echoes else missed + 1
-
-    async def tell_news(self) -> None:
-        """Find what is new for an endpoint that asks: beside `read`, which must not wait for that."""
+    async def _tell_news(self) -> None:
+        """Find what is new for an endpoint that asks: beside `_read`, which must not wait for that."""
         connection = self._session.connection
-        async for wanted in self._asked_news:
+        while self._news_wanted is not None:
+            wanted, self._news_wanted = self._news_wanted, None
             news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
             if news.torrent is not None:  # it may have asked for it when it was not here
                 self._session.told_unavailable.discard(make_torrent(news.torrent).torrent_hash)
             self._session.outbox.put_paid(news)
+        self._telling_news = False
 
     @property
     def _reader(self) -> Reader:
@@ -153,14 +157,15 @@ class ControlConversation:
         match message:
             case Want():
                 await self._want(message)
+            case Holdings():
+                self._holdings(message)
             case Helping():
                 self._helps(Help(message.how))
-            case PieceStored():
-                self._stored(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
-            case PieceRejected():
-                self._rejected(LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece)))
+            case PieceStored() | PieceRejected():
+                leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
+                (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
             case NewsWanted():
-                self._news_wanted(message)
+                self._asks_for_news(message)
             case Report():
                 self._reported(message)
             case Diagnosis():
@@ -197,9 +202,12 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _news_wanted(self, wanted: NewsWanted) -> None:
-        with contextlib.suppress(trio.WouldBlock):  # while one question is answered, one more waits; others are dropped
-            self._ask_news.send_nowait(wanted)
+    def _asks_for_news(self, wanted: NewsWanted) -> None:
+        if self._news_wanted is None:  # while one question is answered, one more waits; others are dropped
+            self._news_wanted = wanted
+        if not self._telling_news and self._nursery is not None:
+            self._telling_news = True
+            self._nursery.start_soon(guarded, self._tell_news, self._session)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
@@ -222,7 +230,19 @@ class ControlConversation:
             can_fetch=want.can_fetch,
             now=trio.current_time(),
         )
-        self._live.holders.heard(session.endpoint, torrent, trio.current_time())
+        now = trio.current_time()
+        if self._live.ledger.lacks(session.endpoint):
+            self._live.peers.begins_to_lack(session.endpoint)
+            self._live.invitations.lacks(session, now)
+        self._live.holders.heard(session.endpoint, torrent, now)
+        self._wake()
+
+    def _holdings(self, holdings: Holdings) -> None:
+        if len(holdings.torrents) % HELD_BYTES:
+            raise RefusedError("impossible message: a part of a hash")
+        session, now = self._session, trio.current_time()
+        for torrent in self._live.ledger.holdings(session.endpoint, holdings.torrents, now):
+            self._live.holders.heard(session.endpoint, torrent, now)
         self._wake()
 
     def _stored(self, leased: LeasedPiece) -> None:
@@ -248,6 +268,16 @@ class ControlConversation:
             self._live.wake_all()
         elif self._session.link is not None:
             self._session.link.wake()
+
+
+async def guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:
+    """Run a connection's task; what it raises ends the connection."""
+    try:
+        await task()
+    except LostConnectionError:
+        ending.end(None)
+    except RefusedError as error:
+        ending.end(str(error))
 
 
 def _refuse(problem: str | None) -> None:

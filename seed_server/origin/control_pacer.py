@@ -26,6 +26,11 @@ class ControlPacer:
         self._rate = rate
         self._queue: deque[QueuedOutbox] = deque()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether any outbox waits for its turn."""
+        return bool(self._queue)
+
     def ask(self, outbox: QueuedOutbox) -> None:
         """Let one message of ``outbox`` go when it is its turn: now, if no other waits and there is room."""
         self._queue.append(outbox)

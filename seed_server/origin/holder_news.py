@@ -30,6 +30,11 @@ class HolderNews:
         self._sessions = sessions
         self._due: dict[TorrentHash, float] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """Whether `tell_due` will have something to tell."""
+        return bool(self._due)
+
     def heard(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> None:
         """Act on what ``endpoint`` has just said, which the ledger knows: it lacks the torrent, or has all of it."""
         ledger = self._ledger.ledger(torrent)

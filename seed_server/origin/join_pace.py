@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import EndpointId
 
 FREE_JOINS = 3  # at once: a restart and two new addresses, as on a bad day …
 JOIN_SECONDS = 30.0  # … then one in this time; mDNS finds the endpoint before that
-MAX_REMEMBERED_JOINS = 40_000  # twice the connections that there may be; a forgotten endpoint has its free joins again
+MAX_REMEMBERED_JOINS = 40_000  # more than there are PCs; a forgotten endpoint has its free joins again
 
 
 class JoinPace:

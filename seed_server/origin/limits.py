@@ -20,7 +20,12 @@ class OriginLimits:
     first_frame_seconds: float = 10.0
     """How long the hello may take; it follows the handshake at once."""
     ping_seconds: float = 5.0
-    """A ping this often keeps address translation alive, which forgets a silent connection within a minute or so."""
+    """Who fetches, or could, is pinged if it has said nothing for so long while its site is sent to; and anybody again
+    who has not answered."""
+    idle_ping_seconds: float = 60.0
+    """All others, for the server has nothing to learn but that they are there; it keeps address translation alive."""
+    idle_ping_seconds_of_old: float = 20.0
+    """The same for release 0.2.0, which gives a connection up after 30 s without a word."""
     reports_per_second: float = REPORTS_PER_SECOND
     """Of what passes on the PCs, from all of them."""
     max_missed_pings: int = 4

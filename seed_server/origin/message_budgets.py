@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.channels import UnknownKind
-from p2pdist.shared.wire.messages import Diagnosis, FromEndpoint, Goodbye, Helping, LinkReport, NewsWanted, Report, Want
+from p2pdist.shared.wire.messages import (
+    Diagnosis,
+    FromEndpoint,
+    Goodbye,
+    Helping,
+    Holdings,
+    LinkReport,
+    NewsWanted,
+    Report,
+    Want,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Budget:
 PINGS = Budget(60, 300)  # 20 a second are sent; the echoes of several seconds may come at once
 MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     Want: Budget(60, 4_500),  # ten a second for each of four transfers; after connecting, one for each patch
+    Holdings: Budget(30, 2_000),  # after connecting, some while files are still being opened; then one for each patch
     Helping: Budget(1, 60),  # its causes last for seconds
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches
@@ -70,7 +81,9 @@ class MessageBudgets:
     def __init__(self, limits: MessageLimits, now: float) -> None:
         self._pings = _Purse(limits.pings, now)
         self._bytes = _Purse(limits.bytes, now)
-        self._purses = {kind: _Purse(budget, now) for kind, budget in limits.messages.items()}
+        self._limits = limits.messages
+        self._purses: dict[type[FromEndpoint | UnknownKind], _Purse] = {}
+        """Of the kinds that it has said: most PCs say few."""
         self._answers = limits.answers_at_once
 
     def sent_piece(self) -> None:
@@ -87,9 +100,11 @@ class MessageBudgets:
 
     def message(self, message: FromEndpoint | UnknownKind, now: float) -> str | None:
         """Count a message; return what is wrong when it is one too many."""
-        purse = self._purses.get(type(message))
-        if purse is not None:
-            return None if purse.spend(1, now) else f"too many messages of kind {type(message).__name__}"
+        kind = type(message)
+        budget = self._limits.get(kind)
+        if budget is not None:
+            purse = self._purses.setdefault(kind, _Purse(budget, now))
+            return None if purse.spend(1, now) else f"too many messages of kind {kind.__name__}"
         if self._answers < 1:
             return "more answers than pieces were sent"
         self._answers -= 1

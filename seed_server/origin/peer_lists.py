@@ -5,6 +5,7 @@ told each other or neither. So the graph is connected whatever the site's size, 
 neighbours, and a newcomer is news only for its own surroundings.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -16,6 +17,7 @@ from seed_server.origin.join_pace import JoinPace
 SMALL_SITE_ENDPOINTS = 50
 SMALL_SITE_PEERS_SECONDS = 0.25  # neighbours hear of a newcomer at once
 LARGE_SITE_PEERS_SECONDS = 5.0  # where hundreds come in the morning, one message tells of many
+CONTENT_PEERS_SECONDS = 300.0  # who lacks nothing connects to nobody: one message tells it of all who came meanwhile
 
 
 class PeerList:
@@ -24,6 +26,11 @@ class PeerList:
     def __init__(self) -> None:
         self.wanted: Mapping[EndpointId, SitePeer] = {}
         self._told: Mapping[EndpointId, SitePeer] | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing has been told yet."""
+        return self._told is None
 
     @property
     def is_news(self) -> bool:
@@ -55,10 +62,20 @@ class Listed(Protocol):
 class PeerLists:
     """The neighbours of all endpoints of one site; ``now`` is any clock in seconds."""
 
-    def __init__(self, joins: JoinPace, tell: Callable[[EndpointId], None]) -> None:
-        """``tell`` is called with each endpoint whose `PeerList` has news."""
+    def __init__(
+        self,
+        joins: JoinPace,
+        tell: Callable[[EndpointId], None],
+        *,
+        lacks: Callable[[EndpointId], bool] = lambda _: True,
+    ) -> None:
+        """``tell`` is called with each endpoint whose `PeerList` has news.
+
+        ``lacks`` tells whether an endpoint lacks anything: if not, it is told later; but for its own first list.
+        """
         self._joins = joins
         self._tell = tell
+        self._lacks = lacks
         self._waiting: dict[EndpointId, Listed] = {}
         """Endpoints that have joined too often lately: no other is told of them yet, and they are told of no other."""
         self._listed: dict[EndpointId, Listed] = {}
@@ -66,6 +83,21 @@ class PeerLists:
         """The listed ones, as they were told last."""
         self._changed: set[EndpointId] = set()
         self._changed_at: float | None = None
+        self._untold: dict[EndpointId, None] = {}
+        """Endpoints that lacked nothing when their neighbours changed."""
+        self._untold_since = 0.0
+
+    @property
+    def due_at(self) -> float:
+        """When `tell_changes` will have something to do."""
+        if self._waiting:
+            return -math.inf
+        changed_at = math.inf if self._changed_at is None else self._changed_at + self._wait_seconds
+        return min(changed_at, self._untold_since + CONTENT_PEERS_SECONDS if self._untold else math.inf)
+
+    @property
+    def _wait_seconds(self) -> float:
+        return SMALL_SITE_PEERS_SECONDS if len(self._listed) <= SMALL_SITE_ENDPOINTS else LARGE_SITE_PEERS_SECONDS
 
     def join(self, newcomer: Listed, now: float) -> None:
         """Add an endpoint; in place of itself, where it has not left before."""
@@ -81,19 +113,37 @@ class PeerLists:
     def tell_changes(self, now: float) -> None:
         """Tell each endpoint that has new neighbours, once the changes have been collected for a while."""
         self._list_those_due(now)
-        small = len(self._listed) <= SMALL_SITE_ENDPOINTS
-        wait = SMALL_SITE_PEERS_SECONDS if small else LARGE_SITE_PEERS_SECONDS
-        if self._changed_at is None or now - self._changed_at < wait:
-            return
-        before, self._ring = self._ring, sorted(self._listed)
-        for at in concerned(self._ring, self._changed, before=len(before)):
-            endpoint = self._ring[at]
-            peer_list = self._listed[endpoint].peer_list
-            peer_list.wanted = {other: self._listed[other].peer for other in around(self._ring, at)}
-            if peer_list.is_news:
+        if self._changed_at is not None and now - self._changed_at >= self._wait_seconds:
+            before, self._ring = self._ring, sorted(self._listed)
+            concerned_ones = [self._ring[at] for at in concerned(self._ring, self._changed, before=len(before))]
+            self._changed_at = None
+            self._changed.clear()
+            if not self._untold:
+                self._untold_since = now
+            self._untold |= dict.fromkeys(concerned_ones)
+            self._tell_those(
+                endpoint
+                for endpoint in concerned_ones
+                if self._listed[endpoint].peer_list.is_first or self._lacks(endpoint)
+            )
+        if self._untold and now - self._untold_since >= CONTENT_PEERS_SECONDS:
+            self._tell_those(list(self._untold))
+
+    def begins_to_lack(self, endpoint: EndpointId) -> None:
+        """Tell an endpoint at once what it was not told while it lacked nothing."""
+        if endpoint in self._untold:
+            self._tell_those([endpoint])
+
+    def _tell_those(self, endpoints: Iterable[EndpointId]) -> None:
+        for endpoint in endpoints:
+            self._untold.pop(endpoint, None)
+            listed = self._listed.get(endpoint)
+            if listed is None or (at := bisect_left(self._ring, endpoint)) == len(self._ring):
+                continue  # it has left since, or is not on the ring yet
+            others = around(self._ring, at) if self._ring[at] == endpoint else []
+            listed.peer_list.wanted = {other: self._listed[other].peer for other in others if other in self._listed}
+            if listed.peer_list.is_news:
                 self._tell(endpoint)
-        self._changed_at = None
-        self._changed.clear()
 
     def _list_those_due(self, now: float) -> None:
         for endpoint in [endpoint for endpoint in self._waiting if self._joins.may_join(endpoint, now)]:

@@ -17,6 +17,7 @@ from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = MAX_ROLLOUT_ENTRIES + MAX_WITHDRAWALS  # of one endpoint between two writes; more is a flood
+STILL_SECONDS = 10.0  # "last seen" alone is not worth a transaction each second
 COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
 
 log = structlog.get_logger()
@@ -46,6 +47,8 @@ class OriginRecords:
         self._clock = clock
         self._batch = _Batch()
         self._flushing = trio.Lock()
+        self._still: dict[str, SeenRow] = {}
+        self._still_written_at = -STILL_SECONDS
         self._complained_at = -COMPLAIN_SECONDS
         self._templates: AbstractSet[str] = frozenset()
 
@@ -73,7 +76,12 @@ class OriginRecords:
 
     def seen(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """Keep where an endpoint is."""
+        self._still.pop(endpoint, None)
         self._batch.seen[endpoint] = seen
+
+    def still_there(self, endpoint: EndpointId, seen: SeenRow) -> None:
+        """As `seen`, where only the time is news: it is written with the next thing that is, or soon."""
+        self._still[endpoint] = seen
 
     def sent(self, site: SiteName, torrent: TorrentHash, count: int) -> None:
         """Count payload bytes sent to ``site``."""
@@ -102,6 +110,10 @@ class OriginRecords:
         """Write what waits. What cannot be written now is kept for the next time; the port goes on serving."""
         async with self._flushing:
             batch, self._batch = self._batch, _Batch()
+            now = trio.current_time()
+            if batch or now - self._still_written_at >= STILL_SECONDS:
+                batch.seen = self._still | batch.seen
+                self._still, self._still_written_at = {}, now
             if not batch:
                 return
             try:

@@ -8,7 +8,8 @@ import structlog
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from seed_server.line.site_rate import ANSWERING_SECONDS
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 
 LINE_WAS_DOWN = "the line was down: connect again"
 NOTHING_ARRIVES = "nothing of a piece arrived: connect again"
@@ -25,6 +26,8 @@ def end_resting(live: LiveSite, now: float) -> None:
 
     Those on which no full packet has ever arrived, twice in a row, are told to use smaller ones then.
     """
+    if not live.sending:
+        return
     for session in list(live.sessions.values()):
         link = session.link
         if link is None or link not in live.sending or not link.rests or now - session.heard_at >= ANSWERING_SECONDS:

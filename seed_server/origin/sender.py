@@ -20,7 +20,8 @@ from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
 from seed_server.store.rows import ServedPayload

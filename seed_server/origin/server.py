@@ -8,7 +8,7 @@ import contextlib
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -32,17 +32,16 @@ from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
-from seed_server.origin.control import ControlConversation, PortParts
-from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.control import ControlConversation, PortParts, guarded
+from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.report_pace import pace_for
 from seed_server.origin.resting import believe_lost
 from seed_server.origin.sender import PieceSender
-from seed_server.origin.site import Session
 from seed_server.origin.state import DENIED, OriginState
-from seed_server.ports.gate import Gate, GateLimits, allowed_connections
+from seed_server.ports.gate import MORE_FILES, Gate, GateLimits, allowed_connections
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.settings import ServerSettings, listen_addresses
@@ -174,6 +173,7 @@ class OriginServer:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._fleet.tick)
+                    nursery.start_soon(self._fleet.pinging.run)
                     nursery.start_soon(self._fleet.steer)
                     nursery.start_soon(trio.serve_listeners, self._serve, listeners)
                     task_status.started()
@@ -233,6 +233,9 @@ class OriginServer:
             return
         if (why := self._gate.full(address)) and not self._gate.made_room(address):
             log.debug("connection turned away", address=address, reason=why)
+            if self._gate.at_the_cap:
+                cap = self._gate.most_connections
+                self._log.warning("PCs are turned away: no more connections", "all", connections=cap, cure=MORE_FILES)
             await trio.aclose_forcefully(tcp)
             return
         with self._gate.entered(address):
@@ -327,10 +330,7 @@ class OriginServer:
         self._control_connections += 1
         try:
             with session.ending.scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(connection.hurry_when_cancelled)
-                    for task in (conversation.read, conversation.write, conversation.ping, conversation.tell_news):
-                        nursery.start_soon(_guarded, task, session)
+                await conversation.run()
         finally:
             self._control_connections -= 1
             self._fleet.leave(session, live)
@@ -353,8 +353,8 @@ class OriginServer:
         try:
             with link.ending.scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_guarded, connection.receive_nothing, link.ending)
-                    nursery.start_soon(_guarded, lambda: self._sender.run(live, session, link), link.ending)
+                    nursery.start_soon(guarded, connection.receive_nothing, link.ending)
+                    nursery.start_soon(guarded, lambda: self._sender.run(live, session, link), link.ending)
         finally:
             live.detach(session, link, trio.current_time())
         return link.ending.reason
@@ -384,13 +384,3 @@ def _hello(body: bytes) -> Hello:
     if unspoken := no_common_protocol(hello.protocol):
         raise RefusedError(unspoken)
     return hello
-
-
-async def _guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:
-    """Run a connection's task; what it raises ends the connection."""
-    try:
-        await task()
-    except LostConnectionError:
-        ending.end(None)
-    except RefusedError as error:
-        ending.end(str(error))

@@ -6,99 +6,42 @@ from dataclasses import dataclass, field
 import structlog
 
 from bandwidth.core.states import State
-from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
-from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
-from p2pdist.shared.wire.features import PC_FEATURES, understood
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
-    ControlHello,
     LinkReport,
     LinkWatch,
-    OtherPc,
     SiteLimit,
-    SitePeer,
 )
 from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
 from seed_server.leasing.holdings import ServedTorrents
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
-from seed_server.leasing.turns import FetcherRank
 from seed_server.line.business_reports import report_seconds
 from seed_server.line.card_reports import CardUse
-from seed_server.line.ping_log import PingLog
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.origin.change_notices import ChangeNotices
-from seed_server.origin.connection import OriginConnection
 from seed_server.origin.control_pacer import ControlPacer
-from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.data_link import DataLink
 from seed_server.origin.holder_news import HolderNews
+from seed_server.origin.invitations import Invitations
 from seed_server.origin.join_pace import JoinPace
-from seed_server.origin.message_budgets import MessageBudgets
-from seed_server.origin.outbox import Outbox
-from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerList, PeerLists
+from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerLists
+from seed_server.origin.session import Session
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.rows import SiteLimitRow
 
 ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still counted …
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
-HEARD_SECONDS = 10.0  # pings go every 5 s: who has answered none of two may be behind a line that was down …
+HEARD_SECONDS = 10.0  # after 5 s without a word pings go: who answers none may be behind a line that was down …
 ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by then
 AGE_STEP_SECONDS = 60.0  # of what was learned of the line: endpoints are told it only when it has changed
 
 log = structlog.get_logger()
-
-
-class Session:
-    """A connected endpoint; lives as long as its control connection."""
-
-    def __init__(
-        self,
-        connection: OriginConnection,
-        outbox: Outbox,
-        rank: FetcherRank,
-        peer: SitePeer,
-        own_addresses: list[str],
-        hello: ControlHello,
-        claimed_site: SiteName | None = None,
-        *,
-        budgets: MessageBudgets,
-    ) -> None:
-        """``claimed_site``: where it says it is, if it is not seen there."""
-        self.connection = connection
-        self.endpoint = connection.endpoint
-        self.rank = rank
-        self.peer = peer
-        self.own_addresses = own_addresses
-        self.software = hello.software
-        self.claimed_site = claimed_site
-        self.instance = hello.instance
-        self.protocol = hello.protocol
-        self.features = understood(hello.features, PC_FEATURES)
-        self.ending = Ending()
-        self.outbox = outbox
-        self.pings = PingLog()
-        self.budgets = budgets
-        self.link: DataLink | None = None
-        self.told_unavailable: set[TorrentHash] = set()
-        self.peer_list = PeerList()
-        self.packet_bytes = LARGEST_PACKET_BYTES
-        """What it was told to use on its data connection."""
-        self.told_limit: SiteLimit | None = None
-        self.told_others: list[OtherPc] = []
-        """Who else shows its identity, as it knows."""
-        self.heard_at = 0.0
-        """When the last frame came from it."""
-        self.set_aside = False
-        """It has said nothing for long, others have: see `LiveSite.set_silent_aside`."""
-
-    def end(self, reason: str | None) -> None:
-        """End both connections."""
-        if self.link is not None:
-            self.link.ending.end(reason)
-        self.ending.end(reason)
 
 
 @dataclass(frozen=True)
@@ -142,11 +85,12 @@ class LiveSite:
         )
         self.sessions: dict[EndpointId, Session] = {}
         self.holders = HolderNews(self.ledger, self.sessions)
-        self.peers = PeerLists(fleet.joins, self._tell_peers)
+        self.peers = PeerLists(fleet.joins, self._tell_peers, lacks=self.ledger.lacks)
+        self.invitations = Invitations(self.ledger, self.sessions)
         self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))
         self.sending: set[DataLink] = set()
-        self.steered = False
-        """The site is being steered: ``on_active`` need not be called again."""
+        self.steered_since: float | None = None
+        """The site is being steered: ``on_active`` need not be called again. None: it is not."""
         self._on_active = on_active
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
@@ -180,6 +124,7 @@ class LiveSite:
             session.link.ending.end("replaced by a newer data connection")
             self.detach(session, session.link, now)
         session.link, session.set_aside = link, False
+        session.outbox.put_ping()  # the least delay is to be known before the first piece is sent
         self.ledger.data_connected(session.rank)
 
     def detach(self, session: Session, link: DataLink, now: float) -> None:
@@ -196,6 +141,32 @@ class LiveSite:
             if session.link is not None:
                 session.link.wake()
 
+    # --- regular work -------------------------------------------------------------------
+
+    def is_awake(self, now: float) -> bool:
+        """Whether `poll` may find anything to do. Asked of every site, several times a second."""
+        return bool(
+            self.steered_since is not None
+            or self.ledger.is_busy
+            or self.control.waiting
+            or self.holders.waiting
+            or self._changes.waiting
+            or self.peers.due_at <= now
+        )
+
+    def poll(self, now: float) -> None:
+        """Say and send what is due by now."""
+        self.tell_changed(now)
+        self.peers.tell_changes(now)
+        self.holders.tell_due(now)
+        self.invitations.poll(now)
+        self.control.release(now)
+
+    @property
+    def steered(self) -> bool:
+        """Whether the site is sent to, or was a moment ago."""
+        return self.steered_since is not None
+
     # --- who answers --------------------------------------------------------------------
 
     def heard(self, session: Session, now: float) -> None:
@@ -210,15 +181,21 @@ class LiveSite:
     def set_silent_aside(self, now: float) -> None:
         """Give the turns of endpoints that have long said nothing to those that answer, if there are any.
 
-        After an outage TCP rests for as long as that lasted. What is sent there meanwhile is not confirmed.
+        After an outage TCP rests for as long as that lasted. What is sent there meanwhile is not confirmed. Of a site
+        that is sent nothing, nobody is asked often enough to tell.
         """
-        silent = [s for s in self.sessions.values() if now - s.heard_at >= HEARD_SECONDS and not s.set_aside]
+        if self.steered_since is None:
+            return
+        asked_since = self.steered_since
+        could_fetch = [session for session in self.sessions.values() if session.link is not None]
+        silent = [s for s in could_fetch if now - max(s.heard_at, asked_since) >= HEARD_SECONDS]
         if not silent or all(now - session.heard_at >= HEARD_SECONDS for session in self.sessions.values()):
             return
         for session in silent:
-            session.set_aside = True
-            self.ledger.data_lost(session.endpoint)
-        self.wake_all()
+            if not session.set_aside:
+                session.set_aside = True
+                self.ledger.data_lost(session.endpoint)
+                self.wake_all()
 
     def is_cut_off(self, now: float) -> bool:
         """Whether pieces are being sent, and nobody at the site answers."""
@@ -255,8 +232,8 @@ class LiveSite:
         """Give ``link`` its share of the line; idle connections need none."""
         if link in self.sending:
             return
-        if not self.steered:
-            self.steered = True
+        if self.steered_since is None:
+            self.steered_since = now
             self._on_active(self)
         if not self.sending:
             self.rate.resume(now)

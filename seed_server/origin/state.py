@@ -1,5 +1,6 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -31,9 +32,11 @@ from seed_server.origin.news_torrents import NewsTorrents
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.overdue import end_overdue, log_alarms
+from seed_server.origin.pinging import Pinging
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.served import served_payloads
-from seed_server.origin.site import FleetParts, LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import FleetParts, LiveSite
 from seed_server.origin.steering import Steering
 from seed_server.settings import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
@@ -77,6 +80,7 @@ class OriginState:
         self.outside_log = OutsideLog()
         """For what endpoints cause; all parts of the port log it here."""
         self._parts = FleetParts()
+        self.pinging = Pinging(limits)
         self._database = database
         self._records = records
         self._source = source
@@ -96,6 +100,8 @@ class OriginState:
         self.news_torrents = NewsTorrents(source, self.serve, self._forget)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
+        self._to_record: list[EndpointId] = []
+        self._record_at_a_time = 0
 
     async def repository_changed(self, timestamp_version: int, renewed: NewestTimestamp | None = None) -> None:
         """Serve what has been published, and tell every endpoint to refresh, within seconds.
@@ -191,6 +197,7 @@ class OriginState:
         budgets = MessageBudgets(self._limits.messages, now)
         session = self._arrivals.session(connection, hello, placement, Outbox(live.control), budgets)
         live.join(session, now)
+        self.pinging.joined(session, live, now)
         self._sessions[connection.endpoint] = (session, live)
         self._arrivals.joined(session, live)
         self.outside_log.info("endpoint connected", session.endpoint, site=live.site.name, address=connection.address)
@@ -228,7 +235,9 @@ class OriginState:
         return self._arrivals.site_map.seen(address) or automatic_site_of(address)
 
     def _site_active(self, live: LiveSite) -> None:
-        self._set_policy(live, trio.current_time())
+        now = trio.current_time()
+        self.pinging.hurry(live, now)
+        self._set_policy(live, now)
         self._share_egress()
         self._steering.start(live)
 
@@ -338,17 +347,15 @@ class OriginState:
     # --- regular work -------------------------------------------------------------------
 
     async def tick(self) -> None:
-        """Do what is due, until cancelled."""
-        seen_at = told_at = trio.current_time()
+        """Do what is due, until cancelled. Sites at which nothing is due cost nothing, whatever their size."""
+        told_at = trio.current_time()
         while True:
             await trio.sleep(TICK_SECONDS)
             now = trio.current_time()
             for live in self._live.values():
-                live.tell_changed(now)
-                live.peers.tell_changes(now)
-                live.holders.tell_due(now)
-                live.control.release(now)
-                end_overdue(live, now, self.outside_log)
+                if live.is_awake(now):
+                    live.poll(now)
+                    end_overdue(live, now, self.outside_log)
             log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
             self.news_torrents.expire(now)
@@ -359,16 +366,23 @@ class OriginState:
                         self._set_policy(live, now)  # a window may begin or end
                 self._explain(now)
                 self._arrivals.tell_single(self._sessions, now)
-            if now - seen_at >= SEEN_SECONDS:
-                seen_at = now
-                for session, live in self._sessions.values():
-                    self._arrivals.record(session, live.site.name, connected=True)
+            self._record_some()
+
+    def _record_some(self) -> None:
+        """Record of some endpoints that they are still there: of all within `SEEN_SECONDS`, and of few at a time."""
+        if not self._to_record:
+            self._to_record = list(self._sessions)
+            self._record_at_a_time = math.ceil(len(self._to_record) * TICK_SECONDS / SEEN_SECONDS)
+        for _ in range(min(len(self._to_record), self._record_at_a_time)):
+            if (known := self._sessions.get(self._to_record.pop())) is not None:
+                self._arrivals.record(known[0], known[1].site.name, connected=True, news=False)
 
     def _explain(self, now: float) -> None:
         """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""
         active = {live.site.name for live in self._live.values() if live.steered}
+        told = active | self._explained
         for live in self._live.values():
-            if live.site.name in active | self._explained:
+            if live.site.name in told:
                 live.tell_limit(now)
                 self._records.site_limit(live.limit_row(now, self._clock.now()))
         self._explained = active

@@ -13,7 +13,8 @@ from bandwidth.core.states import State
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.lateness import Lateness
 from seed_server.line.pacing import renew_window
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 
 MAX_PINGED = 8  # of a site's endpoints: two tell a busy PC from a busy line; only near ones are more that fetch
 TELL_SECONDS = 10.0  # how often the debug log says how well the controllers keep time
@@ -82,7 +83,7 @@ class SiteController:
                 next_at = max(next_at + live.rate.sample_seconds, trio.current_time())
                 await trio.sleep_until(next_at)
         finally:
-            live.steered = False
+            live.steered_since = None
             live.watch(active=False)
 
     def _step(self, now: float, *, late_seconds: float) -> None:

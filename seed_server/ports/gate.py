@@ -14,7 +14,7 @@ from typing import Protocol
 from seed_server.ports.address_block import address_block
 from seed_server.ports.known_addresses import KnownAddresses
 
-MAX_CONNECTIONS = 20_000  # of the origin port: ten thousand endpoints with two each
+MAX_CONNECTIONS = 60_000  # of the origin port: 25,000 PCs with two each, as release 0.2.0 has, and room for newcomers
 MAX_PER_ADDRESS = 2_000  # a branch of a thousand PCs behind one address
 MAX_UNPROVEN = 1_000  # in their handshake: memory and processor time that strangers can take
 PART_PER_ADDRESS = 10  # one address gets this part of what may be unproven, and of the web port's connections
@@ -26,6 +26,7 @@ RESERVED_FILES = 500 + FILES_PER_WEB_CONNECTION * MAX_WEB_CONNECTIONS  # payload
 # of all where the limit is low, with the same part for the web port
 
 _WHY_FULL = "too many connections"
+MORE_FILES = "raise the limit of open files of the seed server's process (LimitNOFILE= in its unit)"
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,19 @@ class Gate:
         self._newcomers: dict[str, dict[Newcomer, None]] = {}
         """By address block, those that can be ended, the oldest first."""
 
+    @property
+    def most_connections(self) -> int:
+        """How many connections there may be."""
+        return self._limits.connections
+
+    @property
+    def at_the_cap(self) -> bool:
+        """Whether nobody can come in any more."""
+        return self._all.total >= self._limits.connections
+
     def full(self, address: str) -> str:
         """Return why a new connection from ``address`` must be turned away; empty when it may come in."""
-        if self._all.total >= self._limits.connections:
+        if self.at_the_cap:
             return _WHY_FULL
         if self._all.of[address_block(address)] >= self._limits.per_address:
             return f"{_WHY_FULL} from {address_block(address)}"

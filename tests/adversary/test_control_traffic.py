@@ -31,7 +31,8 @@ from seed_server.line.site_map import parse_site_map
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.origin.state import OriginState
 from seed_server.settings import ServerSettings
 from seed_server.store.content_store import ContentStore

@@ -155,6 +155,7 @@ TESTED_IN = {
     "seed_server/origin/records.py": "tests/faults/origin_port/test_serving.py",
     "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
+    "seed_server/origin/session.py": "tests/unit/seed_server/origin/test_site.py",
     "seed_server/ports/peer_certificate.py": "tests/faults/origin_port/test_who_may_connect.py",
     "seed_server/publishing/archive_contents.py": "tests/field/test_published_contents.py",
     "seed_server/publishing/contents.py": "tests/field/test_published_contents.py",

@@ -22,6 +22,7 @@ from p2pdist.shared.wire.enrolment import (
 )
 from p2pdist.shared.wire.messages import (
     OLDEST_PROTOCOL,
+    DataWanted,
     FromServer,
     Goodbye,
     Holders,
@@ -63,7 +64,7 @@ SAID: list[Message] = [
     Piece(torrent=HASH, piece=1, data=b"x"),
 ]  # fmt: skip
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
-ONLY_WITH_A_FEATURE: set[type[Message]] = {Pace}
+ONLY_WITH_A_FEATURE: set[type[Message]] = {DataWanted, Pace}
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}"),

@@ -33,6 +33,8 @@ MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the 
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 FEW_PIECES = 4  # a torrent of so few: one megabyte; a neighbour that has a piece of it soon has all
 MAX_HOLDERS = 2  # one to fetch a small torrent from, and another if the first does not answer
+HELD_BYTES = 8  # of a torrent's hash: the server knows which torrents there are
+MAX_HOLDINGS = 8_192  # in one message: as many patches as a company publishes in two years
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
 MAX_PATCHES_PER_REPORT = 40  # with three texts each, in any script, they fit into a control frame
 MAX_TEXT_CHARS = 400
@@ -121,6 +123,13 @@ class Want(Message, frozen=True, tag="want"):
     """True when no piece has come from the LAN for `lan_patience.lan_patience_seconds`."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
+
+
+class Holdings(Message, frozen=True, tag="holdings"):
+    """The endpoint has all of these torrents: instead of a `Want` for each. What it said of others stays."""
+
+    torrents: Annotated[bytes, msgspec.Meta(max_length=MAX_HOLDINGS * HELD_BYTES)]
+    """The first `HELD_BYTES` of each one's hash, one after the other."""
 
 
 class Helping(Message, frozen=True, tag="helping"):
@@ -312,6 +321,10 @@ class Unavailable(Message, frozen=True, tag="unavailable"):
     reason: Text
 
 
+class DataWanted(Message, frozen=True, tag="data_wanted"):
+    """Open a data connection: pieces are to be sent to this endpoint. Sent to who names the feature `invites`."""
+
+
 class LinkWatch(Message, frozen=True, tag="watch"):
     """How often to send a `LinkReport`."""
 
@@ -368,9 +381,9 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 
 FromEndpoint: TypeAlias = (
-    Want | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
+    Want | Holdings | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
 )
 FromServer: TypeAlias = (
-    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Unavailable | LinkWatch | SiteLimit
+    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Unavailable | DataWanted | LinkWatch | SiteLimit
     | SharedIdentity | Goodbye
 )  # fmt: skip

@@ -53,10 +53,12 @@ async def test_who_connects_anew_gets_its_pieces_at_once_though_others_are_still
                 deafen(connection.stream.transport_stream.socket)
         known = lab.server._fleet.session(other.identity.endpoint)
         assert known is not None
-        session = known[0]
+        session, live = known
         with trio.fail_after(DEADLINE_SECONDS):
             await trio.sleep(1.0)
-            session.heard_at -= 20.0  # as after an outage of that length
+            assert live.steered_since is not None
+            session.heard_at -= 20.0  # as after an outage of that length, since long after the site began to be sent to
+            live.steered_since -= 20.0
             again = await lab.endpoint(fetcher.identity)
             await again.want(patch)
             began = trio.current_time()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import (
@@ -93,8 +94,10 @@ class TestServing:
             assert (await endpoint.control.expect(News)).files == (b"1" if features else b"0")
 
     async def test_neighbours_learn_of_each_other_and_of_departures(self, lab: Lab) -> None:
-        first = await lab.endpoint()
+        patch, first = await lab.publish(1), await lab.endpoint()
         assert await first.control.expect(SitePeers) == SitePeers(anew=True, joined=[], left=[])
+        await first.want(patch, can_fetch=False)  # who lacks nothing need not hear of others at once
+        await trio.testing.wait_all_tasks_blocked(0.05)
         second = await lab.endpoint()
         known = [await endpoint.control.expect(SitePeers) for endpoint in (first, second)]
         peers = [

@@ -61,12 +61,14 @@ class TestSlowAndSilent:
             nursery.cancel_scope.cancel()
 
     async def test_pings_that_are_not_answered(self, tmp_path: Path) -> None:
-        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02)) as lab:
+        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02, idle_ping_seconds=0.02)) as lab:
             endpoint = await lab.endpoint()
             assert "no answer" in await endpoint.control.closed()
 
     async def test_pings_that_are_answered(self, tmp_path: Path) -> None:
-        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02, max_missed_pings=10)) as lab:
+        async with running_lab(
+            tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02, idle_ping_seconds=0.02, max_missed_pings=10)
+        ) as lab:
             endpoint = await lab.endpoint()
             for _ in range(20):
                 ping = await endpoint.control.expect(Ping)

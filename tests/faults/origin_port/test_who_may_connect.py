@@ -103,7 +103,7 @@ class TestWhoMayConnect:
         await lab.endpoint(identity)
 
     async def test_no_longer_when_the_certificate_expires(self, tmp_path: Path) -> None:
-        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02)) as lab:
+        async with running_lab(tmp_path, limits=replace(TEST_LIMITS, ping_seconds=0.02, idle_ping_seconds=0.02)) as lab:
             endpoint = await lab.endpoint()
             session, _ = lab.server._fleet._sessions[endpoint.identity.endpoint]
             session.connection.certificate_expires_at = time.time()

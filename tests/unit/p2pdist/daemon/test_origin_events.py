@@ -61,8 +61,8 @@ class Parts:
     def origin_unavailable(self, torrent: str, reason: str) -> None:
         self.calls.append(reason)
 
-    def forget_wants(self) -> None:
-        self.calls.append("wants")
+    def forget_wants(self, *, takes_holdings: bool) -> None:
+        self.calls.append("holdings" if takes_holdings else "wants")
 
     def forget(self, recorded: int, connection: int) -> None:
         self.calls.append("reports")

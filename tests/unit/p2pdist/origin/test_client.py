@@ -23,12 +23,14 @@ from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.features import INVITES
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
     PROTOCOL_VERSION,
     ControlHello,
+    DataWanted,
     Goodbye,
     Message,
     OtherPc,
@@ -105,6 +107,7 @@ async def client_of(
     *,
     deadline_seconds: float = DEADLINE_SECONDS,
     clock: Clock | None = None,
+    **options: float,
 ) -> AsyncIterator[OriginClient]:
     """Run a server that handles each connection so, and a client of it."""
     with trio.fail_after(deadline_seconds):
@@ -113,14 +116,15 @@ async def client_of(
             port = listeners[0].socket.getsockname()[1]
             address = OriginAddress(ADDRESS, port, client_context(CA, CLIENT), "127.0.9.2")
             clock = clock or SystemClock()
-            async with open_origin_client(lambda: address, hello, clock, first_backoff_seconds=0.01) as client:
+            options = {"first_backoff_seconds": 0.01} | options
+            async with open_origin_client(lambda: address, hello, clock, **options) as client:
                 yield client
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def connected(
-    control: Script, data: Script | None = None, *, clock: Clock | None = None
+    control: Script, data: Script | None = None, *, clock: Clock | None = None, **options: float
 ) -> AsyncIterator[OriginClient]:
     """Run a server whose control and data connections follow the scripts, and a client of it."""
 
@@ -138,7 +142,7 @@ async def connected(
         finally:
             await trio.aclose_forcefully(stream)
 
-    async with client_of(handle, clock=clock) as client:
+    async with client_of(handle, clock=clock, **options) as client:
         yield client
 
 
@@ -528,6 +532,56 @@ async def test_a_failed_send_ends_its_connection_and_does_not_cut_the_wait_befor
         await trio.aclose_forcefully(client._control)
         await client.send(messages.PieceStored(torrent=TORRENT, piece=0))
         assert not client._reconnect.is_set(), "only a new certificate or address is a reason to call again at once"
+        assert isinstance(await client.events.receive(), Disconnected)
+        assert await client.events.receive() == WELCOME
+
+
+async def test_a_server_that_asks_for_it_gets_a_data_connection_then_and_as_long_as_pieces_come() -> None:
+    asked, closed = trio.Event(), [trio.Event(), trio.Event()]
+    opened: list[bool] = []
+
+    async def control(side: Side) -> None:
+        await side.send(msgspec.structs.replace(WELCOME, features=(INVITES,)))
+        await asked.wait()
+        for each in closed:
+            await side.send(DataWanted())
+            await each.wait()
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        opened.append(asked.is_set())
+        for _ in range(3):
+            await side.send(Piece(torrent=TORRENT, piece=len(opened), data=b"bytes"))
+            await trio.sleep(0.1)
+        await side.closed()
+        closed[len(opened) - 1].set()
+
+    async with connected(control, data, data_idle_seconds=0.25) as client:
+        assert isinstance(await client.events.receive(), Welcome)
+        await trio.sleep(0.1)
+        asked.set()
+        assert [(await client.pieces.receive()).piece for _ in range(6)] == [1, 1, 1, 2, 2, 2]
+        await closed[1].wait()
+        assert client.connected, "that the data connection was of no use ends no other"
+    assert opened == [True, True]
+
+
+async def test_a_pc_that_has_slept_connects_again_for_the_server_has_given_it_up() -> None:
+    class Sleeper(SystemClock):
+        slept_seconds = 0.0
+
+        def now(self) -> float:
+            return super().now() + self.slept_seconds
+
+    clock = Sleeper()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        await side.closed()
+
+    async with connected(control, clock=clock) as client:
+        assert await client.events.receive() == WELCOME
+        clock.slept_seconds = 3_600.0
         assert isinstance(await client.events.receive(), Disconnected)
         assert await client.events.receive() == WELCOME
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, Want
+from p2pdist.shared.wire.messages import HELD_BYTES, FromEndpoint, Holdings, Want
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers
@@ -178,9 +178,41 @@ async def test_a_new_server_is_told_of_what_is_proven_too(tmp_path: Path) -> Non
         await run.prove(0)
         await run.transfers.step()
         run.wants()
-        run.transfers.forget_wants()
+        run.transfers.forget_wants(takes_holdings=False)
         await run.transfers.step()
         assert run.wants() == [each.torrent_hash for each in run.transfers.everything()]
+
+
+async def test_a_server_that_takes_it_is_told_in_one_message_of_all_that_is_complete(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", 4) as run:
+        await run.prove(0, 1)
+        await run.transfers.step()
+        run.sent.clear()
+        run.transfers.forget_wants(takes_holdings=True)
+        await run.transfers.step()
+        held = b"".join(bytes.fromhex(run.one(n).torrent_hash)[:HELD_BYTES] for n in (0, 1))
+        halves = held[:HELD_BYTES], held[HELD_BYTES:]
+        held = b"".join(sorted(halves))
+        assert run.sent[0] == Holdings(torrents=held)
+        assert run.wants() == [run.one(n).torrent_hash for n in (2, 3)], "of what it lacks it asks for leases"
+        await run.prove(2)
+        await run.transfers.step()
+        assert run.sent == [Holdings(torrents=bytes.fromhex(run.one(2).torrent_hash)[:HELD_BYTES])]
+        run.wants()
+        run.engine.change(run.one(2).torrent_hash, have=0)
+        await run.transfers.step()
+        assert run.wants() == [run.one(2).torrent_hash]
+
+
+async def test_what_neighbours_have_of_a_complete_file_is_no_news(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", 2) as run:
+        await run.prove(0)
+        await run.transfers.step()
+        run.wants()
+        for n in (0, 1):
+            run.engine.change(run.one(n).torrent_hash, lan_have=1)
+        await run.transfers.step()
+        assert run.wants() == [run.one(1).torrent_hash]
 
 
 async def test_files_that_are_proven_within_a_second_are_recorded_together(

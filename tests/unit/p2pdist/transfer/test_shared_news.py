@@ -211,7 +211,7 @@ async def test_a_server_that_has_forgotten_it_ends_the_wait_unless_a_neighbour_h
     tmp_path: Path, autojump_clock: object
 ) -> None:
     async with running(tmp_path) as (played, shared, asked):
-        shared.forget_wants()
+        shared.forget_wants(takes_holdings=True)
         await trio.sleep(1)
         assert len(played.wants) == 2, "after a restart of the server it is asked again"
         played.change(lan_have=0b100)

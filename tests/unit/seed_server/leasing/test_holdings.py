@@ -1,6 +1,7 @@
 """`seed_server.leasing.holdings`: who has all of what, in a few bytes for each PC."""
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.messages import HELD_BYTES
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 
 A, B = EndpointId("a" * 26), EndpointId("b" * 26)
@@ -37,6 +38,16 @@ def test_what_was_withdrawn_is_nobodys_when_it_is_served_again() -> None:
     assert torrents.get(ONE) is None
     assert not list(site.of(served(torrents, TWO))), "another torrent does not get its number either"
     assert not list(site.of(served(torrents, ONE)))
+
+
+def test_a_message_names_torrents_by_the_beginning_of_their_hashes() -> None:
+    torrents, site = ServedTorrents(), SiteHoldings()
+    one, two = served(torrents, ONE), served(torrents, TWO)
+    withdrawn = bytes.fromhex("33" * HELD_BYTES)
+    site.add_bits(A, torrents.bits(bytes.fromhex(TWO)[:HELD_BYTES] + withdrawn))
+    assert (list(site.of(one)), list(site.of(two))) == ([], [A])
+    torrents.remove(TWO)
+    assert torrents.bits(bytes.fromhex(TWO)[:HELD_BYTES]) == 0
 
 
 def test_another_order_is_no_other_torrent() -> None:

@@ -4,6 +4,7 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
 from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.shared.wire.messages import HELD_BYTES
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
 from seed_server.leasing.standing import FIRST_REJECTION_SECONDS
@@ -182,3 +183,19 @@ def test_a_pause_after_a_rejected_piece_outlives_connection_and_ledger() -> None
     assert line.send(PC) is None
     line.now += FIRST_REJECTION_SECONDS
     assert line.send(PC) is not None
+
+
+def test_one_message_says_of_all_that_is_complete_that_it_is_at_the_site() -> None:
+    line = Line()
+    for sequence, torrent in enumerate((BIG, SMALL), start=1):
+        line.publish(torrent, 4, urgency_of("low", emergency=False), sequence)
+    line.connect(PC)
+    line.want(PC, SMALL)
+    both = b"".join(bytes.fromhex(torrent)[:HELD_BYTES] for torrent in (BIG, SMALL))
+    assert line.ledger.holdings(OTHER, both, line.now) == [SMALL], "what others lack"
+    line.want(PC, BIG)
+    assert line.send(PC) is None
+    line.ledger.left(OTHER)
+    assert line.send(PC) == LeasedPiece(BIG, PieceIndex(0))
+    assert sorted(line.ledger.holdings(PC, both, line.now)) == [BIG, SMALL]
+    assert line.ledger.ledger(BIG) is None

@@ -15,8 +15,8 @@ from seed_server.origin.connection import OriginConnection, RefusedError
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.session import Session
 from seed_server.origin.shared_identities import FORGET_SECONDS
-from seed_server.origin.site import Session
 from seed_server.store.database import Database
 from tests.helpers.fake_clock import FakeClock
 

@@ -10,6 +10,7 @@ from p2pdist.shared.wire.messages import (
     DiagnosisAnswer,
     FromEndpoint,
     Helping,
+    Holdings,
     LinkReport,
     PieceRejected,
     PieceStored,
@@ -23,6 +24,7 @@ WANT = Want(torrent=HASH, have=b"", lan_have=b"", lan_stalled=False, can_fetch=T
 ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
+    Holdings(torrents=bytes(16)),
     Helping(how="less"),
     Report(patches=[], refuses=""),
     LinkReport(

@@ -11,6 +11,7 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
 from seed_server.origin.join_pace import FREE_JOINS, JOIN_SECONDS, JoinPace
 from seed_server.origin.peer_lists import (
+    CONTENT_PEERS_SECONDS,
     LARGE_SITE_PEERS_SECONDS,
     SMALL_SITE_ENDPOINTS,
     SMALL_SITE_PEERS_SECONDS,
@@ -108,6 +109,44 @@ class TestGraph:
             newest = site.pcs[endpoint].messages[-1]
             assert (newest.anew, [peer.endpoint_id for peer in newest.joined]) == (False, [numbered(0)])
             assert len(newest.left) == (1 if size > MAX_SITE_PEERS + 1 else 0)
+
+
+class TestContent:
+    """Those that lack nothing."""
+
+    def site(self, *numbers: int) -> Site:
+        site = Site()
+        site.lists = PeerLists(JoinPace(), site.tell, lacks=lambda endpoint: endpoint in lacking)
+        lacking = {numbered(number) for number in numbers}
+        for number in range(20):
+            site.join(number)
+        site.wait(SMALL_SITE_PEERS_SECONDS)
+        site.told.clear()
+        return site
+
+    def test_a_newcomer_is_told_at_once_as_is_who_lacks_something_and_the_others_of_many_in_one_message(self) -> None:
+        site = self.site(3)
+        for number in (30, 31, 32):
+            site.join(number)
+            site.wait(SMALL_SITE_PEERS_SECONDS)
+        assert site.told == {numbered(3): 3} | dict.fromkeys(map(numbered, (30, 31, 32)), 1)
+        assert len(site.pcs[numbered(32)].knows) == 22
+        site.wait(CONTENT_PEERS_SECONDS)
+        assert all(len(one.knows) == 22 for one in site.pcs.values())
+        assert site.told[numbered(5)] == 1
+
+    def test_who_begins_to_lack_something_is_told_what_it_has_missed(self) -> None:
+        site = self.site()
+        site.join(30)
+        site.leave(4)
+        site.wait(SMALL_SITE_PEERS_SECONDS)
+        site.lists.begins_to_lack(numbered(5))
+        site.lists.begins_to_lack(numbered(5))
+        assert site.told == {numbered(30): 1, numbered(5): 1}
+        assert site.pcs[numbered(5)].knows.keys() == site.pcs.keys() - {numbered(5)}
+        site.leave(6)
+        site.wait(CONTENT_PEERS_SECONDS + SMALL_SITE_PEERS_SECONDS)
+        assert all(one.knows.keys() == site.pcs.keys() - {one.endpoint} for one in site.pcs.values())
 
 
 class TestDifferences:

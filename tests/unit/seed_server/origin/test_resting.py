@@ -10,7 +10,8 @@ from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.path_packets import PathPackets
 from seed_server.line.site_rate import ANSWERING_SECONDS
 from seed_server.origin.resting import LINE_WAS_DOWN, NOTHING_ARRIVES, believe_lost, end_resting
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 
 PC, OTHER = EndpointId("a" * 26), EndpointId("b" * 26)
 

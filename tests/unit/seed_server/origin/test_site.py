@@ -15,7 +15,8 @@ from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, SiteRate
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
-from seed_server.origin.site import ANSWERS_SECONDS, HEARD_SECONDS, LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import ANSWERS_SECONDS, HEARD_SECONDS, LiveSite
 from tests.helpers.origin_endpoint import hello
 
 TORRENT = TorrentHash("a" * 64)
@@ -43,6 +44,7 @@ class FakeLink:
 def live() -> LiveSite:
     rate = SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
     live = LiveSite(Site(SiteName("branch"), rate._line, None), rate, fetchers=1, lease_seconds=30.0)
+    live.steered_since = 0.0
     live.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 20)
     return live
 

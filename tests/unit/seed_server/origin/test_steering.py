@@ -31,7 +31,8 @@ from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
-from seed_server.origin.site import LiveSite, Session
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.origin.steering import TELL_SECONDS, SiteController, Steering
 from tests.helpers.origin_endpoint import hello
 

@@ -120,8 +120,22 @@ def test_the_web_port_keeps_most_for_clients_with_a_certificate() -> None:
     assert (web_limits(1).per_address, web_limits(1).unproven_per_address) == (1, 1)
 
 
+def test_at_the_cap_nobody_comes_in_until_one_has_gone() -> None:
+    gate = Gate(GateLimits(connections=2))
+    caps, why = [], []
+    with gate.entered("192.0.2.1"):
+        for address in ("192.0.2.2", "192.0.2.3"):
+            with gate.entered(address):
+                caps.append(gate.at_the_cap)
+                why.append(gate.full("192.0.2.4"))
+        caps.append(gate.at_the_cap)
+        why.append(gate.full("192.0.2.4"))
+    assert caps == [True, True, False]
+    assert list(map(bool, why)) == [True, True, False]
+
+
 def test_caps_are_what_the_documents_say() -> None:
-    assert (MAX_CONNECTIONS, MAX_PER_ADDRESS, MAX_UNPROVEN) == (20_000, 2_000, 1_000)
+    assert (MAX_CONNECTIONS, MAX_PER_ADDRESS, MAX_UNPROVEN) == (60_000, 2_000, 1_000)
 
 
 @pytest.mark.parametrize(

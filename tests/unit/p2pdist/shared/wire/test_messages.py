@@ -10,10 +10,12 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
     ControlHello,
+    DataWanted,
     Diagnosis,
     DiagnosisAnswer,
     Goodbye,
     Helping,
+    Holdings,
     LinkReport,
     LinkWatch,
     Message,
@@ -71,6 +73,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         channels.decode_from_endpoint,
         [
             WANT,
+            Holdings(torrents=bytes(16)),
             Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
@@ -101,6 +104,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             Pace(report_seconds=messages.MAX_PACE_SECONDS),
             News(files=b"\x80"),
             Unavailable(torrent=HASH, reason="gone"),
+            DataWanted(),
             LinkWatch(interval_seconds=0.05),
             LIMIT,
             SharedIdentity(others=[OTHER]),

@@ -1,0 +1,83 @@
+"""Which PCs of a site are asked to open a data connection: those that shall fetch.
+
+A second TLS connection costs the server as much memory as the first, and each handshake some 4 kB of the line. So a
+PC opens it when it is asked. Where it was of no use, more are asked, one after the other: so whatever one PC does,
+the others get their turns.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Protocol
+
+from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.wire.features import INVITES
+from p2pdist.shared.wire.messages import DataWanted, Features
+from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.leasing.turns import FetcherRank
+from seed_server.origin.outbox import Outbox
+
+INVITED_SECONDS = 3.0  # TCP and TLS take three round trips: whoever has not come by then is not waited for
+
+
+class Guest(Protocol):
+    """A connected endpoint, as far as its invitation is concerned."""
+
+    endpoint: EndpointId
+    features: Features
+    rank: FetcherRank
+    outbox: Outbox
+
+    @property
+    def link(self) -> object | None:
+        """Its data connection."""
+
+
+class Invitations:
+    """Those of one site; ``now`` is any clock in seconds."""
+
+    def __init__(self, ledger: SiteLedger, sessions: Mapping[EndpointId, Guest]) -> None:
+        self._ledger = ledger
+        self._sessions = sessions
+        self._invited: dict[EndpointId, float] = {}
+        """When who was asked that has not come yet."""
+        self._next_at = 0.0
+
+    def lacks(self, guest: Guest, now: float) -> None:
+        """Ask ``guest``, which has just said that it lacks something, unless enough others can fetch."""
+        if self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
+            self._invite(guest, now)
+
+    def poll(self, now: float) -> None:
+        """Ask one more, if pieces are needed that others have had time to fetch."""
+        if now < self._next_at:
+            return
+        self._next_at = now + INVITED_SECONDS
+        waiting = [self._sessions[endpoint] for endpoint in self._ledger.lacking() if endpoint in self._sessions]
+        for guest in sorted(waiting, key=self._order):
+            if self._may_be_asked(guest, now):
+                self._invite(guest, now)
+                return
+
+    def _may_be_asked(self, guest: Guest, now: float) -> bool:
+        if guest.link is not None or INVITES not in guest.features:
+            return False
+        asked_at = self._invited.get(guest.endpoint)
+        if asked_at is not None and now - asked_at < INVITED_SECONDS:
+            return False
+        return self._ledger.could_fetch(guest.endpoint, now)
+
+    def _order(self, guest: Guest) -> tuple[float, tuple[bool, bool, int, EndpointId]]:
+        return (self._invited.get(guest.endpoint, -math.inf), guest.rank.order)
+
+    def _coming(self, now: float) -> int:
+        """Return how many can fetch, or will in a moment."""
+        for endpoint in list(self._invited):
+            if endpoint not in self._sessions or self._sessions[endpoint].link is not None:
+                del self._invited[endpoint]
+        soon = sum(now - asked_at < INVITED_SECONDS for asked_at in self._invited.values())
+        return soon + sum(self._ledger.lacks(endpoint) for endpoint in self._ledger.ready)
+
+    def _invite(self, guest: Guest, now: float) -> None:
+        self._invited[guest.endpoint] = now
+        self._next_at = now + INVITED_SECONDS
+        guest.outbox.put("data_wanted", DataWanted())

@@ -1,0 +1,119 @@
+"""`seed_server.origin.invitations`: who is asked for a data connection, and that nobody is left out for ever."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.shared.wire.features import INVITES
+from p2pdist.shared.wire.messages import DataWanted, Message
+from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.leasing.turns import FetcherRank
+from seed_server.origin.invitations import INVITED_SECONDS, Guest, Invitations
+
+TORRENT = TorrentHash("1" * 64)
+PIECES = 8
+LETTERS = "abcdefgh"
+
+
+@dataclass
+class Pc:
+    """A session, as far as is asked here; ``asked`` counts its invitations."""
+
+    endpoint: EndpointId
+    rank: FetcherRank
+    features: tuple[str, ...] = (INVITES,)
+    link: object | None = None
+    asked: int = 0
+
+    @property
+    def outbox(self) -> "Pc":
+        return self
+
+    def put(self, _key: str, news: Message) -> None:
+        assert news == DataWanted()
+        self.asked += 1
+
+
+@dataclass
+class Site:
+    fetchers: int = 1
+    now: float = 0.0
+    pcs: dict[EndpointId, Pc] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ledger = SiteLedger(fetchers=self.fetchers, lease_seconds=30.0)
+        self.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 16)
+        self.invitations = Invitations(self.ledger, cast("dict[EndpointId, Guest]", self.pcs))
+
+    def wants(self, letter: str, *, uptime_seconds: int = 1, have: int = 0, old: bool = False) -> Pc:
+        endpoint = EndpointId(letter * 26)
+        pc = self.pcs.setdefault(
+            endpoint, Pc(endpoint, FetcherRank(endpoint, wired=True, on_mains=True, uptime_seconds=uptime_seconds))
+        )
+        if old:
+            pc.features = ()
+        self.ledger.want(
+            endpoint, TORRENT, have=have, lan_have=0, lan_stalled=False, can_fetch=True, now=self.now
+        )  # fmt: skip
+        if self.ledger.lacks(endpoint):
+            self.invitations.lacks(cast("Guest", pc), self.now)
+        return pc
+
+    def comes(self, pc: Pc) -> None:
+        pc.link = object()
+        self.ledger.data_connected(pc.rank)
+
+    def wait(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 0.25
+            self.invitations.poll(self.now)
+
+    @property
+    def asked(self) -> str:
+        return "".join(str(pc.endpoint)[0] for pc in self.pcs.values() if pc.asked)
+
+
+def test_as_many_are_asked_as_fetch_and_no_more_when_that_is_enough() -> None:
+    for fetchers in (1, 2):
+        site = Site(fetchers)
+        for letter in LETTERS:
+            site.wants(letter)
+        assert site.asked == LETTERS[:fetchers]
+        first = site.pcs[EndpointId("a" * 26)]
+        site.comes(first)
+        while (leased := site.ledger.next_piece(first.endpoint, site.now)) is not None:
+            site.ledger.stored(first.endpoint, leased, site.now)
+        site.wait(10 * INVITED_SECONDS)
+        assert site.asked == LETTERS[:fetchers], "the rest comes from the neighbour"
+
+
+def test_where_one_brings_nothing_others_are_asked_the_best_first_until_all_have_been() -> None:
+    site = Site()
+    for number, letter in enumerate(LETTERS):
+        site.wants(letter, uptime_seconds=number)
+    site.comes(site.pcs[EndpointId("a" * 26)])
+    assert site.ledger.next_piece(EndpointId("a" * 26), site.now) is not None
+    site.wait(INVITED_SECONDS)
+    assert site.asked == "ah"
+    site.wait(len(LETTERS) * INVITED_SECONDS)
+    assert site.asked == LETTERS
+
+
+def test_who_was_asked_and_does_not_come_is_asked_again_after_the_others() -> None:
+    site = Site()
+    silent, other = site.wants("a"), site.wants("b")
+    site.wait(INVITED_SECONDS)
+    assert (silent.asked, other.asked) == (1, 1)
+    site.wait(2 * INVITED_SECONDS)
+    assert (silent.asked, other.asked) == (2, 2)
+
+
+def test_who_lacks_nothing_or_does_not_understand_is_not_asked() -> None:
+    site = Site()
+    site.wants("a", have=all_pieces(PIECES))
+    site.wants("b", old=True)
+    site.wants("c")  # the first one has all of it, for all
+    site.wait(10 * INVITED_SECONDS)
+    assert site.asked == ""
