@@ -63,8 +63,8 @@ async def connections(sizes: Sizes, directory: Path) -> Outcome:
 async def returning(sizes: Sizes, directory: Path) -> Outcome:
     """Let all PCs connect to a server that has just started, and say what they have; it has recorded their reports.
 
-    As frames all of them. Some also do it with real connections and with nothing to say, and the same ones as frames
-    with nothing to say: the difference is what TLS takes for each.
+    As frames all of them. Some also do it with real connections (one each, as they lack nothing) and with nothing to
+    say, and the same ones as frames with nothing to say: the difference is what TLS takes for each.
     """
     some = max(1, min(sizes.connections, sizes.pcs) // PART_WITH_TLS)
     async with open_company(
@@ -76,11 +76,11 @@ async def returning(sizes: Sizes, directory: Path) -> Outcome:
         async with company.frame_crowd(most=some) as crowds:
             silent = await _return(sizes, crowds, crowds.processes[0].process.pid)
         await company.fleet.start_server()
-        async with company.tls_crowds(pieces=True) as crowds:
+        async with company.tls_crowds() as crowds:
             real = await _return(sizes, crowds, company.pid)
     cpu_each = (real["cpu_seconds"] - silent["cpu_seconds"]) / some
     bytes_each = (real["added_bytes"] - silent["added_bytes"]) / some
-    outcome = Outcome(f"{sizes.pcs:,} PCs as frames; TLS of each as {some:,} with two real connections took it")
+    outcome = Outcome(f"{sizes.pcs:,} PCs as frames; TLS of each as {some:,} with real connections took it")
     outcome.figures = {f"frames_{name}": value for name, value in frames.items()} | {
         "tls_cpu_seconds_each": cpu_each,
         "tls_bytes_each": bytes_each,

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import msgspec
 
 from bench.fleet_size.identities import Pc
-from p2pdist.shared.wire.bitfield import pack
 from p2pdist.shared.wire.channels import decode_hello, encode_message
 from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import PC_FEATURES
 from p2pdist.shared.wire.messages import (
+    HELD_BYTES,
     MAX_PATCHES_PER_REPORT,
     PROTOCOL_VERSION,
     ControlHello,
+    Holdings,
     PatchReport,
     Report,
-    Want,
 )
 
 STAMPS_PER_SECOND = 10_000
@@ -62,7 +62,8 @@ def hello_for_pieces(hello_body: bytes) -> bytes:
 
 def has_everything(patches: Sequence[LivePatch]) -> list[bytes]:
     """Return what a PC says after each welcome of patches that it has: bodies of frames."""
-    return [encode_message(_complete(patch)) for patch in patches]
+    torrents = sorted(patch.torrent for patch in patches)
+    return [encode_message(Holdings(torrents=b"".join(bytes.fromhex(each)[:HELD_BYTES] for each in torrents)))]
 
 
 def first_reports(patches: Sequence[LivePatch], connection: int) -> list[bytes]:
@@ -79,11 +80,6 @@ def first_reports(patches: Sequence[LivePatch], connection: int) -> list[bytes]:
 def first_serials(patches: Sequence[LivePatch]) -> int:
     """Return how many reports that takes."""
     return -(-len(patches) // MAX_PATCHES_PER_REPORT)
-
-
-def _complete(patch: LivePatch) -> Want:
-    have = pack((1 << patch.piece_count) - 1, patch.piece_count)
-    return Want(torrent=patch.torrent, have=have, lan_have=have, lan_stalled=False, can_fetch=True)
 
 
 def changed(patch: LivePatch, stamp: int, serial: int, connection: int) -> bytes:

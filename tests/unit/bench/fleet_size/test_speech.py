@@ -10,9 +10,9 @@ from bench.fleet_size.speech import (
 )
 from p2pdist.shared.wire.channels import decode_from_endpoint, decode_hello
 from p2pdist.shared.wire.data_messages import DataHello
-from p2pdist.shared.wire.messages import ControlHello, Report, Want
+from p2pdist.shared.wire.messages import HELD_BYTES, ControlHello, Holdings, Report
 
-PATCHES = [LivePatch(f"p{k}", "1", f"{k:064x}", 3) for k in range(50)]
+PATCHES = [LivePatch(f"p{k}", "1", f"{k:08x}" * 8, 3) for k in range(50)]
 
 
 def test_the_second_connection_is_of_the_run_that_the_first_one_named() -> None:
@@ -23,12 +23,11 @@ def test_the_second_connection_is_of_the_run_that_the_first_one_named() -> None:
     assert (control.hostname, control.instance) == ("pc-00007", pieces.instance)
 
 
-def test_a_pc_wants_each_patch_that_it_has_and_reports_on_it() -> None:
+def test_a_pc_says_in_one_message_what_it_has_and_reports_on_it() -> None:
     messages = list(map(decode_from_endpoint, [*has_everything(PATCHES), *first_reports(PATCHES, 7)]))
-    wants = [message for message in messages if isinstance(message, Want)]
+    (held,) = [message for message in messages if isinstance(message, Holdings)]
     reports = [message for message in messages if isinstance(message, Report)]
-    assert [want.torrent for want in wants] == [patch.torrent for patch in PATCHES]
-    assert {want.have for want in wants} == {b"\xe0"}
+    assert held.torrents == b"".join(sorted(bytes.fromhex(patch.torrent)[:HELD_BYTES] for patch in PATCHES))
     assert [len(report.patches) for report in reports] == [40, 10]
     assert [(report.serial, report.connection) for report in reports] == [(1, 7), (2, 7)]
     assert first_serials(PATCHES) == 2
