@@ -14,6 +14,7 @@ pytestmark = pytest.mark.processes
 WITHIN_SECONDS = 60.0  # each step takes seconds; a machine may be busy
 
 
+@pytest.mark.slow
 async def test_the_server_goes_on_when_its_database_server_is_away_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,6 +154,7 @@ async def wan_bytes_without(fleet: Fleet, gone: Member) -> int:
                 return sum(site["wan_bytes"] for patch in status["patches"] for site in patch["sites"])
 
 
+@pytest.mark.slow
 async def test_endpoint_killed_right_after_its_proof_fetches_nothing_again(tmp_path: Path, payload: Path) -> None:
     """The file is published, and no record says so yet."""
     async with open_fleet(tmp_path, network="127.0.46", endpoints=1) as fleet:
@@ -262,6 +263,7 @@ async def test_payload_tampered_with_on_the_server_never_leaves_it(tmp_path: Pat
         assert_same_bytes(endpoint, payload)
 
 
+@pytest.mark.slow
 async def test_endpoint_whose_disk_fills_up_in_the_middle_says_so_and_goes_on_later(
     tmp_path: Path, payload: Path, small_disk: Path
 ) -> None:
