@@ -172,6 +172,7 @@ async def test_endpoint_killed_right_after_its_proof_fetches_nothing_again(tmp_p
         assert Path(member.patch("patch").path or "").stat().st_ino == inode, "it is the same file"
 
 
+@pytest.mark.slow
 async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.33", endpoints=3) as fleet:
         await start(fleet, 1, 2, 3, line_mbit=SLOW_LINE_MBIT)

@@ -99,6 +99,7 @@ async def server_json(fleet: Fleet, command: str) -> Any:
     return json.loads(await run_command("seed-server", command, "--home", fleet.server.home, "--json"))
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 async def test_two_copies_of_a_pc_are_named_and_fetch_a_file_once_until_one_gets_an_identity_of_its_own(
     tmp_path: Path,
