@@ -34,6 +34,8 @@ READERS = 4  # on two cores more readers only wait for each other
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
 POOL_WAIT_SECONDS = 30.0  # for a connection of this process; a page's query takes less than one
 REACH_SECONDS = 10  # for a PostgreSQL server that does not answer
+STUCK_SECONDS = 30  # of a writer that PostgreSQL hears nothing from in the middle: its host is gone, and holds the lock
+SILENT_SECONDS = 15  # of a host that answers nothing: the system's own limit is a quarter of an hour
 WRITERS_LOCK = 0x70_32_70_64  # of PostgreSQL's advisory locks, within one database
 
 
@@ -63,7 +65,11 @@ class Engines:
         Raises `ImportError` where that is not installed, and `sqlalchemy.exc.ArgumentError` for what is no such URL.
         """
         address = make_url(url).set(drivername="postgresql+psycopg")
-        writer = _postgresql(address, 1, f"-c lock_timeout={int(1000 * lock_seconds)}")
+        writer = _postgresql(
+            address,
+            1,
+            f"-c lock_timeout={int(1000 * lock_seconds)} -c idle_in_transaction_session_timeout={STUCK_SECONDS}s",
+        )
         reader = _postgresql(
             address, READERS, r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
         )
@@ -144,7 +150,15 @@ def _postgresql(address: URL, connections: int, options: str) -> Engine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=True,  # a server that was started anew is no error
-        connect_args={"options": options, "connect_timeout": REACH_SECONDS, "application_name": "seed-server"},
+        connect_args={
+            "options": options,
+            "connect_timeout": REACH_SECONDS,
+            "application_name": "seed-server",
+            "keepalives_idle": SILENT_SECONDS,
+            "keepalives_interval": SILENT_SECONDS // 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 1000 * SILENT_SECONDS,
+        },
     )
 
 

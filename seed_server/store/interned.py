@@ -47,5 +47,6 @@ def _numbers(connection: Connection, table: Table, column: str, texts: Iterable[
 def forget_unused_texts(connection: Connection) -> None:
     """Forget the texts that no PC says any more: PCs can make up as many as they like."""
     said = select(TALLIES.c.reason)
-    said_by_denied = select(STANDING.c.reason).join_from(STANDING, ENDPOINTS).where(ENDPOINTS.c.denied)  # not tallied
+    denied = select(ENDPOINTS.c.number).where(ENDPOINTS.c.denied)
+    said_by_denied = select(STANDING.c.reason).where(STANDING.c.endpoint.in_(denied))  # not tallied; few, by the index
     connection.execute(TEXTS.delete().where(TEXTS.c.number.not_in(said), TEXTS.c.number.not_in(said_by_denied)))
