@@ -6,7 +6,6 @@ be run one at a time; --again measures anew. Leave the machine alone meanwhile.
 """
 
 import logging
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,33 +17,24 @@ import trio
 from rich.console import Console
 from rich.table import Table
 
-from bench.fleet_size.crowd import cause
 from bench.fleet_size.records import Run
 from bench.fleet_size.report import figure_text, read_results, results_of, write_page, write_results
 from bench.fleet_size.run_file import RunFile
 from bench.fleet_size.scenarios import SCENARIOS, run_scenario
 from bench.fleet_size.sizes import FULL, QUICK, Sizes, changed
+from bench.until_signal import cause_of, until_signal
 
 
 async def run_all(names: Sequence[str], sizes: Sizes, runs: RunFile, console: Console) -> int:
     """Run scenarios one after the other until a signal; return the exit code."""
-    exit_code = 0
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
 
-            async def job() -> None:
-                nonlocal exit_code
-                for name in names:
-                    exit_code |= await run_one(name, sizes, runs, console)
-                nursery.cancel_scope.cancel()
+    async def job() -> int:
+        exit_code = 0
+        for name in names:
+            exit_code |= await run_one(name, sizes, runs, console)
+        return exit_code
 
-            nursery.start_soon(job)
-            async for number in signals:
-                console.print(f"{signal.Signals(number).name}: ending what was started")
-                exit_code = 128 + number
-                nursery.cancel_scope.cancel()
-                break
-    return exit_code
+    return await until_signal(job, lambda name: console.print(f"{name}: ending what was started"))
 
 
 async def run_one(name: str, sizes: Sizes, runs: RunFile, console: Console) -> int:
@@ -54,7 +44,7 @@ async def run_one(name: str, sizes: Sizes, runs: RunFile, console: Console) -> i
         with tempfile.TemporaryDirectory(prefix="p2pdist-fleet-", ignore_cleanup_errors=True) as directory:
             run = await run_scenario(name, sizes, Path(directory))
     except Exception as error:  # noqa: BLE001 - one broken scenario must not cost the others
-        console.print(f"  failed: {cause(error)}", markup=False)
+        console.print(f"  failed: {cause_of(error)}", markup=False)
         return 1
     runs.append(run)
     show(run, console)

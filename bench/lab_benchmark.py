@@ -5,7 +5,6 @@ Finished runs are kept in build/bench/lab-runs.jsonl, so that an interrupted ben
 Delete the file, or give --again, to measure anew. It takes some five hours: leave the machine alone meanwhile.
 """
 
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from bench.lab.run_file import Job, RunFile, jobs_of
 from bench.lab.scenario import GROUPS, OURS, Group, Scenario
 from bench.lab.scenarios import all_scenarios
 from bench.lab.standing import line_verdict, random_names
+from bench.until_signal import cause_of, until_signal
 from p2pdist import __version__
 
 METHODS = (OURS, *RIVALS)
@@ -76,26 +76,17 @@ def line_of(record: Record) -> str:
 
 async def run_all(todo: Sequence[Job], runs: RunFile, console: Console) -> int:
     """Run scenarios one after the other until a signal; return the exit code. What is void is tried again, at once."""
-    exit_code = 0
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
 
-            async def job() -> None:
-                nonlocal exit_code
-                for count, (scenario, repeat) in enumerate(todo, 1):
-                    failed = 0
-                    while not failed and not runs.is_done(scenario, repeat):
-                        failed = await run_one(scenario, repeat, f"{count}/{len(todo)}", runs, console)
-                    exit_code |= failed
-                nursery.cancel_scope.cancel()
+    async def job() -> int:
+        exit_code = 0
+        for count, (scenario, repeat) in enumerate(todo, 1):
+            failed = 0
+            while not failed and not runs.is_done(scenario, repeat):
+                failed = await run_one(scenario, repeat, f"{count}/{len(todo)}", runs, console)
+            exit_code |= failed
+        return exit_code
 
-            nursery.start_soon(job)
-            async for number in signals:
-                console.print(f"{signal.Signals(number).name}: taking the lab down")
-                exit_code = 128 + number
-                nursery.cancel_scope.cancel()
-                break
-    return exit_code
+    return await until_signal(job, lambda name: console.print(f"{name}: taking the lab down"))
 
 
 async def run_one(scenario: Scenario, repeat: int, which: str, runs: RunFile, console: Console) -> int:
@@ -105,10 +96,7 @@ async def run_one(scenario: Scenario, repeat: int, which: str, runs: RunFile, co
         with tempfile.TemporaryDirectory(prefix="p2pdist-lab-", ignore_cleanup_errors=True) as name:
             record = await run_scenario(scenario, Path(name), repeat)
     except Exception as error:  # noqa: BLE001 - one broken run must not cost the others
-        cause: BaseException = error
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        console.print(f"  failed: {type(cause).__name__}: {cause}", markup=False)
+        console.print(f"  failed: {cause_of(error)}", markup=False)
         return 1
     runs.append(record)
     console.print(f"  {line_of(record)}", markup=False)

@@ -16,6 +16,7 @@ import trio
 from bench.fleet_size import speech
 from bench.fleet_size.identities import Pc, written
 from bench.fleet_size.speech import LivePatch
+from bench.until_signal import cause_of
 from p2pdist.shared.wire.messages import Welcome
 
 PROGRESS_SECONDS = 0.5
@@ -162,7 +163,7 @@ class Crowd(ABC):
             await self.live(pc, welcomed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others go on, and it is counted
             self.progress.lost += 1
-            self._reasons[cause(error)] += 1
+            self._reasons[cause_of(error)] += 1
         finally:
             self.players.pop(pc.number, None)
             self._free(pc.number)
@@ -202,13 +203,6 @@ class Crowd(ABC):
             self.progress.reasons = dict(self._reasons.most_common(SHOWN_REASONS))
             await stream.send_all(msgspec.json.encode(self.progress) + b"\n")
             await trio.sleep(PROGRESS_SECONDS)
-
-
-def cause(error: Exception) -> str:
-    """Return the words of the first error within groups."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
 
 
 async def lines_of(stream: trio.SocketStream) -> AsyncIterator[bytes]:

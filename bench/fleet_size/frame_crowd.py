@@ -75,10 +75,6 @@ class FrameConnection:
     def hurry(self) -> None:
         """No frame is under way, ever."""
 
-    async def hurry_when_cancelled(self) -> None:
-        """There is no frame under way."""
-        await trio.sleep_forever()
-
 
 class FramePlayer(Player):
     """A PC whose frames go straight to the server."""

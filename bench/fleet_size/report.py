@@ -9,6 +9,7 @@ from bench.fleet_size.records import Machine, Run
 from bench.fleet_size.targets import summary
 from bench.lab.report import PAGE, table
 from bench.lab.targets import SummaryRow
+from bench.result_lines import write_lines
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "fleet.json"
@@ -29,14 +30,8 @@ def results_of(runs: Sequence[Run]) -> Results:
 
 
 def write_results(results: Results, path: Path = RESULTS) -> None:
-    """Write each row and each run on a line of its own, so that a change of one changes one line."""
-    encode = msgspec.json.encode
-    parts = [
-        b'"' + name.encode() + b'":[\n' + b",\n".join(map(encode, getattr(results, name))) + b"\n]"
-        for name in Results.__struct_fields__
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"{\n" + b",\n".join(parts) + b"\n}\n")
+    """Write each row and each run on a line of its own."""
+    write_lines(results, path)
 
 
 def read_results(path: Path = RESULTS) -> Results | None:

@@ -15,6 +15,7 @@ from bench.lab.scenario import OURS
 from bench.lab.standing import Standing, line_verdict, random_names, random_standing
 from bench.lab.summary import summary
 from bench.lab.targets import SummaryRow
+from bench.result_lines import write_lines
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "lab.json"
@@ -46,14 +47,8 @@ def _light(record: Record, records: Sequence[Record]) -> Record:
 
 
 def write_results(results: Results, path: Path = RESULTS) -> None:
-    """Write each row and each run on a line of its own, so that a change of one changes one line."""
-    encode = msgspec.json.encode
-    parts = [
-        b'"' + name.encode() + b'":[\n' + b",\n".join(map(encode, getattr(results, name))) + b"\n]"
-        for name in Results.__struct_fields__
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"{\n" + b",\n".join(parts) + b"\n}\n")
+    """Write each row and each run on a line of its own."""
+    write_lines(results, path)
 
 
 def read_results(path: Path = RESULTS) -> Results | None:

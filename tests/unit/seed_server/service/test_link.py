@@ -1,6 +1,8 @@
 """`seed_server.service.link`: what becomes of messages when the other part ends, comes back, or goes wrong."""
 
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -39,6 +41,21 @@ async def said(sock: socket.socket) -> list[LinkMessage]:
     sock.setblocking(False)
     bodies = FrameDecoder(max_bytes=MAX_LINK_MESSAGE_BYTES).feed(sock.recv(1 << 20))
     return [decode_from_web_part(body) for body in bodies]
+
+
+@asynccontextmanager
+async def linked() -> AsyncIterator[tuple[PartLink[FromOriginPart], socket.socket]]:
+    """Yield a link that is connected, and the other end of its connection."""
+    connect, connections = trio.open_memory_channel[socket.socket](1)
+    link = PartLink[FromOriginPart](decode_from_origin_part)
+    ours, theirs = socket.socketpair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run, connections, nothing)
+        connect.send_nowait(ours)
+        await trio.testing.wait_all_tasks_blocked()
+        yield link, theirs
+        nursery.cancel_scope.cancel()
+    theirs.close()
 
 
 async def test_each_new_connection_begins_with_what_the_other_part_needs() -> None:
@@ -86,34 +103,18 @@ async def test_a_question_fails_when_the_other_part_is_gone_and_when_it_goes() -
 
 
 async def test_a_question_that_nobody_waits_for_is_taken_back() -> None:
-    connect, connections = trio.open_memory_channel[socket.socket](1)
-    link = PartLink[FromOriginPart](decode_from_origin_part)
-    ours, theirs = socket.socketpair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(link.run, connections, nothing)
-        connect.send_nowait(ours)
-        await trio.testing.wait_all_tasks_blocked()
+    async with linked() as (link, theirs):
         with trio.move_on_after(0.01):
             await link.ask(question, abandon=NoTurn)
         assert await said(theirs) == [question(1), NoTurn(1)]
-        nursery.cancel_scope.cancel()
-    theirs.close()
 
 
 async def test_an_other_part_that_reads_nothing_costs_no_memory_and_ends_nothing() -> None:
-    connect, connections = trio.open_memory_channel[socket.socket](1)
-    link = PartLink[FromOriginPart](decode_from_origin_part)
-    ours, theirs = socket.socketpair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(link.run, connections, nothing)
-        connect.send_nowait(ours)
-        await trio.testing.wait_all_tasks_blocked()
+    async with linked() as (link, _theirs):
         for _ in range(2 * QUEUED_MESSAGES):
             link.tell(Handshake(ADDRESS))
         with pytest.raises(ChannelEndedError, match="reads nothing"):
             await link.ask(question, abandon=NoTurn)
-        nursery.cancel_scope.cancel()
-    theirs.close()
 
 
 @pytest.mark.parametrize("message", [Handshake(ADDRESS), Turn(1, 0, 1)])
