@@ -10,24 +10,16 @@ a busy machine the limiter would yield to what it takes for others' traffic, and
 import argparse
 import datetime as dt
 import json
-import os
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import trio
 
 from bench.fleet import Fleet, Member, open_fleet, run_command
 from bench.process_pair import cpu_seconds, memory_bytes, processes_of
-from seed_server.fleet import operations
-from seed_server.fleet.actor import Actor
-from seed_server.fleet.context import Context
-from seed_server.publishing.examination import Publication
-from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome
-from seed_server.signing.key_files import OfflineKeys
+from bench.quick_publish import publish
 
 NETWORK = "127.0.86"
 LINE_MBIT = 100
@@ -76,11 +68,11 @@ async def measure(directory: Path, patches: int, size_bytes: int, endpoints: int
         members = list(fleet.endpoints.values())
         figures.idle_before_percent = await _idle_percent(fleet, members, idle_seconds)
         await stop_endpoints(fleet)
-        await publish(fleet, directory, ["one"], patches * size_bytes)
+        await publish_all(fleet, directory, ["one"], patches * size_bytes)
         figures.one_file_seconds = await fetch(fleet, 1)
         await stop_endpoints(fleet)
         names = [f"small-{k:04}" for k in range(patches)]
-        await publish(fleet, directory, names, size_bytes)
+        await publish_all(fleet, directory, names, size_bytes)
         figures.many_seconds = await fetch(fleet, patches + 1)
         small = [patch for member in members for patch in member.patches if patch.id != "one"]
         total = patches * size_bytes
@@ -108,16 +100,10 @@ async def start_server(fleet: Fleet) -> None:
     await fleet.start_server()
 
 
-async def publish(fleet: Fleet, directory: Path, names: list[str], size_bytes: int) -> None:
-    """Publish random files, as `seed-server publish` does, without a process for each."""
-    context = Context(ServerHome(fleet.server.home))
-    keys = OfflineKeys(context.home.offline_keys)
+async def publish_all(fleet: Fleet, directory: Path, names: list[str], size_bytes: int) -> None:
+    """Publish random files, one after the other."""
     for name in names:
-        (directory / name).write_bytes(os.urandom(size_bytes))
-        recipe = Recipe(patch_id=name, version="1.0", payload=(PayloadFile(file=name),))
-        one = partial(operations.publish, context, Actor.local_user("bench"), Publication(recipe, directory), keys)
-        await trio.to_thread.run_sync(one)
-        (directory / name).unlink()
+        await trio.to_thread.run_sync(publish, fleet, directory, name, size_bytes)
 
 
 async def fetch(fleet: Fleet, patches: int) -> float:

@@ -10,7 +10,6 @@ carry in as long a time when nothing happens.
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -25,14 +24,8 @@ from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.packet_count import Connection, open_packet_count, since
 from bench.lab.topology import LabShape, open_lab
 from bench.lab.wan_link import line_shape
+from bench.quick_publish import publish
 from p2pdist.shared.tables import FactTable
-from seed_server.fleet import operations
-from seed_server.fleet.actor import Actor
-from seed_server.fleet.context import Context
-from seed_server.publishing.examination import Publication
-from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome
-from seed_server.signing.key_files import OfflineKeys
 
 DEVICE = "wan1"
 FOR_OTHERS = '"elsewhere" in tags'
@@ -95,16 +88,6 @@ def control_connections(connections: Iterable[Connection], origin_port: int) -> 
         if one.server_port == origin_port:
             found.setdefault(one.pc, one.pc_port)
     return set(found.items())
-
-
-def publish(fleet: Fleet, directory: Path, name: str, size_bytes: int, *, applies_to: str = "") -> None:
-    """Publish a random file, as `seed-server publish` does, without a process for it."""
-    context = Context(ServerHome(fleet.server.home))
-    (directory / name).write_bytes(os.urandom(size_bytes))
-    recipe = Recipe(patch_id=name, version="1.0", payload=(PayloadFile(file=name),), applies_to=applies_to)
-    keys = OfflineKeys(context.home.offline_keys)
-    operations.publish(context, Actor.local_user("bench"), Publication(recipe, directory), keys)
-    (directory / name).unlink()
 
 
 async def measure(

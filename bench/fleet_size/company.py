@@ -14,7 +14,7 @@ from bench.fleet_size.crowd_process import Crowds, open_crowds
 from bench.fleet_size.identities import Pc, control_ca_pem, enrol_all, site_addresses, site_map
 from bench.fleet_size.machine import Use, use_of
 from bench.fleet_size.speech import LivePatch
-from bench.publication_cost import publish
+from bench.quick_publish import publish
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 

@@ -87,11 +87,7 @@ def _revision(connection: Connection, engines: Engines) -> str:
     tables = inspect(connection).get_table_names()
     if ALEMBIC_VERSION.name not in tables:
         if tables:
-            raise UserError(
-                f"{engines.place} is not a seed server's database. Restore it from a backup, or run 'seed-server init' "
-                "in a new home.",
-                FaultKind.STORAGE,
-            )
+            raise _not_ours(engines)
         return _EMPTY
     found = connection.scalar(select(ALEMBIC_VERSION.c.version_num)) or _EMPTY
     if found > REVISION:
@@ -120,13 +116,17 @@ def _newer(engines: Engines, what: str) -> UserError:
 
 def _no_tables(engines: Engines) -> UserError:
     if engines.path is not None:
-        return UserError(
-            f"{engines.place} is not a seed server's database. Restore it from a backup, or run 'seed-server init' in "
-            "a new home.",
-            FaultKind.STORAGE,
-        )
+        return _not_ours(engines)
     return UserError(
         f"The database {engines.place} has no tables of a seed server. Give the right one in server.toml, or run "
         "'seed-server init' with it in a new home.",
         FaultKind.NOT_SET_UP,
+    )
+
+
+def _not_ours(engines: Engines) -> UserError:
+    return UserError(
+        f"{engines.place} is not a seed server's database. Restore it from a backup, or run 'seed-server init' in a "
+        "new home.",
+        FaultKind.STORAGE,
     )

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from bench.fleet import Member, open_fleet
-from bench.many_patches import fetch, publish, start_server, stop_endpoints
+from bench.many_patches import fetch, publish_all, start_server, stop_endpoints
 
 pytestmark = pytest.mark.processes
 
@@ -29,7 +29,7 @@ async def test_who_comes_later_gets_small_patches_from_the_one_that_has_them(tmp
         await start_server(fleet)
         for k in fleet.endpoints:
             await fleet.enrol(k)
-        await publish(fleet, tmp_path, [f"small-{number}" for number in range(LATER_PATCHES)], PATCH_BYTES)
+        await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(LATER_PATCHES)], PATCH_BYTES)
         first, *others = fleet.endpoints
         await fleet.start_endpoint(first)
         await fleet.wait_until(lambda: proven(fleet.endpoints[first]) == LATER_PATCHES, 60.0, "the first has all")
@@ -54,11 +54,11 @@ async def test_many_small_patches_are_hardly_slower_than_one_file_of_their_size(
         await start_server(fleet)
         for k in fleet.endpoints:
             await fleet.enrol(k)
-        await publish(fleet, tmp_path, ["one"], PATCHES * PATCH_BYTES)
+        await publish_all(fleet, tmp_path, ["one"], PATCHES * PATCH_BYTES)
         one_file_seconds = await fetch(fleet, 1)
         await stop_endpoints(fleet)
 
-        await publish(fleet, tmp_path, [f"small-{number}" for number in range(PATCHES)], PATCH_BYTES)
+        await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(PATCHES)], PATCH_BYTES)
         many_seconds = await fetch(fleet, PATCHES + 1)
 
         assert many_seconds <= MOST_RATIO * max(one_file_seconds, LEAST_ONE_FILE_SECONDS)

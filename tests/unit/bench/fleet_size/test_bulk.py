@@ -7,7 +7,7 @@ import trio
 
 from bench.fleet import open_fleet
 from bench.fleet_size.bulk import publish_many
-from bench.publication_cost import publish
+from bench.quick_publish import publish
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.repository import Repository
 
