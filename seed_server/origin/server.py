@@ -208,6 +208,11 @@ class OriginServer:
         self._fleet.drop_denied(denied)
 
     @property
+    def sends(self) -> bool:
+        """Whether anything is sent to any site now."""
+        return self._fleet.sends
+
+    @property
     def connected(self) -> set[EndpointId]:
         """The endpoints that have a control connection now."""
         return self._fleet.connected

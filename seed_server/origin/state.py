@@ -159,6 +159,11 @@ class OriginState:
         """The endpoints that are connected now."""
         return set(self._sessions)
 
+    @property
+    def sends(self) -> bool:
+        """Whether anything is sent to any site now."""
+        return any(live.steered for live in self._live.values())
+
     def session(self, endpoint: EndpointId) -> tuple[Session, LiveSite] | None:
         """Return a connected endpoint with its site."""
         return self._sessions.get(endpoint)

@@ -16,6 +16,7 @@ from seed_server.line.site_map_file import load_sites
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.enrolled_addresses import enrolled_addresses
+from seed_server.service.garbage import collect_when_quiet, only_young_garbage
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
@@ -44,7 +45,8 @@ async def serve_origin_port(setting: PartSetting) -> None:
         with Database.open(setting.settings.database_place(setting.home)) as database:
             database.disconnect_all(part.clock.now())
             try:
-                await part.serve(database)
+                with only_young_garbage():
+                    await part.serve(database)
             finally:
                 _disconnect_all(database, part.clock.now())
 
@@ -125,5 +127,6 @@ class _OriginPart:
             nursery.start_soon(watches.watch_repository, origin, version)
             nursery.start_soon(watches.watch_denied, origin)
             nursery.start_soon(watches.watch_sites, origin)
+            nursery.start_soon(collect_when_quiet, lambda: origin.sends)
             setting.serves()
             await trio.sleep_forever()
