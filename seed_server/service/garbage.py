@@ -10,7 +10,6 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import psutil
 import structlog
 import trio
 
@@ -19,7 +18,7 @@ QUIET_SECONDS = 3_600.0
 ANYWAY_SECONDS = 86_400.0
 """After this, whether or not it delays somebody."""
 GROWTH = 1.5
-"""And as soon as the process takes so many times the memory that it had: it may be garbage, and memory is bounded."""
+"""And as soon as the process has taken so many times the memory: it may be garbage, and memory is bounded."""
 GARBAGE_STEP_SECONDS = 5.0  # between two questions: how much memory, and would a look delay somebody
 NEVER = 2**31 - 1  # collections of younger objects before all are visited: the largest that CPython takes
 
@@ -61,4 +60,9 @@ async def collect_when_quiet(
 
 
 def _memory_bytes() -> int:
-    return int(psutil.Process().memory_info().rss)
+    """Return the most that this process has taken so far, of which nothing has to be looked for; 0: not known."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
