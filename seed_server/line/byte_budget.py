@@ -39,6 +39,10 @@ class ByteBudgets:
             self._on_spent(endpoint, count)
         return spent
 
+    def has(self, endpoint: EndpointId, count: int, now: float) -> bool:
+        """Whether ``endpoint`` could spend ``count`` bytes."""
+        return self._bucket(endpoint, now).level_bytes(int(now * 1e9)) >= count
+
     def charge(self, endpoint: EndpointId, count: int, now: float) -> None:
         """Take what ``endpoint`` has spent at the other port, as far as it is there."""
         bucket = self._bucket(endpoint, now)

@@ -9,7 +9,7 @@ import trio
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
-from p2pdist.shared.wire.news_torrent import NewsTorrent, describe_news
+from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent, describe_news
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
@@ -22,8 +22,8 @@ NEWS_THREADS = 4  # after a publication all PCs ask at once: most threads are le
 
 FindNews: TypeAlias = Callable[[int, int, NewsForm], bytes | None]
 """Returns what is new since a root and a snapshot, as `TrustNewsReader.answer`. Blocking. Raises `OSError`."""
-ShareNews: TypeAlias = Callable[[bytes, NewsTorrent, float], None]
-"""Serves news to sites, once to each: `NewsTorrents.offer`."""
+ShareNews: TypeAlias = Callable[[bytes, NewsTorrent, EndpointId, float], bool]
+"""Serves news to sites, once to each, because an endpoint asked; False: there is no room. `NewsTorrents.offer`."""
 
 
 class Reader(enum.Enum):
@@ -53,7 +53,15 @@ class PacedNews:
         self._described = lru_cache(maxsize=DESCRIBED_KEPT)(describe_news)
 
     async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId, reader: Reader) -> News:
-        """Return the answer when it may be sent at once: it counts as sent."""
+        """Return the answer when it may be sent at once: it counts as sent.
+
+        All that is found for an endpoint is taken from its budget, also where it is swapped, or was found before.
+        """
+        now = trio.current_time()
+        if not self._budgets.spend(endpoint, REQUEST_COST_BYTES, now):
+            return News(files=b"")
+        if reader is Reader.WITH_NEIGHBOURS and not self._budgets.has(endpoint, MAX_SHARED_NEWS_BYTES, now):
+            reader = Reader.ALONE
         files, torrent = None, None
         try:
             files, torrent = await trio.to_thread.run_sync(self._found, wanted, reader, limiter=self._threads)
@@ -61,19 +69,20 @@ class PacedNews:
             self._log.warning("news cannot be read", endpoint, reason=str(error))
         now = trio.current_time()
         paced = self._line.answer(address, endpoint, rank=self._budgets.rank(endpoint, now))
-        if files is not None and torrent is not None:
-            self._share(files, torrent, now)
+        if files is None or not self._budgets.spend(endpoint, len(files), now):
+            return News(files=b"")
+        if torrent is not None:
             news, left = News(files=b"", torrent=torrent), len(torrent.piece_hashes)
-        elif files is None or len(files) > min(MAX_NEWS_MESSAGE_BYTES, paced.lump_bytes):
+        elif len(files) > min(MAX_NEWS_MESSAGE_BYTES, paced.lump_bytes):
             return News(files=b"")
         else:
             news, left = News(files=files), len(files)
-        if not self._budgets.spend(endpoint, REQUEST_COST_BYTES + left, now):
-            return News(files=b"")
         with trio.move_on_after(NEWS_TURN_SECONDS):
             while left:
                 left -= await paced.may_send(left)
-        return News(files=b"") if left else news
+        if left or (torrent is not None and not self._share(files, torrent, endpoint, trio.current_time())):
+            return News(files=b"")
+        return news
 
     def _found(self, wanted: NewsWanted, reader: Reader) -> tuple[bytes | None, NewsTorrent | None]:
         """Return the news, and what is said of them if they are to be swapped. Blocking. Raises `OSError`."""

@@ -50,6 +50,10 @@ class PublishedTuf:
         """Whether this version of the snapshot is still there."""
         return (self._metadata / f"{version}.snapshot.json").exists()
 
+    def has_root(self, version: int) -> bool:
+        """Whether there is this version of the root: none is ever removed."""
+        return (self._metadata / f"{version}.root.json").exists()
+
     def new_since(self, known: int, newest: int, *, also_offered: bool) -> Iterator[NewFile]:
         """Yield snapshot and roles that are new since the snapshot ``known``, then the targets that they have added.
 

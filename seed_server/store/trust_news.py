@@ -61,15 +61,17 @@ class TrustNewsReader:
     def answer(self, root: int, snapshot: int, form: NewsForm = IN_WHOLE_FILES) -> bytes | None:
         """Return the encoded `TrustNews` for a PC that knows these versions; None where nothing is published.
 
-        A ``snapshot`` that is no longer there counts as none.
+        A ``snapshot`` that is no longer there counts as none. After a ``root`` that never was, none is named: all who
+        invent one get the same answer, which is made once.
         """
         if (timestamp := self._published.read("metadata/timestamp.json", MAX_NEWS_FILE_BYTES)) is None:
             return None
         next_root = f"metadata/{root + 1}.root.json"
         newer_root = self._published.read(next_root, MAX_NEWS_FILE_BYTES)
+        roots = ((next_root, newer_root),) if newer_root is not None or self._published.has_root(root) else ()
         known = snapshot if self._published.has_snapshot(snapshot) else 0
         with self._one_at_a_time:
-            return self._encoded[form](known, next_root, newer_root, timestamp)
+            return self._encoded[form](known, roots, timestamp)
 
     def several(self, places: Sequence[str]) -> bytes:
         """Return these targets as an encoded `TrustNews`, those that are there, up to the first that does not fit.
@@ -88,8 +90,10 @@ class TrustNewsReader:
                 files[path] = data
         return encode_news(TrustNews(files))
 
-    def _encode(self, form: NewsForm, known: int, next_root: str, newer_root: bytes | None, timestamp: bytes) -> bytes:
-        files: dict[str, bytes | None] = {next_root: newer_root, "metadata/timestamp.json": timestamp}
+    def _encode(
+        self, form: NewsForm, known: int, roots: tuple[tuple[str, bytes | None], ...], timestamp: bytes
+    ) -> bytes:
+        files: dict[str, bytes | None] = {**dict(roots), "metadata/timestamp.json": timestamp}
         changed: dict[str, ChangedFile] = {}
         newest = versions(timestamp).get("snapshot", 0)
         if newest != known:

@@ -18,6 +18,14 @@ def test_each_endpoint_has_its_own_and_earns_it_back() -> None:
     assert budgets.spend(ONE, 100, 10.0)
 
 
+def test_to_ask_what_is_left_costs_nothing() -> None:
+    budgets = ByteBudgets(budget_bytes=1_000, rate=BytesPerSecond(10))
+    assert budgets.has(ONE, 1_000, 0.0)
+    assert not budgets.has(ONE, 1_001, 0.0)
+    assert budgets.spend(ONE, 1_000, 0.0)
+    assert not budgets.has(ONE, 1, 0.0)
+
+
 def test_who_has_had_much_ranks_after_who_has_not() -> None:
     budgets = ByteBudgets()
     assert budgets.rank(ONE, 0.0) == 0

@@ -11,7 +11,7 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.network.server_news import NEWS_SECONDS
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
-from p2pdist.shared.wire.news_torrent import NewsTorrent, describe_news
+from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent, describe_news
 from seed_server.line.byte_budget import BUDGET_BYTES, REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import LEAST_LUMP_BYTES
 from seed_server.line.other_traffic import OtherTraffic
@@ -26,7 +26,7 @@ from seed_server.origin.paced_news import (
     Reader,
     ShareNews,
 )
-from seed_server.store.trust_news import NewsForm
+from seed_server.store.trust_news import SWAPPED, NewsForm
 from tests.helpers.web_harness import line_of
 
 RATE = BytesPerSecond(100_000)
@@ -35,7 +35,7 @@ WANTED = NewsWanted(root=1, snapshot=2)
 ALONE = Reader.ALONE
 
 
-def nothing_shared(news: bytes, told: NewsTorrent, now: float) -> None:
+def nothing_shared(news: bytes, told: NewsTorrent, endpoint: EndpointId, now: float) -> bool:
     raise AssertionError
 
 
@@ -154,9 +154,10 @@ async def test_each_is_told_in_the_form_that_it_reads(reader: Reader) -> None:
 async def test_pcs_with_neighbours_are_told_what_to_swap_where_that_is_much(size: int, swapped: bool) -> None:
     shared: list[bytes] = []
 
-    def share(news: bytes, told: NewsTorrent, now: float) -> None:
-        assert told == describe_news(news)
+    def share(news: bytes, told: NewsTorrent, endpoint: EndpointId, now: float) -> bool:
+        assert (told, endpoint) == (describe_news(news), PC)
         shared.append(news)
+        return True
 
     news = paced(lambda *_: bytes(size), share=share)
     answer = await news.answer(WANTED, "10.0.0.1", PC, Reader.WITH_NEIGHBOURS)
@@ -165,3 +166,39 @@ async def test_pcs_with_neighbours_are_told_what_to_swap_where_that_is_much(size
     assert shared == ([bytes(size)] if swapped else [])
     for alone in (Reader.ALONE, Reader.OF_WHOLE_FILES):
         assert (await news.answer(WANTED, "10.0.0.1", PC, alone)).torrent is None
+
+
+async def test_where_there_is_no_room_for_what_is_to_be_swapped_the_web_port_is_asked() -> None:
+    news = paced(lambda *_: bytes(SWAPPED_NEWS_BYTES + 1), share=lambda *_: False)
+    assert await news.answer(WANTED, "10.0.0.1", PC, Reader.WITH_NEIGHBOURS) == News(files=b"")
+
+
+@pytest.mark.parametrize("reader", Reader)
+async def test_nothing_is_found_for_who_has_spent_its_budget(reader: Reader) -> None:
+    found: list[NewsForm] = []
+
+    def find(root: int, snapshot: int, form: NewsForm) -> bytes:
+        found.append(form)
+        return b""
+
+    news = paced(find, budget_bytes=2 * REQUEST_COST_BYTES)
+    for _ in range(5):
+        await news.answer(WANTED, "10.0.0.1", PC, reader)
+    assert len(found) == 2
+    assert SWAPPED not in found, "what can be megabytes is found for who could fetch as much"
+
+
+async def test_what_is_swapped_costs_who_asks_for_it_all_that_the_server_has_found(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    shared: list[bytes] = []
+
+    def share(news: bytes, told: NewsTorrent, endpoint: EndpointId, now: float) -> bool:
+        shared.append(news)
+        return True
+
+    size = MAX_SHARED_NEWS_BYTES // 2
+    news = paced(lambda *_: bytes(size), budget_bytes=2 * MAX_SHARED_NEWS_BYTES, share=share)
+    told = [(await news.answer(WANTED, "10.0.0.1", PC, Reader.WITH_NEIGHBOURS)).torrent is not None for _ in range(5)]
+    assert told == [True, True, False, False, False]
+    assert len(shared) == 2

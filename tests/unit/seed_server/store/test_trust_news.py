@@ -25,7 +25,7 @@ from p2pdist.shared.wire.trust_news import (
 )
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
-from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, TrustNewsReader
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm, TrustNewsReader
 
 ROOT = 1
 NOW = 1_800_000_000.0
@@ -100,6 +100,19 @@ def test_a_newer_root_is_sent(published: Published) -> None:
     published.repository.rotate("timestamp")
     published.write()
     assert published.news(1)["metadata/2.root.json"] == published.repository.files["/tuf/metadata/2.root.json"]
+
+
+@pytest.mark.parametrize("form", [IN_WHOLE_FILES, BY_DIFFERENCES, SWAPPED])
+def test_whoever_invents_versions_of_the_root_gets_what_all_get_who_do(published: Published, form: NewsForm) -> None:
+    known = published.publish("beta")
+    published.publish("gamma")
+    first = published.reader.answer(17, known, form)
+    answers = {published.reader.answer(root, known, form) for root in range(100, 150)}
+    assert answers == {first}, "else each would be found, compressed and kept by itself"
+    assert published.reader.answer(10**12, known, form) is first
+    files = decode_news(first or b"").files
+    assert not [path for path in files if path.endswith(".root.json")]
+    assert "gamma@1.manifest" in kinds(files), "but it is told all else: the server may have been restored"
 
 
 def test_a_publication_is_seen_at_once(published: Published) -> None:
