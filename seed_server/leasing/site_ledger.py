@@ -126,7 +126,9 @@ class SiteLedger:
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases here are void."""
         self._torrents.remove(torrent)
-        self._ledgers.pop(torrent, None)
+        if (ledger := self._ledgers.pop(torrent, None)) is not None:
+            for endpoint in ledger.lacking:
+                self._wants_no_longer(endpoint, torrent)
 
     def ledger(self, torrent: TorrentHash) -> PieceLedger | None:
         """Return the ledger of a torrent that somebody lacks."""
@@ -228,13 +230,16 @@ class SiteLedger:
 
     def _holds(self, endpoint: EndpointId, torrent: TorrentHash, served: ServedTorrent, now: float) -> None:
         self._holdings.add(endpoint, served)
+        self._wants_no_longer(endpoint, torrent)
+        if (ledger := self._ledgers.get(torrent)) is not None:
+            ledger.holds(endpoint, now)
+            self._end_if_nobody_lacks(torrent, ledger)
+
+    def _wants_no_longer(self, endpoint: EndpointId, torrent: TorrentHash) -> None:
         if (wanted := self._wanted.get(endpoint)) is not None:
             wanted.discard(torrent)
             if not wanted:
                 del self._wanted[endpoint]
-        if (ledger := self._ledgers.get(torrent)) is not None:
-            ledger.holds(endpoint, now)
-            self._end_if_nobody_lacks(torrent, ledger)
 
     def _end_if_nobody_lacks(self, torrent: TorrentHash, ledger: PieceLedger) -> None:
         if not ledger.lacking:

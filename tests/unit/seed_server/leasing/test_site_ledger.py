@@ -199,3 +199,19 @@ def test_one_message_says_of_all_that_is_complete_that_it_is_at_the_site() -> No
     assert line.send(PC) == LeasedPiece(BIG, PieceIndex(0))
     assert sorted(line.ledger.holdings(PC, both, line.now)) == [BIG, SMALL]
     assert line.ledger.ledger(BIG) is None
+
+
+def test_nobody_lacks_what_is_served_no_longer() -> None:
+    line = Line()
+    for torrent in (BIG, SMALL):
+        line.publish(torrent, 1, 0, 1)
+        line.want(PC, torrent)
+    line.want(OTHER, BIG)
+    line.ledger.remove_torrent(BIG)
+    assert line.ledger.lacking() == [PC]
+    assert not line.ledger.lacks(OTHER)
+    line.ledger.remove_torrent(SMALL)
+    assert line.ledger.lacking() == []
+    assert not line.ledger.is_busy
+    line.publish(BIG, 1, 0, 1)
+    assert not line.ledger.lacks(OTHER), "it says so again"

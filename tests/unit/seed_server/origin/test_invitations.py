@@ -43,8 +43,11 @@ class Site:
 
     def __post_init__(self) -> None:
         self.ledger = SiteLedger(fetchers=self.fetchers, lease_seconds=30.0)
-        self.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 16)
+        self.serve()
         self.invitations = Invitations(self.ledger, cast("dict[EndpointId, Guest]", self.pcs))
+
+    def serve(self) -> None:
+        self.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 16)
 
     def wants(self, letter: str, *, uptime_seconds: int = 1, have: int = 0, old: bool = False) -> Pc:
         endpoint = EndpointId(letter * 26)
@@ -117,3 +120,13 @@ def test_who_lacks_nothing_or_does_not_understand_is_not_asked() -> None:
     site.wants("c")  # the first one has all of it, for all
     site.wait(10 * INVITED_SECONDS)
     assert site.asked == ""
+
+
+def test_who_could_fetch_what_is_gone_keeps_nobody_from_the_next() -> None:
+    site = Site()
+    first = site.wants("a")
+    site.comes(first)
+    site.ledger.remove_torrent(TORRENT)
+    site.serve()
+    site.wants("b")
+    assert site.asked == "ab"
