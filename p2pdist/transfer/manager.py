@@ -6,6 +6,7 @@ called about once a second and whenever the engine reports something; it never w
 
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 import structlog
 import trio
@@ -37,7 +38,7 @@ from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
 from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Transfer, counted, giving_up, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
@@ -77,6 +78,8 @@ class Transfers:
         self._dirty = False
         self._more_to_start = False
         self._takes_holdings = False
+        self._given_up: list[Want] = []
+        """What the server does not know yet to be here no longer, though others shall have it."""
         self._lock = trio.Lock()
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock)
 
@@ -92,9 +95,11 @@ class Transfers:
             wanted = catalogue.wanted()
             # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
+            offered = {patch.entry.ref for patch in catalogue.patches}
+            offered |= {skipped.entry.ref for skipped in catalogue.not_applicable}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if kept.isdisjoint(refs_of(self._transfers[torrent_hash].record)):
-                    await self._drop(self._transfers.pop(torrent_hash))
+                    await self._drop(self._transfers.pop(torrent_hash), offered)
             for torrent_hash in [known for known in self.memory.records if known not in wanted]:
                 record = self.memory.records[torrent_hash]
                 if kept.isdisjoint(refs_of(record)):  # withdrawn while the daemon was not running
@@ -140,7 +145,9 @@ class Transfers:
             transfer.move(TransferEvent.RENAMED)
             await self._proving.publish(transfer)
 
-    async def _drop(self, transfer: Transfer) -> None:
+    async def _drop(self, transfer: Transfer, offered: AbstractSet[PatchRef]) -> None:
+        if transfer.wanted is not None and not offered.isdisjoint(refs_of(transfer.record)):
+            self._given_up.append(giving_up(transfer.torrent_hash))  # what is withdrawn the server drops by itself
         transfer.proving.cancel()
         if transfer.in_engine:
             await self._engine.remove(transfer.torrent_hash, delete_files=True)
@@ -172,7 +179,8 @@ class Transfers:
             for transfer in under_way:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
-            wants = self._changed_wants(under_way, now)
+            wants = [*self._given_up, *self._changed_wants(under_way, now)]
+            self._given_up = []
             if self._dirty or self.memory.due(now, moved=self._moved):
                 await self._save(now)
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
@@ -305,6 +313,7 @@ class Transfers:
         ``takes_holdings``: it is told in one message of all that is complete.
         """
         self._takes_holdings = takes_holdings
+        self._given_up = []
         for transfer in self._transfers.values():
             transfer.wanted = None
             transfer.origin_error = ""

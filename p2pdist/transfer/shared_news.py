@@ -21,8 +21,9 @@ from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.states import LanActivity
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
+from p2pdist.transfer.transfer import giving_up
 
-NEWS_PATIENCE_SECONDS = 45.0  # without a piece here or at a neighbour: a LAN that has stalled, and then a slow line
+NEWS_PATIENCE_SECONDS = 45.0  # without a piece, whatever neighbours say: a LAN that has stalled, then a slow line
 ALONE_SECONDS = 8.0  # without a neighbour: in a VPN's pool of addresses nobody reaches another
 NEWS_STALL_SECONDS = 12.0  # without a piece from neighbours: of a patch it may be longer, but all wait for its news
 AFTER_FAILURE_SECONDS = 600.0  # without trying again: each try delays all that is new
@@ -46,8 +47,8 @@ class _Shared:
     began_at: float
     progress_at: float
     activity: LanActivity
-    seen: PieceSet = 0
-    """Pieces that are here or at neighbours."""
+    had: PieceSet = 0
+    """Pieces that are here: what neighbours say that they have is no progress until it comes."""
     origin_pieces: PieceSet = 0
     snapshot: TransferSnapshot | None = None
     wanted: Want | None = None
@@ -164,36 +165,48 @@ class SharedNews:
     async def _step(self, now: float) -> None:
         if self._shared:
             await self._engine.refresh()
-        for torrent_hash, shared in list(self._shared.items()):
-            shared.snapshot = self._engine.snapshot(torrent_hash)
-            await self._look(shared, shared.snapshot, now)
+        for shared in list(self._shared.values()):
+            await self._look(shared, now)
         gone = [each for each, shared in self._shared.items() if now - shared.began_at >= self._shared_seconds]
         over = max(0, len(self._shared) - MOST_SHARED_NEWS)
         for torrent_hash in {*gone, *list(self._shared)[:over]}:
             if self._shared[torrent_hash].ended.is_set():
                 await self._drop(torrent_hash)
 
-    async def _look(self, shared: _Shared, snapshot: TransferSnapshot, now: float) -> None:
-        seen = snapshot.have | snapshot.lan_have
-        if seen & ~shared.seen:
-            shared.seen, shared.progress_at = seen, now
-        shared.activity = shared.activity.observe((snapshot.have & ~shared.origin_pieces).bit_count(), now)
+    async def _look(self, shared: _Shared, now: float) -> None:
+        snapshot = self._observe(shared, now)
+        if not shared.ended.is_set() and self._is_overdue(shared, snapshot, now):
+            await self._engine.refresh()  # what came while the server was told of others counts
+            snapshot = self._observe(shared, now)
+        if not shared.ended.is_set():
+            if snapshot.phase == "complete":
+                await self._take(shared, snapshot)
+            elif self._is_overdue(shared, snapshot, now):
+                log.warning("news do not come from server and neighbours together, asking the web port")
+                self._not_before = now + AFTER_FAILURE_SECONDS
+                await self._drop(shared.made.torrent_hash)
+                return
         if snapshot.phase != "checking" and snapshot.piece_count == shared.told.piece_count:
             want = self._want(shared, snapshot, now)
             if want != shared.wanted:
                 shared.wanted = want
                 await self._send(want)
-        if shared.ended.is_set():
-            return
-        if snapshot.phase == "complete":
-            from_origin = shared.origin_pieces.bit_count()
-            log.info("news are here", pieces=snapshot.piece_count, from_origin=from_origin)
-            shared.data = await self._cache.read_unproven(shared.made.name, shared.told.length_bytes)
-            shared.ended.set()
-        if snapshot.phase == "error" or now - shared.progress_at >= self._patience_seconds:
-            log.warning("news do not come from server and neighbours together, asking the web port")
-            self._not_before = now + AFTER_FAILURE_SECONDS
-            await self._drop(shared.made.torrent_hash)
+
+    def _observe(self, shared: _Shared, now: float) -> TransferSnapshot:
+        snapshot = shared.snapshot = self._engine.snapshot(shared.made.torrent_hash)
+        if snapshot.have & ~shared.had:
+            shared.had, shared.progress_at = snapshot.have, now
+        shared.activity = shared.activity.observe((snapshot.have & ~shared.origin_pieces).bit_count(), now)
+        return snapshot
+
+    def _is_overdue(self, shared: _Shared, snapshot: TransferSnapshot, now: float) -> bool:
+        return snapshot.phase == "error" or now - shared.progress_at >= self._patience_seconds
+
+    async def _take(self, shared: _Shared, snapshot: TransferSnapshot) -> None:
+        from_origin = shared.origin_pieces.bit_count()
+        log.info("news are here", pieces=snapshot.piece_count, from_origin=from_origin)
+        shared.data = await self._cache.read_unproven(shared.made.name, shared.told.length_bytes)
+        shared.ended.set()
 
     def _want(self, shared: _Shared, snapshot: TransferSnapshot, now: float) -> Want:
         missing = snapshot.phase == "downloading"
@@ -208,7 +221,10 @@ class SharedNews:
         )
 
     async def _drop(self, torrent_hash: TorrentHash) -> None:
+        """Delete what is here of a torrent; the server need send nothing more of it, and count on nothing."""
         shared = self._shared.pop(torrent_hash)
         shared.ended.set()
         await self._engine.remove(torrent_hash, delete_files=True)
         await self._cache.remove(shared.made.name)
+        if shared.wanted is not None:
+            await self._send(giving_up(torrent_hash))

@@ -200,6 +200,11 @@ class Transfer:
         )
 
 
+def giving_up(torrent: TorrentHash) -> Want:
+    """Return what tells the origin that this PC has nothing of ``torrent`` any more, and wants nothing."""
+    return Want(torrent=torrent, have=b"", lan_have=b"", lan_stalled=False, can_fetch=False, given_up=True)
+
+
 def new_record(patches: Sequence[CataloguePatch], wall_time: float) -> TransferRecord:
     """Return the record of the first of ``patches``, which have the same bytes, and are first seen now."""
     patch, payload = patches[0], patches[0].payload

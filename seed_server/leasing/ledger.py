@@ -228,7 +228,7 @@ class PieceLedger:
             self.counters.voided += 1
 
     def left(self, endpoint: EndpointId) -> None:
-        """Forget an endpoint whose control connection is gone; its pieces no longer count."""
+        """Forget an endpoint whose control connection is gone, or that has given up; its pieces no longer count."""
         self.data_lost(endpoint)
         self._turns.left(endpoint)
         self._claims.left(endpoint)

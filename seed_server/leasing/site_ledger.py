@@ -216,6 +216,18 @@ class SiteLedger:
         if not ledger.lacks(endpoint):  # of the rest, the news came before this
             self._holds(endpoint, torrent, served, now)
 
+    def given_up(self, endpoint: EndpointId, torrent: TorrentHash) -> None:
+        """Note that ``endpoint`` has nothing of ``torrent`` and wants nothing: its leases are void, without a fault."""
+        served = self._torrents.get(torrent)
+        if served is None:
+            return
+        self._parts.standings.gave_up(endpoint, torrent)
+        self._holdings.drop(endpoint, served)
+        self._wants_no_longer(endpoint, torrent)
+        if (ledger := self._ledgers.get(torrent)) is not None:
+            ledger.left(endpoint)
+            self._end_if_nobody_lacks(torrent, ledger)
+
     def holdings(self, endpoint: EndpointId, beginnings: bytes, now: float) -> list[TorrentHash]:
         """Note that ``endpoint`` has all of the torrents whose hashes begin so; return those that others lack."""
         bits = self._torrents.bits(beginnings)

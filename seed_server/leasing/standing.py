@@ -107,6 +107,11 @@ class Account:
         self.shared += (self.any_unshared & pieces).bit_count()
         self.unshared = [unshared & ~pieces for unshared in self.unshared]
 
+    def give_up(self) -> None:
+        """Record that it has deleted what it had, as it says itself; what it may still be sent is no more for that."""
+        self.write_off()
+        self.delivered = 0
+
     def write_off(self) -> None:
         """Count what nobody else has yet as sent in vain: nobody gets it from this endpoint."""
         self.debt += self.any_unshared.bit_count()
@@ -196,6 +201,11 @@ class Standings:
         """Whether ``endpoint`` was sent pieces of ``torrent`` that nobody else has yet."""
         account = self._accounts.get((endpoint, torrent))
         return account is not None and any(account.unshared)
+
+    def gave_up(self, endpoint: EndpointId, torrent: TorrentHash) -> None:
+        """As `Account.give_up`, if ``endpoint`` was sent anything of ``torrent``."""
+        if (account := self._accounts.get((endpoint, torrent))) is not None:
+            account.give_up()
 
     def account(self, endpoint: EndpointId, torrent: TorrentHash, piece_count: int, now: float) -> Account:
         """Return what ``endpoint`` has been sent of ``torrent``."""

@@ -211,6 +211,10 @@ class ControlConversation:
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
+        if want.given_up:
+            self._live.ledger.given_up(session.endpoint, torrent)
+            self._wake()
+            return
         if torrent in session.told_unavailable:
             return  # the endpoint knows; a patch that is repaired or published is announced
         patch = await self._parts.find_patch(torrent)

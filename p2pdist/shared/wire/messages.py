@@ -123,6 +123,8 @@ class Want(Message, frozen=True, tag="want"):
     """True when no piece has come from the LAN for `lan_patience.lan_patience_seconds`."""
     can_fetch: bool
     """False when the profile, the battery or the disk forbids fetching from the origin."""
+    given_up: bool = False
+    """This endpoint has nothing of it any more, and wants nothing: the other fields say as much."""
 
 
 class Holdings(Message, frozen=True, tag="holdings"):

@@ -6,11 +6,12 @@ from pathlib import Path
 import trio
 
 from bandwidth.profiles.parse import parse_profile
-from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire import bitfield
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.messages import News, NewsWanted, PieceRejected, PieceStored, Unavailable, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
+from p2pdist.transfer.transfer import giving_up
 from seed_server.origin.paced_news import SWAPPED_NEWS_BYTES
 from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import Endpoint
@@ -35,8 +36,8 @@ async def news_of(endpoint: Endpoint) -> News:
 
 
 async def want(endpoint: Endpoint, have: int = 0, lan_have: int = 0) -> None:
-    sets = {"have": bitfield.pack(have, 3), "lan_have": bitfield.pack(lan_have, 3)}
-    await endpoint.control.send(Want(torrent=TORRENT, lan_stalled=False, can_fetch=True, **sets))
+    here, near = bitfield.pack(have, 3), bitfield.pack(lan_have, 3)
+    await endpoint.control.send(Want(torrent=TORRENT, have=here, lan_have=near, lan_stalled=False, can_fetch=True))
 
 
 async def take(endpoint: Endpoint) -> int:
@@ -108,6 +109,19 @@ class TestNews:
             await first.control.send(PieceRejected(torrent=TORRENT, piece=piece.piece))
             await want(second)
             assert await take(second) in (0, 1, 2)
+
+    async def test_who_gives_up_gets_no_more_of_it_and_is_answered_nothing(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            first, second = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
+            for each in (first, second):
+                await news_of(each)
+            await want(first)
+            await first.data.expect(Piece)
+            for torrent in (TORRENT, "f" * 64):  # the other one is nowhere
+                await first.control.send(giving_up(TorrentHash(torrent)))
+            await want(second)
+            assert sorted([await take(second) for _ in range(3)]) == [0, 1, 2]
+            assert await news_of(first) == News(files=b"", torrent=TOLD), "the next that it hears"
 
     async def test_a_server_that_was_restarted_does_not_know_it_until_somebody_asks(self, tmp_path: Path) -> None:
         async with running_lab(tmp_path, find_news=forms) as lab:

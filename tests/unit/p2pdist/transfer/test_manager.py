@@ -28,8 +28,8 @@ from p2pdist.transfer.names import give_name, take_name
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, SAVE_SECONDS
 from p2pdist.transfer.states import Place, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
-from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import Catalogue, CataloguePatch
+from p2pdist.transfer.transfer import Transfer, giving_up
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
 from tests.helpers.patch_views import transfer
 
 MANY = 20
@@ -48,6 +48,10 @@ class PlayedEngine:
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         return self.snapshots[torrent_hash]
+
+    async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
+        assert delete_files
+        del self.snapshots[torrent_hash]
 
     async def add(self, _torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
         whole = assume_complete or self.found
@@ -202,6 +206,24 @@ async def test_a_server_that_takes_it_is_told_in_one_message_of_all_that_is_comp
         run.engine.change(run.one(2).torrent_hash, have=0)
         await run.transfers.step()
         assert run.wants() == [run.one(2).torrent_hash]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_the_server_hears_what_is_no_longer_for_this_pc_unless_it_has_withdrawn_it(
+    tmp_path: Path, withdrawn: bool
+) -> None:
+    async with running(tmp_path / "home", 2) as run:
+        first, second = run.patches
+        gone, stays = run.one(0).torrent_hash, run.one(1).torrent_hash
+        run.wants()
+        skipped = () if withdrawn else (NotApplicable(first.entry, first.manifest, "not for this PC"),)
+        without = Catalogue(2, patches=(second,), refused=(), stale="", not_applicable=skipped)
+        await run.transfers.reconcile(without)
+        told = [message for message in run.sent if isinstance(message, Want) and message.torrent == gone]
+        assert told == ([] if withdrawn else [giving_up(gone)])
+        run.wants()
+        await run.transfers.reconcile(without)
+        assert run.wants() in ([], [stays]), "it is said once"
 
 
 async def test_what_neighbours_have_of_a_complete_file_is_no_news(tmp_path: Path) -> None:

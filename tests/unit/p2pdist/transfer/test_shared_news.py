@@ -5,7 +5,7 @@ With real processes: `tests/swarm/test_shared_news.py`; with an origin port: `te
 
 import dataclasses
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,7 @@ from p2pdist.transfer.shared_news import (
     SharedNews,
 )
 from p2pdist.transfer.torrent_engine import EngineError, PeerSnapshot, TransferSnapshot
+from p2pdist.transfer.transfer import giving_up
 
 NEWS = random.Random(1).randbytes(2 * NEWS_PIECE_BYTES + 1)
 TOLD = describe_news(NEWS)
@@ -47,10 +48,15 @@ class Played:
         self.sent: list[FromEndpoint] = []
         self.looked_for: list[TorrentHash] = []
         self.broken = False
+        self.seen_by_a_second_look: Callable[[], None] | None = None
+        """What happens while a look lasts."""
+        self.refreshed_at = -1.0
 
     # the engine
     async def refresh(self) -> None:
-        """Nothing comes by itself."""
+        if self.seen_by_a_second_look is not None and trio.current_time() == self.refreshed_at:
+            self.seen_by_a_second_look()
+        self.refreshed_at = trio.current_time()
 
     def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
         return self.torrents[torrent_hash]
@@ -164,6 +170,7 @@ async def test_news_are_asked_for_and_looked_for_until_they_are_here_and_then_sh
         assert shared.snapshots(), "neighbours may come later"
         await trio.sleep(SHARED_SECONDS)
         assert not played.torrents
+        assert played.sent[-1] == giving_up(MADE.torrent_hash), "nobody is to be sent here for it"
         assert not list(tmp_path.iterdir())
 
 
@@ -174,6 +181,23 @@ async def test_a_bad_piece_is_told_and_a_piece_of_a_patch_is_not_ours(tmp_path: 
         await shared.piece_arrived(MADE.torrent_hash, PIECE, "not_stored")
         await shared.piece_arrived(TorrentHash("f" * 64), PIECE, "stored")
         assert played.sent == [PieceRejected(torrent=MADE.torrent_hash, piece=0)]
+
+
+async def test_the_server_is_told_of_no_end_of_which_it_knows_no_beginning(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    played = Played(tmp_path)
+    shared = made_up(played, tmp_path)
+    asked = Asked(shared)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(asked.ask)
+        await trio.testing.wait_all_tasks_blocked()
+        played.change(phase="checking")
+        nursery.start_soon(shared.run, played.look_for)
+        await trio.sleep(NEWS_PATIENCE_SECONDS + 1)
+        assert asked.answers == [None]
+        assert not played.sent
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -193,18 +217,56 @@ async def test_what_does_not_come_is_given_up_and_the_next_is_not_waited_for(
 ) -> None:
     async with running(tmp_path) as (played, shared, asked):
         await trio.sleep(NEWS_PATIENCE_SECONDS - 2)
-        played.change(lan_have=0b010)  # it moves at a neighbour
+        played.change(have=0b010)
         await trio.sleep(NEWS_PATIENCE_SECONDS - 2)
         assert played.wants[-1].lan_stalled, "the server may send what the neighbours do not"
         assert not asked.answers
         await trio.sleep(4)
         assert asked.answers == [None]
         assert not played.torrents
+        assert played.sent[-1] == giving_up(MADE.torrent_hash), "else the server would go on sending, and blame this PC"
         assert await shared.ask(1, 2) is None
         await trio.sleep(AFTER_FAILURE_SECONDS)
         with trio.move_on_after(1):
             await shared.ask(1, 2)
         assert played.torrents, "later it is tried again"
+
+
+async def test_what_neighbours_say_that_they_have_lets_nobody_wait_for_longer(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as (played, _, asked):
+        for piece in range(3):
+            played.change(lan_have=(1 << piece + 1) - 1)
+            await trio.sleep(NEWS_PATIENCE_SECONDS / 3)
+        assert asked.answers == [None]
+
+
+async def test_while_pieces_come_nothing_that_neighbours_say_ends_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as (played, shared, asked):
+        played.change(lan_have=ALL, peers=(PeerSnapshot("127.0.46.2", 7691, 0, 0),))  # which never comes from there
+        for piece in range(2):
+            await trio.sleep(NEWS_PATIENCE_SECONDS - 5)
+            played.change(have=(1 << piece + 1) - 1)
+            await shared.piece_arrived(MADE.torrent_hash, PieceIndex(piece), "stored")
+        await trio.sleep(NEWS_PATIENCE_SECONDS - 5)
+        assert not asked.answers
+        assert played.wants[-1].lan_stalled, "so the server goes on"
+        played.complete()
+        await trio.sleep(1)
+        assert asked.answers == [NEWS]
+
+
+async def test_what_has_come_when_patience_ends_is_taken_and_shared(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as (played, _, asked):
+        played.seen_by_a_second_look = played.complete  # the first one finds that it takes too long
+        await trio.sleep(NEWS_PATIENCE_SECONDS + 1)
+        assert asked.answers == [NEWS]
+        assert played.torrents, "neighbours may need it"
 
 
 async def test_a_server_that_has_forgotten_it_ends_the_wait_unless_a_neighbour_has_it(

@@ -7,7 +7,7 @@ from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import HELD_BYTES
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
-from seed_server.leasing.standing import FIRST_REJECTION_SECONDS
+from seed_server.leasing.standing import FIRST_REJECTION_SECONDS, SENT_SPARE_PIECES, Standings
 from seed_server.leasing.turns import FetcherRank
 
 PIECE_BYTES = 262_144
@@ -215,3 +215,61 @@ def test_nobody_lacks_what_is_served_no_longer() -> None:
     assert not line.ledger.is_busy
     line.publish(BIG, 1, 0, 1)
     assert not line.ledger.lacks(OTHER), "it says so again"
+
+
+def test_who_gives_up_gets_nothing_more_keeps_nothing_back_and_is_not_blamed() -> None:
+    line = Line()
+    standings = Standings()
+    line.ledger = SiteLedger(fetchers=1, lease_seconds=30.0, standings=standings)
+    line.publish(BIG, 3, 0, 1)
+    for endpoint in (PC, OTHER):
+        line.connect(endpoint)
+        line.want(endpoint, BIG)
+    stored = line.send(PC)
+    under_way = line.ledger.next_piece(PC, line.now)
+    assert stored is not None
+    assert under_way is not None
+    line.ledger.given_up(PC, BIG)
+    assert line.ledger.take_freed(), "who waits for a turn is to ask"
+    assert line.ledger.lacking() == [OTHER]
+    assert line.ledger.next_piece(PC, line.now) is None
+    assert not line.ledger.stored(PC, under_way, line.now), "what was on its way comes too late"
+    line.now += 1_000
+    assert line.ledger.expire(line.now, BytesPerSecond(LINE)) == []
+    came = [line.send(OTHER) for _ in range(4)]
+    assert came[3] is None
+    assert {stored, under_way} < set(came), "its pieces count no longer"
+    line.want(PC, BIG)
+    assert not standings.demoted(PC, line.now), "that it has nothing any more it has said itself"
+    assert standings.take_alarms() == []
+
+
+def test_who_had_all_and_gives_up_is_named_to_nobody() -> None:
+    line = Line()
+    line.publish(BIG, 1, 0, 1)
+    line.want(PC, BIG, have=1)
+    line.ledger.given_up(PC, BIG)
+    line.connect(OTHER)
+    line.want(OTHER, BIG)
+    ledger = line.ledger.ledger(BIG)
+    assert ledger is not None
+    assert ledger.holders(OTHER, [PC], line.now) == []
+    assert line.send(OTHER) is not None
+
+
+def test_to_give_up_does_not_buy_a_file_more() -> None:
+    line = Line()
+    line.publish(BIG, 1, 0, 1)
+    line.connect(PC)
+    sent = 0
+    for _ in range(200):
+        line.want(PC, BIG)
+        sent += line.send(PC) is not None
+        line.ledger.given_up(PC, BIG)
+    assert sent <= SENT_SPARE_PIECES + 2
+
+
+def test_to_give_up_what_nobody_serves_is_nothing() -> None:
+    line = Line()
+    line.ledger.given_up(PC, BIG)
+    assert not line.ledger.is_busy
