@@ -60,7 +60,7 @@ from p2pdist.shared.wire.pings import echo_frame, ping_number
 
 WELCOME_SECONDS = 15.0
 SILENCE_SECONDS = 150.0  # the server pings once a minute, and soon again who does not answer: so long, it is gone
-DATA_IDLE_SECONDS = 120.0  # without a piece: the server asks again for the next patch, and keeps memory for few
+DATA_IDLE_SECONDS = 120.0  # with no piece under way: the server asks again for the next patch, and has memory for few
 SLEPT_SECONDS = 60.0  # the clock has gained so much on the steady one: the PC slept, and the server has given it up
 FIRST_BACKOFF_SECONDS = 0.5
 SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
@@ -347,7 +347,11 @@ class OriginClient:
                 with trio.move_on_after(self._data_idle_seconds if self._invites else math.inf) as idle:
                     bodies = await self._receive(stream, decoder)
                 if idle.cancelled_caught:
+                    # a site that may not fetch now has the rest of its piece later, unless the server asks anew
+                    if decoder.is_inside_frame and not self._data_wanted.is_set():
+                        continue
                     return
+                self._data_wanted = trio.Event()  # what was asked before this came, came before the server knew of it
                 self._pace.fetched(trio.current_time())
                 for body in bodies:
                     try:

@@ -186,6 +186,11 @@ class SiteRate:
         """What the site would use if the server's egress were without limit, and a little more."""
         return BytesPerSecond(max(FIRST_RATE, int(DEMAND_GROWTH * self._wanted)))
 
+    @property
+    def may_send_pieces(self) -> bool:
+        """Whether the site's profile lets any be sent there, at however low a rate."""
+        return not self.policy.blackout and self.policy.ceiling != 0
+
     def metadata_rate(self, now: float) -> BytesPerSecond:
         """Return how fast metadata may be sent there: a part beside pieces, else what the line carries."""
         if self._decided_at is not None and now - self._decided_at < SENDING_SECONDS:

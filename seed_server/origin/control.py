@@ -150,8 +150,7 @@ class ControlConversation:
             return Reader.OF_WHOLE_FILES
         swapping = [other for other in self._live.sessions.values() if SHARED_NEWS in other.features]
         alone = self._session not in swapping or len(swapping) < 2
-        no_pieces = self._live.rate.policy.blackout
-        return Reader.ALONE if alone or no_pieces else Reader.WITH_NEIGHBOURS
+        return Reader.WITH_NEIGHBOURS if not alone and self._live.may_send(trio.current_time()) else Reader.ALONE
 
     async def _handle(self, message: FromEndpoint) -> None:
         match message:

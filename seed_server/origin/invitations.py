@@ -2,11 +2,11 @@
 
 A second TLS connection costs the server as much memory as the first, and each handshake some 4 kB of the line. So a
 PC opens it when it is asked. Where it was of no use, more are asked, one after the other: so whatever one PC does,
-the others get their turns.
+the others get their turns. While the site may be sent nothing, nobody is asked: it would be for nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from p2pdist.shared.identifiers import EndpointId
@@ -35,8 +35,15 @@ class Guest(Protocol):
 class Invitations:
     """Those of one site; ``now`` is any clock in seconds."""
 
-    def __init__(self, ledger: SiteLedger, sessions: Mapping[EndpointId, Guest]) -> None:
+    def __init__(
+        self,
+        ledger: SiteLedger,
+        sessions: Mapping[EndpointId, Guest],
+        may_send: Callable[[float], bool] = lambda _now: True,
+    ) -> None:
+        """``may_send``: whether the site may be sent pieces at a time."""
         self._ledger = ledger
+        self._may_send = may_send
         self._sessions = sessions
         self._invited: dict[EndpointId, float] = {}
         """When who was asked that has not come yet."""
@@ -44,12 +51,12 @@ class Invitations:
 
     def lacks(self, guest: Guest, now: float) -> None:
         """Ask ``guest``, which has just said that it lacks something, unless enough others can fetch."""
-        if self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
+        if self._may_send(now) and self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
             self._invite(guest, now)
 
     def poll(self, now: float) -> None:
         """Ask one more, if pieces are needed that others have had time to fetch."""
-        if now < self._next_at:
+        if now < self._next_at or not self._may_send(now):
             return
         self._next_at = now + INVITED_SECONDS
         waiting = [self._sessions[endpoint] for endpoint in self._ledger.lacking() if endpoint in self._sessions]

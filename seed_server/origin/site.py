@@ -1,5 +1,6 @@
 """The live state of one site: its connected endpoints, its ledger, its share of the line."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +40,7 @@ ENDED_SECONDS = 0.5  # after its last piece, what a link has under way is still 
 DRAINED_SECONDS = 5.0  # … and what the kernel still has to send has its share of the line
 HEARD_SECONDS = 10.0  # after 5 s without a word pings go: who answers none may be behind a line that was down …
 ANSWERS_SECONDS = 2.0  # … and when the fetchers do not answer, others are asked, and would have by then
+POLICY_SECONDS = 1.0  # windows of a profile begin and end on the minute
 AGE_STEP_SECONDS = 60.0  # of what was learned of the line: endpoints are told it only when it has changed
 
 log = structlog.get_logger()
@@ -67,10 +69,12 @@ class LiveSite:
         fleet: FleetParts | None = None,
         times: LedgerTimes = DEFAULT_TIMES,
         on_active: "Callable[[LiveSite], None]" = lambda _: None,
+        look_at_policy: "Callable[[LiveSite, float], None]" = lambda _live, _now: None,
     ) -> None:
         """``fetchers``: the server's setting, 0: as many as suit the line.
 
         ``on_active`` is called when the first link begins to send; the callee sees to it that the site is steered.
+        ``look_at_policy`` sets what the site's profile says now; nobody else does at a site that is sent nothing.
         """
         self.site = site
         self.rate = rate
@@ -86,12 +90,14 @@ class LiveSite:
         self.sessions: dict[EndpointId, Session] = {}
         self.holders = HolderNews(self.ledger, self.sessions)
         self.peers = PeerLists(fleet.joins, self._tell_peers, lacks=self.ledger.lacks)
-        self.invitations = Invitations(self.ledger, self.sessions)
+        self.invitations = Invitations(self.ledger, self.sessions, self.may_send)
         self.control = ControlPacer(rate.control, lambda now: rate.control_rate(now, sending=bool(self.sending)))
         self.sending: set[DataLink] = set()
         self.steered_since: float | None = None
         """The site is being steered: ``on_active`` need not be called again. None: it is not."""
         self._on_active = on_active
+        self._look_at_policy = look_at_policy
+        self._policy_seen_at = -math.inf
         self._ended: dict[DataLink, float] = {}
         self._watch: LinkWatch = LinkWatch(interval_seconds=None)
         self._changes = ChangeNotices()
@@ -249,6 +255,18 @@ class LiveSite:
             self._ended[link] = now
             self._divide(now)
 
+    def may_send(self, now: float) -> bool:
+        """Whether the site's profile lets pieces be sent there now."""
+        if now - self._policy_seen_at >= POLICY_SECONDS:
+            self._policy_seen_at = now
+            self._look_at_policy(self, now)
+        return self.rate.may_send_pieces
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether PCs lack something, and the profile forbids sending it."""
+        return self.ledger.is_busy and not self.rate.may_send_pieces
+
     def fit_ledger(self, now: float) -> None:
         """Let as many endpoints fetch, and as far ahead, as suit the line."""
         rate = self.rate
@@ -326,11 +344,12 @@ class LiveSite:
         )
 
     def tell_limit(self, now: float) -> None:
-        """Send every endpoint how fast the site is sent to; of a large site, those that fetch."""
-        limit = self.limit(now)
+        """Send every endpoint how fast the site is sent to; of a large site, those that fetch, or would if it might."""
+        limit, stopped = self.limit(now), self.is_stopped
         everybody = len(self.sessions) <= SMALL_SITE_ENDPOINTS
         for session in self.sessions.values():
-            if (everybody or session.link in self.sending) and session.told_limit != limit:
+            concerned = everybody or session.link in self.sending or (stopped and self.ledger.lacks(session.endpoint))
+            if concerned and session.told_limit != limit:
                 session.told_limit = limit
                 session.outbox.put("limit", limit)
 
@@ -340,7 +359,7 @@ class LiveSite:
         return SiteLimitRow(
             site=self.site.name,
             at=wall_clock,
-            active=bool(self.sending),
+            active=bool(self.sending) or self.is_stopped,
             endpoints=len(self.sessions),
             fetchers=len(self.sending),
             rate=limit.rate,

@@ -197,6 +197,7 @@ class OriginState:
                 fleet=self._parts,
                 times=self._limits.ledger,
                 on_active=self._site_active,
+                look_at_policy=self._set_policy,
             )
             self._live[placement.site.name] = live
         budgets = MessageBudgets(self._limits.messages, now)
@@ -383,8 +384,8 @@ class OriginState:
                 self._arrivals.record(known[0], known[1].site.name, connected=True, news=False)
 
     def _explain(self, now: float) -> None:
-        """Tell and record how fast each site is sent to and why, while it is active and once afterwards."""
-        active = {live.site.name for live in self._live.values() if live.steered}
+        """Tell and record how fast each site is sent to and why: while it is, or PCs wait in vain, and once after."""
+        active = {live.site.name for live in self._live.values() if live.steered or live.is_stopped}
         told = active | self._explained
         for live in self._live.values():
             if live.site.name in told:

@@ -49,6 +49,11 @@ class FrameDecoder:
         del self._buffer[:start]
         return bodies
 
+    @property
+    def is_inside_frame(self) -> bool:
+        """Whether a part of a frame has come, and the rest has not."""
+        return bool(self._buffer)
+
     def at_end_of_stream(self) -> None:
         """Check that the stream ends between two frames. Raises `FrameError` if it ends inside one."""
         if self._buffer:

@@ -63,8 +63,8 @@ class TestNews:
     async def test_where_no_pieces_may_be_sent_now_nobody_is_told_to_wait_for_them(self, tmp_path: Path) -> None:
         stop = parse_profile('name = "x"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n', source="stop")
         async with running_lab(tmp_path, find_news=forms, sites=SITES) as lab:
-            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
             lab.server.replace_profiles({SiteName("a"): stop})
+            first, _ = await lab.endpoint(features=FEATURES), await lab.endpoint(features=FEATURES)
             assert await news_of(first) == News(files=b"differences")
 
     async def test_small_news_are_sent_by_themselves(self, tmp_path: Path) -> None:

@@ -566,6 +566,39 @@ async def test_a_server_that_asks_for_it_gets_a_data_connection_then_and_as_long
     assert opened == [True, True]
 
 
+async def test_a_piece_of_which_a_part_has_come_is_waited_for_until_the_server_asks_anew() -> None:
+    opened: list[Side] = []
+    ask_anew, closed = trio.Event(), trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(msgspec.structs.replace(WELCOME, features=(INVITES,)))
+        await side.send(DataWanted())
+        await side.send(DataWanted())  # it has not come at once
+        await ask_anew.wait()
+        await side.send(DataWanted())
+        await side.closed()
+
+    async def data(side: Side) -> None:
+        opened.append(side)
+        piece = Piece(torrent=TORRENT, piece=len(opened), data=bytes(1_000))
+        frame = encode_frame(channels.encode_message(piece), max_bytes=MAX_DATA_FRAME_BYTES)
+        await side.stream.send_all(frame[:500])
+        await trio.sleep(0.5)  # in a blackout, hours
+        await side.stream.send_all(frame[500:] + frame[:500])
+        if len(opened) == 1:
+            await trio.sleep(0.5)
+            ask_anew.set()  # the server has lost this connection, and the PC has not heard of it
+            await side.closed()
+            closed.set()
+        await trio.sleep_forever()
+
+    async with connected(control, data, data_idle_seconds=0.1) as client:
+        assert [(await client.pieces.receive()).piece for _ in range(2)] == [1, 2]
+        assert closed.is_set()
+        assert client.connected
+    assert len(opened) == 2
+
+
 async def test_a_pc_that_has_slept_connects_again_for_the_server_has_given_it_up() -> None:
     class Sleeper(SystemClock):
         slept_seconds = 0.0

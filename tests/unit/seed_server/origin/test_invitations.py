@@ -40,11 +40,14 @@ class Site:
     fetchers: int = 1
     now: float = 0.0
     pcs: dict[EndpointId, Pc] = field(default_factory=dict)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.ledger = SiteLedger(fetchers=self.fetchers, lease_seconds=30.0)
         self.serve()
-        self.invitations = Invitations(self.ledger, cast("dict[EndpointId, Guest]", self.pcs))
+        self.invitations = Invitations(
+            self.ledger, cast("dict[EndpointId, Guest]", self.pcs), lambda _: not self.stopped
+        )
 
     def serve(self) -> None:
         self.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 16)
@@ -130,3 +133,14 @@ def test_who_could_fetch_what_is_gone_keeps_nobody_from_the_next() -> None:
     site.serve()
     site.wants("b")
     assert site.asked == "ab"
+
+
+def test_while_a_site_may_be_sent_nothing_nobody_is_asked_and_afterwards_soon() -> None:
+    site = Site(stopped=True)
+    for letter in LETTERS:
+        site.wants(letter)
+    site.wait(10 * INVITED_SECONDS)
+    assert site.asked == ""
+    site.stopped = False
+    site.wait(0.5)
+    assert site.asked == "a"

@@ -12,11 +12,11 @@ from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.site_map import Site
-from seed_server.line.site_rate import Line, SiteRate
+from seed_server.line.site_rate import Line, Policy, SiteRate
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.session import Session
-from seed_server.origin.site import ANSWERS_SECONDS, HEARD_SECONDS, LiveSite
+from seed_server.origin.site import ANSWERS_SECONDS, HEARD_SECONDS, POLICY_SECONDS, LiveSite
 from tests.helpers.origin_endpoint import hello
 
 TORRENT = TorrentHash("a" * 64)
@@ -124,3 +124,55 @@ async def test_a_site_is_cut_off_when_nobody_answers_and_not_when_only_its_fetch
     assert not live.is_cut_off(ANSWERS_SECONDS)
     live.sending.clear()
     assert not live.is_cut_off(100.0), "nothing is sent: there is nothing to hold"
+
+
+class Profile:
+    """What a site's profile says, and how often it was asked."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.asked = 0
+
+    def look(self, live: LiveSite, now: float) -> None:
+        self.asked += 1
+        live.rate.set_policy(self.policy, now)
+
+
+STOPPED = Policy(ceiling=BytesPerSecond(0), blackout=True, rule="blackout 'lessons'")
+
+
+def stopped_site() -> tuple[LiveSite, Profile]:
+    profile, rate = Profile(STOPPED), SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
+    site = Site(SiteName("branch"), rate._line, None)
+    live = LiveSite(site, rate, fetchers=1, lease_seconds=30.0, look_at_policy=profile.look)
+    live.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 20)
+    return live, profile
+
+
+async def test_a_site_that_nobody_steers_knows_what_its_profile_says_now() -> None:
+    live, profile = stopped_site()
+    assert not live.may_send(0.0)
+    profile.policy = Policy()
+    assert not live.may_send(0.5)
+    assert live.may_send(POLICY_SECONDS)
+    assert profile.asked == 2, "a profile costs more to look at than a site that waits may"
+
+
+@pytest.mark.parametrize("ceiling", [0, 1])
+async def test_a_ceiling_of_nothing_stops_as_a_blackout_does(ceiling: int) -> None:
+    live, profile = stopped_site()
+    profile.policy = Policy(ceiling=BytesPerSecond(ceiling))
+    assert live.may_send(0.0) is bool(ceiling)
+
+
+async def test_pcs_that_wait_at_a_stopped_site_are_told_why_though_nothing_is_sent() -> None:
+    live, _ = stopped_site()
+    live.may_send(0.0)
+    stopped_before = live.is_stopped
+    waiting = join(live, "a", 0.0)
+    assert (stopped_before, live.is_stopped) == (False, True), "before, nobody waits"
+    live.tell_limit(0.0)
+    told = waiting.told_limit
+    assert told is not None
+    assert (told.rate, told.reason) == (0, "policy forbids sending: blackout 'lessons'")
+    assert live.limit_row(0.0, 0.0).active, "the operator sees what holds now"

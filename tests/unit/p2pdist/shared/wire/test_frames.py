@@ -28,6 +28,7 @@ def test_every_prefix_of_a_frame_waits_and_is_an_error_at_the_end_of_the_stream(
     for length in range(1, len(frame)):
         decoder = FrameDecoder(max_bytes=5)
         assert decoder.feed(frame[:length]) == []
+        assert decoder.is_inside_frame
         with pytest.raises(FrameError, match=f"{length} bytes after its start"):
             decoder.at_end_of_stream()
 
@@ -36,4 +37,5 @@ def test_a_stream_may_end_between_frames() -> None:
     decoder = FrameDecoder(max_bytes=5)
     decoder.at_end_of_stream()
     decoder.feed(encode_frame(b"hello", max_bytes=5))
+    assert not decoder.is_inside_frame
     decoder.at_end_of_stream()
