@@ -29,6 +29,7 @@ from bandwidth.core.quantities import bytes_text, duration_text
 from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.fleet import Fleet, FleetError, is_verified, open_fleet
+from p2pdist.shared.errors import first_error
 
 NETWORK = "127.0.1"
 ENDPOINTS = 4
@@ -263,10 +264,7 @@ async def run_in_directory(console: Console, file: Path | None, as_json: bool) -
             async with open_fleet(directory, network=NETWORK, endpoints=ENDPOINTS) as fleet:
                 facts = await demo.run(fleet)
         except* (FleetError, OSError) as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            Console(stderr=True, highlight=False).print(Text(f"error: {error}"), soft_wrap=True)
+            Console(stderr=True, highlight=False).print(Text(f"error: {first_error(group)}"), soft_wrap=True)
     return 1 if facts is None else report(console, facts, as_json)
 
 

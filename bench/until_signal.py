@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from p2pdist.shared.errors import first_error
+
 
 async def until_signal(job: Callable[[], Awaitable[int]], told: Callable[[str], object]) -> int:
     """Return the exit code of ``job``, or of the signal that ended it; ``told`` is told which."""
@@ -28,6 +30,5 @@ async def until_signal(job: Callable[[], Awaitable[int]], told: Callable[[str], 
 
 def cause_of(error: BaseException) -> str:
     """Return the first error in groups of them, as a line."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    first = first_error(error)
+    return f"{type(first).__name__}: {first}"

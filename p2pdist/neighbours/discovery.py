@@ -23,6 +23,7 @@ import zeroconf
 from p2pdist.neighbours.finder import DiscoveryEvent, PeerFound, PeerLost
 from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.link_filter import receive_from_this_link_only, send_with_all_hops
+from p2pdist.shared.errors import first_error
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
 
 SERVICE_TYPE = "_p2pdist._tcp.local."
@@ -210,8 +211,7 @@ async def _keep_asking(responder: zeroconf.Zeroconf, heard: Any) -> None:
 
 
 def _words(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_error(error)
     if isinstance(error, zeroconf.NonUniqueNameException):
         return "something else on this network announces this endpoint's id"
     return (str(error) or type(error).__name__)[:200]

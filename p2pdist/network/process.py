@@ -37,8 +37,8 @@ from p2pdist.network.messages import (
 from p2pdist.network.part_log import pass_on
 from p2pdist.network.rights import PartUser
 from p2pdist.shared.backoff import Backoff
-from p2pdist.shared.channel import Calls, Channel, ChannelEndedError, why_ended
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.channel import Calls, Channel, ChannelEndedError
+from p2pdist.shared.errors import FaultKind, UserError, first_error
 from p2pdist.shared.signal_names import signal_name
 
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
@@ -219,7 +219,7 @@ class NetworkPart:
                 nursery.start_soon(self._conduct, channel, up)
                 await channel.run(self._handle)
         except* ChannelEndedError as group:
-            self._reason = self._reason or str(why_ended(group))
+            self._reason = self._reason or str(first_error(group))
         except* trio.TooSlowError:
             self._reason = self._reason or "it does not answer"
         finally:

@@ -32,7 +32,7 @@ from p2pdist.origin.opening import (
 from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.errors import UserError
+from p2pdist.shared.errors import UserError, first_error
 from p2pdist.shared.wire.channels import (
     Hello,
     UnknownKind,
@@ -388,7 +388,5 @@ async def open_origin_client(
 
 
 def _first_message(group: BaseExceptionGroup[BaseException]) -> str:
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
+    first = first_error(group)
     return str(first) or type(first).__name__

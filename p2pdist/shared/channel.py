@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import trio
 
+from p2pdist.shared.errors import first_error
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
@@ -28,15 +29,6 @@ class ChannelEndedError(Exception):
 
 class UnexpectedMessageError(ChannelEndedError):
     """The other side sends what it must not."""
-
-
-def why_ended(group: BaseExceptionGroup[ChannelEndedError]) -> ChannelEndedError:
-    """Return the first reason in ``group``."""
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    assert isinstance(first, ChannelEndedError)
-    return first
 
 
 class Channel(Generic[Incoming]):
@@ -88,7 +80,7 @@ class Channel(Generic[Incoming]):
                 nursery.start_soon(self._write)
                 await self._read(handle)
         except* ChannelEndedError as group:
-            ended = why_ended(group)
+            ended = first_error(group)
         finally:
             self._ended = True
             self._queue.close()  # whoever waits in `send` goes on

@@ -15,7 +15,7 @@ from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
 from bandwidth.pictures.plain_signs import make_readable
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.errors import FaultKind, UserError, first_error
 from p2pdist.shared.language import LANGUAGES, in_words, tr, use, wanted
 from p2pdist.shared.printable_text import printable_lines
 
@@ -189,12 +189,8 @@ def run_command_line(command: Callable[..., Any]) -> None:
     as_json = "--json" in sys.argv
     try:
         command()
-    except UserError as error:
-        _exit_with(error, as_json=as_json)
-    except BaseExceptionGroup as group:  # trio nurseries wrap what their tasks raise
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
+    except (UserError, BaseExceptionGroup) as error:  # trio nurseries wrap what their tasks raise
+        first = first_error(error)
         if not isinstance(first, UserError):
             raise
         _exit_with(first, as_json=as_json)

@@ -1,6 +1,9 @@
 """Errors that a person reads, and their kinds. Pure."""
 
 import enum
+from typing import TypeVar, overload
+
+Error = TypeVar("Error", bound=BaseException)
 
 
 class FaultKind(enum.StrEnum):
@@ -37,3 +40,14 @@ class UserError(Exception):
         super().__init__(message)
         self.message = message
         self.kind = kind
+
+
+@overload
+def first_error(error: BaseExceptionGroup[Error]) -> Error: ...
+@overload
+def first_error(error: BaseException) -> BaseException: ...
+def first_error(error: BaseException) -> BaseException:
+    """Return the first error within groups of them, as nurseries raise them; one that is no group is returned."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.errors import UserError
+from p2pdist.shared.errors import UserError, first_error
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.wire import codec
@@ -115,10 +115,7 @@ async def _run(parent: socket.socket, begin: Begin, name: PartName) -> int:
             nursery.start_soon(_obey, parent, put, connections, nursery.cancel_scope)
             await _serve_of(name)(setting)
     except* UserError as group:
-        fault: BaseException = group
-        while isinstance(fault, BaseExceptionGroup):
-            fault = fault.exceptions[0]
-        assert isinstance(fault, UserError)
+        fault = first_error(group)
         _tell(parent, PartFails(fault.kind, fault.message[:MAX_PART_FAULT_CHARS]))
     except* Exception:
         log.exception("this part of the server has failed")

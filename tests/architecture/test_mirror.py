@@ -91,7 +91,6 @@ TESTED_IN = {
     "p2pdist/pc/power_linux.py": "tests/field/test_batteries.py",
     "p2pdist/pc/power_windows.py": "tests/field/test_batteries.py",
     "p2pdist/shared/clock.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
-    "p2pdist/shared/errors.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",
     "p2pdist/shared/logs.py": "tests/unit/p2pdist/shared/test_console.py",
     "p2pdist/shared/manifest/expression.py": "tests/unit/p2pdist/shared/manifest/test_applicability.py",
