@@ -109,4 +109,4 @@ def write_standing(company: Company, stamp: int = 0) -> None:
     with Context(company.home).database() as database:
         for at in range(0, len(company.pcs), CHUNK_PCS):
             some = company.pcs[at : at + CHUNK_PCS]
-            database.save_all_reports({pc.endpoint: rows for pc in some}, time.time())
+            database.save_reports({pc.endpoint: rows for pc in some}, time.time())

@@ -130,11 +130,11 @@ class OriginRecords:
             self._database.save_seen(batch.seen)
             self._database.save_refusals(batch.refusals)
             self._database.save_recorded(batch.recorded)
-            self._database.save_all_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
+            self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():
                     self._database.save_diagnosis(endpoint, diagnosis, now)
-            self._database.add_all_wan_bytes(batch.sent_bytes)
+            self._database.add_wan_bytes(batch.sent_bytes)
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())

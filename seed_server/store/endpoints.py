@@ -104,10 +104,6 @@ class EndpointTable(Transactions):
             risen = {"count": COUNTERS.c.count + 1}
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=risen))
 
-    def seen(self, endpoint_id: str, seen: SeenRow) -> None:
-        """Record where an endpoint is, and whether it is connected."""
-        self.save_seen({endpoint_id: seen})
-
     def save_seen(self, rows: Mapping[str, SeenRow]) -> None:
         """Record where endpoints are, and whether they are connected; unknown ones are skipped."""
         if not rows:
@@ -120,10 +116,6 @@ class EndpointTable(Transactions):
                 found = connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
                 move_to_sites(connection, {number: numbers[rows[endpoint_id].site] for number, endpoint_id in found})
             connection.execute(update, [_seen_values(endpoint_id, seen, numbers) for endpoint_id, seen in rows.items()])
-
-    def save_refusal(self, endpoint_id: str, refuses: str) -> None:
-        """Record why an endpoint accepts nothing new that was signed here; empty: it does."""
-        self.save_refusals({endpoint_id: refuses})
 
     def save_refusals(self, refusals: Mapping[str, str]) -> None:
         """Record why endpoints accept nothing new that was signed here; empty: they do."""

@@ -67,12 +67,11 @@ class ReportTable(Transactions):
         self._swept_at = 0.0
         self._texts_named = 0
 
-    def save_reports(self, endpoint_id: str, reports: Iterable[PatchReport], now: float) -> None:
-        """Record an endpoint's newest report on each patch; unpublished patches and unknown endpoints are skipped."""
-        self.save_all_reports({endpoint_id: reports}, now)
+    def save_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
+        """Record the newest reports of endpoints, by their ids, with the steps and the tallies that follow.
 
-    def save_all_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
-        """Record the newest reports of many endpoints, by their ids, with the steps and the tallies that follow."""
+        Unpublished patches and unknown endpoints are skipped.
+        """
         said = {endpoint: {one.ref: one for one in some} for endpoint, some in reports.items()}
         with self._writing() as connection:
             numbers = _endpoint_numbers(connection, said)

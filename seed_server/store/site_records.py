@@ -38,11 +38,7 @@ class SiteTable(Transactions):
         found = [SiteLimitRow(**dict(row) | {"seconds": json.loads(row["seconds"])}) for row in rows]
         return sorted(found, key=lambda row: row.site)  # here, for each database has an order of its own
 
-    def add_wan_bytes(self, site: str, torrent_hash: str, count: int) -> None:
-        """Add ``count`` payload bytes that the origin sent to ``site``."""
-        self.add_all_wan_bytes({(site, torrent_hash): count})
-
-    def add_all_wan_bytes(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def add_wan_bytes(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Add payload bytes that the origin sent, by (site, torrent hash)."""
         if not counts:
             return

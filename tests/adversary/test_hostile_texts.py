@@ -91,7 +91,7 @@ def publish_and_report(database: Database, endpoint_id: str, now: float, error: 
         patch_id="office", version="1", state="failed", progress=0.0, bytes_from_origin=0, bytes_from_peers=0,
         bytes_wasted=0, seconds=0.0, error=error,
     )  # fmt: skip
-    database.save_reports(endpoint_id, [report], now)
+    database.save_reports({endpoint_id: [report]}, now)
 
 
 @bad_texts

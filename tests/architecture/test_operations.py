@@ -44,7 +44,7 @@ def test_writing_methods_are_found() -> None:
     assert {
         "add_patch",
         "add_token",
-        "save_all_reports",
+        "save_reports",
         "save_site_limits",
         "set_denied",
         "forget_diagnoses",

@@ -61,14 +61,14 @@ class TestCountedReports:
         self, lab: Lab, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         identity, full = lab.identity(), [True]
-        write = lab.database.save_all_reports
+        write = lab.database.save_reports
 
         def save(*arguments: Any) -> None:
             if full[0]:
                 raise UserError("The disk is full.", FaultKind.STORAGE)
             write(*arguments)
 
-        monkeypatch.setattr(lab.database, "save_all_reports", save)
+        monkeypatch.setattr(lab.database, "save_reports", save)
         control, welcome = await connected(lab, identity)
         await control.send(Report(patches=[REPORT], refuses="", serial=1, connection=welcome.connection))
         await trio.sleep(1.5)  # it has been tried

@@ -47,16 +47,16 @@ class TestStartAndStop:
     async def test_a_busy_database_does_not_stop_the_port(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
         patch = await lab.publish(2)
         endpoint = await lab.endpoint()
-        add = lab.database.add_all_wan_bytes
+        add = lab.database.add_wan_bytes
 
         def busy(*arguments: object) -> None:
             raise UserError("held by another process", FaultKind.BUSY)
 
-        monkeypatch.setattr(lab.database, "add_all_wan_bytes", busy)
+        monkeypatch.setattr(lab.database, "add_wan_bytes", busy)
         await endpoint.want(patch)
         assert await fetch(lab, endpoint, patch, 2) == [0, 1]
         await lab.server._records.flush()
         assert lab.database.wan_bytes() == {}
-        monkeypatch.setattr(lab.database, "add_all_wan_bytes", add)
+        monkeypatch.setattr(lab.database, "add_wan_bytes", add)
         await lab.server._records.flush()
         assert sum(lab.database.wan_bytes().values()) == patch.length_bytes

@@ -124,9 +124,9 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
         copied = SeenRow(
             site="oslo", address="10.0.0.9", software="", connected=False, last_seen_at=1.0, shared_with="pc-2"
         )  # fmt: skip
-        database.seen("b" * 26, copied)
-        database.save_reports(endpoint_id, [REPORT], 2.0)
-        database.add_wan_bytes("oslo", payload.torrent_hash, 7)
+        database.save_seen({"b" * 26: copied})
+        database.save_reports({endpoint_id: [REPORT]}, 2.0)
+        database.add_wan_bytes({("oslo", payload.torrent_hash): 7})
         database.save_site_limits([LIMIT])
         answer = DiagnosisAnswer(label="old", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
         for endpoint in (endpoint_id, "b" * 26):

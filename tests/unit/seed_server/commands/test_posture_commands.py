@@ -91,7 +91,7 @@ def test_a_pc_that_is_not_enrolled_or_denied_does_not_count(desk: Desk) -> None:
 def test_a_statement_of_an_identity_that_several_pcs_show_does_not_count(desk: Desk) -> None:
     seen = SeenRow("oslo", "10.0.0.1", "", connected=True, last_seen_at=desk.now, shared_with="pc-2 at 10.0.0.2")
     with desk.context.database() as database:
-        database.seen(desk.pc.endpoint_id, seen)
+        database.save_seen({desk.pc.endpoint_id: seen})
     assert "pc-2 at 10.0.0.2 shows the identity" in refused(desk, desk.pc)
     with desk.context.database() as database:
         database.disconnect_all(desk.now)  # a server that starts does not know who is there

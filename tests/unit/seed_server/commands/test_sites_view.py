@@ -108,7 +108,7 @@ def test_command_prints_what_the_server_wrote(tmp_path: Path) -> None:
     with Database.open(home.database) as database:
         database.save_site_limits([LIMIT, QUIET])
         database.add_patch(PATCH)
-        database.add_wan_bytes("oslo", "b" * 64, 500_000)
+        database.add_wan_bytes({("oslo", "b" * 64): 500_000})
     answer = json.loads(run.invoke(seed_server, ["sites", "--json", "--home", str(home.root)]).output)
     assert answer["serving"] is False
     assert [(site["site"], site["origin_ratio"]) for site in answer["sites"]] == [("oslo", 0.5), ("bergen", None)]

@@ -23,7 +23,9 @@ def context(tmp_path: Path) -> Context:
     with Database.open(home.database) as database:
         database.add_endpoint(ID, "PC-7", 1.0)
         database.add_endpoint(OTHER, ID, 1.0)  # a PC may call itself as another one's id
-        database.seen(ID, SeenRow(site="auto-10.0.0.0/24", address="", software="", connected=False, last_seen_at=1.0))
+        database.save_seen(
+            {ID: SeenRow(site="auto-10.0.0.0/24", address="", software="", connected=False, last_seen_at=1.0)}
+        )
     return Context(home)
 
 

@@ -168,7 +168,7 @@ def test_nobody_connects_between_the_look_at_a_pc_and_its_being_forgotten(
 def test_who_is_connected_is_not_forgotten(context: Context, monkeypatch: pytest.MonkeyPatch, serving: bool) -> None:
     with context.database() as database, database.batch():
         seen = SeenRow(site="hq", address="127.0.0.2", software="test", connected=True, last_seen_at=1.0)
-        database.seen(ENDPOINT, seen)
+        database.save_seen({ENDPOINT: seen})
     monkeypatch.setattr(operations, "is_serving", lambda _home: serving)
     if serving:
         with pytest.raises(UserError, match="is connected, so it is not gone"):

@@ -89,9 +89,9 @@ class TestEndpoints:
     def test_seen_and_disconnected(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         seen = SeenRow(site="hq", address="10.0.0.1", software="p2pdist 1", connected=True, last_seen_at=3.0)
-        database.seen(ENDPOINT, seen)
+        database.save_seen({ENDPOINT: seen})
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", True, 3.0)]
-        database.seen(ENDPOINT, msgspec.structs.replace(seen, claimed_site="leeds"))
+        database.save_seen({ENDPOINT: msgspec.structs.replace(seen, claimed_site="leeds")})
         assert [row.claimed_site for row in database.endpoints()] == ["leeds"]
         database.disconnect_all(9.0)
         assert [(row.site, row.connected, row.last_seen_at) for row in database.endpoints()] == [("hq", False, 9.0)]
@@ -119,7 +119,7 @@ class TestPatchesAndReports:
     def test_removed_patch_takes_its_reports_along(self, database: Database) -> None:
         database.add_patch(patch())
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.save_reports({ENDPOINT: [report()]}, 1.0)
         database.remove_patch("KB1", "1.0")
         database.remove_patch("KB1", "1.0")
         assert database.patches() == []
@@ -128,46 +128,46 @@ class TestPatchesAndReports:
     def test_newest_report_stays(self, database: Database) -> None:
         database.add_patch(patch())
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.save_reports(ENDPOINT, [report()], 1.0)
-        database.save_reports(ENDPOINT, [report(state="verified", progress=1.0)], 2.0)
+        database.save_reports({ENDPOINT: [report()]}, 1.0)
+        database.save_reports({ENDPOINT: [report(state="verified", progress=1.0)]}, 2.0)
         assert [(r.state, r.progress, r.reported_at) for r in database.reports()] == [("verified", 1.0, 2.0)]
 
     def test_state_of_an_installation_is_kept_with_its_reason(self, database: Database) -> None:
         database.add_patch(patch())
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.save_reports(ENDPOINT, [report(install="waiting", install_reason="window at 22:00")], 1.0)
+        database.save_reports({ENDPOINT: [report(install="waiting", install_reason="window at 22:00")]}, 1.0)
         (row,) = database.reports()
         assert (row.install, row.install_reason, row.reported_at) == ("waiting", "window at 22:00", 1.0)
-        database.save_reports(ENDPOINT, [report(install="installed")], 2.0)
+        database.save_reports({ENDPOINT: [report(install="installed")]}, 2.0)
         (row,) = database.reports()
         assert (row.install, row.install_reason, row.error) == ("installed", "", "")
 
     def test_report_of_what_does_not_exist_fills_nothing(self, database: Database) -> None:
         database.add_patch(patch())
-        database.save_reports(ENDPOINT, [report()], 1.0)
+        database.save_reports({ENDPOINT: [report()]}, 1.0)
         database.add_endpoint(ENDPOINT, "pc", 1.0)
-        database.save_reports(ENDPOINT, [report(patch_id=f"made-up-{n}") for n in range(50)], 1.0)
+        database.save_reports({ENDPOINT: [report(patch_id=f"made-up-{n}") for n in range(50)]}, 1.0)
         assert database.reports() == []
 
     def test_batch_is_all_or_nothing(self, database: Database) -> None:
         def broken_batch() -> None:
             with database.batch():
-                database.add_wan_bytes("hq", TORRENT, 5)
+                database.add_wan_bytes({("hq", TORRENT): 5})
                 raise RuntimeError
 
         with pytest.raises(RuntimeError):
             broken_batch()
         assert database.wan_bytes() == {}
         with database.batch():
-            database.add_wan_bytes("hq", TORRENT, 5)
+            database.add_wan_bytes({("hq", TORRENT): 5})
             database.add_patch(patch())
         assert database.wan_bytes() == {("hq", TORRENT): 5}
         assert database.patches() == [patch()]
 
     def test_wan_bytes_add_up(self, database: Database) -> None:
-        database.add_wan_bytes("hq", TORRENT, 5)
-        database.add_wan_bytes("hq", TORRENT, 6)
-        database.add_wan_bytes("branch", TORRENT, 1)
+        database.add_wan_bytes({("hq", TORRENT): 5})
+        database.add_wan_bytes({("hq", TORRENT): 6})
+        database.add_wan_bytes({("branch", TORRENT): 1})
         assert database.wan_bytes() == {("hq", TORRENT): 11, ("branch", TORRENT): 1}
 
 
@@ -359,15 +359,15 @@ def test_a_patch_has_several_payloads_and_is_replaced_as_a_whole(database: Datab
 
 def test_what_an_endpoint_refuses_is_kept_until_it_says_otherwise(database: Database) -> None:
     database.add_endpoint(ENDPOINT, "pc", 1.0)
-    database.save_refusal(ENDPOINT, "expired")
+    database.save_refusals({ENDPOINT: "expired"})
     assert [row.refuses for row in database.endpoints()] == ["expired"]
-    database.save_refusal(ENDPOINT, "")
+    database.save_refusals({ENDPOINT: ""})
     assert [row.refuses for row in database.endpoints()] == [""]
 
 
 def test_a_forgotten_endpoint_leaves_nothing(database: Database) -> None:
     database.add_endpoint(ENDPOINT, "pc", 1.0)
     database.add_patch(patch())
-    database.save_reports(ENDPOINT, [report()], 1.0)
+    database.save_reports({ENDPOINT: [report()]}, 1.0)
     database.forget_endpoint(ENDPOINT)
     assert (database.endpoints(), database.reports()) == ([], [])

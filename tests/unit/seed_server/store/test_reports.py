@@ -71,7 +71,7 @@ def fleet(database: Database) -> Database:
     for name in "abc":
         database.add_endpoint(name, f"pc-{name}", 1.0)
     database.save_seen({"a": seen("tokyo"), "b": seen("tokyo"), "c": seen("osaka")})
-    database.save_all_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
+    database.save_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
     return database
 
 
@@ -90,7 +90,7 @@ def counted(database: Database) -> Counter[tuple[str, str]]:
 
 def test_many_pcs_at_once(fleet: Database) -> None:
     assert counted(fleet) == {("tokyo", "fetching"): 4, ("osaka", "fetching"): 2}
-    fleet.save_all_reports({"a": [report(state="verified")], "nobody": [report()], "b": [report("unknown")]}, NOW)
+    fleet.save_reports({"a": [report(state="verified")], "nobody": [report()], "b": [report("unknown")]}, NOW)
     assert counted(fleet) == {("tokyo", "fetching"): 3, ("tokyo", "verified"): 1, ("osaka", "fetching"): 2}
 
 
@@ -104,7 +104,7 @@ def test_who_is_denied_or_forgotten_is_not_counted(fleet: Database) -> None:
         fleet.set_denied("a", True)
         assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 2}
     fleet.save_seen({"a": seen("osaka")})
-    fleet.save_all_reports({"a": [report(state="verified")]}, NOW)
+    fleet.save_reports({"a": [report(state="verified")]}, NOW)
     assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 2}
     fleet.set_denied("a", False)
     assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 3, ("osaka", "verified"): 1}
@@ -121,10 +121,10 @@ def test_a_patch_that_goes_takes_its_tallies_along(fleet: Database) -> None:
 
 def test_what_few_pcs_add_is_kept_until_they_say_nothing_of_it(fleet: Database) -> None:
     added = report(error="disk full", install_output="E: no space", bytes_wasted=1 << 50)
-    fleet.save_all_reports({"a": [added]}, NOW)
+    fleet.save_reports({"a": [added]}, NOW)
     (row,) = [row for row in fleet.reports() if row.error]
     assert (row.endpoint_id, row.install_output, row.bytes_wasted) == ("a", "E: no space", 1 << 50)
-    fleet.save_all_reports({"a": [report()]}, NOW)
+    fleet.save_reports({"a": [report()]}, NOW)
     assert [row for row in fleet.reports() if row.error or row.install_output or row.bytes_wasted] == []
     with fleet.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(STANDING_NOTES)) == 0
@@ -134,7 +134,7 @@ def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database)
     nul = report(error="a\0b", install_reason="c\0d", install_output="\0", seconds=1e10, bytes_from_peers=1 << 50)
     fleet.save_seen({"a": SeenRow("tokyo", "127.0.42.1", "so\0ft", True, NOW, claimed_site="\0")})
     fleet.save_refusals({"a": "\0"})
-    fleet.save_all_reports({"a": [nul, report("\0")], "b": [report(state="verified")]}, 1e12)
+    fleet.save_reports({"a": [nul, report("\0")], "b": [report(state="verified")]}, 1e12)
     rows = {(row.endpoint_id, row.patch_id): row for row in fleet.reports()}
     said = rows["a", "p"]
     assert (said.error, said.install_reason, said.install_output) == ("a�b", "c�d", "�")
@@ -142,7 +142,7 @@ def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database)
 
 
 def test_only_what_is_whole_is_kept_as_whole(fleet: Database) -> None:
-    fleet.save_all_reports({"a": [report(progress=0.99999)], "b": [report(progress=1.0)]}, NOW)
+    fleet.save_reports({"a": [report(progress=0.99999)], "b": [report(progress=1.0)]}, NOW)
     assert [row.progress for row in fleet.reports() if row.patch_id == "p"] == [0.999, 1.0, 0.5]
 
 
@@ -154,10 +154,10 @@ def test_steps_are_kept_for_a_time(fleet: Database) -> None:
 
     first = int(NOW) - REPORTED_SINCE
     assert steps() == [(name, first) for name in "aabbcc"]
-    fleet.save_all_reports({"a": [report(progress=0.7)]}, NOW + 1)
+    fleet.save_reports({"a": [report(progress=0.7)]}, NOW + 1)
     assert len(steps()) == 6, "nothing but the progress has changed"
     later = NOW + EVENTS_KEPT_SECONDS + SWEEP_SECONDS
-    fleet.save_all_reports({"a": [report(state="verified")]}, later)
+    fleet.save_reports({"a": [report(state="verified")]}, later)
     assert steps() == [("a", int(later) - REPORTED_SINCE)]
 
 
@@ -170,12 +170,12 @@ def test_a_forgotten_pcs_number_is_given_to_no_other(fleet: Database) -> None:
 
 
 def test_reasons_that_nobody_gives_any_more_are_forgotten(fleet: Database) -> None:
-    fleet.save_all_reports({"b": [report(install="waiting", install_reason="window at 22:00")]}, NOW)
+    fleet.save_reports({"b": [report(install="waiting", install_reason="window at 22:00")]}, NOW)
     fleet.set_denied("b", True)
     for number in range(20):
-        fleet.save_all_reports({"a": [report(install_reason=f"reason {number}")]}, NOW)
+        fleet.save_reports({"a": [report(install_reason=f"reason {number}")]}, NOW)
     fleet._texts_named = TEXTS_BETWEEN_SWEEPS
-    fleet.save_all_reports({"a": [report("p", install_reason="the last")]}, NOW)
+    fleet.save_reports({"a": [report("p", install_reason="the last")]}, NOW)
     with fleet.reading() as connection:
         assert sorted(connection.scalars(select(TEXTS.c.text))) == ["", "the last", "window at 22:00"]
 
@@ -193,9 +193,9 @@ def test_no_report_reads_a_whole_table_of_reports(fleet: Database) -> None:
         pytest.skip("PostgreSQL chooses its plans by what is in the tables")
     event.listen(fleet._engines.writer, "before_cursor_execute", keep)
     fleet.save_seen({"a": seen("osaka")})
-    fleet.save_all_reports({name: [report(state="verified", error="disk full"), report("q")] for name in "abc"}, NOW)
+    fleet.save_reports({name: [report(state="verified", error="disk full"), report("q")] for name in "abc"}, NOW)
     fleet._texts_named = TEXTS_BETWEEN_SWEEPS
-    fleet.save_all_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
+    fleet.save_reports({name: [report("p"), report("q")] for name in "abc"}, NOW)
     fleet.set_denied("a", True)
     event.remove(fleet._engines.writer, "before_cursor_execute", keep)
     large = {table.name for table in (STANDING, STANDING_NOTES, TALLIES, EVENTS)}
