@@ -190,6 +190,7 @@ TESTED_IN = {
     "seed_server/store/interned.py": "tests/unit/seed_server/store/test_standing_rows.py",
     "seed_server/store/migrations/__init__.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/migrations/r0001_narrow_rows.py": "tests/unit/seed_server/store/test_upgrading.py",
+    "seed_server/store/migrations/r0001_tables.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/new_files.py": "tests/unit/seed_server/store/test_trust_news.py",
     "seed_server/store/opening.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/store/patches.py": "tests/unit/seed_server/store/test_database.py",

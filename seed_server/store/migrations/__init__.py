@@ -1,6 +1,7 @@
 """How the tables of one release become those of the next: revisions made of Alembic's operations.
 
-`store.upgrading` applies those that a database lacks. A revision that was released is never changed.
+`store.upgrading` applies those that a database lacks. A revision that was released is never changed, so it takes
+nothing from the rest of this room, which changes.
 """
 
 from seed_server.store.migrations import r0001_narrow_rows

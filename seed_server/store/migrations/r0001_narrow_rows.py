@@ -6,10 +6,18 @@ Tables of 0.2.0 name PCs, patches and sites in full in each row. There is no way
 from alembic import op
 from sqlalchemy import inspect
 
-from seed_server.store.tables import INSTALL_CODES, METADATA, PATCH_CODES, REPORTED_SINCE, WHOLE_PROGRESS
+from seed_server.store.migrations.r0001_tables import TABLES
 
 REVISION_NUMBER = "0001"
 
+# as they were then: `store.tables` may go on
+_PATCH_CODES = ("waiting", "checking", "fetching", "verifying", "verified", "failed")
+_INSTALL_CODES = (
+    "", "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying",
+    "rolled_back", "failed",
+)  # fmt: skip
+_WHOLE_PROGRESS = 1000
+_REPORTED_SINCE = 1_735_689_600
 _CHILDREN_FIRST = ("diagnoses", "wan_bytes", "site_limits", "reports", "payloads", "enrolments", "patches", "endpoints",
                    "tokens")  # fmt: skip
 _LIMITS = (
@@ -49,8 +57,8 @@ INSERT INTO payloads (patch, place, torrent_hash, file_name, sha256, length_byte
 INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, reason, state,
         install, progress)
     SELECT bytes_from_origin, bytes_from_peers, p.number, e.number, CAST(round(min(seconds, 2147483647)) AS INTEGER),
-        CAST(reported_at AS INTEGER) - {REPORTED_SINCE}, t.number, {_code("state", PATCH_CODES)},
-        {_code("install", INSTALL_CODES)}, CAST(progress * {WHOLE_PROGRESS} AS INTEGER)
+        CAST(reported_at AS INTEGER) - {_REPORTED_SINCE}, t.number, {_code("state", _PATCH_CODES)},
+        {_code("install", _INSTALL_CODES)}, CAST(progress * {_WHOLE_PROGRESS} AS INTEGER)
     FROM old_reports r JOIN patches p USING (patch_id, version) JOIN endpoints e USING (endpoint_id)
         JOIN texts t ON t.text = r.install_reason;
 INSERT INTO standing_notes (patch, endpoint, bytes_wasted, error, install_output)
@@ -79,7 +87,7 @@ def upgrade() -> None:
         op.drop_index("diagnoses_by_template")
         for name in _CHILDREN_FIRST:
             op.rename_table(name, f"old_{name}")
-    METADATA.create_all(connection)
+    TABLES.create_all(connection)
     connection.exec_driver_sql("INSERT INTO servers (number, name) VALUES (1, '')")
     if moves:
         for statement in _MOVES.split(";\n"):

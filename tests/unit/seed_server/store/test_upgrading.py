@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, inspect, select
+from sqlalchemy import Column, Connection, Integer, Table, inspect, select
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.store import upgrading
+from seed_server.store import migrations, upgrading
 from seed_server.store.database import Database
 from seed_server.store.engines import Engines
+from seed_server.store.migrations import REVISIONS
 from seed_server.store.rows import ReportRow
 from seed_server.store.standing_rows import tallies
-from seed_server.store.tables import METADATA, STANDING
+from seed_server.store.tables import ALEMBIC_VERSION, METADATA, SERVERS, THIS_SERVER
 from seed_server.store.upgrading import prepare
+from tests.helpers.sources import PACKAGES, files_of, imports_of, module_of
 
 RELEASE_0_2_0 = Path(__file__).with_name("schema_9.sql")
 
@@ -39,6 +41,25 @@ def shape(path: Path) -> list[tuple[str, str]]:
     with contextlib.closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
         return raw.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def made(connection: Connection) -> list[tuple[str, ...]]:
+    """Return all that the database itself says of our tables: columns, keys, constraints, indexes, storage."""
+    if connection.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+    else:
+        query = """
+            SELECT relname, attname, format('%s %s %s', attnum, attnotnull, format_type(atttypid, atttypmod))
+                FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE attnum > 0
+                AND relnamespace = 'public'::regnamespace
+            UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+                FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+            UNION ALL SELECT relname, relkind::text, reloptions::text
+                FROM pg_class WHERE relnamespace = 'public'::regnamespace"""
+    rows = sorted(tuple(map(str, row)) for row in connection.exec_driver_sql(query))
+    assert len(rows) > len(METADATA.tables)
+    return rows
 
 
 def test_nothing_that_release_0_2_0_knew_is_lost(old: Path) -> None:
@@ -148,10 +169,35 @@ def test_tables_of_a_newer_release_are_refused_in_words(engines: Engines) -> Non
 def test_the_revisions_make_what_the_tables_say(engines: Engines) -> None:
     """A change of a table without a revision would leave migrated databases behind new ones."""
     with engines.writing() as connection:
+        new = made(connection)
         METADATA.drop_all(connection)
         upgrading._migrate(connection, "")
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-        assert connection.scalar(select(func.count()).select_from(STANDING)) == 0
+        assert made(connection) == new
+        assert connection.scalar(select(SERVERS.c.number)) == THIS_SERVER
+
+
+def test_a_new_database_has_the_newest_revision(engines: Engines) -> None:
+    assert [revision.REVISION_NUMBER for revision in REVISIONS] == [f"{n + 1:04}" for n in range(len(REVISIONS))]
+    with engines.reading() as connection:
+        assert connection.scalar(select(ALEMBIC_VERSION.c.version_num)) == REVISIONS[-1].REVISION_NUMBER
+
+
+def test_a_revision_makes_no_tables_that_came_later(engines: Engines) -> None:
+    later = Table("later", METADATA, Column("number", Integer, primary_key=True))
+    try:
+        with engines.writing() as connection:
+            METADATA.drop_all(connection)
+            upgrading._migrate(connection, "")
+            assert not inspect(connection).has_table("later")
+    finally:
+        METADATA.remove(later)
+
+
+def test_revisions_take_nothing_from_what_changes() -> None:
+    own = module_of(Path(migrations.__file__))
+    taken = {name for path in files_of("seed_server/store/migrations") for name in imports_of(path)}
+    assert {name for name in taken if name.startswith(PACKAGES) and not name.startswith(own)} == set()
 
 
 def test_a_database_without_our_tables_is_not_used(engines: Engines) -> None:
