@@ -1,6 +1,6 @@
 """What `seed-server init` makes: keys, authorities, repository, database, site map, settings. Blocking.
 
-``server.toml`` is written last: a home without it is not initialised.
+``server.toml`` is the last file: a home without it is not initialised.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from seed_server.settings import ServerHome, ServerSettings, check_home, check_s
 from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
-from seed_server.store.opening import create_database
+from seed_server.store.opening import create_database, open_database
 
 EXAMPLE_SITES = """\
 # Sites (branches) of this company. A running server uses a change at once.
@@ -69,8 +69,9 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())
     repository = Repository.create(home, settings, keys, now)
     durable_files.write_file(home.offline_keys / TRUSTED_ROOT_FILE, repository.trusted_root().encode())
-    create_database(settings.database_place(home)).close()  # late: what was made on PostgreSQL stays there
+    create_database(home, settings)  # late: what was made on PostgreSQL stays there
     write_settings(home, settings)
+    open_database(home, settings).close()  # it is this home's from now on: nothing can fail after that
     return ServerPins(ca=authority.control_ca_pin(), root=repository.root_pin())
 
 

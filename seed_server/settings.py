@@ -95,6 +95,11 @@ class ServerHome:
         return self.root / "tuf" / "metadata"
 
     @property
+    def first_root(self) -> Path:
+        """Root version 1 of the TUF metadata, which never changes: its SHA-256 is this server's pin."""
+        return self.tuf_metadata / "1.root.json"
+
+    @property
     def tuf_targets(self) -> Path:
         """TUF targets with hash prefixes, as served."""
         return self.root / "tuf" / "targets"

@@ -34,7 +34,7 @@ class Context:
 
     def database(self) -> "Database":
         """Open the database; the caller closes it."""
-        return open_database(self.settings().database_place(self.home))
+        return open_database(self.home, self.settings())
 
     def authority(self) -> CertificateAuthority:
         """Open the certificate authority."""

@@ -51,7 +51,7 @@ def prepare(
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
     recipe = examined.publication.recipe
-    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(home, settings) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         work.check_new(recipe)
@@ -82,7 +82,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
     repository has changed since, BUSY, STORAGE. Then nothing is announced, and the bundle can be finished later.
     """
     settings = load_settings(home)
-    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(home, settings) as database:
         work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
         work.clear_leftovers()
         own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
@@ -106,7 +106,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
 def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
     """Forget a bundle, and the payload that waited with it; return it. Raises `UserError`."""
     settings = load_settings(home)
-    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(home, settings) as database:
         work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
         bundle = work.prepared.get(bundle_id)
         work.prepared.drop(bundle_id)

@@ -84,7 +84,7 @@ def publish(
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
     publication = examined.publication
-    with publish_lock(home).held(), open_database(settings.database_place(home)) as database:
+    with publish_lock(home).held(), open_database(home, settings) as database:
         work = PublishingWork.open(home, settings, database, clock, on_progress)
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)

@@ -31,6 +31,7 @@ from seed_server.service.web_requests import WebRequests
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
+from seed_server.store.opening import open_database
 from seed_server.store.trust_news import TrustNewsReader
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ async def serve_origin_port(setting: PartSetting) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(part.link.run, setting.connections, part.heard)
         await part.certified.wait()  # by then the web part has brought database and metadata up to date
-        with Database.open(setting.settings.database_place(setting.home)) as database:
+        with open_database(setting.home, setting.settings) as database:
             database.disconnect_all(part.clock.now())
             try:
                 with only_young_garbage():

@@ -29,7 +29,7 @@ from seed_server.service.messages import (
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import Upkeep
 from seed_server.signing.repository import Repository
-from seed_server.store.database import Database
+from seed_server.store.opening import open_database
 from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
 from seed_server.web.host import WebLimits, serve_web
@@ -39,7 +39,7 @@ from seed_server.web.http11 import AsgiApp
 async def serve_web_port(setting: PartSetting) -> None:
     """Serve until cancelled. Raises `UserError`: not initialised, damaged files, a database that cannot be opened."""
     home, settings, clock = setting.home, setting.settings, SystemClock()
-    with Database.open(settings.database_place(home)) as database:
+    with open_database(home, settings) as database:
         authority = CertificateAuthority.open(home.ca)
         repository = Repository.open(home, settings)
         upkeep = Upkeep(home, settings, authority, repository, clock)

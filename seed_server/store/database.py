@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import select
 from sqlalchemy.exc import ArgumentError
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -22,9 +23,12 @@ from seed_server.store.patches import PatchTable
 from seed_server.store.reports import ReportTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
 from seed_server.store.site_records import SiteTable
+from seed_server.store.tables import SERVERS, THIS_SERVER
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
 from seed_server.store.upgrading import prepare
+
+PIN_CHARS = 12  # of a SHA-256, for people to compare
 
 __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
 
@@ -77,13 +81,48 @@ class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTabl
     @classmethod
     def _made(cls, engines: Engines) -> Self:
         database = cls._opened(engines, create=True)
-        if database.endpoints() or database.tokens() or database.payloads():
+        if database.is_used():
             database.close()
             raise UserError(
-                f"The database {engines.place} is in use by a seed server. Make one of its own for this server.",
+                f"The database {engines.place} is in use by a seed server. Make one of its own for this server; "
+                "if that other server is gone for good, drop its database and make it anew.",
                 FaultKind.BAD_INPUT,
             )
         return database
+
+    def belong_to(self, root_pin: str) -> None:
+        """Make this the database of the home whose first TUF root has this SHA-256, in hex; then it is no other's.
+
+        Raises `UserError` (BAD_INPUT) for that of another home: what is not published there would be forgotten here.
+        """
+        ours = SERVERS.c.number == THIS_SERVER
+        query = select(SERVERS.c.root_pin).where(ours)
+        with self.reading() as connection:
+            found = connection.scalar(query)
+        if not found:
+            with self._writing() as connection:
+                connection.execute(SERVERS.update().where(ours, SERVERS.c.root_pin == "").values(root_pin=root_pin))
+                found = connection.scalar(query)
+        if found != root_pin:
+            raise self._of_another_home(found or "", root_pin)
+
+    def _of_another_home(self, theirs: str, ours: str) -> UserError:
+        mend = (
+            "Restore this home's own from a backup."
+            if self._engines.path is not None
+            else "Name this home's own in database_url in server.toml, or restore the home that this one belongs to."
+        )
+        return UserError(
+            f"The database {self._engines.place} belongs to another seed server: the first TUF root of its home has "
+            f"the SHA-256 {theirs[:PIN_CHARS]}…, and that of this home is {ours[:PIN_CHARS]}…. {mend}",
+            FaultKind.BAD_INPUT,
+        )
+
+    def is_used(self) -> bool:
+        """Whether it is of some home already, or knows PCs, tokens or patches."""
+        with self.reading() as connection:
+            pinned = connection.scalar(select(SERVERS.c.root_pin).where(SERVERS.c.number == THIS_SERVER))
+        return bool(pinned or self.endpoints() or self.tokens() or self.payloads())
 
     def close(self) -> None:
         """Close all connections; calling it again does nothing."""

@@ -1,23 +1,46 @@
-"""Opens the state database. Its libraries are loaded then: whoever has no server, and looks at a recipe, needs none."""
+"""Opens the state database of a home, and no other home's.
 
-from pathlib import Path
+Its libraries are loaded then: whoever has no server, and looks at a recipe, needs none. Blocking.
+"""
+
+import hashlib
 from typing import TYPE_CHECKING
 
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_extra import of_server_extra
+from seed_server.settings import ServerHome, ServerSettings
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 
-def open_database(place: Path | str) -> "Database":
-    """Open the database at ``place``; raises as `Database.open`, and FAILED where the extra is not installed."""
+def open_database(home: ServerHome, settings: ServerSettings) -> "Database":
+    """Open the database of ``home``; raises as `Database.open` and `Database.belong_to`.
+
+    FAILED where the extra is not installed.
+    """
     with of_server_extra():
         from seed_server.store.database import Database
-    return Database.open(place)
+    database = Database.open(settings.database_place(home))
+    try:
+        database.belong_to(_root_pin(home))
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
-def create_database(place: Path | str) -> "Database":
-    """Make the database at ``place`` and open it; raises as `Database.create`, and FAILED as `open_database`."""
+def create_database(home: ServerHome, settings: ServerSettings) -> None:
+    """Make the database of a new home; it is nobody's until it is opened. Raises as `Database.create`, and FAILED."""
     with of_server_extra():
         from seed_server.store.database import Database
-    return Database.create(place)
+    Database.create(settings.database_place(home)).close()
+
+
+def _root_pin(home: ServerHome) -> str:
+    try:
+        return hashlib.sha256(home.first_root.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {home.first_root}: {error.strerror}. Restore it from a backup.", FaultKind.STORAGE
+        ) from error

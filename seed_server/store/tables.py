@@ -69,7 +69,13 @@ SITES = _table("sites", number(), Column("name", Words, nullable=False, unique=T
 # no foreign key names them: `tallies` has each text that is in use
 TEXTS = _table("texts", number(), Column("text", Words, nullable=False, unique=True), rowid=True, never_again=True)
 
-SERVERS = _table("servers", number(), Column("name", Words, nullable=False, unique=True), rowid=True)
+SERVERS = _table(
+    "servers",
+    number(),
+    Column("name", Words, nullable=False, unique=True),
+    words("root_pin", default=""),  # the home whose database this is: hex SHA-256 of its first TUF root
+    rowid=True,
+)
 
 COUNTERS = _table("counters", Column("name", Words, primary_key=True), large_count("count"))
 

@@ -192,7 +192,6 @@ TESTED_IN = {
     "seed_server/store/migrations/r0001_narrow_rows.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/migrations/r0001_tables.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/new_files.py": "tests/unit/seed_server/store/test_trust_news.py",
-    "seed_server/store/opening.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/store/patches.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/piece_source.py": "tests/faults/origin_port/test_damaged_payload.py",
     "seed_server/store/published_files.py": "tests/unit/seed_server/web/test_app.py",

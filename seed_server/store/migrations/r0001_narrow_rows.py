@@ -88,7 +88,7 @@ def upgrade() -> None:
         for name in _CHILDREN_FIRST:
             op.rename_table(name, f"old_{name}")
     TABLES.create_all(connection)
-    connection.exec_driver_sql("INSERT INTO servers (number, name) VALUES (1, '')")
+    connection.exec_driver_sql("INSERT INTO servers (number, name, root_pin) VALUES (1, '', '')")
     if moves:
         for statement in _MOVES.split(";\n"):
             connection.exec_driver_sql(statement)

@@ -53,7 +53,13 @@ def _may_be_null(kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool], n
 _table("alembic_version", Column("version_num", Text, primary_key=True))
 _table("sites", _number(), Column("name", Text, nullable=False, unique=True), rowid=True)
 _table("texts", _number(), Column("text", Text, nullable=False, unique=True), rowid=True, never_again=True)
-_table("servers", _number(), Column("name", Text, nullable=False, unique=True), rowid=True)
+_table(
+    "servers",
+    _number(),
+    Column("name", Text, nullable=False, unique=True),
+    *_columns(Text, "root_pin"),
+    rowid=True,
+)
 _table("counters", Column("name", Text, primary_key=True), *_columns(_BIG, "count"))
 _table(
     "tokens",

@@ -64,7 +64,6 @@ def test_a_home_works_without_a_database_file(tmp_path: Path, url: str) -> None:
 def test_a_database_in_use_is_given_to_no_second_server(tmp_path: Path, url: str) -> None:
     first, second = ServerHome(tmp_path / "first"), ServerHome(tmp_path / "second")
     initialise(first, settings(url), passphrase=None, now=NOW)
-    operations.make_token(Context(first), ADA, uses=1, seconds=60)
     with pytest.raises(UserError, match="in use by a seed server") as caught:
         initialise(second, settings(url), passphrase=None, now=NOW)
     assert caught.value.kind is FaultKind.BAD_INPUT
