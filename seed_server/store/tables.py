@@ -55,10 +55,12 @@ def _table(
     | PrimaryKeyConstraint | UniqueConstraint,
     rowid: bool = False,
     never_again: bool = False,
+    storage: dict[str, float] | None = None,
 ) -> Table:  # fmt: skip
-    """Return a table; ``never_again``: a number whose row is gone is given to no other row."""
+    """Return a table; ``never_again``: a number whose row is gone is given to no other; ``storage``: PostgreSQL's."""
     return Table(
-        name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again
+        name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
+        postgresql_with=storage or {},
     )  # fmt: skip
 
 
@@ -173,6 +175,8 @@ STANDING = _table(
     code("progress"),  # of WHOLE_PROGRESS
     PrimaryKeyConstraint("patch", "endpoint"),  # a page of one patch is one stretch of the key
     Index("standing_by_endpoint", "endpoint"),
+    # PostgreSQL's own 0.2 lets millions of dead rows and their keys grow into the file, which never shrinks
+    storage={"autovacuum_vacuum_scale_factor": 0.02},
 )
 
 STANDING_NOTES = _table(

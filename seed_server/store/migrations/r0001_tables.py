@@ -28,8 +28,17 @@ _FLAG = Boolean().with_variant(Integer(), "sqlite")
 _SECONDS: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 
 
-def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool = False) -> None:
-    Table(name, TABLES, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again)
+def _table(
+    name: str,
+    *parts: SchemaItem,
+    rowid: bool = False,
+    never_again: bool = False,
+    storage: dict[str, float] | None = None,
+) -> None:
+    Table(
+        name, TABLES, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
+        postgresql_with=storage or {},
+    )  # fmt: skip
 
 
 def _number() -> SchemaItem:
@@ -127,6 +136,7 @@ _table(
     *_columns(_SMALL, "state", "install", "progress"),
     PrimaryKeyConstraint("patch", "endpoint"),
     Index("standing_by_endpoint", "endpoint"),
+    storage={"autovacuum_vacuum_scale_factor": 0.02},
 )
 _table(
     "standing_notes",

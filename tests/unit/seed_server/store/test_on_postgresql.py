@@ -1,12 +1,12 @@
 """A whole home whose state is in PostgreSQL, and what is said when PostgreSQL does not do what it is asked."""
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
@@ -28,14 +28,20 @@ def url(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def as_owner(url: str) -> Callable[[str], None]:
+def engine(url: str) -> Iterator[Engine]:
+    """Return a connection of the owner of the database."""
+    opened = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def as_owner(engine: Engine) -> Callable[[str], None]:
     """Return what carries a statement out as the owner of the database."""
 
     def run(statement: str) -> None:
-        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
-        engine.dispose()
 
     return run
 
@@ -68,6 +74,13 @@ def test_a_database_in_use_is_given_to_no_second_server(tmp_path: Path, url: str
         initialise(second, settings(url), passphrase=None, now=NOW)
     assert caught.value.kind is FaultKind.BAD_INPUT
     assert not second.settings.exists()
+
+
+def test_dead_rows_of_the_largest_table_are_cleared_up_before_they_are_many(url: str, engine: Engine) -> None:
+    Database.create(url).close()
+    with engine.connect() as connection:
+        options = connection.exec_driver_sql("SELECT reloptions FROM pg_class WHERE relname = 'standing'").scalar_one()
+    assert options == ["autovacuum_vacuum_scale_factor=0.02"]
 
 
 @pytest.mark.parametrize("command", ["status", "endpoints", "token"])
