@@ -107,16 +107,16 @@ class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTabl
             raise self._of_another_home(found or "", root_pin)
 
     def _of_another_home(self, theirs: str, ours: str) -> UserError:
-        mend = (
-            "Restore this home's own from a backup."
-            if self._engines.path is not None
-            else "Name this home's own in database_url in server.toml, or restore the home that this one belongs to."
-        )
-        return UserError(
+        theirs, ours = f"{theirs[:PIN_CHARS]}…", f"{ours[:PIN_CHARS]}…"
+        text = (
             f"The database {self._engines.place} belongs to another seed server: the first TUF root of its home has "
-            f"the SHA-256 {theirs[:PIN_CHARS]}…, and that of this home is {ours[:PIN_CHARS]}…. {mend}",
-            FaultKind.BAD_INPUT,
+            f"the SHA-256 {theirs}, and that of this home is {ours}. Restore this home's own from a backup."
+            if self._engines.path is not None
+            else f"The database {self._engines.place} belongs to another seed server: the first TUF root of its home "
+            f"has the SHA-256 {theirs}, and that of this home is {ours}. Name this home's own in database_url in "
+            "server.toml, or restore the home that this one belongs to."
         )
+        return UserError(text, FaultKind.BAD_INPUT)
 
     def is_used(self) -> bool:
         """Whether it is of some home already, or knows PCs, tokens or patches."""

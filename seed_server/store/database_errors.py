@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.store.engines import POOL_WAIT_SECONDS, Engines
+from seed_server.store.engines import POOL_WAIT_SECONDS, Engines, lacks_connections
 
 # https://www.sqlite.org/rescode.html, primary codes
 SQLITE_BUSY = 5
@@ -23,6 +23,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 DISK_FULL = "53100"
 NO_PRIVILEGE = "42501"
 READ_ONLY = "25006"
+SILENT_IN_TRANSACTION = "25P03"
+GAVE_WAY = ("40001", "40P01", "57014")  # serialisation, deadlock, canceled
+SHUT_DOWN = ("57P01", "57P02", "57P05")  # by an administrator, by a crash of another connection, while idle
+DAMAGED = ("XX001", "XX002")  # a table, an index
 OUTSIDE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")  # connection, login, name, resources, operator, system
 
 FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
@@ -84,8 +88,45 @@ def _of_postgresql(engines: Engines, state: str | None, error: DBAPIError) -> Us
             "owner of that database, and give the address of a server that takes writes.",
             FaultKind.STORAGE,
         )
+    return _of_one_transaction(engines, state, said) or _of_the_server(engines, state, error, said)
+
+
+def _of_one_transaction(engines: Engines, state: str | None, said: str) -> UserError | None:
+    """Return the error for what has ended one transaction, of which nothing is left; the next one may succeed."""
+    if state == SILENT_IN_TRANSACTION:
+        return UserError(
+            f"The database {engines.place} heard nothing from this seed-server in the middle of a transaction, which "
+            "was stopped, suspended or too busy; nothing was written. Try again.",
+            FaultKind.BUSY,
+        )
+    if state in GAVE_WAY:
+        return UserError(
+            f"The database {engines.place} has ended a transaction for another's sake ({said}); nothing was written. "
+            "Try again; if it stays so, find what else works on that database.",
+            FaultKind.BUSY,
+        )
+    return None
+
+
+def _of_the_server(engines: Engines, state: str | None, error: DBAPIError, said: str) -> UserError | None:
+    if lacks_connections(error):
+        return UserError(
+            f"PostgreSQL has no connection left for the database {engines.place} ({said}). End what else uses it, or "
+            "raise max_connections in postgresql.conf: one seed server takes up to 12.",
+            FaultKind.BUSY,
+        )
+    if state in SHUT_DOWN:
+        return UserError(
+            f"PostgreSQL was shut down, or an administrator has ended its connections to the database {engines.place} "
+            f"({said}). Start it if it does not run, and try again.",
+            FaultKind.STORAGE,
+        )
+    if state in DAMAGED:
+        return UserError(
+            f"The database {engines.place} is damaged ({said}). Restore it from a backup.", FaultKind.STORAGE
+        )
     if state is None or error.connection_invalidated or state.startswith(OUTSIDE_CLASSES):
-        if not isinstance(error, OperationalError):
+        if state is None and not isinstance(error, OperationalError):
             return None
         return UserError(
             f"Cannot reach the database {engines.place} ({said}). Check that PostgreSQL runs there, and database_url "

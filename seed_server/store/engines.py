@@ -5,9 +5,10 @@ for it. Of several processes one writes at a time: SQLite's own lock sees to tha
 PostgreSQL a lock of the same kind, so that both have the same histories.
 """
 
+import contextlib
 import json
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 READERS = 4  # on two cores more readers only wait for each other
@@ -36,6 +38,7 @@ POOL_WAIT_SECONDS = 30.0  # for a connection of this process; a page's query tak
 REACH_SECONDS = 10  # for a PostgreSQL server that does not answer
 STUCK_SECONDS = 30  # of a writer that PostgreSQL hears nothing from in the middle: its host is gone, and holds the lock
 SILENT_SECONDS = 15  # of a host that answers nothing: the system's own limit is a quarter of an hour
+BEGIN_AGAIN_SECONDS = 0.2
 WRITERS_LOCK = 0x70_32_70_64  # of PostgreSQL's advisory locks, within one database
 
 
@@ -59,7 +62,9 @@ class Engines:
         return cls(writer, reader, str(path), path, lock_seconds)
 
     @classmethod
-    def on_postgresql(cls, url: str, *, lock_seconds: float = BUSY_SECONDS) -> Self:
+    def on_postgresql(
+        cls, url: str, *, lock_seconds: float = BUSY_SECONDS, stuck_seconds: float = STUCK_SECONDS
+    ) -> Self:
         """Connect to the database that ``url`` names (``postgresql://user@host/name``); needs psycopg.
 
         Raises `ImportError` where that is not installed, and `sqlalchemy.exc.ArgumentError` for what is no such URL.
@@ -68,7 +73,8 @@ class Engines:
         writer = _postgresql(
             address,
             1,
-            f"-c lock_timeout={int(1000 * lock_seconds)} -c idle_in_transaction_session_timeout={STUCK_SECONDS}s",
+            f"-c lock_timeout={int(1000 * lock_seconds)} "
+            f"-c idle_in_transaction_session_timeout={int(1000 * stuck_seconds)}",
         )
         reader = _postgresql(
             address, READERS, r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
@@ -86,22 +92,49 @@ class Engines:
         place = shown.render_as_string()
         return cls(writer, reader, place, None, lock_seconds)
 
-    @contextmanager
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give the connection that writes; the block is one transaction, all or none."""
-        with self.writer.begin() as connection:
-            yield connection
+        with contextlib.ExitStack() as transaction:
+            yield self._begin(self.writer, transaction)
 
-    @contextmanager
+    @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that only reads; the block sees one state of the database."""
-        with self.reader.begin() as connection:
-            yield connection
+        with contextlib.ExitStack() as transaction:
+            yield self._begin(self.reader, transaction)
+
+    def _begin(self, engine: Engine, transaction: contextlib.ExitStack) -> Connection:
+        """Begin a transaction; wait for a PostgreSQL that starts, or has no connection left, as for another writer."""
+        until = time.monotonic() + self.lock_seconds
+        while True:
+            try:
+                return transaction.enter_context(engine.begin())
+            except DBAPIError as error:
+                if not (lacks_connections(error) or _starts(error)) or time.monotonic() >= until:
+                    raise
+            time.sleep(BEGIN_AGAIN_SECONDS)
 
     def close(self) -> None:
         """Close all connections that are not in use; calling it again does nothing."""
         self.reader.dispose()
         self.writer.dispose()
+
+
+def lacks_connections(error: DBAPIError) -> bool:
+    """Whether PostgreSQL takes no further connection now."""
+    return _refused(error, "53300", "too many connections", "too many clients", "connection slots are reserved")
+
+
+def _starts(error: DBAPIError) -> bool:
+    return _refused(error, "57P03", "the database system is starting up", "the database system is in recovery")
+
+
+def _refused(error: DBAPIError, state: str, *texts: str) -> bool:
+    # libpq has no code for what was said before there was a connection; in other languages than English it is unknown
+    said = str(error.orig)
+    found = getattr(error.orig, "sqlstate", None)
+    return found == state or (found is None and any(text in said for text in texts))
 
 
 def copy_sqlite(path: Path, copy: Path) -> None:
@@ -152,6 +185,7 @@ def _postgresql(address: URL, connections: int, options: str) -> Engine:
         pool_pre_ping=True,  # a server that was started anew is no error
         connect_args={
             "options": options,
+            "client_encoding": "utf8",  # of a database that is not, the texts would come as bytes
             "connect_timeout": REACH_SECONDS,
             "application_name": "seed-server",
             "keepalives_idle": SILENT_SECONDS,

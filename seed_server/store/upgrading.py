@@ -24,6 +24,7 @@ def prepare(engines: Engines, *, create: bool) -> None:
     """Make or migrate the tables. Raises `UserError`: NOT_SET_UP; BAD_INPUT for those that are too new or too old."""
     with user_errors(engines):
         with engines.reading() as connection:
+            _check_encoding(connection, engines)
             if _revision(connection, engines) == REVISION:
                 return
         copy: Path | None = None
@@ -42,6 +43,19 @@ def prepare(engines: Engines, *, create: bool) -> None:
             _mark(connection)
         if copy is not None:
             copy.unlink()
+
+
+def _check_encoding(connection: Connection, engines: Engines) -> None:
+    if engines.path is not None:
+        return  # SQLite knows no other
+    encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
+    if encoding != "UTF8":
+        raise UserError(
+            f"The database {engines.place} keeps texts as {encoding}, which has no room for those of all languages. "
+            "Make one with 'createdb --template=template0 --encoding=UTF8 --locale=C NAME', and name that in "
+            "database_url.",
+            FaultKind.BAD_INPUT,
+        )
 
 
 def _make(connection: Connection) -> None:

@@ -41,10 +41,10 @@ class PostgresServer:
         """The process that has started all others of this server."""
         return int((self._directory / "data" / "postmaster.pid").read_text().split()[0])
 
-    def new_database(self) -> str:
-        """Make an empty database and return its URL."""
+    def new_database(self, *options: str) -> str:
+        """Make an empty database and return its URL; ``options`` are of `createdb`."""
         name = f"test_{next(_numbers)}"
-        _run(self._owner, "createdb", "-h", str(self._directory), "-U", self._owner, name)
+        _run(self._owner, "createdb", "-h", str(self._directory), "-U", self._owner, *options, name)
         return f"postgresql://{self._owner}@/{name}?host={self._directory}"
 
 

@@ -1,7 +1,10 @@
 """A whole home whose state is in PostgreSQL, and what is said when PostgreSQL does not do what it is asked."""
 
 import stat
+import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.store.database import Database
+from seed_server.store.engines import Engines
 from tests.helpers.postgresql import PostgresServer
 
 ADA = Actor.local_user("ada")
@@ -44,6 +48,14 @@ def as_owner(engine: Engine) -> Callable[[str], None]:
             connection.exec_driver_sql(statement)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def database_at(postgres_server: PostgresServer) -> Callable[[], Database]:
+    """Return what opens one database for all tests that only read it."""
+    url = postgres_server.new_database()
+    Database.create(url).close()
+    return partial(Database.open, url)
 
 
 def settings(url: str) -> ServerSettings:
@@ -116,6 +128,99 @@ def test_a_database_without_tables_is_to_be_initialised(url: str) -> None:
     with pytest.raises(UserError, match="run 'seed-server init'") as caught:
         Database.open(url)
     assert caught.value.kind is FaultKind.NOT_SET_UP
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])
+def test_a_database_for_texts_of_one_language_is_refused(postgres_server: PostgresServer, encoding: str) -> None:
+    url = postgres_server.new_database("--template=template0", f"--encoding={encoding}", "--locale=C")
+    for attempt in (Database.create, Database.open):
+        with pytest.raises(UserError) as caught:
+            attempt(url)
+        assert caught.value.kind is FaultKind.BAD_INPUT
+        assert f"keeps texts as {encoding}" in caught.value.message
+        assert "createdb --template=template0 --encoding=UTF8 --locale=C" in caught.value.message
+
+
+def test_a_transaction_that_postgresql_has_ended_is_told_and_the_next_one_works(
+    url: str, as_owner: Callable[[str], None]
+) -> None:
+    Database.create(url).close()
+    with Database.open(url) as database:
+
+        def held_until(statement: str) -> None:
+            with database.batch():
+                database.add_endpoint("a" * 26, "pc-1", NOW)
+                as_owner(statement)
+                database.add_endpoint("b" * 26, "pc-2", NOW)
+
+        cut = "SELECT pg_{}_backend(pid) FROM pg_stat_activity WHERE state LIKE 'idle in%%' AND pid <> pg_backend_pid()"
+        with pytest.raises(UserError, match="was shut down, or an administrator has ended") as caught:
+            held_until(cut.format("terminate"))
+        assert caught.value.kind is FaultKind.STORAGE
+        assert database.endpoints() == [], "all or nothing"
+        database.add_endpoint("c" * 26, "pc-3", NOW)
+        assert len(database.endpoints()) == 1
+
+
+def test_a_transaction_in_which_nothing_was_said_for_too_long(url: str) -> None:
+    Database.create(url).close()
+
+    def stop_in_the_middle(database: Database) -> None:
+        with database.batch():
+            database.add_endpoint("a" * 26, "pc-1", NOW)
+            time.sleep(0.2)
+            database.add_endpoint("b" * 26, "pc-2", NOW)
+
+    with Database(Engines.on_postgresql(url, stuck_seconds=0.05)) as database:
+        with pytest.raises(UserError, match="nothing was written") as caught:
+            stop_in_the_middle(database)
+        assert database.endpoints() == []
+    assert caught.value.kind is FaultKind.BUSY
+    assert "was stopped, suspended or too busy" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "words"),
+    [
+        ("40001", FaultKind.BUSY, "for another's sake"),
+        ("40P01", FaultKind.BUSY, "for another's sake"),
+        ("57014", FaultKind.BUSY, "for another's sake"),
+        ("53300", FaultKind.BUSY, "max_connections"),
+        ("57P02", FaultKind.STORAGE, "was shut down"),
+        ("57P03", FaultKind.STORAGE, "Cannot reach"),
+        ("XX001", FaultKind.STORAGE, "is damaged"),
+        ("53100", FaultKind.STORAGE, "is full"),
+        ("58030", FaultKind.STORAGE, "Cannot reach"),
+    ],
+)
+def test_words_for_what_postgresql_says(
+    database_at: Callable[[], Database], state: str, kind: FaultKind, words: str
+) -> None:
+    raised = f"DO $$ BEGIN RAISE EXCEPTION 'so it is' USING ERRCODE = '{state}'; END $$"
+    with database_at() as database, pytest.raises(UserError, match=words) as caught, database.reading() as connection:
+        connection.exec_driver_sql(raised)
+    assert caught.value.kind is kind
+    assert "so it is" in caught.value.message or state == "XX001"
+
+
+def test_whoever_finds_no_connection_free_waits_for_one(url: str, engine: Engine) -> None:
+    Database.create(url).close()
+    name = f"few_{url.partition('?')[0].rpartition('/')[2]}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT 1 IN ROLE postgres")
+        connection.exec_driver_sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    theirs = url.replace("postgres@", f"{name}@")
+    with Database.open(theirs) as first, first.reading():
+        started = time.monotonic()
+        with pytest.raises(UserError, match="max_connections") as caught:
+            Database.open(theirs, lock_seconds=0.3)
+        assert caught.value.kind is FaultKind.BUSY
+        assert time.monotonic() - started >= 0.3
+        timer = threading.Timer(0.2, first.close)
+        timer.start()
+    with Database.open(theirs, lock_seconds=5.0) as second:
+        assert second.endpoints() == []
+    timer.join()
 
 
 def test_a_user_without_rights(url: str, as_owner: Callable[[str], None]) -> None:
