@@ -1,51 +1,40 @@
-"""What the origin port learns, on its way into the database: collected, written once a second in one transaction."""
+"""What the origin port learns, on its way into the database: collected, and written once a second."""
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
 import structlog
 import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId, PatchRef, SiteName, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, MAX_WITHDRAWALS
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.messages import Diagnosis, PatchReport, Report
+from p2pdist.shared.wire.messages import Diagnosis, Report
+from seed_server.origin.record_batch import RecordBatch
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = MAX_ROLLOUT_ENTRIES + MAX_WITHDRAWALS  # of one endpoint between two writes; more is a flood
+MOST_ROWS = 5_000  # of a transaction: two seconds on a slow disk, while all other writers wait, and give up after five
+OTHERS_TURN_SECONDS = 0.15  # between two of them: whoever waits for SQLite asks again every 0.1 s
 STILL_SECONDS = 10.0  # "last seen" alone is not worth a transaction each second
 COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
 
 log = structlog.get_logger()
 
 
-@dataclass
-class _Batch:
-    reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
-    diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
-    seen: dict[str, SeenRow] = field(default_factory=dict)
-    refusals: dict[str, str] = field(default_factory=dict)
-    recorded: dict[str, Recorded] = field(default_factory=dict)
-    sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
-    damaged: dict[TorrentHash, str] = field(default_factory=dict)
-    limits: dict[str, SiteLimitRow] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        parts = (self.reports, self.diagnoses, self.seen, self.refusals, self.sent_bytes, self.damaged, self.limits)
-        return any(parts)
-
-
 class OriginRecords:
     """Collects what the origin port learns; the only part of the port that writes to the database."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, most_rows: int = MOST_ROWS) -> None:
+        """``most_rows`` are written in one transaction."""
         self._database = database
+        self._most_rows = most_rows
         self._clock = clock
-        self._batch = _Batch()
+        self._batch = RecordBatch()
         self._flushing = trio.Lock()
         self._still: dict[str, SeenRow] = {}
         self._still_written_at = -STILL_SECONDS
@@ -109,7 +98,7 @@ class OriginRecords:
     async def flush(self) -> None:
         """Write what waits. What cannot be written now is kept for the next time; the port goes on serving."""
         async with self._flushing:
-            batch, self._batch = self._batch, _Batch()
+            batch, self._batch = self._batch, RecordBatch()
             now = trio.current_time()
             if batch or now - self._still_written_at >= STILL_SECONDS:
                 batch.seen = self._still | batch.seen
@@ -117,14 +106,35 @@ class OriginRecords:
             if not batch:
                 return
             try:
-                await trio.to_thread.run_sync(self._write, batch)
+                await self._write_parts(batch)
             except UserError as error:
-                self._put_back(batch)
                 if trio.current_time() - self._complained_at >= COMPLAIN_SECONDS:
                     self._complained_at = trio.current_time()
                     log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
 
-    def _write(self, batch: _Batch) -> None:
+    def _cut(self, batch: RecordBatch) -> Iterator[RecordBatch]:
+        return batch.cut(self._most_rows, self._database.moving(batch.seen))
+
+    async def _write_parts(self, batch: RecordBatch) -> None:
+        """Write one part after the other, and let others write in between; keep what could not be written."""
+        unwritten, parts = None, iter([batch])
+        others_turn_seconds = 0.0
+        try:
+            parts = await trio.to_thread.run_sync(self._cut, batch)
+            # in a thread: to cut up what thousands of PCs say at once takes longer than a controller may wait
+            while (unwritten := await trio.to_thread.run_sync(next, parts, None)) is not None:
+                await trio.sleep(others_turn_seconds)
+                await trio.to_thread.run_sync(self._write, unwritten)
+                unwritten = None
+                others_turn_seconds = OTHERS_TURN_SECONDS
+        finally:
+            kept = RecordBatch() if unwritten is None else unwritten
+            for part in parts:
+                kept.add(part)
+            kept.add(self._batch)
+            self._batch = kept
+
+    def _write(self, batch: RecordBatch) -> None:
         now = self._clock.now()
         with self._database.batch():
             self._database.save_seen(batch.seen)
@@ -138,18 +148,3 @@ class OriginRecords:
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
-
-    def _put_back(self, batch: _Batch) -> None:
-        """Join an unwritten batch with what has come since; the newer wins."""
-        newer = self._batch
-        for endpoint, reports in batch.reports.items():
-            newer.reports[endpoint] = reports | newer.reports.get(endpoint, {})
-        for endpoint, diagnoses in batch.diagnoses.items():
-            newer.diagnoses[endpoint] = diagnoses | newer.diagnoses.get(endpoint, {})
-        newer.seen = batch.seen | newer.seen
-        newer.refusals = batch.refusals | newer.refusals
-        newer.recorded = batch.recorded | newer.recorded
-        newer.limits = batch.limits | newer.limits
-        newer.damaged = batch.damaged | newer.damaged
-        for key, count in batch.sent_bytes.items():
-            newer.sent_bytes[key] = newer.sent_bytes.get(key, 0) + count

@@ -26,7 +26,7 @@ READ_ONLY = "25006"
 SILENT_IN_TRANSACTION = "25P03"
 GAVE_WAY = ("40001", "40P01", "57014")  # serialisation, deadlock, canceled
 SHUT_DOWN = ("57P01", "57P02", "57P05")  # by an administrator, by a crash of another connection, while idle
-DAMAGED = ("XX001", "XX002")  # a table, an index
+CORRUPTED = ("XX001", "XX002")  # a table, an index
 OUTSIDE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")  # connection, login, name, resources, operator, system
 
 FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
@@ -121,7 +121,7 @@ def _of_the_server(engines: Engines, state: str | None, error: DBAPIError, said:
             f"({said}). Start it if it does not run, and try again.",
             FaultKind.STORAGE,
         )
-    if state in DAMAGED:
+    if state in CORRUPTED:
         return UserError(
             f"The database {engines.place} is damaged ({said}). Restore it from a backup.", FaultKind.STORAGE
         )

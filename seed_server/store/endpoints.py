@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import RowMapping, bindparam, func, select
 
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
 from seed_server.store.rows import EndpointRow, Recorded, SeenRow
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
-from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, THIS_SERVER
+from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, STANDING, THIS_SERVER
 from seed_server.store.transactions import Transactions
 
 ADMISSIONS = "admissions"
@@ -116,6 +116,20 @@ class EndpointTable(Transactions):
                 found = connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
                 move_to_sites(connection, {number: numbers[rows[endpoint_id].site] for number, endpoint_id in found})
             connection.execute(update, [_seen_values(endpoint_id, seen, numbers) for endpoint_id, seen in rows.items()])
+
+    def moving(self, rows: Mapping[str, SeenRow]) -> dict[str, int]:
+        """Return of how many patches those PCs have spoken that are in another site now: that much moves along."""
+        found: dict[str, int] = {}
+        query = select(ENDPOINTS.c.endpoint_id, SITES.c.name, ENDPOINTS.c.number).join(SITES)
+        said = select(STANDING.c.endpoint, func.count()).group_by(STANDING.c.endpoint)
+        with self.reading() as connection:
+            for part in parts(sorted(rows)):
+                there = connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
+                moved = {number: name for name, site, number in there if site != rows[name].site}
+                if moved:
+                    counted = connection.execute(said.where(STANDING.c.endpoint.in_(moved)))
+                    found |= {moved[number]: count for number, count in counted}
+        return found
 
     def save_refusals(self, refusals: Mapping[str, str]) -> None:
         """Record why endpoints accept nothing new that was signed here; empty: they do."""

@@ -38,7 +38,7 @@ POOL_WAIT_SECONDS = 30.0  # for a connection of this process; a page's query tak
 REACH_SECONDS = 10  # for a PostgreSQL server that does not answer
 STUCK_SECONDS = 30  # of a writer that PostgreSQL hears nothing from in the middle: its host is gone, and holds the lock
 SILENT_SECONDS = 15  # of a host that answers nothing: the system's own limit is a quarter of an hour
-BEGIN_AGAIN_SECONDS = 0.2
+BEGIN_AGAIN_SECONDS = 0.1
 WRITERS_LOCK = 0x70_32_70_64  # of PostgreSQL's advisory locks, within one database
 
 
@@ -106,14 +106,14 @@ class Engines:
 
     def _begin(self, engine: Engine, transaction: contextlib.ExitStack) -> Connection:
         """Begin a transaction; wait for a PostgreSQL that starts, or has no connection left, as for another writer."""
-        until = time.monotonic() + self.lock_seconds
-        while True:
+        for _ in range(round(self.lock_seconds / BEGIN_AGAIN_SECONDS)):
             try:
                 return transaction.enter_context(engine.begin())
             except DBAPIError as error:
-                if not (lacks_connections(error) or _starts(error)) or time.monotonic() >= until:
+                if not (lacks_connections(error) or _starts(error)):
                     raise
             time.sleep(BEGIN_AGAIN_SECONDS)
+        return transaction.enter_context(engine.begin())
 
     def close(self) -> None:
         """Close all connections that are not in use; calling it again does nothing."""

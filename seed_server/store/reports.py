@@ -27,7 +27,8 @@ from seed_server.store.tables import (
 from seed_server.store.transactions import Transactions
 
 EVENTS_KEPT_SECONDS = 90 * DAY_SECONDS  # a quarter's audit; 25,000 PCs and 300 patches a month: 2.5 GB on SQLite
-SWEEP_SECONDS = 3_600.0  # what is too old goes in small steps
+SWEEP_SECONDS = 3_600.0  # what is too old goes in small steps …
+EVENTS_AT_ONCE = 5_000  # … also after the server was off for a month
 TEXTS_BETWEEN_SWEEPS = 10_000  # then those that nobody says any more go: a PC may make up new ones without end
 
 _PATCH_CODE = {state: code for code, state in enumerate(PATCH_CODES)}
@@ -101,9 +102,10 @@ class ReportTable(Transactions):
         if self._texts_named > TEXTS_BETWEEN_SWEEPS:
             self._texts_named = 0
             forget_unused_texts(connection)
-        if now >= self._swept_at + SWEEP_SECONDS:
+        if now < self._swept_at + SWEEP_SECONDS:
+            return
+        if forget_events(connection, _moment(now - EVENTS_KEPT_SECONDS), EVENTS_AT_ONCE):
             self._swept_at = now
-            forget_events(connection, _moment(now - EVENTS_KEPT_SECONDS))
 
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from p2pdist.shared.wire.codec import Record
 from seed_server.store.engines import insert_into, table_of, upsert
@@ -149,9 +149,15 @@ def _add_events(connection: Connection, rows: Sequence[StandingRow]) -> None:
     connection.execute(upsert(connection, EVENTS), values)  # two steps within one second are one: the last counts
 
 
-def forget_events(connection: Connection, before: int) -> None:
-    """Forget what happened before a time, in seconds since `tables.REPORTED_SINCE`."""
-    connection.execute(EVENTS.delete().where(EVENTS.c.at < before))
+def forget_events(connection: Connection, before: int, most: int) -> bool:
+    """Forget some ``most`` of the oldest steps from before a time, in seconds since `tables.REPORTED_SINCE`.
+
+    Return whether none is left. Those of one second go together.
+    """
+    old = EVENTS.c.at < before
+    last = connection.scalar(select(EVENTS.c.at).where(old).order_by(EVENTS.c.at).offset(most - 1).limit(1))
+    connection.execute(EVENTS.delete().where(old if last is None else EVENTS.c.at <= last))
+    return last is None
 
 
 def _change_tallies(connection: Connection, changes: Mapping[_Bucket, int]) -> None:
@@ -168,12 +174,7 @@ def _change_tallies(connection: Connection, changes: Mapping[_Bucket, int]) -> N
 
 def count_endpoint(connection: Connection, endpoint: int, times: int) -> None:
     """Count what a PC has said in its site once more, or (-1) no more: it is allowed, denied or forgotten now."""
-    site = connection.scalar(select(ENDPOINTS.c.site).where(ENDPOINTS.c.number == endpoint))
-    if site is not None:
-        said = _said_by(connection, [endpoint])
-        _change_tallies(
-            connection, {(patch, site, state, install, why): times for _, patch, state, install, why in said}
-        )
+    _count_said(connection, [endpoint], times)
 
 
 def move_to_sites(connection: Connection, sites: Mapping[int, int]) -> None:
@@ -183,24 +184,26 @@ def move_to_sites(connection: Connection, sites: Mapping[int, int]) -> None:
         rows = [row for row in connection.execute(query) if row.site != sites[row.number]]
         if not rows:
             continue
-        counted_in = {row.number: row.site for row in rows if not row.denied}
-        changes: Counter[_Bucket] = Counter()
-        for endpoint, patch, state, install, reason in _said_by(connection, list(counted_in)):
-            changes[patch, counted_in[endpoint], state, install, reason] -= 1
-            changes[patch, sites[endpoint], state, install, reason] += 1
+        counted = [row.number for row in rows if not row.denied]
+        _count_said(connection, counted, -1)
         update = ENDPOINTS.update().where(ENDPOINTS.c.number == bindparam("of")).values(site=bindparam("into"))
         connection.execute(update, [{"of": row.number, "into": sites[row.number]} for row in rows])
-        _change_tallies(connection, changes)
+        _count_said(connection, counted, 1)
 
 
-def _said_by(connection: Connection, endpoints: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
-    """Return (endpoint, patch, state, installation, reason) of all that PCs have said."""
-    table = STANDING.c
-    query = select(table.endpoint, table.patch, table.state, table.install, table.reason)
-    return [
-        (endpoint, patch, state, install, reason)
-        for endpoint, patch, state, install, reason in connection.execute(query.where(table.endpoint.in_(endpoints)))
-    ]
+def _count_said(connection: Connection, endpoints: Sequence[int], times: int) -> None:
+    """Count all that PCs have said ``times`` (1 or -1) more in their sites, within the database: it may be much."""
+    said = STANDING.c
+    ours = said.endpoint.in_(endpoints)
+    names = (said.patch, ENDPOINTS.c.site, said.state, said.install, said.reason)
+    query = select(*names, times * func.count()).join_from(STANDING, ENDPOINTS).where(ours).group_by(*names)
+    insert = insert_into(connection, TALLIES).from_select([*_BUCKET, "endpoints"], query)
+    total = {"endpoints": TALLIES.c.endpoints + insert.excluded.endpoints}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(_BUCKET), set_=total))
+    if times < 0:
+        patches = TALLIES.c.patch.in_(select(said.patch).where(ours))
+        sites = TALLIES.c.site.in_(select(ENDPOINTS.c.site).where(ENDPOINTS.c.number.in_(endpoints)))
+        connection.execute(TALLIES.delete().where(patches, sites, TALLIES.c.endpoints == 0))
 
 
 def tallies(connection: Connection, patches: Iterable[int] | None = None) -> list[Tally]:

@@ -10,7 +10,7 @@ from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
 from seed_server.store.reports import EVENTS_KEPT_SECONDS, SWEEP_SECONDS, TEXTS_BETWEEN_SWEEPS
 from seed_server.store.rows import SeenRow, ServedPayload
-from seed_server.store.standing_rows import tallies
+from seed_server.store.standing_rows import forget_events, tallies
 from seed_server.store.tables import (
     ENDPOINTS,
     EVENTS,
@@ -99,6 +99,10 @@ def test_a_pc_that_moves_counts_where_it_is(fleet: Database) -> None:
     assert counted(fleet) == {("tokyo", "fetching"): 2, ("osaka", "fetching"): 4}
 
 
+def test_who_moves_is_known_with_how_much_moves_along(fleet: Database) -> None:
+    assert fleet.moving({"a": seen("osaka"), "b": seen("tokyo"), "nobody": seen("tokyo")}) == {"a": 2}
+
+
 def test_who_is_denied_or_forgotten_is_not_counted(fleet: Database) -> None:
     for _ in range(2):
         fleet.set_denied("a", True)
@@ -159,6 +163,20 @@ def test_steps_are_kept_for_a_time(fleet: Database) -> None:
     later = NOW + EVENTS_KEPT_SECONDS + SWEEP_SECONDS
     fleet.save_reports({"a": [report(state="verified")]}, later)
     assert steps() == [("a", int(later) - REPORTED_SINCE)]
+
+
+def test_steps_of_a_long_absence_go_a_few_at_a_time(fleet: Database) -> None:
+    """One transaction that forgets millions would keep all other writers waiting."""
+    for second in range(1, 6):
+        state = ("verified", "fetching")[second % 2]
+        fleet.save_reports({name: [report(state=state)] for name in "abc"}, NOW + second)
+    with fleet._writing() as connection:
+        assert connection.scalar(select(func.count()).select_from(EVENTS)) == 3 * 2 + 12
+        before, left = int(NOW) + 4 - REPORTED_SINCE, []
+        while not forget_events(connection, before, 5):
+            left.append(connection.scalar(select(func.count()).select_from(EVENTS)))
+        assert left == [12, 6]
+        assert connection.scalar(select(func.min(EVENTS.c.at))) == before
 
 
 def test_a_forgotten_pcs_number_is_given_to_no_other(fleet: Database) -> None:

@@ -1,0 +1,106 @@
+"""What the origin port has learned and not yet written, in parts that are a transaction each. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from types import MappingProxyType
+from typing import TypeVar
+
+from p2pdist.shared.identifiers import EndpointId, PatchRef, TorrentHash
+from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
+
+MOVED_FOR_A_ROW = 16  # what a PC has said is counted elsewhere in a sixteenth of the time that it takes to record it
+NOBODY: Mapping[str, int] = MappingProxyType({})
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass
+class RecordBatch:
+    """The newest of everything since the last write."""
+
+    reports: dict[EndpointId, dict[PatchRef, PatchReport]] = field(default_factory=dict)
+    diagnoses: dict[EndpointId, dict[str, Diagnosis]] = field(default_factory=dict)
+    seen: dict[str, SeenRow] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
+    damaged: dict[TorrentHash, str] = field(default_factory=dict)
+    limits: dict[str, SiteLimitRow] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.rows() > 0
+
+    def rows(self) -> int:
+        """Return how many rows are written for it; steps, notes and tallies come with those of reports."""
+        alone = len(self.seen) + len(self.refusals) + len(self.sent_bytes) + len(self.damaged) + len(self.limits)
+        answers = (diagnosis for some in self.diagnoses.values() for diagnosis in some.values())
+        said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
+        return alone + len(self.recorded) + said
+
+    def add(self, newer: "RecordBatch") -> None:
+        """Join what has come later: it wins."""
+        for endpoint, reports in newer.reports.items():
+            self.reports.setdefault(endpoint, {}).update(reports)
+        for endpoint, diagnoses in newer.diagnoses.items():
+            self.diagnoses.setdefault(endpoint, {}).update(diagnoses)
+        self.seen.update(newer.seen)
+        self.refusals.update(newer.refusals)
+        self.recorded.update(newer.recorded)
+        self.limits.update(newer.limits)
+        self.damaged.update(newer.damaged)
+        for key, count in newer.sent_bytes.items():
+            self.sent_bytes[key] = self.sent_bytes.get(key, 0) + count
+
+    def cut(self, most_rows: int, moving: Mapping[str, int] = NOBODY) -> Iterator["RecordBatch"]:
+        """Yield it in parts of at most ``most_rows`` rows, or one PC's move or answers to one template.
+
+        ``moving`` are PCs that are in another site now, with the number of patches that they have spoken of.
+
+        Written one after the other, each leaves nothing wrong if it is the last: where a PC is comes with or before
+        what it says, and what it need not repeat comes with the last of that.
+        """
+        part, rows = RecordBatch(), 0
+        for piece in self._pieces(most_rows):
+            more = piece.rows() + sum(moving.get(endpoint, 0) for endpoint in piece.seen) // MOVED_FOR_A_ROW
+            if rows and rows + more > most_rows:
+                yield part
+                part, rows = RecordBatch(), 0
+            part.add(piece)
+            rows += more
+        if rows:
+            yield part
+
+    def _pieces(self, most: int) -> Iterator["RecordBatch"]:
+        yield from (RecordBatch(sent_bytes=some) for some in _portions(self.sent_bytes, most))
+        yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
+        yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
+        of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded)
+        for endpoint in map(EndpointId, dict.fromkeys(of_pcs)):
+            whole = RecordBatch(
+                _of(self.reports, endpoint),
+                _of(self.diagnoses, endpoint),
+                _of(self.seen, endpoint),
+                _of(self.refusals, endpoint),
+                _of(self.recorded, endpoint),
+            )
+            if whole.rows() <= most:
+                yield whole
+                continue
+            yield RecordBatch(seen=whole.seen)
+            reports, diagnoses = self.reports.get(endpoint, {}), self.diagnoses.get(endpoint, {})
+            yield from (RecordBatch(reports={endpoint: some}) for some in _portions(reports, most))
+            yield from (RecordBatch(diagnoses={endpoint: some}) for some in _portions(diagnoses, 1))
+            yield RecordBatch(refusals=whole.refusals, recorded=whole.recorded)
+
+
+def _of(values: dict[_K, _V], key: _K) -> dict[_K, _V]:
+    return {key: values[key]} if key in values else {}
+
+
+def _portions(values: dict[_K, _V], most: int) -> Iterator[dict[_K, _V]]:
+    items = iter(values.items())
+    while some := dict(islice(items, most)):
+        yield some

@@ -1,0 +1,95 @@
+"""`seed_server.origin.records` on both databases: what is much is several transactions, and others get a turn."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.messages import PatchReport, Report
+from seed_server.origin.records import OriginRecords
+from seed_server.store.database import Database
+from seed_server.store.rows import Recorded, SeenRow, ServedPayload
+from seed_server.store.standing_rows import tallies
+from tests.helpers.state_databases import database, place, postgres_server
+
+__all__ = ["database", "place", "postgres_server"]
+
+PCS = [EndpointId(f"{n:026}") for n in range(60)]
+SEEN = SeenRow(site="tokyo", address="127.0.42.1", software="test", connected=True, last_seen_at=1.0)
+REPORT = PatchReport(
+    patch_id="p", version="1", state="verified", progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
+    bytes_wasted=0, seconds=1.0, error="",
+)  # fmt: skip
+PATCH = ServedPayload(
+    patch_id="p", version="1", title="p", severity="low", cvss=None, file_name="f", sha256="ab", length_bytes=1,
+    torrent_hash="cd", piece_length_bytes=1, piece_count=1, sequence=1, published_at=1.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def records(database: Database) -> OriginRecords:
+    """Return the records of 60 PCs that have all come back in one second, in three parts."""
+    database.add_patch(PATCH)
+    with database.batch():
+        for endpoint in PCS:
+            database.add_endpoint(endpoint, "pc", 1.0)
+    records = OriginRecords(database, SystemClock(), most_rows=80)
+    for endpoint in PCS:
+        records.seen(endpoint, SEEN)
+        records.report(endpoint, Report(patches=[REPORT], refuses=""), Recorded("run", 1))
+    records.sent(SiteName("tokyo"), TorrentHash("cd"), 7)
+    return records
+
+
+async def test_who_waits_writes_before_the_last_part_is_written(
+    records: OriginRecords, database: Database, place: Path | str
+) -> None:
+    with Database.open(place) as other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(records.flush)
+            while not database.reports():  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            await trio.to_thread.run_sync(other.set_denied, PCS[0], True)
+            assert 0 < len(database.reports()) < len(PCS)
+    assert len(database.reports()) == len(PCS)
+    with database.reading() as connection:
+        assert [tally.endpoints for tally in tallies(connection)] == [len(PCS) - 1]
+
+
+async def test_a_part_that_cannot_be_written_leaves_nothing_wrong_and_comes_again(
+    records: OriginRecords, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write: Callable[[Any, float], None] = database.save_reports
+    failing = [False, True]
+
+    def save(reports: Mapping[str, Any], now: float) -> None:
+        if failing and failing.pop(0):
+            raise UserError("The disk is full.", FaultKind.STORAGE)
+        write(reports, now)
+
+    monkeypatch.setattr(database, "save_reports", save)
+    await records.flush()
+    written = {row.endpoint_id for row in database.reports()}
+    assert 0 < len(written) < len(PCS)
+    assert {row.endpoint_id for row in database.endpoints() if row.recorded} == written
+    with database.reading() as connection:
+        assert [tally.endpoints for tally in tallies(connection)] == [len(written)]
+    await records.flush()
+    assert len(database.reports()) == len(PCS)
+    assert all(row.recorded for row in database.endpoints())
+    assert database.wan_bytes() == {("tokyo", "cd"): 7}
+
+
+async def test_what_is_cut_off_in_between_is_written_with_the_last(records: OriginRecords, database: Database) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(records.run)
+        while not database.reports():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert len(database.reports()) == len(PCS)
+    assert database.wan_bytes() == {("tokyo", "cd"): 7}
