@@ -27,8 +27,9 @@ SeenAddress = Annotated[str, msgspec.Meta(min_length=2, max_length=MAX_SEEN_ADDR
 
 # --- between a part and its parent ------------------------------------------------------
 
-CONNECTION, STOP = b"c", b"s"
-"""What the parent tells a part after `Begin`, a byte each: here is a connection to the other part; end in order."""
+CONNECTION, STOP, ANSWER = b"c", b"s", b"a"
+"""What the parent tells a part after `Begin`, a byte each: here is a connection to the other part; end in order; say
+`PartAnswers`."""
 
 
 class Begin(Record, frozen=True):
@@ -55,7 +56,11 @@ class PartFails(PartMessageToParent, frozen=True):
     text: Annotated[str, msgspec.Meta(max_length=MAX_PART_FAULT_CHARS)]
 
 
-ToParent: TypeAlias = PartServes | PartFails
+class PartAnswers(PartMessageToParent, frozen=True):
+    """It was asked to say this, and does not hang."""
+
+
+ToParent: TypeAlias = PartServes | PartFails | PartAnswers
 
 
 # --- between the two parts --------------------------------------------------------------

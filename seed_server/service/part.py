@@ -24,12 +24,14 @@ from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES, encode_frame
 from seed_server.service.messages import (
+    ANSWER,
     CONNECTION,
     MAX_BEGIN_BYTES,
     MAX_LINK_MESSAGE_BYTES,
     MAX_PART_FAULT_CHARS,
     STOP,
     Begin,
+    PartAnswers,
     PartFails,
     PartMessageToParent,
     PartName,
@@ -163,6 +165,8 @@ async def _obey(
         if said == STOP:
             scope.cancel()
             return
+        if said == ANSWER:
+            _tell(parent, PartAnswers())
         if said == CONNECTION and descriptors:
             os.set_inheritable(descriptors[0], False)
             _put_newest(socket.socket(fileno=descriptors[0]), put, connections)

@@ -27,12 +27,13 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 from seed_server.ports.listening import listen_sockets
 from seed_server.service.messages import (
+    ANSWER,
     CONNECTION,
     MAX_BEGIN_BYTES,
     MAX_LINK_MESSAGE_BYTES,
     STOP,
     Begin,
-    PartFails,
+    PartAnswers,
     PartName,
     PartServes,
     decode_to_parent,
@@ -46,6 +47,8 @@ PORT_RETRY_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 30.0  # one that fails at once must not take a processor
 STEADY_SECONDS = 60.0  # one that has lived this long starts again without much delay
 PART_COMMAND = (sys.executable, "-P", "-m", "seed_server.service")  # -P: nothing comes from the current directory
+HUNG_SECONDS = 30.0  # of a part that serves, until it is taken for hung: it waits for nothing that takes half as long
+HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 20.0  # of a part: goodbyes to thousands of PCs, and the last records, on a slow disk
 
 log = structlog.get_logger()
@@ -154,8 +157,20 @@ class Supervisor:
 class ServerPart:
     """One of the two processes, as its parent sees it."""
 
-    def __init__(self, command: Sequence[str], begin: Begin) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        begin: Begin,
+        *,
+        silent_seconds: float = HUNG_SECONDS,
+        ask_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        """One that serves, is asked each ``ask_seconds``, and is silent for ``silent_seconds``, is killed."""
         self.name = command[-1]
+        self._silent_seconds = silent_seconds
+        self._ask_seconds = ask_seconds
+        self._serving = trio.Event()
+        self._answered = False
         self._command = command
         self._begin = begin
         self._process: trio.Process | None = None
@@ -173,7 +188,7 @@ class ServerPart:
     async def start(self) -> None:
         """Start a process for it. Raises `UserError` (FAILED) where the system has none left."""
         ours, theirs = socket.socketpair()
-        self._socket, self._fault = ours, None
+        self._socket, self._fault, self._serving = ours, None, trio.Event()
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         with theirs:
             self._process = await self._spawn(theirs)
@@ -199,11 +214,34 @@ class ServerPart:
         """Wait until the process has ended; return why it has."""
         assert self._process is not None
         assert self._stream is not None
-        await self._hear(self._stream)
+        assert self._socket is not None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, self._process, self._socket)
+            await self._hear(self._stream)
+            nursery.cancel_scope.cancel()
         code = await self._process.wait()
         await self._stream.aclose()  # not before: to the process, that would be the end of its parent
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
         return self._fault or UserError(f"The {self.name} part of the server {how}.", FaultKind.FAILED)
+
+    async def _watch(self, process: trio.Process, asked: socket.socket) -> None:
+        """Kill the process when it hangs. Before it serves it may migrate a database, however long that takes.
+
+        Silence is counted in questions, not by the clock: it counts for nothing while this process itself is late,
+        as after a machine was suspended.
+        """
+        await self._serving.wait()
+        silent = 0
+        while silent < round(self._silent_seconds / self._ask_seconds):
+            self._answered, began = False, trio.current_time()
+            with contextlib.suppress(OSError):  # its buffer is full, or it has just ended
+                asked.send(ANSWER)
+            await trio.sleep(self._ask_seconds)
+            late = trio.current_time() - began >= 2 * self._ask_seconds
+            silent = 0 if self._answered or late else silent + 1
+        text = f"The {self.name} part of the server did not answer for {self._silent_seconds:.0f} s, and was killed."
+        self._fault = UserError(text, FaultKind.FAILED)
+        process.kill()
 
     async def _hear(self, stream: trio.SocketStream) -> None:
         decoder = FrameDecoder(max_bytes=MAX_LINK_MESSAGE_BYTES)
@@ -213,7 +251,9 @@ class ServerPart:
                     message = decode_to_parent(body)
                     if isinstance(message, PartServes):
                         self._serves()
-                    elif isinstance(message, PartFails):
+                    elif isinstance(message, PartAnswers):
+                        self._answered = True
+                    else:
                         self._fault = UserError(message.text, message.kind)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
@@ -221,6 +261,7 @@ class ServerPart:
             log.error("a part of the server says what it must not", part=self.name, reason=str(error))  # noqa: TRY400
 
     def _serves(self) -> None:
+        self._serving.set()
         if self.has_served.is_set():
             log.info("a part of the server serves again", part=self.name)
         self.has_served.set()

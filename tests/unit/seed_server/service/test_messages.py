@@ -18,6 +18,7 @@ from seed_server.service.messages import (
     Handshake,
     KnownAddress,
     NoTurn,
+    PartAnswers,
     PartFails,
     PartServes,
     SmallAnswer,
@@ -83,7 +84,9 @@ def test_what_is_no_message_of_the_origin_part(message: Any) -> None:
         decode_from_origin_part(codec.encode(message))
 
 
-@pytest.mark.parametrize("message", [PartServes(), PartFails(FaultKind.STORAGE, "x" * MAX_PART_FAULT_CHARS)])
+@pytest.mark.parametrize(
+    "message", [PartServes(), PartAnswers(), PartFails(FaultKind.STORAGE, "x" * MAX_PART_FAULT_CHARS)]
+)
 def test_messages_to_the_parent(message: Any) -> None:
     assert decode_to_parent(codec.encode(message)) == message
 
