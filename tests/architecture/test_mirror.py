@@ -166,6 +166,7 @@ TESTED_IN = {
     "seed_server/service/enrolled_addresses.py": "tests/faults/test_server_parts.py",
     "seed_server/service/origin_part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/part.py": "tests/faults/test_server_parts.py",
+    "seed_server/service/supervisor.py": "tests/faults/test_server_parts.py",
     "seed_server/service/web_part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/web_requests.py": "tests/unit/seed_server/service/test_answers_line.py",
     "seed_server/settings.py": "tests/unit/seed_server/commands/test_init_publish.py",

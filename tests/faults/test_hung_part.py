@@ -1,4 +1,4 @@
-"""`seed_server.service.supervisor`: a part that hangs. What else it does is in `tests/faults/test_server_parts.py`."""
+"""`seed_server.service.supervisor`: a part that hangs, as a real process. All else is in `test_server_parts.py`."""
 
 import os
 import signal
