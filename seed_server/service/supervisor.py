@@ -216,7 +216,7 @@ class ServerPart:
         assert self._stream is not None
         assert self._socket is not None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, self._process, self._socket)
+            nursery.start_soon(self._watch, self._socket)
             await self._hear(self._stream)
             nursery.cancel_scope.cancel()
         code = await self._process.wait()
@@ -224,7 +224,7 @@ class ServerPart:
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
         return self._fault or UserError(f"The {self.name} part of the server {how}.", FaultKind.FAILED)
 
-    async def _watch(self, process: trio.Process, asked: socket.socket) -> None:
+    async def _watch(self, asked: socket.socket) -> None:
         """Kill the process when it hangs. Before it serves it may migrate a database, however long that takes.
 
         Silence is counted in questions, not by the clock: it counts for nothing while this process itself is late,
@@ -240,8 +240,7 @@ class ServerPart:
             late = trio.current_time() - began >= 2 * self._ask_seconds
             silent = 0 if self._answered or late else silent + 1
         text = f"The {self.name} part of the server did not answer for {self._silent_seconds:.0f} s, and was killed."
-        self._fault = UserError(text, FaultKind.FAILED)
-        process.kill()
+        self._kill(text)
 
     async def _hear(self, stream: trio.SocketStream) -> None:
         decoder = FrameDecoder(max_bytes=MAX_LINK_MESSAGE_BYTES)
@@ -258,7 +257,13 @@ class ServerPart:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         except (DecodeError, FrameError) as error:
-            log.error("a part of the server says what it must not", part=self.name, reason=str(error))  # noqa: TRY400
+            text = f"The {self.name} part of the server says what it must not ({error}), and was killed."
+            self._kill(text)
+
+    def _kill(self, text: str) -> None:
+        assert self._process is not None
+        self._fault = UserError(text, FaultKind.FAILED)
+        self._process.kill()
 
     def _serves(self) -> None:
         self._serving.set()

@@ -65,3 +65,12 @@ async def test_a_part_that_hangs_is_killed_and_one_that_answers_is_not(part: Ser
             assert part.is_there
             os.kill(pid_of(part), signal.SIGSTOP)
     assert [fault.message for fault in ended] == ["The web part of the server did not answer for 0 s, and was killed."]
+
+
+async def test_a_part_that_says_what_it_must_not_is_ended(tmp_path: Path) -> None:
+    said = "import socket, time; socket.socket(fileno=0).send(bytes([0, 0, 0, 1, 255])); time.sleep(60)"
+    begin = Begin(str(tmp_path), ServerSettings(name="hq", address="127.0.45.18"), ())
+    part = ServerPart([sys.executable, "-c", said, "web"], begin)
+    with trio.fail_after(5):
+        await part.start()
+        assert "says what it must not" in (await part.outcome()).message
