@@ -147,6 +147,7 @@ async def test_news_are_for_enrolled_pcs_and_like_any_file(tmp_path: Path) -> No
         assert (await web.member.get("/tuf/news/1/0")).status_code == 404, "nothing is published"
         spent.clear()
         timestamp = json.dumps({"more": secrets.token_hex(REQUEST_COST_BYTES)}).encode()  # hardly to be compressed
+        (tmp_path / "metadata" / "1.root.json").write_bytes(b"{}")
         (tmp_path / "metadata" / "timestamp.json").write_bytes(timestamp)
         answer = await web.member.get("/tuf/news/1/0")
         assert msgpack.unpackb(zlib.decompress(answer.content))["files"] == {
