@@ -107,12 +107,17 @@ def say_error(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools.
+    """Print ``value``, of builtins and `Struct`s, as one JSON document, indented for people, stable for tools."""
+    click.echo(json_text(value))
+
+
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """Return ``value`` as JSON; without ``indent``, in one line.
 
     Texts keep every character; one that is no visible sign is written as JSON's escape.
     """
-    text = json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False)
-    click.echo(re.sub(r"[^ -~\n]", lambda found: _in_json(found[0]), text))
+    text = json.dumps(msgspec.to_builtins(value), indent=indent, ensure_ascii=False)
+    return re.sub(r"[^ -~\n]", lambda found: _in_json(found[0]), text)
 
 
 def _in_json(character: str) -> str:

@@ -88,7 +88,7 @@ def show_endpoints(context: Context, *, as_json: bool) -> None:
     """Print the enrolled endpoints. Raises `UserError`."""
     status = read_status(context)
     if as_json:
-        print_json(endpoint_documents(status))
+        print_json(list(endpoint_documents(status)))
     elif status.endpoints:
         wide_terminal().print(endpoint_table(status, context.clock.now()))
     else:

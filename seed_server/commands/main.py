@@ -33,6 +33,7 @@ from seed_server.commands.signing_commands import (
     show_prepared,
     sign_command,
 )
+from seed_server.commands.status_commands import status_command
 from seed_server.commands.template_commands import template_group
 from seed_server.commands.texts import utc_minute
 from seed_server.commands.token_commands import token_group
@@ -167,22 +168,7 @@ def renew_command(
 seed_server.add_command(token_group)
 
 
-@seed_server.command("status", short_help="Show how far each patch is, and what needs a person.")
-@home_option
-@click.argument("patch", required=False)
-@json_option
-@watch_option
-def status_command(context: Context, patch: str | None, as_json: bool, watch: bool) -> None:
-    """Show how far each patch is in the fleet, and what needs a person; of PATCH, each PC.
-
-    \b
-    Examples:
-      seed-server status --home /srv/patches --watch
-      seed-server status office               its PCs one by one, bytes by source, sites
-    """
-    from seed_server.commands import status_view
-
-    status_view.show_status(context, patch=patch, as_json=as_json, watch=watch)
+seed_server.add_command(status_command)
 
 
 @seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")

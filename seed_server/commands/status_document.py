@@ -1,10 +1,9 @@
 """What `seed-server status` and `seed-server endpoints` print with ``--json``."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import asdict
 
-from p2pdist.shared.identifiers import PatchRef
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     InstallCountsDocument,
@@ -22,14 +21,14 @@ from seed_server.fleet.queries import FleetStatus, install_counts
 from seed_server.store.rows import ReportRow, ServedPayload
 
 
-def status_document(status: FleetStatus, *, only: Collection[PatchRef] | None = None) -> StatusDocument:
-    """Return what ``--json`` prints; of the patches, those in ``only`` alone."""
+def status_document(status: FleetStatus) -> StatusDocument:
+    """Return what ``--json`` prints."""
     return StatusDocument(
         server=status.server_name,
         serving=status.serving,
         repository_problem=status.repository_problem or None,
-        patches=tuple(_patch_document(status, patch) for patch in status.patches if only is None or patch.ref in only),
-        endpoints=endpoint_documents(status),
+        patches=tuple(patch_document(status, patch) for patch in status.patches),
+        endpoints=tuple(endpoint_documents(status)),
         problems=problem_documents(status.problems),
     )
 
@@ -39,10 +38,10 @@ def problem_documents(problems: Iterable[FleetProblem]) -> tuple[ProblemDocument
     return tuple(ProblemDocument(text=one.text, mend=one.mend, urgent=one.urgent) for one in problems)
 
 
-def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
-    """Return what ``endpoints --json`` prints."""
-    return tuple(
-        EndpointDocument(
+def endpoint_documents(status: FleetStatus) -> Iterator[EndpointDocument]:
+    """Yield what ``endpoints --json`` prints."""
+    for endpoint in status.endpoints:
+        yield EndpointDocument(
             id=endpoint.endpoint_id,
             hostname=endpoint.hostname,
             site=endpoint.site or None,
@@ -59,11 +58,10 @@ def endpoint_documents(status: FleetStatus) -> tuple[EndpointDocument, ...]:
             refuses=endpoint.refuses or None,
             shared_with=endpoint.shared_with or None,
         )
-        for endpoint in status.endpoints
-    )
 
 
-def _patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
+def patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
+    """Return what ``--json`` prints of a patch; ``status`` has the reports on it."""
     reports = status.of_patch(patch)
     payloads = (asdict(payload) for payload in status.payloads_of(patch))
     facts = StatusPayloadDocument.__struct_fields__

@@ -1,120 +1,151 @@
 """What `seed-server status` shows: how far each patch is in the fleet, and what needs a person.
 
-One line a patch, and the PCs one by one only of a patch that was asked for, or where there are few patches: twenty-five
-patches on two hundred PCs fit on two screens. What newer publications have replaced is history, and is only named.
+A page of patches by counts, one line a patch, or a page of PCs: whatever the fleet's size, that is one screen.
+What newer publications have replaced is history, and is only named.
 """
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import bytes_text
-from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.language import in_words, span, tr, trn
+from bandwidth.core.quantities import age_text, bytes_text
+from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
-from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from p2pdist.shared.watching import show
-from seed_server.commands.status_document import status_document
+from p2pdist.shared.tables import FactTable
+from seed_server.commands.status_pcs import pc_line, pc_table, sites_table
 from seed_server.commands.texts import FULL_COLUMNS, problem_lines
-from seed_server.fleet.context import Context
-from seed_server.fleet.coverage import PatchCoverage, Reached, reached, shown_state
-from seed_server.fleet.queries import FleetStatus, install_counts, read_status
-from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
+from seed_server.fleet.coverage import Reached
+from seed_server.fleet.estimate import NoPace
+from seed_server.fleet.overview import FleetHead, PatchProgress
+from seed_server.fleet.standing import StatusQuestion
+from seed_server.fleet.status import REASONS_OF_A_PAGE, REASONS_OF_A_PATCH, StatusScreen
+from seed_server.store.count_rows import PatchHead, ReasonCount
 
-MAX_ENDPOINT_ROWS = 40  # of a patch, for people; --json has all
-MAX_REASON_LINES = 12  # likewise: PCs that say the same share a line
-MAX_NAMED_PCS = 4  # of PCs in one line
-FEW_PATCHES = 3  # up to so many, each is shown PC by PC
+MOST_REPLACED = 4  # that are named
+MOST_WRONG = 3  # patches that are named, of those that something is wrong with
 _PATCH_CELLS = 22  # of a patch's id and version, and of its title
-
-
-def fleet_tables(status: FleetStatus, columns: int, asked: str | None = None) -> RenderableType:
-    """Return what people see, the newest patch first, for a terminal that is ``columns`` wide.
-
-    ``asked``: an id or ID@VERSION, whose PCs are shown one by one. Raises `UserError` (BAD_INPUT) for one that was
-    never published here.
-    """
-    parts: list[RenderableType] = [_head(status), *problem_lines(status.problems)]
-    if status.repository_problem:
-        parts.append(Text(in_words(status.repository_problem), style="red"))
-    if claiming := sum(bool(endpoint.claimed_site) for endpoint in status.endpoints):
-        claims = tr(
-            "claim a site where they are not seen: {number} of {all} endpoints; see seed-server endpoints",
-            number=claiming, all=len(status.endpoints),
-        )  # fmt: skip
-        parts.append(Text(claims, style="yellow"))
-    if shared := sum(bool(endpoint.shared_with) for endpoint in status.endpoints):
-        words = trn(
-            "several PCs show the identity of {number} endpoint; see seed-server endpoints",
-            "several PCs show the identity of {number} endpoints; see seed-server endpoints",
-            shared,
-        )
-        parts.append(Text(words, style="red"))
-    if asked is not None:
-        for patch in _asked_for(status, asked):
-            parts += ["", *_in_detail(status, patch, columns)]
-        return Group(*parts)
-    if not status.patches:
-        parts.append(Text(tr("No patches yet. Publish one with: {command}", command=PUBLISH_COMMAND)))
-    current = [patch for patch in reversed(status.patches) if patch.ref not in status.replaced]
-    if len(current) <= FEW_PATCHES:
-        for patch in current:
-            parts += ["", *_in_detail(status, patch, columns)]
-    else:
-        parts += ["", _patch_table(status, current, columns), *_what_needs_a_person(status, current)]
-        parts.append(Text(tr("Its PCs one by one: seed-server status PATCH"), style="dim"))
-    if status.replaced:
-        parts += ["", Text(_history(status), style="dim")]
-    return Group(*parts)
-
-
 PUBLISH_COMMAND = "seed-server publish FILE --patch-id ID --version V"
 
 
-def _head(status: FleetStatus) -> Text:
-    connected = sum(endpoint.connected for endpoint in status.endpoints) if status.serving else 0
+def status_view(screen: StatusScreen, columns: int, now: float) -> RenderableType:
+    """Return what people see, the newest patch first, for a terminal that is ``columns`` wide."""
+    parts: list[RenderableType] = [*_head(screen.head)]
+    if screen.page is None:
+        parts += _patches(screen, columns)
+    else:
+        for progress in screen.patches:
+            parts += ["", *_in_detail(screen, progress, columns, now)]
+        if not screen.patches and screen.page.rows:
+            parts += ["", *([pc_line(screen.page.rows[0], now)] if screen.question.endpoint else [])]
+            parts.append(pc_table(screen.page.rows, screen.question, columns, now))
+        parts += _end_of_pcs(screen)
+    if screen.head.history and not screen.question.of_pcs:
+        parts += ["", Text(_history(screen.head), style="dim")]
+    return Group(*parts)
+
+
+def _head(head: FleetHead) -> Iterator[RenderableType]:
+    endpoints = head.endpoints
     serving = (
-        (tr("{name} is serving", name=status.server_name), "green")
-        if status.serving
-        else (tr("{name} is NOT serving", name=status.server_name), "red")
+        (tr("{name} is serving", name=head.server_name), "green")
+        if head.serving
+        else (tr("{name} is NOT serving", name=head.server_name), "red")
     )
-    return Text.assemble(
-        serving, tr(", {number} of {all} endpoints connected", number=connected, all=len(status.endpoints))
-    )
-
-
-def _asked_for(status: FleetStatus, asked: str) -> Sequence[ServedPayload]:
-    found = [patch for patch in reversed(status.patches) if patch.ref.matches(asked)]
-    if not found:
-        raise UserError(
-            f"No patch {asked[:80]!r} was published here. 'seed-server list' lists them.", FaultKind.BAD_INPUT
+    connected = endpoints.connected if head.serving else 0
+    counts = tr(", {number} of {all} endpoints connected", number=connected, all=endpoints.everyone)
+    yield Text.assemble(serving, counts)
+    yield from problem_lines(head.problems)
+    if head.repository_problem:
+        yield Text(in_words(head.repository_problem), style="red")
+    if endpoints.claiming:
+        claims = tr(
+            "claim a site where they are not seen: {number} of {all} endpoints; see seed-server endpoints",
+            number=endpoints.claiming, all=endpoints.everyone,
+        )  # fmt: skip
+        yield Text(claims, style="yellow")
+    if endpoints.shared:
+        words = trn(
+            "several PCs show the identity of {number} endpoint; see seed-server endpoints",
+            "several PCs show the identity of {number} endpoints; see seed-server endpoints",
+            endpoints.shared,
         )
-    return [patch for patch in found if patch.ref not in status.replaced] or found[:1]
+        yield Text(words, style="red")
+    if not head.patches and not head.history:
+        yield Text(tr("No patches yet. Publish one with: {command}", command=PUBLISH_COMMAND))
 
 
-# --- all patches, one a line ----------------------------------------------------------
+# --- patches, one a line --------------------------------------------------------------
 
 
-def _patch_table(status: FleetStatus, patches: Sequence[ServedPayload], columns: int) -> RenderableType:
+def _patches(screen: StatusScreen, columns: int) -> Iterator[RenderableType]:
+    if not screen.patches:
+        return
+    yield ""
+    if screen.question.site:
+        yield Text(tr("of the PCs of {site} alone:", site=screen.question.site))
+    yield _patch_table(screen, columns)
+    yield from _wrong_patches(screen.head)
+    names = {one.patch.number: f"{one.patch.patch_id} {one.patch.version}" for one in screen.patches}
+    for reason in screen.reasons[:REASONS_OF_A_PAGE]:
+        line = _reason_line(reason)
+        yield Text(f"{names[reason.patch]}: {line.plain}", style=line.style)
+    if len(screen.reasons) > REASONS_OF_A_PAGE:
+        yield Text(tr("… and other reasons"), style="dim")
+    yield from _failed_elsewhere(screen)
+    yield from _unknown_rests(screen.patches)
+    if screen.after:
+        following = _command(screen.question, after=screen.after)
+        shown, everything = len(screen.patches), len(screen.head.patches)
+        words = tr("{number} of {all} patches; the next: {command}", number=shown, all=everything, command=following)
+        yield Text(words, style="dim")
+    yield Text(tr("Its PCs one by one: seed-server status PATCH; who lacks it: --lacking"), style="dim")
+
+
+def _wrong_patches(head: FleetHead) -> Iterator[Text]:
+    """Yield what is wrong with patches themselves, on whatever page they are."""
+    lines = [(patch, line) for patch in head.patches for line in _state_lines(head, patch)]
+    for patch, line in lines[:MOST_WRONG]:
+        yield Text(f"{patch.patch_id} {patch.version}: {line.plain}", style=line.style)
+    if more := max(0, len(lines) - MOST_WRONG):
+        yield Text(
+            trn("… and {number} more line: see --json", "… and {number} more lines: see --json", more), style="dim"
+        )
+
+
+def _failed_elsewhere(screen: StatusScreen) -> Iterator[Text]:
+    failed = screen.failed_elsewhere
+    if not failed:
+        return
+    named = [
+        tr("{patch} ({number})", patch=f"{patch.patch_id} {patch.version}", number=count)
+        for patch, count in failed[:MOST_WRONG]
+    ]
+    more = f" … (+{len(failed) - MOST_WRONG})" if len(failed) > MOST_WRONG else ""
+    words = tr("failed on other pages too: {patches}", patches=tr(", ").join(named) + more)
+    yield Text(words, style="red")
+
+
+def _patch_table(screen: StatusScreen, columns: int) -> RenderableType:
     wide = columns >= FULL_COLUMNS
     table = FactTable()
     table.column(tr("patch"), *([tr("title")] if wide else []), least=_PATCH_CELLS)
-    table.column(tr("severity"))
+    if wide:
+        table.column(tr("severity"))
     headings = (
         tr("in-\nstalled"), tr("deli-\nvered"), tr("under\nway"), tr("failed"), tr("off"), tr("no\nword"),
-        tr("not\nfor it"),
+        tr("not\nfor it"), tr("rest\nin"),
     )  # fmt: skip
     table.column(*headings, right=True)
-    for patch in patches:
-        covered = status.coverage_of(patch)
+    for progress in screen.patches:
+        patch = progress.patch
         table.row(
-            Text(f"{patch.patch_id} {patch.version}", style=_patch_style(status, patch)),
-            *([printable(patch.title)] if wide else []),
-            in_words(patch.severity),
-            *(_count(covered, one) for one in _IN_TABLE),
+            Text(f"{patch.patch_id} {patch.version}", style=_patch_style(screen.head, patch)),
+            *([printable(patch.title), in_words(patch.severity)] if wide else []),
+            *(_count(progress, one) for one in _IN_TABLE),
+            _rest(progress),
         )
     return table
 
@@ -126,78 +157,109 @@ _IN_TABLE = (
 _REACHED_STYLES = {Reached.INSTALLED: "green", Reached.DELIVERED: "green", Reached.FAILED: "red"}
 
 
-def _count(covered: PatchCoverage, one: Reached) -> Text:
-    number = covered.count(one)
+def _count(progress: PatchProgress, one: Reached) -> Text:
+    number = progress.counts[one]
     return Text(str(number), style=_REACHED_STYLES.get(one, "")) if number else Text("–", style="dim")
 
 
-def _patch_style(status: FleetStatus, patch: ServedPayload) -> str:
-    broken = patch.ref in status.unannounced or patch.ref in status.withdrawn or status.damage_of(patch)
-    return "red" if broken else "bold"
+def _rest(progress: PatchProgress) -> Text:
+    if progress.rest.seconds is not None:
+        return Text(f"~{in_words(age_text(progress.rest.seconds + 59.0))}")
+    return Text("?" if progress.rest.why_not else "–", style="dim")
 
 
-def _what_needs_a_person(status: FleetStatus, patches: Sequence[ServedPayload]) -> list[RenderableType]:
-    lines: list[RenderableType] = []
-    for patch in patches:
-        name = f"{patch.patch_id} {patch.version}"
-        lines += [Text(f"{name}: {line.plain}", style=line.style) for line in _state_lines(status, patch)]
-        lines += [Text(f"{name}: {line.plain}", style=line.style) for line in _reasons(status, patch, failed_only=True)]
-    if len(lines) > MAX_REASON_LINES:
-        more = len(lines) - MAX_REASON_LINES
-        lines = [
-            *lines[:MAX_REASON_LINES],
-            Text(
-                trn("… and {number} more line: see --json", "… and {number} more lines: see --json", more), style="dim"
-            ),
-        ]
-    return lines
+def _unknown_rests(patches: Sequence[PatchProgress]) -> Iterator[Text]:
+    unknown = [one.rest.why_not for one in patches]
+    for why in NoPace:
+        if why in unknown:
+            yield Text(tr("rest in ?: not known, as {reason}", reason=in_words(why.value)), style="dim")
 
 
-def _history(status: FleetStatus) -> str:
+def _patch_style(head: FleetHead, patch: PatchHead) -> str:
+    return "red" if [*_state_lines(head, patch)] else "bold"
+
+
+def _state_lines(head: FleetHead, patch: PatchHead) -> Iterator[Text]:
+    """Yield what is wrong with the patch itself."""
+    if reason := head.announced.withdrawn.get(patch.ref):
+        yield Text(tr("withdrawn: {reason}", reason=printable(reason)), style="red")
+    if patch.ref in head.announced.cut_off:
+        words = tr("not announced: its publication was cut off (publish it again), or is at work now")
+        yield Text(words, style="red")
+    elif damage := head.damages.get(patch.number):
+        yield Text(tr("cannot be served: {damage}", damage=in_words(damage)), style="red")
+
+
+def _history(head: FleetHead) -> str:
     old = [
-        f"{ref} → {version}" if version else str(ref) for ref, version in sorted(status.replaced.items(), reverse=True)
+        f"{patch.ref} → {version}" if (version := head.replaced[patch.ref]) else str(patch.ref)
+        for patch in head.history[:MOST_REPLACED]
     ]
-    shown = ", ".join(old[:MAX_REASON_LINES]) + (" …" if len(old) > MAX_REASON_LINES else "")
+    more = len(head.history) - len(old)
+    shown = ", ".join(old) + (f" … (+{more})" if more else "")
     return tr("Replaced, and not counted any more: {patches}", patches=shown)
 
 
-# --- one patch, PC by PC --------------------------------------------------------------
+# --- patches in detail, and PCs -------------------------------------------------------
 
 
-def _in_detail(status: FleetStatus, patch: ServedPayload, columns: int) -> list[RenderableType]:
-    parts: list[RenderableType] = [_patch_head(status, patch), *_state_lines(status, patch)]
-    if patch.ref in status.unannounced:
-        return parts
-    if patch.ref in status.replaced:
-        parts.append(Text(tr("replaced: what PCs last said of it"), style="dim"))
-    reports = [report for report in status.of_patch(patch) if shown_state(report) != "not_applicable"]
-    if reports:
-        parts += [*_report_table(status, reports, columns)]
-    if not status.of_patch(patch):
-        parts.append(Text(tr("no endpoint has reported on it yet"), style="dim"))
-    parts += [*_reasons(status, patch), *_silent_line(status, patch)]
-    if status.sites_of(patch):
-        parts += ["", _site_table(status, patch)]
-    return parts
+def _in_detail(screen: StatusScreen, progress: PatchProgress, columns: int, now: float) -> Iterator[RenderableType]:
+    head, patch = screen.head, progress.patch
+    yield _patch_head(progress, screen.question.site)
+    yield from _state_lines(head, patch)
+    if patch.ref in head.announced.cut_off:
+        return
+    if patch.ref in head.replaced:
+        yield Text(tr("replaced: what PCs last said of it"), style="dim")
+    yield from _rest_line(progress)
+    reasons = [one for one in screen.reasons if one.patch == patch.number]
+    for reason in reasons[:REASONS_OF_A_PATCH]:
+        yield _reason_line(reason)
+        if reason.output:
+            yield Text(f"  {tr('its installer wrote')}: {printable(reason.output)}", style="dim")
+    if len(reasons) > REASONS_OF_A_PATCH:
+        yield Text(tr("… and other reasons"), style="dim")
+    rows = [row for row in (screen.page.rows if screen.page else ()) if row.patch.number == patch.number]
+    if rows:
+        yield pc_table(rows, screen.question, columns, now)
+    if not progress.states:
+        yield Text(tr("no endpoint has reported on it yet"), style="dim")
+    elif (silent := progress.counts[Reached.SILENT]) and not screen.question.narrowed:
+        words = trn(
+            "no word yet from {number} PC: see --state silent",
+            "no word yet from {number} PCs: see --state silent",
+            silent,
+        )
+        yield Text(words, style="dim")
+    if (sent := screen.sites.get(patch.number)) and not screen.question.paged:
+        yield ""
+        yield from sites_table(sent)
 
 
-def _patch_head(status: FleetStatus, patch: ServedPayload) -> Text:
-    covered = status.coverage_of(patch)
-    installs = install_counts(status.of_patch(patch))
-    counts = [_counted(count, state_word(state)) for state, count in installs.items() if count]
-    for one, word in ((Reached.AWAY, tr("off")), (Reached.SILENT, tr("without a word yet"))):
-        if count := covered.count(one):
-            counts.append(_counted(count, word))
-    verified = status.verified_on(patch)
+def _patch_head(progress: PatchProgress, site: str) -> Text:
+    patch, counts = progress.patch, progress.counts
+    unsettled = [
+        _counted(number, state_word(state))
+        for state, number in sorted(progress.states.items())
+        if number and state not in ("installed", "verified", "not_applicable", "failed")
+    ]
+    words = [
+        *((Reached.INSTALLED, state_word("installed")), (Reached.DELIVERED, state_word("delivered"))),
+        *((Reached.UNDER_WAY, tr("under way")), (Reached.FAILED, state_word("failed")), (Reached.AWAY, tr("off"))),
+        *((Reached.SILENT, tr("without a word yet")), (Reached.NOT_APPLICABLE, state_word("not_applicable"))),
+    ]
+    said = [_counted(counts[one], word) for one, word in words if counts[one]]
     title = f" {printable(patch.title)}" if patch.title else ""
+    where = tr(" at {site}", site=site) if site else ""
     return Text.assemble(
         (f"{patch.patch_id} {patch.version}", "bold"),
         f"{title}{tr(', ')}{in_words(patch.severity)}{tr(', ')}{bytes_text(patch.length_bytes)}: ",
         (
-            tr("verified on {number} of {all} endpoints", number=verified, all=covered.total),
-            "green" if verified else "",
+            tr("verified on {number} of {all} endpoints", number=progress.verified, all=progress.total) + where,
+            "green" if progress.verified else "",
         ),
-        f"{tr('; ')}{tr(', ').join(counts)}" if counts else "",
+        f"{tr('; ')}{tr(', ').join(said)}" if said else "",
+        tr(" (they say: {states})", states=tr(", ").join(unsettled)) if unsettled else "",
     )
 
 
@@ -205,122 +267,62 @@ def _counted(number: int, state: str) -> str:
     return tr("{number} {state}", number=number, state=state)
 
 
-def _state_lines(status: FleetStatus, patch: ServedPayload) -> list[Text]:
-    """Return what is wrong with the patch itself."""
-    lines = []
-    if reason := status.withdrawn.get(patch.ref):
-        lines.append(Text(tr("withdrawn: {reason}", reason=printable(reason)), style="red"))
-    if patch.ref in status.unannounced:
-        words = tr("not announced: its publication was cut off (publish it again), or is at work now")
-        lines.append(Text(words, style="red"))
-    elif damage := status.damage_of(patch):
-        lines.append(Text(tr("cannot be served: {damage}", damage=in_words(damage)), style="red"))
-    return lines
+def _rest_line(progress: PatchProgress) -> Iterator[Text]:
+    if progress.rest.seconds is not None:
+        lasts = in_words(age_text(progress.rest.seconds + 59.0))
+        yield Text(tr("those under way are done in about {duration}, at the pace of the last 3 hours", duration=lasts))
+    elif progress.rest.why_not:
+        why = in_words(progress.rest.why_not.value)
+        yield Text(tr("when those under way are done is not known, as {reason}", reason=why), style="dim")
 
 
-def _report_table(status: FleetStatus, reports: list[ReportRow], columns: int) -> list[RenderableType]:
-    wide = columns >= FULL_COLUMNS
-    table = FactTable()
-    table.column(tr("endpoint"), least=ID_CELLS)
-    table.column(tr("host"), least=NAME_CELLS)
-    if wide:
-        table.column(tr("site"), least=SITE_CELLS)
-    table.column(tr("state"))
-    numbers = (tr("done"), tr("from\norigin"), tr("from\npeers"), *([tr("wasted")] if wide else []), tr("time"))
-    table.column(*numbers, right=True)
-    known = status.endpoint_by_id
-    # what needs a person comes first
-    ordered = sorted(reports, key=lambda r: (_rank(r), known[r.endpoint_id].hostname, r.endpoint_id))
-    for report in ordered[:MAX_ENDPOINT_ROWS]:
-        endpoint = known[report.endpoint_id]
-        table.row(
-            report.endpoint_id,
-            printable(endpoint.hostname),
-            *([endpoint.site] if wide else []),
-            _state_cell(status, endpoint, report),
-            f"{int(report.progress * 100)}%",  # rounded down: 100 means all of it
-            bytes_text(report.bytes_from_origin),
-            bytes_text(report.bytes_from_peers),
-            *([bytes_text(report.bytes_wasted)] if wide else []),
-            span(report.seconds),
-        )
-    if len(ordered) <= MAX_ENDPOINT_ROWS:
-        return [table]
-    more = len(ordered) - MAX_ENDPOINT_ROWS
-    words = trn("… and {number} more endpoint: see --json", "… and {number} more endpoints: see --json", more)
-    return [table, Text(words, style="dim")]
-
-
-def _state_cell(status: FleetStatus, endpoint: EndpointRow, report: ReportRow) -> Text:
-    state = shown_state(report)
-    if reached(endpoint, report, serving=status.serving) is Reached.AWAY and state == report.state != "verified":
-        return Text(tr("away ({state})", state=state_word(state)), style="dim")
-    return Text(state_word(state), style=STATE_STYLES.get(state, "cyan"))
-
-
-def _reasons(status: FleetStatus, patch: ServedPayload, *, failed_only: bool = False) -> list[Text]:
+def _reason_line(one: ReasonCount) -> Text:
     """Return why PCs are not done: those that say the same, in one line, as often it is one cause."""
-    grouped: dict[tuple[str, str], list[ReportRow]] = {}
-    for report in sorted(status.of_patch(patch), key=_rank):
-        of_install = report.install_reason if report.install not in ("", "installed") else ""
-        for state, said in ((report.state, report.error), (report.install, of_install)):
-            if said and (not failed_only or _rank(report) == 0):
-                grouped.setdefault((state, said), []).append(report)
-    lines = []
-    for (state, said), reports in list(grouped.items())[:MAX_REASON_LINES]:
-        who = _names([status.endpoint_by_id[report.endpoint_id] for report in reports])
-        words = said.removeprefix("not applicable: ") if state == "not_applicable" else said
-        lines.append(
-            Text(f"{who} {state_word(state)}: {in_words(printable(words))}", style=STATE_STYLES.get(state, ""))
-        )
-        if not failed_only and (output := reports[0].install_output):
-            lines.append(Text(f"  {tr('its installer wrote')}: {printable(output)}", style="dim"))
-    return lines
+    words = one.reason.removeprefix("not applicable: ") if one.state == "not_applicable" else one.reason
+    text = f"{_names(one)} {state_word(one.state)}: {in_words(printable(words))}"
+    return Text(text, style=STATE_STYLES.get(one.state, ""))
 
 
-def _silent_line(status: FleetStatus, patch: ServedPayload) -> list[Text]:
-    """Return which PCs have never said a word of the patch: they are off, or have not come to it."""
-    silent = status.coverage_of(patch).by_class[Reached.SILENT]
-    if not silent or not status.of_patch(patch):
-        return []
-    return [Text(tr("no word yet from {pcs}", pcs=_names(silent)), style="dim")]
-
-
-def _names(endpoints: Sequence[EndpointRow]) -> str:
+def _names(one: ReasonCount) -> str:
     """Return who it is: one PC with its id, as it may have to be named in a command; of several, the first ones."""
-    if len(endpoints) == 1:
-        return f"{printable(endpoints[0].hostname)} ({endpoints[0].endpoint_id})"
-    names = ", ".join(printable(endpoint.hostname) for endpoint in endpoints[:MAX_NAMED_PCS])
-    more = ", …" if len(endpoints) > MAX_NAMED_PCS else ""
-    return trn("{number} PC ({names})", "{number} PCs ({names})", len(endpoints), names=names + more)
+    if one.endpoints == 1 and one.examples:
+        ((endpoint_id, hostname),) = one.examples[:1]
+        return f"{printable(hostname)} ({endpoint_id})"
+    names = ", ".join(printable(hostname) for _, hostname in one.examples)
+    more = ", …" if one.endpoints > len(one.examples) else ""
+    return trn("{number} PC ({names})", "{number} PCs ({names})", one.endpoints, names=names + more)
 
 
-def _site_table(status: FleetStatus, patch: ServedPayload) -> RenderableType:
-    table = FactTable()
-    table.column(tr("site"), least=SITE_CELLS)
-    table.column(tr("over the line"), tr("÷ file"), right=True)
-    for site, count, ratio in status.sites_of(patch):
-        table.row(site, bytes_text(count), f"{ratio:.3f}")
-    return table
+def _end_of_pcs(screen: StatusScreen) -> Iterator[Text]:
+    page, question = screen.page, screen.question
+    assert page is not None
+    if not page.rows and question.narrowed and not page.after:
+        nobody = tr("No PC answers to this.")
+        hint = tr(" --reason looks for English words, as --lang en shows them.") if question.reason else ""
+        yield Text(nobody + hint)
+    if page.after:
+        following = _command(question, after=page.after)
+        if page.total is None:
+            words = tr("{number} shown; the next: {command}", number=len(page.rows), command=following)
+        else:
+            words = tr(
+                "{number} of {all} shown; the next: {command}",
+                number=len(page.rows), all=page.total, command=following,
+            )  # fmt: skip
+        yield Text(words, style="dim")
+    elif question.narrowed and page.total is not None and page.total > len(page.rows):
+        yield Text(
+            tr("{number} of {all} shown; these are the last", number=len(page.rows), all=page.total), style="dim"
+        )
+    elif question.narrowed and page.rows:
+        yield Text(trn("{number} row", "{number} rows", len(page.rows)), style="dim")
 
 
-def _rank(report: ReportRow) -> int:
-    if report.state == "failed" or report.install in ("failed", "rolled_back"):
-        return 0
-    return 2 if shown_state(report) in ("verified", "installed", "not_applicable") else 1
-
-
-def show_status(context: Context, *, patch: str | None, as_json: bool, watch: bool) -> None:
-    """Print the fleet's state once, or repeatedly until Ctrl-C; of ``patch`` alone, if given. Raises `UserError`."""
-
-    def document(status: FleetStatus) -> object:
-        refs = None if patch is None else {PatchRef(one.patch_id, one.version) for one in _asked_for(status, patch)}
-        return status_document(status, only=refs)
-
-    show(
-        lambda: read_status(context),
-        document,
-        lambda status, columns: fleet_tables(status, columns, patch),
-        as_json=as_json,
-        watch=watch,
-    )
+def _command(question: StatusQuestion, *, after: str) -> str:
+    words = ["seed-server", "status"]
+    for option in ("patch", "endpoint", "site", "reason", "state"):
+        if value := getattr(question, option):
+            words += [f"--{option}", value]
+    words += ["--lacking"] if question.lacking else []
+    words += ["--page-size", str(question.size)] if question.size else []
+    return printable(shlex.join([*words, "--after", after]))

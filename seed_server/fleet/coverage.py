@@ -3,9 +3,10 @@
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from p2pdist.shared.identifiers import PatchRef
-from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, ReportRow
 
 
 class Reached(enum.Enum):
@@ -25,6 +26,18 @@ class Reached(enum.Enum):
     """It has never said a word of the patch: connected or not, or never seen."""
     NOT_APPLICABLE = "not applicable"
     """The patch is not for it."""
+
+
+class PublishedRow(Protocol):
+    """A publication, as the database has it."""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is."""
+
+    @property
+    def sequence(self) -> int:
+        """The number of its rollout."""
 
 
 @dataclass(frozen=True)
@@ -58,27 +71,40 @@ class PatchCoverage:
         return self.count(*Reached)
 
 
+def shown(state: str, install: str) -> str:
+    """Return what has become of a patch: of its installation once its file is there, else of the file."""
+    beyond = state == "verified" or install == "not_applicable"
+    return install if install and beyond else state
+
+
 def shown_state(report: ReportRow) -> str:
-    """Return what has become of the patch: of its installation once its file is there, else of the file."""
-    beyond = report.state == "verified" or report.install == "not_applicable"
-    return report.install if report.install and beyond else report.state
+    """Return what has become of the patch that is reported on, as `shown`."""
+    return shown(report.state, report.install)
+
+
+_SETTLED = {
+    "installed": Reached.INSTALLED,
+    "verified": Reached.DELIVERED,
+    "not_applicable": Reached.NOT_APPLICABLE,
+    "failed": Reached.FAILED,
+    "rolled_back": Reached.FAILED,
+}
+
+
+def settled(state: str, install: str) -> Reached | None:
+    """Return the class of a PC that says so, connected or not; None: it is under way, or away."""
+    if install in FINISHED_INSTALLS:
+        return Reached.FAILED
+    return _SETTLED.get(shown(state, install))
 
 
 def reached(endpoint: EndpointRow, report: ReportRow | None, *, serving: bool) -> Reached:
     """Return the class of one PC."""
     if report is None:
         return Reached.SILENT
-    state = shown_state(report)
-    settled = {
-        "installed": Reached.INSTALLED,
-        "verified": Reached.DELIVERED,
-        "not_applicable": Reached.NOT_APPLICABLE,
-        "failed": Reached.FAILED,
-        "rolled_back": Reached.FAILED,
-    }
-    if report.install in FINISHED_INSTALLS:
-        return Reached.FAILED
-    return settled.get(state) or (Reached.UNDER_WAY if endpoint.connected and serving else Reached.AWAY)
+    return settled(report.state, report.install) or (
+        Reached.UNDER_WAY if endpoint.connected and serving else Reached.AWAY
+    )
 
 
 def coverage(endpoints: Iterable[EndpointRow], reports: Iterable[ReportRow], *, serving: bool) -> PatchCoverage:
@@ -91,7 +117,7 @@ def coverage(endpoints: Iterable[EndpointRow], reports: Iterable[ReportRow], *, 
     return PatchCoverage(classes)
 
 
-def replaced(patches: Sequence[ServedPayload], announced: Announced) -> dict[PatchRef, str]:
+def replaced(patches: Iterable[PublishedRow], announced: Announced) -> dict[PatchRef, str]:
     """Return what is history: published, and offered no more as something newer is.
 
     Each with the version of its id that is offered now; empty: another patch has taken its place.
@@ -100,4 +126,4 @@ def replaced(patches: Sequence[ServedPayload], announced: Announced) -> dict[Pat
         return {}
     now = {ref.patch_id: ref.version for ref in announced.offered}
     gone = announced.offered | announced.withdrawn.keys() | announced.cut_off
-    return {patch.ref: now.get(patch.patch_id, "") for patch in patches if patch.ref not in gone}
+    return {patch.ref: now.get(patch.ref.patch_id, "") for patch in patches if patch.ref not in gone}

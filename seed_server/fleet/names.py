@@ -1,9 +1,11 @@
 """What people type is made out: which PC is meant, and whether a site of that name is known. Blocking."""
 
 import difflib
+from collections.abc import Iterable
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.printable_text import printable
 from seed_server.fleet.context import Context
 from seed_server.line.site_map import AUTOMATIC_PREFIX
 from seed_server.line.site_map_file import load_sites
@@ -12,6 +14,7 @@ from seed_server.store.rows import EndpointRow
 
 LEAST_PREFIX_CHARS = 4  # of an id: fewer are soon another PC's too
 MOST_NAMED = 5  # of several that are meant
+MOST_COMPARED_CHARS = 80  # of what is like no name that is known
 
 
 def named_endpoint(context: Context, text: str) -> EndpointRow:
@@ -20,23 +23,33 @@ def named_endpoint(context: Context, text: str) -> EndpointRow:
     Raises `UserError`: BAD_INPUT where it names none or several; NOT_SET_UP, STORAGE, BUSY.
     """
     context.settings()
-    with context.database() as database:
-        endpoints = database.endpoints()
     wanted = text.strip().casefold()
-    exact = [row for row in endpoints if row.endpoint_id == wanted]
-    found = exact or [row for row in endpoints if row.hostname.casefold() == wanted]
-    if not found and len(wanted) >= LEAST_PREFIX_CHARS:
-        found = [row for row in endpoints if row.endpoint_id.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
+    with context.database() as database:
+        row = database.endpoint(wanted)
+        if row is not None:
+            return row
+        names = database.endpoint_names()
+        found = [endpoint_id for endpoint_id, hostname in names if hostname.casefold() == wanted]
+        if not found and len(wanted) >= LEAST_PREFIX_CHARS:
+            found = [endpoint_id for endpoint_id, _ in names if endpoint_id.startswith(wanted)]
+        if len(found) == 1 and (row := database.endpoint(found[0])) is not None:
+            return row
     if not found:
+        hint = hint_of(wanted, (hostname for _, hostname in names))
         raise UserError(
-            f"No endpoint {text[:80]} is enrolled here. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
+            f"No endpoint {text[:80]} is enrolled here.{hint} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
         )
-    names = ", ".join(row.endpoint_id for row in found[:MOST_NAMED])
+    several = ", ".join(sorted(found)[:MOST_NAMED])
     raise UserError(
-        f"{text[:80]} names {len(found)} endpoints: {names}. Give the id of the one that is meant.", FaultKind.BAD_INPUT
+        f"{text[:80]} names {len(found)} endpoints: {several}. Give the id of the one that is meant.",
+        FaultKind.BAD_INPUT,
     )
+
+
+def hint_of(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that names what may have been meant, with a space before it; empty: nothing is like it."""
+    near = difflib.get_close_matches(name[:MOST_COMPARED_CHARS], sorted(set(known)), n=1)
+    return f" Did you mean {printable(near[0])!r}?" if near else ""
 
 
 def check_site_known(context: Context, site: str) -> None:
@@ -48,8 +61,7 @@ def check_site_known(context: Context, site: str) -> None:
     known = _known_sites(context)
     if name in known or name.startswith(AUTOMATIC_PREFIX):  # such a name follows from its addresses
         return
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = hint_of(name, known)
     raise UserError(
         f"No site {name!r} is known: sites.toml does not name it, and no PC was seen there.{hint} For a site that is "
         "still to come, add --new-site.",
@@ -60,5 +72,5 @@ def check_site_known(context: Context, site: str) -> None:
 def _known_sites(context: Context) -> set[SiteName]:
     context.settings()
     with context.database() as database:
-        seen = {row.site for row in database.endpoints() if row.site} | {row.site for row in database.site_limits()}
+        seen = database.site_names()
     return {SiteName(site) for site in seen} | {mapped.name for mapped in load_sites(context.home).sites}

@@ -11,8 +11,9 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.context import Context
 from seed_server.line.site_map_file import load_sites
+from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
-from seed_server.store.rows import EndpointRow
+from seed_server.store.count_rows import EndpointCounts
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,17 @@ class FleetProblem:
     """Whether it harms already."""
 
 
-def fleet_problems(context: Context, endpoints: Iterable[EndpointRow], *, serving: bool) -> list[FleetProblem]:
-    """Return what is wrong with the server's files and connections now, the worst first."""
+def fleet_problems(
+    context: Context, endpoints: EndpointCounts, *, serving: bool, repository: Repository | None = None
+) -> list[FleetProblem]:
+    """Return what is wrong with the server's files and connections now, the worst first.
+
+    ``repository``: that of the home, where it is open already.
+    """
     now = context.clock.now()
     found = [*site_map_problems(context)]
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
-        found += expiry_problems(context.repository().expiries(), now)
+        found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
     return sorted(found, key=lambda problem: not problem.urgent)
 
@@ -66,27 +72,24 @@ def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetPro
     return []
 
 
-def connection_problems(endpoints: Iterable[EndpointRow], *, serving: bool) -> list[FleetProblem]:
+def connection_problems(endpoints: EndpointCounts, *, serving: bool) -> list[FleetProblem]:
     """Return what is odd about who is connected: nobody is, or PCs refuse what this server has signed."""
-    allowed = [endpoint for endpoint in endpoints if not endpoint.denied and not endpoint.pending]
-    if not serving or not allowed:
+    if not serving or not endpoints.allowed:
         return []
-    connected = [endpoint for endpoint in allowed if endpoint.connected]
-    if not connected:
+    if not endpoints.allowed_connected:
         return [
             FleetProblem(
-                f"No PC is connected ({len(allowed)} enrolled). Check the address and the ports in server.toml, and "
-                "the firewall before them.",
+                f"No PC is connected ({endpoints.allowed} enrolled). Check the address and the ports in server.toml, "
+                "and the firewall before them.",
                 "p2pdist status, on a PC: it says why",
             )
         ]
-    refusing = [endpoint for endpoint in connected if endpoint.refuses]
-    if not refusing:
+    if not endpoints.refusing:
         return []
     return [
         FleetProblem(
-            f"PCs refuse what this server has signed ({len(refusing)} of {len(connected)} connected), so nothing new "
-            f"arrives there. {refusing[0].hostname} says: {refusing[0].refuses}",
+            f"PCs refuse what this server has signed ({endpoints.refusing} of {endpoints.allowed_connected} connected),"
+            f" so nothing new arrives there. {endpoints.refusing_host} says: {endpoints.refuses}",
             "seed-server endpoints",
         )
     ]

@@ -1,7 +1,7 @@
 """What the fleet looks like now, from the database and the signed repository. Nothing here writes. Blocking."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
-from seed_server.fleet.coverage import Announced, PatchCoverage, coverage, replaced
+from seed_server.fleet.coverage import Announced, PatchCoverage, PublishedRow, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
@@ -20,6 +20,7 @@ from seed_server.signing.offers import Offer, next_sequence
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.profiles import checked_site, read_profiles
 from seed_server.signing.proposals import RoleKeys
+from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.signing.templates import checked_name, read_templates
 from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, TokenRow
@@ -51,8 +52,8 @@ class FleetStatus:
     serving: bool
     patches: list[ServedPayload]
     endpoints: list[EndpointRow]
-    reports: list[ReportRow]
-    wan_bytes: dict[tuple[str, str], int]
+    reports: list[ReportRow] = field(default_factory=list)
+    wan_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     payloads: list[ServedPayload] = field(default_factory=list)
     """The payloads of all patches; ``patches`` has the first payload of each."""
     unannounced: frozenset[PatchRef] = frozenset()
@@ -164,38 +165,49 @@ def install_counts(reports: Iterable[ReportRow]) -> dict[str, int]:
 
 
 def read_status(context: Context) -> FleetStatus:
-    """Return the fleet's state. Raises `UserError`."""
+    """Return the fleet's state without any report, and without what was sent where. Raises `UserError`."""
     settings = context.settings()
     with context.database() as database:
-        reports = database.reports()  # before the endpoints, which then include every reporter
         payloads = database.payloads()
         patches = [payload for payload in payloads if payload.number == 0]
-        announced, problem = _announcements(context, payloads)
+        announced, problem = announcements(context, payloads)
         endpoints, serving = database.endpoints(), is_serving(context.home)
         return FleetStatus(
             server_name=settings.name,
             serving=serving,
-            reports=reports,
             patches=patches,
             endpoints=endpoints,
-            wan_bytes=database.wan_bytes(),
             payloads=payloads,
             unannounced=announced.cut_off,
             repository_problem=problem,
             withdrawn=announced.withdrawn,
             replaced=replaced(patches, announced),
-            problems=fleet_problems(context, endpoints, serving=serving),
+            problems=fleet_problems(context, database.endpoint_counts(), serving=serving),
         )
 
 
-def _announcements(context: Context, payloads: Iterable[ServedPayload]) -> tuple[Announced, str]:
+def each_patch(context: Context, status: FleetStatus) -> Iterator[tuple[FleetStatus, ServedPayload]]:
+    """Yield each patch, beside ``status`` with the reports on it, and what was sent of it. Raises `UserError`."""
+    known = status.endpoint_by_id  # who has enrolled since is seen by the next look
+    with context.database() as database:
+        for patch in status.patches:
+            reports = [report for report in database.reports_on(patch.ref) if report.endpoint_id in known]
+            wan_bytes = database.wan_bytes_of(payload.torrent_hash for payload in status.payloads_of(patch))
+            yield replace(status, reports=reports, wan_bytes=wan_bytes), patch
+
+
+def announcements(
+    context: Context, payloads: Iterable[PublishedRow], repository: Repository | None = None
+) -> tuple[Announced, str]:
     """Return what PCs were told of the patches, and why that cannot be read.
+
+    ``repository``: that of the home, where it is open already.
 
     The database's row comes before the signature. It has the sequence number that the rollouts will give next. A
     patch that was withdrawn is still listed.
     """
     try:
-        repository = context.repository()
+        repository = repository or context.repository()
         rollouts = repository.current_rollouts()
         following = next_sequence(rollouts)
         beyond = {row.ref for row in payloads if row.sequence >= following}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import FleetProblem, fleet_problems
-from seed_server.store.rows import EndpointRow, ServedPayload, SiteLimitRow
+from seed_server.store.rows import ServedPayload, SiteLimitRow
 from seed_server.store.serve_lock import is_serving
 
 
@@ -42,20 +42,20 @@ def site_statuses(
     limits: Iterable[SiteLimitRow],
     patches: Sequence[ServedPayload],
     wan: Mapping[tuple[str, str], int],
-    endpoints: Iterable[EndpointRow] = (),
+    shared: Mapping[str, Sequence[str]] | None = None,
 ) -> list[SiteStatus]:
-    """Join what is known of each site; those that are being sent to come first."""
+    """Join what is known of each site; those that are being sent to come first.
+
+    ``shared``: its endpoints whose identity several PCs show.
+    """
     lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
     sent: dict[str, tuple[int, int]] = {}
     for (site, torrent), count in wan.items():
         if torrent in lengths:
             before = sent.get(site, (0, 0))
             sent[site] = (before[0] + count, before[1] + lengths[torrent])
-    shared: dict[str, tuple[str, ...]] = {}
-    for endpoint in endpoints:
-        if endpoint.shared_with:
-            shared[endpoint.site] = (*shared.get(endpoint.site, ()), endpoint.endpoint_id)
-    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0)), shared.get(limit.site, ())) for limit in limits]
+    copied = shared or {}
+    statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0)), tuple(copied.get(limit.site, ()))) for limit in limits]
     return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
 
 
@@ -63,7 +63,9 @@ def read_sites(context: Context) -> SitesStatus:
     """Return the state of the sites. Raises `UserError`."""
     context.settings()
     with context.database() as database:
-        endpoints = database.endpoints()
-        statuses = site_statuses(database.site_limits(), database.payloads(), database.wan_bytes(), endpoints)
+        endpoints = database.endpoint_counts()
+        statuses = site_statuses(
+            database.site_limits(), database.payloads(), database.wan_bytes(), database.shared_identities()
+        )
     serving = is_serving(context.home)
     return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))

@@ -19,10 +19,12 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store.diagnoses import DiagnosisTable
 from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
+from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.reports import ReportTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
 from seed_server.store.site_records import SiteTable
+from seed_server.store.standing_pages import StandingPageTable
 from seed_server.store.tables import SERVERS, THIS_SERVER
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
@@ -33,7 +35,9 @@ PIN_CHARS = 12  # of a SHA-256, for people to compare
 __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "SiteLimitRow"]
 
 
-class Database(EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable):
+class Database(
+    EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable, StandingPageTable
+):
     """One open state database; made by `create` or `open`, closed as a context manager."""
 
     @classmethod

@@ -59,6 +59,21 @@ class EndpointTable(Transactions):
             row = connection.execute(_QUERY.where(ENDPOINTS.c.endpoint_id == endpoint_id)).mappings().one_or_none()
         return None if row is None else _endpoint_row(row)
 
+    def endpoint_names(self) -> list[tuple[str, str]]:
+        """Return the id and the host name of every endpoint, in the order of their enrolment."""
+        with self.reading() as connection:
+            query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname).order_by(ENDPOINTS.c.number)
+            return [(endpoint_id, hostname) for endpoint_id, hostname in connection.execute(query)]
+
+    def shared_identities(self) -> dict[str, list[str]]:
+        """Return the endpoints whose identity several PCs show, by the sites where they were seen last."""
+        query = select(SITES.c.name, ENDPOINTS.c.endpoint_id).join_from(ENDPOINTS, SITES)
+        found: dict[str, list[str]] = {}
+        with self.reading() as connection:
+            for site, endpoint_id in connection.execute(query.where(ENDPOINTS.c.shared_with != "")):
+                found.setdefault(site, []).append(endpoint_id)
+        return {site: sorted(ids) for site, ids in found.items()}
+
     def denied_named(self, hostname: str, but: str) -> list[str]:
         """Return the ids of denied endpoints that call themselves ``hostname``, in any case, without ``but``."""
         query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname).where(

@@ -41,6 +41,12 @@ class PatchTable(Transactions):
         """Return the first payload of every patch, in the order of their sequence."""
         return [row for row in self.payloads() if row.number == 0]
 
+    def payload_lengths(self, patch: int) -> dict[str, int]:
+        """Return the length of each payload of the patch with this number, by its torrent's hash."""
+        query = select(PAYLOADS.c.torrent_hash, PAYLOADS.c.length_bytes).where(PAYLOADS.c.patch == patch)
+        with self.reading() as connection:
+            return dict(connection.execute(query).all())
+
     def remove_patch(self, patch_id: str, version: str) -> None:
         """Forget a patch that was never announced, and the reports on it; an unknown one is ignored."""
         ours = (PATCHES.c.patch_id == patch_id) & (PATCHES.c.version == version)

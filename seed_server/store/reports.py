@@ -107,6 +107,13 @@ class ReportTable(Transactions):
         if forget_events(connection, _moment(now - EVENTS_KEPT_SECONDS), EVENTS_AT_ONCE):
             self._swept_at = now
 
+    def reports_on(self, ref: PatchRef) -> list[ReportRow]:
+        """Return the newest report of every endpoint on one patch."""
+        ours = and_(PATCHES.c.patch_id == ref.patch_id, PATCHES.c.version == ref.version)
+        with self.reading() as connection:
+            rows = connection.execute(_ALL.where(ours)).all()
+        return sorted(map(_report, rows), key=lambda row: row.endpoint_id)
+
     def reports(self) -> list[ReportRow]:
         """Return the newest report of every endpoint on every patch."""
         with self.reading() as connection:

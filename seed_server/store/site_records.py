@@ -53,6 +53,19 @@ class SiteTable(Transactions):
             ]
             connection.execute(statement, values)
 
+    def wan_bytes_of(self, torrents: Iterable[str]) -> dict[tuple[str, str], int]:
+        """Return payload bytes sent by the origin of these torrents, by (site, torrent hash)."""
+        query = select(SITES.c.name, WAN_BYTES.c.torrent_hash, WAN_BYTES.c.bytes).join_from(WAN_BYTES, SITES)
+        # all sites are named, so that of each the rows of these torrents are found by the key, and no others are read
+        ours = WAN_BYTES.c.torrent_hash.in_(sorted(torrents)) & WAN_BYTES.c.site.in_(select(SITES.c.number))
+        with self.reading() as connection:
+            return {(site, torrent): count for site, torrent, count in connection.execute(query.where(ours))}
+
+    def site_names(self) -> list[str]:
+        """Return the sites where a PC was ever seen, or to which anything was sent."""
+        with self.reading() as connection:
+            return sorted(name for name in connection.scalars(select(SITES.c.name)) if name)
+
     def wan_bytes(self) -> dict[tuple[str, str], int]:
         """Return payload bytes sent by the origin, by (site, torrent hash)."""
         query = select(SITES.c.name, WAN_BYTES.c.torrent_hash, WAN_BYTES.c.bytes).join_from(WAN_BYTES, SITES)

@@ -12,11 +12,10 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from p2pdist.shared.wire.codec import Record
+from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.engines import insert_into, table_of, upsert
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
-
-MAX_PAGE_ROWS = 1000
 
 
 class StandingRow(Record, frozen=True):

@@ -25,12 +25,13 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.wire import channels, messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
-from seed_server.commands import endpoints_view, status_view
+from seed_server.commands import endpoints_view, status_output
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import make_token
+from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database
@@ -51,6 +52,7 @@ BAD_TEXTS = {
     "lines": "pc\nroot: all is well\r",
     "half a character": "pc\udcff",
 }
+OFFICE = StatusQuestion(patch="office")
 bad_texts = pytest.mark.parametrize("bad", [pytest.param(text, id=name) for name, text in BAD_TEXTS.items()])
 
 
@@ -101,7 +103,7 @@ def test_operator_still_sees_the_fleet(context: Context, capsys: pytest.CaptureF
     assert "\n" not in name
     capsys.readouterr()  # the log
     endpoints_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, patch="office", as_json=False, watch=False)
+    status_output.show_status(context, OFFICE, as_json=False, as_lines=False, watch=False)
     out = capsys.readouterr().out
     assert out.count(name) == 2  # as it was sent, tags too: nothing of it is an instruction
     assert is_harmless(out)
@@ -116,7 +118,7 @@ def test_operator_sees_what_was_recorded_before_names_were_checked(
         database.add_endpoint("a" * 26, bad, 1.0)
         publish_and_report(database, "a" * 26, 1.0, error=bad)
     endpoints_view.show_endpoints(context, as_json=False)
-    status_view.show_status(context, patch="office", as_json=False, watch=False)
+    status_output.show_status(context, OFFICE, as_json=False, as_lines=False, watch=False)
     endpoints_view.show_endpoints(context, as_json=True)
     out = capsys.readouterr().out
     assert is_harmless(out)

@@ -35,7 +35,6 @@ MEANS_TWO_THINGS = {
     "LONGEST_STEP_SECONDS": "of a clock that stood still: in the limiter, in times under a reason",
     "MAX_ANSWER_BYTES": OWN_CAP,
     "MAX_CONNECTIONS": OWN_CAP,
-    "MAX_ENDPOINT_ROWS": "each table has its own height",
     "MAX_OUTSTANDING": OWN_CAP,
     "OUR_FAULT": "in a goodbye of the origin port; in an answer of the web port",
     "PATCHES": "a table of the database; a curve of the simulator",

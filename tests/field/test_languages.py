@@ -23,11 +23,11 @@ from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
 from p2pdist.shared.language import TRANSLATIONS, in_words, span, use
 from p2pdist.status.reasons import WhyReason
 from seed_server.commands.main import seed_server
-from seed_server.commands.status_view import fleet_tables
 from seed_server.commands.token_commands import token_table
+from seed_server.fleet.standing import StatusQuestion
 from seed_server.store.rows import TokenRow
-from tests.helpers.large_fleet import large_fleet
 from tests.helpers.sources import ROOT
+from tests.helpers.stored_fleet import large_screen, shown
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -106,12 +106,8 @@ def test_why_is_answered_in_both_languages(reason: WhyReason) -> None:
 
 def test_columns_stay_in_line_though_signs_are_two_columns_wide() -> None:
     use("ja")
-    console = Console(file=io.StringIO(), width=80)
-    console.print(fleet_tables(large_fleet(), 80))
-    assert isinstance(console.file, io.StringIO)
-    rows = [
-        line for line in console.file.getvalue().splitlines() if line.startswith("acme-product-") and " 2.1 " in line
-    ]
+    lines = shown(large_screen(StatusQuestion(size=25)), 80).splitlines()
+    rows = [line for line in lines if line.startswith("acme-product-") and " 2.1 " in line]
     table = [line for line in rows if ":" not in line]
     assert len(table) == 25
     assert {cell_len(line.rstrip()) for line in table} == {cell_len(table[0].rstrip())}

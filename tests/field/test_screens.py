@@ -29,12 +29,13 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.status.why import Circumstances, detail_of
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
-from seed_server.commands.status_view import fleet_tables
 from seed_server.fleet.problems import connection_problems, expiry_problems
+from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
 from seed_server.line.site_rate import Line, Policy, SiteRate
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.role_policy import RoleExpiry
+from seed_server.store.count_rows import EndpointCounts
 from seed_server.store.database import Database
 from tests.helpers.daemon_answers import LIMITER
 from tests.helpers.large_fleet import (
@@ -42,16 +43,18 @@ from tests.helpers.large_fleet import (
     FAILING,
     FETCHING,
     OLD,
+    PATCHES,
     PCS,
     WHY_FAILED,
     WITHDRAWN,
     endpoint_id,
-    enrolled,
     large_fleet,
 )
 from tests.helpers.patch_views import file, plan_row
+from tests.helpers.stored_fleet import large_screen
+from tests.helpers.stored_fleet import shown as shown_screen
 
-MOST_LINES = 45  # one screen and a half
+MOST_LINES = 30  # a screen
 
 
 @pytest.fixture(autouse=True)
@@ -60,11 +63,12 @@ def _english_again():
     use("en")
 
 
-def shown(columns: int = 80, asked: str | None = None) -> list[str]:
-    console = Console(file=io.StringIO(), width=columns, color_system=None)
-    console.print(fleet_tables(large_fleet(), columns, asked))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().splitlines()
+def shown(columns: int = 80, question: StatusQuestion = StatusQuestion(size=PATCHES)) -> list[str]:  # noqa: B008
+    return shown_screen(large_screen(question), columns).splitlines()
+
+
+def of_patch(number: int) -> StatusQuestion:
+    return StatusQuestion(patch=f"acme-product-{number:02}")
 
 
 def row(lines: list[str], number: int) -> list[str]:
@@ -76,9 +80,9 @@ def row(lines: list[str], number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_two_hundred_pcs_and_twenty_five_patches_fit_on_a_screen_and_a_half(language: str) -> None:
+def test_two_hundred_pcs_and_twenty_five_patches_fit_on_a_screen(language: str) -> None:
     use(language)
-    lines = shown()
+    lines = shown(80, StatusQuestion())
     assert len(lines) <= MOST_LINES
     assert max(map(cell_len, lines)) <= 80
 
@@ -101,18 +105,18 @@ def test_every_pc_is_counted_also_those_that_are_off_or_never_reported() -> None
         assert counts["silent"] == 10, "as many were never seen"
     fetching = next(p for p in status_document(large_fleet()).patches if p.id == f"acme-product-{FETCHING}")
     assert (fetching.reached.away, fetching.reached.under_way) == (9, 165)
-    assert row(shown(), FETCHING)[3:] == ["–", "–", "165", "–", "9", "10", "15"]
+    assert row(shown(), FETCHING)[2:] == ["–", "–", "165", "–", "9", "10", "15", "?"]
 
 
 def test_what_was_only_delivered_is_not_called_installed() -> None:
-    assert row(shown(), DELIVERED)[3:5] == ["–", "174"]
-    (line,) = [line for line in shown(200, f"acme-product-{DELIVERED:02}") if " 99.9 MB: " in line]
+    assert row(shown(), DELIVERED)[2:4] == ["–", "174"]
+    (line,) = [line for line in shown(200, of_patch(DELIVERED)) if " 99.9 MB: " in line]
     assert "installed" not in line
     assert "verified on 174 of 199 endpoints" in line
 
 
 def test_a_patch_that_is_not_for_a_pc_has_one_line_for_all_of_them() -> None:
-    lines = shown(80, f"acme-product-{FAILING:02}")
+    lines = shown(80, of_patch(FAILING))
     said = " ".join(" ".join(lines).split())
     assert "15 PCs (pc-013, pc-026, pc-039, pc-052, …) not applicable: no variant for windows" in said
     assert "not applicable: not applicable" not in said
@@ -121,10 +125,10 @@ def test_a_patch_that_is_not_for_a_pc_has_one_line_for_all_of_them() -> None:
 
 def test_pcs_that_failed_for_one_reason_share_a_line_and_come_first() -> None:
     said = " ".join(" ".join(shown()).split())
-    assert f"acme-product-07 2.1: 11 PCs (pc-017, pc-034, pc-051, pc-068, …) failed: {WHY_FAILED}" in said
+    assert f"acme-product-{FAILING:02} 2.1: 11 PCs (pc-017, pc-034, pc-051, pc-068, …) failed: {WHY_FAILED}" in said
     assert f"acme-product-{WITHDRAWN:02} 2.1: withdrawn: crashes on start" in said
-    table = [line for line in shown(80, f"acme-product-{FAILING:02}") if "pc-" in line]
-    assert "failed" in table[0]
+    table = [line for line in shown(80, of_patch(FAILING)) if "100%" in line]
+    assert ["failed" in line for line in table].index(False) == 11
 
 
 def test_a_patch_that_was_never_published_is_named(tmp_path: Path) -> None:
@@ -193,21 +197,26 @@ def test_the_first_expiry_is_said_from_thirty_days_before_with_its_command(
     assert [(problem.mend, problem.urgent) for problem in found] == ([("seed-server renew", urgent)] if words else [])
 
 
+def counts(**changes: object) -> EndpointCounts:
+    some = EndpointCounts(
+        everyone=5, connected=2, claiming=0, shared=0, allowed=5, allowed_connected=2, refusing=0
+    )  # fmt: skip
+    return replace(some, **changes)
+
+
 def test_a_server_that_nobody_reaches_says_so() -> None:
-    off = [replace(enrolled(number), connected=False) for number in range(5)]
-    (problem,) = connection_problems(off, serving=True)
+    (problem,) = connection_problems(counts(allowed_connected=0), serving=True)
     assert "No PC is connected (5 enrolled)" in problem.text
-    assert connection_problems(off, serving=False) == [], "then the reason is another"
-    assert connection_problems([], serving=True) == []
-    assert connection_problems([*off, enrolled(1)], serving=True) == []
+    assert connection_problems(counts(allowed_connected=0), serving=False) == [], "then the reason is another"
+    assert connection_problems(counts(allowed=0, allowed_connected=0), serving=True) == []
+    assert connection_problems(counts(), serving=True) == []
 
 
 def test_pcs_that_refuse_what_is_signed_here_are_counted_with_their_reason() -> None:
-    refusing = replace(enrolled(1), refuses="The signed metadata of the seed server has expired.")
-    (problem,) = connection_problems([refusing, enrolled(2)], serving=True)
+    expired = "The signed metadata of the seed server has expired."
+    (problem,) = connection_problems(counts(refusing=1, refusing_host="pc-001", refuses=expired), serving=True)
     assert "(1 of 2 connected)" in problem.text
     assert "pc-001 says: The signed metadata" in problem.text
-    assert connection_problems([replace(refusing, connected=False), enrolled(2)], serving=True) == []
 
 
 # --- names that people type ------------------------------------------------------------
@@ -267,13 +276,8 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
     ]
     outputs = last_outputs(entries)
     assert outputs == {PatchRef("acme", "1"): "Unpacking … | no room"}
-    fleet = large_fleet()
-    failing = [r for r in fleet.reports if r.install == "failed"]
-    fleet.reports[:] = [replace(r, install_output="no room") if r in failing else r for r in fleet.reports]
-    console = Console(file=io.StringIO(), width=80, color_system=None)
-    console.print(fleet_tables(fleet, 80, f"acme-product-{FAILING:02}"))
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().count("its installer wrote: no room") == 1
+    said = "\n".join(shown(80, of_patch(FAILING)))
+    assert said.count("its installer wrote: no room") == 1
 
 
 # --- reasons that held once, and words that were said twice ----------------------------

@@ -9,7 +9,7 @@ from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
 
 PCS, PATCHES = 200, 25
 OFF_EVERY, NEVER_EVERY, OTHER_SYSTEM_EVERY, FAILED_EVERY = 10, 20, 13, 17
-FAILING, DELIVERED, FETCHING, WITHDRAWN, OLD = 7, 5, 24, 9, 3
+FAILING, DELIVERED, FETCHING, WITHDRAWN, OLD = 17, 15, 24, 19, 3
 WHY_FAILED = 'acme.msi ended with exit code 1603: it said "disk"'
 
 
@@ -53,6 +53,7 @@ def reported(number: int, patch: ServedPayload, place: int) -> ReportRow:
         endpoint_id=endpoint_id(number), patch_id=patch.patch_id, version=patch.version, state=state,
         progress=0.5 if state == "fetching" else 1.0, bytes_from_origin=0, bytes_from_peers=99_900_000, bytes_wasted=0,
         seconds=90.0, error="", reported_at=9.0, install=install, install_reason=why,
+        install_output="no room" if install == "failed" else "",
     )  # fmt: skip
 
 

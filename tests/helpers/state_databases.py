@@ -29,6 +29,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     return server.new_database()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lasting_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Return a database that all tests of a module look at, and none changes."""
+    if request.param == "sqlite":
+        place: Path | str = tmp_path_factory.mktemp("state") / "state.db"
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        place = server.new_database()
+    with Database.create(place) as opened:
+        yield opened
+
+
 @pytest.fixture
 def database(place: Path | str) -> Iterator[Database]:
     """Return a new database."""

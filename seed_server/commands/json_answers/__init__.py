@@ -21,6 +21,7 @@ from seed_server.commands.json_answers.signed import (
     TemplateDocument,
     TemplateNameDocument,
 )
+from seed_server.commands.json_answers.standing import StandingDocument, StandingPageDocument
 
 DOCUMENTS: dict[str, object] = {
     "init": InitDocument,
@@ -37,6 +38,8 @@ DOCUMENTS: dict[str, object] = {
     "token list": list[TokenRowDocument],
     "posture-check": PostureCheckDocument,
     "status": StatusDocument,
+    "status PAGE": StandingPageDocument,
+    "status LINES": StandingDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],
     "profile show": list[ProfileNameDocument],

@@ -39,6 +39,12 @@ def output_of(command: str, *arguments: object) -> str:
     return result.stdout
 
 
+def lines(*arguments: object) -> list[str]:
+    """Return what `status` prints line by line."""
+    words = ["status", "--json-lines", *map(str, arguments)]
+    return CliRunner().invoke(seed_server, words, catch_exceptions=False).stdout.splitlines()
+
+
 def outputs(folder: Path) -> dict[str, str]:
     """Return what every command prints, on a home in which there is something of everything."""
     files = {"office.msi": "payload", "office.toml": PROFILE, "openssl.toml": TEMPLATE, "recipe.toml": RECIPE}
@@ -66,6 +72,8 @@ def outputs(folder: Path) -> dict[str, str]:
     fill(ServerHome(folder / "home"), pc.endpoint_id)
     return found | {
         "status": output_of("status", *here),
+        "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
+        "status LINES": lines(*here)[0],
         "sites": output_of("sites", *here),
         "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),

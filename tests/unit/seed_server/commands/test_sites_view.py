@@ -14,7 +14,7 @@ from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_table
 from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.store.database import Database, EndpointRow, ServedPayload, SiteLimitRow
+from seed_server.store.database import Database, ServedPayload, SiteLimitRow
 
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
@@ -51,20 +51,20 @@ def test_people_read_rate_reason_and_times() -> None:
 
 
 def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
-    def text(limit: SiteLimitRow, *endpoints: EndpointRow) -> str:
+    def text(limit: SiteLimitRow, shared: dict[str, list[str]] | None = None) -> str:
         console = Console(width=240, record=True, file=io.StringIO())
-        console.print(site_tables(site_statuses([limit, QUIET], [], {}, endpoints), 1.0, serving=True))
+        console.print(site_tables(site_statuses([limit, QUIET], [], {}, shared), 1.0, serving=True))
         return console.export_text()
 
-    copied = EndpointRow("a" * 26, "pc", 1.0, False, "oslo", "10.0.0.1", "", True, 1.0, shared_with="pc-2 at 10.0.0.2")
     assert "full packets do not get through, and smaller ones are used: oslo." in text(
         msgspec.structs.replace(LIMIT, large_packets_lost=True)
     )
-    assert "several PCs show one identity: oslo; see seed-server endpoints" in text(LIMIT, copied)
-    clean = text(LIMIT, msgspec.structs.replace(copied, shared_with=""))
+    shared = {"oslo": ["a" * 26]}
+    assert "several PCs show one identity: oslo; see seed-server endpoints" in text(LIMIT, shared)
+    clean = text(LIMIT)
     assert "full packets" not in clean
     assert "identity" not in clean
-    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], [], {}, [copied]), serving=True).sites
+    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], [], {}, shared), serving=True).sites
     assert (oslo.shared_identities, bergen.shared_identities) == (("a" * 26,), ())
 
 

@@ -1,6 +1,8 @@
 """`seed-server status` and `endpoints` as people see them, at the usual widths."""
 
 import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from rich.console import Console
 from p2pdist.shared.console import PIPE_COLUMNS
 from seed_server.commands.endpoints_view import endpoint_table
 from seed_server.commands.status_document import endpoint_documents, status_document
-from seed_server.commands.status_view import fleet_tables
 from seed_server.fleet.queries import FleetStatus
+from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
+from tests.helpers.stored_fleet import screen, store
+from tests.helpers.stored_fleet import shown as shown_screen
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
 HASH = "ab" * 32
@@ -57,10 +61,9 @@ def printed(document: object) -> Any:
 
 
 def shown(status: FleetStatus, columns: int) -> str:
-    console = Console(file=io.StringIO(), width=columns, color_system=None)
-    console.print(fleet_tables(status, columns))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    with tempfile.TemporaryDirectory() as directory, Database.create(Path(directory) / "state.db") as database:
+        store(database, status)
+        return shown_screen(screen(database, status), columns)
 
 
 @pytest.mark.parametrize("columns", [80, 120, PIPE_COLUMNS])
@@ -96,12 +99,12 @@ def test_a_reason_without_a_state_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("state", "install", "cell", "count"),
     [
-        ("verified", "rolled_back", "rolled back", "1 rolled back"),
-        ("verified", "waiting", "waiting", "1 waiting"),
-        ("verified", "retrying", "retrying", "1 retrying"),
-        ("verified", "restart_pending", "restart pending", "1 restart pending"),
-        ("waiting", "not_applicable", "not applicable", "1 not applicable"),
-        ("fetching", "waiting", "away (fetching)", "1 waiting"),
+        ("verified", "rolled_back", "rolled back", "; 1 failed (they say: 1 rolled back)"),
+        ("verified", "waiting", "away (waiting)", "; 1 off (they say: 1 waiting)"),
+        ("verified", "retrying", "away (retrying)", "; 1 off (they say: 1 retrying)"),
+        ("verified", "restart_pending", "away (restart pending)", "; 1 off (they say: 1 restart pending)"),
+        ("waiting", "not_applicable", "not applicable", "; 1 not applicable"),
+        ("fetching", "waiting", "away (fetching)", "; 1 off (they say: 1 fetching)"),
     ],
 )
 def test_state_of_an_installation_and_its_reason(columns: int, state: str, install: str, cell: str, count: str) -> None:
@@ -109,7 +112,7 @@ def test_state_of_an_installation_and_its_reason(columns: int, state: str, insta
     text = shown(status, columns)
     rows = [line for line in text.splitlines() if "59 m 59 s" in line]
     assert [cell in row for row in rows] == ([] if install == "not_applicable" else [True]), "not for it: no row"
-    assert f"; {count}" in " ".join(text.split())
+    assert count in " ".join(text.split())
     assert f"{install.replace('_', ' ')}: the service died" in " ".join(text.split())
 
 
@@ -137,7 +140,7 @@ def test_json_says_null_for_what_is_not_known_and_counts_with_units() -> None:
     facts = printed(status_document(fleet()))
     old, new = facts["patches"]
     assert (old["endpoints_verified"], new["endpoints_verified"]) == (1, 0)
-    assert facts["endpoints"] == printed(endpoint_documents(fleet()))
+    assert facts["endpoints"] == [*map(printed, endpoint_documents(fleet()))]
 
 
 def test_when_an_endpoint_was_seen_last() -> None:
@@ -153,7 +156,10 @@ def test_when_an_endpoint_was_seen_last() -> None:
 
 def test_a_claim_that_is_not_believed_is_shown() -> None:
     lying, honest = fleet(claimed_site="leeds"), fleet()
-    assert [printed(endpoint_documents(status))[0]["claimed_site"] for status in (lying, honest)] == ["leeds", None]
+    assert [next(map(printed, endpoint_documents(status)))["claimed_site"] for status in (lying, honest)] == [
+        "leeds",
+        None,
+    ]
     assert "claim a site where they are not seen: 1 of 1 endpoints" in shown(lying, 120)
     assert "claim" not in shown(honest, 120)
     console = Console(file=io.StringIO(), width=200, color_system=None)
@@ -166,7 +172,7 @@ def test_a_claim_that_is_not_believed_is_shown() -> None:
 
 def test_an_identity_that_several_pcs_show_is_said_with_the_cure() -> None:
     shared, single = fleet(shared_with="pc-2 at 10.0.0.2"), fleet()
-    assert [printed(endpoint_documents(status))[0]["shared_with"] for status in (shared, single)] == [
+    assert [next(map(printed, endpoint_documents(status)))["shared_with"] for status in (shared, single)] == [
         "pc-2 at 10.0.0.2",
         None,
     ]
