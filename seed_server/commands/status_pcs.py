@@ -98,7 +98,11 @@ def pc_line(row: PatchOnPc, now: float) -> Text:
     """Return which PC it is, where, and whether it is there."""
     pc = row.pc
     where = tr(" at {site}", site=pc.site) if pc.site else ""
-    said = Text(tr("denied"), style="red") if pc.denied else _seen(row, now)
+    said = _seen(row, now)
+    if pc.denied:
+        said = Text(tr("denied"), style="red")
+    elif not pc.connected and pc.last_seen_at:
+        said = Text(tr("seen {duration} ago", duration=in_words(age_text(now - pc.last_seen_at))))
     return Text.assemble((f"{printable(pc.hostname)} ({pc.endpoint_id})", "bold"), f"{where}{tr(': ')}", said)
 
 

@@ -150,6 +150,7 @@ def test_a_page_has_what_lines_have_and_the_next_one_goes_on(few: Context) -> No
 
 def test_lines_hold_no_more_than_a_page(few: Context, many: Context) -> None:
     def peak(context: Context) -> int:
+        most = 0
         for _ in range(2):  # the first one loads what it needs
             tracemalloc.start()
             for row in all_standing(context, StatusQuestion(), page_rows=10):
