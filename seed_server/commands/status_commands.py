@@ -61,5 +61,11 @@ def status_command(
         raise click.UsageError("--json-lines goes with neither --json nor --watch.")
     from seed_server.commands import status_output
 
-    question = StatusQuestion(patch=patch or patch_named or "", **narrowing)  # type: ignore[arg-type]  # click's types
+    # a terminal may send what is no text, which no database takes
+    told = {name: _text(value) if isinstance(value, str) else value for name, value in narrowing.items()}
+    question = StatusQuestion(patch=_text(patch or patch_named or ""), **told)  # type: ignore[arg-type]  # click's types
     status_output.show_status(context, question, as_json=as_json, as_lines=as_lines, watch=watch)
+
+
+def _text(typed: str) -> str:
+    return typed.encode(errors="replace").decode()

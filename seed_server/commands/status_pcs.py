@@ -60,14 +60,15 @@ def _whereabouts(rows: Sequence[PatchOnPc], columns: int, now: float, *, one_pat
         table.column(tr("site"), least=SITE_CELLS - 4)
     table.column(tr("state"))
     table.column(*([tr("done")] if wide or one_patch else []), tr("seen"), right=True)
-    table.sentences(*([tr("because")] if wide else []))
+    reasons = wide and any(map(_because, rows))
+    table.sentences(*([tr("because")] if reasons else []))
     for row in rows:
         pc = row.pc
         table.row(
             *([] if one_patch else [Text(f"{row.patch.patch_id} {row.patch.version}", style="bold")]),
             pc.endpoint_id, printable(pc.hostname), *([pc.site] if wide or one_patch else []), _state(row),
             *([_done(row)] if wide or one_patch else []), _seen(row, now),
-            sentences=(_because(row),) if wide else (),
+            sentences=(_because(row),) if reasons else (),
         )  # fmt: skip
     return table
 
@@ -78,7 +79,8 @@ def _patches_of_pc(rows: Sequence[PatchOnPc], now: float) -> RenderableType:
     table.column(tr("state"))
     numbers = (tr("done"), tr("from\norigin"), tr("from\npeers"), tr("time"), tr("said"))
     table.column(*numbers, right=True)
-    table.sentences(tr("because"))
+    reasons = any(map(_because, rows))
+    table.sentences(*([tr("because")] if reasons else []))
     for row in rows:
         pc = row.pc
         facts = (bytes_text(pc.bytes_from_origin), bytes_text(pc.bytes_from_peers), span(pc.seconds))
@@ -88,7 +90,7 @@ def _patches_of_pc(rows: Sequence[PatchOnPc], now: float) -> RenderableType:
             Text(name, style="bold"), _state(row), _done(row),
             *(facts if pc.said else (Text("–", style="dim"),) * len(facts)),
             _ago(now - pc.reported_at) if pc.said else Text(tr("never"), style="dim"),
-            sentences=(because,),
+            sentences=(because,) if reasons else (),
             below=Text(f"{name}: {because}", style=_state(row).style) if because else None,
         )  # fmt: skip
     return table

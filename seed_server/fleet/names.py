@@ -25,8 +25,9 @@ def named_endpoint(context: Context, text: str) -> EndpointRow:
     context.settings()
     wanted = text.strip().casefold()
     with context.database() as database:
-        row = database.endpoint(wanted)
-        if row is not None:
+        if (
+            wanted.isascii() and (row := database.endpoint(wanted)) is not None
+        ):  # ids are; a terminal may send half a sign
             return row
         names = database.endpoint_names()
         found = [endpoint_id for endpoint_id, hostname in names if hostname.casefold() == wanted]

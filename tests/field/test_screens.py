@@ -138,6 +138,28 @@ def test_a_patch_that_was_never_published_is_named(tmp_path: Path) -> None:
     assert "No patch 'acme' was published here" in str(result.exception)
 
 
+QUESTIONS = (
+    StatusQuestion(), StatusQuestion(size=PATCHES), StatusQuestion(site="leeds"), of_patch(FETCHING), of_patch(FAILING),
+    StatusQuestion(patch=f"acme-product-{FETCHING}", lacking=True), StatusQuestion(lacking=True),
+    StatusQuestion(state="failed"), StatusQuestion(state="silent", site="osaka"), StatusQuestion(reason="no variant"),
+    StatusQuestion(reason="nobody says this"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+def test_every_answer_fits_every_width_and_says_how_it_goes_on(question: StatusQuestion, language: str) -> None:
+    use(language)
+    screen = large_screen(question)
+    for columns in (80, 90, 100, 110, 118, 120, 140, 240):
+        text = shown_screen(screen, columns)
+        lines = text.splitlines()
+        assert max(map(cell_len, lines)) <= columns
+        assert len(lines) <= 45
+        after = screen.after or (screen.page.after if screen.page else "")
+        assert (f"--after {after}" in " ".join(text.split())) == bool(after)
+
+
 # --- what only the log said ------------------------------------------------------------
 
 

@@ -169,8 +169,10 @@ def test_lines_hold_no_more_than_a_page(few: Context, many: Context) -> None:
         (["--site", "leed"], "Did you mean 'leeds'?"),
         (["--endpoint", "pc-0003"], "Did you mean 'pc-00"),
         (["--after", "x"], "is no end of a page"),
+        (["--site", "le\udcffds"], "Did you mean 'leeds'?"),
+        (["--endpoint", "\udcff"], "is enrolled here"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: ascii(value) if isinstance(value, list) else "",
 )
 def test_what_is_not_known_is_refused_with_the_nearest_name(few: Context, words: list[str], said: str) -> None:
     result = CliRunner().invoke(seed_server, ["status", *words, "--home", str(few.home.root)])
