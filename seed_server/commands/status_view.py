@@ -302,7 +302,12 @@ def _end_of_pcs(screen: StatusScreen) -> Iterator[Text]:
         yield Text(nobody + hint)
     if page.after:
         following = _command(question, after=page.after)
-        if page.total is None:
+        if page.unfinished_search:
+            words = tr(
+                "{number} found in the patches that were searched; to search the next ones: {command}",
+                number=len(page.rows), command=following,
+            )  # fmt: skip
+        elif page.total is None:
             words = tr("{number} shown; the next: {command}", number=len(page.rows), command=following)
         else:
             words = tr(

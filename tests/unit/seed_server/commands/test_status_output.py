@@ -17,12 +17,15 @@ from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
 from seed_server.commands.status_output import json_parts, standing_document, status_parts
 from seed_server.fleet.context import Context
+from seed_server.fleet.overview import read_head
 from seed_server.fleet.queries import FleetStatus, read_status
-from seed_server.fleet.standing import StatusQuestion, all_standing
+from seed_server.fleet.standing import StandingPage, StatusQuestion, all_standing
+from seed_server.fleet.status import StatusScreen
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
+from seed_server.store.count_rows import StandingFilter
 from tests.helpers.large_fleet import enrolled, reported, served
-from tests.helpers.stored_fleet import store
+from tests.helpers.stored_fleet import shown, store
 
 FEW, MANY = 40, 160  # PCs
 
@@ -184,6 +187,17 @@ def test_what_is_not_known_is_refused_with_the_nearest_name(few: Context, words:
 )
 def test_what_goes_not_together_is_a_wrong_command_line(few: Context, words: list[str]) -> None:
     assert CliRunner().invoke(seed_server, ["status", *words, "--home", str(few.home.root)]).exit_code == 2
+
+
+def test_a_search_that_stopped_midway_says_so(few: Context) -> None:
+    with few.database() as database:
+        head = read_head(few, database)
+        question = StatusQuestion(lacking=True, state="failed")
+        page = StandingPage(head.patches, StandingFilter(), [], None, "3", unfinished_search=True)
+    text = shown(StatusScreen(head, question, [], page=page), 200)
+    assert "0 found in the patches that were searched" in text
+    assert "seed-server status --state failed --lacking --after 3" in text
+    assert "No PC answers" not in text
 
 
 def test_one_pc_is_shown_with_each_patch(few: Context) -> None:
