@@ -62,5 +62,6 @@ class StandingPageDocument(Struct, frozen=True):
     rows: tuple[StandingDocument, ...]
     """Those of this page: by patch, the newest first; of each patch those that failed first. Since 0.3."""
     next: str | None
-    """What to give to `--after` for the next page; null: this is the last one. A page may have few rows, or none, and not be
+    """What to give to `--after` for the next page; null: this is the last one. A page may
+    have few rows, or none, and not be
     the last one. Since 0.3."""
