@@ -53,11 +53,11 @@ def store(database: Database, fleet: FleetStatus) -> None:
                     install_reason=one.install_reason, install_output=one.install_output,
                 )
             )  # fmt: skip
-        database.save_all_reports(reports, NOW - 60.0)
+        database.save_reports(reports, NOW - 60.0)
         for row in fleet.endpoints:
             if row.denied:
                 database.set_denied(row.endpoint_id, True, pending=row.pending)
-        database.add_all_wan_bytes(fleet.wan_bytes)
+        database.add_wan_bytes(fleet.wan_bytes)
 
 
 def screen(
