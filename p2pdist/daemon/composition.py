@@ -21,7 +21,7 @@ from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
-from p2pdist.daemon.origin_events import OriginEvents
+from p2pdist.daemon.origin_events import Asking, OriginEvents
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.identity.store import Identity, load_identity
@@ -46,7 +46,6 @@ from p2pdist.shared.private_directory import keep_private
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
-from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import check_links, prepare_home
 from p2pdist.transfer.manager import Transfers
@@ -80,7 +79,6 @@ class Parts:
     store: TrustStore
     link_reports: LinkReports
     limiter: LanLimiter
-    shared_news: SharedNews
     transfers: Transfers
     neighbours: Neighbours
     diagnoser: Diagnoser
@@ -216,14 +214,6 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         reporting=Reporting(report=link_reports.offer, wanted=lambda: state.reports_link),
         network_process=lambda: connections.part.pid,
     )
-    shared_news = SharedNews(
-        engine,
-        Cache(home.cache, core.writer),
-        origin.send,
-        origin.news.ask,
-        can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
-    )
-    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news.ask)
     transfers = Transfers(
         home,
         engine,
@@ -233,6 +223,8 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
         writer=core.writer,
     )
+    shared_news = SharedNews(transfers.made, origin.news.ask)
+    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news.ask)
     neighbours = Neighbours(engine, connections.discovery, lambda: core.introduction.announcement(engine.listen_port))
     diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
     patching = InstallService(
@@ -268,7 +260,6 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         store,
         link_reports,
         limiter,
-        shared_news,
         transfers,
         neighbours,
         diagnoser,
@@ -299,7 +290,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     origin_events = OriginEvents(
         state,
         wakeups,
-        (transfers, parts.shared_news),
+        Asking((transfers, transfers.made), transfers.bundles),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -317,8 +308,8 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(core.address_watch.run, origin, neighbours),
         trust.run,
         partial(origin_events.run, origin),
-        partial(follow_engine, engine, transfers, parts.shared_news, neighbours, parts.limiter, wakeups),
-        partial(count_pieces, origin.pieces, transfers, parts.shared_news, wakeups),
+        partial(follow_engine, engine, transfers, transfers.made, neighbours, parts.limiter, wakeups),
+        partial(count_pieces, origin.pieces, transfers, transfers.made, wakeups),
         partial(
             step_transfers,
             transfers,
@@ -336,6 +327,6 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         partial(parts.link_reports.run, origin),
         parts.explainer.run,
         neighbours.follow_discovery,
-        partial(neighbours.run, lambda: [*parts.shared_news.snapshots(), *transfers.active_torrents()]),
-        partial(parts.shared_news.run, neighbours.look_for),
+        partial(neighbours.run, lambda: [*transfers.made.snapshots(), *transfers.active_torrents()]),
+        partial(transfers.made.run, neighbours.look_for),
     ]

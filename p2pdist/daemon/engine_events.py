@@ -4,15 +4,15 @@ from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.limiter.lan_limiter import LanLimiter
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.transfer.engine import Engine
+from p2pdist.transfer.made_torrents import MadeTorrents
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.transfer.torrent_engine import PeerConnected, TorrentDamaged
 
 
 async def follow_engine(
     engine: Engine,
     transfers: Transfers,
-    shared_news: SharedNews,
+    made: MadeTorrents,
     neighbours: Neighbours,
     limiter: LanLimiter,
     wakeups: WakeUps,
@@ -22,7 +22,7 @@ async def follow_engine(
         if isinstance(event, TorrentDamaged):
             await transfers.damaged(event.torrent_hash)
         neighbours.engine_event(event)
-        shared_news.wake()
+        made.wake()
         if isinstance(event, PeerConnected):
             limiter.wake()
         wakeups.transfers.ring()

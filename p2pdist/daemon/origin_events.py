@@ -1,6 +1,7 @@
 """Passes each message of the server to the part that acts on it."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,8 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.features import HOLDINGS
+from p2pdist.shared.wire.bundle import Bundles
+from p2pdist.shared.wire.features import BUNDLES, HOLDINGS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -30,6 +32,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
+from p2pdist.transfer.bundles import BundleFetches
 
 CONNECTED_LOG_SECONDS = 2.0  # attempts to connect are further apart
 
@@ -51,6 +54,14 @@ class AsksOrigin(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Who asks the server for something that comes in its own time."""
+
+    pieces: Collection[AsksOrigin]
+    bundles: BundleFetches
+
+
 class OriginEvents:
     """Acts on the server's messages, and on the end of a connection."""
 
@@ -58,7 +69,7 @@ class OriginEvents:
         self,
         state: DaemonState,
         wakeups: WakeUps,
-        asking: Collection[AsksOrigin],
+        asking: Asking,
         neighbours: Neighbours,
         reports: Reports,
         diagnoser: Diagnoser,
@@ -66,7 +77,7 @@ class OriginEvents:
         *,
         watched: Callable[[], None],
     ) -> None:
-        """``asking``: who asks the server for pieces. ``last_site``: the file that keeps the site for the next start.
+        """``last_site``: the file that keeps the site for the next start.
 
         ``watched`` is called when the server begins to want reports on this PC's network.
         """
@@ -95,6 +106,9 @@ class OriginEvents:
             self._neighbours.holders(event)
         elif isinstance(event, RepositoryChanged):
             self._repository_changed(event)
+        elif isinstance(event, Bundles):
+            self._asking.bundles.told(event)
+            self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
         elif isinstance(event, SharedIdentity):
@@ -127,7 +141,7 @@ class OriginEvents:
             self._wakeups.trust.ring()
 
     def _unavailable(self, event: Unavailable) -> None:
-        for each in self._asking:
+        for each in self._asking.pieces:
             each.origin_unavailable(event.torrent, event.reason)
 
     def _disconnected(self, event: Disconnected) -> None:
@@ -157,8 +171,9 @@ class OriginEvents:
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
         self._state.copies = Copies()  # if there are any, the server says so now
-        for each in self._asking:
+        for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
+        self._asking.bundles.welcomed(has_bundles=BUNDLES in welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

@@ -15,19 +15,20 @@ from p2pdist.pc import process_memory
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
+from p2pdist.transfer.made_torrents import MadeTorrents
 from p2pdist.transfer.manager import SHORTEST_STEP_SECONDS, Transfers
-from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.transfer.transfer import ACTIVE_STEP_SECONDS
 
 
 async def count_pieces(
-    pieces: AsyncIterator[PieceArrived], transfers: Transfers, shared_news: SharedNews, wakeups: WakeUps
+    pieces: AsyncIterator[PieceArrived], transfers: Transfers, made: MadeTorrents, wakeups: WakeUps
 ) -> None:
     """Count the pieces that have come from the server, and tell it of each, until cancelled."""
     async for piece in pieces:
         torrent, index = TorrentHash(piece.torrent), PieceIndex(piece.piece)
         await transfers.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
-        await shared_news.piece_arrived(torrent, index, piece.outcome)
+        transfers.bundles.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
+        await made.piece_arrived(torrent, index, piece.outcome)
         wakeups.transfers.ring()
 
 

@@ -5,13 +5,14 @@ from typing import Annotated, Protocol, TypeAlias
 
 import msgspec
 
+from p2pdist.shared.wire.bundle import Bundles
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.messages import (
     MAX_COPIES,
     FromEndpoint,
     GoodbyeCause,
     Holders,
     LinkWatch,
-    Message,
     OtherPc,
     Pace,
     RepositoryChanged,
@@ -37,6 +38,7 @@ OriginEvent: TypeAlias = (
     Welcome
     | SitePeers
     | Holders
+    | Bundles
     | RepositoryChanged
     | Pace
     | Unavailable

@@ -1,6 +1,5 @@
 """Puts together the view of every patch on this PC, as of now."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import is_
@@ -125,7 +124,7 @@ def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, 
 
     ``path`` is the place of the proven file; ``now`` is trio's clock, ``wall_time`` seconds since 1970.
     """
-    manifest, record, snapshot = patch.manifest, transfer.record_of(patch), transfer.snapshot
+    manifest, record, snapshot = patch.manifest, transfer.record_of(patch), transfer.swapped
     return FileView(
         title=manifest.title,
         severity=manifest.severity,
@@ -143,5 +142,5 @@ def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, 
         missing=all_pieces(snapshot.piece_count) & ~snapshot.have if snapshot else 0,
         lan_have=snapshot.lan_have if snapshot else 0,
         since_line_seconds=now - transfer.origin_piece_at,
-        since_neighbour_seconds=now - transfer.activity.changed_at if record.bytes_from_peers else math.inf,
+        since_neighbour_seconds=now - transfer.neighbour_piece_at,
     )

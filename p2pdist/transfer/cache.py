@@ -1,6 +1,7 @@
 """The cache directory: payloads as the swarm shares them, each named by its SHA-256."""
 
 import contextlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import structlog
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
-from p2pdist.transfer import files
-from p2pdist.transfer.cached_files import Writer, read_unproven
+from p2pdist.transfer import bundle_cut, files
+from p2pdist.transfer.cached_files import Writer, publish, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
@@ -84,12 +85,22 @@ class Cache:
         with contextlib.suppress(OSError):
             await trio.to_thread.run_sync(partial(self.path(name).unlink, missing_ok=True))
 
+    async def cut(
+        self, name: Sha256Hex, length_bytes: int, parts: Sequence[tuple[int, int, Sha256Hex]]
+    ) -> list[files.Proof | None]:
+        """As `bundle_cut.cut`, of the bundle ``name``."""
+        return await trio.to_thread.run_sync(bundle_cut.cut, self.path(name), length_bytes, parts, self._writer)
+
     async def publish(self, record: TransferRecord, place: Path) -> int:
         """Put the file that was proven, as ``record`` says, at ``place``. Raises `OSError`.
 
         Return its ``ctime`` afterwards, for `is_proven`.
         """
-        return await files.publish_verified(
+        return await trio.to_thread.run_sync(self.publish_now, record, place)
+
+    def publish_now(self, record: TransferRecord, place: Path) -> int:
+        """As `publish`. Blocking."""
+        return publish(
             self.path(Sha256Hex(record.sha256)),
             place,
             mtime_ns=record.verified_mtime_ns,

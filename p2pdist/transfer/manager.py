@@ -26,20 +26,23 @@ from p2pdist.shared.wire.messages import (
     Want,
 )
 from p2pdist.transfer import files
+from p2pdist.transfer.bundles import BundleFetches
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
+from p2pdist.transfer.made_torrents import MadeTorrents
 from p2pdist.transfer.names import NameChange, with_proof_after
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
-from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
+from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord, giving_up
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, counted, giving_up, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
+from p2pdist.transfer.unshared import Unshared
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -82,6 +85,11 @@ class Transfers:
         """What the server does not know yet to be here no longer, though others shall have it."""
         self._lock = trio.Lock()
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock)
+        self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
+        """What else is swapped with the neighbours, of this and of other parts of the daemon."""
+        here = self._kept_bytes, self._places
+        self.bundles = BundleFetches(self.made, send, *here, self._proving, nursery, self._lock)
+        self._unshared = Unshared(engine)
 
     async def load(self) -> None:
         """Read what an earlier run remembered. Call once, first."""
@@ -149,6 +157,7 @@ class Transfers:
         if transfer.wanted is not None and not offered.isdisjoint(refs_of(transfer.record)):
             self._given_up.append(giving_up(transfer.torrent_hash))  # what is withdrawn the server drops by itself
         transfer.proving.cancel()
+        transfer.part = None
         if transfer.in_engine:
             await self._engine.remove(transfer.torrent_hash, delete_files=True)
         await self._remove(transfer.record)
@@ -172,6 +181,7 @@ class Transfers:
             for transfer in under_way:
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     transfer.move(TransferEvent.RETRIED)
+            await self.bundles.step(under_way, now)
             starting, self._more_to_start = next_to_start(under_way, now)
             async with trio.open_nursery() as nursery:
                 for transfer in starting:
@@ -179,6 +189,7 @@ class Transfers:
             for transfer in under_way:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
+            await self._unshared.share_some(self._transfers.values(), now, busy=self.busy)
             wants = [*self._given_up, *self._changed_wants(under_way, now)]
             self._given_up = []
             if self._dirty or self.memory.due(now, moved=self._moved):
@@ -191,7 +202,8 @@ class Transfers:
         """How long to wait before the next `step` when nothing happens."""
         if self._more_to_start:
             return 0.0
-        longest = MOVED_SAVE_SECONDS if self._moved else math.inf
+        longest = MOVED_SAVE_SECONDS if self._moved or self.bundles.waits else math.inf
+        longest = min(longest, self._unshared.pause_seconds)
         return min(longest, step_seconds(self._transfers.values(), trio.current_time()))
 
     @property
@@ -206,7 +218,7 @@ class Transfers:
             if snapshot is not transfer.snapshot:
                 transfer.observe(snapshot, now)
                 return True
-        return transfer.state != "verified" or transfer.wanted is None
+        return transfer.state != "verified" or (transfer.wanted is None and transfer.in_engine)
 
     async def _start(self, transfer: Transfer, now: float) -> None:
         record = transfer.record
@@ -235,8 +247,7 @@ class Transfers:
             transfer.fail(TransferFault(TransferFaultKind.ENGINE, error.message), now)
             return
         if not transfer.in_engine:
-            transfer.in_engine = True
-            transfer.engine_peer_bytes = transfer.engine_wasted_bytes = 0
+            transfer.added(self._engine.snapshot(transfer.torrent_hash), now)
         transfer.fault = None
         # the previous snapshot may report the old failure
         transfer.observe(self._engine.snapshot(transfer.torrent_hash), now)
@@ -270,6 +281,8 @@ class Transfers:
             await self._places.take_back(transfer.record.places)
             await self._cache.let_write(transfer.sha256)
             transfer.move(TransferEvent.DAMAGED)
+            if not transfer.in_engine:
+                transfer.fetch_alone()
             self._dirty = True  # a start must not believe the proof
 
     def names_changed(self, change: NameChange) -> None:

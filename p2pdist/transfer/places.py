@@ -1,7 +1,9 @@
 """Where a proven file is: once for each patch that has its bytes, all of them names of one file."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+
+import trio
 
 from p2pdist.shared.identifiers import (
     InvalidIdentifierError,
@@ -52,6 +54,19 @@ class Places:
         for place in record.places:
             ctime_ns = await self._cache.publish(record, self._path(place))
         return ctime_ns
+
+    async def publish_all(self, records: Sequence[TransferRecord]) -> list[int | OSError]:
+        """As `publish`, of many small files at once: a thread for each costs more than its work."""
+        return await trio.to_thread.run_sync(self._publish_all, records)
+
+    def _publish_all(self, records: Sequence[TransferRecord]) -> list[int | OSError]:
+        outcomes: list[int | OSError] = []
+        for record in records:
+            try:
+                outcomes.append(max(self._cache.publish_now(record, self._path(place)) for place in record.places))
+            except OSError as error:
+                outcomes.append(error)
+        return outcomes
 
     async def take_back(self, places: Collection[Place]) -> list[NameChange]:
         """Remove the file from ``places``, which may come from a file of this PC; what cannot be removed is logged."""

@@ -1,5 +1,7 @@
 """Proves finished files: hashes each as a whole, and puts the right ones in their places."""
 
+from collections.abc import Sequence
+
 import structlog
 import trio
 from msgspec.structs import replace
@@ -84,9 +86,20 @@ class Proving:
         try:
             ctime_ns = await self._places.publish(transfer.record)
         except OSError as error:
-            text = f"The verified file cannot be placed: {error.strerror}."
-            transfer.fail(TransferFault(TransferFaultKind.DISK, text), trio.current_time())
+            transfer.fail(_not_placed(error), trio.current_time())
             return
+        self._published(transfer, ctime_ns)
+
+    async def publish_all(self, transfers: Sequence[Transfer]) -> None:
+        """As `publish`, of small files."""
+        outcomes = await self._places.publish_all([transfer.record for transfer in transfers])
+        for transfer, outcome in zip(transfers, outcomes, strict=True):
+            if isinstance(outcome, OSError):
+                transfer.fail(_not_placed(outcome), trio.current_time())
+            else:
+                self._published(transfer, outcome)
+
+    def _published(self, transfer: Transfer, ctime_ns: int) -> None:
         record, wall_time = transfer.record, self._clock.now()
         transfer.record = replace(
             record,
@@ -103,3 +116,7 @@ class Proving:
             from_origin=record.bytes_from_origin,
             from_peers=record.bytes_from_peers,
         )
+
+
+def _not_placed(error: OSError) -> TransferFault:
+    return TransferFault(TransferFaultKind.DISK, f"The verified file cannot be placed: {error.strerror}.")

@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 
 from bandwidth.core.state_table import StateTable
-from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import PatchState
+from p2pdist.shared.wire.messages import PatchState, Want
 
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
@@ -28,6 +28,7 @@ class TransferEvent(enum.Enum):
     DAMAGED = "bytes on disk changed afterwards"
     FAILED = "it cannot go on by itself"
     RETRIED = "the cause of the failure may be gone"
+    LEFT_ALONE = "it is to be fetched by itself: its bundle does not come, or what came in one is gone"
     RENAMED = "its bytes belong to another patch now"
 
 
@@ -39,6 +40,8 @@ _STEPS: dict[tuple[PatchState, TransferEvent], PatchState] = {
     ("checking", TransferEvent.FAILED): "failed",
     ("fetching", TransferEvent.COMPLETED): "verifying",
     ("fetching", TransferEvent.DAMAGED): "checking",
+    ("fetching", TransferEvent.LEFT_ALONE): "waiting",
+    ("checking", TransferEvent.LEFT_ALONE): "waiting",
     ("fetching", TransferEvent.FAILED): "failed",
     ("verifying", TransferEvent.PROVEN): "verified",
     ("verifying", TransferEvent.DISPROVEN): "checking",
@@ -125,3 +128,8 @@ class LanActivity:
 def seconds_taken(record: TransferRecord, now: float) -> float:
     """Return the time from first seen to verified, or to ``now`` until it is verified; never negative."""
     return max(0.0, (record.verified_at if record.verified_at is not None else now) - record.first_seen_at)
+
+
+def giving_up(torrent: TorrentHash) -> Want:
+    """Return what tells the origin that this PC has nothing of ``torrent`` any more, and wants nothing."""
+    return Want(torrent=torrent, have=b"", lan_have=b"", lan_stalled=False, can_fetch=False, given_up=True)

@@ -17,6 +17,7 @@ from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, pack
 from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault
+from p2pdist.transfer.made_torrents import SharedTorrent
 from p2pdist.transfer.places import places_of, refs_of
 from p2pdist.transfer.states import TRANSITIONS, LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import TransferSnapshot
@@ -27,6 +28,26 @@ LONGEST_RETRY_SECONDS = 3_600.0  # each try reads the whole file: this spares a 
 ACTIVE_STEP_SECONDS = 0.5
 STALLED_STEP_SECONDS = 2.0  # bytes are missing and none come: that may last for days
 IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
+
+
+@dataclass(eq=False)
+class BundledPart:
+    """Where in a bundle a patch's file comes."""
+
+    shared: SharedTorrent
+    offset: int
+    length_bytes: int
+    origin_bytes: int = 0
+    """How many of its bytes came from the origin."""
+
+    @property
+    def progress(self) -> float:
+        """Share of the pieces with bytes of it that are here, 0 to 1."""
+        piece_bytes, snapshot = self.shared.told.piece_bytes, self.shared.snapshot
+        if snapshot is None:
+            return 0.0
+        pieces = range(self.offset // piece_bytes, (self.offset + self.length_bytes - 1) // piece_bytes + 1)
+        return sum(snapshot.have >> piece & 1 for piece in pieces) / len(pieces)
 
 
 @dataclass
@@ -62,6 +83,12 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
+    part: BundledPart | None = None
+    """Where it comes, while it comes in a bundle."""
+    alone: bool = False
+    """Whether it is fetched by itself whatever the server has in bundles."""
+    held: bool = False
+    """Whether it waits for what the server says of bundles."""
     queued: bool = False
     """Whether it waits for others, as of the last step; else one that waits is about to begin."""
     moved: bool = False
@@ -107,12 +134,28 @@ class Transfer:
         """Share of the file that is on disk, 0 to 1."""
         if self.state in ("verified", "verifying"):
             return 1.0
+        if self.part is not None:
+            return self.part.progress
         return self.snapshot.progress if self.snapshot else 0.0
+
+    @property
+    def swapped(self) -> TransferSnapshot | None:
+        """The torrent that brings it: its own, or its bundle's."""
+        return self.snapshot if self.part is None else self.part.shared.snapshot
 
     @property
     def lan_pieces(self) -> int:
         """How many of the pieces on disk did not come from the origin."""
         return (self.snapshot.have & ~self.origin_pieces).bit_count() if self.snapshot else 0
+
+    @property
+    def neighbour_piece_at(self) -> float:
+        """When the last piece came from a neighbour, on trio's clock."""
+        if self.part is not None:
+            activity, came = self.part.shared.activity, bool(self.part.shared.activity.pieces)
+        else:
+            activity, came = self.activity, bool(self.record.bytes_from_peers)
+        return activity.changed_at if came else -math.inf
 
     def observe(self, snapshot: TransferSnapshot, now: float) -> None:
         """Take over what the engine says: what is here, and what has come since the last look."""
@@ -129,6 +172,8 @@ class Transfer:
 
     def lan_stalled(self, now: float) -> bool:
         """Whether neighbours have brought nothing for so long that the line is the better way."""
+        if self.part is not None:
+            return self.part.shared.activity.stalled(now)
         piece_bytes = self.payload.length_bytes // self.snapshot.piece_count if self.snapshot else 0
         return self.activity.stalled(now, lan_patience_seconds(piece_bytes))
 
@@ -137,6 +182,23 @@ class Transfer:
         if self.state == "fetching":
             return not self.lan_stalled(now) or now - self.origin_piece_at < LAN_STALL_SECONDS
         return self.state in ("checking", "verifying")
+
+    def added(self, snapshot: TransferSnapshot, now: float) -> None:
+        """Note that the engine has its torrent from now on."""
+        self.in_engine = True
+        self.engine_peer_bytes = self.engine_wasted_bytes = 0
+        self.observe(snapshot, now)
+
+    def begin_bundled(self, part: BundledPart) -> None:
+        """Let it come in a bundle from now on; it was waiting."""
+        self.part, self.held, self.fault = part, False, None
+        self.move(TransferEvent.ADDED)
+        self.move(TransferEvent.CHECKED)
+
+    def fetch_alone(self) -> None:
+        """Let it be fetched by itself from now on: it comes in no bundle any more."""
+        self.part, self.alone = None, True
+        self.move(TransferEvent.LEFT_ALONE)
 
     def move(self, event: TransferEvent) -> None:
         """Take the step of the state table."""
@@ -198,11 +260,6 @@ class Transfer:
             lan_stalled=incomplete and self.lan_stalled(now),
             can_fetch=incomplete and can_fetch,
         )
-
-
-def giving_up(torrent: TorrentHash) -> Want:
-    """Return what tells the origin that this PC has nothing of ``torrent`` any more, and wants nothing."""
-    return Want(torrent=torrent, have=b"", lan_have=b"", lan_stalled=False, can_fetch=False, given_up=True)
 
 
 def new_record(patches: Sequence[CataloguePatch], wall_time: float) -> TransferRecord:

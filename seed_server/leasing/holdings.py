@@ -5,6 +5,8 @@ Nearly every PC has nearly every patch, for years. So that costs a few bytes for
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
@@ -99,6 +101,11 @@ class SiteHoldings:
     def left(self, endpoint: EndpointId) -> None:
         """Forget an endpoint."""
         self._held.pop(endpoint, None)
+
+    @property
+    def of_anybody(self) -> int:
+        """The bits of the torrents that somebody has all of."""
+        return reduce(or_, self._held.values(), 0)
 
     def of(self, torrent: ServedTorrent) -> Collection[EndpointId]:
         """Return the endpoints that have all of ``torrent``, as of now: a view."""

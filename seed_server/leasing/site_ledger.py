@@ -1,6 +1,6 @@
 """The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
@@ -138,6 +138,16 @@ class SiteLedger:
     def is_busy(self) -> bool:
         """Whether anybody lacks anything, or a slot has become free."""
         return bool(self._ledgers) or self._freed
+
+    def held_by_anybody(self) -> Callable[[TorrentHash], bool]:
+        """Return what tells of a torrent whether somebody has all of it now."""
+        held = self._holdings.of_anybody
+
+        def is_held(torrent: TorrentHash) -> bool:
+            served = self._torrents.get(torrent)
+            return served is not None and bool(held >> served.number & 1)
+
+        return is_held
 
     @property
     def ready(self) -> Collection[EndpointId]:

@@ -10,13 +10,13 @@ import trio
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.wire.channels import encode_message
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_TEXT_CHARS,
     Goodbye,
     GoodbyeCause,
-    Message,
     OtherPc,
 )
 from seed_server.ports.peer_certificate import peer_certificate

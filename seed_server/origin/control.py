@@ -8,9 +8,10 @@ import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
+from p2pdist.shared.wire.bundle import BundlesWanted
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import CHANGED_NEWS, SHARED_NEWS, ignores_additions
+from p2pdist.shared.wire.features import BUNDLES, CHANGED_NEWS, SHARED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
     HELD_BYTES,
     Diagnosis,
@@ -33,6 +34,7 @@ from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
+from seed_server.origin.bundle_torrents import NO_BUNDLES, BundleTorrents
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
@@ -51,6 +53,7 @@ class PortParts:
 
     find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]]
     news: PacedNews
+    bundles: BundleTorrents
     records: OriginRecords
     limits: OriginLimits
     outside_log: OutsideLog
@@ -68,6 +71,8 @@ class ControlConversation:
         self._parts = parts
         self._news_wanted: NewsWanted | None = None
         self._telling_news = False
+        self._bundles_wanted: BundlesWanted | None = None
+        self._telling_bundles = False
         self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
         self._told_pace = welcome.pace
@@ -144,6 +149,23 @@ class ControlConversation:
             self._session.outbox.put_paid(news)
         self._telling_news = False
 
+    async def _tell_bundles(self) -> None:
+        """Answer an endpoint that asks for bundles: to describe one, its payloads are read. Raises `RefusedError`."""
+        session, live = self._session, self._live
+        while self._bundles_wanted is not None:
+            wanted, self._bundles_wanted = self._bundles_wanted, None
+            told = NO_BUNDLES
+            # one that takes none would be sent the same once more
+            if all(BUNDLES in other.features for other in live.sessions.values()):
+                try:
+                    told = await self._parts.bundles.answer(wanted.torrents, live.site.name, live.ledger)
+                except DecodeError as error:
+                    raise RefusedError(f"impossible message: {error}") from error
+            for bundle in told.bundles:
+                session.told_unavailable.discard(make_torrent(bundle.torrent).torrent_hash)
+            session.outbox.put("bundles", told)
+        self._telling_bundles = False
+
     @property
     def _reader(self) -> Reader:
         if CHANGED_NEWS not in self._session.features:
@@ -163,8 +185,8 @@ class ControlConversation:
             case PieceStored() | PieceRejected():
                 leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
                 (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
-            case NewsWanted():
-                self._asks_for_news(message)
+            case NewsWanted() | BundlesWanted():
+                self._asks(message)
             case Report():
                 self._reported(message)
             case Diagnosis():
@@ -201,12 +223,21 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _asks_for_news(self, wanted: NewsWanted) -> None:
+    def _asks(self, wanted: NewsWanted | BundlesWanted) -> None:
+        if isinstance(wanted, BundlesWanted):
+            self._asks_for_bundles(wanted)
+            return
         if self._news_wanted is None:  # while one question is answered, one more waits; others are dropped
             self._news_wanted = wanted
         if not self._telling_news and self._nursery is not None:
             self._telling_news = True
             self._nursery.start_soon(guarded, self._tell_news, self._session)
+
+    def _asks_for_bundles(self, wanted: BundlesWanted) -> None:
+        self._bundles_wanted = wanted  # the newest says all that is lacked
+        if not self._telling_bundles and self._nursery is not None:
+            self._telling_bundles = True
+            self._nursery.start_soon(guarded, self._tell_bundles, self._session)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)

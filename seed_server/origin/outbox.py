@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import trio
 
-from p2pdist.shared.wire.messages import Message
+from p2pdist.shared.wire.codec import Message
 from seed_server.origin.connection import control_frame
 from seed_server.origin.control_pacer import ControlPacer
 

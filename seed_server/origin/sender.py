@@ -4,7 +4,7 @@ There is no request for a piece: when one has been written, the ledger is asked
 for the next. Sending a piece is what grants its lease.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import trio
@@ -23,13 +23,15 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
 from seed_server.store.content_store import DamagedPayloadError
-from seed_server.store.piece_source import PieceSource, TemporaryReadError
+from seed_server.store.piece_source import DamagedPartError, PieceSource, TemporaryReadError
 from seed_server.store.rows import ServedPayload
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
 
 OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
+Shares = Callable[[TorrentHash, int, int], Iterable[tuple[TorrentHash, int]]]
+"""Returns of which patches' torrents so many bytes, from so far on, of a torrent are that is no patch's own."""
 
 
 @dataclass
@@ -52,6 +54,7 @@ class PieceSender:
         records: OriginRecords,
         *,
         on_damaged: OnDamaged,
+        shares: Shares,
         lease_seconds: float,
         limits: OriginLimits,
         outside_log: OutsideLog,
@@ -60,6 +63,7 @@ class PieceSender:
         self._patches = patches
         self._records = records
         self._on_damaged = on_damaged
+        self._shares = shares
         self._shortage_seconds = limits.shortage_seconds
         self._stall_seconds = lease_seconds + STALL_GRACE_SECONDS
         self._frames = trio.CapacityLimiter(limits.frames_in_memory)
@@ -125,7 +129,8 @@ class PieceSender:
                 return await self._source.read(patch, begun.leased.piece)
             except DamagedPayloadError as error:
                 reason = str(error)
-                await self._on_damaged(begun.leased.torrent, reason)
+                damaged = error.torrent if isinstance(error, DamagedPartError) else begun.leased.torrent
+                await self._on_damaged(damaged, reason)
             except TemporaryReadError as error:
                 reason = str(error)
                 self._log.warning("a piece cannot be read now", patch.patch_id, reason=reason)
@@ -154,9 +159,14 @@ class PieceSender:
                 raise RefusedError("the data connection takes no data")
             link.written_bytes += len(part)
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
-            payload = min(begun.sent_bytes, len(data)) - min(before, len(data))
-            if patch.patch_id:  # news are no patch
+            at = min(before, len(data))
+            payload = min(begun.sent_bytes, len(data)) - at
+            if patch.patch_id:
                 self._records.sent(live.site.name, leased.torrent, payload)
+            else:  # a bundle is of several; news are of none
+                start = leased.piece * patch.piece_length_bytes + at
+                for torrent, count in self._shares(leased.torrent, start, payload):
+                    self._records.sent(live.site.name, torrent, count)
         begun.over = True
         link.piece_written(leased)
         session.budgets.sent_piece()

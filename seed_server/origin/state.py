@@ -24,6 +24,7 @@ from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
+from seed_server.origin.bundle_torrents import BundleTorrents
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
@@ -48,6 +49,7 @@ TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
+FORGOTTEN = "not sent any more"
 DENIED = "this PC has been denied by the operator"
 
 log = structlog.get_logger()
@@ -98,6 +100,7 @@ class OriginState:
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
         self.news_torrents = NewsTorrents(source, self.serve, self._forget)
+        self.bundles = BundleTorrents(source, self.serve, self._forget)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
         self._to_record: list[EndpointId] = []
@@ -293,7 +296,8 @@ class OriginState:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
         rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
-        rows |= self.news_torrents.rows
+        self.bundles.replace(rows.values())
+        rows |= self.news_torrents.rows | self.bundles.rows
         for torrent in self.patches.keys() - rows.keys():
             self._stop_serving(torrent)
         for torrent, patch in rows.items():
@@ -326,6 +330,11 @@ class OriginState:
 
     def _forget(self, torrent: TorrentHash) -> None:
         self.patches.pop(torrent, None)
+        gone = Unavailable(torrent=torrent, reason=FORGOTTEN)
+        for live in self._live.values():
+            ledger = live.ledger.ledger(torrent)
+            for endpoint in () if ledger is None else ledger.lacking & live.sessions.keys():
+                live.sessions[endpoint].outbox.put(torrent, gone)
         self._stop_serving(torrent)
 
     def _stop_serving(self, torrent: TorrentHash) -> None:
@@ -345,6 +354,7 @@ class OriginState:
         self._records.damaged(torrent, text)
         unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
         self._stop_serving(torrent)
+        self.bundles.replace(self.patches.values())
         for session, _ in self._sessions.values():
             session.told_unavailable.add(torrent)
             session.outbox.put(torrent, unavailable)
@@ -365,6 +375,7 @@ class OriginState:
             log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
             self.news_torrents.expire(now)
+            self.bundles.expire(now)
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
                 for live in self._live.values():

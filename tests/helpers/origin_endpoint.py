@@ -15,6 +15,7 @@ from p2pdist.shared.wire.channels import (
     decode_on_data_connection,
     encode_message,
 )
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.enrolment import Certificates
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
@@ -23,7 +24,6 @@ from p2pdist.shared.wire.messages import (
     PROTOCOL_VERSION,
     ControlHello,
     Goodbye,
-    Message,
     PieceStored,
     Want,
     Welcome,

@@ -8,7 +8,7 @@ import msgpack
 
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.channels import OnDataConnection, decode_from_server, decode_on_data_connection, encode_message
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import Message, Record
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.enrolment import (
     Certificates,
@@ -27,7 +27,6 @@ from p2pdist.shared.wire.messages import (
     Goodbye,
     Holders,
     LinkWatch,
-    Message,
     News,
     OtherPc,
     Pace,

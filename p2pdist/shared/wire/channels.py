@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.codec import DecodeError, Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
@@ -19,7 +19,6 @@ from p2pdist.shared.wire.messages import (
     FromEndpoint,
     FromServer,
     Goodbye,
-    Message,
 )
 
 MAX_KIND_CHARS = 64  # of an unknown kind's name: it is logged

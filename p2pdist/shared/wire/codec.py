@@ -48,6 +48,10 @@ class Extensible(Record, frozen=True, forbid_unknown_fields=False, omit_defaults
     """
 
 
+class Message(Extensible, frozen=True, tag_field="t"):
+    """Base of every message of the origin protocol."""
+
+
 def encode(value: object) -> bytes:
     """Return ``value`` (Records and builtins) as msgpack."""
     packed: bytes = msgpack.packb(msgspec.to_builtins(value, builtin_types=(bytes,)), use_bin_type=True)

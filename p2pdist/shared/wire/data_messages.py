@@ -4,7 +4,8 @@ from typing import Annotated
 
 import msgspec
 
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, Hash, Instance, Message, PieceNumber
+from p2pdist.shared.wire.codec import Message
+from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, Hash, Instance, PieceNumber
 
 
 class DataHello(Message, frozen=True, tag="data"):

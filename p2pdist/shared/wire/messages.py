@@ -3,7 +3,8 @@
 `docs/protocol.md` describes the same in prose. An endpoint opens two TLS
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
-names its kind. Those of the data connection are in `wire.data_messages`;
+names its kind. Those of the data connection are in `wire.data_messages`,
+those of bundles in `wire.bundle`;
 `wire.channels` encodes and decodes all of them. Pings are not messages: see
 `wire.pings`.
 
@@ -17,7 +18,8 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.codec import Extensible
+from p2pdist.shared.wire.bundle import Bundles, BundlesWanted
+from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 
 PROTOCOL_VERSION = 6
@@ -84,10 +86,6 @@ InstallState: TypeAlias = Literal[
     "rolled_back", "failed",
 ]  # fmt: skip
 """The state of a patch's installation; empty when there is nothing to install, or not yet."""
-
-
-class Message(Extensible, frozen=True, tag_field="t"):
-    """Base of every message."""
 
 
 # --- endpoint → seed server, control connection ---------------------------------------
@@ -383,9 +381,10 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 
 FromEndpoint: TypeAlias = (
-    Want | Holdings | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis | NewsWanted | Goodbye
-)
+    Want | Holdings | BundlesWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
+    | NewsWanted | Goodbye
+)  # fmt: skip
 FromServer: TypeAlias = (
-    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Unavailable | DataWanted | LinkWatch | SiteLimit
-    | SharedIdentity | Goodbye
+    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Bundles | Unavailable | DataWanted | LinkWatch
+    | SiteLimit | SharedIdentity | Goodbye
 )  # fmt: skip

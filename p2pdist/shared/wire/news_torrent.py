@@ -31,6 +31,11 @@ class NewsTorrent(Extensible, frozen=True):
     """v2 piece hashes, 32 bytes each."""
 
     @property
+    def piece_bytes(self) -> int:
+        """How long each piece is, but perhaps the last one."""
+        return NEWS_PIECE_BYTES
+
+    @property
     def piece_count(self) -> int:
         """How many pieces of `NEWS_PIECE_BYTES` it has."""
         return piece_count(self.length_bytes, NEWS_PIECE_BYTES)

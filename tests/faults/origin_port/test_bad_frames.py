@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from p2pdist.shared.wire.channels import encode_message
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     PROTOCOL_VERSION,
-    Message,
     PieceRejected,
     PieceStored,
     Report,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.features import PACE, TIMESTAMP
 from p2pdist.shared.wire.messages import (
     OLDEST_PROTOCOL,
     PROTOCOL_VERSION,
-    Message,
     Pace,
     Report,
     RepositoryChanged,

@@ -8,11 +8,13 @@ import trio
 import trio.testing
 from msgspec import structs
 
-from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, OriginEvents
+from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, Asking, OriginEvents
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
+from p2pdist.shared.wire.bundle import Bundles
+from p2pdist.shared.wire.features import BUNDLES
 from p2pdist.shared.wire.messages import (
     LinkWatch,
     OtherPc,
@@ -64,6 +66,12 @@ class Parts:
     def forget_wants(self, *, takes_holdings: bool) -> None:
         self.calls.append("holdings" if takes_holdings else "wants")
 
+    def welcomed(self, *, has_bundles: bool) -> None:
+        self.has_bundles = has_bundles
+
+    def told(self, _message: Bundles) -> None:
+        self.calls.append("bundles")
+
     def forget(self, recorded: int, connection: int) -> None:
         self.calls.append("reports")
         self.recorded = recorded, connection
@@ -79,7 +87,7 @@ def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: Wak
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        (parts,),
+        Asking((parts,), parts),
         parts,
         parts,
         parts,
@@ -115,6 +123,13 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     await events.handle(SitePeers(anew=True, joined=[], left=[]))
     await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
     assert parts.calls[7:] == ["peers", "its disk is broken"]
+    assert not parts.has_bundles
+    await events.handle(structs.replace(welcome, features=(BUNDLES,)))
+    await rung(wakeups.transfers)
+    await events.handle(Bundles(bundles=[]))
+    assert parts.has_bundles
+    assert parts.calls[-1] == "bundles"
+    assert await rung(wakeups.transfers), "patches wait for it"
 
 
 async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
@@ -126,7 +141,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        (parts,),
+        Asking((parts,), parts),
         parts,
         parts,
         parts,

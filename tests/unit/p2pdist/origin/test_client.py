@@ -22,6 +22,7 @@ from p2pdist.origin.opening import OriginAddress
 from p2pdist.origin.retry_pace import REFUSED_SECONDS
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.wire import channels, codec, messages
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.features import INVITES
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
@@ -32,7 +33,6 @@ from p2pdist.shared.wire.messages import (
     ControlHello,
     DataWanted,
     Goodbye,
-    Message,
     OtherPc,
     RepositoryChanged,
     Welcome,

@@ -1,4 +1,4 @@
-"""`p2pdist.transfer.shared_news` with a played engine and a played server.
+"""`p2pdist.transfer.shared_news` on `made_torrents` with a played engine and a played server.
 
 With real processes: `tests/swarm/test_shared_news.py`; with an origin port: `tests/faults/origin_port/test_news.py`.
 """
@@ -20,16 +20,10 @@ from p2pdist.shared.wire.messages import FromEndpoint, News, PieceRejected, Piec
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, NewsTorrent, describe_news, make_torrent
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.faults import TransferFault
-from p2pdist.transfer.shared_news import (
-    AFTER_FAILURE_SECONDS,
-    ALONE_SECONDS,
-    MOST_SHARED_NEWS,
-    NEWS_PATIENCE_SECONDS,
-    SHARED_SECONDS,
-    SharedNews,
-)
+from p2pdist.transfer.made_torrents import ALONE_SECONDS, MadeTorrents
+from p2pdist.transfer.shared_news import AFTER_FAILURE_SECONDS, NEWS_TERMS, SharedNews
+from p2pdist.transfer.states import giving_up
 from p2pdist.transfer.torrent_engine import EngineError, PeerSnapshot, TransferSnapshot
-from p2pdist.transfer.transfer import giving_up
 
 NEWS = random.Random(1).randbytes(2 * NEWS_PIECE_BYTES + 1)
 TOLD = describe_news(NEWS)
@@ -111,27 +105,27 @@ class PlayedCache(Cache):
         self.path(name).unlink(missing_ok=True)
 
 
-def made_up(played: Played, directory: Path) -> SharedNews:
-    cache = PlayedCache(directory, None)
-    return SharedNews(cast("Any", played), cache, played.send, played.ask, can_fetch=lambda: True)
+def made_up(played: Played, directory: Path) -> tuple[MadeTorrents, SharedNews]:
+    made = MadeTorrents(cast("Any", played), PlayedCache(directory, None), played.send, can_fetch=lambda: True)
+    return made, SharedNews(made, played.ask)
 
 
 class Asked:
     """One question, which may wait for its answer."""
 
-    def __init__(self, shared: SharedNews) -> None:
-        self._shared = shared
+    def __init__(self, news: SharedNews) -> None:
+        self.news = news
         self.answers: list[bytes | None] = []
 
     async def ask(self) -> None:
-        self.answers.append(await self._shared.ask(1, 2))
+        self.answers.append(await self.news.ask(1, 2))
 
 
 @asynccontextmanager
-async def running(cache: Path) -> AsyncIterator[tuple[Played, SharedNews, Asked]]:
+async def running(cache: Path) -> AsyncIterator[tuple[Played, MadeTorrents, Asked]]:
     played = Played(cache)
-    shared = made_up(played, cache)
-    asked = Asked(shared)
+    shared, news = made_up(played, cache)
+    asked = Asked(news)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(shared.run, played.look_for)
         nursery.start_soon(asked.ask)
@@ -146,8 +140,8 @@ async def test_what_the_server_says_by_itself_is_the_answer(
 ) -> None:
     played = Played(tmp_path)
     played.answer = answer
-    shared = made_up(played, tmp_path)
-    assert await shared.ask(1, 2) == files
+    _, news = made_up(played, tmp_path)
+    assert await news.ask(1, 2) == files
     assert not played.torrents
 
 
@@ -166,9 +160,9 @@ async def test_news_are_asked_for_and_looked_for_until_they_are_here_and_then_sh
         await trio.sleep(1)
         assert asked.answers == [NEWS]
         assert bitfield.unpack(played.wants[-1].have, 3) == ALL, "the server knows who has it"
-        await trio.sleep(SHARED_SECONDS / 2)
+        await trio.sleep(NEWS_TERMS.shared_seconds / 2)
         assert shared.snapshots(), "neighbours may come later"
-        await trio.sleep(SHARED_SECONDS)
+        await trio.sleep(NEWS_TERMS.shared_seconds)
         assert not played.torrents
         assert played.sent[-1] == giving_up(MADE.torrent_hash), "nobody is to be sent here for it"
         assert not list(tmp_path.iterdir())
@@ -194,7 +188,7 @@ async def test_the_server_is_told_of_no_end_of_which_it_knows_no_beginning(
         await trio.testing.wait_all_tasks_blocked()
         played.change(phase="checking")
         nursery.start_soon(shared.run, played.look_for)
-        await trio.sleep(NEWS_PATIENCE_SECONDS + 1)
+        await trio.sleep(NEWS_TERMS.patience_seconds + 1)
         assert asked.answers == [None]
         assert not played.sent
         nursery.cancel_scope.cancel()
@@ -215,20 +209,20 @@ async def test_who_has_no_neighbour_soon_says_so(
 async def test_what_does_not_come_is_given_up_and_the_next_is_not_waited_for(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with running(tmp_path) as (played, shared, asked):
-        await trio.sleep(NEWS_PATIENCE_SECONDS - 2)
+    async with running(tmp_path) as (played, _, asked):
+        await trio.sleep(NEWS_TERMS.patience_seconds - 2)
         played.change(have=0b010)
-        await trio.sleep(NEWS_PATIENCE_SECONDS - 2)
+        await trio.sleep(NEWS_TERMS.patience_seconds - 2)
         assert played.wants[-1].lan_stalled, "the server may send what the neighbours do not"
         assert not asked.answers
         await trio.sleep(4)
         assert asked.answers == [None]
         assert not played.torrents
         assert played.sent[-1] == giving_up(MADE.torrent_hash), "else the server would go on sending, and blame this PC"
-        assert await shared.ask(1, 2) is None
+        assert await asked.news.ask(1, 2) is None
         await trio.sleep(AFTER_FAILURE_SECONDS)
         with trio.move_on_after(1):
-            await shared.ask(1, 2)
+            await asked.news.ask(1, 2)
         assert played.torrents, "later it is tried again"
 
 
@@ -238,7 +232,7 @@ async def test_what_neighbours_say_that_they_have_lets_nobody_wait_for_longer(
     async with running(tmp_path) as (played, _, asked):
         for piece in range(3):
             played.change(lan_have=(1 << piece + 1) - 1)
-            await trio.sleep(NEWS_PATIENCE_SECONDS / 3)
+            await trio.sleep(NEWS_TERMS.patience_seconds / 3)
         assert asked.answers == [None]
 
 
@@ -248,10 +242,10 @@ async def test_while_pieces_come_nothing_that_neighbours_say_ends_it(
     async with running(tmp_path) as (played, shared, asked):
         played.change(lan_have=ALL, peers=(PeerSnapshot("127.0.46.2", 7691, 0, 0),))  # which never comes from there
         for piece in range(2):
-            await trio.sleep(NEWS_PATIENCE_SECONDS - 5)
+            await trio.sleep(NEWS_TERMS.patience_seconds - 5)
             played.change(have=(1 << piece + 1) - 1)
             await shared.piece_arrived(MADE.torrent_hash, PieceIndex(piece), "stored")
-        await trio.sleep(NEWS_PATIENCE_SECONDS - 5)
+        await trio.sleep(NEWS_TERMS.patience_seconds - 5)
         assert not asked.answers
         assert played.wants[-1].lan_stalled, "so the server goes on"
         played.complete()
@@ -264,7 +258,7 @@ async def test_what_has_come_when_patience_ends_is_taken_and_shared(
 ) -> None:
     async with running(tmp_path) as (played, _, asked):
         played.seen_by_a_second_look = played.complete  # the first one finds that it takes too long
-        await trio.sleep(NEWS_PATIENCE_SECONDS + 1)
+        await trio.sleep(NEWS_TERMS.patience_seconds + 1)
         assert asked.answers == [NEWS]
         assert played.torrents, "neighbours may need it"
 
@@ -302,23 +296,23 @@ async def test_a_broken_engine_and_a_strange_answer_leave_it_to_the_web_port(
     tmp_path: Path, autojump_clock: object
 ) -> None:
     played = Played(tmp_path)
-    shared = made_up(played, tmp_path)
+    _, news = made_up(played, tmp_path)
     played.answer = News(files=b"", torrent=NewsTorrent(NEWS_PIECE_BYTES, b""))
-    assert await shared.ask(1, 2) is None
+    assert await news.ask(1, 2) is None
     played.answer, played.broken = News(files=b"", torrent=TOLD), True
-    assert await shared.ask(1, 2) is None
+    assert await news.ask(1, 2) is None
 
 
 async def test_no_more_than_some_are_shared_at_a_time(tmp_path: Path, autojump_clock: object) -> None:
     async with running(tmp_path) as (played, _, asked):
         played.complete()
         async with trio.open_nursery() as nursery:
-            for n in range(MOST_SHARED_NEWS + 2):
+            for n in range(NEWS_TERMS.most + 2):
                 news = random.Random(n + 2).randbytes(3 * NEWS_PIECE_BYTES)
                 played.answer = News(files=b"", torrent=describe_news(news))
                 nursery.start_soon(asked.ask)
                 await trio.sleep(1)
                 played.complete(news)
                 await trio.sleep(1)
-        assert len(asked.answers) == MOST_SHARED_NEWS + 3
-        assert len(played.torrents) == MOST_SHARED_NEWS
+        assert len(asked.answers) == NEWS_TERMS.most + 3
+        assert len(played.torrents) == NEWS_TERMS.most

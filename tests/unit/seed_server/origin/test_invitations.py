@@ -5,8 +5,9 @@ from typing import cast
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
+from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.features import INVITES
-from p2pdist.shared.wire.messages import DataWanted, Message
+from p2pdist.shared.wire.messages import DataWanted
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.turns import FetcherRank
 from seed_server.origin.invitations import INVITED_SECONDS, Guest, Invitations

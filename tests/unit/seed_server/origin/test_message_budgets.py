@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from p2pdist.shared.wire.bundle import BundlesWanted
 from p2pdist.shared.wire.messages import (
     MAX_SITE_PEERS,
     Diagnosis,
@@ -25,6 +26,7 @@ ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
     Holdings(torrents=bytes(16)),
+    BundlesWanted(torrents=bytes(16)),
     Helping(how="less"),
     Report(patches=[], refuses=""),
     LinkReport(

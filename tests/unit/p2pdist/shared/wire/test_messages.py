@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from p2pdist.shared.wire import channels, codec, messages
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.bundle import Bundle, Bundles, BundlesWanted
+from p2pdist.shared.wire.codec import DecodeError, Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
     ControlHello,
@@ -18,7 +19,6 @@ from p2pdist.shared.wire.messages import (
     Holdings,
     LinkReport,
     LinkWatch,
-    Message,
     News,
     NewsWanted,
     OtherPc,
@@ -36,6 +36,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
+from p2pdist.shared.wire.news_torrent import NewsTorrent
 
 HASH = "ab" * 32
 ASTRAL = "\N{GRINNING FACE}"  # four bytes
@@ -74,6 +75,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         [
             WANT,
             Holdings(torrents=bytes(16)),
+            BundlesWanted(torrents=bytes(16)),
             Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
@@ -103,6 +105,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             RepositoryChanged(timestamp_version=3, timestamp=b"{}", root_version=1),
             Pace(report_seconds=messages.MAX_PACE_SECONDS),
             News(files=b"\x80"),
+            Bundles(bundles=[Bundle(NewsTorrent(3, bytes(32)), bytes(16), (1, 2))], more=True),
             Unavailable(torrent=HASH, reason="gone"),
             DataWanted(),
             LinkWatch(interval_seconds=0.05),
@@ -123,6 +126,7 @@ ADDED = {
     "timestamp",
     "root_version",
     "report_seconds",
+    "more",
 }
 """Since the protocol began; they have a default."""
 ALL = [(decode, message) for decode, group in CHANNELS for message in group]

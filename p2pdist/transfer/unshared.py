@@ -1,0 +1,50 @@
+"""Shares what came in bundles, each patch by itself, with neighbours that lack only a few of them.
+
+A torrent costs the engine milliseconds, and nobody may ever ask for it. While others still fetch, these are better
+spent on that.
+"""
+
+import math
+from collections.abc import Iterable
+
+import structlog
+
+from p2pdist.transfer.engine import Engine
+from p2pdist.transfer.torrent_engine import EngineError
+from p2pdist.transfer.transfer import Transfer
+
+QUIET_SECONDS = 5.0  # since the last of them was proven: the neighbours are about as far
+SHARED_AT_A_TIME = 8
+PAUSE_SECONDS = 0.2  # between two times: a tenth of a processor, for seconds
+BUSY_AT_A_TIME = 1  # while something else moves, which may take hours
+
+log = structlog.get_logger()
+
+
+class Unshared:
+    """What is proven, and not shared yet; ``now`` is trio's clock."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._number = 0
+        self._quiet_since = 0.0
+        self.pause_seconds = math.inf
+        """How long to wait for the next time; infinite: everything is shared."""
+
+    async def share_some(self, transfers: Iterable[Transfer], now: float, *, busy: bool) -> None:
+        """Share what is due of what is proven. ``busy``: something else moves."""
+        proven = [each for each in transfers if each.state == "verified" and not each.in_engine]
+        if len(proven) > self._number:
+            self._quiet_since = now
+        waits = self._quiet_since + QUIET_SECONDS - now
+        due = [] if waits > 0 else proven[: BUSY_AT_A_TIME if busy else SHARED_AT_A_TIME]
+        self._number = len(proven) - len(due)
+        self.pause_seconds = max(waits, PAUSE_SECONDS) if self._number else math.inf
+        for transfer in due:
+            try:
+                torrent = transfer.patch.torrent
+                await self._engine.add(torrent, expected_hash=transfer.torrent_hash, assume_complete=True)
+            except EngineError as error:
+                log.warning("a patch cannot be shared", patch=str(transfer.ref), reason=error.message)
+                return
+            transfer.added(self._engine.snapshot(transfer.torrent_hash), now)
