@@ -8,12 +8,13 @@ import structlog
 
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     LinkReport,
     LinkWatch,
     SiteLimit,
+    Unavailable,
 )
 from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
 from seed_server.leasing.holdings import ServedTorrents
@@ -140,6 +141,15 @@ class LiveSite:
             session.link = None
             self.ledger.data_lost(session.endpoint)
             self.wake_all()
+
+    def stop_serving(self, torrent: TorrentHash, said: Unavailable | None) -> None:
+        """Send nothing more of a torrent; those that wait for it are ``said`` so, and may fetch another one."""
+        ledger = self.ledger.ledger(torrent)
+        if said is not None and ledger is not None:
+            for endpoint in ledger.lacking & self.sessions.keys():
+                self.sessions[endpoint].outbox.put(torrent, said)
+        self.ledger.remove_torrent(torrent)
+        self.wake_all()
 
     def wake_all(self) -> None:
         """Make every sender of the site look for a piece: something has become free."""

@@ -49,7 +49,6 @@ TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
 SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
-FORGOTTEN = "not sent any more"
 DENIED = "this PC has been denied by the operator"
 
 log = structlog.get_logger()
@@ -330,18 +329,12 @@ class OriginState:
 
     def _forget(self, torrent: TorrentHash) -> None:
         self.patches.pop(torrent, None)
-        gone = Unavailable(torrent=torrent, reason=FORGOTTEN)
-        for live in self._live.values():
-            ledger = live.ledger.ledger(torrent)
-            for endpoint in () if ledger is None else ledger.lacking & live.sessions.keys():
-                live.sessions[endpoint].outbox.put(torrent, gone)
-        self._stop_serving(torrent)
+        self._stop_serving(torrent, Unavailable(torrent=torrent, reason="not sent any more"))
 
-    def _stop_serving(self, torrent: TorrentHash) -> None:
+    def _stop_serving(self, torrent: TorrentHash, said: Unavailable | None = None) -> None:
         self._parts.torrents.remove(torrent)
         for live in self._live.values():
-            live.ledger.remove_torrent(torrent)
-            live.wake_all()  # whoever was sent it may fetch another one
+            live.stop_serving(torrent, said)
 
     async def damaged(self, torrent: TorrentHash, reason: str) -> None:
         """Stop serving a patch, and tell every endpoint, which may be waiting for it."""

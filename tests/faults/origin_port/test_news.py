@@ -11,7 +11,7 @@ from p2pdist.shared.wire import bitfield
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.messages import News, NewsWanted, PieceRejected, PieceStored, Unavailable, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
-from p2pdist.transfer.transfer import giving_up
+from p2pdist.transfer.states import giving_up
 from seed_server.origin.paced_news import SWAPPED_NEWS_BYTES
 from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import Endpoint

@@ -26,9 +26,9 @@ from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.names import give_name, take_name
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, SAVE_SECONDS
-from p2pdist.transfer.states import Place, TransferRecord
+from p2pdist.transfer.states import Place, TransferRecord, giving_up
 from p2pdist.transfer.torrent_engine import TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, giving_up
+from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
 from tests.helpers.patch_views import transfer
 

@@ -181,8 +181,8 @@ async def test_the_server_is_told_of_no_end_of_which_it_knows_no_beginning(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     played = Played(tmp_path)
-    shared = made_up(played, tmp_path)
-    asked = Asked(shared)
+    shared, news = made_up(played, tmp_path)
+    asked = Asked(news)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(asked.ask)
         await trio.testing.wait_all_tasks_blocked()
