@@ -26,7 +26,7 @@ LINE_MBIT = 100
 BOOST_HOURS = 12.0
 MOST_RATIO = 3.0
 FOLLOW_SECONDS_PER_PC = 0.1  # between two questions to each of so many PCs: on two cores, more would be measured
-SETTLE_SECONDS = 30.0  # after a transfer, before it counts as idle: what came in bundles is shared by then
+SETTLE_SECONDS = 30.0  # after a transfer, before it counts as idle: what came in parcels is shared by then
 RUN_SECONDS = 900.0
 
 

@@ -290,7 +290,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     origin_events = OriginEvents(
         state,
         wakeups,
-        Asking((transfers, transfers.made), transfers.bundles),
+        Asking((transfers, transfers.made), transfers.parcels),
         neighbours,
         parts.reports,
         parts.diagnoser,

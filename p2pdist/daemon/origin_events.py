@@ -17,8 +17,7 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.bundle import Bundles
-from p2pdist.shared.wire.features import BUNDLES, HOLDINGS
+from p2pdist.shared.wire.features import HOLDINGS, PARCELS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -30,9 +29,10 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Welcome,
 )
+from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
-from p2pdist.transfer.bundles import BundleFetches
+from p2pdist.transfer.parcels import ParcelFetches
 
 CONNECTED_LOG_SECONDS = 2.0  # attempts to connect are further apart
 
@@ -59,7 +59,7 @@ class Asking:
     """Who asks the server for something that comes in its own time."""
 
     pieces: Collection[AsksOrigin]
-    bundles: BundleFetches
+    parcels: ParcelFetches
 
 
 class OriginEvents:
@@ -106,8 +106,8 @@ class OriginEvents:
             self._neighbours.holders(event)
         elif isinstance(event, RepositoryChanged):
             self._repository_changed(event)
-        elif isinstance(event, Bundles):
-            self._asking.bundles.told(event)
+        elif isinstance(event, Parcels):
+            self._asking.parcels.told(event)
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
@@ -173,7 +173,7 @@ class OriginEvents:
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
-        self._asking.bundles.welcomed(has_bundles=BUNDLES in welcome.features)
+        self._asking.parcels.welcomed(has_parcels=PARCELS in welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

@@ -27,7 +27,7 @@ async def count_pieces(
     async for piece in pieces:
         torrent, index = TorrentHash(piece.torrent), PieceIndex(piece.piece)
         await transfers.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
-        transfers.bundles.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
+        transfers.parcels.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
         await made.piece_arrived(torrent, index, piece.outcome)
         wakeups.transfers.ring()
 

@@ -5,7 +5,6 @@ from typing import Annotated, Protocol, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.wire.bundle import Bundles
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.messages import (
     MAX_COPIES,
@@ -23,6 +22,7 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Welcome,
 )
+from p2pdist.shared.wire.parcel import Parcels
 
 
 class Disconnected(Message, frozen=True, tag="disconnected"):
@@ -38,7 +38,7 @@ OriginEvent: TypeAlias = (
     Welcome
     | SitePeers
     | Holders
-    | Bundles
+    | Parcels
     | RepositoryChanged
     | Pace
     | Unavailable

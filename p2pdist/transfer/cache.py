@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
-from p2pdist.transfer import bundle_cut, files
+from p2pdist.transfer import files, parcel_cut
 from p2pdist.transfer.cached_files import Writer, publish, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
@@ -88,8 +88,8 @@ class Cache:
     async def cut(
         self, name: Sha256Hex, length_bytes: int, parts: Sequence[tuple[int, int, Sha256Hex]]
     ) -> list[files.Proof | None]:
-        """As `bundle_cut.cut`, of the bundle ``name``."""
-        return await trio.to_thread.run_sync(bundle_cut.cut, self.path(name), length_bytes, parts, self._writer)
+        """As `parcel_cut.cut`, of the parcel ``name``."""
+        return await trio.to_thread.run_sync(parcel_cut.cut, self.path(name), length_bytes, parts, self._writer)
 
     async def publish(self, record: TransferRecord, place: Path) -> int:
         """Put the file that was proven, as ``record`` says, at ``place``. Raises `OSError`.

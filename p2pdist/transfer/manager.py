@@ -26,7 +26,6 @@ from p2pdist.shared.wire.messages import (
     Want,
 )
 from p2pdist.transfer import files
-from p2pdist.transfer.bundles import BundleFetches
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
@@ -35,6 +34,7 @@ from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.made_torrents import MadeTorrents
 from p2pdist.transfer.names import NameChange, with_proof_after
+from p2pdist.transfer.parcels import ParcelFetches
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
@@ -88,7 +88,7 @@ class Transfers:
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
         here = self._kept_bytes, self._places
-        self.bundles = BundleFetches(self.made, send, *here, self._proving, nursery, self._lock)
+        self.parcels = ParcelFetches(self.made, send, *here, self._proving, nursery, self._lock)
         self._unshared = Unshared(engine)
 
     async def load(self) -> None:
@@ -181,7 +181,7 @@ class Transfers:
             for transfer in under_way:
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     transfer.move(TransferEvent.RETRIED)
-            await self.bundles.step(under_way, now)
+            await self.parcels.step(under_way, now)
             starting, self._more_to_start = next_to_start(under_way, now)
             async with trio.open_nursery() as nursery:
                 for transfer in starting:
@@ -202,7 +202,7 @@ class Transfers:
         """How long to wait before the next `step` when nothing happens."""
         if self._more_to_start:
             return 0.0
-        longest = MOVED_SAVE_SECONDS if self._moved or self.bundles.waits else math.inf
+        longest = MOVED_SAVE_SECONDS if self._moved or self.parcels.waits else math.inf
         longest = min(longest, self._unshared.pause_seconds)
         return min(longest, step_seconds(self._transfers.values(), trio.current_time()))
 

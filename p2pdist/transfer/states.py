@@ -28,7 +28,7 @@ class TransferEvent(enum.Enum):
     DAMAGED = "bytes on disk changed afterwards"
     FAILED = "it cannot go on by itself"
     RETRIED = "the cause of the failure may be gone"
-    LEFT_ALONE = "it is to be fetched by itself: its bundle does not come, or what came in one is gone"
+    LEFT_ALONE = "it is to be fetched by itself: its parcel does not come, or what came in one is gone"
     RENAMED = "its bytes belong to another patch now"
 
 

@@ -31,8 +31,8 @@ IDLE_STEP_SECONDS = 10.0  # nothing moves: do not wake the processor for it
 
 
 @dataclass(eq=False)
-class BundledPart:
-    """Where in a bundle a patch's file comes."""
+class ParcelPart:
+    """Where in a parcel a patch's file comes."""
 
     shared: SharedTorrent
     offset: int
@@ -83,12 +83,12 @@ class Transfer:
     proving: trio.CancelScope = field(default_factory=trio.CancelScope)
     wanted: Want | None = None
     """The last `Want` that was sent; only one that differs is sent."""
-    part: BundledPart | None = None
-    """Where it comes, while it comes in a bundle."""
+    part: ParcelPart | None = None
+    """Where it comes, while it comes in a parcel."""
     alone: bool = False
-    """Whether it is fetched by itself whatever the server has in bundles."""
+    """Whether it is fetched by itself whatever the server has in parcels."""
     held: bool = False
-    """Whether it waits for what the server says of bundles."""
+    """Whether it waits for what the server says of parcels."""
     queued: bool = False
     """Whether it waits for others, as of the last step; else one that waits is about to begin."""
     moved: bool = False
@@ -140,7 +140,7 @@ class Transfer:
 
     @property
     def swapped(self) -> TransferSnapshot | None:
-        """The torrent that brings it: its own, or its bundle's."""
+        """The torrent that brings it: its own, or its parcel's."""
         return self.snapshot if self.part is None else self.part.shared.snapshot
 
     @property
@@ -189,14 +189,14 @@ class Transfer:
         self.engine_peer_bytes = self.engine_wasted_bytes = 0
         self.observe(snapshot, now)
 
-    def begin_bundled(self, part: BundledPart) -> None:
-        """Let it come in a bundle from now on; it was waiting."""
+    def begin_parcelled(self, part: ParcelPart) -> None:
+        """Let it come in a parcel from now on; it was waiting."""
         self.part, self.held, self.fault = part, False, None
         self.move(TransferEvent.ADDED)
         self.move(TransferEvent.CHECKED)
 
     def fetch_alone(self) -> None:
-        """Let it be fetched by itself from now on: it comes in no bundle any more."""
+        """Let it be fetched by itself from now on: it comes in no parcel any more."""
         self.part, self.alone = None, True
         self.move(TransferEvent.LEFT_ALONE)
 

@@ -23,7 +23,7 @@ def next_to_start(transfers: Iterable[Transfer], now: float) -> tuple[list[Trans
     waiting, proven = list[Transfer](), list[Transfer]()
     for transfer in transfers:
         if transfer.held or transfer.part is not None:
-            continue  # a bundle takes the room of none
+            continue  # a parcel takes the room of none
         if transfer.state == "waiting":
             (waiting if transfer.record.verified_mtime_ns is None else proven).append(transfer)
         elif transfer.busy(now):

@@ -1,4 +1,4 @@
-"""Shares what came in bundles, each patch by itself, with neighbours that lack only a few of them.
+"""Shares what came in parcels, each patch by itself, with neighbours that lack only a few of them.
 
 A torrent costs the engine milliseconds, and nobody may ever ask for it. While others still fetch, these are better
 spent on that.

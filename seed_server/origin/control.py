@@ -8,10 +8,9 @@ import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
-from p2pdist.shared.wire.bundle import BundlesWanted
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import BUNDLES, CHANGED_NEWS, SHARED_NEWS, ignores_additions
+from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
     HELD_BYTES,
     Diagnosis,
@@ -30,16 +29,17 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.news_torrent import make_torrent
+from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
-from seed_server.origin.bundle_torrents import NO_BUNDLES, BundleTorrents
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
+from seed_server.origin.parcel_torrents import NO_PARCELS, ParcelTorrents
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
@@ -53,7 +53,7 @@ class PortParts:
 
     find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]]
     news: PacedNews
-    bundles: BundleTorrents
+    parcels: ParcelTorrents
     records: OriginRecords
     limits: OriginLimits
     outside_log: OutsideLog
@@ -71,8 +71,8 @@ class ControlConversation:
         self._parts = parts
         self._news_wanted: NewsWanted | None = None
         self._telling_news = False
-        self._bundles_wanted: BundlesWanted | None = None
-        self._telling_bundles = False
+        self._parcels_wanted: ParcelsWanted | None = None
+        self._telling_parcels = False
         self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
         self._told_pace = welcome.pace
@@ -149,22 +149,22 @@ class ControlConversation:
             self._session.outbox.put_paid(news)
         self._telling_news = False
 
-    async def _tell_bundles(self) -> None:
-        """Answer an endpoint that asks for bundles: to describe one, its payloads are read. Raises `RefusedError`."""
+    async def _tell_parcels(self) -> None:
+        """Answer an endpoint that asks for parcels: to describe one, its payloads are read. Raises `RefusedError`."""
         session, live = self._session, self._live
-        while self._bundles_wanted is not None:
-            wanted, self._bundles_wanted = self._bundles_wanted, None
-            told = NO_BUNDLES
+        while self._parcels_wanted is not None:
+            wanted, self._parcels_wanted = self._parcels_wanted, None
+            told = NO_PARCELS
             # one that takes none would be sent the same once more
-            if all(BUNDLES in other.features for other in live.sessions.values()):
+            if all(PARCELS in other.features for other in live.sessions.values()):
                 try:
-                    told = await self._parts.bundles.answer(wanted.torrents, live.site.name, live.ledger)
+                    told = await self._parts.parcels.answer(wanted.torrents, live.site.name, live.ledger)
                 except DecodeError as error:
                     raise RefusedError(f"impossible message: {error}") from error
-            for bundle in told.bundles:
-                session.told_unavailable.discard(make_torrent(bundle.torrent).torrent_hash)
-            session.outbox.put("bundles", told)
-        self._telling_bundles = False
+            for parcel in told.parcels:
+                session.told_unavailable.discard(make_torrent(parcel.torrent).torrent_hash)
+            session.outbox.put("parcels", told)
+        self._telling_parcels = False
 
     @property
     def _reader(self) -> Reader:
@@ -185,7 +185,7 @@ class ControlConversation:
             case PieceStored() | PieceRejected():
                 leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
                 (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
-            case NewsWanted() | BundlesWanted():
+            case NewsWanted() | ParcelsWanted():
                 self._asks(message)
             case Report():
                 self._reported(message)
@@ -223,9 +223,9 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _asks(self, wanted: NewsWanted | BundlesWanted) -> None:
-        if isinstance(wanted, BundlesWanted):
-            self._asks_for_bundles(wanted)
+    def _asks(self, wanted: NewsWanted | ParcelsWanted) -> None:
+        if isinstance(wanted, ParcelsWanted):
+            self._asks_for_parcels(wanted)
             return
         if self._news_wanted is None:  # while one question is answered, one more waits; others are dropped
             self._news_wanted = wanted
@@ -233,11 +233,11 @@ class ControlConversation:
             self._telling_news = True
             self._nursery.start_soon(guarded, self._tell_news, self._session)
 
-    def _asks_for_bundles(self, wanted: BundlesWanted) -> None:
-        self._bundles_wanted = wanted  # the newest says all that is lacked
-        if not self._telling_bundles and self._nursery is not None:
-            self._telling_bundles = True
-            self._nursery.start_soon(guarded, self._tell_bundles, self._session)
+    def _asks_for_parcels(self, wanted: ParcelsWanted) -> None:
+        self._parcels_wanted = wanted  # the newest says all that is lacked
+        if not self._telling_parcels and self._nursery is not None:
+            self._telling_parcels = True
+            self._nursery.start_soon(guarded, self._tell_parcels, self._session)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.bundle import BundlesWanted
 from p2pdist.shared.wire.channels import UnknownKind
 from p2pdist.shared.wire.messages import (
     Diagnosis,
@@ -21,6 +20,7 @@ from p2pdist.shared.wire.messages import (
     Report,
     Want,
 )
+from p2pdist.shared.wire.parcel import ParcelsWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches
     Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed
     NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
-    BundlesWanted: Budget(1, 60),  # as often, and once for each sixteen bundles
+    ParcelsWanted: Budget(1, 60),  # as often, and once for each sixteen parcels
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known
 }

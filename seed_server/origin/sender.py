@@ -163,7 +163,7 @@ class PieceSender:
             payload = min(begun.sent_bytes, len(data)) - at
             if patch.patch_id:
                 self._records.sent(live.site.name, leased.torrent, payload)
-            else:  # a bundle is of several; news are of none
+            else:  # a parcel is of several; news are of none
                 start = leased.piece * patch.piece_length_bytes + at
                 for torrent, count in self._shares(leased.torrent, start, payload):
                     self._records.sent(live.site.name, torrent, count)

@@ -24,7 +24,6 @@ from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
-from seed_server.origin.bundle_torrents import BundleTorrents
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
@@ -33,6 +32,7 @@ from seed_server.origin.news_torrents import NewsTorrents
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.overdue import end_overdue, log_alarms
+from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.pinging import Pinging
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.served import served_payloads
@@ -99,7 +99,7 @@ class OriginState:
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         self._denied: set[EndpointId] = set()
         self.news_torrents = NewsTorrents(source, self.serve, self._forget)
-        self.bundles = BundleTorrents(source, self.serve, self._forget)
+        self.parcels = ParcelTorrents(source, self.serve, self._forget)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
         self._to_record: list[EndpointId] = []
@@ -295,8 +295,8 @@ class OriginState:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
         rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
-        self.bundles.replace(rows.values())
-        rows |= self.news_torrents.rows | self.bundles.rows
+        self.parcels.replace(rows.values())
+        rows |= self.news_torrents.rows | self.parcels.rows
         for torrent in self.patches.keys() - rows.keys():
             self._stop_serving(torrent)
         for torrent, patch in rows.items():
@@ -347,7 +347,7 @@ class OriginState:
         self._records.damaged(torrent, text)
         unavailable = Unavailable(torrent=torrent, reason=DAMAGED)
         self._stop_serving(torrent)
-        self.bundles.replace(self.patches.values())
+        self.parcels.replace(self.patches.values())
         for session, _ in self._sessions.values():
             session.told_unavailable.add(torrent)
             session.outbox.put(torrent, unavailable)
@@ -368,7 +368,7 @@ class OriginState:
             log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
             self.news_torrents.expire(now)
-            self.bundles.expire(now)
+            self.parcels.expire(now)
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
                 for live in self._live.values():

@@ -21,7 +21,7 @@ class TemporaryReadError(Exception):
 
 
 class DamagedPartError(DamagedPayloadError):
-    """A payload that a bundle is made of is damaged."""
+    """A payload that a parcel is made of is damaged."""
 
     def __init__(self, problem: str, torrent: TorrentHash) -> None:
         super().__init__(problem)

@@ -15,9 +15,11 @@ from bench.many_patches import fetch, publish_all, start_server, stop_endpoints
 pytestmark = pytest.mark.processes
 
 NETWORK = "127.0.85"
+PARCEL_NETWORK = "127.0.89"
+PARCELLED = 20
 PATCHES, PATCH_BYTES = 50, 50_000  # with two neighbours each: more connections than the engine once had room for
 LATER_NETWORK = "127.0.87"
-LATER_PATCHES = 12
+LATER_PATCHES, LATER_BYTES = 12, 100_000  # too large for parcels
 MOST_LATER_SECONDS = 12.0  # about 3 on an idle machine; with the usual few neighbours alone, minutes
 MOST_RATIO = 6.0  # about 2 on an idle machine; it was 15 and more
 LEAST_ONE_FILE_SECONDS = 1.5  # the steps of the daemons: a file that happens to come between two says nothing
@@ -29,7 +31,7 @@ async def test_who_comes_later_gets_small_patches_from_the_one_that_has_them(tmp
         await start_server(fleet)
         for k in fleet.endpoints:
             await fleet.enrol(k)
-        await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(LATER_PATCHES)], PATCH_BYTES)
+        await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(LATER_PATCHES)], LATER_BYTES)
         first, *others = fleet.endpoints
         await fleet.start_endpoint(first)
         await fleet.wait_until(lambda: proven(fleet.endpoints[first]) == LATER_PATCHES, 60.0, "the first has all")
@@ -42,6 +44,22 @@ async def test_who_comes_later_gets_small_patches_from_the_one_that_has_them(tmp
         assert trio.current_time() - begun <= MOST_LATER_SECONDS
         from_origin = [sum(patch.bytes_from_origin for patch in each.patches) for each in members]
         assert from_origin[1:] == [0, 0, 0]
+
+
+async def test_small_patches_cross_the_line_once_in_a_parcel_that_all_swap(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network=PARCEL_NETWORK, endpoints=2) as fleet:
+        await start_server(fleet)
+        for k in fleet.endpoints:
+            await fleet.enrol(k)
+        await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(PARCELLED)], PATCH_BYTES)
+        await fetch(fleet, PARCELLED)
+        members = list(fleet.endpoints.values())
+        small = [patch for member in members for patch in member.patches]
+        assert sum(patch.bytes_from_origin for patch in small) == PARCELLED * PATCH_BYTES, "each byte once"
+        assert sum(patch.bytes_from_peers for patch in small) == PARCELLED * PATCH_BYTES, "and counted for its patch"
+        assert all(Path(patch.path or "").stat().st_size == PATCH_BYTES for patch in small)
+        for member in members:
+            assert "a parcel of small patches" in member.log.read_text(), "not in twenty torrents"
 
 
 def proven(member: Member) -> int:

@@ -159,7 +159,7 @@ async def running(open_endpoint: Any, root: Path) -> AsyncIterator[Running]:
             sent.append(message)
 
         transfers = Transfers(home, endpoint.engine, nursery, send, SystemClock(), can_fetch=lambda: True)
-        transfers.bundles.welcomed(has_bundles=False)
+        transfers.parcels.welcomed(has_parcels=False)
         await transfers.load()
         yield Running(transfers, endpoint.engine, home, sent)
         await transfers.save()

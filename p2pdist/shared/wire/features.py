@@ -19,8 +19,8 @@ COUNTED_REPORTS = "counted_reports"
 SHARED_NEWS = "shared_news"
 """The PC takes `News.torrent`, and swaps it with its neighbours. Without `CHANGED_NEWS` it means nothing."""
 
-BUNDLES = "bundles"
-"""The PC asks with `BundlesWanted` for small patches that it lacks, and the server answers each time with `Bundles`."""
+PARCELS = "parcels"
+"""The PC asks with `ParcelsWanted` for small patches that it lacks, and the server answers each time with `Parcels`."""
 
 HOLDINGS = "holdings"
 """The server takes one `Holdings` instead of a `Want` for each torrent that is complete."""
@@ -28,9 +28,9 @@ HOLDINGS = "holdings"
 INVITES = "invites"
 """The server asks with `DataWanted` for a data connection, and the PC opens none before."""
 
-PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, BUNDLES)
+PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, BUNDLES)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS)
 """What this release understands of a PC."""
 
 

@@ -4,7 +4,7 @@
 connections to the origin port: one for control, one for data. The first frame
 on each is a hello. On the wire a message is a msgpack map whose key ``t``
 names its kind. Those of the data connection are in `wire.data_messages`,
-those of bundles in `wire.bundle`;
+those of parcels in `wire.parcel`;
 `wire.channels` encodes and decodes all of them. Pings are not messages: see
 `wire.pings`.
 
@@ -18,9 +18,9 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.bundle import Bundles, BundlesWanted
 from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.news_torrent import NewsTorrent
+from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 
 PROTOCOL_VERSION = 6
 OLDEST_PROTOCOL = 5  # of release 0.2.0, which knows no features
@@ -381,10 +381,10 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 
 FromEndpoint: TypeAlias = (
-    Want | Holdings | BundlesWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
+    Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
     | NewsWanted | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
-    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Bundles | Unavailable | DataWanted | LinkWatch
+    Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
     | SiteLimit | SharedIdentity | Goodbye
 )  # fmt: skip

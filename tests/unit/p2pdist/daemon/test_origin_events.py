@@ -13,8 +13,7 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
-from p2pdist.shared.wire.bundle import Bundles
-from p2pdist.shared.wire.features import BUNDLES
+from p2pdist.shared.wire.features import PARCELS
 from p2pdist.shared.wire.messages import (
     LinkWatch,
     OtherPc,
@@ -26,6 +25,7 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Welcome,
 )
+from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.status.report_pace import ReportPace
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
@@ -66,11 +66,11 @@ class Parts:
     def forget_wants(self, *, takes_holdings: bool) -> None:
         self.calls.append("holdings" if takes_holdings else "wants")
 
-    def welcomed(self, *, has_bundles: bool) -> None:
-        self.has_bundles = has_bundles
+    def welcomed(self, *, has_parcels: bool) -> None:
+        self.has_parcels = has_parcels
 
-    def told(self, _message: Bundles) -> None:
-        self.calls.append("bundles")
+    def told(self, _message: Parcels) -> None:
+        self.calls.append("parcels")
 
     def forget(self, recorded: int, connection: int) -> None:
         self.calls.append("reports")
@@ -123,12 +123,12 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     await events.handle(SitePeers(anew=True, joined=[], left=[]))
     await events.handle(Unavailable(torrent="1" * 64, reason="its disk is broken"))
     assert parts.calls[7:] == ["peers", "its disk is broken"]
-    assert not parts.has_bundles
-    await events.handle(structs.replace(welcome, features=(BUNDLES,)))
+    assert not parts.has_parcels
+    await events.handle(structs.replace(welcome, features=(PARCELS,)))
     await rung(wakeups.transfers)
-    await events.handle(Bundles(bundles=[]))
-    assert parts.has_bundles
-    assert parts.calls[-1] == "bundles"
+    await events.handle(Parcels(parcels=[]))
+    assert parts.has_parcels
+    assert parts.calls[-1] == "parcels"
     assert await rung(wakeups.transfers), "patches wait for it"
 
 

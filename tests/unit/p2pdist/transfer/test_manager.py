@@ -127,7 +127,7 @@ async def running(root: Path, count: int = MANY, *, found: bool = False) -> Asyn
             sent.append(message)
 
         transfers = Transfers(home, cast("Any", engine), nursery, send, SystemClock(), can_fetch=lambda: True)
-        transfers.bundles.welcomed(has_bundles=False)
+        transfers.parcels.welcomed(has_parcels=False)
         run = Running(transfers, engine, home, patches, sent)
         await transfers.load()
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from p2pdist.shared.wire.bundle import BundlesWanted
 from p2pdist.shared.wire.messages import (
     MAX_SITE_PEERS,
     Diagnosis,
@@ -18,6 +17,7 @@ from p2pdist.shared.wire.messages import (
     Report,
     Want,
 )
+from p2pdist.shared.wire.parcel import ParcelsWanted
 from seed_server.origin.message_budgets import ANSWERS_AT_ONCE, BYTES, MESSAGES, PINGS, MessageBudgets, MessageLimits
 
 HASH = "11" * 32
@@ -26,7 +26,7 @@ ANSWER = DiagnosisAnswer(label="a", applies=True, needed=True, reason="")
 EACH: list[FromEndpoint] = [
     WANT,
     Holdings(torrents=bytes(16)),
-    BundlesWanted(torrents=bytes(16)),
+    ParcelsWanted(torrents=bytes(16)),
     Helping(how="less"),
     Report(patches=[], refuses=""),
     LinkReport(

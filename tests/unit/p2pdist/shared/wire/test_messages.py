@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from p2pdist.shared.wire import channels, codec, messages
-from p2pdist.shared.wire.bundle import Bundle, Bundles, BundlesWanted
 from p2pdist.shared.wire.codec import DecodeError, Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import (
@@ -37,6 +36,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.news_torrent import NewsTorrent
+from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted
 
 HASH = "ab" * 32
 ASTRAL = "\N{GRINNING FACE}"  # four bytes
@@ -75,7 +75,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
         [
             WANT,
             Holdings(torrents=bytes(16)),
-            BundlesWanted(torrents=bytes(16)),
+            ParcelsWanted(torrents=bytes(16)),
             Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
             PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
@@ -105,7 +105,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             RepositoryChanged(timestamp_version=3, timestamp=b"{}", root_version=1),
             Pace(report_seconds=messages.MAX_PACE_SECONDS),
             News(files=b"\x80"),
-            Bundles(bundles=[Bundle(NewsTorrent(3, bytes(32)), bytes(16), (1, 2))], more=True),
+            Parcels(parcels=[Parcel(NewsTorrent(3, bytes(32)), bytes(16), (1, 2))], more=True),
             Unavailable(torrent=HASH, reason="gone"),
             DataWanted(),
             LinkWatch(interval_seconds=0.05),

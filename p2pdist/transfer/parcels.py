@@ -1,6 +1,6 @@
-"""Small patches that come together: asks the server for bundles, and cuts those that are here into proven files.
+"""Small patches that come together: asks the server for parcels, and cuts those that are here into proven files.
 
-While its bundle is on its way, a patch is fetched by nothing else. One that is in no bundle, or whose bundle does not
+While its parcel is on its way, a patch is fetched by nothing else. One that is in no parcel, or whose parcel does not
 come, is fetched by itself.
 """
 
@@ -12,18 +12,18 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
-from p2pdist.shared.wire.bundle import (
-    LEAST_BUNDLED,
-    MAX_BUNDLED_BYTES,
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.messages import FromEndpoint
+from p2pdist.shared.wire.parcel import (
+    LEAST_PARCELLED,
     MAX_LACKED,
-    Bundle,
-    Bundles,
-    BundlesWanted,
+    MAX_PARCELLED_BYTES,
+    Parcel,
+    Parcels,
+    ParcelsWanted,
     beginning,
     parts_of,
 )
-from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.transfer.files import Proof
 from p2pdist.transfer.kept_bytes import KeptBytes
 from p2pdist.transfer.made_torrents import MadeTorrents, SharedTorrent, SharingTerms
@@ -31,13 +31,13 @@ from p2pdist.transfer.places import Places
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.states import TransferEvent
 from p2pdist.transfer.torrent_engine import PieceOutcome
-from p2pdist.transfer.transfer import BundledPart, Transfer, counted
+from p2pdist.transfer.transfer import ParcelPart, Transfer, counted
 
-CONNECTING_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has bundles
+CONNECTING_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has parcels
 ANSWER_SECONDS = 20.0  # over a slow line that yields, the PCs of a site are answered one after the other
-FEW_BUNDLES = 4  # when so many are still to come, more are asked for
-BUNDLE_TERMS = SharingTerms(
-    "a bundle of small patches",
+FEW_PARCELS = 4  # when so many are still to come, more are asked for
+PARCEL_TERMS = SharingTerms(
+    "a parcel of small patches",
     patience_seconds=120.0,  # a LAN that has stalled, and a slow line; what is in it is to be had by itself, too
     stall_seconds=LAN_STALL_SECONDS,
     shared_seconds=300.0,  # for longer than the server tells others of the site of it
@@ -47,8 +47,8 @@ BUNDLE_TERMS = SharingTerms(
 log = structlog.get_logger()
 
 
-class BundleFetches:
-    """The bundles of this PC's transfers. What is not said otherwise runs under the lock of `Transfers`."""
+class ParcelFetches:
+    """The parcels of this PC's transfers. What is not said otherwise runs under the lock of `Transfers`."""
 
     def __init__(
         self,
@@ -68,30 +68,30 @@ class BundleFetches:
         self._nursery = nursery
         self._lock = lock
         self._takes: bool | None = None
-        """Whether the server has bundles; None: it has not said so."""
+        """Whether the server has parcels; None: it has not said so."""
         self._waits_until: float | None = None
         """For the server's welcome, or its answer; None: nobody waits."""
         self._asked = False
-        self._answer: Bundles | None = None
+        self._answer: Parcels | None = None
         self._parts: dict[SharedTorrent, list[Transfer]] = {}
-        """What comes in each bundle that is still to come, or to be cut."""
+        """What comes in each parcel that is still to come, or to be cut."""
         self._cutting: set[SharedTorrent] = set()
         self._later: set[TorrentHash] = set()
-        """What the server has in more bundles than it told of at once."""
+        """What the server has in more parcels than it told of at once."""
 
     # --- the server; without the lock ---------------------------------------------------------
 
-    def welcomed(self, *, has_bundles: bool) -> None:
+    def welcomed(self, *, has_parcels: bool) -> None:
         """Note what the server can, on a new connection: what was asked on the one before is not answered."""
-        self._takes, self._asked, self._answer = has_bundles, False, None
+        self._takes, self._asked, self._answer = has_parcels, False, None
 
-    def told(self, message: Bundles) -> None:
+    def told(self, message: Parcels) -> None:
         """Take the server's answer; one that nobody waits for does no harm."""
         if self._asked:
             self._answer = message
 
     def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome) -> None:
-        """Count a piece of a bundle that came from the server, for the patches that it is of."""
+        """Count a piece of a parcel that came from the server, for the patches that it is of."""
         shared = next((each for each in self._parts if each.made.torrent_hash == torrent), None)
         start = 0 if shared is None else piece * shared.told.piece_bytes
         for transfer in () if shared is None else self._parts[shared]:
@@ -106,7 +106,7 @@ class BundleFetches:
         return self._waits_until is not None
 
     async def step(self, transfers: Iterable[Transfer], now: float) -> None:
-        """Do what is due; `Transfer.held` is set where one waits for what the server says of bundles."""
+        """Do what is due; `Transfer.held` is set where one waits for what the server says of parcels."""
         if self._answer is not None:
             await self._begin([each for each in transfers if each.held], self._answer)
         for shared in [each for each in self._parts if not each.awaited and each not in self._cutting]:
@@ -116,16 +116,16 @@ class BundleFetches:
             else:
                 for transfer in self._end(shared):
                     transfer.fetch_alone()
-        if len(self._parts) <= FEW_BUNDLES:
+        if len(self._parts) <= FEW_PARCELS:
             self._later.clear()
-        waiting = [each for each in transfers if each.state == "waiting" and self._may_be_bundled(each)]
+        waiting = [each for each in transfers if each.state == "waiting" and self._may_be_parcelled(each)]
         await self._ask([each for each in waiting if each.torrent_hash not in self._later], now)
 
-    def _may_be_bundled(self, transfer: Transfer) -> bool:
+    def _may_be_parcelled(self, transfer: Transfer) -> bool:
         """Whether nothing of it is here, and it is small."""
         if not (transfer.alone or transfer.held):
             transfer.alone = (
-                transfer.payload.length_bytes > MAX_BUNDLED_BYTES
+                transfer.payload.length_bytes > MAX_PARCELLED_BYTES
                 or transfer.record.verified_mtime_ns is not None
                 or transfer.in_engine
                 or self._kept_bytes.looking(transfer)
@@ -140,7 +140,7 @@ class BundleFetches:
                 self._waits_until = None
             return
         new = [each for each in lacking if not each.held]
-        if self._takes is False or (not self._asked and len(lacking) < LEAST_BUNDLED):
+        if self._takes is False or (not self._asked and len(lacking) < LEAST_PARCELLED):
             self._waits_until = None
         elif self._waits_until is None:
             self._waits_until = now + (CONNECTING_SECONDS if self._takes is None else ANSWER_SECONDS)
@@ -155,13 +155,13 @@ class BundleFetches:
         if self._takes and not self._asked:
             self._asked, self._waits_until = True, now + ANSWER_SECONDS
             names = sorted(beginning(each.torrent_hash) for each in lacking)[:MAX_LACKED]
-            self._nursery.start_soon(self._send, BundlesWanted(torrents=b"".join(names)))
+            self._nursery.start_soon(self._send, ParcelsWanted(torrents=b"".join(names)))
 
-    async def _begin(self, held: list[Transfer], answer: Bundles) -> None:
+    async def _begin(self, held: list[Transfer], answer: Parcels) -> None:
         self._answer, self._asked, self._waits_until = None, False, None
         lacked = {beginning(each.torrent_hash): each for each in held}
-        for bundle in answer.bundles:
-            for transfer in await self._begin_one(bundle, lacked):
+        for parcel in answer.parcels:
+            for transfer in await self._begin_one(parcel, lacked):
                 del lacked[beginning(transfer.torrent_hash)]
         for transfer in lacked.values():
             transfer.held = False
@@ -170,25 +170,25 @@ class BundleFetches:
             else:
                 transfer.alone = True
 
-    async def _begin_one(self, bundle: Bundle, lacked: dict[bytes, Transfer]) -> list[Transfer]:
+    async def _begin_one(self, parcel: Parcel, lacked: dict[bytes, Transfer]) -> list[Transfer]:
         known = {name: (each.torrent_hash, each.payload.length_bytes) for name, each in lacked.items()}
         try:
-            parts = parts_of(bundle, known)
+            parts = parts_of(parcel, known)
         except DecodeError as error:
-            log.warning("a bundle of the server is of no use", reason=str(error))
+            log.warning("a parcel of the server is of no use", reason=str(error))
             return []
-        shared = await self._made.begin(bundle.torrent, BUNDLE_TERMS)
+        shared = await self._made.begin(parcel.torrent, PARCEL_TERMS)
         if shared is None or shared in self._parts:
             return []
         transfers = [lacked[beginning(part.torrent)] for part in parts]
         for transfer, part in zip(transfers, parts, strict=True):
             await self._places.take_back(transfer.record.places)  # what is not proven is not published
-            transfer.begin_bundled(BundledPart(shared, part.offset, part.length_bytes))
+            transfer.begin_parcelled(ParcelPart(shared, part.offset, part.length_bytes))
         self._parts[shared] = transfers
         return transfers
 
     def _end(self, shared: SharedTorrent) -> list[Transfer]:
-        """Forget a bundle, and return those that came in it and are still wanted."""
+        """Forget a parcel, and return those that came in it and are still wanted."""
         self._cutting.discard(shared)
         transfers = self._parts.pop(shared)
         return [each for each in transfers if each.part is not None and each.part.shared is shared]
@@ -213,10 +213,8 @@ class BundleFetches:
             await self._proving.publish_all(proven)
 
 
-def count_piece(
-    transfer: Transfer, part: BundledPart, start: int, size: int, outcome: PieceOutcome, now: float
-) -> None:
-    """Count what a piece of a bundle, of ``size`` bytes from ``start`` on, has of one of its parts."""
+def count_piece(transfer: Transfer, part: ParcelPart, start: int, size: int, outcome: PieceOutcome, now: float) -> None:
+    """Count what a piece of a parcel, of ``size`` bytes from ``start`` on, has of one of its parts."""
     count = min(start + size, part.offset + part.length_bytes) - max(start, part.offset)
     if count <= 0:
         return
@@ -230,7 +228,7 @@ def count_piece(
     )
 
 
-def _came(transfer: Transfer, part: BundledPart, proof: Proof) -> None:
+def _came(transfer: Transfer, part: ParcelPart, proof: Proof) -> None:
     transfer.part = None
     transfer.move(TransferEvent.COMPLETED)
     transfer.record = replace(

@@ -1,4 +1,4 @@
-"""Cuts a bundle into the files of its payloads, each of which has to be what its manifest says. Blocking."""
+"""Cuts a parcel into the files of its payloads, each of which has to be what its manifest says. Blocking."""
 
 import hashlib
 import os
@@ -15,28 +15,28 @@ log = structlog.get_logger()
 
 
 def cut(
-    bundle: Path, length_bytes: int, parts: Sequence[tuple[int, int, Sha256Hex]], writer: Writer | None
+    parcel: Path, length_bytes: int, parts: Sequence[tuple[int, int, Sha256Hex]], writer: Writer | None
 ) -> list[Proof | None]:
-    """Put each of ``parts`` (offset, length, hash) beside ``bundle``, durably and out of reach of ``writer``.
+    """Put each of ``parts`` (offset, length, hash) beside ``parcel``, durably and out of reach of ``writer``.
 
     Return the proof of each; None: it is not that, or cannot be written.
     """
     try:
-        data = read_unproven(bundle, length_bytes)
+        data = read_unproven(parcel, length_bytes)
     except OSError as error:
-        log.warning("a bundle cannot be read", reason=error.strerror)
+        log.warning("a parcel cannot be read", reason=error.strerror)
         return [None] * len(parts)
     proofs: list[Proof | None] = []
     for offset, length, sha256 in parts:
         part = data[offset : offset + length]
         if len(part) != length or hashlib.sha256(part).hexdigest() != sha256:
-            log.warning("what came in a bundle is not the payload", payload=sha256)
+            log.warning("what came in a parcel is not the payload", payload=sha256)
             proofs.append(None)
             continue
         try:
-            proofs.append(_put(bundle.with_name(sha256), part, sha256, writer))
+            proofs.append(_put(parcel.with_name(sha256), part, sha256, writer))
         except OSError as error:
-            log.warning("what came in a bundle cannot be written", payload=sha256, reason=error.strerror)
+            log.warning("what came in a parcel cannot be written", payload=sha256, reason=error.strerror)
             proofs.append(None)
     return proofs
 

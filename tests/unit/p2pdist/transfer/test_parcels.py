@@ -1,0 +1,347 @@
+"""`p2pdist.transfer.parcels` and `unshared`, with a played engine and a played server; real files.
+
+With real processes: `tests/swarm/test_many_patches.py`.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+from msgspec.structs import replace
+
+from p2pdist.settings import EndpointHome
+from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.wire.messages import FromEndpoint, Want
+from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
+from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted, beginning
+from p2pdist.transfer.manager import Transfers
+from p2pdist.transfer.parcels import ANSWER_SECONDS, CONNECTING_SECONDS, PARCEL_TERMS
+from p2pdist.transfer.states import giving_up
+from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.transfer.transfer import Transfer
+from p2pdist.transfer.unshared import QUIET_SECONDS
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch
+from tests.helpers.patch_views import transfer
+
+MANY = 8
+PART_BYTES = 50_000
+
+
+def data_of(n: int) -> bytes:
+    return bytes([n]) * PART_BYTES
+
+
+def patch_of(n: int) -> CataloguePatch:
+    patch = transfer(n).patch
+    payload = replace(
+        patch.payload,
+        length_bytes=PART_BYTES,
+        sha256=hashlib.sha256(data_of(n)).hexdigest(),
+        torrent_hash=hashlib.sha256(b"torrent" + data_of(n)).hexdigest(),
+    )
+    return dataclasses.replace(patch, payload=payload)
+
+
+def torrent_of(patch: CataloguePatch) -> TorrentHash:
+    return TorrentHash(patch.payload.torrent_hash)
+
+
+def parcel_of(patches: list[CataloguePatch]) -> tuple[Parcel, bytes]:
+    data = b"".join(data_of(patch.entry.sequence) for patch in patches)
+    members = b"".join(beginning(torrent_of(patch)) for patch in patches)
+    return Parcel(describe_news(data), members, tuple(PART_BYTES for _ in patches)), data
+
+
+@dataclass
+class PlayedEngine:
+    cache: Path
+    snapshots: dict[TorrentHash, TransferSnapshot] = field(default_factory=dict)
+
+    async def refresh(self) -> None:
+        """Nothing comes by itself."""
+
+    def snapshot(self, torrent_hash: TorrentHash) -> TransferSnapshot:
+        return self.snapshots[torrent_hash]
+
+    async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
+        assert delete_files
+        self.snapshots.pop(torrent_hash, None)
+
+    async def add(self, torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
+        pieces = 2 if torrent else 1
+        self.snapshots[expected_hash] = TransferSnapshot(
+            torrent_hash=expected_hash, phase="complete" if assume_complete else "downloading", piece_count=pieces,
+            have=1 if assume_complete else 0, lan_have=0, bytes_from_peers=0, bytes_to_peers=0, bytes_wasted=0,
+            progress=0.0, peers=(), fault=None,
+        )  # fmt: skip
+
+    def change(self, torrent_hash: TorrentHash, **fields: Any) -> None:
+        self.snapshots[torrent_hash] = dataclasses.replace(self.snapshots[torrent_hash], **fields)
+
+
+@dataclass
+class Running:
+    transfers: Transfers
+    engine: PlayedEngine
+    home: EndpointHome
+    patches: list[CataloguePatch]
+    sent: list[FromEndpoint]
+
+    def states(self) -> list[str]:
+        return [each.state for each in self.transfers.everything()]
+
+    def singly(self) -> list[TorrentHash]:
+        """Return the patches' torrents that the engine has."""
+        return [torrent_of(patch) for patch in self.patches if torrent_of(patch) in self.engine.snapshots]
+
+    @property
+    def asked(self) -> list[ParcelsWanted]:
+        return [message for message in self.sent if isinstance(message, ParcelsWanted)]
+
+    async def step(self) -> None:
+        await self.transfers.step()
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Step until ``reached``; files are written in threads."""
+        for _ in range(2_000):
+            if reached():
+                return
+            await self.transfers.step()
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        pytest.fail(f"it is not reached: {self.states()}")
+
+    async def tell(self, *parcels: Parcel, more: bool = False) -> None:
+        await self.until(lambda: bool(self.asked))
+        self.transfers.parcels.told(Parcels(parcels=list(parcels), more=more))
+        await self.step()
+
+    def come(self, data: bytes) -> None:
+        """Let a parcel be complete on the disk."""
+        made = make_torrent(describe_news(data))
+        (self.home.cache / made.name).write_bytes(data)
+        self.engine.change(made.torrent_hash, phase="complete", have=0b11)
+        self.transfers.made.wake()
+
+    async def withdraw(self, *kept: CataloguePatch) -> None:
+        await self.transfers.reconcile(Catalogue(2, patches=kept, refused=(), stale=""))
+
+    def one(self, patch: CataloguePatch) -> Transfer:
+        (found,) = (each for each in self.transfers.everything() if each.ref == patch.ref)
+        return found
+
+
+@asynccontextmanager
+async def running(root: Path, count: int = MANY, *, has_parcels: bool | None = True) -> AsyncIterator[Running]:
+    home = EndpointHome(root)
+    for directory in (home.cache, home.patches):
+        directory.mkdir(parents=True, exist_ok=True)
+    engine, patches = PlayedEngine(home.cache), [patch_of(n) for n in range(1, count + 1)]
+    async with trio.open_nursery() as nursery:
+        sent: list[FromEndpoint] = []
+
+        async def send(message: FromEndpoint) -> None:
+            sent.append(message)
+
+        transfers = Transfers(home, cast("Any", engine), nursery, send, SystemClock(), can_fetch=lambda: True)
+        if has_parcels is not None:
+            transfers.parcels.welcomed(has_parcels=has_parcels)
+        nursery.start_soon(transfers.made.run, lambda _: None)
+        run = Running(transfers, engine, home, patches, sent)
+        await transfers.load()
+        await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
+        await trio.testing.wait_all_tasks_blocked()
+        yield run
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_comes_in_a_parcel_is_proven_without_a_torrent_of_its_own(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        assert run.states() == MANY * ["waiting"], "until the server has answered"
+        await run.tell(parcel)
+        assert run.asked[0].torrents == b"".join(sorted(beginning(torrent_of(patch)) for patch in run.patches))
+        assert run.states() == MANY * ["fetching"]
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        first = NEWS_PIECE_BYTES
+        run.transfers.parcels.piece_arrived(torrent, PieceIndex(0), first, "stored")
+        run.come(data)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        assert not run.singly()
+        assert not [message for message in run.sent if isinstance(message, Want) and message.torrent != torrent]
+        records = [each.record for each in run.transfers.everything()]
+        assert sum(record.bytes_from_origin for record in records) == first, "each byte is of one patch"
+        assert sum(record.bytes_from_peers for record in records) == len(data) - first
+        for patch, record in zip(run.patches, records, strict=True):
+            (place,) = record.places
+            path = run.home.patches / place.patch_id / place.version / place.file_name
+            assert path.read_bytes() == data_of(patch.entry.sequence)
+        await run.transfers.save()
+    async with running(tmp_path) as run:
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        assert not run.asked, "what was proven is proven after a restart"
+
+
+async def test_what_came_is_shared_by_itself_when_all_is_quiet(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        await run.tell(parcel)
+        run.come(data)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        assert not run.singly()
+        assert run.transfers.step_seconds <= QUIET_SECONDS
+        mock_clock.jump(QUIET_SECONDS - 1)
+        await run.step()
+        assert not run.singly()
+        mock_clock.jump(1)
+        await run.step()
+        assert len(run.singly()) == MANY
+        assert run.transfers.everything()[0].in_engine
+
+
+@pytest.mark.parametrize("wrong", ["a byte", "the signed length"])
+async def test_what_is_not_the_payload_is_fetched_by_itself(tmp_path: Path, wrong: str) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        if wrong == "a byte":
+            data = b"\xff" + data[1:]
+            parcel = replace(parcel, torrent=describe_news(data))
+            await run.tell(parcel)
+            run.come(data)
+            await run.until(lambda: run.states().count("verified") == MANY - 1)
+            await run.until(lambda: run.singly() == [torrent_of(run.patches[0])])
+            assert not (run.home.cache / run.patches[0].payload.sha256).exists()
+        else:
+            lengths = (PART_BYTES - 1, PART_BYTES + 1, *parcel.lengths[2:])
+            await run.tell(replace(parcel, lengths=lengths))
+            await run.until(lambda: len(run.singly()) == MANY)
+
+
+async def test_what_is_in_no_parcel_is_fetched_by_itself(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches[:5])
+        await run.tell(parcel)
+        await run.until(lambda: len(run.singly()) == 3)
+        await run.step()
+        assert run.singly() == [torrent_of(patch) for patch in run.patches[5:]]
+
+
+async def test_a_parcel_that_does_not_come_is_given_up_and_each_is_fetched_by_itself(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        await run.tell(parcel)
+        mock_clock.jump(PARCEL_TERMS.patience_seconds - 1)
+        await run.step()
+        assert not run.singly()
+        mock_clock.jump(2)
+        await run.until(lambda: len(run.singly()) == MANY)
+        assert giving_up(torrent) in run.sent
+        assert torrent not in run.engine.snapshots
+        assert len(run.singly()) == MANY
+        assert len(run.asked) == 1, "it is not tried again"
+
+
+async def test_a_server_that_has_forgotten_the_parcel_lets_them_be_fetched_by_themselves(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches)
+        await run.tell(parcel)
+        run.transfers.made.origin_unavailable(make_torrent(parcel.torrent).torrent_hash, "not sent any more")
+        await run.until(lambda: len(run.singly()) == MANY)
+
+
+async def test_what_is_withdrawn_while_its_parcel_comes_leaves_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        await run.tell(parcel)
+        gone, *kept = run.patches
+        await run.withdraw(*kept)
+        run.come(data)
+        await run.until(lambda: run.states() == (MANY - 1) * ["verified"])
+        assert not (run.home.cache / gone.payload.sha256).exists()
+        assert sorted(path.name for path in run.home.patches.iterdir()) == sorted(p.ref.patch_id for p in kept)
+
+
+async def test_bytes_that_are_damaged_later_are_fetched_by_themselves(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        await run.tell(parcel)
+        run.come(data)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        await run.transfers.damaged(torrent_of(run.patches[0]))
+        await run.until(lambda: run.singly() == [torrent_of(run.patches[0])])
+
+
+@pytest.mark.parametrize(("has_parcels", "count"), [(False, MANY), (True, 3)])
+async def test_without_a_server_that_has_parcels_or_with_few_nothing_is_waited_for(
+    tmp_path: Path, has_parcels: bool, count: int
+) -> None:
+    async with running(tmp_path, count, has_parcels=has_parcels) as run:
+        await run.step()
+        assert len(run.singly()) == count
+        assert not run.asked
+
+
+@pytest.mark.parametrize(("has_parcels", "seconds"), [(None, CONNECTING_SECONDS), (True, ANSWER_SECONDS)])
+async def test_who_hears_nothing_waits_for_seconds(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, has_parcels: bool | None, seconds: float
+) -> None:
+    async with running(tmp_path, has_parcels=has_parcels) as run:
+        mock_clock.jump(seconds - 0.5)
+        await run.step()
+        assert not run.singly()
+        assert run.transfers.step_seconds <= 2.0
+        mock_clock.jump(1.0)
+        await run.step()
+        assert len(run.singly()) == MANY
+        run.transfers.parcels.told(Parcels(parcels=[parcel_of(run.patches)[0]]))
+        await run.step()
+        assert run.states() == MANY * ["fetching"], "too late: they are on their way"
+        assert make_torrent(parcel_of(run.patches)[0].torrent).torrent_hash not in run.engine.snapshots
+
+
+async def test_after_a_new_connection_it_is_asked_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        await run.until(lambda: len(run.asked) == 1)
+        run.transfers.parcels.welcomed(has_parcels=True)
+        await run.until(lambda: len(run.asked) == 2)
+        assert run.asked[0] == run.asked[1]
+
+
+async def test_more_parcels_than_a_message_has_are_asked_for_when_few_are_left(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        first, data = parcel_of(run.patches[:4])
+        await run.tell(first, more=True)
+        await run.until(lambda: len(run.asked) == 2)
+        assert not run.singly(), "the rest waits for its parcel"
+        second, more = parcel_of(run.patches[4:])
+        run.transfers.parcels.told(Parcels(parcels=[second]))
+        await run.step()
+        run.come(data)
+        run.come(more)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        assert not run.singly()
+
+
+async def test_a_file_that_lies_here_already_is_checked_and_not_parcelled(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(parents=True)
+    patch = patch_of(1)
+    home = EndpointHome(tmp_path)
+    home.cache.mkdir(parents=True, exist_ok=True)
+    (home.cache / patch.payload.sha256).write_bytes(data_of(1))
+    async with running(tmp_path) as run:
+        await run.until(lambda: bool(run.asked))
+        assert beginning(torrent_of(patch)) not in run.asked[0].torrents
+        assert run.singly() == [torrent_of(patch)]
