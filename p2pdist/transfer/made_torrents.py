@@ -41,6 +41,8 @@ class SharingTerms:
     """Since it is here."""
     most: int
     """At a time; those that are here longest go first."""
+    together: bool = False
+    """They come one after the other, in the server's order: what comes of one, or may not come now, spares all."""
 
 
 @dataclass(eq=False)
@@ -205,8 +207,14 @@ class MadeTorrents:
 
     def _observe(self, shared: SharedTorrent, now: float) -> TransferSnapshot:
         snapshot = shared.snapshot = self._engine.snapshot(shared.made.torrent_hash)
-        if snapshot.have & ~shared.had:
-            shared.had, shared.progress_at = snapshot.have, now
+        progress = bool(snapshot.have & ~shared.had)
+        shared.had |= snapshot.have
+        if shared.terms.together and (progress or not self._can_fetch()):
+            for each in self._shared.values():
+                if each.terms is shared.terms and each.progress_at > float("-inf"):
+                    each.progress_at = now
+        elif progress:
+            shared.progress_at = now
         shared.activity = shared.activity.observe((snapshot.have & ~shared.origin_pieces).bit_count(), now)
         return snapshot
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
+from p2pdist.shared.manifest.urgency import EMERGENCY
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.parcel import (
@@ -38,7 +39,8 @@ ANSWER_SECONDS = 20.0  # over a slow line that yields, the PCs of a site are ans
 FEW_PARCELS = 4  # when so many are still to come, more are asked for
 PARCEL_TERMS = SharingTerms(
     "a parcel of small patches",
-    patience_seconds=120.0,  # a LAN that has stalled, and a slow line; what is in it is to be had by itself, too
+    patience_seconds=300.0,  # in which nothing of any parcel comes; what is in it is to be had by itself, too
+    together=True,
     stall_seconds=LAN_STALL_SECONDS,
     shared_seconds=300.0,  # for longer than the server tells others of the site of it
     most=32,  # of four megabytes each
@@ -72,6 +74,8 @@ class ParcelFetches:
         self._waits_until: float | None = None
         """For the server's welcome, or its answer; None: nobody waits."""
         self._asked = False
+        self._asked_before = False
+        """On an earlier connection: that makes the wait no longer."""
         self._answer: Parcels | None = None
         self._parts: dict[SharedTorrent, list[Transfer]] = {}
         """What comes in each parcel that is still to come, or to be cut."""
@@ -126,6 +130,7 @@ class ParcelFetches:
         if not (transfer.alone or transfer.held):
             transfer.alone = (
                 transfer.payload.length_bytes > MAX_PARCELLED_BYTES
+                or transfer.urgency == EMERGENCY  # it waits for no answer
                 or transfer.record.verified_mtime_ns is not None
                 or transfer.in_engine
                 or self._kept_bytes.looking(transfer)
@@ -137,7 +142,7 @@ class ParcelFetches:
         """Ask for what is lacking, or let it be fetched by itself."""
         if not lacking:
             if not self._asked:
-                self._waits_until = None
+                self._wait_no_longer()
             return
         new = [each for each in lacking if not each.held]
         if self._takes is False or (not self._asked and len(lacking) < LEAST_PARCELLED):
@@ -145,7 +150,7 @@ class ParcelFetches:
         elif self._waits_until is None:
             self._waits_until = now + (CONNECTING_SECONDS if self._takes is None else ANSWER_SECONDS)
         if self._waits_until is None or now >= self._waits_until:
-            self._waits_until, self._asked = None, False
+            self._wait_no_longer()
             for transfer in lacking:
                 transfer.alone, transfer.held = True, False
             return
@@ -153,12 +158,18 @@ class ParcelFetches:
             transfer.held = True
             transfer.queued = False
         if self._takes and not self._asked:
-            self._asked, self._waits_until = True, now + ANSWER_SECONDS
+            if not self._asked_before:
+                self._waits_until = now + ANSWER_SECONDS
+            self._asked = self._asked_before = True
             names = sorted(beginning(each.torrent_hash) for each in lacking)[:MAX_LACKED]
             self._nursery.start_soon(self._send, ParcelsWanted(torrents=b"".join(names)))
 
+    def _wait_no_longer(self) -> None:
+        self._waits_until, self._asked, self._asked_before = None, False, False
+
     async def _begin(self, held: list[Transfer], answer: Parcels) -> None:
-        self._answer, self._asked, self._waits_until = None, False, None
+        self._answer = None
+        self._wait_no_longer()
         lacked = {beginning(each.torrent_hash): each for each in held}
         for parcel in answer.parcels:
             for transfer in await self._begin_one(parcel, lacked):

@@ -7,8 +7,9 @@ from seed_server.store.rows import ServedPayload
 
 
 def is_small(payload: ServedPayload) -> bool:
-    """Whether a payload may be parcelled; what is no published patch, or damaged, may not."""
-    return bool(payload.patch_id) and not payload.damaged and payload.length_bytes <= MAX_PARCELLED_BYTES
+    """Whether a payload may be parcelled; what is no published patch, damaged or an emergency may not."""
+    served = bool(payload.patch_id) and not payload.damaged
+    return served and not payload.emergency and payload.length_bytes <= MAX_PARCELLED_BYTES
 
 
 def cut(payloads: Iterable[ServedPayload]) -> Iterator[tuple[ServedPayload, ...]]:

@@ -183,5 +183,4 @@ def _row(members: tuple[ServedPayload, ...], told: NewsTorrent) -> ServedPayload
         piece_count=told.piece_count,
         sequence=first.sequence,
         published_at=0.0,
-        emergency=first.emergency,
     )

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
 from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted, beginning
@@ -310,6 +311,43 @@ async def test_who_hears_nothing_waits_for_seconds(
         await run.step()
         assert run.states() == MANY * ["fetching"], "too late: they are on their way"
         assert make_torrent(parcel_of(run.patches)[0].torrent).torrent_hash not in run.engine.snapshots
+
+
+async def test_an_emergency_waits_for_no_answer(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        first, *others = run.patches
+        manifest = replace(first.manifest, schedule=ScheduleRules(emergency=True))
+        urgent = dataclasses.replace(patch_of(MANY + 1), manifest=replace(manifest, patch_id="urgent"))
+        await run.withdraw(*others, urgent)
+        await run.step()
+        assert run.one(urgent).in_engine
+        assert not run.singly(), "the others are asked for"
+
+
+async def test_while_one_parcel_comes_the_next_is_waited_for(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as run:
+        first, second = (parcel for parcel, _ in (parcel_of(run.patches[:4]), parcel_of(run.patches[4:])))
+        await run.tell(first, second)
+        for have in (0b01, 0b11):
+            mock_clock.jump(PARCEL_TERMS.patience_seconds - 1)
+            run.engine.change(make_torrent(first.torrent).torrent_hash, have=have)
+            run.transfers.made.wake()
+            await run.step()
+        assert make_torrent(second.torrent).torrent_hash in run.engine.snapshots
+        assert not run.singly()
+
+
+async def test_connections_that_come_and_go_make_the_wait_no_longer(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as run:
+        for _ in range(3):
+            mock_clock.jump(ANSWER_SECONDS / 2)
+            run.transfers.parcels.welcomed(has_parcels=True)
+            await run.step()
+        assert len(run.singly()) == MANY
 
 
 async def test_after_a_new_connection_it_is_asked_again(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def test_only_small_payloads_of_patches_that_can_be_served_are_parcelled() -> No
     assert is_small(payload(1, MAX_PARCELLED_BYTES))
     assert not is_small(payload(1, MAX_PARCELLED_BYTES + 1))
     assert not is_small(replace(payload(1), damaged="gone"))
+    assert not is_small(replace(payload(1), emergency=True)), "it waits for no others"
     assert not is_small(replace(payload(1), patch_id="")), "news, and parcels"
 
 
