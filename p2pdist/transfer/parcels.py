@@ -34,7 +34,7 @@ from p2pdist.transfer.states import TransferEvent
 from p2pdist.transfer.torrent_engine import PieceOutcome
 from p2pdist.transfer.transfer import ParcelPart, Transfer, counted
 
-CONNECTING_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has parcels
+TAKES_PARCELS_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has parcels
 ANSWER_SECONDS = 20.0  # over a slow line that yields, the PCs of a site are answered one after the other
 FEW_PARCELS = 4  # when so many are still to come, more are asked for
 PARCEL_TERMS = SharingTerms(
@@ -148,7 +148,7 @@ class ParcelFetches:
         if self._takes is False or (not self._asked and len(lacking) < LEAST_PARCELLED):
             self._waits_until = None
         elif self._waits_until is None:
-            self._waits_until = now + (CONNECTING_SECONDS if self._takes is None else ANSWER_SECONDS)
+            self._waits_until = now + (TAKES_PARCELS_SECONDS if self._takes is None else ANSWER_SECONDS)
         if self._waits_until is None or now >= self._waits_until:
             self._wait_no_longer()
             for transfer in lacking:

@@ -13,7 +13,7 @@ from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import EngineError
 from p2pdist.transfer.transfer import Transfer
 
-QUIET_SECONDS = 5.0  # since the last of them was proven: the neighbours are about as far
+SHARE_QUIET_SECONDS = 5.0  # since the last of them was proven: the neighbours are about as far
 SHARED_AT_A_TIME = 8
 PAUSE_SECONDS = 0.2  # between two times: a tenth of a processor, for seconds
 BUSY_AT_A_TIME = 1  # while something else moves, which may take hours
@@ -36,7 +36,7 @@ class Unshared:
         proven = [each for each in transfers if each.state == "verified" and not each.in_engine]
         if len(proven) > self._number:
             self._quiet_since = now
-        waits = self._quiet_since + QUIET_SECONDS - now
+        waits = self._quiet_since + SHARE_QUIET_SECONDS - now
         due = [] if waits > 0 else proven[: BUSY_AT_A_TIME if busy else SHARED_AT_A_TIME]
         self._number = len(proven) - len(due)
         self.pause_seconds = max(waits, PAUSE_SECONDS) if self._number else math.inf

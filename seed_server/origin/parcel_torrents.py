@@ -18,7 +18,7 @@ from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
 from seed_server.store.rows import ServedPayload
 
-KEPT_SECONDS = 900.0  # since a PC was told of it last: those that lack some of it then come later, and alone
+PARCEL_KEPT_SECONDS = 900.0  # since a PC was told of it last: those that lack some of it then come later, and alone
 SWAPPED_SECONDS = 240.0  # since a site was told of it first: its PCs share it for longer after they have it
 
 NO_PARCELS = Parcels(parcels=[])
@@ -45,8 +45,11 @@ class ParcelTorrents:
         source: PieceSource,
         serve: Callable[[ServedPayload], None],
         stop_serving: Callable[[TorrentHash], None],
+        *,
+        most_told: int = MAX_TOLD_PARCELS,
     ) -> None:
-        """As `NewsTorrents`."""
+        """As `NewsTorrents`; ``most_told``: in one answer."""
+        self._most_told = most_told
         self._source = source
         self._serve = serve
         self._stop_serving = stop_serving
@@ -82,7 +85,7 @@ class ParcelTorrents:
             for each in list(self._parcels):
                 if not self._is_for(each, names, site, ledger, held):
                     continue
-                if len(told) == MAX_TOLD_PARCELS:
+                if len(told) == self._most_told:
                     return Parcels(parcels=told, more=True)
                 if (said := await self._told(each, site)) is not None:
                     told.append(said)
@@ -137,7 +140,7 @@ class ParcelTorrents:
 
     def expire(self, now: float) -> None:
         """Forget the parcels of which nobody was told lately; their payloads may be parcelled otherwise."""
-        old = [each for each in self._parcels if each.row is not None and now - each.told_at >= KEPT_SECONDS]
+        old = [each for each in self._parcels if each.row is not None and now - each.told_at >= PARCEL_KEPT_SECONDS]
         for each in old:
             self._stop(each)
         if old:

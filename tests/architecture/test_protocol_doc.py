@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents, publication_order
-from p2pdist.shared.wire import data_messages, enrolment, features, messages
+from p2pdist.shared.wire import data_messages, enrolment, features, messages, parcel
+from p2pdist.shared.wire.codec import Message
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "protocol.md").read_text()
@@ -28,12 +29,12 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
     ]
 
 
-SAID = records(messages) + records(data_messages)
-MESSAGES = [kind for kind in SAID if issubclass(kind, messages.Message) and kind is not messages.Message]
-PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, messages.Message)]
+SAID = records(messages) + records(data_messages) + records(parcel)
+MESSAGES = [kind for kind in SAID if issubclass(kind, Message) and kind is not Message]
+PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, Message)]
 CAPS = [
     cap
-    for module in (messages, enrolment, documents, publication_order)
+    for module in (messages, parcel, enrolment, documents, publication_order)
     for cap in caps(module)
     if not cap[0].startswith("_")
 ]  # fmt: skip

@@ -51,7 +51,7 @@ class Parcels(Message, frozen=True, tag="parcels"):
 
 
 @dataclass(frozen=True)
-class Part:
+class PayloadSpan:
     """Where in a parcel one payload is."""
 
     torrent: TorrentHash
@@ -71,7 +71,7 @@ def beginnings(names: bytes) -> list[bytes]:
     return [names[at : at + BEGINNING_BYTES] for at in range(0, len(names), BEGINNING_BYTES)]
 
 
-def parts_of(parcel: Parcel, lacked: Mapping[bytes, tuple[TorrentHash, int]]) -> list[Part]:
+def parts_of(parcel: Parcel, lacked: Mapping[bytes, tuple[TorrentHash, int]]) -> list[PayloadSpan]:
     """Return what of ``lacked`` is in it; these are torrents and the payloads' lengths, by `beginning`.
 
     Raises `DecodeError` where it contradicts itself or the signed lengths, or is not worth its bytes.
@@ -81,14 +81,14 @@ def parts_of(parcel: Parcel, lacked: Mapping[bytes, tuple[TorrentHash, int]]) ->
         raise DecodeError("a parcel whose members and lengths do not match")
     if sum(parcel.lengths) != parcel.torrent.length_bytes:
         raise DecodeError("a parcel that is not as long as its payloads")
-    parts: list[Part] = []
+    parts: list[PayloadSpan] = []
     offset = 0
     for name, length in zip(names, parcel.lengths, strict=True):
         torrent, signed_length = lacked.get(name, (None, 0))
         if torrent is not None:
             if signed_length != length:
                 raise DecodeError("a parcel in which a payload has not its signed length")
-            parts.append(Part(torrent, offset, length))
+            parts.append(PayloadSpan(torrent, offset, length))
         offset += length
     if not is_worth(sum(part.length_bytes for part in parts), len(parts), parcel.torrent.length_bytes):
         raise DecodeError("a parcel of payloads that are not missing here")

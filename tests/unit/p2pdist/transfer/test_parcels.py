@@ -24,11 +24,11 @@ from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
 from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted, beginning
 from p2pdist.transfer.manager import Transfers
-from p2pdist.transfer.parcels import ANSWER_SECONDS, CONNECTING_SECONDS, PARCEL_TERMS
+from p2pdist.transfer.parcels import ANSWER_SECONDS, PARCEL_TERMS, TAKES_PARCELS_SECONDS
 from p2pdist.transfer.states import giving_up
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.transfer.unshared import QUIET_SECONDS
+from p2pdist.transfer.unshared import SHARE_QUIET_SECONDS
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
 from tests.helpers.patch_views import transfer
 
@@ -199,9 +199,10 @@ async def test_what_came_is_shared_by_itself_when_all_is_quiet(
         await run.tell(parcel)
         run.come(data)
         await run.until(lambda: run.states() == MANY * ["verified"])
+        await run.step()
         assert not run.singly()
-        assert run.transfers.step_seconds <= QUIET_SECONDS
-        mock_clock.jump(QUIET_SECONDS - 1)
+        assert run.transfers.step_seconds <= SHARE_QUIET_SECONDS
+        mock_clock.jump(SHARE_QUIET_SECONDS - 1)
         await run.step()
         assert not run.singly()
         mock_clock.jump(1)
@@ -295,7 +296,7 @@ async def test_without_a_server_that_has_parcels_or_with_few_nothing_is_waited_f
         assert not run.asked
 
 
-@pytest.mark.parametrize(("has_parcels", "seconds"), [(None, CONNECTING_SECONDS), (True, ANSWER_SECONDS)])
+@pytest.mark.parametrize(("has_parcels", "seconds"), [(None, TAKES_PARCELS_SECONDS), (True, ANSWER_SECONDS)])
 async def test_who_hears_nothing_waits_for_seconds(
     tmp_path: Path, mock_clock: trio.testing.MockClock, has_parcels: bool | None, seconds: float
 ) -> None:

@@ -18,8 +18,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, make_torrent
 from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcels, beginning
 from seed_server.leasing.site_ledger import SiteLedger
-from seed_server.origin import parcel_torrents
-from seed_server.origin.parcel_torrents import KEPT_SECONDS, SWAPPED_SECONDS, ParcelTorrents
+from seed_server.origin.parcel_torrents import PARCEL_KEPT_SECONDS, SWAPPED_SECONDS, ParcelTorrents
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import DamagedPartError, PieceSource
 from seed_server.store.rows import ServedPayload
@@ -145,7 +144,7 @@ async def test_what_is_published_later_changes_no_parcel_that_pcs_were_told_of(
     served.publish(10)
     assert (await served.told()).parcels[:1] == before
     assert [len(parcel.lengths) for parcel in (await served.told()).parcels] == [10, 10]
-    mock_clock.jump(KEPT_SECONDS)
+    mock_clock.jump(PARCEL_KEPT_SECONDS)
     served.parcels.expire(trio.current_time())
     assert not served.torrents
     assert [len(parcel.lengths) for parcel in (await served.told()).parcels] == [20]
@@ -204,9 +203,9 @@ async def test_each_byte_that_is_sent_is_one_payload_s(served: Served) -> None:
 
 
 async def test_one_message_tells_of_some_and_says_that_there_are_more(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Served,
 ) -> None:
-    monkeypatch.setattr(parcel_torrents, "MAX_TOLD_PARCELS", 1)
+    served.parcels = ParcelTorrents(served.source, served.serve, served.stop, most_told=1)
     served.publish(MAX_PARCELLED + 4, length_bytes=4)
     told = await served.told()
     assert (len(told.parcels), told.more) == (1, True)

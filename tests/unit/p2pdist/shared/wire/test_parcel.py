@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.news_torrent import NewsTorrent
-from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcel, Part, beginning, beginnings, parts_of
+from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcel, PayloadSpan, beginning, beginnings, parts_of
 
 TORRENTS = [TorrentHash(f"{n:064x}"[::-1]) for n in range(1, MAX_PARCELLED + 1)]
 LENGTHS = tuple(range(100, 108))
@@ -16,13 +16,13 @@ PARCEL = Parcel(NewsTorrent(sum(LENGTHS), bytes(32)), b"".join(map(beginning, TO
 
 def test_each_payload_is_where_those_before_it_end() -> None:
     parts = parts_of(PARCEL, LACKED)
-    assert parts[:2] == [Part(TORRENTS[0], 0, 100), Part(TORRENTS[1], 100, 101)]
+    assert parts[:2] == [PayloadSpan(TORRENTS[0], 0, 100), PayloadSpan(TORRENTS[1], 100, 101)]
     assert sum(part.length_bytes for part in parts) == sum(LENGTHS)
 
 
 def test_what_is_not_lacked_is_passed_over() -> None:
     lacked = {name: LACKED[name] for name in [*LACKED][3:]}
-    assert parts_of(PARCEL, lacked)[0] == Part(TORRENTS[3], 303, 103)
+    assert parts_of(PARCEL, lacked)[0] == PayloadSpan(TORRENTS[3], 303, 103)
 
 
 @pytest.mark.parametrize(
