@@ -191,8 +191,6 @@ class MadeTorrents:
             snapshot = self._observe(shared, now)
         if shared.awaited:
             if snapshot.phase == "complete":
-                from_origin = shared.origin_pieces.bit_count()
-                log.info("it is here", what=shared.terms.kind, pieces=snapshot.piece_count, from_origin=from_origin)
                 shared.is_here, shared.ended_at = True, now
                 shared.ended.set()
             elif _is_overdue(shared, snapshot, now):

@@ -222,6 +222,12 @@ class ParcelFetches:
                     _came(transfer, part, proof)
                     proven.append(transfer)
             await self._proving.publish_all(proven)
+        log.info(
+            "a parcel of small patches is here",
+            pieces=shared.told.piece_count,
+            from_origin=shared.origin_pieces.bit_count(),
+            patches=len(proven),
+        )
 
 
 def count_piece(transfer: Transfer, part: ParcelPart, start: int, size: int, outcome: PieceOutcome, now: float) -> None:

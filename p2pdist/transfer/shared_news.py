@@ -48,6 +48,7 @@ class SharedNews:
             return None
         await shared.ended.wait()
         if shared.is_here:
+            log.info("news are here", pieces=news.torrent.piece_count, from_origin=shared.origin_pieces.bit_count())
             return await self._made.read(shared)
         log.warning("news do not come from server and neighbours together, asking the web port")
         self._not_before = trio.current_time() + AFTER_FAILURE_SECONDS

@@ -38,6 +38,7 @@ from p2pdist.shared.wire.messages import (
     Unavailable,
     Welcome,
 )
+from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.trust_news import TrustNews, decode_news, encode_news
 from tests.helpers.previous_release import place_of_previous_release
 
@@ -63,7 +64,7 @@ SAID: list[Message] = [
     Piece(torrent=HASH, piece=1, data=b"x"),
 ]  # fmt: skip
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
-ONLY_WITH_A_FEATURE: set[type[Message]] = {DataWanted, Pace}
+ONLY_WITH_A_FEATURE: set[type[Message]] = {Parcels, DataWanted, Pace}
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}"),
