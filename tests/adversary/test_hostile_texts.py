@@ -23,7 +23,7 @@ from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, S
 from p2pdist.shared.console import print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
-from p2pdist.shared.wire import channels, messages
+from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
 from seed_server.commands import endpoints_view, status_output
 from seed_server.enrolment.certificate_authority import CertificateAuthority
@@ -240,7 +240,7 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},
         yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip
-    ways: list[tuple[Callable[[bytes], object], messages.Message]] = [
+    ways: list[tuple[Callable[[bytes], object], codec.Message]] = [
         (channels.decode_hello, hello),
         (channels.decode_from_endpoint, messages.Report([report], "")),
         (channels.decode_from_endpoint, goodbye),
