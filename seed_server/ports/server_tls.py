@@ -15,6 +15,7 @@ class ServerTls:
     """Two TLS 1.3 contexts with one certificate; neither resumes sessions."""
 
     def __init__(self, control_ca_pem: str, certificate: ServerCertificate) -> None:
+        self._control_ca_pem = control_ca_pem.encode()
         self.web = _context(control_ca_pem)
         """For the web port: a client certificate is optional. One that is shown is of the control CA; it may have
         expired, for a PC that was off for a week fetches metadata before anything else."""
@@ -31,8 +32,11 @@ class ServerTls:
 
         Blocks for a millisecond, as OpenSSL reads files only. Raises `UserError` (STORAGE).
         """
+        # OpenSSL sends the authority's certificate in any case; where it is not given here, it looks for it and checks
+        # its own certificate's signature at each handshake
+        pem = certificate.certificate_pem + self._control_ca_pem + certificate.key_pem
         try:
-            with named_memory(certificate.certificate_pem + certificate.key_pem) as chain:
+            with named_memory(pem) as chain:
                 for context in (self.web, self.origin):
                     context.load_cert_chain(chain)
         except OSError as error:

@@ -16,6 +16,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.line.control_budget import CONNECTING_BYTES
 from seed_server.ports.server_tls import ServerTls
 from tests.helpers.web_harness import load
 
@@ -150,3 +151,22 @@ def test_full_memory_is_told(authority: CertificateAuthority, tls: ServerTls, mo
     with pytest.raises(UserError) as caught:
         tls.replace_certificate(authority.issue_server_certificate([SERVER], time.time()))
     assert caught.value.kind is FaultKind.STORAGE
+
+
+def test_a_handshake_is_no_longer_after_the_certificate_was_replaced(
+    authority: CertificateAuthority, tls: ServerTls
+) -> None:
+    def flight_bytes() -> int:
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        near = client(authority).wrap_bio(to_client, to_server, server_hostname=SERVER)
+        far = tls.origin.wrap_bio(to_server, to_client, server_side=True)
+        for end in (near, far):
+            with pytest.raises(ssl.SSLWantReadError):
+                end.do_handshake()
+        return to_client.pending
+
+    before = flight_bytes()
+    for _ in range(2):
+        tls.replace_certificate(authority.issue_server_certificate([SERVER], time.time()))
+    assert abs(flight_bytes() - before) < 16, "signatures differ by some bytes"
+    assert before < CONNECTING_BYTES, "so much of it is counted on the site's line"
