@@ -31,6 +31,7 @@ from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
+from seed_server.origin.admissions import Admissions
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation, PortParts, guarded
 from seed_server.origin.data_link import DataLink
@@ -86,7 +87,7 @@ class OriginServer:
     ) -> None:
         self._settings = settings
         self._limits = limits
-        self._database = database
+        self._admissions = Admissions(database.admissions)
         self._tls = tls
         self._clock = clock
         self._records = OriginRecords(database, clock)
@@ -313,10 +314,10 @@ class OriginServer:
         return await self._data(connection, hello)
 
     async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
-        row = await trio.to_thread.run_sync(self._database.endpoint, connection.endpoint)
-        if row is None:
+        admission = await self._admissions.of(connection.endpoint)
+        if admission is None:
             raise RefusedError(NOT_ENROLLED)
-        if row.denied or self._fleet.is_denied(connection.endpoint):
+        if admission.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
         self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
@@ -329,7 +330,7 @@ class OriginServer:
             large_packets_lost=live.rate.path.large_are_lost(session.endpoint, trio.current_time()),
             at=self._clock.now(),
             connection=1 + secrets.randbelow(MAX_SERIAL) if COUNTED_REPORTS in session.features else 0,
-            recorded=row.recorded if row.recorded_of == hello.instance else 0,
+            recorded=admission.recorded if admission.recorded_of == hello.instance else 0,
             pace=self._pace() if PACE in session.features else None,
             features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
         )

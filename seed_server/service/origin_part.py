@@ -15,7 +15,6 @@ from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map_file import load_sites
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
-from seed_server.service.enrolled_addresses import enrolled_addresses
 from seed_server.service.garbage import collect_when_quiet, only_young_garbage
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
@@ -114,7 +113,7 @@ class _OriginPart:
             clock=self.clock,
         )
         # also in the first minutes after a start, strangers must not keep enrolled PCs out
-        for address in await trio.to_thread.run_sync(enrolled_addresses, database):
+        for address in await trio.to_thread.run_sync(database.enrolled_addresses):
             origin.known_addresses.note(address)
         origin.known_addresses.on_new = lambda address: link.tell(KnownAddress(address))
         watches = Watches(home, database, repository)

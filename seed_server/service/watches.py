@@ -92,9 +92,10 @@ class Watches:
                 version = await trio.to_thread.run_sync(self.database.admissions_version)
                 if version != seen:
                     connected = origin.connected  # before the look: who enrols meanwhile is not meant
-                    endpoints = await trio.to_thread.run_sync(self.database.endpoints)
-                    origin.drop_forgotten(connected - {EndpointId(row.endpoint_id) for row in endpoints})
-                    origin.drop_denied({EndpointId(row.endpoint_id) for row in endpoints if row.denied})
+                    enrolled = await trio.to_thread.run_sync(self.database.enrolled)
+                    origin.drop_forgotten(connected - enrolled.keys())
+                    origin.drop_denied({EndpointId(endpoint) for endpoint, denied in enrolled.items() if denied})
+                    del enrolled  # of thousands of PCs; nothing may change for weeks
                     seen = version
             except UserError as error:
                 log.error("the denied endpoints cannot be read", reason=error.message)  # noqa: TRY400

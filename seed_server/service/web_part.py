@@ -15,7 +15,6 @@ from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
-from seed_server.service.enrolled_addresses import enrolled_addresses
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
@@ -47,7 +46,7 @@ async def serve_web_port(setting: PartSetting) -> None:
         # before anything is announced: expired metadata would be refused by every endpoint
         await trio.to_thread.run_sync(repository.refresh_timestamp, clock.now())
         part = _WebPart(authority, upkeep.new_certificate())
-        for address in await trio.to_thread.run_sync(enrolled_addresses, database):
+        for address in await trio.to_thread.run_sync(database.enrolled_addresses):
             part.known.note(address)
         part.known.on_new = lambda address: part.link.tell(KnownAddress(address))
         for sock in setting.listening:  # what is small is to get through everywhere, also to PCs that cannot ask for it

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping, bindparam, func, select
 
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
-from seed_server.store.rows import EndpointRow, Recorded, SeenRow
+from seed_server.store.rows import Admission, EndpointRow, Recorded, SeenRow
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, STANDING, THIS_SERVER
 from seed_server.store.transactions import Transactions
@@ -73,6 +73,29 @@ class EndpointTable(Transactions):
             for site, endpoint_id in connection.execute(query.where(ENDPOINTS.c.shared_with != "")):
                 found.setdefault(site, []).append(endpoint_id)
         return {site: sorted(ids) for site, ids in found.items()}
+
+    def admissions(self, endpoint_ids: Sequence[str]) -> dict[str, Admission]:
+        """Return of each endpoint what is to be known when it connects; those that are not enrolled are left out."""
+        columns = (ENDPOINTS.c.endpoint_id, ENDPOINTS.c.denied, ENDPOINTS.c.recorded_of, ENDPOINTS.c.recorded)
+        with self.reading() as connection:
+            return {
+                endpoint_id: Admission(denied, instance, serial)
+                for part in parts(endpoint_ids)
+                for endpoint_id, denied, instance, serial in connection.execute(
+                    select(*columns).where(ENDPOINTS.c.endpoint_id.in_(part))
+                )
+            }
+
+    def enrolled(self) -> dict[str, bool]:
+        """Return the ids of all endpoints, and whether each is denied."""
+        with self.reading() as connection:
+            return dict(connection.execute(select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.denied)).all())
+
+    def enrolled_addresses(self) -> list[str]:
+        """Return the addresses where endpoints that are not denied were seen last, each once."""
+        query = select(ENDPOINTS.c.address).where(~ENDPOINTS.c.denied, ENDPOINTS.c.address != "").distinct()
+        with self.reading() as connection:
+            return list(connection.scalars(query))
 
     def denied_named(self, hostname: str, but: str) -> list[str]:
         """Return the ids of denied endpoints that call themselves ``hostname``, in any case, without ``but``."""

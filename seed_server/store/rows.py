@@ -75,6 +75,15 @@ class ServedPayload(Record, frozen=True):
         return urgency_of(self.severity, emergency=self.emergency)
 
 
+class Admission(NamedTuple):
+    """What is to be known of an endpoint that connects."""
+
+    denied: bool
+    recorded_of: str
+    """As in `EndpointRow`; the next field too."""
+    recorded: int
+
+
 class Recorded(NamedTuple):
     """How far the reports of one run of a PC's daemon are recorded."""
 

@@ -169,7 +169,6 @@ TESTED_IN = {
     "seed_server/publishing/inspect_script.py": "tests/property/test_inspectors.py",
     "seed_server/publishing/recipe_contents.py": "tests/field/test_published_contents.py",
     "seed_server/service/__main__.py": "tests/faults/test_server_parts.py",
-    "seed_server/service/enrolled_addresses.py": "tests/faults/test_server_parts.py",
     "seed_server/service/origin_part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/supervisor.py": "tests/faults/test_server_parts.py",

@@ -1,7 +1,7 @@
 """The server's parts as real processes, one of which ends.
 
 What runs here: `seed_server.service.supervisor`, `seed_server.service.__main__`, `seed_server.service.part`,
-`seed_server.service.origin_part`, `seed_server.service.web_part` and `seed_server.service.enrolled_addresses`.
+`seed_server.service.origin_part` and `seed_server.service.web_part`.
 """
 
 import os

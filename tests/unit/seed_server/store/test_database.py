@@ -14,7 +14,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
-from seed_server.store.rows import SeenRow
+from seed_server.store.rows import Recorded, SeenRow
 from seed_server.store.tables import DIAGNOSES
 
 ENDPOINT = "a" * 26
@@ -85,6 +85,29 @@ class TestEndpoints:
 
     def test_unknown_endpoint_is_none(self, database: Database) -> None:
         assert database.endpoint(ENDPOINT) is None
+
+    def test_what_is_to_be_known_of_many_that_connect(self, database: Database) -> None:
+        enrolled = [f"{number:026}" for number in range(600)]
+        with database.batch():
+            for endpoint in enrolled:
+                database.add_endpoint(endpoint, "pc", 1.0)
+        database.set_denied(enrolled[1], True)
+        database.save_recorded({enrolled[2]: Recorded("run", 7)})
+        asked = [*enrolled[:3], *enrolled[10:], "z" * 26]
+        found = database.admissions(asked)
+        assert set(found) == {*enrolled[:3], *enrolled[10:]}
+        assert [found[endpoint] for endpoint in enrolled[:3]] == [(False, "", 0), (True, "", 0), (False, "run", 7)]
+        assert database.enrolled() == {endpoint: endpoint == enrolled[1] for endpoint in enrolled}
+
+    def test_where_those_were_seen_that_may_connect(self, database: Database) -> None:
+        for endpoint, address in (("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.3"), ("d", "")):
+            database.add_endpoint(endpoint * 26, "pc", 1.0)
+            database.seen(
+                endpoint * 26,
+                SeenRow(site="hq", address=address, software="p2pdist 1", connected=True, last_seen_at=3.0),
+            )
+        database.set_denied("c" * 26, True)
+        assert database.enrolled_addresses() == ["10.0.0.1"]
 
     def test_seen_and_disconnected(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
