@@ -98,29 +98,32 @@ class ControlConversation:
 
     async def _handle_frames(self) -> None:
         while True:
-            body = await self._session.connection.receive()
-            now = trio.current_time()
-            self._live.heard(self._session, now)
-            budgets = self._session.budgets
-            _refuse(budgets.frame(len(body), now))
-            echo = read_echo(body)
-            if echo is not None:
-                # before anything that can block: the echo measures the line
-                _refuse(budgets.ping(now))
-                if not self._session.pings.echoed(echo, now):
-                    raise RefusedError("answer to a ping that was never sent")
-                continue
-            try:
-                message = decode_from_endpoint(body)
-                _refuse(budgets.message(message, now))
-                if isinstance(message, UnknownKind):
-                    self._ignore(message)
-                else:
-                    await self._handle(message)
-            except DecodeError as error:
-                raise RefusedError(f"malformed message: {error}") from error
-            except BitfieldError as error:
-                raise RefusedError(f"impossible message: {error}") from error
+            # no name here for a frame: it would stay in memory until the next one comes, in a minute
+            await self._handle_frame(await self._session.connection.receive())
+
+    async def _handle_frame(self, body: bytes) -> None:
+        now = trio.current_time()
+        self._live.heard(self._session, now)
+        budgets = self._session.budgets
+        _refuse(budgets.frame(len(body), now))
+        echo = read_echo(body)
+        if echo is not None:
+            # before anything that can block: the echo measures the line
+            _refuse(budgets.ping(now))
+            if not self._session.pings.echoed(echo, now):
+                raise RefusedError("answer to a ping that was never sent")
+            return
+        try:
+            message = decode_from_endpoint(body)
+            _refuse(budgets.message(message, now))
+            if isinstance(message, UnknownKind):
+                self._ignore(message)
+            else:
+                await self._handle(message)
+        except DecodeError as error:
+            raise RefusedError(f"malformed message: {error}") from error
+        except BitfieldError as error:
+            raise RefusedError(f"impossible message: {error}") from error
 
     async def _write(self) -> None:
         """Welcome the endpoint, then send what comes out of the outbox. Raises `LostConnectionError`."""
