@@ -20,6 +20,7 @@ from p2pdist.shared.wire.messages import (
     OtherPc,
 )
 from seed_server.ports.peer_certificate import peer_certificate
+from seed_server.ports.tls_stream import TlsStream
 
 GOODBYE_SECONDS = 1.0  # for the last frame to be sent and read; holds up a stop of the server
 RECEIVE_BYTES = 64 << 10
@@ -36,45 +37,46 @@ class RefusedError(Exception):
 class OriginConnection:
     """A connection whose client has proven its certificate of the control CA."""
 
-    def __init__(
-        self, tcp: trio.SocketStream, stream: "trio.SSLStream[trio.SocketStream]", address: str, clock: Clock
-    ) -> None:
+    __slots__ = (
+        "_bodies", "_clock", "_decoder", "_sending", "_stream", "_within_frame",
+        "address", "cause", "certificate_expires_at", "endpoint", "others",
+    )  # fmt: skip
+
+    def __init__(self, stream: TlsStream, address: str, clock: Clock) -> None:
         self._clock = clock
-        self._tcp = tcp
         self._stream = stream
         self._decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
         self._bodies: list[bytes] = []
         self._within_frame = False
-        self._sending = trio.CancelScope()
+        self._sending: trio.CancelScope | None = None
         self.address = address
         """The address that the server sees."""
         self.cause: GoodbyeCause = ""
         """Of its end, for the goodbye; the next field too."""
         self.others: list[OtherPc] = []
-        certificate = peer_certificate(stream)
+        certificate = peer_certificate(stream.socket)
         if certificate is None:  # the context requires one
             raise InvalidIdentifierError("there is no client certificate")
         self.endpoint, self.certificate_expires_at = certificate.endpoint, certificate.expires_at
 
     @classmethod
     async def accept(
-        cls, tcp: trio.SocketStream, context: ssl.SSLContext, address: str, clock: Clock, *, within_seconds: float
+        cls, stream: TlsStream, address: str, clock: Clock, *, within_seconds: float
     ) -> "OriginConnection":
         """Shake hands. Raises `LostConnectionError` where the other side has no valid certificate."""
-        stream = trio.SSLStream(tcp, context, server_side=True, https_compatible=True)
         try:
             with trio.fail_after(within_seconds):
                 await stream.do_handshake()
-            return cls(tcp, stream, address, clock)
+            return cls(stream, address, clock)
         except trio.TooSlowError:
             raise LostConnectionError("no TLS handshake in time") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError, InvalidIdentifierError) as error:
             raise LostConnectionError(f"TLS handshake failed: {_cause(error)}") from error
 
     @property
-    def socket(self) -> trio.socket.SocketType:
+    def socket(self) -> ssl.SSLSocket:
         """The TCP socket, for its options."""
-        return self._tcp.socket
+        return self._stream.socket
 
     @property
     def certificate_expired(self) -> bool:
@@ -111,7 +113,7 @@ class OriginConnection:
 
     async def _receive_some(self) -> bytes:
         try:
-            return bytes(await self._stream.receive_some(RECEIVE_BYTES))
+            return await self._stream.receive_some(RECEIVE_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise LostConnectionError(_cause(error)) from error
 
@@ -128,12 +130,14 @@ class OriginConnection:
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + SEND_SECONDS)
         with self._sending as scope:
             await self.send_part(frame, last=True)
+        self._sending = None
         if scope.cancelled_caught:
             raise LostConnectionError(f"took no control message for {SEND_SECONDS:.0f} s")
 
     def hurry(self) -> None:
         """Leave a `send` that is under way only `GOODBYE_SECONDS`: the connection ends."""
-        self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
+        if self._sending is not None:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + GOODBYE_SECONDS)
 
     async def send_part(self, data: bytes | memoryview, *, last: bool) -> None:
         """Send a part of a frame, however long that takes; ``last`` when the frame ends with it."""
@@ -151,16 +155,14 @@ class OriginConnection:
             if reason is not None and not self._within_frame:
                 with trio.move_on_after(GOODBYE_SECONDS):
                     await self._say_goodbye(reason)
-            await trio.aclose_forcefully(self._tcp)
+            self._stream.close()
 
     async def _say_goodbye(self, reason: str) -> None:
         goodbye = Goodbye(reason=reason[:MAX_TEXT_CHARS], cause=self.cause, others=self.others)
         try:
             await self._stream.send_all(control_frame(goodbye))
-            await self._tcp.send_eof()
             # closing with unread bytes resets the connection, and the goodbye may be lost with it
-            while await self._tcp.receive_some(RECEIVE_BYTES):
-                pass
+            await self._stream.drain()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 

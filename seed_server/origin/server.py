@@ -45,6 +45,7 @@ from seed_server.origin.state import DENIED, OriginState
 from seed_server.ports.gate import MORE_FILES, Gate, GateLimits, allowed_connections
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
+from seed_server.ports.tls_stream import TlsStream
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.content_store import ContentStore
@@ -257,8 +258,12 @@ class OriginServer:
                     log.exception("serving a connection failed", **told)
 
     async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
-        with self._gate.unproven(address, _Handshaking(tcp)):
-            connection = await self._shake_hands(tcp, address)
+        try:
+            stream = TlsStream(tcp, self._tls)
+        except OSError:  # gone already
+            return
+        with self._gate.unproven(address, _Handshaking(stream)):
+            connection = await self._shake_hands(stream, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
@@ -292,17 +297,17 @@ class OriginServer:
             self._log.info("connection ended", connection.endpoint, address=connection.address, reason=reason)
         await connection.finish(reason)
 
-    async def _shake_hands(self, tcp: trio.SocketStream, address: str) -> OriginConnection:
-        """Return the connection of a proven endpoint; else close ``tcp``. Raises `LostConnectionError`."""
+    async def _shake_hands(self, stream: TlsStream, address: str) -> OriginConnection:
+        """Return the connection of a proven endpoint; else close ``stream``. Raises `LostConnectionError`."""
         try:
             connection = await OriginConnection.accept(
-                tcp, self._tls, address, self._clock, within_seconds=self._limits.handshake_seconds
+                stream, address, self._clock, within_seconds=self._limits.handshake_seconds
             )
         except BaseException:
             # a stranger that says something is answered before its certificate is looked at
-            if has_sent(tcp.socket):
+            if has_sent(stream.socket):
                 self._fleet.count_connecting(address)
-            await trio.aclose_forcefully(tcp)
+            stream.close()
             raise
         self._fleet.count_connecting(address)
         return connection
@@ -372,14 +377,14 @@ class OriginServer:
 class _Handshaking:
     """A connection that has not shown its certificate or said hello."""
 
-    tcp: trio.SocketStream
+    stream: TlsStream
 
     def is_silent(self) -> bool:
-        return not has_sent(self.tcp.socket)
+        return not has_sent(self.stream.socket)
 
     def end(self) -> None:
         with contextlib.suppress(OSError):  # it is gone already
-            self.tcp.socket.shutdown(trio.socket.SHUT_RDWR)
+            self.stream.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _hello(body: bytes) -> Hello:

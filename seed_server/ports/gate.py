@@ -129,11 +129,9 @@ class Gate:
             return f"{_WHY_FULL} without a certificate from {block}"
         return ""
 
-    @contextlib.contextmanager
-    def entered(self, address: str) -> Iterator[None]:
+    def entered(self, address: str) -> contextlib.AbstractContextManager[None]:
         """Count a connection while it is there."""
-        with self._all.counted(address_block(address)):
-            yield
+        return self._all.counted(address_block(address))
 
     @contextlib.contextmanager
     def unproven(self, address: str, newcomer: Newcomer | None = None) -> Iterator[None]:
@@ -163,18 +161,32 @@ class _Count:
         self.total = 0
         self.of: Counter[str] = Counter()
 
-    @contextlib.contextmanager
-    def counted(self, block: str) -> Iterator[None]:
+    def counted(self, block: str) -> contextlib.AbstractContextManager[None]:
         """Count one more of ``block`` for as long as the block of code runs."""
-        self.total += 1
-        self.of[block] += 1
-        try:
-            yield
-        finally:
-            self.total -= 1
-            self.of[block] -= 1
-            if not self.of[block]:
-                del self.of[block]
+        return _Counted(self, block)
+
+    def change(self, block: str, by: int) -> None:
+        """Count ``by`` more of ``block``."""
+        self.total += by
+        self.of[block] += by
+        if not self.of[block]:
+            del self.of[block]
+
+
+class _Counted(contextlib.AbstractContextManager[None]):
+    """One that is counted: no generator, as there is one for each of thousands of connections."""
+
+    __slots__ = ("_block", "_count")
+
+    def __init__(self, count: _Count, block: str) -> None:
+        self._count = count
+        self._block = block
+
+    def __enter__(self) -> None:
+        self._count.change(self._block, 1)
+
+    def __exit__(self, *_: object) -> None:
+        self._count.change(self._block, -1)
 
 
 @dataclass(frozen=True)

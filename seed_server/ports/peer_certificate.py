@@ -2,10 +2,16 @@
 
 import ssl
 from dataclasses import dataclass
-
-import trio
+from typing import Any, Protocol
 
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, parse_endpoint_id
+
+
+class HasPeerCertificate(Protocol):
+    """A TLS connection after its handshake."""
+
+    def getpeercert(self) -> Any:
+        """As `ssl.SSLSocket.getpeercert`."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,12 @@ class PeerCertificate:
     """Seconds since 1970, UTC."""
 
 
-def peer_certificate(stream: "trio.SSLStream[trio.SocketStream]") -> PeerCertificate | None:
+def peer_certificate(connection: HasPeerCertificate) -> PeerCertificate | None:
     """Return what the client's certificate says, which OpenSSL has verified; None where the client showed none.
 
     Raises `InvalidIdentifierError` for one that does not name one endpoint.
     """
-    certificate = stream.getpeercert()
+    certificate = connection.getpeercert()
     if not certificate:
         return None
     names = certificate.get("subjectAltName", ())
