@@ -62,14 +62,21 @@ class FrameConnection:
         return self._bodies.popleft()
 
     async def send_frame(self, frame: bytes) -> None:
-        """Take a frame of the server; answer a ping."""
+        """Take one or more frames of the server; answer a ping."""
         await trio.lowlevel.checkpoint()  # as a socket does
         self._progress.bytes_to_pcs += len(frame)
-        if (number := ping_number(frame[FRAME_HEADER_BYTES:])) is not None:
+        at = 0
+        while at < len(frame):
+            begin = at + FRAME_HEADER_BYTES
+            at = begin + int.from_bytes(frame[at:begin], "big")
+            self._take(frame[begin:at])
+
+    def _take(self, body: bytes) -> None:
+        if (number := ping_number(body)) is not None:
             self._progress.pings += 1
             self.put([echo_frame(number)[FRAME_HEADER_BYTES:]])
         elif not self.welcomed.is_set():  # the first that is no ping
-            self.welcome = decode_from_server(frame[FRAME_HEADER_BYTES:])
+            self.welcome = decode_from_server(body)
             self.welcomed.set()
 
     def hurry(self) -> None:

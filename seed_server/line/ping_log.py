@@ -1,6 +1,6 @@
 """Pings that are on their way to one endpoint, and what their echoes tell. Pure."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import NamedTuple
 
 from p2pdist.shared.wire.pings import PING_NUMBERS, Echo
@@ -23,6 +23,8 @@ class RoundTrip(NamedTuple):
 class PingLog:
     """Numbers pings and measures their echoes; ``now`` is any clock in seconds."""
 
+    __slots__ = ("_before", "_least", "_newest", "_next", "_read_late", "_sent", "_total", "echoes")
+
     def __init__(self) -> None:
         self._next = 0
         self._total = 0
@@ -31,7 +33,8 @@ class PingLog:
         self._before: RoundTrip | None = None
         """The last one, of which it is not known yet how late its echo was sent."""
         self._least = float("inf")
-        self._read_late: deque[tuple[float, float]] = deque(maxlen=MAX_READ)
+        self._read_late: list[tuple[float, float]] = []
+        """When an echo came, and how late it was read; of thousands of PCs that are seldom pinged, one each."""
         self.echoes = 0
         """All so far."""
 
@@ -68,7 +71,8 @@ class PingLog:
         if before is not None and echo.last_sent_late_seconds >= SENT_LATE_LEAST_SECONDS:
             known.append(RoundTrip(before.seconds, before.late_seconds + echo.last_sent_late_seconds))
         self._newest = min(map(self._believed, known), key=lambda each: each.seconds - each.late_seconds)
-        self._read_late.append((now, echo.read_late_seconds))
+        newest = [(at, late) for at, late in self._read_late if now - at < READ_LATE_WINDOW_SECONDS]
+        self._read_late = [*newest[1 - MAX_READ :], (now, echo.read_late_seconds)]
         self.echoes += 1
         return True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 import trio
@@ -37,6 +38,7 @@ from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.outbox import nobody
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
 from seed_server.origin.parcel_torrents import NO_PARCELS, ParcelTorrents
@@ -62,30 +64,36 @@ class PortParts:
 
 
 class ControlConversation:
-    """One control connection: two tasks, and a third while news are found."""
+    """One control connection: a task, a second one while there is something to send, a third while news are found."""
 
-    def __init__(self, session: Session, live: LiveSite, welcome: Welcome, parts: PortParts) -> None:
+    def __init__(self, session: Session, live: LiveSite, parts: PortParts) -> None:
         self._session = session
         self._live = live
-        self._welcome = welcome
+        self._connection = 0
         self._parts = parts
         self._news_wanted: NewsWanted | None = None
         self._telling_news = False
         self._parcels_wanted: ParcelsWanted | None = None
         self._telling_parcels = False
+        self._writing = False
         self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
-        self._told_pace = welcome.pace
+        self._told_pace: Pace | None = None
         self._ignored = 0
 
-    async def run(self) -> None:
+    async def run(self, welcome: Welcome) -> None:
         """Converse until one of the tasks ends the session."""
+        self._connection, self._told_pace = welcome.connection, welcome.pace
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(guarded, self._write, self._session)
+            self._writing = True
+            nursery.start_soon(guarded, partial(self._begin, welcome), self._session)
+            self._session.outbox.on_frame = self._wake_writer
+            del welcome  # from memory, once it is sent
             try:
                 await guarded(self._read, self._session)
             finally:
+                self._session.outbox.on_frame = nobody
                 self._session.connection.hurry()
 
     async def _read(self) -> None:
@@ -125,16 +133,32 @@ class ControlConversation:
         except BitfieldError as error:
             raise RefusedError(f"impossible message: {error}") from error
 
+    def _wake_writer(self) -> None:
+        if not self._writing and self._nursery is not None:
+            self._writing = True
+            self._nursery.start_soon(guarded, self._write, self._session)
+
+    async def _begin(self, welcome: Welcome) -> None:
+        """Welcome the endpoint, with its first ping in the same packet. Raises `LostConnectionError`."""
+        frame = control_frame(welcome)
+        if self._session.outbox.take_ping():
+            frame += self._ping()
+        await self._send_at_once(frame)
+        await self._write()
+
     async def _write(self) -> None:
-        """Welcome the endpoint, then send what comes out of the outbox. Raises `LostConnectionError`."""
-        await self._send_at_once(control_frame(self._welcome))
-        while True:
+        """Send what is in the outbox: no task waits for more, of each idle PC. Raises `LostConnectionError`."""
+        while self._session.outbox.has_frame:
             frame = await self._session.outbox.next_frame()
             if frame is None:
-                # the time counts from here: the wait behind other messages is not the line's
-                await self._send_at_once(ping_frame(self._session.pings.sent(trio.current_time())))
+                await self._send_at_once(self._ping())
             else:
                 await self._session.connection.send_frame(frame)
+        self._writing = False
+
+    def _ping(self) -> bytes:
+        # the time counts from here: the wait behind other messages is not the line's
+        return ping_frame(self._session.pings.sent(trio.current_time()))
 
     async def _send_at_once(self, frame: bytes) -> None:
         """Send what waits for no turn on the line; the site's rate counts it all the same."""
@@ -211,7 +235,7 @@ class ControlConversation:
     def _reported(self, report: Report) -> None:
         session = self._session
         # one that was meant for an earlier connection says nothing about what came before it on this one
-        counted = report.serial > 0 and report.connection == self._welcome.connection != 0
+        counted = report.serial > 0 and report.connection == self._connection != 0
         recorded = Recorded(session.instance, report.serial) if counted else None
         self._parts.records.report(session.endpoint, report, recorded)
         self._tell_pace()

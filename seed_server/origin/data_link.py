@@ -31,6 +31,8 @@ PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 class Ending:
     """How a connection is told to end; the first reason counts."""
 
+    __slots__ = ("_ended", "reason", "scope")
+
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
         self.reason: str | None = None

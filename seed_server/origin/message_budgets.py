@@ -80,6 +80,8 @@ class _Purse:
 class MessageBudgets:
     """What one control connection may still send; ``now`` is any clock in seconds."""
 
+    __slots__ = ("_answers", "_bytes", "_limits", "_pings", "_purses")
+
     def __init__(self, limits: MessageLimits, now: float) -> None:
         self._pings = _Purse(limits.pings, now)
         self._bytes = _Purse(limits.bytes, now)

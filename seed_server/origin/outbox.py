@@ -21,14 +21,23 @@ News: TypeAlias = Message | Callable[[], Message | None]
 class Outbox:
     """A queue in which newer news replaces the waiting one of the same key."""
 
+    __slots__ = ("_asked", "_filled", "_pacer", "_paid", "_ping_due", "_released", "_waiting", "on_frame")
+
     def __init__(self, pacer: ControlPacer) -> None:
         self._pacer = pacer
+        self.on_frame: Callable[[], None] = nobody
+        """Called when `next_frame` need not wait any more: a task that waits takes memory, of each PC."""
         self._waiting: dict[str, News] = {}
         self._released: bytes | None = None
         self._paid: Message | None = None
         self._asked = False
         self._ping_due = False
-        self._filled = trio.Event()
+        self._filled: trio.Event | None = None
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether `next_frame` need not wait."""
+        return self._released is not None or self._paid is not None or self._ping_due
 
     @property
     def full(self) -> bool:
@@ -43,12 +52,17 @@ class Outbox:
     def put_paid(self, message: Message) -> None:
         """Send ``message`` next, in place of such a one: it has had its turn on the line."""
         self._paid = message
-        self._filled.set()
+        self._fill()
 
     def put_ping(self) -> None:
         """Ask for a ping; one that waits already is enough."""
         self._ping_due = True
-        self._filled.set()
+        self._fill()
+
+    def take_ping(self) -> bool:
+        """Return whether a ping is asked for, which the caller sends."""
+        due, self._ping_due = self._ping_due, False
+        return due
 
     def release(self) -> int:
         """Make the first waiting message ready to be sent; return the bytes of its frame, 0 when there is none."""
@@ -58,8 +72,9 @@ class Outbox:
             message = news if isinstance(news, Message) else news()
             if message is not None:
                 self._released = control_frame(message)
-                self._filled.set()
-                return len(self._released)
+                frame_bytes = len(self._released)
+                self._fill()
+                return frame_bytes
         return 0
 
     def close(self) -> None:
@@ -69,11 +84,10 @@ class Outbox:
 
     async def next_frame(self) -> bytes | None:
         """Wait for the next frame; None asks for a ping, which goes first: it measures the line, not this queue."""
-        while self._released is None and self._paid is None and not self._ping_due:
+        while not self.has_frame:
             self._filled = trio.Event()
             await self._filled.wait()
-        if self._ping_due:
-            self._ping_due = False
+        if self.take_ping():
             return None
         if self._paid is not None:
             paid, self._paid = self._paid, None
@@ -82,7 +96,17 @@ class Outbox:
         self._ask()
         return frame
 
+    def _fill(self) -> None:
+        if self._filled is not None:
+            self._filled.set()
+            self._filled = None
+        self.on_frame()
+
     def _ask(self) -> None:
         if self._waiting and self._released is None and not self._asked:
             self._asked = True
             self._pacer.ask(self)
+
+
+def nobody() -> None:
+    """Do nothing: nobody sends."""

@@ -23,6 +23,8 @@ CONTENT_PEERS_SECONDS = 300.0  # who lacks nothing connects to nobody: one messa
 class PeerList:
     """What one endpoint has been told of its neighbours, and what it shall know."""
 
+    __slots__ = ("_told", "wanted")
+
     def __init__(self) -> None:
         self.wanted: Mapping[EndpointId, SitePeer] = {}
         self._told: Mapping[EndpointId, SitePeer] | None = None

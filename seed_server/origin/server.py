@@ -327,6 +327,7 @@ class OriginServer:
         self.known_addresses.note(connection.address)
         session, live = self._fleet.join(connection, hello)
         session.packet_bytes = live.rate.packet_bytes(session.endpoint, trio.current_time())
+        conversation = ControlConversation(session, live, self._parts)
         welcome = Welcome(
             server_name=self._settings.name,
             site=live.site.name,
@@ -339,11 +340,10 @@ class OriginServer:
             pace=self._pace() if PACE in session.features else None,
             features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
         )
-        conversation = ControlConversation(session, live, welcome, self._parts)
         self._control_connections += 1
         try:
             with session.ending.scope:
-                await conversation.run()
+                await conversation.run(welcome)
         finally:
             self._control_connections -= 1
             self._fleet.leave(session, live)

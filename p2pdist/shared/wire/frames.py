@@ -22,6 +22,8 @@ def encode_frame(body: bytes, *, max_bytes: int) -> bytes:
 class FrameDecoder:
     """Splits a byte stream into frame bodies of at most ``max_bytes`` each."""
 
+    __slots__ = ("_buffer", "_max_bytes")
+
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._buffer = bytearray()

@@ -54,6 +54,20 @@ class TestServing:
         await other.data.receive()
         assert trio.current_time() - said_at < 0.9, "it need not ask again, which it does once a second"
 
+    async def test_a_pc_that_has_nothing_to_do_is_one_task_and_is_still_told_all(self, lab: Lab) -> None:
+        def tasks() -> int:
+            return trio.lowlevel.current_statistics().tasks_living
+
+        before = tasks()
+        controls = [(await lab.control(lab.identity()))[0] for _ in range(3)]
+        with trio.fail_after(2.0):
+            while tasks() > before + len(controls):  # noqa: ASYNC110 - welcome and ping are being sent
+                await trio.sleep(0.01)
+        for version in (71, 72):
+            await lab.server.repository_changed(version)
+            for control in controls:
+                assert (await control.expect(RepositoryChanged)).timestamp_version == version
+
     async def test_patch_is_served_even_if_its_notice_comes_later(self, lab: Lab) -> None:
         endpoint = await lab.endpoint()
         patch = await lab.publish(1, announce=False)

@@ -104,3 +104,22 @@ async def test_a_closed_one_takes_nobody_s_turn(autojump_clock: trio.testing.Moc
     with trio.move_on_after(1.0) as nothing:
         await outbox.next_frame()
     assert nothing.cancelled_caught
+
+
+async def test_who_sends_is_called_when_there_is_something_to_send(autojump_clock: trio.testing.MockClock) -> None:
+    outbox, pacer, budget = outbox_and_budget()
+    calls: list[bool] = []
+    outbox.on_frame = lambda: calls.append(outbox.has_frame)
+    budget.spend(LEAST_BURST_BYTES + 1_000)
+    outbox.put("changed", changed(1))
+    assert (calls, outbox.has_frame) == ([], False), "it waits for room on the line"
+    outbox.put_ping()
+    assert calls == [True]
+    assert (outbox.take_ping(), outbox.take_ping(), outbox.has_frame) == (True, False, False)
+    outbox.put_paid(changed(2))
+    assert await next_message(outbox) == changed(2)
+    await trio.sleep(1.1)
+    pacer.release(trio.current_time())
+    assert calls == [True] * 3
+    assert await next_message(outbox) == changed(1)
+    assert not outbox.has_frame
