@@ -86,6 +86,7 @@ class ControlConversation:
         self._connection, self._told_pace = welcome.connection, welcome.pace
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._session.ending.cancels(nursery.cancel_scope)
             self._writing = True
             nursery.start_soon(guarded, partial(self._begin, welcome), self._session)
             self._session.outbox.on_frame = self._wake_writer

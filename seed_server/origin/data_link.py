@@ -31,10 +31,10 @@ PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 class Ending:
     """How a connection is told to end; the first reason counts."""
 
-    __slots__ = ("_ended", "reason", "scope")
+    __slots__ = ("_ended", "_scope", "reason")
 
     def __init__(self) -> None:
-        self.scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
         self.reason: str | None = None
         """For the `Goodbye`; None: the other side is gone."""
         self._ended = False
@@ -44,7 +44,14 @@ class Ending:
         if not self._ended:
             self._ended = True
             self.reason = reason
-            self.scope.cancel()
+            if self._scope is not None:
+                self._scope.cancel()
+
+    def cancels(self, scope: trio.CancelScope) -> None:
+        """Let the end cancel ``scope``: at once, if it has come already."""
+        self._scope = scope
+        if self._ended:
+            scope.cancel()
 
 
 class DataLink:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from bandwidth.profiles.model import Profile
@@ -25,7 +26,15 @@ from p2pdist.shared.packet_size import allow_fragments, limit_packets
 from p2pdist.shared.wire.channels import Hello, decode_hello, protocol_of_hello
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.data_messages import DataHello
-from p2pdist.shared.wire.features import COUNTED_REPORTS, PACE, SERVER_FEATURES, ignores_additions, no_common_protocol
+from p2pdist.shared.wire.features import (
+    COUNTED_REPORTS,
+    PACE,
+    PC_FEATURES,
+    SERVER_FEATURES,
+    ignores_additions,
+    no_common_protocol,
+    understood,
+)
 from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, Pace, Welcome
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
@@ -342,8 +351,7 @@ class OriginServer:
         )
         self._control_connections += 1
         try:
-            with session.ending.scope:
-                await conversation.run(welcome)
+            await conversation.run(welcome)
         finally:
             self._control_connections -= 1
             self._fleet.leave(session, live)
@@ -364,10 +372,10 @@ class OriginServer:
         link = DataLink(connection)
         live.attach(session, link, trio.current_time())
         try:
-            with link.ending.scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(guarded, connection.receive_nothing, link.ending)
-                    nursery.start_soon(guarded, lambda: self._sender.run(live, session, link), link.ending)
+            async with trio.open_nursery() as nursery:
+                link.ending.cancels(nursery.cancel_scope)
+                nursery.start_soon(guarded, connection.receive_nothing, link.ending)
+                nursery.start_soon(guarded, lambda: self._sender.run(live, session, link), link.ending)
         finally:
             live.detach(session, link, trio.current_time())
         return link.ending.reason
@@ -396,4 +404,6 @@ def _hello(body: bytes) -> Hello:
         raise RefusedError(unspoken or f"the first message is no hello: {error}") from error
     if unspoken := no_common_protocol(hello.protocol):
         raise RefusedError(unspoken)
+    if isinstance(hello, ControlHello):  # the names of features are the same words for all, in memory for all that time
+        return replace(hello, features=understood(hello.features, PC_FEATURES))
     return hello
