@@ -58,7 +58,7 @@ class HolderNews:
         if session is None or session.outbox.full:
             return
         # who has just connected is told its neighbours in a moment, and has heard of some by mDNS
-        listed = session.peer_list.wanted or list(ledger.everybody())
+        listed = [EndpointId(peer.endpoint_id) for peer in session.peer_list.wanted] or list(ledger.everybody())
         if holders := ledger.holders(endpoint, listed, now):
             first = crc32(f"{endpoint}{torrent}".encode()) % len(holders)  # spread over all that have it by now
             named = [str(holder) for holder in (*holders[first:], *holders[:first])[:MAX_HOLDERS]]

@@ -107,7 +107,7 @@ def test_neighbours_that_the_endpoint_knows_go_before_others() -> None:
     site = Site()
     for endpoint in (A, C):
         site.says(endpoint, have=True)
-    site.sessions[B].peer_list.wanted = {C: SitePeer(endpoint_id=C, address="10.0.0.3", port=7_000)}
+    site.sessions[B].peer_list.wanted = (SitePeer(endpoint_id=C, address="10.0.0.3", port=7_000),)
     site.says(B, have=False)
     assert site.told(B) == [C]
 
