@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import structlog
 import trio
-from msgspec.structs import replace
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from bandwidth.profiles.model import Profile
@@ -23,17 +22,13 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
-from p2pdist.shared.wire.channels import Hello, decode_hello, protocol_of_hello
-from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.channels import Hello
 from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import (
     COUNTED_REPORTS,
     PACE,
-    PC_FEATURES,
     SERVER_FEATURES,
     ignores_additions,
-    no_common_protocol,
-    understood,
 )
 from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, Pace, Welcome
 from seed_server.line.byte_budget import ByteBudgets
@@ -44,6 +39,7 @@ from seed_server.origin.admissions import Admissions
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation, PortParts, guarded
 from seed_server.origin.data_link import DataLink
+from seed_server.origin.hello import hello_of
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
@@ -276,7 +272,7 @@ class OriginServer:
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
             try:
-                hello = _hello(await connection.receive_first(self._limits.first_frame_seconds))
+                hello = hello_of(await connection.receive_first(self._limits.first_frame_seconds))
             except RefusedError as error:
                 reason = str(error)
             except LostConnectionError:
@@ -393,17 +389,3 @@ class _Handshaking:
     def end(self) -> None:
         with contextlib.suppress(OSError):  # it is gone already
             self.stream.socket.shutdown(socket.SHUT_RDWR)
-
-
-def _hello(body: bytes) -> Hello:
-    """Return the hello of a protocol that is spoken here. Raises `RefusedError`, with what to upgrade."""
-    try:
-        hello = decode_hello(body)
-    except DecodeError as error:
-        unspoken = no_common_protocol(protocol) if (protocol := protocol_of_hello(body)) is not None else ""
-        raise RefusedError(unspoken or f"the first message is no hello: {error}") from error
-    if unspoken := no_common_protocol(hello.protocol):
-        raise RefusedError(unspoken)
-    if isinstance(hello, ControlHello):  # the names of features are the same words for all, in memory for all that time
-        return replace(hello, features=understood(hello.features, PC_FEATURES))
-    return hello

@@ -16,7 +16,7 @@ ENDPOINTS = [EndpointId(letter * 26) for letter in "abcdefgh"]
 
 @dataclass
 class Listing:
-    wanted: dict[EndpointId, SitePeer] = field(default_factory=dict)
+    wanted: tuple[SitePeer, ...] = ()
 
 
 @dataclass

@@ -1,0 +1,48 @@
+"""`seed_server.origin.hello`; what each protocol is told is in `test_other_releases`."""
+
+import pytest
+
+from p2pdist.shared.wire.channels import encode_message
+from p2pdist.shared.wire.data_messages import DataHello
+from p2pdist.shared.wire.features import INVITES, PC_FEATURES
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
+from seed_server.origin.connection import RefusedError
+from seed_server.origin.hello import hello_of
+
+HELLO = ControlHello(
+    protocol=PROTOCOL_VERSION,
+    software="p2pdist",
+    hostname="pc",
+    addresses=["10.0.0.1"],
+    lan_port=7_000,
+    on_mains=True,
+    wired=True,
+    uptime_seconds=1,
+    instance="0" * 32,
+    features=(INVITES, "of_a_later_release"),
+)
+
+
+def test_of_the_features_those_that_are_known_here_are_kept_and_once_for_all_pcs() -> None:
+    hello = hello_of(encode_message(HELLO))
+    assert isinstance(hello, ControlHello)
+    assert hello.features == (INVITES,)
+    assert hello.features[0] is next(known for known in PC_FEATURES if known == INVITES)
+
+
+def test_that_of_a_data_connection() -> None:
+    said = DataHello(protocol=PROTOCOL_VERSION, instance="0" * 32, large_packets_lost=False)
+    assert hello_of(encode_message(said)) == said
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "the first message is no hello"),
+        (b"\xc0", "the first message is no hello"),
+        (encode_message(DataHello(protocol=99, instance="0" * 32, large_packets_lost=False)), "upgrade the server"),
+    ],
+)
+def test_what_is_none_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(RefusedError, match=why):
+        hello_of(body)
