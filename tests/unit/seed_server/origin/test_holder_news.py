@@ -8,7 +8,7 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders, SitePeer
 from seed_server.leasing.site_ledger import SiteLedger
-from seed_server.origin.holder_news import REACHED_SECONDS, HolderNews
+from seed_server.origin.holder_news import REACHED_SECONDS, TOLD_SECONDS, HolderNews
 
 TORRENT = TorrentHash("1" * 64)
 ENDPOINTS = [EndpointId(letter * 26) for letter in "abcdefgh"]
@@ -80,6 +80,49 @@ def test_who_asked_before_is_told_when_it_does_not_come_by_itself() -> None:
     assert (site.told(A), site.told(B), site.told(C)) == ([], [A], [])
     site.news.tell_due(100.0)
     assert site.told(B) == [], "once"
+
+
+def test_who_was_told_lately_is_not_told_again_when_others_have_it_too() -> None:
+    site = Site()
+    site.says(B, have=False)
+    site.says(A, have=True, now=1.0)
+    site.says(C, have=False, now=1.5)
+    assert site.told(C) == [A]
+    site.news.tell_due(1.0 + REACHED_SECONDS)
+    assert (site.told(B), site.told(C)) == ([A], [])
+    site.says(OTHERS[0], have=True, now=4.0)
+    site.news.tell_due(4.0 + REACHED_SECONDS)
+    assert (site.told(B), site.told(C)) == ([], [])
+    site.says(OTHERS[1], have=True, now=TOLD_SECONDS + 4.0)
+    site.news.tell_due(TOLD_SECONDS + 4.0 + REACHED_SECONDS)
+    assert site.told(B), "that was of no use"
+
+
+def test_who_connects_anew_or_was_told_of_one_that_has_left_is_told_again() -> None:
+    site = Site()
+    for endpoint in (B, C):
+        site.says(endpoint, have=False)
+    site.says(A, have=True, now=1.0)
+    site.news.tell_due(1.0 + REACHED_SECONDS)
+    assert (site.told(B), site.told(C)) == ([A], [A])
+    site.sessions[B] = Session(B)
+    site.says(OTHERS[0], have=True, now=2.0)
+    site.news.tell_due(2.0 + REACHED_SECONDS)
+    assert set(site.told(B)) == {A, OTHERS[0]}
+    assert site.told(C) == []
+    site.ledger.left(A)
+    site.says(OTHERS[1], have=True, now=4.0)
+    site.news.tell_due(4.0 + REACHED_SECONDS)
+    assert set(site.told(C)) == set(OTHERS[:2])
+
+
+def test_what_nobody_lacks_is_forgotten() -> None:
+    site = Site()
+    site.says(A, have=True)
+    site.says(B, have=False)
+    site.says(B, have=True, now=1.0)
+    site.news.tell_due(1.0 + REACHED_SECONDS)
+    assert site.news._told == {}
 
 
 @pytest.mark.parametrize("pieces", [FEW_PIECES, FEW_PIECES + 1])
