@@ -123,7 +123,11 @@ class PieceLedger:
 
     def remaining_pieces(self, now: float) -> int:
         """Return how many pieces nobody at the site has, those on their way included."""
-        return self._needed(now).bit_count() + len(self._leases)
+        return self.needed_pieces(now) + len(self._leases)
+
+    def needed_pieces(self, now: float) -> int:
+        """Return how many pieces nobody at the site has, and nobody is being sent."""
+        return self._needed(now).bit_count()
 
     def lacks(self, endpoint: EndpointId) -> bool:
         """Whether ``endpoint`` has said what it has, and that is not everything."""

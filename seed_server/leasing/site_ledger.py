@@ -359,6 +359,10 @@ class SiteLedger:
         """Return what the site still needs from here of the torrents that its endpoints want."""
         return sum(ledger.remaining_pieces(now) * ledger.piece_bytes for ledger in self._ledgers.values())
 
+    def unsent_bytes(self, now: float) -> int:
+        """Return as much of `remaining_bytes` as is not on its way."""
+        return sum(ledger.needed_pieces(now) * ledger.piece_bytes for ledger in self._ledgers.values())
+
     def hold(self, now: float) -> None:
         """Renew all leases and turns, because it is we who send nothing now."""
         for ledger in self._ledgers.values():

@@ -23,6 +23,7 @@ from seed_server.line.path_packets import PathPackets
 from seed_server.line.site_pings import NOBODY_LATE, Key
 from seed_server.line.site_sample import LinkRate, LinkView, SiteSampler
 from seed_server.line.site_times import SiteTimes
+from seed_server.line.unwatched import UnwatchedBytes
 
 HANDED_ON_SECONDS = 0.5  # without sending: one PC's turn is over and another one's begins, while the line is still full
 GAP_SAMPLES = 2.0  # times the usual interval between two decisions: nothing was sent meanwhile, or we stood still
@@ -107,6 +108,7 @@ class SiteRate:
         """What goes to the site besides data; it takes the same line's room."""
         self.path = PathPackets()
         """Which packets get through to the site's PCs."""
+        self.unwatched = UnwatchedBytes(now)
         self.times = times or SiteTimes()
         self._decided_at: float | None = None
         self._answered_at = float("-inf")

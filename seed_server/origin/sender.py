@@ -158,6 +158,7 @@ class PieceSender:
             if scope.cancelled_caught:
                 raise RefusedError("the data connection takes no data")
             link.written_bytes += len(part)
+            live.watch.wrote(len(part), trio.current_time())
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
             at = min(before, len(data))
             payload = min(begun.sent_bytes, len(data)) - at

@@ -12,7 +12,6 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     LinkReport,
-    LinkWatch,
     SiteLimit,
     Unavailable,
 )
@@ -21,7 +20,6 @@ from seed_server.leasing.holdings import ServedTorrents
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
-from seed_server.line.business_reports import report_seconds
 from seed_server.line.card_reports import CardUse
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
@@ -32,6 +30,7 @@ from seed_server.origin.data_link import DataLink
 from seed_server.origin.holder_news import HolderNews
 from seed_server.origin.invitations import Invitations
 from seed_server.origin.join_pace import JoinPace
+from seed_server.origin.line_watch import LineWatch
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerLists
 from seed_server.origin.session import Session
 from seed_server.signing.metadata import NewestTimestamp
@@ -100,7 +99,9 @@ class LiveSite:
         self._look_at_policy = look_at_policy
         self._policy_seen_at = -math.inf
         self._ended: dict[DataLink, float] = {}
-        self._watch: LinkWatch = LinkWatch(interval_seconds=None)
+        self.watch = LineWatch(self.ledger, rate, self.sessions)
+        self._told_stopped = False
+        """Endpoints were told last that nothing may be sent."""
         self._changes = ChangeNotices()
         self._complained = False
 
@@ -111,8 +112,7 @@ class LiveSite:
         self.sessions[session.endpoint] = session
         session.heard_at = now
         self.set_silent_aside(now)
-        if self._watch.interval_seconds is not None:
-            session.outbox.put("watch", self._watch)
+        self.watch.joined(session)
         self.peers.join(session, now)
 
     def leave(self, session: Session, now: float) -> None:
@@ -250,6 +250,7 @@ class LiveSite:
             return
         if self.steered_since is None:
             self.steered_since = now
+            self.watch.begin(now)
             self._on_active(self)
         if not self.sending:
             self.rate.resume(now)
@@ -330,13 +331,10 @@ class LiveSite:
 
     # --- what endpoints see of the line -----------------------------------------------------
 
-    def watch(self, *, active: bool) -> None:
-        """Tell every endpoint how often to report while the site fetches, or that it is quiet."""
-        interval = report_seconds(len(self.sessions), self.rate.sample_seconds) if active else None
-        if self._watch.interval_seconds != interval:
-            self._watch = LinkWatch(interval_seconds=interval)
-            for session in self.sessions.values():
-                session.outbox.put("watch", self._watch)
+    def steering_ended(self) -> None:
+        """Note that nothing is sent any more, and tell every endpoint."""
+        self.steered_since = None
+        self.watch.end()
 
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
@@ -354,8 +352,14 @@ class LiveSite:
         )
 
     def tell_limit(self, now: float) -> None:
-        """Send every endpoint how fast the site is sent to; of a large site, those that fetch, or would if it might."""
+        """Send every endpoint how fast the site is sent to; of a large site, those that fetch, or would if it might.
+
+        Of what is small, only that nothing may be sent, and that it may again.
+        """
         limit, stopped = self.limit(now), self.is_stopped
+        before, self._told_stopped = self._told_stopped, stopped or not limit.rate
+        if not (self.watch.is_much or before or self._told_stopped):
+            return
         everybody = len(self.sessions) <= SMALL_SITE_ENDPOINTS
         for session in self.sessions.values():
             concerned = everybody or session.link in self.sending or (stopped and self.ledger.lacks(session.endpoint))

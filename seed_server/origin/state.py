@@ -323,7 +323,7 @@ class OriginState:
             TorrentHash(patch.torrent_hash),
             sequence=patch.sequence,
             piece_count=patch.piece_count,
-            piece_length_bytes=patch.piece_length_bytes,
+            piece_length_bytes=min(patch.piece_length_bytes, patch.length_bytes),  # a small file is no whole piece
             urgency=patch.urgency,
         )
 

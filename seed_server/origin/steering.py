@@ -69,7 +69,6 @@ class SiteController:
         live = self._live
         next_at = self._sent_at = trio.current_time()
         try:
-            live.watch(active=True)
             while live.sending or live.draining or trio.current_time() - self._sent_at < self._quiet_seconds:
                 try:
                     if live.sending or live.draining:
@@ -83,8 +82,7 @@ class SiteController:
                 next_at = max(next_at + live.rate.sample_seconds, trio.current_time())
                 await trio.sleep_until(next_at)
         finally:
-            live.steered_since = None
-            live.watch(active=False)
+            live.steering_ended()
 
     def _step(self, now: float, *, late_seconds: float) -> None:
         live = self._live
@@ -107,7 +105,7 @@ class SiteController:
         live.control.release(now)
         for session in self._asked(pinged, decision.state):
             session.outbox.put_ping()
-        live.watch(active=True)
+        live.watch.look(now)
         if now - self._fitted_at >= FIT_SECONDS:
             self._fitted_at = now
             live.fit_ledger(now)

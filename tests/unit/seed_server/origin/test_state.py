@@ -71,6 +71,17 @@ async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: 
         assert third is new
 
 
+async def test_of_a_small_file_a_site_lacks_its_bytes_and_no_whole_piece(tmp_path: Path) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        live_fleet = fleet(tmp_path, database)
+        session, live = live_fleet.join(*arrival("a"))
+        live_fleet.serve(replace(PATCH, length_bytes=10_000))
+        live.ledger.want(
+            session.endpoint, TORRENT, have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0
+        )  # fmt: skip
+        assert live.ledger.remaining_bytes(0.0) == live.ledger.unsent_bytes(0.0) == 10_000
+
+
 async def test_who_calls_learns_that_the_database_could_not_be_read(tmp_path: Path) -> None:
     """Else what has just been withdrawn would be sent until the next publication."""
     with Database.create(tmp_path / "state.db") as database:

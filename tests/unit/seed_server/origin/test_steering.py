@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared.identifiers import EndpointId, SiteName
+from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.channels import decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable
@@ -23,9 +23,10 @@ from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes
 from seed_server.line.lateness import Lateness
 from seed_server.line.site_map import Site
-from seed_server.line.site_rate import DRAINING_PART, Line, SiteRate
+from seed_server.line.site_rate import DRAINING_PART, Line, Policy, SiteRate
 from seed_server.line.site_sample import LinkView
 from seed_server.line.socket_look import SocketLook
+from seed_server.line.unwatched import UNWATCHED_BYTES
 from seed_server.origin import steering as site_controller
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import DEFAULT_LIMITS
@@ -55,6 +56,8 @@ class FakeLink:
     """Of its last piece, in the kernel; None: it has more to send."""
     loss_blind: bool = False
     read_late_seconds: float = 0.0
+    wrote: Callable[[int, float], None] = lambda _count, _now: None
+    """`LineWatch.wrote`."""
     controls: list[bytes] = field(default_factory=lambda: [b"bbr"])
     """What its socket's congestion control was, in order."""
 
@@ -69,6 +72,7 @@ class FakeLink:
             sent = min(sent, self.left)
             self.left -= sent
         self.carried += sent
+        self.wrote(int(sent), now)
         self.seen_at = now
         unsent = 5_000 if self.left is None else int(self.left)
         look = SocketLook(
@@ -145,7 +149,7 @@ class Branch:
                 self.told.append(session.endpoint)
 
     def send(self, session: Session, **changes: Any) -> FakeLink:
-        link = FakeLink(session.endpoint, **changes)
+        link = FakeLink(session.endpoint, wrote=self.live.watch.wrote, **changes)
         session.link = cast("DataLink", link)
         self.live.started_sending(cast("DataLink", link), trio.current_time())
         return link
@@ -196,6 +200,96 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
         await trio.sleep(1)
         assert branch.steering == 2
         assert branch.live.steered
+
+    await with_branch(play)
+
+
+def lacks(branch: Branch, session: Session, size_bytes: int, have: int = 0) -> None:
+    """Let ``session`` want a torrent of so many bytes, which is one piece."""
+    ledger, torrent = branch.live.ledger, TorrentHash(f"{size_bytes:064x}")
+    ledger.add_torrent(torrent, sequence=1, piece_count=1, piece_length_bytes=size_bytes)
+    ledger.want(session.endpoint, torrent, have=have, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0)
+
+
+def watched(session: Session) -> float | None:
+    """Return how often ``session`` was told to report."""
+    told: LinkWatch = getattr(session, "told_watch", LinkWatch(interval_seconds=None))
+    return told.interval_seconds
+
+
+async def test_of_a_small_transfer_nobody_reports_and_nobody_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        sessions = [branch.join(letter) for letter in "ab"]
+        await trio.sleep(1)
+        before = branch.message_bytes
+        lacks(branch, sessions[0], 16_384)
+        link = branch.send(sessions[0])
+        await trio.sleep(0.2)
+        branch.stop(link)
+        branch.live.tell_limit(trio.current_time())
+        assert branch.steering == 1, "by pings, and by what the kernel says"
+        await trio.sleep(QUIET_SECONDS + 0.2)
+        branch.live.tell_limit(trio.current_time())
+        await trio.sleep(1)
+        assert not branch.live.steered
+        assert branch.message_bytes == before
+
+    await with_branch(play)
+
+
+async def test_after_a_small_transfer_too_endpoints_hear_that_nothing_may_be_sent_and_that_it_may_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        lacks(branch, session, 16_384)
+        link = branch.send(session)
+        await trio.sleep(0.1)
+        branch.stop(link)
+        await trio.sleep(QUIET_SECONDS + 0.2)
+        for blackout in (True, False):
+            branch.live.rate.set_policy(Policy(blackout=blackout), trio.current_time())
+            branch.live.tell_limit(trio.current_time())
+            assert session.told_limit is not None
+            assert (session.told_limit.state == "blackout") is blackout
+
+    await with_branch(play)
+
+
+async def test_many_small_transfers_are_watched_as_a_large_one_is(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        lacks(branch, session, 16_384)
+        unwatched = 0.0
+        for _ in range(40):
+            link = branch.send(session)
+            await trio.sleep(0.2)
+            branch.stop(link)
+            if watched(session) is not None:
+                break
+            unwatched += link.carried
+            await trio.sleep(QUIET_SECONDS + 0.1)
+        assert UNWATCHED_BYTES / 2 < unwatched < 128_000
+        await trio.sleep(QUIET_SECONDS + 0.2)
+        assert watched(session) is None
+
+    await with_branch(play)
+
+
+async def test_what_turns_out_to_be_much_is_watched_until_its_end(autojump_clock: trio.testing.MockClock) -> None:
+    async def play(branch: Branch) -> None:
+        session = branch.join("a")
+        lacks(branch, session, 10)
+        link = branch.send(session)
+        await trio.sleep(0.1)
+        assert watched(session) is None
+        lacks(branch, session, UNWATCHED_BYTES + 1)
+        await trio.sleep(0.2)
+        assert watched(session) == pytest.approx(0.05)
+        lacks(branch, session, UNWATCHED_BYTES + 1, have=1)
+        await trio.sleep(0.2)
+        assert watched(session) == pytest.approx(0.05)
+        branch.stop(link)
 
     await with_branch(play)
 
