@@ -67,4 +67,6 @@ async def step_transfers(
         was_busy = transfers.busy
         await trio.sleep(pause_seconds(trio.current_time() - begun))
         patching.refresh_files()
-        await wakeups.transfers.wait(min(transfers.step_seconds, wait or math.inf))
+        now = trio.current_time()
+        untold = max(reports.pending_seconds(now), reports.wait_seconds(now))
+        await wakeups.transfers.wait(min(transfers.step_seconds, wait or math.inf, untold))

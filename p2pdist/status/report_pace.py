@@ -22,12 +22,27 @@ class ReportPace:
         return self.seconds <= DEFAULT_REPORT_SECONDS
 
     def is_due(self, now: float) -> bool:
-        """Return whether the news that there is now is to be told, though it can wait."""
+        """Return whether the news that there is now is to be told, though it can wait.
+
+        It waits for a while even after a long silence: of a small patch, all states have passed by then, and one
+        report tells of the last.
+        """
         if self._since is None:
             self._since = now
+        return now >= self.due_at
+
+    @property
+    def due_at(self) -> float:
+        """When `is_due` of what waits; infinite when nothing does."""
+        if self._since is None:
+            return math.inf
         spread = self._share * max(0.0, self.seconds - DEFAULT_REPORT_SECONDS)
-        return now - self._told_at >= self.seconds and now - self._since >= spread
+        return max(self._told_at + self.seconds, self._since + DEFAULT_REPORT_SECONDS + spread)
 
     def told(self, now: float) -> None:
         """Note that everything has been told."""
         self._told_at, self._since = now, None
+
+    def nothing_waits(self) -> None:
+        """Note that there is no news: what there was is as it was told before."""
+        self._since = None

@@ -12,6 +12,7 @@ from p2pdist.shared.wire.messages import (
     MAX_TEXT_CHARS,
     InstallState,
     PatchReport,
+    PatchState,
     Report,
 )
 from p2pdist.status.projections import patch_report
@@ -20,6 +21,8 @@ from p2pdist.status.view import PatchView
 
 DECIDED: frozenset[InstallState] = frozenset({"installed", "rolled_back", "failed"})
 """What the operator waits for: told at once however large the fleet is."""
+PROVEN: PatchState = "verified"
+"""Where nothing is to be installed, the end: told at once unless the server asks for a slower pace."""
 
 
 class Reports:
@@ -40,12 +43,16 @@ class Reports:
         self._known_refuses: str | None = ""
         """None: what the server knows of an earlier connection is not known here."""
         self.pace = ReportPace(share)
-        """Of counters, and where the server asks for it of states that pass; others are reported at once."""
+        """Of counters and of states that pass; others are reported at once."""
         self._looked_at = -math.inf
 
     def wait_seconds(self, now: float) -> float:
         """Return how long the next `news` shall wait: not at all where there are few patches, or none is told yet."""
         return max(0.0, self._looked_at + look_pause_seconds(len(self._known)) - now)
+
+    def pending_seconds(self, now: float) -> float:
+        """Return when what the last `news` has left untold is due; infinite when that is nothing."""
+        return max(0.0, self.pace.due_at - now)
 
     def news(self, views: Iterable[PatchView], now: float) -> list[Report]:
         """Return what the server does not know yet, and remember it as told; ``now``: seconds on any steady clock."""
@@ -56,6 +63,8 @@ class Reports:
         changed = {ref: report for ref, report in reports.items() if not _same(report, self._known.get(ref))}
         refuses = self._refuses()[:MAX_TEXT_CHARS]
         told = refuses == self._known_refuses
+        if not changed:
+            self.pace.nothing_waits()
         urgent = any(self._is_urgent(report, self._known.get(ref)) for ref, report in changed.items())
         if told and not urgent and not (changed and self.pace.is_due(now)):
             return []
@@ -77,8 +86,10 @@ class Reports:
         return Report(patches=patches, refuses=refuses, serial=serial, connection=self._connection)
 
     def _is_urgent(self, report: PatchReport, known: PatchReport | None) -> bool:
-        new = known is None or (report.state, report.install) != (known.state, known.install)
-        return new and (self.pace.is_usual or report.state == "failed" or report.install in DECIDED)
+        if known is not None and (report.state, report.install) == (known.state, known.install):
+            return False
+        proven = report.state == PROVEN and (known is None or known.state != PROVEN)
+        return (proven and self.pace.is_usual) or report.state == "failed" or report.install in DECIDED
 
     def _report(self, view: PatchView) -> PatchReport | None:
         made = self._made.get(view.ref)

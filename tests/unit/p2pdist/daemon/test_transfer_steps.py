@@ -47,7 +47,7 @@ class SlowTransfers:
 async def test_news_that_come_all_the_time_do_not_end_the_pause(autojump_clock: trio.testing.MockClock) -> None:
     transfers = SlowTransfers()
     patching = SimpleNamespace(refresh_files=lambda: None)
-    reports = SimpleNamespace(wait_seconds=lambda _now: math.inf)
+    reports = SimpleNamespace(wait_seconds=lambda _now: math.inf, pending_seconds=lambda _now: math.inf)
     others = SimpleNamespace(news=list, look_for=lambda _torrents: None)
     wakeups = WakeUps()
 
@@ -63,3 +63,36 @@ async def test_news_that_come_all_the_time_do_not_end_the_pause(autojump_clock: 
         await trio.sleep(6.0)
         nursery.cancel_scope.cancel()
     assert 9 <= len(transfers.begun) <= 11, "half of the time"
+
+
+class IdleTransfers(SlowTransfers):
+    """Transfers of which nothing moves."""
+
+    busy = False
+    step_seconds = 10.0
+
+    async def step(self) -> None:
+        self.begun.append(trio.current_time())
+
+
+async def test_what_waits_to_be_told_is_told_in_time_though_nothing_moves(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    told: list[float] = []
+
+    def news(_views: object, now: float) -> list[Any]:
+        if now >= 2.0:
+            told.append(now)
+        return []
+
+    reports = SimpleNamespace(
+        wait_seconds=lambda _now: 0.0, pending_seconds=lambda now: math.inf if told else max(0.0, 2.0 - now), news=news
+    )
+    patches = SimpleNamespace(views=list)
+    others = SimpleNamespace(news=list, look_for=lambda _torrents: None, refresh_files=lambda: None)
+    async with trio.open_nursery() as nursery:
+        parts = cast("Any", (IdleTransfers(), others, patches, reports, others, None, others, WakeUps()))
+        nursery.start_soon(lambda: step_transfers(*parts))
+        await trio.sleep(9.0)
+        nursery.cancel_scope.cancel()
+    assert told == [pytest.approx(2.0)]

@@ -1,4 +1,6 @@
-"""`p2pdist.status.reports`: the server is told news once, and a new state at once."""
+"""`p2pdist.status.reports`: the server is told news once, what is decided at once, and what passes seldom."""
+
+import math
 
 import pytest
 
@@ -6,7 +8,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.channels import decode_from_endpoint, encode_message
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, MAX_CONTROL_FRAME_BYTES, Report
+from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, MAX_CONTROL_FRAME_BYTES, PatchState, Report
 from p2pdist.status.reports import Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
@@ -25,6 +27,11 @@ def fetching(progress: float) -> FileView:
     return file("fetching", progress=progress)
 
 
+def told_first(reports: Reports, now: float, *views: PatchView) -> list[Report]:
+    """Return the reports of what waits for no other news, which begins ``now``."""
+    return [*reports.news(views, now), *reports.news(views, now + DEFAULT_REPORT_SECONDS)]
+
+
 def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
     fault = TransferFault(TransferFaultKind.DISK, "\N{GRINNING FACE}" * 400)
     views = []
@@ -32,8 +39,7 @@ def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
         failed = transfer(n, fault=fault)
         row = plan_row(failed.ref, life=None, here=False, not_applicable="\N{GRINNING FACE}" * 1_000)
         views.append(PatchView(failed.ref, view_of_file(failed), row))
-    reports = Reports()
-    news = reports.news(views, AT)
+    news = told_first(Reports(), AT, *views)
     assert sum(len(report.patches) for report in news) == 2_000
     for report in news:
         encode_frame(encode_message(report), max_bytes=MAX_CONTROL_FRAME_BYTES)
@@ -42,16 +48,28 @@ def test_very_many_patches_with_the_longest_texts_fit_their_frames() -> None:
 
 def test_the_running_clock_alone_is_no_news() -> None:
     reports = Reports()
-    reports.news([PatchView(REF, file("fetching", seconds=1.0))], AT)
-    assert reports.news([PatchView(REF, file("fetching", seconds=9.0))], AT + DEFAULT_REPORT_SECONDS) == []
+    assert told_first(reports, AT, PatchView(REF, file("fetching", seconds=1.0)))
+    assert told_first(reports, AT + 10, PatchView(REF, file("fetching", seconds=9.0))) == []
 
 
-def test_counters_wait_and_a_new_state_does_not() -> None:
+def test_of_a_small_patch_one_report_tells_how_it_ended() -> None:
     reports = Reports()
-    assert states(reports, AT, PatchView(REF, fetching(0.1))) == [("acme", "fetching", "")]
-    assert states(reports, AT + 0.1, PatchView(REF, fetching(0.2))) == []
-    assert states(reports, AT + DEFAULT_REPORT_SECONDS, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
-    soon = AT + DEFAULT_REPORT_SECONDS + 0.1
+    passing: list[PatchState] = ["waiting", "checking", "fetching", "verifying"]
+    told = [states(reports, AT + n / 4, PatchView(REF, file(state))) for n, state in enumerate(passing)]
+    assert told == [[], [], [], []]
+    assert reports.pending_seconds(AT + 1.0) == DEFAULT_REPORT_SECONDS - 1.0
+    assert states(reports, AT + 1.0, PatchView(REF, file("verified"))) == [("acme", "verified", "")]
+    assert reports.pending_seconds(AT + 1.0) == math.inf
+
+
+def test_counters_and_what_passes_wait_and_what_is_decided_does_not() -> None:
+    reports = Reports()
+    assert states(reports, AT, PatchView(REF, fetching(0.1))) == []
+    at = AT + DEFAULT_REPORT_SECONDS
+    assert states(reports, at, PatchView(REF, fetching(0.1))) == [("acme", "fetching", "")]
+    assert states(reports, at + 0.1, PatchView(REF, fetching(0.2))) == []
+    soon = at + 0.1 + DEFAULT_REPORT_SECONDS
+    assert states(reports, soon, PatchView(REF, fetching(0.2))) == [("acme", "fetching", "")]
     assert states(reports, soon, PatchView(REF, file("verified"))) == [("acme", "verified", "")]
     row = plan_row(REF, life="installed", here=True)
     assert states(reports, soon, PatchView(REF, file("verified"), row)) == [("acme", "verified", "installed")]
@@ -81,23 +99,23 @@ def test_many_patches_are_looked_at_less_often_and_a_new_server_waits_for_nothin
 
 def test_a_new_server_hears_everything_again() -> None:
     reports, known = Reports(), PatchView(REF, fetching(0.1))
-    reports.news([known], AT)
-    assert reports.news([known], AT + DEFAULT_REPORT_SECONDS) == []
+    assert len(told_first(reports, AT, known)) == 1
+    assert told_first(reports, AT + 10, known) == []
     reports.forget()
-    assert states(reports, AT + DEFAULT_REPORT_SECONDS, known) == [("acme", "fetching", "")]
+    assert len(told_first(reports, AT + 20, known)) == 1
 
 
 def test_a_patch_that_was_away_is_reported_again() -> None:
     reports, known = Reports(), PatchView(REF, fetching(0.1))
-    reports.news([known], AT)
-    assert reports.news([], AT + 0.1) == []
-    assert states(reports, AT + 0.2, known) == [("acme", "fetching", "")]
+    assert len(told_first(reports, AT, known)) == 1
+    assert told_first(reports, AT + 10) == []
+    assert len(told_first(reports, AT + 20, known)) == 1
 
 
 @pytest.mark.parametrize("reason", ["no tool", "x" * 1_000])
 def test_what_does_not_apply_is_reported_without_a_file(reason: str) -> None:
     row = plan_row(OTHER, life=None, here=False, not_applicable=reason)
-    (report,) = Reports().news([PatchView(OTHER, plan=row)], AT)
+    (report,) = told_first(Reports(), AT, PatchView(OTHER, plan=row))
     (told,) = report.patches
     assert (told.ref, told.state, told.install, told.install_reason) == (
         OTHER,
@@ -109,7 +127,7 @@ def test_what_does_not_apply_is_reported_without_a_file(reason: str) -> None:
 
 def test_what_is_only_planned_or_cannot_be_taken_is_not_reported() -> None:
     planned = PatchView(OTHER, plan=plan_row(OTHER, life="waiting", here=False))
-    assert Reports().news([planned, PatchView(REF, refused="it has no manifest")], AT) == []
+    assert told_first(Reports(), AT, planned, PatchView(REF, refused="it has no manifest")) == []
 
 
 def test_what_is_refused_is_told_at_once_once_and_again_after_a_new_connection() -> None:
@@ -134,7 +152,7 @@ def test_what_is_refused_is_told_at_once_once_and_again_after_a_new_connection()
 
 def test_every_report_says_what_is_refused() -> None:
     views = [PatchView(PatchRef("acme", str(n)), fetching(0.1)) for n in range(100)]
-    assert {report.refuses for report in Reports(lambda: "expired").news(views, AT)} == {"expired"}
+    assert {report.refuses for report in told_first(Reports(lambda: "expired"), AT, *views)} == {"expired"}
 
 
 def test_in_a_large_fleet_only_what_is_decided_is_told_at_once() -> None:
@@ -166,14 +184,14 @@ def test_a_new_connection_hears_again_what_the_last_one_may_have_lost_and_no_mor
     reports, tool = Reports(), PatchView(OTHER, file("verified"))
     reports.forget(0, connection=7)
     acme = PatchView(REF, fetching(0.1))
-    assert serials(reports.news([tool], AT)) == [(1, ["tool"])]
-    assert serials(reports.news([tool, acme], AT + 10.0)) == [(2, ["acme"])]
+    assert serials(told_first(reports, AT, tool)) == [(1, ["tool"])]
+    assert serials(told_first(reports, AT + 10.0, tool, acme)) == [(2, ["acme"])]
     reports.forget(1, connection=8)
-    (again,) = reports.news([tool, acme], AT + 20.0)
+    (again,) = told_first(reports, AT + 20.0, tool, acme)
     assert serials([again]) == [(3, ["acme"])]
     assert again.connection == 8
     reports.forget(3, connection=9)
-    assert reports.news([tool, acme], AT + 30.0) == []
+    assert told_first(reports, AT + 30.0, tool, acme) == []
     reports.forget(0, connection=10)
     assert serials(reports.news([tool, acme], AT + 40.0)) == [(4, ["tool", "acme"])], "it has been replaced"
 
@@ -182,9 +200,9 @@ def test_a_server_that_speaks_of_another_run_or_counts_nothing_is_told_everythin
     for recorded, connection in ((99, 8), (0, 0)):
         reports, known = Reports(), PatchView(REF, fetching(0.1))
         reports.forget(0, connection=7)
-        reports.news([known], AT)
+        assert len(told_first(reports, AT, known)) == 1
         reports.forget(recorded, connection)
-        assert states(reports, AT + 10.0, known) == [("acme", "fetching", "")]
+        assert len(told_first(reports, AT + 10.0, known)) == 1
 
 
 def test_what_is_refused_is_repeated_only_where_it_may_be_lost() -> None:
