@@ -222,6 +222,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         can_fetch=lambda: settings.fetch_from_origin and limiter.may_fetch,
         writer=core.writer,
+        proven=core.wakeups.transfers.ring,
     )
     shared_news = SharedNews(transfers.made, origin.news.ask)
     store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news.ask)

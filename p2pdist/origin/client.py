@@ -26,13 +26,14 @@ from p2pdist.origin.opening import (
     OriginAddress,
     Stream,
     cause,
+    first_message,
     open_beside,
     open_first,
 )
 from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.errors import UserError, first_error
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.channels import (
     Hello,
     UnknownKind,
@@ -53,7 +54,9 @@ from p2pdist.shared.wire.messages import (
     DataWanted,
     FromEndpoint,
     Goodbye,
+    Holdings,
     News,
+    Report,
     Welcome,
 )
 from p2pdist.shared.wire.pings import echo_frame, ping_number
@@ -64,6 +67,7 @@ DATA_IDLE_SECONDS = 120.0  # with no piece under way: the server asks again for 
 SLEPT_SECONDS = 60.0  # the clock has gained so much on the steady one: the PC slept, and the server has given it up
 FIRST_BACKOFF_SECONDS = 0.5
 SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
+TOGETHER_SECONDS = 0.005  # a PC that has proven a file says at once what it has and reports it: in one packet
 RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
@@ -98,6 +102,8 @@ class OriginClient:
         self._data_idle_seconds = data_idle_seconds
         self._invites = False
         self._send_problem = ""
+        self._joined = b""
+        """Frames that leave with the next one."""
         self._goodbye: Goodbye | None = None
         """The last thing that the server said on this connection."""
         self._ahead_seconds = 0.0
@@ -139,7 +145,14 @@ class OriginClient:
             await trio.aclose_forcefully(stream)
 
     async def _send_on(self, stream: Stream, message: Hello | FromEndpoint) -> None:
-        await self._send_frame(stream, encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES))
+        frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
+        if isinstance(message, Holdings | Report):
+            self._joined, frame = self._joined + frame, b""
+            await trio.sleep(TOGETHER_SECONDS)
+        if stream is self._control:
+            frame, self._joined = self._joined + frame, b""
+        if frame:
+            await self._send_frame(stream, frame)
 
     async def _send_frame(self, stream: Stream, frame: bytes) -> float:
         """Send; return when the kernel got it, in trio's time."""
@@ -210,15 +223,15 @@ class OriginClient:
                 if self._fresh is not None:
                     reason = "the server's answers stopped, and a fresh connection stands"
         except* ConnectionLostError as group:
-            reason = _first_message(group)
+            reason = first_message(group)
         except* UserError as group:  # our own certificate is unusable, or the disk is full
-            reason = _first_message(group)
+            reason = first_message(group)
         except* trio.TooSlowError:
             reason = "the server did not answer in time"
         except* OSError as group:  # ssl.SSLError among them
-            reason = _first_message(group)
+            reason = first_message(group)
         finally:
-            self._control = None
+            self._control, self._joined = None, b""
         return reason
 
     def _take_fresh(self) -> Stream | None:
@@ -385,8 +398,3 @@ async def open_origin_client(
             yield client
         finally:
             nursery.cancel_scope.cancel()
-
-
-def _first_message(group: BaseExceptionGroup[BaseException]) -> str:
-    first = first_error(group)
-    return str(first) or type(first).__name__

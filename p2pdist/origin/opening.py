@@ -11,6 +11,7 @@ import trio
 
 from p2pdist.origin.retry_pace import CONNECT_SECONDS
 from p2pdist.origin.stamped_stream import StampedStream
+from p2pdist.shared.errors import first_error
 from p2pdist.shared.packet_size import large_packets_missing, limit_packets
 
 Stream: TypeAlias = trio.SSLStream[StampedStream]
@@ -116,3 +117,9 @@ def cause(error: BaseException) -> str:
     while root.__cause__ is not None:
         root = root.__cause__
     return str(root) or type(root).__name__
+
+
+def first_message(group: BaseExceptionGroup[BaseException]) -> str:
+    """Return what the first error of a group says, for people."""
+    first = first_error(group)
+    return str(first) or type(first).__name__

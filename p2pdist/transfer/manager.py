@@ -17,6 +17,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import (
+    FEW_PIECES,
     HELD_BYTES,
     MAX_HOLDINGS,
     FromEndpoint,
@@ -63,8 +64,12 @@ class Transfers:
         *,
         can_fetch: Callable[[], bool],
         writer: Writer | None = None,
+        proven: Callable[[], None] = lambda: None,
     ) -> None:
-        """``writer``: the user who fills the files in the cache, where it is not the daemon's own."""
+        """``writer``: the user who fills the files in the cache, where it is not the daemon's own.
+
+        ``proven`` is called when a file is proven, or is not: `step` has something to tell.
+        """
         self._home = home
         self._engine = engine
         self._send = send
@@ -84,7 +89,7 @@ class Transfers:
         self._given_up: list[Want] = []
         """What the server does not know yet to be here no longer, though others shall have it."""
         self._lock = trio.Lock()
-        self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock)
+        self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
         here = self._kept_bytes, self._places
@@ -337,6 +342,9 @@ class Transfers:
         held: list[TorrentHash] = []
         for transfer in transfers:
             if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
+                continue
+            if transfer.state == "verifying" and transfer.snapshot.piece_count <= FEW_PIECES:
+                transfer.wanted = None  # it is proven in a moment: then it is said together with the report of that
                 continue
             want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
             if want != transfer.wanted:

@@ -1,6 +1,6 @@
 """Proves finished files: hashes each as a whole, and puts the right ones in their places."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -22,15 +22,23 @@ class Proving:
     """Runs beside the steps of `Transfers`, which leave a transfer alone while it is being proven."""
 
     def __init__(
-        self, engine: Engine, cache: Cache, places: Places, nursery: trio.Nursery, lock: trio.Lock, clock: Clock
+        self,
+        engine: Engine,
+        cache: Cache,
+        places: Places,
+        nursery: trio.Nursery,
+        lock: trio.Lock,
+        clock: Clock,
+        ended: Callable[[], None],
     ) -> None:
-        """``lock`` is held by whoever changes transfers."""
+        """``lock`` is held by whoever changes transfers. ``ended`` is called when a file has been looked at."""
         self._engine = engine
         self._cache = cache
         self._places = places
         self._nursery = nursery
         self._lock = lock
         self._clock = clock
+        self._ended = ended
 
     def begin(self, transfer: Transfer) -> None:
         """Prove the file of ``transfer`` in a task of its own, which ``Transfer.proving`` cancels."""
@@ -61,6 +69,7 @@ class Proving:
                 else:
                     log.error("the whole file has a wrong hash", patch=transfer.record.patch_id, got=proof.sha256)
                     await self._disproven(transfer, now)
+        self._ended()
 
     async def _disproven(self, transfer: Transfer, now: float) -> None:
         transfer.failed_proofs += 1

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import structlog.testing
 import trio
+import trio.testing
 
 from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.origin import client as origin_client
@@ -534,6 +535,54 @@ async def test_a_failed_send_ends_its_connection_and_does_not_cut_the_wait_befor
         assert not client._reconnect.is_set(), "only a new certificate or address is a reason to call again at once"
         assert isinstance(await client.events.receive(), Disconnected)
         assert await client.events.receive() == WELCOME
+
+
+async def test_what_is_here_and_the_report_of_it_leave_together_and_nothing_waits_for_them() -> None:
+    came: list[list[str]] = []
+    report = messages.Report(patches=[], refuses="")
+    done = trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        while len(came) < 2:
+            data = await side.stream.receive_some()
+            came.append([type(channels.decode_from_endpoint(body)).__name__ for body in side.decoder.feed(bytes(data))])
+        done.set()
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.send, messages.Holdings(torrents=b"\0" * 8))
+            nursery.start_soon(client.send, report)
+        await client.send(messages.PieceStored(torrent=TORRENT, piece=0))
+        await done.wait()
+    assert [sorted(kinds) for kinds in came] == [["Holdings", "Report"], ["PieceStored"]]
+
+
+async def test_what_waits_to_leave_ends_with_its_connection() -> None:
+    came: list[bytes] = []
+    again, done = trio.Event(), trio.Event()
+
+    async def control(side: Side) -> None:
+        await side.send(WELCOME)
+        if again.is_set():
+            came.append(await side.receive())
+            done.set()
+        await side.closed()
+
+    async with connected(control) as client:
+        assert await client.events.receive() == WELCOME
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.send, messages.Report(patches=[], refuses=""))
+            await trio.testing.wait_all_tasks_blocked()
+            again.set()
+            client.reconnect()
+        assert isinstance(await client.events.receive(), Disconnected)
+        assert await client.events.receive() == WELCOME
+        await client.send(messages.PieceStored(torrent=TORRENT, piece=0))
+        await done.wait()
+    assert isinstance(channels.decode_from_endpoint(came[0]), messages.PieceStored)
 
 
 async def test_a_server_that_asks_for_it_gets_a_data_connection_then_and_as_long_as_pieces_come() -> None:

@@ -86,6 +86,7 @@ class Running:
     home: EndpointHome
     patches: list[CataloguePatch]
     sent: list[FromEndpoint] = field(default_factory=list)
+    proofs: list[int] = field(default_factory=list)
 
     def one(self, n: int = 0) -> Transfer:
         return self.transfers.everything()[n]
@@ -126,9 +127,18 @@ async def running(root: Path, count: int = MANY, *, found: bool = False) -> Asyn
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, cast("Any", engine), nursery, send, SystemClock(), can_fetch=lambda: True)
+        proofs: list[int] = []
+        transfers = Transfers(
+            home,
+            cast("Any", engine),
+            nursery,
+            send,
+            SystemClock(),
+            can_fetch=lambda: True,
+            proven=lambda: proofs.append(len(sent)),
+        )
         transfers.parcels.welcomed(has_parcels=False)
-        run = Running(transfers, engine, home, patches, sent)
+        run = Running(transfers, engine, home, patches, sent, proofs)
         await transfers.load()
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
         while any(each.state not in ("fetching", "verifying", "verified") for each in transfers.everything()):
@@ -186,6 +196,24 @@ async def test_a_new_server_is_told_of_what_is_proven_too(tmp_path: Path) -> Non
         run.transfers.forget_wants(takes_holdings=False)
         await run.transfers.step()
         assert run.wants() == [each.torrent_hash for each in run.transfers.everything()]
+
+
+async def test_that_a_small_file_is_here_is_said_once_when_it_is_proven_and_then_at_once(tmp_path: Path) -> None:
+    """So it leaves together with the report that it is proven, and whoever sends both is woken for it."""
+    async with running(tmp_path / "home", 1) as run:
+        run.transfers.forget_wants(takes_holdings=True)
+        await run.transfers.step()
+        run.sent.clear()
+        run.engine.complete(run.patches[0])
+        await run.transfers.step()
+        assert run.one(0).state == "verifying"
+        assert run.sent == []
+        await run.verified(0)
+        await trio.testing.wait_all_tasks_blocked(0.001)
+        assert run.proofs == [0]
+        for _ in range(3):
+            await run.transfers.step()
+        assert run.sent == [Holdings(torrents=bytes.fromhex(run.one(0).torrent_hash)[:HELD_BYTES])]
 
 
 async def test_a_server_that_takes_it_is_told_in_one_message_of_all_that_is_complete(tmp_path: Path) -> None:
