@@ -5,12 +5,17 @@
 As root, in a lab of network namespaces: real daemons behind one line, to whom so many patches have been published that
 are for other PCs. Then one small patch for all of them is published, and every IP packet between the branch and the
 server is counted until all have proven it, and for some seconds after that. Beside it stands what the same connections
-carry in as long a time when nothing happens.
+carry in as long a time when nothing happens. Another one goes before it: with that, PCs that have just started are told
+of each other, which is no cost of a publication.
+
+When each PC had proven it is what it has recorded itself. All PCs share this machine's processors: where these are busy
+meanwhile, the seconds are the machine's.
 """
 
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,22 +24,26 @@ from pathlib import Path
 import trio
 from rich.console import Console
 
-from bench.fleet import Fleet, is_verified
+from bench.fleet import Fleet, Member, is_verified
 from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.packet_count import Connection, open_packet_count, since
+from bench.lab.processor import machine_time
 from bench.lab.topology import LabShape, open_lab
 from bench.lab.wan_link import line_shape
 from bench.quick_publish import publish
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.tables import FactTable
+from p2pdist.transfer.files import load_records
 
 DEVICE = "wan1"
 FOR_OTHERS = '"elsewhere" in tags'
-PATCH = "small"
+PATCH, EARLIER = "small", ("first", "second")
 LINE = line_shape(34, 11, rtt_ms=26, buffer_ms=120)
 KNOWN_SECONDS = 300.0  # for all PCs to have read what was published before
 PROVEN_SECONDS = 120.0
 IDLE_SECONDS = 30.0
 AFTER_SECONDS = 10.0  # reports and connections that end
+FOLLOW_SECONDS_PER_PC = 0.1  # between two questions to each of so many PCs: else these keep the processors busy
 WEB, CONTROL, DATA = "web port", "control", "pieces"  # in the order of the table
 
 
@@ -57,6 +66,12 @@ class Cost:
     payload_bytes: int
     seconds: float
     """From publishing until all PCs had proven it."""
+    first_seconds: float
+    """Until the first one had."""
+    half_seconds: float
+    """Until half of them had."""
+    busy_share: float
+    """Of this machine's processors, in `seconds`."""
     watched_seconds: float
     causes: dict[str, Carried]
     idle: dict[str, Carried]
@@ -107,7 +122,7 @@ async def measure(
 
     async def prepare(fleet: Fleet) -> None:
         await (publish_before or one_by_one)(fleet, patches)
-        await trio.to_thread.run_sync(publish, fleet, directory, "first", size_bytes)
+        await trio.to_thread.run_sync(publish, fleet, directory, EARLIER[0], size_bytes)
 
     async with (
         open_lab(LabShape((LINE,), endpoints), directory) as lab,
@@ -115,9 +130,12 @@ async def measure(
         open_lab_fleet(lab, directory, configured=False, prepare=prepare) as fleet,
     ):
         members, web_port = list(fleet.endpoints.values()), fleet.web_port
-        await fleet.wait_until(
-            lambda: all(is_verified(member, "first") for member in members), KNOWN_SECONDS, "all having the first"
-        )
+        fleet.follow_seconds = FOLLOW_SECONDS_PER_PC * endpoints
+        for name in EARLIER:
+            if name != EARLIER[0]:
+                await trio.to_thread.run_sync(publish, fleet, directory, name, size_bytes)
+            have = partial(_all_have, members, name)
+            await fleet.wait_until(have, KNOWN_SECONDS, f"all having the {name}")
         control = control_connections(await count.connections(), fleet.origin_port)
         await trio.sleep(IDLE_SECONDS)
         earlier = await count.connections()
@@ -125,13 +143,12 @@ async def measure(
         before = await count.connections()
         begun = trio.current_time()
         await trio.to_thread.run_sync(publish, fleet, directory, PATCH, size_bytes)
-        published = trio.current_time()
-        await fleet.wait_until(
-            lambda: all(is_verified(member, PATCH) for member in members), PROVEN_SECONDS, "all having the patch"
-        )
-        proven = trio.current_time()
+        published, machine_before = time.time(), machine_time()
+        await fleet.wait_until(partial(_all_have, members, PATCH), PROVEN_SECONDS, "all having the patch")
+        busy_share = machine_time().busy_share_since(machine_before)
         await trio.sleep(AFTER_SECONDS)
         ended = trio.current_time()
+        proven = sorted([await _proven_at(member, PATCH) - published for member in members])
         idle, carried = since(earlier, before), since(before, await count.connections())
     share = (ended - begun) / IDLE_SECONDS
     quiet = {
@@ -144,11 +161,24 @@ async def measure(
         endpoints=endpoints,
         patches=patches,
         payload_bytes=size_bytes,
-        seconds=proven - published,
+        seconds=proven[-1],
+        first_seconds=proven[0],
+        half_seconds=proven[len(proven) // 2],
+        busy_share=busy_share,
         watched_seconds=ended - begun,
         causes=by_cause(carried, web_port, control),
         idle=quiet,
     )
+
+
+def _all_have(members: list[Member], patch: str) -> bool:
+    return all(is_verified(member, patch) for member in members)
+
+
+async def _proven_at(member: Member, patch: str) -> float:
+    """Return when a PC had proven a patch, in seconds since 1970."""
+    records = await load_records(EndpointHome(member.home).records)
+    return next(record.verified_at for record in records if record.patch_id == patch and record.verified_at)
 
 
 def show(cost: Cost) -> None:
@@ -163,7 +193,8 @@ def show(cost: Cost) -> None:
     console = Console()
     console.print(
         f"{cost.payload_bytes:,} bytes to {cost.endpoints} PCs, {cost.patches:,} patches published before: "
-        f"all proven after {cost.seconds:.1f} s"
+        f"the first proven after {cost.first_seconds:.1f} s, half after {cost.half_seconds:.1f} s, all after "
+        f"{cost.seconds:.1f} s, with the processors {100 * cost.busy_share:.0f} % busy"
     )
     console.print(table)
     console.print(f"in all {cost.total_bytes:,} bytes over the line in {cost.watched_seconds:.0f} s")
