@@ -89,8 +89,10 @@ class OriginRecords:
         """Write once a second until cancelled, and then for the last time."""
         try:
             while True:
-                await trio.sleep(FLUSH_SECONDS)
+                begun = trio.current_time()
                 await self.flush()
+                # what it took to write is no longer to wait; others have their turn in any case
+                await trio.sleep_until(max(begun + FLUSH_SECONDS, trio.current_time() + OTHERS_TURN_SECONDS))
         finally:
             with trio.CancelScope(shield=True):  # a local write; the database gives up on its own when it is blocked
                 await self.flush()
