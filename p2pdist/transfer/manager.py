@@ -18,8 +18,6 @@ from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import (
     FEW_PIECES,
-    HELD_BYTES,
-    MAX_HOLDINGS,
     FromEndpoint,
     Holdings,
     PieceRejected,
@@ -39,7 +37,7 @@ from p2pdist.transfer.parcels import ParcelFetches
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
-from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord, giving_up
+from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord, giving_up, whole_torrents
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
@@ -354,7 +352,7 @@ class Transfers:
                     held.append(transfer.torrent_hash)
                 else:
                     news.append(want)
-        return [*_holdings(held), *news]
+        return [*whole_torrents(held), *news]
 
     # --- questions of other parts -----------------------------------------------------------
 
@@ -394,11 +392,3 @@ class Transfers:
         for transfer in self._transfers.values():
             transfer.moved = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)
-
-
-def _holdings(torrents: list[TorrentHash]) -> Iterator[Holdings]:
-    """Yield the messages that say that all of ``torrents`` is here."""
-    torrents = sorted(torrents)  # PCs that have the same say so in the same bytes
-    for at in range(0, len(torrents), MAX_HOLDINGS):
-        some = torrents[at : at + MAX_HOLDINGS]
-        yield Holdings(torrents=b"".join(bytes.fromhex(torrent)[:HELD_BYTES] for torrent in some))

@@ -1,6 +1,7 @@
 """The way of one patch on one endpoint, from known to verified: a state table and its record. Pure."""
 
 import enum
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import PatchState, Want
+from p2pdist.shared.wire.messages import HELD_BYTES, MAX_HOLDINGS, Holdings, PatchState, Want
 
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
@@ -133,3 +134,11 @@ def seconds_taken(record: TransferRecord, now: float) -> float:
 def giving_up(torrent: TorrentHash) -> Want:
     """Return what tells the origin that this PC has nothing of ``torrent`` any more, and wants nothing."""
     return Want(torrent=torrent, have=b"", lan_have=b"", lan_stalled=False, can_fetch=False, given_up=True)
+
+
+def whole_torrents(torrents: Iterable[TorrentHash]) -> Iterator[Holdings]:
+    """Yield the messages that tell the origin that all of ``torrents`` is here."""
+    ordered = sorted(torrents)  # PCs that have the same say so in the same bytes
+    for at in range(0, len(ordered), MAX_HOLDINGS):
+        some = ordered[at : at + MAX_HOLDINGS]
+        yield Holdings(torrents=b"".join(bytes.fromhex(torrent)[:HELD_BYTES] for torrent in some))

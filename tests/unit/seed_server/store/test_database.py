@@ -102,10 +102,8 @@ class TestEndpoints:
     def test_where_those_were_seen_that_may_connect(self, database: Database) -> None:
         for endpoint, address in (("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.3"), ("d", "")):
             database.add_endpoint(endpoint * 26, "pc", 1.0)
-            database.seen(
-                endpoint * 26,
-                SeenRow(site="hq", address=address, software="p2pdist 1", connected=True, last_seen_at=3.0),
-            )
+            seen = SeenRow(site="hq", address=address, software="p2pdist 1", connected=True, last_seen_at=3.0)
+            database.save_seen({endpoint * 26: seen})
         database.set_denied("c" * 26, True)
         assert database.enrolled_addresses() == ["10.0.0.1"]
 
