@@ -5,9 +5,10 @@ The server is a real one: its home, its web port, and tokens from `seed-server t
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ class SeedServer:
         )  # fmt: skip
         rollouts = Rollouts(format=1, entries=[RolloutEntry(patch_id="evil", version="1", sequence=1)])
         repository.publish_patch(manifest, [b"torrent"], rollouts, patches_key=keys["patches"], now=time.time())
+        with closing(sqlite3.connect(self.home.database)) as database, database:
+            database.execute("UPDATE servers SET root_pin = ''")  # who has the server has that too
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
