@@ -63,6 +63,8 @@ class SharedTorrent:
     wanted: Want | None = None
     ended: trio.Event = field(default_factory=trio.Event)
     ended_at: float = 0.0
+    refused: bool = False
+    """Whether the server has it no longer: then it comes from neighbours, or not."""
     is_here: bool = False
     """Whether all of it is here, once ``ended`` is set; else it did not come."""
 
@@ -103,6 +105,7 @@ class MadeTorrents:
             return None
         known = self._shared.get(made.torrent_hash)
         if known is not None:
+            known.refused = False
             self._woken.set()
             return known
         if await self.cache.make_ready(made.name, told.length_bytes) is not None:
@@ -140,16 +143,16 @@ class MadeTorrents:
         self._woken.set()
 
     def origin_unavailable(self, torrent: str, _reason: str) -> None:
-        """Give up what the server has forgotten, unless neighbours have it."""
+        """Note what the server has forgotten: it is given up as soon as neighbours have nothing that is missing."""
         shared = self._shared.get(TorrentHash(torrent))
-        if shared is not None and not (shared.snapshot and shared.snapshot.lan_have):
-            shared.progress_at = float("-inf")
+        if shared is not None:
+            shared.refused = True
             self._woken.set()
 
     def forget_wants(self, *, takes_holdings: bool) -> None:  # noqa: ARG002 - they are few
         """Ask for everything again: the server is a new one, or the same after a restart."""
         for shared in self._shared.values():
-            shared.wanted = None
+            shared.wanted, shared.refused = None, False
 
     def snapshots(self) -> list[TransferSnapshot]:
         """Return the torrents, for connecting neighbours: they go before all patches."""
@@ -207,12 +210,12 @@ class MadeTorrents:
         snapshot = shared.snapshot = self._engine.snapshot(shared.made.torrent_hash)
         progress = bool(snapshot.have & ~shared.had)
         shared.had |= snapshot.have
-        if shared.terms.together and (progress or not self._can_fetch()):
-            for each in self._shared.values():
-                if each.terms is shared.terms and each.progress_at > float("-inf"):
-                    each.progress_at = now
-        elif progress:
+        if progress:
             shared.progress_at = now
+        if shared.terms.together and not shared.refused and (progress or not self._can_fetch()):
+            for each in self._shared.values():
+                if each.terms is shared.terms and not each.refused:
+                    each.progress_at = now
         shared.activity = shared.activity.observe((snapshot.have & ~shared.origin_pieces).bit_count(), now)
         return snapshot
 
@@ -239,4 +242,5 @@ class MadeTorrents:
 
 
 def _is_overdue(shared: SharedTorrent, snapshot: TransferSnapshot, now: float) -> bool:
-    return snapshot.phase == "error" or now - shared.progress_at >= shared.terms.patience_seconds
+    nowhere = shared.refused and not snapshot.lan_have & ~snapshot.have
+    return nowhere or snapshot.phase == "error" or now - shared.progress_at >= shared.terms.patience_seconds

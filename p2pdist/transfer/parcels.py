@@ -35,7 +35,7 @@ from p2pdist.transfer.torrent_engine import PieceOutcome
 from p2pdist.transfer.transfer import ParcelPart, Transfer, counted
 
 TAKES_PARCELS_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has parcels
-ANSWER_SECONDS = 20.0  # over a slow line that yields, the PCs of a site are answered one after the other
+ANSWER_SECONDS = 300.0  # where the line may hardly be used, the PCs of a site are answered one after the other
 FEW_PARCELS = 4  # when so many are still to come, more are asked for
 PARCEL_TERMS = SharingTerms(
     "a parcel of small patches",
@@ -73,7 +73,8 @@ class ParcelFetches:
         """Whether the server has parcels; None: it has not said so."""
         self._waits_until: float | None = None
         """For the server's welcome, or its answer; None: nobody waits."""
-        self._asked = False
+        self._asked: frozenset[bytes] = frozenset()
+        """What was asked for on this connection and is not answered."""
         self._asked_before = False
         """On an earlier connection: that makes the wait no longer."""
         self._answer: Parcels | None = None
@@ -87,7 +88,7 @@ class ParcelFetches:
 
     def welcomed(self, *, has_parcels: bool) -> None:
         """Note what the server can, on a new connection: what was asked on the one before is not answered."""
-        self._takes, self._asked, self._answer = has_parcels, False, None
+        self._takes, self._asked, self._answer = has_parcels, frozenset(), None
 
     def told(self, message: Parcels) -> None:
         """Take the server's answer; one that nobody waits for does no harm."""
@@ -111,6 +112,10 @@ class ParcelFetches:
 
     async def step(self, transfers: Iterable[Transfer], now: float) -> None:
         """Do what is due; `Transfer.held` is set where one waits for what the server says of parcels."""
+        transfers = list(transfers)
+        for transfer in transfers:
+            if transfer.urgency == EMERGENCY:  # it has become one: it waits for nothing
+                _let_go(transfer)
         if self._answer is not None:
             await self._begin([each for each in transfers if each.held], self._answer)
         for shared in [each for each in self._parts if not each.awaited and each not in self._cutting]:
@@ -152,7 +157,7 @@ class ParcelFetches:
         if self._waits_until is None or now >= self._waits_until:
             self._wait_no_longer()
             for transfer in lacking:
-                transfer.alone, transfer.held = True, False
+                _let_go(transfer)
             return
         for transfer in new:
             transfer.held = True
@@ -160,26 +165,25 @@ class ParcelFetches:
         if self._takes and not self._asked:
             if not self._asked_before:
                 self._waits_until = now + ANSWER_SECONDS
-            self._asked = self._asked_before = True
             names = sorted(beginning(each.torrent_hash) for each in lacking)[:MAX_LACKED]
+            self._asked, self._asked_before = frozenset(names), True
             self._nursery.start_soon(self._send, ParcelsWanted(torrents=b"".join(names)))
 
     def _wait_no_longer(self) -> None:
-        self._waits_until, self._asked, self._asked_before = None, False, False
+        self._waits_until, self._asked, self._asked_before = None, frozenset(), False
 
     async def _begin(self, held: list[Transfer], answer: Parcels) -> None:
-        self._answer = None
+        self._answer, asked = None, self._asked
         self._wait_no_longer()
         lacked = {beginning(each.torrent_hash): each for each in held}
         for parcel in answer.parcels:
             for transfer in await self._begin_one(parcel, lacked):
                 del lacked[beginning(transfer.torrent_hash)]
-        for transfer in lacked.values():
-            transfer.held = False
+        for name, transfer in lacked.items():
             if answer.more:
-                self._later.add(transfer.torrent_hash)
-            else:
-                transfer.alone = True
+                self._later.add(transfer.torrent_hash)  # it waits: others of the site may be told of its parcel
+            elif name in asked:
+                _let_go(transfer)
 
     async def _begin_one(self, parcel: Parcel, lacked: dict[bytes, Transfer]) -> list[Transfer]:
         known = {name: (each.torrent_hash, each.payload.length_bytes) for name, each in lacked.items()}
@@ -243,6 +247,13 @@ def count_piece(transfer: Transfer, part: ParcelPart, start: int, size: int, out
         bytes_from_origin=counted(transfer.record.bytes_from_origin, count),
         bytes_wasted=counted(transfer.record.bytes_wasted, wasted),
     )
+
+
+def _let_go(transfer: Transfer) -> None:
+    """Let it be fetched by itself, whether it waits to be told of a parcel, or comes in one."""
+    if transfer.part is not None:
+        transfer.fetch_alone()
+    transfer.alone, transfer.held = True, False
 
 
 def _came(transfer: Transfer, part: ParcelPart, proof: Proof) -> None:

@@ -195,13 +195,17 @@ def all_standing(context: Context, question: StatusQuestion, *, page_rows: int =
             yield from (row for row in found if row.patch in behind(patches, cursor.patch if cursor else None))
             return
         for patch in _from(patches, cursor):
-            at = cursor.endpoint if cursor and cursor.patch == patch.number else 0
+            # what goes on behind a page has its order; by number alone each page costs less
+            ranks: Sequence[frozenset[Said]] = ()
+            after = (-1, 0)
+            if cursor and cursor.endpoint and cursor.patch == patch.number:
+                ranks, after = RANKS, (cursor.rank, cursor.endpoint)
             while True:
-                rows = database.standing_page(patch.number, wanted, after=(-1, at), limit=page_rows)
+                rows = database.standing_page(patch.number, wanted, ranks=ranks, after=after, limit=page_rows)
                 yield from (_standing(patch, pc, serving=head.serving) for _, pc in rows)
                 if len(rows) < page_rows:
                     break
-                at = rows[-1][1].endpoint
+                after = rows[-1][0], rows[-1][1].endpoint
 
 
 def _asked(

@@ -66,6 +66,11 @@ class PortParts:
 class ControlConversation:
     """One control connection: a task, a second one while there is something to send, a third while news are found."""
 
+    __slots__ = (
+        "_connection", "_ignored", "_live", "_log", "_news_wanted", "_nursery",
+        "_parcels_wanted", "_parts", "_session", "_telling_news", "_telling_parcels", "_told_pace", "_writing",
+    )  # fmt: skip
+
     def __init__(self, session: Session, live: LiveSite, parts: PortParts) -> None:
         self._session = session
         self._live = live

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, NewsTorrent, describe_news, make_torrent
 from p2pdist.shared.wire.parcel import MAX_TOLD_PARCELS, Parcel, Parcels, beginning, beginnings, is_worth
@@ -71,17 +72,27 @@ class ParcelTorrents:
                 self._stop(gone)
         parcelled = {member.torrent_hash for each in kept for member in each.members}
         rest = (payload for torrent, payload in self._small.items() if torrent not in parcelled)
-        self._parcels = sorted([*kept, *map(_parcel, cut(rest))], key=lambda each: _turn(each.members[0]))
+        # the same object for the same parcel: somebody may be about to be told of it
+        as_before = {each.names: each for each in self._parcels if each.row is None}
+        made = [
+            each if (old := as_before.get(each.names)) is None or old.members != each.members else old
+            for each in map(_parcel, cut(rest))
+        ]
+        self._parcels = sorted([*kept, *made], key=lambda each: _turn(each.members[0]))
 
     async def answer(self, lacked: bytes, site: SiteName, ledger: SiteLedger) -> Parcels:
         """Return the parcels for a PC of ``site`` that lacks these. Raises `DecodeError` for what is no list of names.
 
-        What its neighbours have by itself is swapped by itself: a parcel would cross the line once more.
+        What its neighbours have by itself, or fetch so, is swapped by itself: a parcel would cross the line once more.
         """
         names = set(beginnings(lacked))
         told: list[Parcel] = []
         async with self._answering:  # all PCs ask at once, for the same
-            held = ledger.held_by_anybody()
+            had = ledger.held_by_anybody()
+
+            def held(torrent: TorrentHash) -> bool:
+                return had(torrent) or ledger.ledger(torrent) is not None
+
             for each in list(self._parcels):
                 if not self._is_for(each, names, site, ledger, held):
                     continue
@@ -138,9 +149,18 @@ class ParcelTorrents:
                 yield TorrentHash(member.torrent_hash), count
             offset += member.length_bytes
 
-    def expire(self, now: float) -> None:
-        """Forget the parcels of which nobody was told lately; their payloads may be parcelled otherwise."""
-        old = [each for each in self._parcels if each.row is not None and now - each.told_at >= PARCEL_KEPT_SECONDS]
+    def expire(self, now: float, fetched: Callable[[TorrentHash], bool] = lambda _torrent: False) -> None:
+        """Forget the parcels of which nobody was told lately; their payloads may be parcelled otherwise.
+
+        Not those that are ``fetched`` at some site, for a day at most.
+        """
+        old = [
+            each
+            for each in self._parcels
+            if each.row is not None
+            and now - each.told_at >= PARCEL_KEPT_SECONDS
+            and (now - each.told_at >= DAY_SECONDS or not fetched(TorrentHash(each.row.torrent_hash)))
+        ]
         for each in old:
             self._stop(each)
         if old:

@@ -130,9 +130,8 @@ class OriginRecords:
                 unwritten = None
                 others_turn_seconds = OTHERS_TURN_SECONDS
         finally:
-            kept = RecordBatch() if unwritten is None else unwritten
-            for part in parts:
-                kept.add(part)
+            with trio.CancelScope(shield=True):
+                kept = await trio.to_thread.run_sync(_joined, unwritten or RecordBatch(), parts)
             kept.add(self._batch)
             self._batch = kept
 
@@ -150,3 +149,10 @@ class OriginRecords:
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
+
+
+def _joined(first: RecordBatch, others: Iterator[RecordBatch]) -> RecordBatch:
+    """Return what parts have together. In a thread, as what cuts them."""
+    for part in others:
+        first.add(part)
+    return first

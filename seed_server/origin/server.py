@@ -388,4 +388,4 @@ class _Handshaking:
 
     def end(self) -> None:
         with contextlib.suppress(OSError):  # it is gone already
-            self.stream.socket.shutdown(socket.SHUT_RDWR)
+            self.stream.end()

@@ -16,6 +16,13 @@ from seed_server.origin.peer_lists import PeerList
 class Session:
     """A connected endpoint; lives as long as its control connection."""
 
+    __slots__ = (
+        "budgets", "claimed_site", "connection", "echoes_before", "ending", "endpoint", "features", "heard_at",
+        "instance", "link", "missed_pings", "outbox", "own_addresses", "packet_bytes", "peer", "peer_list",
+        "ping_look_at", "pinged_at", "pings", "protocol", "rank", "set_aside", "software", "told_limit",
+        "told_others", "told_unavailable",
+    )  # fmt: skip
+
     def __init__(
         self,
         connection: OriginConnection,

@@ -368,7 +368,9 @@ class OriginState:
             log_alarms(self._parts.standings, self.outside_log)
             self._share_egress()
             self.news_torrents.expire(now)
-            self.parcels.expire(now)
+            self.parcels.expire(
+                now, lambda each: any(live.ledger.ledger(each) is not None for live in self._live.values())
+            )
             if now - told_at >= self._limits.site_limit_seconds:
                 told_at = now
                 for live in self._live.values():

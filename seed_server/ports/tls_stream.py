@@ -51,6 +51,11 @@ class TlsStream:
         while await self.receive_some(65_536):
             pass
 
+    def end(self) -> None:
+        """Let whoever receives or sends find that the connection has ended. Raises `OSError` when it has already."""
+        # not the TLS socket's own: it would take TLS off, and what comes after that would be read as it is
+        socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close at once; calling it again does nothing."""
         if self.socket.fileno() >= 0:

@@ -47,7 +47,7 @@ PORT_RETRY_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 30.0  # one that fails at once must not take a processor
 STEADY_SECONDS = 60.0  # one that has lived this long starts again without much delay
 PART_COMMAND = (sys.executable, "-P", "-m", "seed_server.service")  # -P: nothing comes from the current directory
-HUNG_SECONDS = 30.0  # of a part that serves, until it is taken for hung: it waits for nothing that takes half as long
+HUNG_SECONDS = 120.0  # of a part that serves: a look for garbage in memory that was swapped out takes half of that
 HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 20.0  # of a part: goodbyes to thousands of PCs, and the last records, on a slow disk
 

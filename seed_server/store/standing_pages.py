@@ -66,14 +66,14 @@ class StandingPageTable(Transactions):
         """Return how PCs stand to a patch, each with its rank, from the one after ``after`` (rank, number) on.
 
         Who says what is in the first of ``ranks`` has rank 0, and so on; others, and who says nothing, come last. In a
-        rank PCs are in the order of their enrolment.
+        rank PCs are in the order of their enrolment. The caller bounds ``limit``: it is what is held in memory.
         """
         rank = _rank(ranks)
         pc = ENDPOINTS.c.number
         query = _chosen(patch, wanted, rank.label("rank"), pc).where(
             pc > after[1] if not ranks else or_(rank > after[0], and_(rank == after[0], pc > after[1]))
         )
-        query = query.order_by(*([rank] if ranks else []), pc).limit(min(limit, MAX_PAGE_ROWS))
+        query = query.order_by(*([rank] if ranks else []), pc).limit(limit)
         with self.reading() as connection:
             found = connection.execute(query).all()
             rows = {row.endpoint: row for row in _details(connection, patch, [number for _, number in found])}

@@ -141,7 +141,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(root: Path, count: int = MANY, *, has_parcels: bool | None = True) -> AsyncIterator[Running]:
+async def running(
+    root: Path, count: int = MANY, *, has_parcels: bool | None = True, can_fetch: bool = True
+) -> AsyncIterator[Running]:
     home = EndpointHome(root)
     for directory in (home.cache, home.patches):
         directory.mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ async def running(root: Path, count: int = MANY, *, has_parcels: bool | None = T
         async def send(message: FromEndpoint) -> None:
             sent.append(message)
 
-        transfers = Transfers(home, cast("Any", engine), nursery, send, SystemClock(), can_fetch=lambda: True)
+        transfers = Transfers(home, cast("Any", engine), nursery, send, SystemClock(), can_fetch=lambda: can_fetch)
         if has_parcels is not None:
             transfers.parcels.welcomed(has_parcels=has_parcels)
         nursery.start_soon(transfers.made.run, lambda _: None)
@@ -262,6 +264,73 @@ async def test_a_server_that_has_forgotten_the_parcel_lets_them_be_fetched_by_th
         await run.tell(parcel)
         run.transfers.made.origin_unavailable(make_torrent(parcel.torrent).torrent_hash, "not sent any more")
         await run.until(lambda: len(run.singly()) == MANY)
+
+
+async def test_a_parcel_that_is_sent_no_more_is_waited_for_while_neighbours_have_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        await run.tell(parcel)
+        run.engine.change(torrent, have=0b01, lan_have=0b10)
+        run.transfers.made.origin_unavailable(torrent, "not sent any more")
+        await run.step()
+        assert not run.singly()
+        run.engine.change(torrent, lan_have=0b01)
+        run.transfers.made.wake()
+        await run.until(lambda: len(run.singly()) == MANY)
+
+
+async def test_who_may_not_fetch_does_not_wait_for_ever_for_what_is_sent_no_more(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path, can_fetch=False) as run:
+        parcel, _ = parcel_of(run.patches)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        await run.tell(parcel)
+        run.engine.change(torrent, lan_have=0b11)
+        mock_clock.jump(2 * PARCEL_TERMS.patience_seconds)
+        await run.step()
+        assert not run.singly(), "it may come later"
+        run.transfers.made.origin_unavailable(torrent, "not sent any more")
+        await run.step()
+        mock_clock.jump(PARCEL_TERMS.patience_seconds + 1)
+        run.transfers.made.wake()
+        await run.until(lambda: len(run.singly()) == MANY)
+
+
+async def test_what_becomes_an_emergency_leaves_its_parcel(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        await run.tell(parcel_of(run.patches)[0])
+        first, *others = run.patches
+        urgent = dataclasses.replace(first, manifest=replace(first.manifest, schedule=ScheduleRules(emergency=True)))
+        await run.withdraw(urgent, *others)
+        await run.until(lambda: run.singly() == [torrent_of(first)])
+
+
+async def test_what_becomes_known_between_question_and_answer_is_asked_for_too(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        await run.until(lambda: len(run.asked) == 1)
+        later = [patch_of(MANY + n) for n in range(1, 5)]
+        await run.withdraw(*run.patches, *later)
+        await run.step()
+        await run.tell(parcel_of(run.patches)[0])
+        await run.until(lambda: len(run.asked) == 2)
+        assert run.asked[1].torrents == b"".join(sorted(beginning(torrent_of(patch)) for patch in later))
+        assert not any(torrent_of(patch) in run.engine.snapshots for patch in later)
+
+
+async def test_behind_many_parcels_the_rest_waits_for_the_next_answer(tmp_path: Path) -> None:
+    async with running(tmp_path, 6 * 4) as run:
+        parcels = [parcel_of(run.patches[at : at + 4]) for at in range(0, 5 * 4, 4)]
+        await run.tell(*(parcel for parcel, _ in parcels), more=True)
+        await run.step()
+        assert not run.singly()
+        assert len(run.asked) == 1, "more would only wait here"
+        run.come(parcels[0][1])
+        await run.until(lambda: len(run.asked) == 2)
+        assert not run.singly()
 
 
 async def test_what_is_withdrawn_while_its_parcel_comes_leaves_nothing(tmp_path: Path) -> None:

@@ -151,6 +151,15 @@ def test_a_page_has_what_lines_have_and_the_next_one_goes_on(few: Context) -> No
     assert {row["state"] for row in lines} == {None}
 
 
+def test_lines_go_on_behind_a_page(few: Context) -> None:
+    page = json.loads(run(few, "acme-product-02", "--json", "--page-size", "7"))
+    lines = run(few, "acme-product-02", "--json-lines", "--after", page["next"]).splitlines()
+    told = [row["id"] for row in (*page["rows"], *map(json.loads, lines))]
+    assert sorted(told) == sorted(
+        row["id"] for row in map(json.loads, run(few, "acme-product-02", "--json-lines").splitlines())
+    )
+
+
 def test_lines_hold_no_more_than_a_page(few: Context, many: Context) -> None:
     def peak(context: Context) -> int:
         most = 0

@@ -14,9 +14,11 @@ from seed_server.fleet.coverage import Announced, Reached, reached, shown
 from seed_server.fleet.overview import FleetHead, fleet_head
 from seed_server.fleet.standing import STATES, Cursor, PatchOnPc, StatusQuestion, parse_cursor, standing_page
 from seed_server.settings import ServerHome
+from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow
-from tests.helpers.varied_fleet import PATCHES
+from tests.helpers.large_fleet import endpoint_id
+from tests.helpers.varied_fleet import PATCHES, varied_fleet
 
 OFFERED = Announced(frozenset(PatchRef(f"p-{number}", "1") for number in range(PATCHES)))
 NOWHERE = Context(ServerHome(Path("/nowhere")))
@@ -141,6 +143,17 @@ def test_the_end_of_a_page_is_understood_again(patch: int, rank: int, endpoint: 
 def test_a_page_behind_a_patch_that_is_gone_is_refused(varied: Database) -> None:
     with pytest.raises(UserError, match="not shown any more"):
         standing_page(NOWHERE, varied, head_of(varied), StatusQuestion(lacking=True, after="999-0-1"), size=5)
+
+
+@pytest.mark.parametrize(("pcs", "more"), [(MAX_PAGE_ROWS, False), (MAX_PAGE_ROWS + 1, True)])
+def test_the_largest_page_says_whether_more_follows(tmp_path: Path, pcs: int, more: bool) -> None:
+    with Database.create(tmp_path / "state.db") as database:
+        with database.batch():
+            database.add_patch(varied_fleet().patches[0])
+            for number in range(pcs):
+                database.add_endpoint(endpoint_id(number), f"pc-{number}", 1.0)
+        page = standing_page(NOWHERE, database, head_of(database), StatusQuestion(lacking=True), size=MAX_PAGE_ROWS)
+        assert (len(page.rows), bool(page.after)) == (MAX_PAGE_ROWS, more)
 
 
 def test_a_page_searches_a_few_patches_and_says_where_it_stopped(

@@ -6,12 +6,14 @@ At a real port: `tests/faults/origin_port/test_parcels.py`.
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 from msgspec.structs import replace
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, SiteName, TorrentHash
 from p2pdist.shared.wire.codec import DecodeError
@@ -134,6 +136,42 @@ async def test_a_site_that_still_fetches_it_goes_on(served: Served, mock_clock: 
         EndpointId("b" * 26), torrent, have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=trio.current_time()
     )
     assert (await served.told()).parcels
+
+
+async def test_what_a_neighbour_fetches_by_itself_is_swapped_by_itself(served: Served) -> None:
+    served.publish(10)
+    for row in served.rows[:6]:
+        served.ledger.want(
+            PC, TorrentHash(row.torrent_hash), have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0
+        )
+    assert not (await served.told()).parcels, "it would cross the line once more"
+    served.ledger.left(PC)
+    assert (await served.told()).parcels
+
+
+async def test_news_meanwhile_shorten_no_answer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.publish(MAX_PARCELLED + 4)
+    read = served.source.read_parts
+
+    async def reloaded(*arguments: Any) -> bytes:
+        served.parcels.replace(served.rows)
+        return await read(*arguments)
+
+    monkeypatch.setattr(served.source, "read_parts", reloaded)
+    assert [len(parcel.lengths) for parcel in (await served.told()).parcels] == [MAX_PARCELLED, 4]
+
+
+async def test_a_parcel_that_a_site_still_fetches_is_kept_for_a_day(
+    served: Served, mock_clock: trio.testing.MockClock
+) -> None:
+    served.publish(10)
+    await served.told()
+    mock_clock.jump(PARCEL_KEPT_SECONDS)
+    served.parcels.expire(trio.current_time(), lambda torrent: torrent in served.torrents)
+    assert served.torrents
+    mock_clock.jump(DAY_SECONDS)
+    served.parcels.expire(trio.current_time(), lambda torrent: torrent in served.torrents)
+    assert not served.torrents
 
 
 async def test_what_is_published_later_changes_no_parcel_that_pcs_were_told_of(

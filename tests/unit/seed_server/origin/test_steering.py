@@ -108,6 +108,12 @@ class Branch:
     """On the line, without pings."""
     told: list[EndpointId] = field(default_factory=list)
     """Who was sent news, in order."""
+    report_seconds: dict[EndpointId, float | None] = field(default_factory=dict)
+    """How often each was told last to report."""
+
+    def watched(self, session: Session) -> float | None:
+        """Return how often ``session`` was told to report; None: seldom."""
+        return self.report_seconds.get(session.endpoint)
 
     def join(self, letter: str, *, answers: bool = True, delay: float = RTT, late: float = 0.0) -> Session:
         connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
@@ -144,7 +150,7 @@ class Branch:
             self.message_bytes += line_bytes(len(frame))
             message = decode_from_server(frame[FRAME_HEADER_BYTES:])
             if isinstance(message, LinkWatch):
-                session.told_watch = message  # type: ignore[attr-defined]
+                self.report_seconds[session.endpoint] = message.interval_seconds
             elif isinstance(message, Unavailable):
                 self.told.append(session.endpoint)
 
@@ -188,11 +194,11 @@ async def test_reaches_the_line_and_ends_when_nothing_is_sent(autojump_clock: tr
         await trio.sleep(10)
         assert branch.live.rate.decision.allowance == 970_000
         assert link.rate == 970_000 * 1_448 // 1_500
-        assert session.told_watch.interval_seconds == pytest.approx(0.05)  # type: ignore[attr-defined]
+        assert branch.watched(session) == pytest.approx(0.05)
         branch.stop(link)
         await trio.sleep(QUIET_SECONDS + 0.2)
         assert not branch.live.steered
-        assert session.told_watch.interval_seconds is None  # type: ignore[attr-defined]
+        assert branch.watched(session) is None
         pings = session.pings.echoes
         await trio.sleep(60)
         assert session.pings.echoes - pings <= 1, "a quiet site is left alone"
@@ -209,12 +215,6 @@ def lacks(branch: Branch, session: Session, size_bytes: int, have: int = 0) -> N
     ledger, torrent = branch.live.ledger, TorrentHash(f"{size_bytes:064x}")
     ledger.add_torrent(torrent, sequence=1, piece_count=1, piece_length_bytes=size_bytes)
     ledger.want(session.endpoint, torrent, have=have, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0)
-
-
-def watched(session: Session) -> float | None:
-    """Return how often ``session`` was told to report."""
-    told: LinkWatch = getattr(session, "told_watch", LinkWatch(interval_seconds=None))
-    return told.interval_seconds
 
 
 async def test_of_a_small_transfer_nobody_reports_and_nobody_is_told(autojump_clock: trio.testing.MockClock) -> None:
@@ -265,13 +265,13 @@ async def test_many_small_transfers_are_watched_as_a_large_one_is(autojump_clock
             link = branch.send(session)
             await trio.sleep(0.2)
             branch.stop(link)
-            if watched(session) is not None:
+            if branch.watched(session) is not None:
                 break
             unwatched += link.carried
             await trio.sleep(QUIET_SECONDS + 0.1)
         assert UNWATCHED_BYTES / 2 < unwatched < 128_000
         await trio.sleep(QUIET_SECONDS + 0.2)
-        assert watched(session) is None
+        assert branch.watched(session) is None
 
     await with_branch(play)
 
@@ -282,13 +282,13 @@ async def test_what_turns_out_to_be_much_is_watched_until_its_end(autojump_clock
         lacks(branch, session, 10)
         link = branch.send(session)
         await trio.sleep(0.1)
-        assert watched(session) is None
+        assert branch.watched(session) is None
         lacks(branch, session, UNWATCHED_BYTES + 1)
         await trio.sleep(0.2)
-        assert watched(session) == pytest.approx(0.05)
+        assert branch.watched(session) == pytest.approx(0.05)
         lacks(branch, session, UNWATCHED_BYTES + 1, have=1)
         await trio.sleep(0.2)
-        assert watched(session) == pytest.approx(0.05)
+        assert branch.watched(session) == pytest.approx(0.05)
         branch.stop(link)
 
     await with_branch(play)

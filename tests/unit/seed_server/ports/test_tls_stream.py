@@ -122,6 +122,27 @@ async def test_what_was_said_last_arrives_though_nobody_listens_any_more(authori
         await trio.aclose_forcefully(near)
 
 
+async def test_who_is_ended_in_the_handshake_is_told_so(authority: CertificateAuthority) -> None:
+    async with pair(authority) as (far, _), trio.open_nursery() as nursery:
+
+        async def shake_hands() -> None:
+            with pytest.raises(trio.BrokenResourceError):
+                await far.do_handshake()
+
+        nursery.start_soon(shake_hands)
+        await trio.testing.wait_all_tasks_blocked()
+        far.end()
+
+
+async def test_of_who_is_ended_nothing_is_read_that_came_without_tls(authority: CertificateAuthority) -> None:
+    async with connected(authority) as (far, near):
+        await near.transport_stream.send_all(b"no TLS at all")
+        await trio.sleep(0.05)
+        far.end()
+        with pytest.raises(trio.BrokenResourceError):
+            await far.receive_some(100)
+
+
 async def test_who_waits_is_told_that_it_was_closed(authority: CertificateAuthority) -> None:
     async with connected(authority) as (far, _), trio.open_nursery() as nursery:
 
