@@ -19,11 +19,12 @@ from bench.fleet_size import speech
 from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.channels import Hello, decode_from_server, decode_hello
+from p2pdist.shared.wire.channels import Hello, decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
 from p2pdist.shared.wire.messages import GoodbyeCause, OtherPc, Welcome
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.origin.connection import OriginConnection
+from seed_server.origin.hello import hello_of
 from seed_server.origin.server import OriginServer
 from seed_server.service import origin_part, part, supervisor
 from seed_server.service.messages import PartName
@@ -108,7 +109,7 @@ class FrameCrowd(Crowd):
         """As `Crowd` says."""
         connection = FrameConnection(pc, self.progress)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._served, connection, decode_hello(speech.hello(pc)))
+            nursery.start_soon(self._served, connection, hello_of(speech.hello(pc)))
             await connection.welcomed.wait()
             player = FramePlayer(pc, connection)
             assert isinstance(connection.welcome, Welcome)

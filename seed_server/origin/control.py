@@ -1,6 +1,6 @@
 """What an endpoint says on its control connection, and what that changes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
@@ -29,7 +29,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
-from p2pdist.shared.wire.news_torrent import make_torrent
+from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from seed_server.leasing.help import Help
@@ -177,10 +177,16 @@ class ControlConversation:
         while self._news_wanted is not None:
             wanted, self._news_wanted = self._news_wanted, None
             news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
-            if news.torrent is not None:  # it may have asked for it when it was not here
-                self._session.told_unavailable.discard(make_torrent(news.torrent).torrent_hash)
+            if news.torrent is not None:
+                self._may_ask_again([news.torrent])
             self._session.outbox.put_paid(news)
         self._telling_news = False
+
+    def _may_ask_again(self, told: Iterable[NewsTorrent]) -> None:
+        """Note that these torrents are here now: the endpoint may have asked for some when they were not."""
+        unavailable = self._session.told_unavailable
+        if unavailable:  # mostly it has not: then none has to be made for its hash
+            unavailable.difference_update(make_torrent(each).torrent_hash for each in told)
 
     async def _tell_parcels(self) -> None:
         """Answer an endpoint that asks for parcels: to describe one, its payloads are read. Raises `RefusedError`."""
@@ -194,8 +200,7 @@ class ControlConversation:
                     told = await self._parts.parcels.answer(wanted.torrents, live.site.name, live.ledger)
                 except DecodeError as error:
                     raise RefusedError(f"impossible message: {error}") from error
-            for parcel in told.parcels:
-                session.told_unavailable.discard(make_torrent(parcel.torrent).torrent_hash)
+            self._may_ask_again(parcel.torrent for parcel in told.parcels)
             session.outbox.put("parcels", told)
         self._telling_parcels = False
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, NewsTorrent, make_torrent
+from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
+from seed_server.origin.made_row import made_row
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
 
@@ -56,7 +57,8 @@ class NewsTorrents:
         made = make_torrent(told)
         kept = self._kept.get(made.torrent_hash)
         if kept is None:
-            kept = self._kept[made.torrent_hash] = _Kept(_row(told, made.torrent_hash, made.name), now)
+            row = made_row(told, made, severity="critical", sequence=-1, emergency=True)
+            kept = self._kept[made.torrent_hash] = _Kept(row, now)
             self._source.hold(made.name, news)
             self._serve(kept.row)
         kept.asked_at = now
@@ -81,22 +83,3 @@ class NewsTorrents:
             del self._told[endpoint]
         self._stop_serving(torrent)
         self._source.release(kept.row.sha256)
-
-
-def _row(told: NewsTorrent, torrent: TorrentHash, name: str) -> ServedPayload:
-    return ServedPayload(
-        patch_id="",
-        version="",
-        title="",
-        severity="critical",
-        cvss=None,
-        file_name=name,
-        sha256=name,
-        length_bytes=told.length_bytes,
-        torrent_hash=torrent,
-        piece_length_bytes=NEWS_PIECE_BYTES,
-        piece_count=told.piece_count,
-        sequence=-1,
-        published_at=0.0,
-        emergency=True,
-    )

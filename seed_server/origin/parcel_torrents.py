@@ -11,9 +11,10 @@ import trio
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import SiteName, TorrentHash
-from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, NewsTorrent, describe_news, make_torrent
+from p2pdist.shared.wire.news_torrent import describe_news, make_torrent
 from p2pdist.shared.wire.parcel import MAX_TOLD_PARCELS, Parcel, Parcels, beginning, beginnings, is_worth
 from seed_server.leasing.site_ledger import SiteLedger
+from seed_server.origin.made_row import made_row
 from seed_server.origin.parcel_plan import cut, is_small
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
@@ -134,7 +135,9 @@ class ParcelTorrents:
         each.told_at = trio.current_time()
         each.told_sites.setdefault(site, each.told_at)
         if each.row is None:
-            each.row = _row(each.members, each.said.torrent)
+            told, first = each.said.torrent, each.members[0]
+            # as urgent as what is in it
+            each.row = made_row(told, make_torrent(told), severity=first.severity, sequence=first.sequence)
             self._source.assemble(each.row.sha256, each.members)
             self._serve(each.row)
         return each.said
@@ -187,23 +190,3 @@ def _worth(missing: list[ServedPayload], each: _Parcel) -> bool:
 
 def _turn(payload: ServedPayload) -> tuple[int, int, int]:
     return payload.urgency, payload.sequence, payload.number
-
-
-def _row(members: tuple[ServedPayload, ...], told: NewsTorrent) -> ServedPayload:
-    """Return how it is served: as urgent as what is in it."""
-    made, first = make_torrent(told), members[0]
-    return ServedPayload(
-        patch_id="",
-        version="",
-        title="",
-        severity=first.severity,
-        cvss=None,
-        file_name=made.name,
-        sha256=made.name,
-        length_bytes=told.length_bytes,
-        torrent_hash=made.torrent_hash,
-        piece_length_bytes=NEWS_PIECE_BYTES,
-        piece_count=told.piece_count,
-        sequence=first.sequence,
-        published_at=0.0,
-    )

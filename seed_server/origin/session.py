@@ -2,7 +2,6 @@
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.shared.identifiers import SiteName, TorrentHash
-from p2pdist.shared.wire.features import PC_FEATURES, understood
 from p2pdist.shared.wire.messages import ControlHello, OtherPc, SiteLimit, SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.ping_log import PingLog
@@ -45,7 +44,7 @@ class Session:
         self.claimed_site = claimed_site
         self.instance = hello.instance
         self.protocol = hello.protocol
-        self.features = understood(hello.features, PC_FEATURES)
+        self.features = hello.features
         self.ending = Ending()
         self.outbox = outbox
         self.pings = PingLog()

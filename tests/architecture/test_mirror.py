@@ -157,6 +157,7 @@ TESTED_IN = {
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/limits.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/line_watch.py": "tests/unit/seed_server/origin/test_steering.py",
+    "seed_server/origin/made_row.py": "tests/unit/seed_server/origin/test_parcel_torrents.py",
     "seed_server/origin/outside_log.py": "tests/adversary/test_origin_port.py",
     "seed_server/origin/sender.py": "tests/faults/origin_port/test_leases.py",
     "seed_server/origin/server.py": "tests/faults/origin_port/test_start_and_stop.py",
