@@ -1,0 +1,55 @@
+"""Which patches go back where they are installed, signed by the offline `patches` role: it is a risk. Pure."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from p2pdist.shared.identifiers import InvalidIdentifierError, parse_patch_id
+from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
+from p2pdist.shared.manifest.publication_order import PublicationNumber
+from p2pdist.shared.manifest.staged import SignedSeconds, Reason
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError, Record
+
+RECALLS_TARGET = "patches/recalls"
+MAX_RECALLS = 400  # as many as withdrawals are remembered
+MAX_RECALLS_BYTES = 1 << 20  # MAX_RECALLS with long expressions
+
+
+class Recall(Record, frozen=True):
+    """A patch that goes back where it is installed, by the way back of its recipe."""
+
+    patch_id: str
+    number: PublicationNumber
+    """Publications up to this one."""
+    who: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)]
+    """An expression; empty: every PC."""
+    reason: Reason
+    at: SignedSeconds
+
+
+class Recalls(Record, frozen=True):
+    """All of them. A newer publication of an id answers its recalls."""
+
+    format: Literal[1]
+    recalls: Annotated[tuple[Recall, ...], msgspec.Meta(max_length=MAX_RECALLS)]
+
+
+def encode_recalls(recalls: Recalls) -> bytes:
+    """Return the document as a TUF target's bytes."""
+    return codec.encode(recalls)
+
+
+def decode_recalls(data: bytes) -> Recalls:
+    """Return checked recalls. Raises `DecodeError`."""
+    recalls: Recalls = codec.decode(data, Recalls, max_bytes=MAX_RECALLS_BYTES)
+    try:
+        for recall in recalls.recalls:
+            parse_patch_id(recall.patch_id)
+            if recall.who:
+                parse_expression(recall.who)
+    except (InvalidIdentifierError, ExpressionError) as error:
+        raise DecodeError(str(error)) from error
+    if not all(recall.reason.isprintable() for recall in recalls.recalls):
+        raise DecodeError("the reason of a recall has a character that cannot be printed")
+    return recalls
