@@ -7,7 +7,7 @@ import msgspec
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_patch_id
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
 from p2pdist.shared.manifest.publication_order import PublicationNumber
-from p2pdist.shared.manifest.staged import SignedSeconds, Reason
+from p2pdist.shared.manifest.staged import Reason, SignedSeconds
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 
