@@ -1,8 +1,25 @@
-"""Types of columns that hold the same values on SQLite and PostgreSQL. Pure."""
+"""Tables, and types of columns that hold the same values on SQLite and PostgreSQL. Pure."""
 
 from typing import Any
 
-from sqlalchemy import REAL, BigInteger, Boolean, Column, Dialect, Double, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # STRICT tables of SQLite know one width of integers, and REAL
@@ -10,6 +27,22 @@ SMALL: TypeEngine[int] = SmallInteger().with_variant(Integer(), "sqlite")
 BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 SECONDS: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 LARGEST_INTEGER = (1 << 31) - 1  # of PostgreSQL's four bytes
+
+METADATA = MetaData()
+
+
+def table(
+    name: str, *parts: Column[int] | Column[str] | Column[float] | Column[bool] | Column[bytes] | Index
+    | PrimaryKeyConstraint | UniqueConstraint,
+    rowid: bool = False,
+    never_again: bool = False,
+    storage: dict[str, float] | None = None,
+) -> Table:  # fmt: skip
+    """Return a table; ``never_again``: a number whose row is gone is given to no other; ``storage``: PostgreSQL's."""
+    return Table(
+        name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
+        postgresql_with=storage or {},
+    )  # fmt: skip
 
 
 class Flag(TypeDecorator[bool]):
@@ -80,3 +113,8 @@ def large_count(name: str, *, nullable: bool = False) -> Column[int]:
 def code(name: str) -> Column[int]:
     """Return a column with a place in a short list."""
     return Column(name, SMALL, nullable=False)
+
+
+def octets(name: str) -> Column[bytes]:
+    """Return a column of bytes."""
+    return Column(name, LargeBinary, nullable=False)

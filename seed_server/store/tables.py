@@ -14,14 +14,14 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
-    Table,
     Text,
     UniqueConstraint,
 )
 
+from seed_server.store import tables_audit
 from seed_server.store.columns import (
+    METADATA,
     SECONDS,
     Words,
     code,
@@ -31,6 +31,7 @@ from seed_server.store.columns import (
     number,
     of,
     seconds,
+    table,
     words,
 )
 
@@ -43,35 +44,21 @@ INSTALL_CODES = (
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0001"  # the newest one in `migrations`
+REVISION = "0002"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
-METADATA = MetaData()
+PARTS = (tables_audit,)  # further tables of METADATA, a topic in each
+__all__ = ["METADATA"]
 
+ALEMBIC_VERSION = table("alembic_version", Column("version_num", Text, primary_key=True))
 
-def _table(
-    name: str, *parts: Column[int] | Column[str] | Column[float] | Column[bool] | Column[bytes] | Index
-    | PrimaryKeyConstraint | UniqueConstraint,
-    rowid: bool = False,
-    never_again: bool = False,
-    storage: dict[str, float] | None = None,
-) -> Table:  # fmt: skip
-    """Return a table; ``never_again``: a number whose row is gone is given to no other; ``storage``: PostgreSQL's."""
-    return Table(
-        name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
-        postgresql_with=storage or {},
-    )  # fmt: skip
-
-
-ALEMBIC_VERSION = _table("alembic_version", Column("version_num", Text, primary_key=True))
-
-SITES = _table("sites", number(), Column("name", Words, nullable=False, unique=True), rowid=True)
+SITES = table("sites", number(), Column("name", Words, nullable=False, unique=True), rowid=True)
 
 # no foreign key names them: `tallies` has each text that is in use
-TEXTS = _table("texts", number(), Column("text", Words, nullable=False, unique=True), rowid=True, never_again=True)
+TEXTS = table("texts", number(), Column("text", Words, nullable=False, unique=True), rowid=True, never_again=True)
 
-SERVERS = _table(
+SERVERS = table(
     "servers",
     number(),
     Column("name", Words, nullable=False, unique=True),
@@ -79,9 +66,9 @@ SERVERS = _table(
     rowid=True,
 )
 
-COUNTERS = _table("counters", Column("name", Words, primary_key=True), large_count("count"))
+COUNTERS = table("counters", Column("name", Words, primary_key=True), large_count("count"))
 
-TOKENS = _table(
+TOKENS = table(
     "tokens",
     Column("secret_sha256", LargeBinary, primary_key=True),
     words("token_id"),
@@ -94,7 +81,7 @@ TOKENS = _table(
     seconds("revoked_at", nullable=True),
 )
 
-ENDPOINTS = _table(
+ENDPOINTS = table(
     "endpoints",
     number(),
     Column("endpoint_id", Words, nullable=False, unique=True),
@@ -118,7 +105,7 @@ ENDPOINTS = _table(
     never_again=True,  # `events` outlive them
 )
 
-ENROLMENTS = _table(
+ENROLMENTS = table(
     "enrolments",
     of("endpoint", "endpoints"),
     words("token_id"),
@@ -126,7 +113,7 @@ ENROLMENTS = _table(
     PrimaryKeyConstraint("endpoint", "token_id"),
 )
 
-PATCHES = _table(
+PATCHES = table(
     "patches",
     number(),
     Column("patch_id", Words, nullable=False),
@@ -142,7 +129,7 @@ PATCHES = _table(
     never_again=True,
 )
 
-PAYLOADS = _table(
+PAYLOADS = table(
     "payloads",
     of("patch", "patches"),
     count("place"),
@@ -161,7 +148,7 @@ PAYLOADS = _table(
 )
 
 # wide columns first: PostgreSQL aligns each to its own width
-STANDING = _table(
+STANDING = table(
     "standing",
     large_count("bytes_from_origin"),
     large_count("bytes_from_peers"),
@@ -179,7 +166,7 @@ STANDING = _table(
     storage={"autovacuum_vacuum_scale_factor": 0.02},
 )
 
-STANDING_NOTES = _table(
+STANDING_NOTES = table(
     "standing_notes",
     of("patch", "patches"),
     of("endpoint", "endpoints"),
@@ -190,7 +177,7 @@ STANDING_NOTES = _table(
     Index("standing_notes_by_endpoint", "endpoint"),
 )
 
-EVENTS = _table(
+EVENTS = table(
     "events",
     count("at"),  # since REPORTED_SINCE
     count("endpoint"),  # no foreign keys: what happened outlives the PC and the patch
@@ -201,7 +188,7 @@ EVENTS = _table(
 )
 
 # of PCs that are not denied
-TALLIES = _table(
+TALLIES = table(
     "tallies",
     of("patch", "patches"),
     of("site", "sites"),
@@ -212,7 +199,7 @@ TALLIES = _table(
     PrimaryKeyConstraint("patch", "site", "state", "install", "reason"),
 )
 
-DIAGNOSES = _table(
+DIAGNOSES = table(
     "diagnoses",
     of("endpoint", "endpoints"),
     words("template"),
@@ -225,7 +212,7 @@ DIAGNOSES = _table(
     Index("diagnoses_by_template", "template"),
 )
 
-SITE_LIMITS = _table(
+SITE_LIMITS = table(
     "site_limits",
     of("server", "servers"),
     of("site", "sites"),
@@ -248,7 +235,7 @@ SITE_LIMITS = _table(
     PrimaryKeyConstraint("server", "site"),
 )
 
-WAN_BYTES = _table(
+WAN_BYTES = table(
     "wan_bytes",
     of("site", "sites"),
     words("torrent_hash"),

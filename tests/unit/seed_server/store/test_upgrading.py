@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Column, Connection, Integer, Table, inspect, select
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -18,7 +19,7 @@ from seed_server.store.engines import Engines
 from seed_server.store.migrations import REVISIONS
 from seed_server.store.rows import ReportRow
 from seed_server.store.standing_rows import tallies
-from seed_server.store.tables import ALEMBIC_VERSION, METADATA, SERVERS, THIS_SERVER
+from seed_server.store.tables import ALEMBIC_VERSION, METADATA, REVISION, SERVERS, SITES, THIS_SERVER
 from seed_server.store.upgrading import prepare
 from tests.helpers.sources import PACKAGES, files_of, imports_of, module_of
 
@@ -175,6 +176,22 @@ def test_the_revisions_make_what_the_tables_say(engines: Engines) -> None:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         assert made(connection) == new
         assert connection.scalar(select(SERVERS.c.number)) == THIS_SERVER
+
+
+def test_tables_of_every_revision_become_the_newest_and_keep_their_rows(engines: Engines) -> None:
+    for number in range(1, len(REVISIONS)):
+        with engines.writing() as connection:
+            METADATA.drop_all(connection)
+            with Operations.context(MigrationContext.configure(connection)):
+                for step in REVISIONS[:number]:
+                    step.upgrade()
+            connection.execute(ALEMBIC_VERSION.insert().values(version_num=REVISIONS[number - 1].REVISION_NUMBER))
+            connection.execute(SITES.insert().values(name="tokyo"))
+        prepare(engines, create=False)
+        with engines.writing() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+            assert connection.scalar(select(ALEMBIC_VERSION.c.version_num)) == REVISION
+            assert connection.scalar(select(SITES.c.name)) == "tokyo"
 
 
 def test_a_new_database_has_the_newest_revision(engines: Engines) -> None:

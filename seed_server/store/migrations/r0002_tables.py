@@ -1,0 +1,51 @@
+"""The tables that revision 0002 makes: its own copy, which changes of `store.tables` leave alone. Pure."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+)
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+TABLES = MetaData()
+
+_SMALL = SmallInteger().with_variant(Integer(), "sqlite")
+_BIG = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool = False) -> None:
+    Table(
+        name, TABLES, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
+    )  # fmt: skip
+
+
+def _columns(
+    kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool] | type[LargeBinary], *names: str
+) -> list[SchemaItem]:
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def _numbered(name: str) -> SchemaItem:
+    return Column(name, _BIG, primary_key=True, autoincrement=False)
+
+
+# of 0001, for foreign keys to them: what is there is not made again
+for _older in ("sites", "endpoints", "patches"):
+    Table(_older, TABLES, Column("number", Integer, primary_key=True))
+
+# --- the audit log
+_table("audit_entries", _numbered("number"), *_columns(LargeBinary, "entry"), rowid=True)
+_table(
+    "audit_nodes",
+    *_columns(_BIG, "place"),
+    *_columns(_SMALL, "level"),
+    *_columns(LargeBinary, "hash"),
+    PrimaryKeyConstraint("level", "place"),
+)
+_table("audit_checkpoints", _numbered("size"), *_columns(LargeBinary, "note"), rowid=True)
