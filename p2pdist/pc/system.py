@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from p2pdist.pc.network import Battery
+from p2pdist.shared import priority
 
-NICE = 10  # a tenth of what a program gets that uses a whole processor; we need less, but soon
 BOOT_ROUNDING_SECONDS = 60  # the system computes its boot time anew at each call, with small differences
 
 
@@ -110,9 +110,8 @@ def give_way() -> None:
     if sys.platform == "win32":
         _prioritise(process, psutil.BELOW_NORMAL_PRIORITY_CLASS, psutil.IOPRIO_VERYLOW)
         return
-    _prioritise(process, max(NICE, process.nice()), psutil.IOPRIO_CLASS_IDLE if sys.platform == "linux" else None)
-    with contextlib.suppress(OSError):  # where a kernel shares processors among sessions, niceness is within one alone
-        Path("/proc/self/autogroup").write_text(str(NICE))
+    priority.give_way()
+    _prioritise(process, None, psutil.IOPRIO_CLASS_IDLE if sys.platform == "linux" else None)
 
 
 def give_way_no_more(pid: int) -> None:
@@ -125,9 +124,10 @@ def give_way_no_more(pid: int) -> None:
             _prioritise(process, 0, psutil.IOPRIO_CLASS_NONE if sys.platform == "linux" else None)
 
 
-def _prioritise(process: psutil.Process, processor: int, disk: int | None) -> None:
-    with contextlib.suppress(psutil.Error, OSError):
-        process.nice(processor)
+def _prioritise(process: psutil.Process, processor: int | None, disk: int | None) -> None:
+    if processor is not None:
+        with contextlib.suppress(psutil.Error, OSError):
+            process.nice(processor)
     if disk is not None:
         with contextlib.suppress(psutil.Error, OSError):
             process.ionice(disk)

@@ -184,8 +184,8 @@ def with_language(command: click.Command) -> click.Command:
     return command
 
 
-def run_command_line(command: Callable[..., Any]) -> None:
-    """Run a click command; a `UserError` becomes its text on standard error and its exit code."""
+def run_command_line(command: Callable[..., Any], **given: Any) -> None:
+    """Run a click command, with what is ``given`` to it; a `UserError` becomes its text and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         make_readable(stream)
     use(wanted(os.environ))
@@ -193,7 +193,7 @@ def run_command_line(command: Callable[..., Any]) -> None:
         _help_in_words(command)
     as_json = "--json" in sys.argv
     try:
-        command()
+        command(**given)
     except (UserError, BaseExceptionGroup) as error:  # trio nurseries wrap what their tasks raise
         first = first_error(error)
         if not isinstance(first, UserError):

@@ -5,6 +5,7 @@ import click
 from p2pdist.shared.console import json_option, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, home_option, local_user
 from seed_server.commands.texts import counted
 from seed_server.fleet import operations
@@ -29,7 +30,7 @@ def endpoints_group() -> None:
     """
 
 
-@endpoints_group.command("list", short_help="List the enrolled endpoints.")
+@endpoints_group.command("list", cls=LookingCommand, short_help="List the enrolled endpoints.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import click
 
 from p2pdist.shared.console import json_option, print_json, say
 from seed_server.commands.json_answers.bundles import RoleKeysDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import ask_passphrase, home_option, local_user, passphrase_option
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.fleet import preparing, queries
@@ -33,7 +34,7 @@ def keys_group() -> None:
     """
 
 
-@keys_group.command("list", short_help="List the trusted keys.")
+@keys_group.command("list", cls=LookingCommand, short_help="List the trusted keys.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -8,11 +8,13 @@ import trio
 from p2pdist import __version__
 from p2pdist.shared.console import json_option, print_json, run_command_line, say, with_language
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.priority import give_way
 from p2pdist.shared.server_extra import need_server_extra
 from p2pdist.shared.watching import watch_option
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
 from seed_server.commands.options import (
     ask_passphrase,
@@ -171,7 +173,7 @@ seed_server.add_command(token_group)
 seed_server.add_command(status_command)
 
 
-@seed_server.command("sites", short_help="Show how fast each site is sent to, and why.")
+@seed_server.command("sites", cls=LookingCommand, short_help="Show how fast each site is sent to, and why.")
 @home_option
 @json_option
 @watch_option
@@ -203,7 +205,7 @@ with_language(seed_server)
 
 def main() -> None:
     """Run `seed-server`."""
-    run_command_line(seed_server)
+    run_command_line(seed_server, obj=give_way)
 
 
 if __name__ == "__main__":

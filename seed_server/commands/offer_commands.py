@@ -10,6 +10,7 @@ from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     home_option,
     local_user,
@@ -122,7 +123,7 @@ def offer_command(context: Context, patch: str, as_json: bool) -> None:
         say(f"{', '.join(map(str, back))} is offered again.")
 
 
-@click.command("list", short_help="Show what is offered, withdrawn and superseded.")
+@click.command("list", cls=LookingCommand, short_help="Show what is offered, withdrawn and superseded.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, 
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.statement_check import MAX_STATEMENT_CHARS, Statement
 from seed_server.commands.json_answers.operations import PostureCheckDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import queries
@@ -24,7 +25,7 @@ class _Printed(msgspec.Struct, frozen=True):
     jws: str
 
 
-@click.command("posture-check", short_help="Check what a PC has signed of itself.")
+@click.command("posture-check", cls=LookingCommand, short_help="Check what a PC has signed of itself.")
 @home_option
 @click.argument("file", type=click.File("rb"))
 @click.option("--nonce", default="", metavar="TEXT", help="What it has to carry; without one, an old one may be shown.")

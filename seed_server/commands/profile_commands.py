@@ -7,6 +7,7 @@ import click
 from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.language import tr
 from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     home_option,
     local_user,
@@ -62,7 +63,7 @@ def set_command(
     click.echo(tr("The profile {name} is in force at {site}.", name=repr(document.profile().name), site=document.site))
 
 
-@profile_group.command("show", short_help="Print the profile of SITE, or list all.")
+@profile_group.command("show", cls=LookingCommand, short_help="Print the profile of SITE, or list all.")
 @home_option
 @click.argument("site", required=False)
 @json_option

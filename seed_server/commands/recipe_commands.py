@@ -20,6 +20,7 @@ from seed_server.commands.json_answers.operations import (
     PublishDocument,
     PublishedPayloadDocument,
 )
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     CvssScore,
     home_option,
@@ -170,7 +171,7 @@ def _interruptible() -> Iterator[None]:
         ) from None
 
 
-@click.command("lint", short_help="Check a recipe without publishing it.")
+@click.command("lint", cls=LookingCommand, short_help="Check a recipe without publishing it.")
 @optional_home_option
 @click.argument("recipe", type=click.Path(path_type=Path))
 @json_option

@@ -4,13 +4,14 @@ import click
 
 from p2pdist.shared.console import json_option
 from p2pdist.shared.watching import watch_option
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.fleet.context import Context
 from seed_server.fleet.standing import STATES, StatusQuestion
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 
 
-@click.command("status", short_help="Show how far each patch is, and what needs a person.")
+@click.command("status", cls=LookingCommand, short_help="Show how far each patch is, and what needs a person.")
 @home_option
 @click.argument("patch_named", metavar="[PATCH]", required=False)
 @click.option("--patch", default="", metavar="ID[@VERSION]", help="Of this patch, each PC; the same as PATCH.")

@@ -7,6 +7,7 @@ import click
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from seed_server.commands.findings_view import findings_document, findings_tables
 from seed_server.commands.json_answers.signed import TemplateNameDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     home_option,
     local_user,
@@ -82,7 +83,7 @@ def remove_command(
     say(f"{name} is not asked any more.")
 
 
-@template_group.command("list", short_help="List the templates.")
+@template_group.command("list", cls=LookingCommand, short_help="List the templates.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:
@@ -103,7 +104,7 @@ def list_command(context: Context, as_json: bool) -> None:
         say("No templates yet. Sign one with: seed-server template set NAME FILE.toml")
 
 
-@template_group.command("show", short_help="Show which PCs need what.")
+@template_group.command("show", cls=LookingCommand, short_help="Show which PCs need what.")
 @home_option
 @click.argument("name")
 @json_option
@@ -123,7 +124,7 @@ def show_command(context: Context, name: str, as_json: bool) -> None:
         wide_terminal().print(findings_tables(findings))
 
 
-@template_group.command("lint", short_help="Check FILE without signing it.")
+@template_group.command("lint", cls=LookingCommand, short_help="Check FILE without signing it.")
 @click.argument("file", type=click.Path(path_type=Path))
 def lint_command(file: Path) -> None:
     """Check FILE without signing it: its keys, its expressions and its checks.

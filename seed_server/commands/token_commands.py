@@ -10,6 +10,7 @@ from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, home_option, local_user, tags_option
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, queries
@@ -79,7 +80,7 @@ def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], ap
         click.echo(text)
 
 
-@token_group.command("list", short_help="List the tokens, and whom each has enrolled.")
+@token_group.command("list", cls=LookingCommand, short_help="List the tokens, and whom each has enrolled.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -20,6 +20,7 @@ import trio
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError, first_error
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.priority import go_first
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES, encode_frame
@@ -68,6 +69,8 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(description="A part of the seed server: only 'seed-server serve' starts it.")
     parser.add_argument("part", choices=get_args(PartName))
     name: PartName = parser.parse_args().part
+    if name == "origin":
+        go_first()  # its controllers may not wait for whoever looks, nor for the other part
     for ended_by_the_parent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ended_by_the_parent, signal.SIG_IGN)
     parent = _socket_to_parent()

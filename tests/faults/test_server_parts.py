@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from p2pdist.shared.console import ExitCode
+from p2pdist.shared.priority import NICE
 from p2pdist.shared.wire.messages import News, NewsWanted
 from seed_server.origin.server import STOPPING
 from seed_server.store.serve_lock import is_serving
@@ -34,6 +35,9 @@ async def test_a_crash_of_the_origin_part_is_survived_by_the_web_port(tmp_path: 
         before = await web.get(TIMESTAMP)
         assert before.status == 200
         parts = server.parts()
+        if os.geteuid() == 0:
+            assert psutil.Process(parts["origin"]).nice() == psutil.Process(parts["web"]).nice() - NICE
+        assert os.getsid(parts["origin"]) == parts["origin"], "with its own share of the processors"
         os.kill(parts["origin"], signal.SIGKILL)
         assert (await web.get(TIMESTAMP)).body == before.body, "the same connection"
         await server.logged("a part of the server has ended", "part=origin", "SIGKILL")

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from bench.fleet import Fleet, Member, is_verified, open_fleet
-from p2pdist.pc.system import NICE
+from p2pdist.shared.priority import NICE
 
 pytestmark = pytest.mark.processes
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from p2pdist.pc import system
-from p2pdist.pc.system import NICE
+from p2pdist.shared.priority import NICE
 
 GIVES_WAY = """
 import os, subprocess, sys, threading

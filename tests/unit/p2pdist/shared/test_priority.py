@@ -1,0 +1,79 @@
+"""`p2pdist.shared.priority`, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared import priority
+from p2pdist.shared.priority import NICE, OF_SESSION
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="niceness is POSIX")
+
+SHOW = """
+import os, sys
+from pathlib import Path
+from p2pdist.shared import priority
+getattr(priority, sys.argv[1])()
+session = priority.OF_SESSION.read_text().split()[-1] if priority.OF_SESSION.exists() else "none"
+print(os.getpriority(os.PRIO_PROCESS, 0), session, os.getsid(0) == os.getpid())
+"""
+may_go_first = pytest.mark.skipif(os.geteuid() != 0, reason="only root may go first")
+
+
+def priority_after(what: str, *, nicer_by: int = 0, leads: bool = True) -> tuple[int, str, bool]:
+    command = [*(("nice", "-n", str(nicer_by)) if nicer_by else ()), sys.executable, "-c", SHOW, what]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, start_new_session=leads).stdout.split()
+    return int(told[0]), told[1], told[2] == "True"
+
+
+def own_niceness() -> int:
+    """Whoever runs the tests may have made them nice."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def of_session(niceness: int) -> str:
+    return str(niceness) if OF_SESSION.exists() else "none"
+
+
+def test_who_gives_way_does_so_among_sessions_too() -> None:
+    after = max(NICE, own_niceness())
+    assert priority_after("give_way") == (after, of_session(after), True)
+
+
+def test_what_an_administrator_made_nicer_stays_so() -> None:
+    after = min(19, own_niceness() + 15)
+    assert priority_after("give_way", nicer_by=15) == (after, of_session(after), True)
+
+
+@may_go_first
+def test_who_goes_first_is_as_much_before_others_as_who_gives_way_is_behind() -> None:
+    after = own_niceness() - NICE
+    assert priority_after("go_first") == (after, of_session(after), True)
+    assert priority_after("go_first", nicer_by=5) == (after + 5, of_session(after + 5), True)
+
+
+def test_a_session_of_others_is_left_as_it_is() -> None:
+    before = OF_SESSION.read_text().split()[-1] if OF_SESSION.exists() else "none"
+    niceness, session, leads = priority_after("give_way", leads=False)
+    assert (niceness, session, leads) == (max(NICE, own_niceness()), before, False)
+
+
+def test_who_goes_first_has_a_session_of_its_own_also_without_the_right_to_more() -> None:
+    _, session, leads = priority_after("go_first", leads=False)
+    assert leads
+    assert os.geteuid() == 0 or session in {"0", "none"}
+
+
+def test_where_the_system_refuses_nothing_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    monkeypatch.setattr(os, "setsid", refused)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    priority.give_way(tmp_path / "not there" / "autogroup")
+    priority.go_first(tmp_path / "not there" / "autogroup")
+    assert not (tmp_path / "not there").exists()
