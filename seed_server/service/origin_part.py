@@ -25,6 +25,7 @@ from seed_server.service.messages import (
     decode_from_web_part,
 )
 from seed_server.service.part import PartSetting
+from seed_server.service.switching import quick_switches
 from seed_server.service.watches import Watches
 from seed_server.service.web_requests import WebRequests
 from seed_server.signing.repository import Repository
@@ -45,7 +46,7 @@ async def serve_origin_port(setting: PartSetting) -> None:
         with open_database(setting.home, setting.settings) as database:
             database.disconnect_all(part.clock.now())
             try:
-                with only_young_garbage():
+                with only_young_garbage(), quick_switches():
                     await part.serve(database)
             finally:
                 _disconnect_all(database, part.clock.now())
