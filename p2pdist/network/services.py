@@ -91,6 +91,7 @@ class Services:
         self._rooms = {"origin": self._origin_room, "pieces": self._piece_room, "discovery": self._discovery_room}
         self._at_once: dict[type[PartMessage], Callable[[Any], None]] = {
             Introduce: self._introduce,
+            ToOrigin: self._to_origin,
             Announce: self._announce,
             UseIdentity: self._use_identity,
             Reconnect: self._reconnect,
@@ -100,7 +101,6 @@ class Services:
             Abandon: self._abandon,
         }
         self._in_tasks: dict[type[PartMessage], Callable[[Any], Awaitable[None]]] = {
-            ToOrigin: self._to_origin,
             AddTorrent: self._add,
             RemoveTorrent: self._remove,
             CheckTorrent: self._check,
@@ -204,9 +204,9 @@ class Services:
         if self._origin is not None:
             self._origin.reconnect()
 
-    async def _to_origin(self, message: ToOrigin) -> None:
-        if self._origin is not None:
-            await self._origin.send(message.message)
+    def _to_origin(self, message: ToOrigin) -> None:
+        if self._origin is not None:  # tasks begin in any order: the messages have theirs before
+            self._nursery.start_soon(self._origin.put(message.message))
 
     def _address(self) -> OriginAddress:
         return OriginAddress(

@@ -11,7 +11,7 @@ read, and TCP's flow control stops the sender. The control connection does not w
 
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -30,21 +30,20 @@ from p2pdist.origin.opening import (
     open_beside,
     open_first,
 )
+from p2pdist.origin.outgoing import Outgoing, frame_of
 from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS, RetryPace
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.channels import (
-    Hello,
     UnknownKind,
     decode_from_server,
     decode_on_data_connection,
-    encode_message,
 )
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.features import INVITES
-from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
+from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError
 from p2pdist.shared.wire.messages import (
     MAX_CONTROL_FRAME_BYTES,
     MAX_DATA_FRAME_BYTES,
@@ -54,9 +53,7 @@ from p2pdist.shared.wire.messages import (
     DataWanted,
     FromEndpoint,
     Goodbye,
-    Holdings,
     News,
-    Report,
     Welcome,
 )
 from p2pdist.shared.wire.pings import echo_frame, ping_number
@@ -67,7 +64,6 @@ DATA_IDLE_SECONDS = 120.0  # with no piece under way: the server asks again for 
 SLEPT_SECONDS = 60.0  # the clock has gained so much on the steady one: the PC slept, and the server has given it up
 FIRST_BACKOFF_SECONDS = 0.5
 SILENT_TIMEOUTS = 3  # of the kernel in a row: some 2 s on a usual line; fewer are a few lost packets
-TOGETHER_SECONDS = 0.005  # a PC that has proven a file says at once what it has and reports it: in one packet
 RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
@@ -102,8 +98,7 @@ class OriginClient:
         self._data_idle_seconds = data_idle_seconds
         self._invites = False
         self._send_problem = ""
-        self._joined = b""
-        """Frames that leave with the next one."""
+        self._outgoing = Outgoing(self._send_frames)
         self._goodbye: Goodbye | None = None
         """The last thing that the server said on this connection."""
         self._ahead_seconds = 0.0
@@ -133,26 +128,20 @@ class OriginClient:
 
         That is safe for every message: all of them are repeated or rebuilt after a `Welcome`.
         """
-        stream = self._control
-        if stream is None:
-            return
+        await self.put(message)()
+
+    def put(self, message: FromEndpoint) -> Callable[[], Awaitable[None]]:
+        """As `send`, by what is returned: messages leave in the order of these calls, whoever is awaited first."""
+        return self._outgoing.put(message)
+
+    async def _send_frames(self, stream: Stream, frames: bytes) -> None:
         try:
-            await self._send_on(stream, message)
+            await self._send_frame(stream, frames)
         except ConnectionLostError as error:
             # closing the stream ends this connection, not a later one: its reader meets the closed stream and reports
             # this problem, and the usual backoff follows
             self._send_problem = str(error)
             await trio.aclose_forcefully(stream)
-
-    async def _send_on(self, stream: Stream, message: Hello | FromEndpoint) -> None:
-        frame = encode_frame(encode_message(message), max_bytes=MAX_CONTROL_FRAME_BYTES)
-        if isinstance(message, Holdings | Report):
-            self._joined, frame = self._joined + frame, b""
-            await trio.sleep(TOGETHER_SECONDS)
-        if stream is self._control:
-            frame, self._joined = self._joined + frame, b""
-        if frame:
-            await self._send_frame(stream, frame)
 
     async def _send_frame(self, stream: Stream, frame: bytes) -> float:
         """Send; return when the kernel got it, in trio's time."""
@@ -208,7 +197,7 @@ class OriginClient:
             async with control:
                 control.transport_stream.stamp_arrivals()  # for pings; pieces come on another connection
                 hello = self._hello()
-                await self._send_on(control, hello)
+                await self._send_frame(control, frame_of(hello))
                 decoder = FrameDecoder(max_bytes=MAX_CONTROL_FRAME_BYTES)
                 waiting: list[bytes] = []
                 with trio.fail_after(WELCOME_SECONDS):
@@ -231,7 +220,8 @@ class OriginClient:
         except* OSError as group:  # ssl.SSLError among them
             reason = first_message(group)
         finally:
-            self._control, self._joined = None, b""
+            self._control = None
+            self._outgoing.use(None)
         return reason
 
     def _take_fresh(self) -> Stream | None:
@@ -325,6 +315,7 @@ class OriginClient:
                 self._data_wanted.set()
             # before the event is sent: its receiver may call `send` at once
             self._control = stream
+            self._outgoing.use(stream)
             self._packet_bytes = message.packet_bytes
             self._large_packets.welcomed(message.site)
             self.status = "connected"
@@ -354,7 +345,7 @@ class OriginClient:
         lost = packets.are_lost(trio.current_time())
         first = DataHello(protocol=PROTOCOL_VERSION, instance=hello.instance, large_packets_lost=lost)
         async with stream:
-            await self._send_on(stream, first)
+            await self._send_frame(stream, frame_of(first))
             decoder = FrameDecoder(max_bytes=MAX_DATA_FRAME_BYTES)
             while True:
                 with trio.move_on_after(self._data_idle_seconds if self._invites else math.inf) as idle:

@@ -108,6 +108,11 @@ class PieceLedger:
         return self._leases.holders
 
     @property
+    def confirmed(self) -> Mapping[EndpointId, Mapping[PieceIndex, float]]:
+        """What each has confirmed since a while before its last word on all of it, and when."""
+        return {endpoint: member.stored_at for endpoint, member in self._claims.members.items() if member.stored_at}
+
+    @property
     def members(self) -> frozenset[EndpointId]:
         """Endpoints that have said what they have, as long as somebody lacked something."""
         return frozenset(self._claims.members)

@@ -1,6 +1,6 @@
 """The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
@@ -68,6 +68,8 @@ class SiteLedger:
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         """What each lacks; those that lack nothing are not in it."""
         self._leased: set[TorrentHash] = set()
+        self._confirmed: dict[TorrentHash, Mapping[EndpointId, Mapping[PieceIndex, float]]] = {}
+        """Of ledgers that have ended, the last one last: what was confirmed, and when."""
 
     def add_torrent(
         self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int, urgency: int = 0
@@ -126,6 +128,7 @@ class SiteLedger:
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases here are void."""
         self._torrents.remove(torrent)
+        self._confirmed.pop(torrent, None)
         if (ledger := self._ledgers.pop(torrent, None)) is not None:
             for endpoint in ledger.lacking:
                 self._wants_no_longer(endpoint, torrent)
@@ -194,6 +197,8 @@ class SiteLedger:
         self._help_of.pop(endpoint, None)
         self._wanted.pop(endpoint, None)
         self._holdings.left(endpoint)
+        for torrent in list(self._confirmed):
+            self._forget_confirmed(endpoint, torrent)
         for torrent, ledger in list(self._ledgers.items()):
             ledger.left(endpoint)
             self._end_if_nobody_lacks(torrent, ledger)
@@ -213,6 +218,7 @@ class SiteLedger:
         served = self._torrents.get(torrent)
         if served is None:
             return
+        have |= self._confirmed_lately(endpoint, torrent, now)
         if have == served.all:
             self._holds(endpoint, torrent, served, now)
             return
@@ -233,6 +239,7 @@ class SiteLedger:
             return
         self._parts.standings.gave_up(endpoint, torrent)
         self._holdings.drop(endpoint, served)
+        self._forget_confirmed(endpoint, torrent)
         self._wants_no_longer(endpoint, torrent)
         if (ledger := self._ledgers.get(torrent)) is not None:
             ledger.left(endpoint)
@@ -266,6 +273,26 @@ class SiteLedger:
     def _end_if_nobody_lacks(self, torrent: TorrentHash, ledger: PieceLedger) -> None:
         if not ledger.lacking:
             del self._ledgers[torrent]
+            self._confirmed.pop(torrent, None)
+            if confirmed := ledger.confirmed:
+                self._confirmed[torrent] = confirmed
+
+    def _confirmed_lately(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> PieceSet:
+        """Return what of an ended ledger ``endpoint`` has confirmed: a Want may have been composed before that."""
+        oldest = now - self._times.stored_grace_seconds
+        while self._confirmed:  # of a small file, the first piece ends its ledger
+            first = next(iter(self._confirmed))
+            if any(at > oldest for pieces in self._confirmed[first].values() for at in pieces.values()):
+                break
+            del self._confirmed[first]
+        pieces = self._confirmed.get(torrent, {}).get(endpoint, {})
+        return sum(1 << piece for piece, at in pieces.items() if at > oldest)
+
+    def _forget_confirmed(self, endpoint: EndpointId, torrent: TorrentHash) -> None:
+        if endpoint in self._confirmed.get(torrent, ()):
+            others = {other: pieces for other, pieces in self._confirmed.pop(torrent).items() if other != endpoint}
+            if others:
+                self._confirmed[torrent] = others
 
     def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.stored`."""

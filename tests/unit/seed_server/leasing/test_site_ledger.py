@@ -1,5 +1,7 @@
 """`seed_server.leasing.site_ledger`: which torrent goes first. Its other promises are tested with `PieceLedger`'s."""
 
+import pytest
+
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
@@ -8,6 +10,7 @@ from p2pdist.shared.wire.messages import HELD_BYTES
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
 from seed_server.leasing.standing import FIRST_REJECTION_SECONDS, SENT_SPARE_PIECES, Standings
+from seed_server.leasing.times import DEFAULT_TIMES
 from seed_server.leasing.turns import FetcherRank
 
 PIECE_BYTES = 262_144
@@ -167,6 +170,49 @@ def test_who_serves_nobody_does_not_count_though_it_has_all() -> None:
     assert line.send(PC) == LeasedPiece(BIG, PieceIndex(0))
     line.ledger.helps(HOLDERS[0], Help.FULL)
     assert line.send(PC) is None
+
+
+def test_a_want_that_the_last_piece_has_overtaken_takes_nothing_back() -> None:
+    """Of a small file, one piece is all: its ledger ends with it, and the Want of a moment before comes after that."""
+    standings = Standings()
+    line = Line()
+    line.ledger = SiteLedger(fetchers=1, lease_seconds=30.0, standings=standings)
+    line.connect(PC)
+    line.publish(SMALL, 1, 0, 1)
+    line.publish(BIG, 1, 0, 2)
+    for torrent in (SMALL, BIG):
+        line.want(PC, torrent)
+        assert line.send(PC) == LeasedPiece(torrent, PieceIndex(0))
+        line.want(PC, torrent)
+        assert line.send(PC) is None, "it would cross the line once more"
+        assert not standings.distrusted(PC, line.now)
+    line.want(OTHER, SMALL)
+    line.connect(OTHER)
+    assert line.send(OTHER) is None, "it is at the site"
+    line.want(PC, SMALL)
+    assert line.send(OTHER) is None
+    line.now += DEFAULT_TIMES.stored_grace_seconds
+    line.want(PC, SMALL)
+    assert standings.distrusted(PC, line.now), "that is no old word"
+
+
+@pytest.mark.parametrize("how", ["it has left", "it has given it up", "it is served anew"])
+def test_what_was_confirmed_counts_no_longer_when(how: str) -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(SMALL, 1, 0, 1)
+    line.want(PC, SMALL)
+    assert line.send(PC)
+    if how == "it has left":
+        line.ledger.left(PC)
+        line.connect(PC)
+    elif how == "it has given it up":
+        line.ledger.given_up(PC, SMALL)
+    else:
+        line.ledger.remove_torrent(SMALL)
+        line.publish(SMALL, 1, 0, 1)
+    line.want(PC, SMALL)
+    assert line.send(PC) == LeasedPiece(SMALL, PieceIndex(0))
 
 
 def test_a_pause_after_a_rejected_piece_outlives_connection_and_ledger() -> None:
