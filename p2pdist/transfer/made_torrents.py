@@ -38,7 +38,7 @@ class SharingTerms:
     stall_seconds: float
     """Without a piece from neighbours, after which the line is asked for what they have too."""
     shared_seconds: float
-    """Since it is here."""
+    """Since it is here; and until no neighbour takes any of it."""
     most: int
     """At a time; those that are here longest go first."""
     together: bool = False
@@ -67,6 +67,8 @@ class SharedTorrent:
     """Whether the server has it no longer: then it comes from neighbours, or not."""
     is_here: bool = False
     """Whether all of it is here, once ``ended`` is set; else it did not come."""
+    described: bytes = b""
+    """What tells the server again what is in it; for whoever wants it."""
 
     @property
     def awaited(self) -> bool:
@@ -91,6 +93,8 @@ class MadeTorrents:
         self._send = send
         self._can_fetch = can_fetch
         self._shared: dict[TorrentHash, SharedTorrent] = {}
+        self._unsaid: set[SharingTerms] = set()
+        """The kinds of which the server is told nothing now."""
         self._woken = trio.Event()
 
     # --- whoever wants one ----------------------------------------------------------------
@@ -123,6 +127,17 @@ class MadeTorrents:
     async def read(self, shared: SharedTorrent) -> bytes | None:
         """Return all of one that is here, as its writer left it; None: it cannot be read."""
         return await self.cache.read_unproven(shared.made.name, shared.told.length_bytes)
+
+    def of(self, terms: SharingTerms) -> list[SharedTorrent]:
+        """Return those of one kind, those that are still to come first."""
+        return sorted(
+            (each for each in self._shared.values() if each.terms is terms), key=lambda each: not each.awaited
+        )
+
+    def tell_of(self, terms: SharingTerms, *, tell: bool) -> None:
+        """Tell the server what is here of one kind, or do not until it can know these torrents."""
+        (self._unsaid.discard if tell else self._unsaid.add)(terms)
+        self._woken.set()
 
     # --- what happens meanwhile -----------------------------------------------------------
 
@@ -182,7 +197,10 @@ class MadeTorrents:
         kinds: dict[str, int] = {}
         for torrent_hash, shared in reversed(self._shared.items()):
             kinds[shared.terms.kind] = kinds.get(shared.terms.kind, 0) + 1
-            old = now - shared.ended_at >= shared.terms.shared_seconds
+            taking = (
+                shared.snapshot is not None and shared.snapshot.peers
+            )  # with those that have all, it ends by itself
+            old = now - shared.ended_at >= shared.terms.shared_seconds and not taking
             if not shared.awaited and (old or kinds[shared.terms.kind] > shared.terms.most):
                 over.append(torrent_hash)
         return over
@@ -200,7 +218,8 @@ class MadeTorrents:
                 log.warning("it does not come from server and neighbours together", what=shared.terms.kind)
                 await self._drop(shared.made.torrent_hash)
                 return
-        if snapshot.phase != "checking" and snapshot.piece_count == shared.told.piece_count:
+        counted = snapshot.phase != "checking" and snapshot.piece_count == shared.told.piece_count
+        if counted and shared.terms not in self._unsaid:
             want = self._want(shared, snapshot, now)
             if want != shared.wanted:
                 shared.wanted = want

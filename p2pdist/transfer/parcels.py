@@ -17,6 +17,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.parcel import (
     LEAST_PARCELLED,
+    MAX_HELD_PARCELS,
     MAX_LACKED,
     MAX_PARCELLED_BYTES,
     Parcel,
@@ -73,14 +74,18 @@ class ParcelFetches:
         """Whether the server has parcels; None: it has not said so."""
         self._waits_until: float | None = None
         """For the server's welcome, or its answer; None: nobody waits."""
-        self._asked: frozenset[bytes] = frozenset()
-        """What was asked for on this connection and is not answered."""
+        self._asked: frozenset[bytes] | None = None
+        """What was asked for on this connection and is not answered; None: nothing was asked."""
         self._asked_before = False
         """On an earlier connection: that makes the wait no longer."""
         self._answer: Parcels | None = None
         self._parts: dict[SharedTorrent, list[Transfer]] = {}
         """What comes in each parcel that is still to come, or to be cut."""
         self._cutting: set[SharedTorrent] = set()
+        self._cutting_turn = trio.Lock()
+        """One at a time: each takes memory, a thread, and the disk."""
+        self._unsaid = False
+        """Whether the server is still to be told, on this connection, which parcels are here."""
         self._later: set[TorrentHash] = set()
         """What the server has in more parcels than it told of at once."""
 
@@ -88,11 +93,15 @@ class ParcelFetches:
 
     def welcomed(self, *, has_parcels: bool) -> None:
         """Note what the server can, on a new connection: what was asked on the one before is not answered."""
-        self._takes, self._asked, self._answer = has_parcels, frozenset(), None
+        self._takes, self._asked, self._answer = has_parcels, None, None
+        # it may have started anew, and know none of them: it is told what is in them, and then of the pieces
+        self._unsaid = has_parcels and bool(self._made.of(PARCEL_TERMS))
+        self._made.tell_of(PARCEL_TERMS, tell=not self._unsaid)
 
     def told(self, message: Parcels) -> None:
         """Take the server's answer; one that nobody waits for does no harm."""
-        if self._asked:
+        self._made.tell_of(PARCEL_TERMS, tell=True)
+        if self._asked is not None:
             self._answer = message
 
     def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome) -> None:
@@ -144,36 +153,48 @@ class ParcelFetches:
         return not transfer.alone
 
     async def _ask(self, lacking: list[Transfer], now: float) -> None:
-        """Ask for what is lacking, or let it be fetched by itself."""
+        """Ask for what is lacking, or let it be fetched by itself; and say, on a new connection, what is here."""
         if not lacking:
-            if not self._asked:
+            if self._asked is None:
                 self._wait_no_longer()
-            return
-        new = [each for each in lacking if not each.held]
-        if self._takes is False or (not self._asked and len(lacking) < LEAST_PARCELLED):
-            self._waits_until = None
-        elif self._waits_until is None:
-            self._waits_until = now + (TAKES_PARCELS_SECONDS if self._takes is None else ANSWER_SECONDS)
-        if self._waits_until is None or now >= self._waits_until:
+        elif self._may_wait(lacking, now):
+            for transfer in lacking:
+                if not transfer.held:
+                    transfer.held = True
+                    transfer.queued = False
+            if self._takes and self._asked is None:
+                if not self._asked_before:
+                    self._waits_until = now + ANSWER_SECONDS
+                self._asked_before = True
+                self._send_question(lacking)
+        else:
             self._wait_no_longer()
             for transfer in lacking:
                 _let_go(transfer)
-            return
-        for transfer in new:
-            transfer.held = True
-            transfer.queued = False
-        if self._takes and not self._asked:
-            if not self._asked_before:
-                self._waits_until = now + ANSWER_SECONDS
-            names = sorted(beginning(each.torrent_hash) for each in lacking)[:MAX_LACKED]
-            self._asked, self._asked_before = frozenset(names), True
-            self._nursery.start_soon(self._send, ParcelsWanted(torrents=b"".join(names)))
+        if self._unsaid and self._asked is None:
+            self._send_question(())
+
+    def _may_wait(self, lacking: list[Transfer], now: float) -> bool:
+        """Whether there is, or may be, an answer to wait for."""
+        if self._takes is False or (not self._asked and len(lacking) < LEAST_PARCELLED):
+            return False
+        if self._waits_until is None:
+            self._waits_until = now + (TAKES_PARCELS_SECONDS if self._takes is None else ANSWER_SECONDS)
+        return now < self._waits_until
+
+    def _send_question(self, lacking: Iterable[Transfer]) -> None:
+        names = sorted(beginning(each.torrent_hash) for each in lacking)[:MAX_LACKED]
+        here = [each.described for each in self._made.of(PARCEL_TERMS)] if self._unsaid else []
+        self._asked, self._unsaid = frozenset(names), False
+        self._nursery.start_soon(
+            self._send, ParcelsWanted(torrents=b"".join(names), held=tuple(here[:MAX_HELD_PARCELS]))
+        )
 
     def _wait_no_longer(self) -> None:
-        self._waits_until, self._asked, self._asked_before = None, frozenset(), False
+        self._waits_until, self._asked, self._asked_before = None, None, False
 
     async def _begin(self, held: list[Transfer], answer: Parcels) -> None:
-        self._answer, asked = None, self._asked
+        self._answer, asked = None, self._asked or ()
         self._wait_no_longer()
         lacked = {beginning(each.torrent_hash): each for each in held}
         for parcel in answer.parcels:
@@ -195,6 +216,7 @@ class ParcelFetches:
         shared = await self._made.begin(parcel.torrent, PARCEL_TERMS)
         if shared is None or shared in self._parts:
             return []
+        shared.described = parcel.members
         transfers = [lacked[beginning(part.torrent)] for part in parts]
         for transfer, part in zip(transfers, parts, strict=True):
             await self._places.take_back(transfer.record.places)  # what is not proven is not published
@@ -211,6 +233,10 @@ class ParcelFetches:
     # --- cutting; in a task of its own ----------------------------------------------------------
 
     async def _cut(self, shared: SharedTorrent) -> None:
+        async with self._cutting_turn:
+            await self._cut_now(shared)
+
+    async def _cut_now(self, shared: SharedTorrent) -> None:
         wanted = [(each, each.part) for each in self._parts[shared] if each.part is not None]
         pieces = [(part.offset, part.length_bytes, each.sha256) for each, part in wanted]
         proofs = await self._made.cache.cut(shared.made.name, shared.told.length_bytes, pieces)

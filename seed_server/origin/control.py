@@ -6,6 +6,7 @@ from functools import partial
 from typing import assert_never
 
 import trio
+from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
@@ -41,7 +42,7 @@ from seed_server.origin.limits import OriginLimits
 from seed_server.origin.outbox import nobody
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
-from seed_server.origin.parcel_torrents import NO_PARCELS, ParcelTorrents
+from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
@@ -193,13 +194,12 @@ class ControlConversation:
         session, live = self._session, self._live
         while self._parcels_wanted is not None:
             wanted, self._parcels_wanted = self._parcels_wanted, None
-            told = NO_PARCELS
-            # one that takes none would be sent the same once more
-            if all(PARCELS in other.features for other in live.sessions.values()):
-                try:
-                    told = await self._parts.parcels.answer(wanted.torrents, live.site.name, live.ledger)
-                except DecodeError as error:
-                    raise RefusedError(f"impossible message: {error}") from error
+            if not all(PARCELS in other.features for other in live.sessions.values()):
+                wanted = replace(wanted, torrents=b"")  # one that takes none would be sent the same once more
+            try:
+                told = await self._parts.parcels.answer(wanted, live.site.name, live.ledger)
+            except DecodeError as error:
+                raise RefusedError(f"impossible message: {error}") from error
             self._may_ask_again(parcel.torrent for parcel in told.parcels)
             session.outbox.put("parcels", told)
         self._telling_parcels = False

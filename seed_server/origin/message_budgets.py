@@ -58,17 +58,19 @@ class MessageLimits:
     bytes: Budget = BYTES
 
 
-class _Purse:
+class Purse:
     """What is left of a budget."""
 
     __slots__ = ("_at", "_budget", "_left")
 
     def __init__(self, budget: Budget, now: float) -> None:
+        """Make a full one; ``now`` is any clock in seconds."""
         self._budget = budget
         self._left = float(budget.at_once)
         self._at = now
 
     def spend(self, amount: float, now: float) -> bool:
+        """Take ``amount`` out of it; return whether there was so much."""
         self._left = min(self._budget.at_once, self._left + self._budget.per_second * max(0.0, now - self._at))
         self._at = now
         if amount > self._left:
@@ -83,10 +85,10 @@ class MessageBudgets:
     __slots__ = ("_answers", "_bytes", "_limits", "_pings", "_purses")
 
     def __init__(self, limits: MessageLimits, now: float) -> None:
-        self._pings = _Purse(limits.pings, now)
-        self._bytes = _Purse(limits.bytes, now)
+        self._pings = Purse(limits.pings, now)
+        self._bytes = Purse(limits.bytes, now)
         self._limits = limits.messages
-        self._purses: dict[type[FromEndpoint | UnknownKind], _Purse] = {}
+        self._purses: dict[type[FromEndpoint | UnknownKind], Purse] = {}
         """Of the kinds that it has said: most PCs say few."""
         self._answers = limits.answers_at_once
 
@@ -107,7 +109,7 @@ class MessageBudgets:
         kind = type(message)
         budget = self._limits.get(kind)
         if budget is not None:
-            purse = self._purses.setdefault(kind, _Purse(budget, now))
+            purse = self._purses.setdefault(kind, Purse(budget, now))
             return None if purse.spend(1, now) else f"too many messages of kind {kind.__name__}"
         if self._answers < 1:
             return "more answers than pieces were sent"

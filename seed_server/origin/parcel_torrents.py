@@ -4,6 +4,7 @@ The server alone decides what is in which, the same for all PCs of all sites: so
 is in no database, and its bytes are in no memory: each piece is read from the payloads, which are verified as ever.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,18 +13,26 @@ import trio
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire.news_torrent import describe_news, make_torrent
-from p2pdist.shared.wire.parcel import MAX_TOLD_PARCELS, Parcel, Parcels, beginning, beginnings, is_worth
+from p2pdist.shared.wire.parcel import (
+    MAX_TOLD_PARCELS,
+    Parcel,
+    Parcels,
+    ParcelsWanted,
+    beginning,
+    beginnings,
+    is_worth,
+)
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.made_row import made_row
-from seed_server.origin.parcel_plan import cut, is_small
+from seed_server.origin.message_budgets import Budget, Purse
+from seed_server.origin.parcel_plan import cut, is_parcel, is_small
 from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.piece_source import PieceSource, TemporaryReadError
 from seed_server.store.rows import ServedPayload
 
-PARCEL_KEPT_SECONDS = 900.0  # since a PC was told of it last: those that lack some of it then come later, and alone
+PARCEL_KEPT_SECONDS = 900.0  # those that lack some of a parcel then come later, and alone
 SWAPPED_SECONDS = 240.0  # since a site was told of it first: its PCs share it for longer after they have it
-
-NO_PARCELS = Parcels(parcels=[])
+AGAIN = Budget(1 / 60, 128)  # parcels of before a restart: all sites have the same, and each is four megabytes to read
 
 
 @dataclass(eq=False)
@@ -34,9 +43,19 @@ class _Parcel:
     row: ServedPayload | None = None
     """While it is served."""
     said: Parcel | None = None
+    served_at: float = 0.0
+    """Since when it is served."""
     told_at: float = 0.0
     told_sites: dict[SiteName, float] = field(default_factory=dict)
     """When each site was told of it first."""
+
+    def is_swapped(self, site: SiteName, ledger: SiteLedger, had: Callable[[TorrentHash], bool], now: float) -> bool:
+        """Whether PCs of ``site`` have it, or fetch it."""
+        if self.row is None:
+            return False
+        torrent = TorrentHash(self.row.torrent_hash)
+        lately = now - self.told_sites.get(site, -math.inf) < SWAPPED_SECONDS
+        return lately or had(torrent) or ledger.ledger(torrent) is not None
 
 
 class ParcelTorrents:
@@ -57,70 +76,100 @@ class ParcelTorrents:
         self._stop_serving = stop_serving
         self._small: dict[str, ServedPayload] = {}
         self._parcels: list[_Parcel] = []
+        """What whoever asks is told of."""
+        self._earlier: list[_Parcel] = []
+        """What is served, and told of at sites alone that swap it already."""
+        self._cut_again_at = math.inf
+        self._again: Purse | None = None
         self._answering = trio.Lock()
 
     @property
     def rows(self) -> dict[TorrentHash, ServedPayload]:
         """The parcels that are served."""
-        return {TorrentHash(each.row.torrent_hash): each.row for each in self._parcels if each.row is not None}
+        return {TorrentHash(each.row.torrent_hash): each.row for each in self._all() if each.row is not None}
+
+    def _all(self) -> list[_Parcel]:
+        return [*self._earlier, *self._parcels]
 
     def replace(self, payloads: Iterable[ServedPayload]) -> None:
-        """Parcel these from now on. One that PCs were told of stays as it is, unless something in it is gone."""
+        """Parcel these from now on. What is served goes on where it is swapped, unless something in it is gone."""
         self._small = {payload.torrent_hash: payload for payload in payloads if is_small(payload)}
-        kept = [each for each in self._parcels if each.row is not None and self._is_whole(each)]
-        for gone in self._parcels:
-            if gone.row is not None and gone not in kept:
+        for gone in self._all():
+            if gone.row is not None and not self._is_whole(gone):
                 self._stop(gone)
+        self._cut(trio.current_time())
+
+    def _cut(self, now: float) -> None:
+        """Parcel all anew but what is in parcels that are served since a moment ago.
+
+        What is published one by one is in small parcels at first, and must not be so for whoever comes later.
+        """
+        kept = [e for e in self._parcels if e.row is not None and now - e.served_at < PARCEL_KEPT_SECONDS]
         parcelled = {member.torrent_hash for each in kept for member in each.members}
         rest = (payload for torrent, payload in self._small.items() if torrent not in parcelled)
-        # the same object for the same parcel: somebody may be about to be told of it
-        as_before = {each.names: each for each in self._parcels if each.row is None}
-        made = [
-            each if (old := as_before.get(each.names)) is None or old.members != each.members else old
-            for each in map(_parcel, cut(rest))
-        ]
+        # the same object for the same parcel: somebody may be about to be told of it, or have it
+        known = self._all()
+        as_before = {each.names: each for each in known if self._is_whole(each)}
+        made = [as_before.get(each.names, each) for each in map(_parcel, cut(rest))]
         self._parcels = sorted([*kept, *made], key=lambda each: _turn(each.members[0]))
+        self._earlier = [each for each in known if each.row is not None and each not in self._parcels]
+        self._cut_again_at = min((each.served_at + PARCEL_KEPT_SECONDS for each in kept), default=math.inf)
 
-    async def answer(self, lacked: bytes, site: SiteName, ledger: SiteLedger) -> Parcels:
-        """Return the parcels for a PC of ``site`` that lacks these. Raises `DecodeError` for what is no list of names.
+    async def answer(self, wanted: ParcelsWanted, site: SiteName, ledger: SiteLedger) -> Parcels:
+        """Return the parcels for a PC of ``site``. Raises `DecodeError` for what is no list of names.
 
         What its neighbours have by itself, or fetch so, is swapped by itself: a parcel would cross the line once more.
+        What the PC has of parcels that were told of before a restart is served again.
         """
-        names = set(beginnings(lacked))
+        names = set(beginnings(wanted.torrents))
+        held = [tuple(beginnings(each)) for each in wanted.held]
         told: list[Parcel] = []
         async with self._answering:  # all PCs ask at once, for the same
-            had = ledger.held_by_anybody()
+            await self._serve_again(held, site)
+            had, now = ledger.held_by_anybody(), trio.current_time()
 
-            def held(torrent: TorrentHash) -> bool:
+            def held_singly(torrent: TorrentHash) -> bool:
                 return had(torrent) or ledger.ledger(torrent) is not None
 
-            for each in list(self._parcels):
-                if not self._is_for(each, names, site, ledger, held):
+            swapped = [each for each in self._all() if each.is_swapped(site, ledger, had, now)]
+            comes = {member.torrent_hash for each in swapped for member in each.members}
+            others = [each for each in self._parcels if comes.isdisjoint(m.torrent_hash for m in each.members)]
+            for each in [*swapped, *others]:
+                missing = [member for member, name in zip(each.members, each.names, strict=True) if name in names]
+                if each not in swapped:
+                    missing = [m for m in missing if not held_singly(TorrentHash(m.torrent_hash))]
+                if not _worth(missing, each) or not self._is_whole(each):
                     continue
                 if len(told) == self._most_told:
                     return Parcels(parcels=told, more=True)
                 if (said := await self._told(each, site)) is not None:
                     told.append(said)
+                    names.difference_update(each.names)
         return Parcels(parcels=told)
 
-    def _is_for(
-        self,
-        each: _Parcel,
-        lacked: set[bytes],
-        site: SiteName,
-        ledger: SiteLedger,
-        held: Callable[[TorrentHash], bool],
-    ) -> bool:
-        missing = [member for member, name in zip(each.members, each.names, strict=True) if name in lacked]
+    async def _serve_again(self, held: Iterable[tuple[bytes, ...]], site: SiteName) -> None:
+        """Serve what PCs of ``site`` have parts of, with these members: after a restart, nothing is known of it."""
+        by_name: dict[bytes, ServedPayload] = {}
+        for names in held:
+            each = next((each for each in self._all() if each.names == names), None)
+            if each is None:
+                by_name = by_name or {beginning(TorrentHash(torrent)): row for torrent, row in self._small.items()}
+                members = tuple(by_name[name] for name in names if name in by_name)
+                if len(members) < len(names) or not is_parcel(members):
+                    continue  # what is withdrawn, or was never a parcel
+                each = _parcel(members)
+            if each.said is None and not self._may_describe_again():
+                continue
+            if each not in self._parcels and each not in self._earlier:
+                self._earlier.append(each)
+            if await self._told(each, site) is None and each in self._earlier:
+                self._earlier.remove(each)
+
+    def _may_describe_again(self) -> bool:
         now = trio.current_time()
-        if not _worth(missing, each) or not self._is_whole(each):
-            return False
-        if each.row is not None and (
-            ledger.ledger(TorrentHash(each.row.torrent_hash)) is not None
-            or now - each.told_sites.get(site, now - SWAPPED_SECONDS) < SWAPPED_SECONDS
-        ):
-            return True
-        return _worth([member for member in missing if not held(TorrentHash(member.torrent_hash))], each)
+        if self._again is None:
+            self._again = Purse(AGAIN, now)
+        return self._again.spend(1, now)
 
     async def _told(self, each: _Parcel, site: SiteName) -> Parcel | None:
         if each.said is None:
@@ -130,7 +179,7 @@ class ParcelTorrents:
                 return None  # who asks for the payload itself is told what is wrong
             described = await trio.to_thread.run_sync(describe_news, data)
             each.said = Parcel(described, b"".join(each.names), tuple(member.length_bytes for member in each.members))
-        if each not in self._parcels or not self._is_whole(each):  # as of now
+        if each not in self._all() or not self._is_whole(each):  # as of now
             return None
         each.told_at = trio.current_time()
         each.told_sites.setdefault(site, each.told_at)
@@ -138,13 +187,15 @@ class ParcelTorrents:
             told, first = each.said.torrent, each.members[0]
             # as urgent as what is in it
             each.row = made_row(told, make_torrent(told), severity=first.severity, sequence=first.sequence)
+            each.served_at = each.told_at
+            self._cut_again_at = min(self._cut_again_at, each.served_at + PARCEL_KEPT_SECONDS)
             self._source.assemble(each.row.sha256, each.members)
             self._serve(each.row)
         return each.said
 
     def shares(self, torrent: TorrentHash, start: int, length: int) -> Iterator[tuple[TorrentHash, int]]:
         """Yield how many of these bytes of a parcel are of which payload's torrent."""
-        each = next((b for b in self._parcels if b.row is not None and b.row.torrent_hash == torrent), None)
+        each = next((b for b in self._all() if b.row is not None and b.row.torrent_hash == torrent), None)
         offset = 0
         for member in () if each is None else each.members:
             count = min(start + length, offset + member.length_bytes) - max(start, offset)
@@ -153,21 +204,20 @@ class ParcelTorrents:
             offset += member.length_bytes
 
     def expire(self, now: float, fetched: Callable[[TorrentHash], bool] = lambda _torrent: False) -> None:
-        """Forget the parcels of which nobody was told lately; their payloads may be parcelled otherwise.
+        """Forget the parcels of which nobody was told lately; after a while, all payloads may be parcelled otherwise.
 
         Not those that are ``fetched`` at some site, for a day at most.
         """
-        old = [
-            each
-            for each in self._parcels
-            if each.row is not None
-            and now - each.told_at >= PARCEL_KEPT_SECONDS
-            and (now - each.told_at >= DAY_SECONDS or not fetched(TorrentHash(each.row.torrent_hash)))
-        ]
-        for each in old:
-            self._stop(each)
-        if old:
-            self.replace(self._small.values())
+        for each in self._all():
+            if (
+                each.row is not None
+                and now - each.told_at >= PARCEL_KEPT_SECONDS
+                and (now - each.told_at >= DAY_SECONDS or not fetched(TorrentHash(each.row.torrent_hash)))
+            ):
+                self._stop(each)
+                self._earlier = [earlier for earlier in self._earlier if earlier is not each]
+        if now >= self._cut_again_at:
+            self._cut(now)
 
     def _is_whole(self, each: _Parcel) -> bool:
         return all(self._small.get(member.torrent_hash) == member for member in each.members)
@@ -175,6 +225,7 @@ class ParcelTorrents:
     def _stop(self, each: _Parcel) -> None:
         assert each.row is not None
         row, each.row = each.row, None
+        each.told_sites.clear()
         self._stop_serving(TorrentHash(row.torrent_hash))
         self._source.release(row.sha256)
 

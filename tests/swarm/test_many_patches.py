@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Member, open_fleet
+from bench.fleet import Fleet, Member, open_fleet
 from bench.many_patches import fetch, publish_all, start_server, stop_endpoints
 
 pytestmark = pytest.mark.processes
@@ -44,22 +44,33 @@ async def test_who_comes_later_gets_small_patches_from_the_one_that_has_them(tmp
         assert trio.current_time() - begun <= MOST_LATER_SECONDS
         from_origin = [sum(patch.bytes_from_origin for patch in each.patches) for each in members]
         assert from_origin[1:] == [0, 0, 0]
+        assert "comes last from now on" not in fleet.server.log.read_text(), "what the first has is believed"
 
 
 async def test_small_patches_cross_the_line_once_in_a_parcel_that_all_swap(tmp_path: Path) -> None:
-    async with open_fleet(tmp_path, network=PARCEL_NETWORK, endpoints=2) as fleet:
+    """And who comes when all others have it gets it from them."""
+    async with open_fleet(tmp_path, network=PARCEL_NETWORK, endpoints=3) as fleet:
         await start_server(fleet)
         for k in fleet.endpoints:
             await fleet.enrol(k)
         await publish_all(fleet, tmp_path, [f"small-{number}" for number in range(PARCELLED)], PATCH_BYTES)
-        await fetch(fleet, PARCELLED)
         members = list(fleet.endpoints.values())
+        *first, last = fleet.endpoints
+        await have_all(fleet, first, PARCELLED)
+        await have_all(fleet, [last], PARCELLED)
         small = [patch for member in members for patch in member.patches]
         assert sum(patch.bytes_from_origin for patch in small) == PARCELLED * PATCH_BYTES, "each byte once"
-        assert sum(patch.bytes_from_peers for patch in small) == PARCELLED * PATCH_BYTES, "and counted for its patch"
+        assert sum(patch.bytes_from_peers for patch in small) == 2 * PARCELLED * PATCH_BYTES, "counted for its patch"
         assert all(Path(patch.path or "").stat().st_size == PATCH_BYTES for patch in small)
         for member in members:
             assert "a parcel of small patches" in member.log.read_text(), "not in twenty torrents"
+
+
+async def have_all(fleet: Fleet, started: list[int], patches: int) -> None:
+    for k in started:
+        await fleet.launch_endpoint(k)
+    members = [fleet.endpoints[k] for k in started]
+    await fleet.wait_until(lambda: all(proven(each) == patches for each in members), 60.0, "those have all")
 
 
 def proven(member: Member) -> int:

@@ -21,6 +21,7 @@ LEAST_PARCELLED = 4  # that a PC lacks, before it is worth a torrent; and they a
 BEGINNING_BYTES = 8  # of a torrent's hash: both sides know which torrents there are
 MAX_LACKED = 8_192  # small payloads that one PC lacks: more than are ever offered
 MAX_TOLD_PARCELS = 16  # in one message: a thousand payloads, and twenty kilobytes
+MAX_HELD_PARCELS = 64  # that one PC has, or that are on their way to it: those of four answers
 
 
 class Parcel(Extensible, frozen=True):
@@ -40,6 +41,11 @@ class ParcelsWanted(Message, frozen=True, tag="parcels_wanted"):
 
     torrents: Annotated[bytes, msgspec.Meta(max_length=MAX_LACKED * BEGINNING_BYTES)]
     """The first `BEGINNING_BYTES` of each one's hash, one after the other."""
+    held: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(max_length=MAX_PARCELLED * BEGINNING_BYTES)], ...],
+        msgspec.Meta(max_length=MAX_HELD_PARCELS),
+    ] = ()
+    """The `Parcel.members` of each that is here, or of which some is: a server that has started anew knows none."""
 
 
 class Parcels(Message, frozen=True, tag="parcels"):

@@ -1,5 +1,6 @@
 """Parcels of small patches at the origin port: once over the line, counted for the patches that are in them."""
 
+import math
 from pathlib import Path
 
 import trio
@@ -22,15 +23,16 @@ async def publish(lab: Lab, count: int = MANY) -> list[ServedPayload]:
     return [await lab.publish(1, sequence=number) for number in range(1, count + 1)]
 
 
-async def told(endpoint: Endpoint, patches: list[ServedPayload]) -> Parcels:
+async def told(endpoint: Endpoint, patches: list[ServedPayload], held: tuple[bytes, ...] = ()) -> Parcels:
     names = b"".join(beginning(TorrentHash(patch.torrent_hash)) for patch in patches)
-    await endpoint.control.send(ParcelsWanted(torrents=names))
+    await endpoint.control.send(ParcelsWanted(torrents=names, held=held))
     return await endpoint.control.expect(Parcels)
 
 
-async def want(endpoint: Endpoint, torrent: TorrentHash, pieces: int) -> None:
+async def want(endpoint: Endpoint, torrent: TorrentHash, pieces: int, have: int = 0) -> None:
     nothing = bitfield.pack(0, pieces)
-    message = Want(torrent=torrent, have=nothing, lan_have=nothing, lan_stalled=False, can_fetch=True)
+    here = bitfield.pack(have, pieces)
+    message = Want(torrent=torrent, have=here, lan_have=nothing, lan_stalled=False, can_fetch=True)
     await endpoint.control.send(message)
 
 
@@ -76,6 +78,24 @@ class TestParcels:
             lab.database.remove_patch(patches[0].patch_id, patches[0].version)
             await lab.server.repository_changed(MANY + 1)
             assert (await first.control.expect(Unavailable)).torrent == torrent
+
+    async def test_a_server_that_starts_anew_goes_on_with_what_a_pc_has_of_one(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path) as lab:
+            first = await lab.endpoint(features=FEATURES)
+            patches = await publish(lab)
+            (parcel,) = (await told(first, patches)).parcels
+            # of before the restart: that PCs were told of it, and what came after it, is in no database
+            later = [await lab.publish(1, sequence=number) for number in range(MANY + 1, 2 * MANY + 1)]
+            lab.server._fleet.parcels.expire(math.inf)
+            torrent, pieces = make_torrent(parcel.torrent).torrent_hash, parcel.torrent.piece_count
+            assert torrent not in lab.server._fleet.patches
+
+            assert not (await told(first, [], (parcel.members,))).parcels
+            await want(first, torrent, pieces, have=0b1)
+            got = [(await first.data.expect(Piece)).piece for _ in range(pieces - 1)]
+            assert got == list(range(1, pieces))
+            other = await lab.endpoint(features=FEATURES)
+            assert (await told(other, [*patches, *later])).parcels == [parcel]
 
     async def test_what_is_no_list_of_names_ends_the_connection(self, tmp_path: Path) -> None:
         async with running_lab(tmp_path) as lab:

@@ -1,4 +1,4 @@
-"""`p2pdist.origin.outgoing`: whatever order tasks run in, the server hears things in the order that they were said in."""
+"""`p2pdist.origin.outgoing`: the server hears things in the order in which they were said."""
 
 from typing import Any, cast
 

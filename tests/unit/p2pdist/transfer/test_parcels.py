@@ -23,12 +23,13 @@ from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
 from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted, beginning
+from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.parcels import ANSWER_SECONDS, PARCEL_TERMS, TAKES_PARCELS_SECONDS
 from p2pdist.transfer.states import giving_up
-from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.transfer.torrent_engine import EngineError, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.transfer.unshared import SHARE_QUIET_SECONDS
+from p2pdist.transfer.unshared import BUSY_SHARE_SECONDS, REFUSED_SECONDS, SHARE_QUIET_SECONDS, Unshared
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
 from tests.helpers.patch_views import transfer
 
@@ -65,6 +66,9 @@ def parcel_of(patches: list[CataloguePatch]) -> tuple[Parcel, bytes]:
 class PlayedEngine:
     cache: Path
     snapshots: dict[TorrentHash, TransferSnapshot] = field(default_factory=dict)
+    refused: set[TorrentHash] = field(default_factory=set)
+    tried: list[TorrentHash] = field(default_factory=list)
+    """Which of the refused ones were added again and again."""
 
     async def refresh(self) -> None:
         """Nothing comes by itself."""
@@ -77,6 +81,9 @@ class PlayedEngine:
         self.snapshots.pop(torrent_hash, None)
 
     async def add(self, torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
+        if expected_hash in self.refused:
+            self.tried.append(expected_hash)
+            raise EngineError("it is refused")
         pieces = 2 if torrent else 1
         self.snapshots[expected_hash] = TransferSnapshot(
             torrent_hash=expected_hash, phase="complete" if assume_complete else "downloading", piece_count=pieces,
@@ -102,6 +109,9 @@ class Running:
     def singly(self) -> list[TorrentHash]:
         """Return the patches' torrents that the engine has."""
         return [torrent_of(patch) for patch in self.patches if torrent_of(patch) in self.engine.snapshots]
+
+    def wants(self, torrent: TorrentHash) -> list[Want]:
+        return [message for message in self.sent if isinstance(message, Want) and message.torrent == torrent]
 
     @property
     def asked(self) -> list[ParcelsWanted]:
@@ -418,6 +428,131 @@ async def test_connections_that_come_and_go_make_the_wait_no_longer(
             run.transfers.parcels.welcomed(has_parcels=True)
             await run.step()
         assert len(run.singly()) == MANY
+
+
+async def test_one_that_the_engine_refuses_keeps_no_other_from_being_shared(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        await run.tell(parcel)
+        run.come(data)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        refused = torrent_of(run.patches[0])
+        run.engine.refused = {refused}
+        mock_clock.jump(SHARE_QUIET_SECONDS)
+        for _ in range(3):
+            await run.step()
+        assert run.singly() == [torrent_of(patch) for patch in run.patches[1:]]
+        assert run.engine.tried == [refused], "not at each step"
+        run.engine.refused.clear()
+        mock_clock.jump(REFUSED_SECONDS)
+        await run.step()
+        mock_clock.jump(SHARE_QUIET_SECONDS)
+        await run.step()
+        assert refused in run.singly()
+
+
+async def test_all_is_shared_before_its_parcels_are_gone_though_something_else_moves(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    many = [transfer(n) for n in range(1, 1_001)]
+    engine = PlayedEngine(tmp_path)
+    for each in many:
+        each.state, each.in_engine = "verified", False
+    unshared = Unshared(cast("Any", engine))
+    begun = trio.current_time()
+    await unshared.share_some(many, begun, busy=True)
+    while unshared.pause_seconds < 1_000:
+        mock_clock.jump(max(0.5, unshared.pause_seconds))
+        await unshared.share_some(many, trio.current_time(), busy=True)
+    assert all(each.in_engine for each in many)
+    assert trio.current_time() - begun <= SHARE_QUIET_SECONDS + BUSY_SHARE_SECONDS < PARCEL_TERMS.shared_seconds
+
+
+async def test_many_that_are_here_at_once_are_cut_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most = 0, 0
+    cut = Cache.cut
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await trio.sleep(0.01)
+        proofs = await cut(*arguments)
+        at_once -= 1
+        return proofs
+
+    monkeypatch.setattr(Cache, "cut", counted)
+    async with running(tmp_path, 16) as run:
+        parcels = [parcel_of(run.patches[at : at + 4]) for at in range(0, 16, 4)]
+        await run.tell(*(parcel for parcel, _ in parcels))
+        for _, data in parcels:
+            run.come(data)
+        await run.until(lambda: run.states() == 16 * ["verified"])
+        assert most == 1
+
+
+@pytest.mark.parametrize("here", [False, True])
+async def test_a_server_that_has_started_anew_is_told_what_is_in_a_parcel_and_then_of_its_pieces(
+    tmp_path: Path, here: bool
+) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        await run.tell(parcel)
+        run.engine.change(torrent, have=0b01)
+        if here:
+            run.come(data)
+            await run.until(lambda: run.states() == MANY * ["verified"])
+        await run.step()
+        run.sent.clear()
+        run.transfers.made.forget_wants(takes_holdings=True)
+        run.transfers.parcels.welcomed(has_parcels=True)
+        run.transfers.made.wake()
+        await run.step()
+        assert run.asked == [ParcelsWanted(torrents=b"", held=(parcel.members,))]
+        assert not run.wants(torrent), "it does not know it yet"
+        run.transfers.parcels.told(Parcels(parcels=[]))
+        await run.step()
+        assert [want.have for want in run.wants(torrent)] == [b"\xc0" if here else b"\x80"]
+        assert not run.singly()
+        run.transfers.parcels.welcomed(has_parcels=True)
+        await run.step()
+        assert len(run.asked) == 2, "on each connection once"
+
+
+async def test_what_goes_alone_meanwhile_does_not_keep_a_new_server_from_hearing_of_the_pieces(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        await run.tell(parcel)
+        run.sent.clear()
+        run.transfers.made.forget_wants(takes_holdings=True)
+        run.transfers.parcels.welcomed(has_parcels=True)
+        await run.step()
+        few = patch_of(MANY + 1)
+        await run.withdraw(*run.patches, few)
+        await run.step()
+        assert run.one(few).in_engine, "too few to ask for"
+        run.transfers.parcels.told(Parcels(parcels=[]))
+        await run.step()
+        assert run.wants(torrent)
+
+
+async def test_a_server_without_parcels_lets_what_is_in_one_be_fetched_by_itself(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches)
+        await run.tell(parcel)
+        run.transfers.made.forget_wants(takes_holdings=False)
+        run.transfers.parcels.welcomed(has_parcels=False)
+        await run.step()
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        assert run.wants(torrent)
+        run.transfers.made.origin_unavailable(torrent, "not published here")
+        await run.until(lambda: len(run.singly()) == MANY)
 
 
 async def test_after_a_new_connection_it_is_asked_again(tmp_path: Path) -> None:

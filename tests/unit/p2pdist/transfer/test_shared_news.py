@@ -20,7 +20,7 @@ from p2pdist.shared.wire.messages import FromEndpoint, News, PieceRejected, Piec
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, NewsTorrent, describe_news, make_torrent
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.faults import TransferFault
-from p2pdist.transfer.made_torrents import ALONE_SECONDS, MadeTorrents
+from p2pdist.transfer.made_torrents import ALONE_SECONDS, IDLE_LOOK_SECONDS, MadeTorrents
 from p2pdist.transfer.shared_news import AFTER_FAILURE_SECONDS, NEWS_TERMS, SharedNews
 from p2pdist.transfer.states import giving_up
 from p2pdist.transfer.torrent_engine import EngineError, PeerSnapshot, TransferSnapshot
@@ -162,7 +162,11 @@ async def test_news_are_asked_for_and_looked_for_until_they_are_here_and_then_sh
         assert bitfield.unpack(played.wants[-1].have, 3) == ALL, "the server knows who has it"
         await trio.sleep(NEWS_TERMS.shared_seconds / 2)
         assert shared.snapshots(), "neighbours may come later"
+        played.change(peers=(PeerSnapshot("127.0.46.2", 7691, 0, 0),))
         await trio.sleep(NEWS_TERMS.shared_seconds)
+        assert shared.snapshots(), "a neighbour is taking it"
+        played.change(peers=())
+        await trio.sleep(2 * IDLE_LOOK_SECONDS)
         assert not played.torrents
         assert played.sent[-1] == giving_up(MADE.torrent_hash), "nobody is to be sent here for it"
         assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from p2pdist.shared.wire.parcel import LEAST_PARCELLED, MAX_PARCEL_BYTES, MAX_PARCELLED, MAX_PARCELLED_BYTES
-from seed_server.origin.parcel_plan import cut, is_small
+from seed_server.origin.parcel_plan import cut, is_parcel, is_small
 from seed_server.store.rows import ServedPayload
 
 PATCH = ServedPayload(
@@ -51,6 +51,16 @@ def test_too_few_are_in_none() -> None:
     assert sequences(cut(payload(n) for n in range(LEAST_PARCELLED - 1))) == []
 
 
+def test_what_cut_never_makes_is_no_parcel() -> None:
+    four = [payload(n) for n in range(4)]
+    assert is_parcel(four)
+    assert not is_parcel(four[:3])
+    assert not is_parcel([*four, four[0]])
+    assert not is_parcel([*four, payload(5, severity="critical")])
+    assert not is_parcel([payload(n) for n in range(MAX_PARCELLED + 1)])
+    assert not is_parcel([payload(n, MAX_PARCEL_BYTES // 4 + 1) for n in range(4)])
+
+
 @given(st.lists(st.integers(1, MAX_PARCELLED_BYTES), max_size=3 * MAX_PARCELLED))
 def test_no_parcel_is_over_its_caps_and_all_but_a_few_are_in_one(lengths: list[int]) -> None:
     payloads = [payload(n, length) for n, length in enumerate(lengths)]
@@ -58,6 +68,7 @@ def test_no_parcel_is_over_its_caps_and_all_but_a_few_are_in_one(lengths: list[i
     for parcel in parcels:
         assert LEAST_PARCELLED <= len(parcel) <= MAX_PARCELLED
         assert sum(member.length_bytes for member in parcel) <= MAX_PARCEL_BYTES
+        assert is_parcel(parcel)
     parcelled = [member for parcel in parcels for member in parcel]
     assert parcelled == payloads[: len(parcelled)]
     assert len(payloads) - len(parcelled) < LEAST_PARCELLED

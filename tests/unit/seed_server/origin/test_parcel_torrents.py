@@ -4,6 +4,7 @@ At a real port: `tests/faults/origin_port/test_parcels.py`.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, SiteName, TorrentHash
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, make_torrent
-from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcels, beginning
+from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcels, ParcelsWanted, beginning
 from seed_server.leasing.site_ledger import SiteLedger
-from seed_server.origin.parcel_torrents import PARCEL_KEPT_SECONDS, SWAPPED_SECONDS, ParcelTorrents
+from seed_server.origin.parcel_torrents import AGAIN, PARCEL_KEPT_SECONDS, SWAPPED_SECONDS, ParcelTorrents
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import DamagedPartError, PieceSource
 from seed_server.store.rows import ServedPayload
@@ -71,10 +72,26 @@ class Served:
     def data(self, row: ServedPayload) -> bytes:
         return self.content.path(Sha256Hex(row.sha256)).read_bytes()
 
-    async def told(self, *, first: int = 0, site: SiteName = SITE) -> Parcels:
-        """Return what a PC is told that lacks all but the ``first`` ones."""
+    async def told(
+        self,
+        *,
+        first: int = 0,
+        site: SiteName = SITE,
+        held: Sequence[bytes] = (),
+        ledger: SiteLedger | None = None,
+    ) -> Parcels:
+        """Return what a PC is told that lacks all but the ``first`` ones, and has parcels of the ``held`` members."""
         names = [beginning(TorrentHash(row.torrent_hash)) for row in self.rows[first:]]
-        return await self.parcels.answer(b"".join(names), site, self.ledger)
+        wanted = ParcelsWanted(torrents=b"".join(names), held=tuple(held))
+        return await self.parcels.answer(wanted, site, ledger or self.ledger)
+
+    def restart(self) -> None:
+        """Forget all that is in no database."""
+        self.torrents.clear()
+        self.ledger = SiteLedger(fetchers=2, lease_seconds=30.0)
+        self.source = PieceSource(self.content)
+        self.parcels = ParcelTorrents(self.source, self.serve, self.stop)
+        self.publish(0)
 
     def hold(self, count: int) -> None:
         """Let a PC of the site have all of the first ones, each by itself."""
@@ -107,7 +124,9 @@ async def test_who_lacks_few_of_a_parcel_is_not_told_of_it(served: Served) -> No
     assert await served.told(first=6) == Parcels(parcels=[]), "four of ten are not half of its bytes"
     served.publish(6)
     with pytest.raises(DecodeError):
-        await served.parcels.answer(b"123456789", SITE, served.ledger)
+        await served.parcels.answer(ParcelsWanted(torrents=b"123456789"), SITE, served.ledger)
+    with pytest.raises(DecodeError):
+        await served.told(held=[b"123456789"])
 
 
 async def test_what_neighbours_have_by_itself_is_swapped_by_itself(
@@ -186,6 +205,94 @@ async def test_what_is_published_later_changes_no_parcel_that_pcs_were_told_of(
     served.parcels.expire(trio.current_time())
     assert not served.torrents
     assert [len(parcel.lengths) for parcel in (await served.told()).parcels] == [20]
+
+
+async def test_small_parcels_are_told_of_for_a_while_whoever_comes_then_gets_them_in_one(
+    served: Served, mock_clock: trio.testing.MockClock
+) -> None:
+    for _ in range(4):
+        served.publish(4)
+        await served.told()
+    assert [len(parcel.lengths) for parcel in (await served.told()).parcels] == 4 * [4]
+    for _ in range(3):  # whatever others ask
+        await served.told(site=OTHER_SITE)
+        mock_clock.jump(PARCEL_KEPT_SECONDS / 3)
+        served.parcels.expire(trio.current_time())
+    assert [len(parcel.lengths) for parcel in (await served.told(site=SiteName("c"))).parcels] == [16]
+    mock_clock.jump(PARCEL_KEPT_SECONDS)
+    served.parcels.expire(trio.current_time())
+    assert not served.torrents
+
+
+async def test_where_a_small_parcel_is_swapped_it_is_told_of_though_others_get_a_larger_one(
+    served: Served, mock_clock: trio.testing.MockClock
+) -> None:
+    served.publish(4)
+    (small,) = (await served.told()).parcels
+    torrent = make_torrent(small.torrent).torrent_hash
+    served.ledger.add_torrent(torrent, sequence=1, piece_count=1, piece_length_bytes=NEWS_PIECE_BYTES)
+    served.ledger.want(PC, torrent, have=1, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0)
+    served.publish(4)
+    mock_clock.jump(PARCEL_KEPT_SECONDS)
+    served.parcels.expire(trio.current_time(), lambda each: each == torrent)
+    others = SiteLedger(fetchers=2, lease_seconds=30.0)
+    assert [len(parcel.lengths) for parcel in (await served.told(site=OTHER_SITE, ledger=others)).parcels] == [8]
+    told = await served.told()
+    assert small in told.parcels, "a neighbour has it"
+    assert len(told.parcels) == 1, "the other four would take those of the small one over the line once more"
+    assert torrent in served.torrents
+
+
+async def test_what_a_neighbour_has_as_a_parcel_comes_as_that_parcel_however_long_ago_it_was(
+    served: Served, mock_clock: trio.testing.MockClock
+) -> None:
+    """On a slow line its PCs are told of a parcel long before it is there; then they share what is in it one by one."""
+    served.publish(10)
+    (parcel,) = (await served.told()).parcels
+    mock_clock.jump(2 * SWAPPED_SECONDS)
+    torrent = make_torrent(parcel.torrent).torrent_hash
+    served.ledger.add_torrent(torrent, sequence=1, piece_count=2, piece_length_bytes=NEWS_PIECE_BYTES)
+    served.ledger.want(PC, torrent, have=0b11, lan_have=0, lan_stalled=False, can_fetch=True, now=0.0)
+    served.hold(6)
+    assert (await served.told()).parcels == [parcel], "the other four would cross the line once more"
+
+
+async def test_after_a_restart_the_parcels_that_pcs_have_parts_of_are_served_again(served: Served) -> None:
+    served.publish(4)
+    await served.told()
+    served.publish(4)
+    before = (await served.told()).parcels
+    torrents = dict(served.torrents)
+    served.restart()
+    assert not served.torrents
+    assert not (await served.told(first=8, held=[parcel.members for parcel in before])).parcels, "it lacks nothing else"
+    assert served.torrents == torrents
+    assert (await served.told()).parcels == before, "its neighbours swap them"
+    assert [len(parcel.lengths) for parcel in (await served.told(site=OTHER_SITE)).parcels] == [8]
+
+
+async def test_what_a_pc_says_to_have_parts_of_is_made_only_where_it_may_be_a_parcel(served: Served) -> None:
+    served.publish(8)
+    served.publish(1, severity="critical")
+    names = [beginning(TorrentHash(row.torrent_hash)) for row in served.rows]
+    held = [names[:3], [*names[:3], names[0]], [*names[:4], names[8]], [*names[:4], b"unknown."], []]
+    assert not (await served.told(first=9, held=[b"".join(each) for each in held])).parcels
+    assert not served.torrents
+    gone = served.rows.pop(0)
+    served.parcels.replace(served.rows)
+    await served.told(first=8, held=[b"".join(names[:8])])
+    assert not served.torrents, f"{gone.patch_id} is withdrawn"
+
+
+async def test_one_pc_has_the_server_make_no_end_of_parcels(served: Served, mock_clock: trio.testing.MockClock) -> None:
+    served.publish(AGAIN.at_once + 10, length_bytes=4)
+    names = [beginning(TorrentHash(row.torrent_hash)) for row in served.rows]
+    held = [b"".join(names[at : at + 4]) for at in range(AGAIN.at_once + 5)]
+    await served.told(first=len(served.rows), held=held)
+    assert len(served.torrents) == AGAIN.at_once
+    mock_clock.jump(2 / AGAIN.per_second)
+    await served.told(first=len(served.rows), held=held)
+    assert len(served.torrents) == AGAIN.at_once + 2
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "damaged"])
