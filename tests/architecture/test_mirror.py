@@ -144,6 +144,7 @@ TESTED_IN = {
     "seed_server/fleet/operation.py": "tests/unit/seed_server/fleet/test_operations.py",
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/fleet/problems.py": "tests/field/test_screens.py",
+    "seed_server/fleet/shipped_rings/__init__.py": "tests/unit/seed_server/fleet/test_ring_templates.py",
     "seed_server/fleet/sites.py": "tests/unit/seed_server/fleet/test_queries.py",
     "seed_server/fleet/status.py": "tests/unit/seed_server/commands/test_status_output.py",
     "seed_server/initialising.py": "tests/unit/seed_server/commands/test_init_publish.py",

@@ -1,0 +1,320 @@
+"""A rollout's life: which ring opens when, what stops it, and why it stands where it does. Pure.
+
+`decide` looks at the plan, at what was done so far and at how PCs stand, and returns at most one step. Whoever carries
+steps out asks again until there is none.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from bandwidth.core.state_table import StateTable
+from p2pdist.shared.manifest.rollout_plan import WHOLE, PlannedRing, RolloutPlan
+from p2pdist.shared.wire.codec import Record
+from seed_server.fleet.ring_counts import RingTally, wilson_lower
+
+
+class RolloutState(enum.StrEnum):
+    """How a rollout stands."""
+
+    RUNNING = "running"
+    """It goes on by itself."""
+    UNAPPROVED = "waiting for approval"
+    """The next ring may open as soon as enough people approve it."""
+    HELD = "waiting for a word"
+    """All but silent PCs have decided, and a person is to say whether it goes on without those."""
+    PAUSED = "paused"
+    """No ring opens; those that are open go on."""
+    HALTED = "halted"
+    """No PC begins any more; a person may resume it."""
+    COMPLETE = "complete"
+    """It is offered to all PCs."""
+    ABORTED = "aborted"
+    """It is over, and comes to no more PCs."""
+
+
+class RolloutStep(enum.Enum):
+    """What can happen to a rollout."""
+
+    RING_OPENED = "a ring opens"
+    UNAPPROVED = "the next ring lacks approvals"
+    APPROVED = "the next ring is approved"
+    HELD = "only silent PCs are left"
+    UNDECIDED = "PCs are to decide again"
+    PAUSED = "it is paused"
+    RESUMED = "it is resumed"
+    HALTED = "it is halted"
+    FINISHED = "the last ring is through"
+    ABORTED = "it is aborted"
+
+
+_LIVE = (RolloutState.RUNNING, RolloutState.UNAPPROVED, RolloutState.HELD, RolloutState.PAUSED)
+_STEPS: dict[tuple[RolloutState, RolloutStep], RolloutState] = {
+    (RolloutState.RUNNING, RolloutStep.RING_OPENED): RolloutState.RUNNING,
+    (RolloutState.RUNNING, RolloutStep.UNAPPROVED): RolloutState.UNAPPROVED,
+    (RolloutState.RUNNING, RolloutStep.HELD): RolloutState.HELD,
+    (RolloutState.RUNNING, RolloutStep.FINISHED): RolloutState.COMPLETE,
+    (RolloutState.UNAPPROVED, RolloutStep.APPROVED): RolloutState.RUNNING,
+    (RolloutState.UNAPPROVED, RolloutStep.UNDECIDED): RolloutState.RUNNING,
+    (RolloutState.HELD, RolloutStep.RESUMED): RolloutState.RUNNING,
+    (RolloutState.HELD, RolloutStep.UNDECIDED): RolloutState.RUNNING,
+    (RolloutState.PAUSED, RolloutStep.RESUMED): RolloutState.RUNNING,
+    (RolloutState.HALTED, RolloutStep.RESUMED): RolloutState.RUNNING,
+    (RolloutState.HALTED, RolloutStep.ABORTED): RolloutState.ABORTED,
+} | {
+    (state, RolloutStep.PAUSED): RolloutState.PAUSED for state in _LIVE if state is not RolloutState.PAUSED
+} | {
+    (state, RolloutStep.HALTED): RolloutState.HALTED for state in _LIVE
+} | {
+    (state, RolloutStep.ABORTED): RolloutState.ABORTED for state in _LIVE
+}  # fmt: skip
+TRANSITIONS = StateTable[RolloutState, RolloutStep]("a rollout", RolloutState.RUNNING, _STEPS)
+
+OVER = frozenset({RolloutState.COMPLETE, RolloutState.ABORTED})
+"""States that nothing follows."""
+STOPPED_STATES = frozenset({RolloutState.HALTED, RolloutState.ABORTED})
+"""States in which no PC begins."""
+
+
+class RolloutReason(enum.StrEnum):
+    """Why a rollout stands where it does: the closed list that people read."""
+
+    SOAKING = "the open ring soaks"
+    TO_DECIDE = "too few PCs of the open ring have decided"
+    NOT_SURE = "what the decided PCs say is not enough to be sure"
+    NOT_APPROVED = "the next ring is not approved"
+    SILENT_PCS = "only silent PCs are left"
+    PAUSED = "somebody has paused it"
+    HARM = "business traffic suffers at too many sites"
+    FAILURES = "more PCs failed than the ring allows"
+    TOO_FEW_INSTALLED = "fewer PCs installed it than the ring asks for"
+    TOO_FEW_DECIDED = "too few PCs decided before they fell silent"
+    HALTED = "somebody has halted it"
+    ABORTED = "somebody has aborted it"
+    WITHDRAWN = "the patch was withdrawn"
+    REPLACED = "a newer publication has taken the patch's place"
+    THROUGH = "all rings are through"
+    TO_OPEN = "the next ring may open"
+
+
+class RolloutWhy(Record, frozen=True):
+    """What a rollout waits for, or why it is over, with the numbers of the rule that says so."""
+
+    reason: RolloutReason
+    since: float
+    """Seconds since 1970."""
+    ring: str = ""
+    """The ring whose rule it is; empty: it is of none."""
+    until: float | None = None
+    """When it is over by itself; None: that is not known."""
+    count: int = 0
+    """Of ``of``: PCs that decided, installed, failed or are silent, or approvals; as the reason has it."""
+    of: int = 0
+    wanted: int = 0
+    """How many of them are wanted, or allowed."""
+    share: float = 0.0
+    """The share, from 0 to 1, that is compared with ``bound``: the lower bound of Wilson's interval, or, where no PC is
+    left to decide, the share itself."""
+    bound: float = 0.0
+    exact: bool = False
+    """Whether ``share`` is the share itself."""
+    words: str = ""
+    """What a person said."""
+
+
+class RolloutProgress(Record, frozen=True):
+    """What was done of a rollout so far."""
+
+    state: RolloutState
+    why: RolloutWhy
+    """Why it came to that state."""
+    opened_at: tuple[int, ...] = ()
+    """When each ring was opened that is open, in seconds since 1970."""
+    without_silent: int = 0
+    """So many rings, from the first on, go on without their silent PCs, by a person's word."""
+
+
+@dataclass(frozen=True)
+class RolloutDecision:
+    """What is to be done, and why it stands where it does afterwards."""
+
+    step: RolloutStep | None
+    """None: nothing is to be done now."""
+    progress: RolloutProgress
+    """After the step."""
+    why: RolloutWhy
+    """As of now, also where nothing is to be done."""
+
+
+class Approved(NamedTuple):
+    """What people have said to a plan."""
+
+    rings: tuple[int, ...] = ()
+    """For how many rings, from the first on, each of those who approve it; nobody is in it twice."""
+    required: int = 0
+    """So many of them open a ring that needs approval."""
+    every_ring: bool = False
+    """Whether every ring needs it, as PCs have a list of approvers; else those of the plan."""
+
+    def count(self, rings: int) -> int:
+        """Return how many people approve so many rings."""
+        return sum(one >= rings for one in self.rings)
+
+
+NOTHING_APPROVED = Approved()
+
+
+def new_rollout(now: float) -> RolloutProgress:
+    """Return what a rollout begins with: no ring is open."""
+    return RolloutProgress(TRANSITIONS.first, RolloutWhy(RolloutReason.TO_OPEN, now))
+
+
+def decide(
+    plan: RolloutPlan,
+    progress: RolloutProgress,
+    tallies: Sequence[RingTally],
+    now: float,
+    approved: Approved = NOTHING_APPROVED,
+) -> RolloutDecision:
+    """Return the next step of a rollout; ``tallies`` are all its rings'."""
+    if progress.state in OVER or progress.state is RolloutState.HALTED:
+        return RolloutDecision(None, progress, progress.why)
+    for ring, tally in zip(plan.rings, tallies[: len(progress.opened_at)], strict=False):
+        if (failures := failures_above(ring, tally, now)) is not None:
+            return _stepped(progress, RolloutStep.HALTED, failures)
+    if progress.state is RolloutState.PAUSED:
+        return RolloutDecision(None, progress, progress.why)
+    if progress.opened_at:
+        held = _last_ring(plan, progress, tallies, now)
+        if held is not None:
+            return held
+    return _next_ring(plan, progress, now, approved)
+
+
+def failures_above(ring: PlannedRing, tally: RingTally, now: float = 0.0) -> RolloutWhy | None:
+    """Return why a ring halts its rollout; None: it does not."""
+    failed, exact = tally.new_failures, tally.waiting == 0
+    if failed < ring.least_failed or tally.judged <= 0:
+        return None
+    share = failed / tally.judged if exact else wilson_lower(failed, tally.judged)
+    bound = ring.failure_share / WHOLE
+    if share <= bound:
+        return None
+    return RolloutWhy(
+        RolloutReason.FAILURES, now, ring.name, count=failed, of=tally.judged, wanted=ring.least_failed, share=share,
+        bound=bound, exact=exact,
+    )  # fmt: skip
+
+
+def ring_is_through(
+    ring: PlannedRing, tally: RingTally, since: float, *, without_silent: bool = False
+) -> RolloutWhy | None:
+    """Return what a ring that has soaked lacks, by its rule; None: nothing.
+
+    ``without_silent``: nobody waits for its silent PCs any more.
+    """
+    installed, exact = tally.installed, tally.waiting == 0
+    least = min(ring.least_decided, tally.can_decide)
+    if tally.decided < least and not (exact and without_silent):
+        reason = RolloutReason.TOO_FEW_DECIDED if exact else RolloutReason.TO_DECIDE
+        return RolloutWhy(reason, since, ring.name, count=tally.decided, of=tally.can_decide, wanted=least)
+    bound = ring.success_share / WHOLE
+    if tally.judged > 0:
+        share = installed / tally.judged if exact else wilson_lower(installed, tally.judged)
+    else:  # nobody says anything against it; as long as somebody may, nothing is proven either
+        share = 1.0 if exact else 0.0
+    if share >= bound:
+        return None
+    reason = RolloutReason.TOO_FEW_INSTALLED if exact else RolloutReason.NOT_SURE
+    return RolloutWhy(
+        reason, since, ring.name, count=installed, of=tally.judged, share=share, bound=bound, exact=exact
+    )  # fmt: skip
+
+
+def _last_ring(
+    plan: RolloutPlan, progress: RolloutProgress, tallies: Sequence[RingTally], now: float
+) -> RolloutDecision | None:
+    """Return what is decided as the ring that opened last is not through; None: it is."""
+    place = len(progress.opened_at) - 1
+    ring, tally = plan.rings[place], tallies[place]
+    opened = progress.opened_at[place]
+    soaked = float(opened + ring.soak_seconds)
+    if now < soaked:
+        return _undecided(progress, RolloutWhy(RolloutReason.SOAKING, opened, ring.name, until=soaked))
+    without_silent = place < progress.without_silent
+    lacks = ring_is_through(ring, tally, soaked, without_silent=without_silent)
+    asks = plan.silent == "hold" and tally.silent and not without_silent
+    if asks and (lacks is None or lacks.reason is RolloutReason.TOO_FEW_DECIDED):
+        why = RolloutWhy(RolloutReason.SILENT_PCS, now, ring.name, count=tally.silent, of=tally.size)
+        if progress.state is RolloutState.HELD:
+            return RolloutDecision(None, progress, replace(why, since=progress.why.since))
+        if progress.state is RolloutState.RUNNING:
+            return _stepped(progress, RolloutStep.HELD, why)
+        return _undecided(progress, why)  # whoever waits for approvals first learns that it runs again
+    if lacks is None:
+        return None
+    if lacks.reason in (RolloutReason.TOO_FEW_DECIDED, RolloutReason.TOO_FEW_INSTALLED):
+        return _stepped(progress, RolloutStep.HALTED, replace(lacks, since=now))
+    return _undecided(progress, lacks)
+
+
+def _next_ring(plan: RolloutPlan, progress: RolloutProgress, now: float, approved: Approved) -> RolloutDecision:
+    """Return what is decided as the next ring may open, as far as the one before it is concerned."""
+    place = len(progress.opened_at)
+    if progress.state is RolloutState.HELD:
+        return _undecided(progress, RolloutWhy(RolloutReason.TO_OPEN, now))
+    if place == len(plan.rings):
+        if progress.state is not RolloutState.RUNNING:
+            return _undecided(progress, RolloutWhy(RolloutReason.TO_OPEN, now))
+        return _stepped(progress, RolloutStep.FINISHED, RolloutWhy(RolloutReason.THROUGH, now))
+    ring = plan.rings[place]
+    if (ring.approval or approved.every_ring) and approved.count(place + 1) < approved.required:
+        lacks = RolloutWhy(
+            RolloutReason.NOT_APPROVED, now, ring.name, count=approved.count(place + 1), wanted=approved.required
+        )
+        if progress.state is RolloutState.UNAPPROVED:
+            return RolloutDecision(None, progress, replace(lacks, since=progress.why.since))
+        return _stepped(progress, RolloutStep.UNAPPROVED, lacks)
+    why = RolloutWhy(RolloutReason.TO_OPEN, now, ring.name)
+    if progress.state is RolloutState.UNAPPROVED:
+        return _stepped(progress, RolloutStep.APPROVED, why)
+    opened = _stepped(progress, RolloutStep.RING_OPENED, why)
+    return RolloutDecision(
+        opened.step, replace(opened.progress, opened_at=(*progress.opened_at, int(now))), opened.why
+    )  # fmt: skip
+
+
+def _undecided(progress: RolloutProgress, why: RolloutWhy) -> RolloutDecision:
+    """Return that the open ring still has to decide."""
+    if progress.state is RolloutState.RUNNING:
+        return RolloutDecision(None, progress, why)
+    return _stepped(progress, RolloutStep.UNDECIDED, why)
+
+
+def _stepped(progress: RolloutProgress, step: RolloutStep, why: RolloutWhy) -> RolloutDecision:
+    after = replace(progress, state=TRANSITIONS.after(progress.state, step), why=why)
+    return RolloutDecision(step, after, why)
+
+
+# --- by a person's word -----------------------------------------------------------------------
+
+
+def stopped(
+    progress: RolloutProgress, step: RolloutStep, reason: RolloutReason, now: float, words: str
+) -> RolloutProgress:
+    """Return a rollout that somebody pauses, halts or aborts. Raises `ValueError` where its state has no such step."""
+    return _stepped(progress, step, RolloutWhy(reason, now, words=words)).progress
+
+
+def resumed(progress: RolloutProgress, now: float, words: str = "") -> RolloutProgress:
+    """Return a rollout that goes on; the caller acknowledges the failures of one that was halted (`RingCounts`).
+
+    Where it has stopped because of silent PCs, the open rings go on without them. Raises `ValueError` for one that
+    needs no word.
+    """
+    silent = progress.why.reason in (RolloutReason.SILENT_PCS, RolloutReason.TOO_FEW_DECIDED)
+    after = _stepped(progress, RolloutStep.RESUMED, RolloutWhy(RolloutReason.TO_OPEN, now, words=words)).progress
+    return replace(after, without_silent=len(progress.opened_at)) if silent else after
