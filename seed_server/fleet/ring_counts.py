@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 NO_RING = 254
 """The place of PCs that no ring's rule holds for."""
-NOT_KNOWN = 255
+RING_NOT_KNOWN = 255
 """The place of PCs whose facts the server does not know."""
 Z_ONE_SIDED_95 = 1.645  # the standard normal's 95th percentile
 
@@ -31,7 +31,7 @@ class PcOutcome(enum.IntEnum):
     """Everything else: it has still to decide."""
 
 
-DECIDED = (PcOutcome.INSTALLED, PcOutcome.FAILED, PcOutcome.ROLLED_BACK)
+DECISIONS = (PcOutcome.INSTALLED, PcOutcome.FAILED, PcOutcome.ROLLED_BACK)
 _BY_INSTALL = {
     "installed": PcOutcome.INSTALLED,
     "failed": PcOutcome.FAILED,
@@ -113,7 +113,7 @@ class RingCounts:
         self._outcome = bytearray()
         self._held = bytearray()
         self._acknowledged = bytearray()
-        self._counts = {place: [0] * len(PcOutcome) for place in (*range(rings), NO_RING, NOT_KNOWN)}
+        self._counts = {place: [0] * len(PcOutcome) for place in (*range(rings), NO_RING, RING_NOT_KNOWN)}
         self._seen_failures = dict.fromkeys(self._counts, 0)
 
     def __len__(self) -> int:
@@ -121,16 +121,16 @@ class RingCounts:
         return len(self._ring)
 
     def grow(self, pcs: int) -> None:
-        """Make places for ``pcs`` in all; new ones are `NOT_KNOWN`, and waiting."""
+        """Make places for ``pcs`` in all; new ones are `RING_NOT_KNOWN`, and waiting."""
         more = max(0, pcs - len(self))
-        self._ring += bytes([NOT_KNOWN]) * more
+        self._ring += bytes([RING_NOT_KNOWN]) * more
         self._outcome += bytes([PcOutcome.WAITING]) * more
         self._held += bytes(more)
         self._acknowledged += bytes(more)
-        self._counts[NOT_KNOWN][PcOutcome.WAITING] += more
+        self._counts[RING_NOT_KNOWN][PcOutcome.WAITING] += more
 
     def ring_of(self, pc: int) -> int:
-        """Return the place of the PC's ring, or `NO_RING`, or `NOT_KNOWN`."""
+        """Return the place of the PC's ring, or `NO_RING`, or `RING_NOT_KNOWN`."""
         return self._ring[pc]
 
     def outcome_of(self, pc: int) -> PcOutcome:
@@ -200,7 +200,7 @@ class RingCounts:
         return [self.tally(ring) for ring in range(self._rings)]
 
     def tally(self, ring: int) -> RingTally:
-        """Return that of one ring; also of `NO_RING` and `NOT_KNOWN`."""
+        """Return that of one ring; also of `NO_RING` and `RING_NOT_KNOWN`."""
         return RingTally._make((*self._counts[ring], self._seen_failures[ring]))
 
     def _move(self, pc: int, outcome: PcOutcome) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from seed_server.fleet.ring_counts import (
-    DECIDED,
+    DECISIONS,
     NO_RING,
-    NOT_KNOWN,
+    RING_NOT_KNOWN,
     PcOutcome,
     RingCounts,
     RingTally,
@@ -72,7 +72,11 @@ def test_a_pc_whose_facts_are_not_known_counts_in_no_ring() -> None:
     counts.place(1, NO_RING)
     counts.observe(0, PcOutcome.FAILED)
     assert counts.tallies() == [RingTally()]
-    assert (counts.tally(NOT_KNOWN).failed, counts.tally(NOT_KNOWN).size, counts.tally(NO_RING).size) == (1, 2, 1)
+    assert (counts.tally(RING_NOT_KNOWN).failed, counts.tally(RING_NOT_KNOWN).size, counts.tally(NO_RING).size) == (
+        1,
+        2,
+        1,
+    )
     counts.place(0, 0)
     assert counts.tally(0) == RingTally(failed=1)
 
@@ -139,12 +143,12 @@ def test_counts_are_those_of_a_count_of_all() -> None:
     rings, pcs = 3, 200
     counts = RingCounts(rings)
     counts.grow(pcs)
-    ring, said, held, acknowledged = [NOT_KNOWN] * pcs, [PcOutcome.WAITING] * pcs, bytearray(pcs), set()
+    ring, said, held, acknowledged = [RING_NOT_KNOWN] * pcs, [PcOutcome.WAITING] * pcs, bytearray(pcs), set()
     for _ in range(3_000):
         pc = chance.randrange(pcs)
         match chance.randrange(12):
             case 0:
-                ring[pc] = chance.choice([0, 1, 2, NO_RING, NOT_KNOWN])
+                ring[pc] = chance.choice([0, 1, 2, NO_RING, RING_NOT_KNOWN])
                 counts.place(pc, ring[pc])
             case 1:
                 held = bytearray(chance.randrange(9) == 0 for _ in range(pcs))
@@ -155,9 +159,9 @@ def test_counts_are_those_of_a_count_of_all() -> None:
             case 3 if chance.randrange(20) == 0:
                 acknowledged |= set(counts.acknowledge())
             case _:
-                said[pc] = chance.choice([*DECIDED, PcOutcome.NOT_APPLICABLE, PcOutcome.WAITING])
+                said[pc] = chance.choice([*DECISIONS, PcOutcome.NOT_APPLICABLE, PcOutcome.WAITING])
                 counts.observe(pc, said[pc])
-    everywhere = [0, 1, 2, NO_RING, NOT_KNOWN]
+    everywhere = [0, 1, 2, NO_RING, RING_NOT_KNOWN]
     assert sum(counts.tally(place).size for place in everywhere) == pcs
     for place in everywhere:
         there = [pc for pc in range(pcs) if ring[pc] == place]
