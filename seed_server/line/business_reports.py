@@ -3,8 +3,9 @@
 A report may be wrong or forged: each value has a cap, and a PC that lies can slow down only its own site.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bandwidth.core.bulk import BulkDetector
@@ -20,6 +21,7 @@ RATE_SECONDS = 5.0
 MOST_OF_LINE = 4.0  # times the line's rate: more cannot have passed over it
 SHORTEST_REPORT_SECONDS, LONGEST_REPORT_SECONDS = 0.05, 1.0
 REPORTS_PER_SECOND_MOST = 400.0  # of one site: a twentieth of a processor
+NO_DELAYS: Mapping[Hashable, float] = MappingProxyType({})
 
 
 def report_seconds(reporters: int, sample_seconds: float) -> float:
@@ -40,6 +42,8 @@ class BusinessView(NamedTuple):
     """The endpoints whose cards are full of our own swapping (`CardReports`)."""
     card_rate: BytesPerSecond | None = None
     """What a PC's card carries; None: no PC tells."""
+    delays: Mapping[Hashable, float] = NO_DELAYS
+    """Smoothed − least round trip of each PC's most harmed business connection, where it has measured one."""
 
 
 @dataclass
@@ -112,7 +116,7 @@ class BusinessReports:
         elapsed = 0.0 if since is None else max(0.0, now - since)
         watching = False
         carried = 0.0
-        harm: float | None = None
+        delays: dict[Hashable, float] = {}
         flows: dict[tuple[Hashable, int], int] = {}
         for endpoint, reporter in self._reporters.items():
             if not 0 <= now - reporter.at < WATCHING_SECONDS:
@@ -125,7 +129,7 @@ class BusinessReports:
             carried += new
             if reporter.is_fresh(now):
                 if reporter.harm_seconds is not None:
-                    harm = max(harm or 0.0, reporter.harm_seconds)
+                    delays[endpoint] = reporter.harm_seconds
                 if reporter.interval_seconds <= FLOWS_SECONDS:
                     flows |= {(endpoint, key): size for key, size in reporter.flows.items()}
         bulk = self._bulk.observe(flows, now, rtt_seconds=rtt_seconds, capacity=capacity)
@@ -137,4 +141,5 @@ class BusinessReports:
         if elapsed:
             before = self.rate or 0.0
             self.rate = before + min(1.0, elapsed / RATE_SECONDS) * (carried / elapsed - before)
-        return BusinessView(int(carried), bulk, harm, self.cards.full(now), self.cards.usual_rate)
+        harm = max(delays.values(), default=None)
+        return BusinessView(int(carried), bulk, harm, self.cards.full(now), self.cards.usual_rate, delays)
