@@ -87,6 +87,7 @@ FROM_CONTROLLER = {
     Reason.FLOOR: LanReason.PROFILE,
     Reason.BOOST: LanReason.PROFILE,
     Reason.BLACKOUT: LanReason.BLACKOUT,
+    Reason.HARM_PAUSE: LanReason.BLACKOUT,
 }
 
 

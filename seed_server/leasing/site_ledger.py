@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
+from p2pdist.shared.manifest.urgency import EMERGENCY
 from p2pdist.shared.wire.bitfield import PieceSet
 from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
@@ -70,6 +71,8 @@ class SiteLedger:
         self._leased: set[TorrentHash] = set()
         self._confirmed: dict[TorrentHash, Mapping[EndpointId, Mapping[PieceIndex, float]]] = {}
         """Of ledgers that have ended, the last one last: what was confirmed, and when."""
+        self.emergencies_only = False
+        """Lease only pieces of emergencies: business on the site's line has to be spared."""
 
     def add_torrent(
         self, torrent: TorrentHash, *, sequence: int, piece_count: int, piece_length_bytes: int, urgency: int = 0
@@ -163,7 +166,17 @@ class SiteLedger:
 
     def could_fetch(self, endpoint: EndpointId, now: float) -> bool:
         """Whether there is something for ``endpoint`` to fetch now, had it a data connection and its turn."""
-        return any(self._ledgers[torrent].could_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
+        return any(self._ledgers[torrent].could_fetch(endpoint, now) for torrent in self._on_offer_to(endpoint))
+
+    def may_lease(self, torrent: TorrentHash) -> bool:
+        """Whether pieces of ``torrent`` are leased now, if there is anything to lease."""
+        served = self._torrents.get(torrent)
+        return not self.emergencies_only or (served is not None and served.urgency == EMERGENCY)
+
+    @property
+    def may_lease_any(self) -> bool:
+        """Whether pieces of anything that somebody lacks are leased now, or nothing keeps them back."""
+        return not self.emergencies_only or any(map(self.may_lease, self._ledgers))
 
     def lacks(self, endpoint: EndpointId) -> bool:
         """Whether an endpoint lacks anything that is served, by its own word."""
@@ -322,14 +335,14 @@ class SiteLedger:
 
     def may_fetch(self, endpoint: EndpointId, now: float) -> bool:
         """Return whether `next_piece` has a piece for ``endpoint`` now; it has a fetcher slot then."""
-        return any(self._ledgers[torrent].may_fetch(endpoint, now) for torrent in self._wanted_by(endpoint))
+        return any(self._ledgers[torrent].may_fetch(endpoint, now) for torrent in self._on_offer_to(endpoint))
 
     def next_piece(self, endpoint: EndpointId, now: float) -> LeasedPiece | None:
         """Lease ``endpoint`` its next piece, of the most urgent torrent that has one for it.
 
         What is leased already is sent first: no piece under way is lost.
         """
-        for torrent in self._wanted_by(endpoint):
+        for torrent in self._on_offer_to(endpoint):
             piece = self._ledgers[torrent].next_piece(endpoint, now)
             if piece is not None:
                 self._leased.add(torrent)
@@ -394,6 +407,10 @@ class SiteLedger:
         """Renew all leases and turns, because it is we who send nothing now."""
         for ledger in self._ledgers.values():
             ledger.hold(now)
+
+    def _on_offer_to(self, endpoint: EndpointId) -> list[TorrentHash]:
+        wanted = self._wanted_by(endpoint)
+        return list(filter(self.may_lease, wanted)) if self.emergencies_only else wanted
 
     def _wanted_by(self, endpoint: EndpointId) -> list[TorrentHash]:
         wanted = (torrent for torrent in self._wanted.get(endpoint, ()) if torrent in self._ledgers)

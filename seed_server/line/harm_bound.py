@@ -17,13 +17,13 @@ from seed_server.line.harm_evidence import HarmReason, SeenSecond
 
 EVIDENCE_SECONDS = 3_600.0  # what is older says nothing of the line as it is now
 BEFORE_SECONDS = 30  # of suffering with which the look is compared
-LOOK_SETTLES_SECONDS = 2.0  # what is in the queues drains, and smoothed round trips begin to follow
-LOOK_SECONDS = 8.0  # a smoothed round trip has followed a connection that is used once a second …
-LOOK_MOST_SECONDS = 20.0  # … and if nobody has used one by then, there is nobody to suffer
+HARM_LOOK_SETTLES_SECONDS = 2.0  # what is in the queues drains, and smoothed round trips begin to follow
+HARM_LOOK_SECONDS = 8.0  # a smoothed round trip has followed a connection that is used once a second …
+HARM_LOOK_MOST_SECONDS = 20.0  # … and if nobody has used one by then, there is nobody to suffer
 LOOK_MEASURES = 3  # seconds: what they have on average is what business has without us
 EASED_PART = 0.5  # of the delay: what remains of it is not ours
 RISEN_PART = 1.5  # times the transfer's rate beside us
-LOOK_AGAIN_SECONDS, LOOK_AGAIN_MOST_SECONDS = (
+NEXT_LOOK_SECONDS, NEXT_LOOK_MOST_SECONDS = (
     600.0,
     3_600.0,
 )  # after one that showed nothing, and twice as long each time
@@ -109,7 +109,7 @@ class HarmBound:
         if self.pause is not None and self.pause.begun_at <= now < self.pause.ends_at:
             return Resting.PAUSE
         # a look that nobody ends, because nobody is there any more, is over too
-        if self._look is not None and 0.0 <= now - self._look.begun_at < 2 * LOOK_MOST_SECONDS:
+        if self._look is not None and 0.0 <= now - self._look.begun_at < 2 * HARM_LOOK_MOST_SECONDS:
             return Resting.LOOK
         return Resting.NO
 
@@ -165,16 +165,16 @@ class HarmBound:
         assert look is not None
         passed = second.at - look.begun_at
         for reason, values in look.measured.items():
-            if passed > LOOK_SETTLES_SECONDS and (value := _value(second, reason)) is not None:
+            if passed > HARM_LOOK_SETTLES_SECONDS and (value := _value(second, reason)) is not None:
                 values.append(value)
-        if passed < LOOK_SECONDS or (not look.has_measured and passed < LOOK_MOST_SECONDS):
+        if passed < HARM_LOOK_SECONDS or (not look.has_measured and passed < HARM_LOOK_MOST_SECONDS):
             return
         self._look = None
         self._forget()
         if (eased := next((reason for reason in look.before if _eased(look, reason)), None)) is not None:
             self._begin_pause(eased, second.at)
         elif any(look.measured.values()):  # else nobody is left who could tell: some minutes more will show
-            self._look_again_at = second.at + min(LOOK_AGAIN_MOST_SECONDS, LOOK_AGAIN_SECONDS * 2**self._vain_looks)
+            self._look_again_at = second.at + min(NEXT_LOOK_MOST_SECONDS, NEXT_LOOK_SECONDS * 2**self._vain_looks)
             self._vain_looks += 1
 
     def _begin_pause(self, reason: HarmReason, now: float) -> None:

@@ -19,7 +19,9 @@ from bandwidth.core.window_renewal import WindowRenewal
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.business_reports import BusinessReports
 from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, ControlBudget
+from seed_server.line.harm_bound import Resting
 from seed_server.line.path_packets import PathPackets
+from seed_server.line.site_harm import SiteHarm
 from seed_server.line.site_pings import NOBODY_LATE, Key
 from seed_server.line.site_sample import LinkRate, LinkView, SiteSampler
 from seed_server.line.site_times import SiteTimes
@@ -110,6 +112,8 @@ class SiteRate:
         """Which packets get through to the site's PCs."""
         self.unwatched = UnwatchedBytes(now)
         self.times = times or SiteTimes()
+        self.harm = SiteHarm()
+        """Whether business suffers here while we send, whatever the controller makes of it."""
         self._decided_at: float | None = None
         self._answered_at = float("-inf")
         self._skipped_seconds = 0.0
@@ -132,20 +136,25 @@ class SiteRate:
 
     # --- what is known ------------------------------------------------------------------
 
-    @property
-    def standing(self) -> SiteDecision:
-        """What holds, for people: the last decision, unless the profile has forbidden or allowed sending since.
+    def standing(self, now: float) -> SiteDecision:
+        """Return what holds, for people: the last decision, unless sending has been forbidden or allowed since.
 
         While nothing is sent, nothing is decided.
         """
-        forbidden = self.decision.state is State.BLACKOUT
-        if self.policy.blackout == forbidden:
-            return self.decision
-        if forbidden:
-            return self._first_decision()
-        cause = Reason.BLACKOUT.value
-        reason = f"{cause}: {self.policy.rule}" if self.policy.rule else cause
+        before = self.decision
+        if self.policy.blackout:
+            cause, rule = Reason.BLACKOUT.value, self.policy.rule
+            reason = f"{cause}: {rule}" if rule else cause
+        elif self.harm.resting(now) is not Resting.NO:
+            cause, reason = Reason.HARM_PAUSE.value, self.harm.reason(now)
+        else:
+            return self._first_decision() if before.state is State.BLACKOUT else before
+        if before.cause == cause and self._is_deciding(now):
+            return before
         return SiteDecision(BytesPerSecond(0), State.BLACKOUT, cause, reason, {}, renew_windows=False)
+
+    def _is_deciding(self, now: float) -> bool:
+        return self._decided_at is not None and now - self._decided_at < SENDING_SECONDS
 
     @property
     def configured(self) -> BytesPerSecond | None:
@@ -195,9 +204,9 @@ class SiteRate:
 
     def metadata_rate(self, now: float) -> BytesPerSecond:
         """Return how fast metadata may be sent there: a part beside pieces, else what the line carries."""
-        if self._decided_at is not None and now - self._decided_at < SENDING_SECONDS:
+        if self._is_deciding(now):
             allowed = self.decision.allowance // METADATA_SHARE
-        elif self.policy.blackout:
+        elif self.policy.blackout or self.harm.resting(now) is not Resting.NO:
             allowed = 0
         else:
             limits = (self.capacity(now) or UNKNOWN_LINE_RATE, self.ceiling)
@@ -227,6 +236,7 @@ class SiteRate:
         """Use what the profile says now."""
         before, old = self.configured, self.policy
         self.policy = policy
+        self.harm.overruled = policy.boost
         if before != self.configured:
             self._controller = self._new_controller(now)
         elif old.threshold_seconds != policy.threshold_seconds:
@@ -271,6 +281,7 @@ class SiteRate:
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.sample(links, pings, business, now, late_seconds, pings_late)
+        self.harm.observe(sample, business, now, excused_rate=self.policy.floor)
         self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
         control_bytes = int(self.control.repaid_bytes)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them
@@ -284,15 +295,18 @@ class SiteRate:
             sample = replace(sample, window_rate=arrived)
         self._decided_at = now
         ceiling, ceiling_rule = self._ceiling()
-        policy = self.policy
+        policy, resting = self.policy, self.harm.resting(now)
         decision = self._controller.update(
             sample,
             now + self._skipped_seconds,
             ceiling=ceiling,
             floor=policy.ceiling if policy.boost else policy.floor or None,
             boost=policy.boost,
-            blackout=policy.blackout,
+            blackout=policy.blackout or resting is not Resting.NO,
         )
+        self._wanted = decision.allowance
+        if resting is not Resting.NO and not policy.blackout:
+            return self._rests(resting, links, now)
         rules = {
             Reason.CEILING: ceiling_rule,
             Reason.BLACKOUT: policy.rule,
@@ -300,7 +314,6 @@ class SiteRate:
             Reason.FLOOR: policy.floor_rule,
         }
         cause, rule = decision.reason.value, rules.get(decision.reason, "")
-        self._wanted = decision.allowance
         self.decision = SiteDecision(
             allowance=decision.allowance,
             state=decision.state,
@@ -318,12 +331,24 @@ class SiteRate:
         self.times.note(self.decision.state, self.decision.cause, now)
         return self.decision
 
+    def _rests(self, resting: Resting, links: Mapping[Key, LinkView], now: float) -> SiteDecision:
+        """While we look, nothing is sent; in a pause what is leased all the same, which is for emergencies alone."""
+        least = ControllerSettings(capacity=self.configured).rate_beside_others if resting is Resting.PAUSE else 0
+        cause = Reason.HARM_PAUSE.value
+        return self._decided(BytesPerSecond(int(least)), State.BLACKOUT, cause, self.harm.reason(now), links, now)
+
     def _held(self, links: Mapping[Key, LinkView], now: float) -> SiteDecision:
-        cause, allowance, ceiling = Reason.VANISHED.value, self.decision.allowance, self.ceiling
-        allowance = allowance if ceiling is None else min(allowance, ceiling)
+        reason = Reason.VANISHED.value
+        return self._decided(self.decision.allowance, State.STALL, reason, reason, links, now)
+
+    def _decided(
+        self, rate: BytesPerSecond, state: State, cause: str, reason: str, links: Mapping[Key, LinkView], now: float
+    ) -> SiteDecision:
+        """Decide without the controller."""
+        allowance = rate if self.ceiling is None else min(rate, self.ceiling)
         shares = self._shares(allowance, links)
-        self.decision = SiteDecision(allowance, State.STALL, cause, cause, shares, renew_windows=False)
-        self.times.note(self.decision.state, self.decision.cause, now)
+        self.decision = SiteDecision(allowance, state, cause, reason, shares, renew_windows=False)
+        self.times.note(state, cause, now)
         return self.decision
 
     def divide(self, links: Mapping[Key, LinkView]) -> Mapping[Key, BytesPerSecond]:

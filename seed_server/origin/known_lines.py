@@ -3,13 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.states import Reason
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import SiteName
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_times import SiteTimes
+from seed_server.origin.limit_rows import remembered_harm, remembered_line
 from seed_server.store.rows import SiteLimitRow
 
 MAX_KNOWN_LINES = 20_000  # sites of the map and automatic ones; a line that is forgotten is learned anew
@@ -49,15 +49,10 @@ class KnownLines:
         row = self._remembered.pop(site.name, None)
         if row is None:
             return SiteRate(site.line, now)
-        memory = None
-        # what a line was configured as says nothing of it; and one that is configured now need not be learned
-        if row.learned_at is not None and row.capacity is not None and not row.configured:
-            memory = LineMemory(
-                capacity=row.capacity,
-                age_seconds=max(0.0, self._clock.now() - row.learned_at),
-                round_trip_seconds=row.round_trip_seconds,
-                loss_share=row.loss_share,
-            )
+        wall_clock = self._clock.now()
         # endpoints are told these, and know so many reasons as there are now: an older server may have had others
         seconds = {cause: spent for cause, spent in row.seconds.items() if cause in _CAUSES}
-        return SiteRate(site.line, now, memory=memory, times=SiteTimes(seconds, row.yield_seconds))
+        times = SiteTimes(seconds, row.yield_seconds)
+        rate = SiteRate(site.line, now, memory=remembered_line(row, wall_clock), times=times)
+        rate.harm.bound = remembered_harm(row, now, wall_clock)
+        return rate

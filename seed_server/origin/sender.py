@@ -29,6 +29,8 @@ from seed_server.store.rows import ServedPayload
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
 
+RESTING = "business on this site's line is spared for a while: connect again when you are asked"
+
 OnDamaged = Callable[[TorrentHash, str], Awaitable[None]]
 Shares = Callable[[TorrentHash, int, int], Iterable[tuple[TorrentHash, int]]]
 """Returns of which patches' torrents so many bytes, from so far on, of a torrent are that is no patch's own."""
@@ -147,6 +149,11 @@ class PieceSender:
             patch = self._patches.get(leased.torrent)
             if patch is None:  # on a slow line, the rest of a piece takes half a minute
                 raise RefusedError("the patch of the piece under way has just been withdrawn: connect again")
+            if not live.ledger.may_lease(leased.torrent):  # in a pause it would take hours
+                if not begun.sent_bytes:
+                    return
+                live.ledger.unsent(session.endpoint, leased)
+                raise RefusedError(RESTING)
             length = await link.may_write()
             if not length:
                 return

@@ -16,6 +16,7 @@ from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.line.card_reports import CardUse
+from seed_server.line.harm_bound import Resting
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import SiteRate
 from seed_server.line.site_sample import LinkView
@@ -25,6 +26,7 @@ from seed_server.origin.data_link import DataLink
 from seed_server.origin.holder_news import HolderNews
 from seed_server.origin.invitations import Invitations
 from seed_server.origin.join_pace import JoinPace
+from seed_server.origin.limit_rows import limit_row
 from seed_server.origin.line_watch import LineWatch
 from seed_server.origin.peer_lists import SMALL_SITE_ENDPOINTS, PeerLists
 from seed_server.origin.session import Session
@@ -170,6 +172,7 @@ class LiveSite:
         self.tell_changed(now)
         self.peers.tell_changes(now)
         self.holders.tell_due(now)
+        self.rest(now)
         self.invitations.poll(now)
         self.control.release(now)
 
@@ -262,16 +265,29 @@ class LiveSite:
             self._divide(now)
 
     def may_send(self, now: float) -> bool:
-        """Whether the site's profile lets pieces be sent there now."""
+        """Whether the site's profile, and the bound on harm, let any pieces be sent there now."""
         if now - self._policy_seen_at >= POLICY_SECONDS:
             self._policy_seen_at = now
             self._look_at_policy(self, now)
-        return self.rate.may_send_pieces
+        self.rest(now)
+        return self.rate.may_send_pieces and self.ledger.may_lease_any
+
+    def rest(self, now: float) -> None:
+        """Lease nothing but emergencies while business has to be spared; begin again when that is over."""
+        pauses = self.rate.harm.resting(now) is Resting.PAUSE
+        if pauses == self.ledger.emergencies_only:
+            return
+        self.ledger.emergencies_only = pauses
+        if pauses:
+            log.warning("leasing rests at a site", site=self.site.name, reason=self.rate.harm.reason(now))
+        else:
+            log.info("leasing goes on at a site", site=self.site.name)
+            self.wake_all()
 
     @property
     def is_stopped(self) -> bool:
-        """Whether PCs lack something, and the profile forbids sending it."""
-        return self.ledger.is_busy and not self.rate.may_send_pieces
+        """Whether PCs lack something, and the profile or the bound on harm forbids sending it."""
+        return self.ledger.is_busy and not (self.rate.may_send_pieces and self.ledger.may_lease_any)
 
     def fit_ledger(self, now: float) -> None:
         """Let as many endpoints fetch, and as far ahead, as suit the line."""
@@ -334,7 +350,7 @@ class LiveSite:
     def limit(self, now: float) -> SiteLimit:
         """Return how fast the site is sent to, and why."""
         rate, memory = self.rate, self.rate.memory(now)
-        times, standing = rate.times, rate.standing
+        times, standing = rate.times, rate.standing(now)
         return SiteLimit(
             rate=standing.allowance,
             capacity=rate.capacity(now),
@@ -363,27 +379,10 @@ class LiveSite:
                 session.outbox.put("limit", limit)
 
     def limit_row(self, now: float, wall_clock: float) -> SiteLimitRow:
-        """Return what `limit` returns, and the site's totals, for the operator."""
-        limit, memory = self.limit(now), self.rate.memory(now)
-        return SiteLimitRow(
-            site=self.site.name,
-            at=wall_clock,
-            active=bool(self.sending) or self.is_stopped,
-            endpoints=len(self.sessions),
-            fetchers=len(self.sending),
-            rate=limit.rate,
-            capacity=limit.capacity if memory is None else int(memory.capacity),
-            configured=limit.configured,
-            state=limit.state,
-            reason=limit.reason,
-            seconds=limit.seconds,
-            yield_seconds=limit.yield_seconds,
-            sending_seconds=round(self.rate.times.sending, 1),
-            learned_at=None if memory is None else wall_clock - memory.age_seconds,
-            round_trip_seconds=None if memory is None else memory.round_trip_seconds,
-            loss_share=None if memory is None else memory.loss_share,
-            large_packets_lost=self.rate.path.lost_at_site(len(self.sessions), now),
-        )
+        """Return what `limit` returns, and the site's totals, for the operator and the next run of the server."""
+        name, active = self.site.name, bool(self.sending) or self.is_stopped
+        counts = {"endpoints": len(self.sessions), "fetchers": len(self.sending)}
+        return limit_row(name, self.rate, self.limit(now), now, wall_clock, active=active, **counts)
 
     def reported(self, session: Session, report: LinkReport, now: float) -> None:
         """Record what an endpoint sees of others' traffic."""

@@ -101,11 +101,15 @@ class SiteController:
         if decision.renew_windows:
             for link in live.sending:
                 renew_window(link.connection.socket)
+        live.rest(now)
         live.set_rates(decision.shares)
         live.control.release(now)
         for session in self._asked(pinged, decision.state):
             session.outbox.put_ping()
-        live.watch.look(now)
+        if live.ledger.emergencies_only:
+            live.watch.end()
+        else:
+            live.watch.look(now)
         if now - self._fitted_at >= FIT_SECONDS:
             self._fitted_at = now
             live.fit_ledger(now)

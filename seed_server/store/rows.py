@@ -10,6 +10,19 @@ from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.codec import Record
 
 
+class HarmPauseRow(Record, frozen=True):
+    """The newest pause of leasing at a site where business suffered while we sent (`line.harm_bound`)."""
+
+    reason: str
+    """The value of a `HarmReason`."""
+    begun_at: float
+    ends_at: float
+    in_a_row: int
+    """How many pauses there were without a good day between them."""
+    pauses: int
+    """How many there ever were."""
+
+
 class SiteLimitRow(Record, frozen=True):
     """How fast a site was sent to when that was last decided, and why; rates in bytes per second on the line."""
 
@@ -36,6 +49,8 @@ class SiteLimitRow(Record, frozen=True):
     loss_share: float | None = None
     large_packets_lost: bool = False
     """Full packets do not get through to the site, and smaller ones are used."""
+    harm: HarmPauseRow | None = None
+    """Its newest pause, over or not; None: business there has never suffered enough."""
 
 
 class ServedPayload(Record, frozen=True):

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, select
 
 from seed_server.store.engines import insert_into, upsert
 from seed_server.store.interned import site_numbers
-from seed_server.store.rows import SiteLimitRow
-from seed_server.store.tables import SITE_LIMITS, SITES, THIS_SERVER, WAN_BYTES
+from seed_server.store.rows import HarmPauseRow, SiteLimitRow
+from seed_server.store.tables import HARM_PAUSES, SITE_LIMITS, SITES, THIS_SERVER, WAN_BYTES
 from seed_server.store.transactions import Transactions
+
+AT_WORK_SECONDS = 60.0  # a site's limit is recorded each second while it is sent to, or PCs wait there in vain
+_LIMIT_COLUMNS = tuple(name for name in SiteLimitRow.__struct_fields__ if name not in ("site", "harm"))
 
 
 class SiteTable(Transactions):
@@ -18,25 +21,44 @@ class SiteTable(Transactions):
 
     def save_site_limits(self, rows: Iterable[SiteLimitRow]) -> None:
         """Record the newest limit of each site."""
-        limits = {row.site: msgspec.structs.asdict(row) for row in rows}
+        limits = {row.site: row for row in rows}
         if not limits:
             return
         with self._writing() as connection:
             numbers = site_numbers(connection, limits)
+            keys = {site: {"server": THIS_SERVER, "site": numbers[site]} for site in limits}
             values = [
-                row | {"server": THIS_SERVER, "site": numbers[site], "seconds": json.dumps(row["seconds"])}
+                {name: getattr(row, name) for name in _LIMIT_COLUMNS}
+                | {"seconds": json.dumps(row.seconds)}
+                | keys[site]
                 for site, row in limits.items()
             ]
             connection.execute(upsert(connection, SITE_LIMITS), values)
+            pauses = [msgspec.structs.asdict(row.harm) | keys[site] for site, row in limits.items() if row.harm]
+            if pauses:
+                connection.execute(upsert(connection, HARM_PAUSES), pauses)
 
     def site_limits(self) -> list[SiteLimitRow]:
         """Return the newest limit of each site, by name."""
-        columns = [SITE_LIMITS.c[name] for name in SiteLimitRow.__struct_fields__[1:]]
+        columns = [SITE_LIMITS.c[name] for name in _LIMIT_COLUMNS]
         query = select(SITES.c.name.label("site"), *columns).join_from(SITE_LIMITS, SITES)
         with self.reading() as connection:
             rows = connection.execute(query.where(SITE_LIMITS.c.server == THIS_SERVER)).mappings().all()
-        found = [SiteLimitRow(**dict(row) | {"seconds": json.loads(row["seconds"])}) for row in rows]
+            pauses = _pauses(connection, HARM_PAUSES.c.server == THIS_SERVER)
+        found = [
+            SiteLimitRow(**dict(row) | {"seconds": json.loads(row["seconds"])}, harm=pauses.get(row["site"]))
+            for row in rows
+        ]
         return sorted(found, key=lambda row: row.site)  # here, for each database has an order of its own
+
+    def sites_at_work(self, now: float) -> dict[str, HarmPauseRow | None]:
+        """Return the sites that are sent to now, or would be, and of those where leasing pauses now, why."""
+        query = select(SITES.c.name).join_from(SITE_LIMITS, SITES)
+        fresh = SITE_LIMITS.c.active & (SITE_LIMITS.c.at >= now - AT_WORK_SECONDS)
+        with self.reading() as connection:
+            names = connection.scalars(query.where(SITE_LIMITS.c.server == THIS_SERVER, fresh)).all()
+            pauses = _pauses(connection, (HARM_PAUSES.c.server == THIS_SERVER) & (HARM_PAUSES.c.ends_at > now))
+        return {name: pauses.get(name) for name in names}
 
     def add_wan_bytes(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Add payload bytes that the origin sent, by (site, torrent hash)."""
@@ -71,3 +93,9 @@ class SiteTable(Transactions):
         query = select(SITES.c.name, WAN_BYTES.c.torrent_hash, WAN_BYTES.c.bytes).join_from(WAN_BYTES, SITES)
         with self.reading() as connection:
             return {(site, torrent): count for site, torrent, count in connection.execute(query)}
+
+
+def _pauses(connection: Connection, wanted: ColumnElement[bool]) -> dict[str, HarmPauseRow]:
+    columns = [HARM_PAUSES.c[name] for name in HarmPauseRow.__struct_fields__]
+    query = select(SITES.c.name, *columns).join_from(HARM_PAUSES, SITES).where(wanted)
+    return {name: HarmPauseRow(*values) for name, *values in connection.execute(query)}

@@ -235,6 +235,18 @@ SITE_LIMITS = table(
     PrimaryKeyConstraint("server", "site"),
 )
 
+HARM_PAUSES = table(
+    "harm_pauses",  # the newest of each site where business ever suffered while we sent
+    of("server", "servers"),
+    of("site", "sites"),
+    words("reason"),
+    seconds("begun_at"),
+    seconds("ends_at"),
+    count("in_a_row"),
+    count("pauses"),
+    PrimaryKeyConstraint("server", "site"),
+)
+
 WAN_BYTES = table(
     "wan_bytes",
     of("site", "sites"),

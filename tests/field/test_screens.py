@@ -307,9 +307,10 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
 
 def test_a_site_under_an_emergency_stop_is_not_said_to_ramp_up() -> None:
     rate = SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
-    assert "learning" in rate.standing.reason
+    assert "learning" in rate.standing(0.0).reason
     rate.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), 1.0)
-    assert (rate.standing.allowance, rate.standing.reason) == (0, "policy forbids sending: emergency stop 'all'")
+    standing = rate.standing(1.0)
+    assert (standing.allowance, standing.reason) == (0, "policy forbids sending: emergency stop 'all'")
 
 
 def test_a_reason_that_held_when_something_was_sent_last_is_not_said_to_hold() -> None:

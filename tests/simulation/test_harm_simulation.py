@@ -3,6 +3,7 @@
 Minutes are short here, so that some of them are over soon: ten seconds, of which a quarter makes one harmful, as ever.
 """
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 import pytest
@@ -32,7 +33,7 @@ class Bounded:
 
     def update(self, sample: Sample, now: float) -> Decision:
         decision = self.law.update(sample, now)
-        delays = {}
+        delays: dict[Hashable, float] = {}
         if sample.rtt_seconds is not None:
             self.least = min(self.least, sample.rtt_seconds)
             delays["pc"] = sample.rtt_seconds - self.least

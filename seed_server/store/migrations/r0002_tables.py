@@ -1,14 +1,18 @@
 """The tables that revision 0002 makes: its own copy, which changes of `store.tables` leave alone. Pure."""
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Column,
+    Double,
+    ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
+    Text,
 )
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
@@ -17,6 +21,7 @@ TABLES = MetaData()
 
 _SMALL = SmallInteger().with_variant(Integer(), "sqlite")
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
+_SECONDS: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
 
 
 def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool = False) -> None:
@@ -35,8 +40,12 @@ def _numbered(name: str) -> SchemaItem:
     return Column(name, _BIG, primary_key=True, autoincrement=False)
 
 
+def _of(name: str, table: str) -> SchemaItem:
+    return Column(name, Integer, ForeignKey(f"{table}.number", ondelete="CASCADE"), nullable=False)
+
+
 # of 0001, for foreign keys to them: what is there is not made again
-for _older in ("sites", "endpoints", "patches"):
+for _older in ("servers", "sites", "endpoints", "patches"):
     Table(_older, TABLES, Column("number", Integer, primary_key=True))
 
 # --- the audit log
@@ -49,3 +58,14 @@ _table(
     PrimaryKeyConstraint("level", "place"),
 )
 _table("audit_checkpoints", _numbered("size"), *_columns(LargeBinary, "note"), rowid=True)
+
+# --- pauses of leasing
+_table(
+    "harm_pauses",
+    _of("server", "servers"),
+    _of("site", "sites"),
+    Column("reason", Text, nullable=False),
+    *_columns(_SECONDS, "begun_at", "ends_at"),
+    *_columns(Integer(), "in_a_row", "pauses"),
+    PrimaryKeyConstraint("server", "site"),
+)

@@ -319,3 +319,25 @@ def test_to_give_up_what_nobody_serves_is_nothing() -> None:
     line = Line()
     line.ledger.given_up(PC, BIG)
     assert not line.ledger.is_busy
+
+
+def test_while_business_is_spared_only_emergencies_are_leased() -> None:
+    line = Line()
+    line.connect(PC)
+    line.publish(BIG, 4, urgency_of("critical", emergency=False), 1)
+    line.want(PC, BIG)
+    assert line.send(PC) is not None
+    line.ledger.emergencies_only = True
+    assert (line.ledger.may_lease_any, line.ledger.may_lease(BIG)) == (False, False)
+    assert not line.ledger.could_fetch(PC, line.now)
+    assert not line.ledger.may_fetch(PC, line.now)
+    assert line.send(PC) is None
+    assert line.ledger.lacks(PC), "it still waits"
+    line.publish(SMALL, 1, EMERGENCY, 2)
+    line.want(PC, SMALL)
+    assert line.ledger.may_lease_any
+    assert line.send(PC) == LeasedPiece(SMALL, PieceIndex(0))
+    line.want(PC, SMALL, have=1)
+    assert line.send(PC) is None
+    line.ledger.emergencies_only = False
+    assert [line.send(PC) is not None for _ in range(4)] == [True, True, True, False]

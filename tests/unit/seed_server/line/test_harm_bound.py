@@ -8,9 +8,9 @@ import pytest
 
 from seed_server.line.harm_bound import (
     GOOD_DAY_SECONDS,
-    LOOK_AGAIN_MOST_SECONDS,
-    LOOK_AGAIN_SECONDS,
-    LOOK_MOST_SECONDS,
+    HARM_LOOK_MOST_SECONDS,
+    NEXT_LOOK_MOST_SECONDS,
+    NEXT_LOOK_SECONDS,
     HarmBound,
     HarmPause,
     HarmRule,
@@ -67,7 +67,7 @@ def test_the_third_harmful_minute_stops_us_and_what_gets_better_then_is_a_pause(
     site = Site()
     assert site.until(Resting.LOOK, reason) == 2 * RULE.minute_seconds + RULE.harmful_seconds - 1
     # the look, in which nothing is sent either
-    assert site.until(Resting.PAUSE, reason) <= LOOK_MOST_SECONDS
+    assert site.until(Resting.PAUSE, reason) <= HARM_LOOK_MOST_SECONDS
     pause = site.bound.pause
     assert pause is not None
     assert (pause.reason, pause.ends_at - pause.begun_at, pause.in_a_row) == (reason, RULE.pause_seconds, 1)
@@ -139,16 +139,16 @@ def test_looks_that_showed_nothing_become_rare_and_soon_count_again() -> None:
         at.append(site.now)
         site.until(Resting.NO, HarmReason.SLOWED, eases=False)
     gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
-    assert gaps[0] >= LOOK_AGAIN_SECONDS
+    assert gaps[0] >= NEXT_LOOK_SECONDS
     assert all(later >= 1.9 * earlier for earlier, later in itertools.pairwise(gaps[:-1]))
-    assert gaps[-1] <= LOOK_AGAIN_MOST_SECONDS + 60
-    assert site.until(Resting.PAUSE, HarmReason.SLOWED, 5_000) <= LOOK_AGAIN_MOST_SECONDS + 60
+    assert gaps[-1] <= NEXT_LOOK_MOST_SECONDS + 60
+    assert site.until(Resting.PAUSE, HarmReason.SLOWED, 5_000) <= NEXT_LOOK_MOST_SECONDS + 60
 
 
 def test_when_nobody_is_left_who_could_tell_we_go_on_and_look_again_as_soon_as_it_is_so_again() -> None:
     site = Site()
     site.until(Resting.LOOK, HarmReason.DISPLACED)
-    site.run(LOOK_MOST_SECONDS, HarmReason.DISPLACED, measured=False)
+    site.run(HARM_LOOK_MOST_SECONDS, HarmReason.DISPLACED, measured=False)
     assert (site.bound.resting(site.now), site.bound.pauses) == (Resting.NO, 0)
     site.until(Resting.PAUSE, HarmReason.DISPLACED, 4 * RULE.minute_seconds)
 
@@ -156,7 +156,7 @@ def test_when_nobody_is_left_who_could_tell_we_go_on_and_look_again_as_soon_as_i
 def test_a_look_that_nobody_ends_is_over_by_itself() -> None:
     site = Site()
     site.until(Resting.LOOK, HarmReason.SLOWED)
-    site.now += 10 * LOOK_MOST_SECONDS
+    site.now += 10 * HARM_LOOK_MOST_SECONDS
     assert site.bound.resting(site.now) is Resting.NO
     site.run(RULE.minute_seconds, None)
     assert site.bound.pauses == 0

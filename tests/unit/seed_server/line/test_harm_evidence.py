@@ -58,7 +58,7 @@ def test_a_second_has_the_rates_of_both_and_the_delay() -> None:
     *_, last = Watched().run(3.2, ours=LINE / 2, business=LINE / 4, delays={"a": LONG})
     assert last.ours == pytest.approx(LINE / 2, rel=0.01)
     assert last.business == pytest.approx(LINE / 4, rel=0.01)
-    assert (last.delay_seconds, last.loud, last.suffered) == (LONG, True, {HarmReason.SLOWED})
+    assert (last.delay_seconds, last.loud, last.suffered) == (LONG, True, frozenset({HarmReason.SLOWED}))
 
 
 def test_business_that_is_slow_while_we_give_way_is_no_harm_of_ours() -> None:

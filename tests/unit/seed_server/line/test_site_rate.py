@@ -185,14 +185,14 @@ class TestPolicy:
     def test_a_stop_is_said_though_nothing_is_sent(self) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0))
         before = path.run(10)
-        assert path.site.standing == before
+        assert path.site.standing(path.now) == before
         path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), path.now)
-        standing = path.site.standing
+        standing = path.site.standing(path.now)
         assert (standing.allowance, standing.state) == (0, State.BLACKOUT)
         assert standing.reason == "policy forbids sending: emergency stop 'all'"
         path.step()
         path.site.set_policy(Policy(), path.now)
-        assert path.site.standing.state is not State.BLACKOUT, "it is over, though nothing was sent since"
+        assert path.site.standing(path.now).state is not State.BLACKOUT, "it is over, though nothing was sent since"
 
     def test_line_of_the_profile_counts_where_the_site_map_says_nothing(self) -> None:
         assert self.decided(Policy(line=BytesPerSecond(400_000)), line=Line()).allowance == 388_000

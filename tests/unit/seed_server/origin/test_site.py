@@ -11,6 +11,8 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.messages import SitePeer
 from seed_server.leasing.turns import FetcherRank
+from seed_server.line.harm_bound import HarmPause
+from seed_server.line.harm_evidence import HarmReason
 from seed_server.line.site_map import Site
 from seed_server.line.site_rate import Line, Policy, SiteRate
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
@@ -113,6 +115,24 @@ async def test_a_new_data_connection_proves_that_its_endpoint_is_there(live: Liv
     live.attach(a, cast("Any", FakeLink(a.endpoint)), HEARD_SECONDS)
     assert aside(a) == [False]
     assert fetches(live, a, HEARD_SECONDS)
+
+
+async def test_a_site_that_pauses_invites_nobody_and_says_so_until_it_is_over(live: LiveSite) -> None:
+    live.ledger.add_torrent(TORRENT, sequence=1, piece_count=PIECES, piece_length_bytes=1 << 20, urgency=1)
+    join(live, "a", 0.0)
+    assert live.may_send(0.0)
+    live.rate.harm.bound.restore(HarmPause(HarmReason.DISPLACED, 1.0, 901.0, 1), 1)
+    assert not live.may_send(1.0)
+    assert live.rate.may_send_pieces, "it is no rule of the operator's"
+    stopped = live.is_stopped
+    live.tell_limit(1.0)
+    told = live.sessions[EndpointId("a" * 26)].told_limit
+    assert told is not None
+    assert (told.rate, told.reason.startswith(Reason.HARM_PAUSE.value)) == (0, True)
+    woken = link_of(live.sessions[EndpointId("a" * 26)]).woken
+    live.poll(901.0)
+    assert (stopped, live.is_stopped) == (True, False)
+    assert link_of(live.sessions[EndpointId("a" * 26)]).woken > woken
 
 
 async def test_a_site_is_cut_off_when_nobody_answers_and_not_when_only_its_fetcher_is_gone(live: LiveSite) -> None:
