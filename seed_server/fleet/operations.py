@@ -123,7 +123,7 @@ def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: Offl
 
 def _dependents(repository: Repository, named: PatchRef) -> tuple[PatchRef, ...]:
     try:
-        return tuple(dependents(named, repository.current_rollouts(), repository.manifests()))
+        return tuple(dependents(named, repository.offered(), repository.manifests()))
     except UserError as error:  # it is withdrawn all the same, and must not look as if it were not
         log.warning("the patch is withdrawn, but which patches require it is not known", reason=error.message)
         return ()

@@ -41,7 +41,7 @@ def lint(context: Context | None, recipe: Path, now: float) -> Examined:
     if context is None:
         return examined
     repository = context.repository()
-    return examined.beside(repository.manifests(), repository.current_rollouts(), repository.publication_order())
+    return examined.beside(repository.manifests(), repository.offered(), repository.publication_order())
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def announcements(
     """
     try:
         repository = repository or context.repository()
-        rollouts = repository.current_rollouts()
+        rollouts = repository.offered()
         following = next_sequence(rollouts)
         beyond = {row.ref for row in payloads if row.sequence >= following}
         # thousands of manifests are not read every second without need

@@ -131,5 +131,5 @@ def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, l
                 "nothing was announced. Prepare it again.",
                 FaultKind.STORAGE,
             )
-    rollouts = with_entry(work.repository.current_rollouts(), manifest.ref)
+    rollouts = with_entry(work.repository.current_rollouts(), manifest.ref, work.repository.current_staged())
     return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)

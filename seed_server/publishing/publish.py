@@ -109,7 +109,7 @@ def checked_publication(home: ServerHome, settings: ServerSettings, publication:
     if examined.errors:
         repository = Repository.open(home, settings)
         order = repository.publication_order()
-        examined = examined.beside(repository.manifests(), repository.current_rollouts(), order)
+        examined = examined.beside(repository.manifests(), repository.offered(), order)
     examined.require()
     return examined
 
@@ -158,7 +158,7 @@ class PublishingWork:
 
     def check_new(self, recipe: Recipe) -> None:
         """Raise `UserError` (BAD_INPUT) where this patch cannot follow what is published."""
-        rollouts, order = self.repository.current_rollouts(), self.repository.publication_order()
+        rollouts, order = self.repository.offered(), self.repository.publication_order()
         problems = problems_beside(recipe, self.repository.manifests(), rollouts, order)
         if problems:
             raise UserError("\n".join(problem.text for problem in problems), FaultKind.BAD_INPUT)
@@ -226,7 +226,7 @@ class PublishingWork:
                         "release that published it.",
                         FaultKind.FAILED,
                     )
-            sequences = {entry.ref: entry.sequence for entry in self.repository.current_rollouts().entries}
+            sequences = {entry.ref: entry.sequence for entry in self.repository.offered().entries}
             rows = rows_of(manifest, sequences.get(manifest.ref, 0))
             self.keep(copies, torrents)
             self.database.add_patch(*rows)
@@ -270,7 +270,7 @@ class PublishingWork:
         self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
     ) -> list[ServedPayload]:
         manifest = self.manifest(recipe, copies, torrents)
-        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref)
+        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref, self.repository.current_staged())
         rows = rows_of(manifest, rollouts.entries[-1].sequence)
         try:
             self.keep(copies, torrents)

@@ -59,7 +59,7 @@ class Watches:
 
     async def load_rollouts(self, origin: OriginServer) -> None:
         """Send only what is offered now. Raises `UserError` (STORAGE); then the origin port goes on as before."""
-        origin.replace_rollouts(await trio.to_thread.run_sync(self.repository.current_rollouts))
+        origin.replace_rollouts(await trio.to_thread.run_sync(self.repository.offered))
 
     async def load_profiles(self, origin: OriginServer) -> None:
         """Use the throttle profiles that are signed now; when they cannot be read, those before stay in force."""

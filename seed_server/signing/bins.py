@@ -1,8 +1,8 @@
 """The roles among which `patches` divides what it lists, so that a publication costs PCs little.
 
-`patches` lists the diagnosis templates itself, which PCs look up by the role's name. Manifests lie in bins by the hash
-of their path, torrents in bins by their own hash, the order of publications in a role of its own. The same keys sign
-all of them: together they are what the one role of release 0.2.0 was. ADR 0036.
+`patches` itself lists the diagnosis templates, which PCs look up by the role's name, the approvers and the recalls.
+Manifests lie in bins by the hash of their path, torrents in bins by their own hash, the order of publications in a role
+of its own. The same keys sign all of them: together they are what the one role of release 0.2.0 was. ADR 0036.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, TargetFile, Targets
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET
 from p2pdist.shared.manifest.documents import (
     TORRENT_NAME_CHARS,
     TORRENTS_FIELD,
@@ -20,6 +21,7 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PART_TARGETS, is_order
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 
 PATCHES_ROLE = "patches"
@@ -73,8 +75,9 @@ def delegations(granted: DelegatedRole, keys: Mapping[str, Key]) -> Delegations:
             name, keyids, granted.threshold, terminating=True, paths=paths, path_hash_prefixes=prefixes
         )
 
-    # a PC that looks for templates walks into what is delegated too: it finds the order, which it needs anyway
-    roles = [role(ORDER_ROLE, [ORDER_TARGET, *PART_TARGETS, f"{TEMPLATES_PREFIX}*"])]
+    # a PC that looks for what `patches` might list itself walks into what is delegated too: it finds the order, which
+    # it needs anyway
+    roles = [role(ORDER_ROLE, [ORDER_TARGET, *PART_TARGETS, f"{TEMPLATES_PREFIX}*", APPROVERS_TARGET, RECALLS_TARGET])]
     roles += [role(name, [f"{TORRENTS_PREFIX}{number:x}*"]) for number, name in enumerate(_TORRENTS)]
     for number, name in enumerate(_MANIFESTS):
         first = number * _PREFIXES_A_BIN

@@ -20,6 +20,7 @@ from p2pdist.shared.manifest.documents import (
     Withdrawal,
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.staged import NOTHING_STAGED, StagedRollouts
 from seed_server.signing.publications import SUPERSEDED_DAYS
 
 NO_REASON = "withdrawn by the operator"  # of what is withdrawn without a word
@@ -41,10 +42,22 @@ class Offer:
     """What has taken its place; None: nothing."""
 
 
-def next_sequence(rollouts: Rollouts) -> int:
-    """Return the sequence number of the next publication: what is withdrawn keeps its own."""
-    parts = (rollouts.entries, rollouts.withdrawn)
+def next_sequence(rollouts: Rollouts, staged: StagedRollouts = NOTHING_STAGED) -> int:
+    """Return the sequence number of the next publication: what is withdrawn or stopped keeps its own."""
+    parts = (rollouts.entries, rollouts.withdrawn, staged.entries, staged.stopped)
     return max((one.sequence for part in parts for one in part), default=0) + 1
+
+
+def joined(rollouts: Rollouts, staged: StagedRollouts) -> Rollouts:
+    """Return what any PC may be offered, by rings or not, and what was taken back of either: taking goes first."""
+    entries = {entry.ref: entry for entry in rollouts.entries}
+    for one in staged.entries:
+        entries.setdefault(one.ref, RolloutEntry(one.ref.patch_id, one.ref.version, one.sequence))
+    stopped = {one.ref for one in staged.stopped}
+    withdrawn = (*(one for one in rollouts.withdrawn if one.ref not in stopped), *staged.stopped)
+    taken = {one.ref for one in withdrawn}
+    left = sorted((entry for ref, entry in entries.items() if ref not in taken), key=lambda entry: entry.sequence)
+    return Rollouts(format=1, entries=left, withdrawn=withdrawn)
 
 
 def parse_named(text: str) -> PatchRef:
@@ -60,12 +73,12 @@ def checked_reason(text: str) -> str:
     return reason
 
 
-def with_entry(rollouts: Rollouts, ref: PatchRef) -> Rollouts:
-    """Return the rollouts with ``ref`` as the one current version of its id, last in sequence.
+def with_entry(rollouts: Rollouts, ref: PatchRef, staged: StagedRollouts = NOTHING_STAGED) -> Rollouts:
+    """Return the rollouts with ``ref`` as the one current version of its id, last in sequence of both documents.
 
     Withdrawals of the id are answered by it, and go.
     """
-    entry = RolloutEntry(patch_id=ref.patch_id, version=ref.version, sequence=next_sequence(rollouts))
+    entry = RolloutEntry(patch_id=ref.patch_id, version=ref.version, sequence=next_sequence(rollouts, staged))
     return Rollouts(
         format=1,
         entries=[*(other for other in rollouts.entries if other.patch_id != ref.patch_id), entry],

@@ -6,7 +6,6 @@ Which key signs what, and in which order files are written, is in `repository_wr
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import TargetFile, Timestamp
@@ -16,27 +15,19 @@ from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentH
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
-    DecodeError,
     Manifest,
     Rollouts,
-    decode_manifest,
-    decode_rollouts,
     encode_manifest,
     encode_rollouts,
     manifest_target,
     torrent_target,
 )
-from p2pdist.shared.manifest.publication_order import (
-    NOTHING_PUBLISHED,
-    ORDER_TARGET,
-    PublicationOrder,
-    decode_order,
-    encode_order,
-    parts_of,
-)
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, encode_order, parts_of
+from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import bins, offers, publications, repository_files
+from seed_server.signing import bins, offers, publications, repository_files, staged
+from seed_server.signing.listed_documents import Listed, ListedDocuments
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
     CurrentMetadata,
@@ -47,12 +38,9 @@ from seed_server.signing.metadata import (
     public_key,
 )
 from seed_server.signing.proposals import Proposals
-from seed_server.signing.repository_files import damaged, more_signatures, untrusted
+from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import RoleExpiry, roles_due
-
-Listed: TypeAlias = Mapping[str, TargetFile]
-"""What the `patches` keys have signed, by target path."""
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
@@ -71,8 +59,7 @@ class Repository:
         self._home = home
         self._server = settings.name
         self._files = MetadataReader(home)
-        self._decoded: dict[str, Manifest] = {}
-        """The manifests that were listed last, by the SHA-256 of their bytes."""
+        self._documents = ListedDocuments(self._files)
         self._writer = RepositoryWriter(home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes)
 
     @classmethod
@@ -127,59 +114,28 @@ class Repository:
         return hashlib.sha256(self._files.first_root()).digest()
 
     def current_rollouts(self) -> Rollouts:
-        """Return what endpoints are told to have now.
+        """Return what every PC is offered.
 
-        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so `publication_order`.
+        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next four.
         """
-        return self._rollouts(self._files.load())
+        return self._documents.rollouts(self._files.load())
 
-    def _rollouts(self, current: CurrentMetadata) -> Rollouts:
-        data = self._files.read_target(ROLLOUTS_TARGET, current.targets["rollouts"].signed.targets.get(ROLLOUTS_TARGET))
-        try:
-            rollouts = decode_rollouts(data)
-        except DecodeError as error:
-            raise damaged(ROLLOUTS_TARGET) from error
-        repository_files.check_all_known(ROLLOUTS_TARGET, data, rollouts)
-        return rollouts
+    def current_staged(self) -> StagedRollouts:
+        """Return what PCs are offered by rings."""
+        return self._documents.staged(self._files.load())
+
+    def offered(self) -> Rollouts:
+        """Return what any PC may be offered, by rings or not."""
+        current = self._files.load()
+        return offers.joined(self._documents.rollouts(current), self._documents.staged(current))
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifest of every patch that is listed: of each id, the last publications.
-
-        Raises `UserError` (STORAGE) when one is damaged.
-        """
-        return publications.kept(self._manifests(self._files.load().listed()))
+        """Return the manifest of every patch that is listed: of each id, the last publications."""
+        return publications.kept(self._documents.manifests(self._files.load().listed()))
 
     def publication_order(self) -> PublicationOrder:
-        """Return the numbers of all publications. Raises `UserError` (STORAGE) when the document is damaged."""
-        return self._order(self._files.load().listed())
-
-    def _order(self, listed: Listed) -> PublicationOrder:
-        if ORDER_TARGET not in listed:  # nothing has been published yet
-            return NOTHING_PUBLISHED
-        data = self._files.read_target(ORDER_TARGET, listed[ORDER_TARGET])
-        try:
-            order = decode_order(data)
-        except DecodeError as error:
-            raise damaged(ORDER_TARGET) from error
-        repository_files.check_all_known(ORDER_TARGET, data, order)
-        return order
-
-    def _manifests(self, listed: Listed) -> list[Manifest]:
-        found = {
-            entry.hashes["sha256"]: self._manifest(name, entry)
-            for name, entry in listed.items()
-            if name.endswith(".manifest")
-        }
-        self._decoded = found
-        return list(found.values())
-
-    def _manifest(self, name: str, entry: TargetFile) -> Manifest:
-        if known := self._decoded.get(entry.hashes["sha256"]):
-            return known
-        try:
-            return decode_manifest(self._files.read_target(name, entry))
-        except DecodeError as error:
-            raise damaged(name) from error
+        """Return the numbers of all publications."""
+        return self._documents.order(self._files.load().listed())
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
@@ -219,13 +175,14 @@ class Repository:
         with self._writer.writing():
             current = self._files.load()
             listed = current.listed()
-            manifests = self._manifests(listed)
+            manifests = self._documents.manifests(listed)
             changes = self._publication(listed, manifest, torrents)
             changed = self._change(current, changes, now)
             others = [other for other in manifests if other.ref != manifest.ref]
-            stay = publications.still_signed([*others, manifest], rollouts, now)
+            offered = offers.joined(rollouts, self._documents.staged(current))
+            stay = publications.still_signed([*others, manifest], offered, now)
             publications.take_out((current.targets[role].signed.targets for role in changed), stay)
-            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
+            self._write_rollouts(current, rollouts)
             return self._writer.commit(current, (*changed, "rollouts"), {"patches": patches_key}, now)
 
     def publication(self, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
@@ -234,12 +191,12 @@ class Repository:
         Raises `UserError` (REFUSED) for a number that is not the next.
         """
         listed = self._files.load().listed()
-        manifests = self._manifests(listed)
+        manifests = self._documents.manifests(listed)
         changes = self._publication(listed, manifest, torrents)
         return dict.fromkeys(publications.unlisted_after(manifests, manifest)) | changes
 
     def _publication(self, listed: Listed, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
-        changes = self._new_order(listed, publications.order_after(self._order(listed), manifest))
+        changes = self._new_order(listed, publications.order_after(self._documents.order(listed), manifest))
         changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
         for payload, torrent in zip(manifest.payloads, torrents, strict=True):
             changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent
@@ -273,15 +230,16 @@ class Repository:
         """
         with self._writer.writing():
             current = self._files.load()
-            before = self.current_rollouts()
+            before, by_rings = self._documents.rollouts(current), self._documents.staged(current)
             after = self.rollouts_without(named, reason, for_good=patches_key is not None, now=now)
-            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(after))
+            left = staged.without_staged(by_rings, named, reason, now)
+            self._write_rollouts(current, after, None if left is by_rings else left)
             if patches_key is None:
                 self._writer.commit(current, ("rollouts",), {}, now)
             else:
                 changed = self._change(current, self.withdrawal(named), now)
                 self._writer.commit(current, ("rollouts", *changed), {"patches": patches_key}, now)
-            return _difference(before, after)
+            return tuple(dict.fromkeys((*_difference(before, after), *_difference(by_rings, left))))
 
     def offer_patch(self, named: PatchRef, *, now: float) -> tuple[PatchRef, ...]:
         """Offer again what was withdrawn by the online key; return it.
@@ -293,13 +251,40 @@ class Repository:
             current = self._files.load()
             before = self.current_rollouts()
             after = offers.offered_again(before, named, self.publication_order(), self.manifests())
-            self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(after))
+            by_rings = self._documents.staged(current)
+            left = staged.without_stopped(by_rings, _difference(after, before))
+            self._write_rollouts(current, after, None if left is by_rings else left)
             self._writer.commit(current, ("rollouts",), {}, now)
             return _difference(after, before)
 
+    def stage(self, staged_rollouts: StagedRollouts, *, now: float, rollouts: Rollouts | None = None) -> int:
+        """Announce what is offered by rings and, where given, what every PC is offered, at once.
+
+        The online key signs both. Return the new timestamp version. Raises `UserError`: REFUSED for what PCs would
+        not take, and where a newer release wrote what is in force; BUSY, STORAGE.
+        """
+        with self._writer.writing():
+            current = self._files.load()
+            self._documents.staged(current)  # a newer release's fields are never signed away
+            if rollouts is not None:
+                self._documents.rollouts(current)
+            self._write_rollouts(current, rollouts, staged_rollouts)
+            return self._writer.commit(current, ("rollouts",), {}, now)
+
+    def _write_rollouts(
+        self, current: CurrentMetadata, rollouts: Rollouts | None, by_rings: StagedRollouts | None = None
+    ) -> None:
+        """Write the documents that are given, and list them; the caller commits."""
+        role = current.targets["rollouts"].signed
+        encoded = None if by_rings is None else staged.checked(by_rings)
+        if rollouts is not None:
+            self._writer.add_target(role, ROLLOUTS_TARGET, encode_rollouts(rollouts))
+        if encoded is not None:
+            self._writer.add_target(role, STAGED_TARGET, encoded)
+
     def offers(self) -> list[offers.Offer]:
         """Return what is listed, and what PCs are told of each. Raises `UserError` (STORAGE)."""
-        return offers.offers(self.current_rollouts(), self.publication_order(), self.manifests())
+        return offers.offers(self.offered(), self.publication_order(), self.manifests())
 
     def withdrawal(self, named: PatchRef) -> dict[str, bytes | None]:
         """Return what a withdrawal for good changes in the patches role; as `publication`."""
@@ -313,14 +298,17 @@ class Repository:
         """Return the number of a publication; 0: it is not listed. A damaged manifest of another one is no matter."""
         name = manifest_target(PatchId(ref.patch_id), PatchVersion(ref.version))
         entry = self._files.load().listed().get(name)
-        return 0 if entry is None else self._manifest(name, entry).number
+        return 0 if entry is None else self._documents.manifest(name, entry).number
 
     def rollouts_without(self, named: PatchRef, reason: str, *, for_good: bool, now: float) -> Rollouts:
         """Return the rollouts without ``named``. Raises `UserError` (BAD_INPUT) where nothing would change."""
         rollouts = self.current_rollouts()
         after = offers.without_entries(rollouts, named, reason, now)
-        if after.entries == rollouts.entries and not (
-            for_good and self._order_without(named) != self.publication_order()
+        by_rings = self.current_staged()
+        if (
+            after.entries == rollouts.entries
+            and staged.without_staged(by_rings, named, reason, now) is by_rings
+            and not (for_good and self._order_without(named) != self.publication_order())
         ):
             raise offers.not_offered(named, self.offers())
         return after
@@ -389,6 +377,6 @@ class Repository:
             self._writer.sign_root(current.root, keys, now)
 
 
-def _difference(of: Rollouts, without: Rollouts) -> tuple[PatchRef, ...]:
+def _difference(of: Rollouts | StagedRollouts, without: Rollouts | StagedRollouts) -> tuple[PatchRef, ...]:
     left = {entry.ref for entry in without.entries}
     return tuple(entry.ref for entry in of.entries if entry.ref not in left)

@@ -17,11 +17,11 @@ MAX_NAMED_CHARS = 200  # of unknown fields: a line or two of a terminal
 KEEP_VERSIONS = 16  # of each role: a client in the middle of a refresh must find what it started with
 
 
-def prune(home: ServerHome, roles: Collection[str], rollouts: str) -> None:
+def prune(home: ServerHome, roles: Collection[str], rollouts: Collection[str]) -> None:
     """Remove all but the newest `KEEP_VERSIONS` of each of these roles and of the rollouts. Raises `OSError`.
 
-    ``rollouts`` is the path of the rollouts in force, below the targets: they stay,
-    also when the clock was set back and they look like the oldest.
+    ``rollouts`` are the paths of the rollouts in force, below the targets: they stay,
+    also when the clock was set back and they look like the oldest, or others have changed since more often.
     """
     versions: dict[str, list[tuple[int, Path]]] = {role: [] for role in roles}
     for path in home.tuf_metadata.iterdir():
@@ -32,10 +32,14 @@ def prune(home: ServerHome, roles: Collection[str], rollouts: str) -> None:
     for found in versions.values():
         for _, path in sorted(found)[:-KEEP_VERSIONS]:
             path.unlink(missing_ok=True)
-    in_force = home.tuf_targets / rollouts
-    others = [path for path in in_force.parent.iterdir() if path != in_force]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)[: -(KEEP_VERSIONS - 1)]:
-        path.unlink(missing_ok=True)
+    in_force = {home.tuf_targets / path for path in rollouts}
+    older: dict[str, list[Path]] = {}
+    for path in sorted({path.parent for path in in_force}):
+        for other in sorted(set(path.iterdir()) - in_force, key=lambda other: other.stat().st_mtime_ns):
+            older.setdefault(other.name.partition(".")[2], []).append(other)
+    for found_files in older.values():
+        for path in found_files[: -(KEEP_VERSIONS - 1)]:
+            path.unlink(missing_ok=True)
 
 
 def remove_leftovers(home: ServerHome) -> int:

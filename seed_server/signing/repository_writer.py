@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, TargetFile, Targets
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
-from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, TIMESTAMP_ISSUED_FIELD
+from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, repository_files
 from seed_server.signing.key_files import key_path, load_signing_key
@@ -114,7 +114,8 @@ class RepositoryWriter:
         data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
-            rollouts = current.targets["rollouts"].signed.targets[ROLLOUTS_TARGET].get_prefixed_paths()[0]
+            listed = current.targets["rollouts"].signed.targets.values()
+            rollouts = [entry.get_prefixed_paths()[0] for entry in listed]
             repository_files.prune(self._home, (*current.targets, "snapshot"), rollouts)
         return current.timestamp.signed.version
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -18,7 +19,11 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, is_order
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET
+from p2pdist.shared.manifest.staged import STAGED_TARGET
 from p2pdist.shared.wire.codec import DecodeError
+
+_FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET})
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def versions(metadata: bytes) -> dict[str, int]:
 
 def _is_not_for_all(target: str) -> bool:
     """Whether some PCs alone read this target."""
-    return target != ROLLOUTS_TARGET and not is_order(target)
+    return target not in _FOR_ALL and not is_order(target)
 
 
 def _target_files(role: bytes) -> dict[str, str]:

@@ -184,6 +184,7 @@ TESTED_IN = {
     "seed_server/signer/review.py": "tests/adversary/test_signing_elsewhere.py",
     "seed_server/signing/bundle_check.py": "tests/adversary/test_signing_elsewhere.py",
     "seed_server/signing/documents.py": "tests/unit/seed_server/signing/test_profiles.py",
+    "seed_server/signing/listed_documents.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/metadata.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/prepared_bundles.py": "tests/unit/seed_server/signing/test_proposals.py",
     "seed_server/signing/repository_files.py": "tests/unit/seed_server/signing/test_repository.py",

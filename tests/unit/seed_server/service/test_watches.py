@@ -113,15 +113,15 @@ async def test_what_could_not_be_read_once_is_read_again(
     initialise(home, SETTINGS, passphrase=None, now=0.0)
     repository = Repository.open(home, SETTINGS)
     version = repository.timestamp_version()
-    read, answers = repository.current_rollouts, [None] if fails == "the rollouts" else []
+    read, answers = repository.offered, [None] if fails == "the rollouts" else []
 
-    def current_rollouts() -> Rollouts:
+    def offered() -> Rollouts:
         if answers:
             answers.pop()
             raise UserError("rollouts.msgpack cannot be read.", FaultKind.STORAGE)
         return read()
 
-    monkeypatch.setattr(repository, "current_rollouts", current_rollouts)
+    monkeypatch.setattr(repository, "offered", offered)
     told.fails = fails == "the database"
     watches = Watches(home, nothing, repository)
     async with trio.open_nursery() as nursery:

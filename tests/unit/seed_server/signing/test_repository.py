@@ -12,23 +12,36 @@ import filelock
 import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from tuf.api.exceptions import DownloadHTTPError, ExpiredMetadataError
 from tuf.ngclient import FetcherInterface, Updater
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, encode_approvers
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     Manifest,
     Payload,
+    Rollouts,
     decode_manifest,
     decode_rollouts,
     manifest_target,
 )
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, encode_recalls
+from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
+from p2pdist.shared.manifest.staged import (
+    NOTHING_STAGED,
+    STAGED_TARGET,
+    StagedEntry,
+    StagedRollouts,
+    decode_staged,
+    encode_staged,
+)
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import metadata, repository_writer
+from seed_server.signing import metadata, repository_files, repository_writer
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository
@@ -495,3 +508,91 @@ def test_what_a_newer_release_wrote_is_not_signed_anew_without_it(bench: Bench, 
         bench.publish("vpn", "1")
     assert caught.value.kind is FaultKind.REFUSED
     assert bench.client().rollouts() == [("office", "1", 1)]  # and a PC reads it
+
+
+def staged(bench: Bench, patch_id: str, sequence: int, *, opened_at: tuple[int, ...] = (1,)) -> StagedRollouts:
+    """Return a rollout by rings of what is published."""
+    ref = PatchRef(patch_id, "1")
+    plan = RolloutPlan(
+        format=1, patch_id=ref.patch_id, version=ref.version, number=1, manifest_sha256="a" * 64, salt=b"s" * 16,
+        rings=(PlannedRing("everyone"),), silent_after_seconds=0,
+    )  # fmt: skip
+    return StagedRollouts(format=1, entries=(StagedEntry(sequence=sequence, plan=plan, opened_at=opened_at),))
+
+
+def test_a_rollout_by_rings_is_announced_with_the_rollouts_at_once(bench: Bench) -> None:
+    bench.publish("office", "1")
+    assert bench.repository.current_staged() == NOTHING_STAGED
+    before, by_rings = bench.repository.current_rollouts(), staged(bench, "office", 1)
+    version = bench.repository.timestamp_version()
+    assert bench.repository.stage(by_rings, now=NOW, rollouts=replace(before, entries=[])) == version + 1
+    client = bench.client()
+    assert client.rollouts() == []
+    assert decode_staged(client.get(STAGED_TARGET) or b"") == bench.repository.current_staged() == by_rings
+    assert [entry.ref for entry in bench.repository.offered().entries] == [PatchRef("office", "1")]
+    assert bench.publish("word", "1")
+    assert [entry.sequence for entry in bench.repository.current_rollouts().entries] == [1], "of its document alone"
+    assert bench.repository.stage(NOTHING_STAGED, now=NOW) > version
+    assert bench.client().rollouts() == [("word", "1", 1)]
+
+
+def test_a_withdrawal_takes_it_out_of_both_documents(bench: Bench) -> None:
+    bench.publish("office", "1")
+    bench.repository.stage(staged(bench, "office", 1), now=NOW)
+    assert bench.repository.withdraw_patch(PatchRef("office", ""), "crashes", patches_key=None, now=NOW) == (
+        PatchRef("office", "1"),
+    )
+    assert (bench.repository.current_rollouts().entries, bench.repository.current_staged().entries) == ([], ())
+    assert [one.reason for one in bench.repository.current_staged().stopped] == ["crashes"]
+    bench.repository.offer_patch(PatchRef("office", ""), now=NOW)
+    assert bench.repository.current_staged().stopped == ()
+    assert [entry.ref for entry in bench.repository.offered().entries] == [PatchRef("office", "1")]
+
+
+def test_what_is_offered_by_rings_alone_can_be_withdrawn(bench: Bench) -> None:
+    bench.publish("office", "1")
+    nobody = Rollouts(format=1, entries=[])
+    bench.repository.stage(staged(bench, "office", 1), now=NOW, rollouts=nobody)
+    gone = bench.repository.withdraw_patch(PatchRef("office", "1"), "crashes", patches_key=None, now=NOW)
+    assert gone == (PatchRef("office", "1"),)
+    assert bench.repository.offered().entries == []
+    with pytest.raises(UserError, match="withdrawn already"):
+        bench.repository.withdraw_patch(PatchRef("office", "1"), "crashes", patches_key=None, now=NOW)
+
+
+def test_the_rollouts_in_force_of_both_kinds_stay_on_the_disk(bench: Bench) -> None:
+    directory = bench.home.tuf_targets / "rollouts"
+    in_force = ["rollouts/a.current", "rollouts/b.staged"]
+    for at, path in enumerate(
+        [*in_force, *(f"rollouts/{n}.{kind}" for n in range(40) for kind in ("current", "staged"))]
+    ):
+        file = bench.home.tuf_targets / path
+        file.write_bytes(b"")
+        os.utime(file, (at, at))
+    repository_files.prune(bench.home, (), in_force)
+    assert {"a.current", "b.staged", "39.current", "39.staged"} <= {path.name for path in directory.iterdir()}
+    kinds = [path.suffix for path in directory.iterdir()]
+    assert kinds.count(".staged") == KEEP_VERSIONS
+
+
+def test_what_a_newer_release_put_into_the_rollouts_by_rings_is_not_signed_away(bench: Bench) -> None:
+    bench.publish("office", "1")
+    by_rings = staged(bench, "office", 1)
+    bench.repository.stage(by_rings, now=NOW)
+    newer = {**msgpack.unpackb(encode_staged(by_rings)), "windows": 1}
+    writer, current = bench.repository._writer, bench.repository._files.load()
+    writer.add_target(current.targets["rollouts"].signed, STAGED_TARGET, msgpack.packb(newer))
+    writer.commit(current, ("rollouts",), {}, NOW)
+    with pytest.raises(UserError, match="newer release of seed-server wrote rollouts/staged.*windows"):
+        bench.repository.stage(NOTHING_STAGED, now=NOW)
+
+
+def test_approvers_and_recalls_are_the_offline_key_s(bench: Bench) -> None:
+    now = int(NOW)
+    approvers = Approvers(format=1, keys={"kim": b"k" * 32}, required=1, required_in_emergency=1, since=now)
+    recalls = Recalls(format=1, recalls=(Recall("office", 1, "", "crashes", now),))
+    for target, data in ((APPROVERS_TARGET, encode_approvers(approvers)), (RECALLS_TARGET, encode_recalls(recalls))):
+        bench.repository.change_document("patches", target, data, key=bench.keys["patches"], now=NOW)
+        assert bench.client().get(target) == data
+        with pytest.raises(UserError, match="not the one that this repository trusts"):
+            bench.repository.change_document("patches", target, None, key=bench.keys["rollouts"], now=NOW)

@@ -1,0 +1,83 @@
+"""The documents that the repository's metadata lists: read, decoded, and known to this release. Blocking."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, TypeVar
+
+from tuf.api.metadata import TargetFile
+
+from p2pdist.shared.manifest.documents import (
+    ROLLOUTS_TARGET,
+    DecodeError,
+    Manifest,
+    Rollouts,
+    decode_manifest,
+    decode_rollouts,
+)
+from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, PublicationOrder, decode_order
+from p2pdist.shared.manifest.staged import NOTHING_STAGED, STAGED_TARGET, StagedRollouts, decode_staged
+from p2pdist.shared.wire.codec import Document
+from seed_server.signing import repository_files
+from seed_server.signing.metadata import CurrentMetadata, MetadataReader
+from seed_server.signing.repository_files import damaged
+
+Listed: TypeAlias = Mapping[str, TargetFile]
+"""What the `patches` keys have signed, by target path."""
+
+D = TypeVar("D", bound=Document)
+
+
+class ListedDocuments:
+    """Reads documents of one repository. Each method raises `UserError`.
+
+    STORAGE when one is damaged, REFUSED when a newer release wrote it: what is signed anew must lose nothing.
+    """
+
+    def __init__(self, files: MetadataReader) -> None:
+        self._files = files
+        self._decoded: dict[str, Manifest] = {}
+        """The manifests that were listed last, by the SHA-256 of their bytes."""
+
+    def rollouts(self, current: CurrentMetadata) -> Rollouts:
+        """Return what every PC is offered."""
+        return self._known(
+            ROLLOUTS_TARGET, current.targets["rollouts"].signed.targets.get(ROLLOUTS_TARGET), decode_rollouts
+        )
+
+    def staged(self, current: CurrentMetadata) -> StagedRollouts:
+        """Return what is offered by rings; nothing where no rollout by rings was ever begun."""
+        entry = current.targets["rollouts"].signed.targets.get(STAGED_TARGET)
+        return NOTHING_STAGED if entry is None else self._known(STAGED_TARGET, entry, decode_staged)
+
+    def order(self, listed: Listed) -> PublicationOrder:
+        """Return the numbers of all publications."""
+        if ORDER_TARGET not in listed:  # nothing has been published yet
+            return NOTHING_PUBLISHED
+        return self._known(ORDER_TARGET, listed[ORDER_TARGET], decode_order)
+
+    def _known(self, target: str, entry: TargetFile | None, decode: Callable[[bytes], D]) -> D:
+        data = self._files.read_target(target, entry)
+        try:
+            document = decode(data)
+        except DecodeError as error:
+            raise damaged(target) from error
+        repository_files.check_all_known(target, data, document)
+        return document
+
+    def manifests(self, listed: Listed) -> list[Manifest]:
+        """Return the manifest of every patch in ``listed``."""
+        found = {
+            entry.hashes["sha256"]: self.manifest(name, entry)
+            for name, entry in listed.items()
+            if name.endswith(".manifest")
+        }
+        self._decoded = found
+        return list(found.values())
+
+    def manifest(self, name: str, entry: TargetFile) -> Manifest:
+        """Return one manifest."""
+        if known := self._decoded.get(entry.hashes["sha256"]):
+            return known
+        try:
+            return decode_manifest(self._files.read_target(name, entry))
+        except DecodeError as error:
+            raise damaged(name) from error

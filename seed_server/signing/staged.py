@@ -1,0 +1,65 @@
+"""What the rollouts by rings become when one is taken back, and what may be signed of them. Pure."""
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Withdrawal
+from p2pdist.shared.manifest.staged import MAX_STAGED, StagedRollouts, decode_staged, encode_staged
+from p2pdist.shared.wire.codec import DecodeError
+
+
+def checked(staged: StagedRollouts) -> bytes:
+    """Return the document as PCs take it. Raises `UserError` (REFUSED) for one that they would not."""
+    encoded = encode_staged(staged)
+    refs = [entry.ref for entry in staged.entries]
+    problem = "a patch is in it twice" if len(set(refs)) < len(refs) else ""
+    if not set(refs).isdisjoint(one.ref for one in staged.stopped):
+        problem = "a patch is open and stopped at the same time"
+    try:
+        decode_staged(encoded)
+    except DecodeError as error:
+        problem = str(error)
+    if problem:
+        raise UserError(
+            f"PCs would not accept these rollouts ({problem}); nothing was announced. Finish or abort rollouts that "
+            "have stood for long, and shorten reasons.",
+            FaultKind.REFUSED,
+        )
+    return encoded
+
+
+def without_staged(staged: StagedRollouts, named: PatchRef, reason: str, now: float) -> StagedRollouts:
+    """Return the rollouts by rings with ``named`` (no version: any) stopped; unchanged where they do not offer it."""
+    gone = [entry for entry in staged.entries if _names(named, entry.ref)]
+    if not gone:
+        return staged
+    fresh = tuple(
+        Withdrawal(
+            patch_id=entry.ref.patch_id,
+            version=entry.ref.version,
+            sequence=entry.sequence,
+            reason=reason,
+            at=int(now),
+        )
+        for entry in gone
+    )
+    refs = {entry.ref for entry in gone}
+    known = tuple(one for one in staged.stopped if one.ref not in refs)
+    return replace(
+        staged,
+        entries=tuple(entry for entry in staged.entries if entry.ref not in refs),
+        stopped=(*known, *fresh)[-MAX_STAGED:],
+    )
+
+
+def without_stopped(staged: StagedRollouts, refs: Collection[PatchRef]) -> StagedRollouts:
+    """Return the rollouts by rings that say no more that ``refs`` are stopped; unchanged where they do not."""
+    left = tuple(one for one in staged.stopped if one.ref not in refs)
+    return staged if len(left) == len(staged.stopped) else replace(staged, stopped=left)
+
+
+def _names(named: PatchRef, ref: PatchRef) -> bool:
+    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
