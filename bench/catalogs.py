@@ -40,6 +40,7 @@ from p2pdist.shared.statement_check import StatementFault
 from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
+from p2pdist.trust.ring_rules import RingReason
 from seed_server.commands.sites_view import LARGE_PACKETS_HINT, LARGE_PACKETS_NOTE, SHARED_IDENTITIES_NOTE
 from seed_server.fleet.estimate import NoPace
 
@@ -55,7 +56,7 @@ KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
-    StatementFault, OrderRefusal, NoPace,
+    StatementFault, OrderRefusal, NoPace, RingReason,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (

@@ -23,9 +23,13 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
     )  # fmt: skip
     parts: list[RenderableType] = [head, *_network_part(status.network_part)]
     parts += [Text(in_words(problem), style="yellow") for problem in status.problems]
+    later = [
+        Text(f"{titled(f'{patch.id} {patch.version}', patch.title)}: {in_words(patch.reason)}", style="dim")
+        for patch in status.not_yet
+    ]
     if not status.patches:
-        parts.append(Text(tr("No patches yet: the server has published none for this PC.")))
-        return Group(*parts)
+        nothing = tr("No patches yet: the server has published none for this PC.")
+        return Group(*parts, *(later or [Text(nothing)]))
     wide = columns >= WIDE_COLUMNS
     table = FactTable()
     table.column(tr("patch"), tr("version"), least=PATCH_CELLS, folds=True)
@@ -56,7 +60,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
             parts.append(Text(f"{name}: {patch.path}", style="dim"))
         elif patch.title:
             parts.append(Text(name, style="dim"))
-    return Group(*parts)
+    return Group(*parts, *later)
 
 
 _NEEDS_WORDS = frozenset({"failed", "rolled_back", "retrying", "unproven", "restart_pending"})

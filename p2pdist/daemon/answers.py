@@ -20,7 +20,7 @@ from p2pdist.network.process import NetworkPart
 from p2pdist.origin.connection import ServerConnection
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
-from p2pdist.status.projections import installs, status_patches
+from p2pdist.status.projections import installs, not_yet_patches, status_patches
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.transfer.manager import Transfers
 
@@ -97,6 +97,7 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
         network_part=NetworkPartStatus(
             running=part.running, user=user.name, separate=user.separate, note=user.note, starts=part.life
         ),
+        not_yet=not_yet_patches(views),
     )
 
 

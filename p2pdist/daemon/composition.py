@@ -246,7 +246,9 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         posture=partial(answer_posture, state),
     )
-    patches = Patches(home.patches, transfers, patching, core.clock, refused=lambda: state.refused)
+    patches = Patches(
+        home.patches, transfers, patching, core.clock, refused=lambda: state.refused, not_yet=lambda: state.not_yet
+    )
     explainer = Explainer(
         patches,
         origin,

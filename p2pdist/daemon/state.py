@@ -11,7 +11,7 @@ from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit
 from p2pdist.status.why import ServerSays
-from p2pdist.trust.catalogue import RefusedPatch
+from p2pdist.trust.catalogue import NotYet, RefusedPatch
 from p2pdist.trust.clock_trust import ClockTrust
 
 INSTANCE_BYTES = 16  # no two runs of any daemon draw the same
@@ -63,6 +63,7 @@ class DaemonState:
         self.site_profile: SiteProfile | None = None
         """The throttle profile of this PC's site, signed by the network admins."""
         self.refused: list[RefusedPatch] = []
+        self.not_yet: list[NotYet] = []
         self.accepted_timestamp: int | None = None
         """The version that the last refresh of this run has accepted; None: the last one failed, or there was none."""
         self.trust_problem = ""

@@ -22,6 +22,7 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.errors import TrustError
+from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.store import ServerWord, TrustStore
 
 FIRST_BACKOFF_SECONDS = 1.0
@@ -57,6 +58,8 @@ class TrustRefresh:
         self._anything_known = False
         self._ask_at = -math.inf
         """When the server is asked next, though it has not said that there is anything new; in trio's time."""
+        self._changes_at = math.inf
+        """When a patch may be taken that waits only for time to pass; seconds since 1970."""
 
     async def run(self) -> None:
         """Refresh until cancelled. A failure is written to the state's ``trust_problem``, and retried with backoff."""
@@ -79,6 +82,8 @@ class TrustRefresh:
                 backoff = backoff.failed()
                 wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
                 log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))
+                if self._changes_in() <= 0:
+                    await self._read_again()
                 self._state.clock_trust.note()
                 rung = await self._wakeups.trust.wait(wait)
 
@@ -86,11 +91,27 @@ class TrustRefresh:
         """Wait until it is time to ask the server, or somebody rings; return whether somebody has."""
         while True:
             self._state.clock_trust.note()
-            soon = self._refresh_seconds * _jitter()
+            soon = min(self._refresh_seconds * _jitter(), self._changes_in())
             if await self._wakeups.trust.wait(max(0.0, min(soon, self._ask_at - trio.current_time()))):
+                return True
+            if self._changes_in() <= 0:
                 return True
             if self._state.newest is None or trio.current_time() >= self._ask_at:
                 return False
+
+    def _changes_in(self) -> float:
+        """Return the seconds until a patch that waits for time alone may be taken; infinite where no time is sure."""
+        return math.inf if self._state.clock_trust.problem else self._changes_at - self._clock.now()
+
+    async def _read_again(self) -> None:
+        """Look what may be taken of what was accepted last: time has passed, and the server cannot be asked."""
+        try:
+            cached = await self._store.load_cached(self._clock.now())
+        except UserError as error:
+            log.warning("what was accepted cannot be read", reason=error.message)
+            return
+        if cached is not None:
+            await self._accept(cached)
 
     def _said(self) -> ServerWord | None:
         """Return what need not be asked for, as the server has said it on this connection."""
@@ -111,6 +132,8 @@ class TrustRefresh:
         """Accept the catalogue on disk if none is known yet, then the server's. Raises `UserError`."""
         self._store.site = SiteName(self._state.site) if self._state.site else None
         self._store.choose, self._store.held = self._pc.chooser(), self._transfers.held()
+        believed = 0.0 if self._state.clock_trust.problem else self._clock.now()
+        self._store.member = RingMember(self._state.identity.endpoint_id, self._pc.for_rings, believed)
         if not self._anything_known and (cached := await self._store.load_cached(self._clock.now())) is not None:
             await self._accept(cached)
             self._anything_known = True
@@ -132,7 +155,8 @@ class TrustRefresh:
         state = self._state
         state.stale_problem = catalogue.stale
         state.clock_trust.metadata_says(catalogue.passed_at, catalogue.expires_at)
-        state.refused = list(catalogue.refused)
+        state.refused, state.not_yet = list(catalogue.refused), list(catalogue.not_yet)
+        self._changes_at = catalogue.changes_at
         if catalogue.profile != state.site_profile:
             state.site_profile = catalogue.profile
             name = catalogue.profile and catalogue.profile.profile().name

@@ -46,7 +46,7 @@ def with_patches(journal: Journal, candidates: Candidates, now: float) -> Journa
         # a patch that does not apply may be installed all the same; that matters if another requires it
         if ref not in known
         and candidate.manifest.install is not None
-        and (not candidate.not_applicable or required & {ref.patch_id, str(ref)})
+        and (not (candidate.not_applicable or candidate.not_yet) or required & {ref.patch_id, str(ref)})
     ]
     kept = [record for record in journal.records if not candidates or record.ref in candidates or not record.untouched]
     return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal

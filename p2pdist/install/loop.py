@@ -247,7 +247,7 @@ class Installs:
     def _is_offered(self, candidate: Candidate) -> bool:
         """Whether it may still be begun: it takes seconds to make ready, and may be withdrawn meanwhile."""
         return not self._hooks.holds_back() and any(
-            other.manifest == candidate.manifest and not other.older and not other.not_applicable
+            other.manifest == candidate.manifest and not (other.older or other.not_applicable or other.not_yet)
             for other in self._candidates()
         )
 

@@ -20,6 +20,7 @@ class PatchStatus(enum.Enum):
     APPLICABLE = "applicable"
     NOT_APPLICABLE = "does not apply here"
     OLDER = "older than what may be installed here"
+    NOT_YET = "waits for its rollout"
     FAILED = "failed"
 
 
@@ -30,6 +31,11 @@ class StepKind(enum.Enum):
     WAIT = "waits"
     SKIP = "not needed"
     BLOCKED = "blocked"
+
+
+_DECIDED = {PatchStatus.FAILED: StepKind.BLOCKED, PatchStatus.NOT_YET: StepKind.WAIT}
+_NOT_HERE = (PatchStatus.NOT_APPLICABLE, PatchStatus.OLDER, PatchStatus.NOT_YET)
+_COMING = (StepKind.INSTALL, StepKind.WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +69,15 @@ def _becomes(
 ) -> tuple[StepKind, str]:
     standing = statuses[patch.ref]
     if standing is not PatchStatus.APPLICABLE:
-        kind = StepKind.BLOCKED if standing is PatchStatus.FAILED else StepKind.SKIP
-        return kind, standing.value
+        return _DECIDED.get(standing, StepKind.SKIP), standing.value
     for other in related.replacing(patch.ref):
-        if statuses[other.ref] not in (PatchStatus.NOT_APPLICABLE, PatchStatus.OLDER):
+        if statuses[other.ref] not in _NOT_HERE:
             return StepKind.SKIP, f"superseded by {other.ref}"
     for other in related.excluded(patch):
         if statuses[other.ref] is PatchStatus.INSTALLED:
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which is installed"
         step = before.get(other.ref)
-        if step is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT):
+        if step is not None and step.kind in _COMING and statuses[other.ref] is not PatchStatus.NOT_YET:
             return StepKind.BLOCKED, f"conflicts with {other.ref}, which comes first"
     return _requirements(patch, related, statuses, before)
 
@@ -88,11 +93,7 @@ def _requirements(
         able = related.able(relation)
         if any(statuses[other.ref] is PatchStatus.INSTALLED for other in able):
             continue
-        coming = [
-            other
-            for other in able
-            if (step := before.get(other.ref)) is not None and step.kind in (StepKind.INSTALL, StepKind.WAIT)
-        ]
+        coming = [other for other in able if (step := before.get(other.ref)) is not None and step.kind in _COMING]
         if coming:
             waits.append(f"needs {coming[-1].ref} first")
             continue

@@ -35,6 +35,10 @@ class Candidate:
     """Why it does not apply, in words; empty: it does."""
     older: str = ""
     """Why it is refused though it may apply: the offline role has signed a newer one; empty: it may be installed."""
+    not_yet: str = ""
+    """What its rollout makes it wait for, in words; empty: nothing."""
+    not_yet_until: float | None = None
+    """When that ends by itself, in seconds since 1970; None: not by time alone."""
 
     @property
     def ref(self) -> PatchRef:
@@ -73,7 +77,12 @@ class PlanRow:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to be done."""
-        return self.kind is StepKind.SKIP or self.candidate.manifest.install is None
+        return self.kind is StepKind.SKIP or self.candidate.manifest.install is None or self.waits_for_rollout
+
+    @property
+    def waits_for_rollout(self) -> bool:
+        """Whether it waits for its ring, or for an exception to end: this PC owes nothing meanwhile."""
+        return _waits_for_rollout(self.candidate, self.record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +146,17 @@ def _status(candidate: Candidate, record: InstallRecord | None, older: str) -> P
         return PatchStatus.OLDER
     if candidate.not_applicable:
         return PatchStatus.NOT_APPLICABLE
-    if candidate.manifest.install is None:  # a file alone is done when it is here
-        return PatchStatus.APPLICABLE if candidate.file is None else PatchStatus.INSTALLED
+    if candidate.manifest.install is None and candidate.file is not None:  # a file alone is done when it is here
+        return PatchStatus.INSTALLED
     if record is not None and record.state in ("failed", "rolled_back") and record.retry_at is None:
         return PatchStatus.FAILED
-    return PatchStatus.APPLICABLE
+    return PatchStatus.NOT_YET if _waits_for_rollout(candidate, record) else PatchStatus.APPLICABLE
+
+
+def _waits_for_rollout(candidate: Candidate, record: InstallRecord | None) -> bool:
+    """Return whether nothing may be begun of it yet: what is begun, or here, comes to its end."""
+    here = candidate.manifest.install is None and candidate.file is not None
+    return bool(candidate.not_yet) and not here and (record is None or record.state in _NOT_BEGUN)
 
 
 def _row(
@@ -161,6 +176,8 @@ def _row(
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
     row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, older=older)
+    if row.waits_for_rollout and step.kind is StepKind.WAIT:
+        return _because(row, candidate.not_yet, candidate.not_yet_until)
     if step.kind is not StepKind.INSTALL:
         return row
     if candidate.manifest.install is None or record is None:

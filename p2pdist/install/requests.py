@@ -71,7 +71,8 @@ class InstallRequests:
         """Return this PC's posture as the answer to ``question`` (None: to nobody's), not yet signed."""
         installs, now = self._installs, self._now()
         restarts = {restart.ref: restart for restart in installs.restarter.due(installs.moment()) if restart.is_asked}
-        patches = [_standing(row, now, restarts.get(row.candidate.ref)) for row in installs.plan()]
+        rows = [row for row in installs.plan() if row.record is not None or not row.waits_for_rollout]
+        patches = [_standing(row, now, restarts.get(row.candidate.ref)) for row in rows]
         if not installs.looked:
             problem = problem or "what is installed here has not been looked at yet"
         problem = installs.clock_problem or problem or installs.problem
@@ -187,7 +188,7 @@ class InstallRequests:
         row = found[0]
         if row.record is None or row.state == "not_applicable":
             why = row.candidate.not_applicable or "its file is delivered, and nothing is installed of it"
-            why = f"it is refused: {row.older}" if row.older else why
+            why = f"it is refused: {row.older}" if row.older else row.candidate.not_yet or why
             raise UserError(f"{row.candidate.ref}: {why}.", FaultKind.REFUSED)
         return row
 
@@ -241,7 +242,7 @@ def _deferral_words(deferral: Deferral, zone: tzinfo) -> str:
 
 
 def _plan_state(row: PlanRow) -> PlanState:
-    return row.state or ("delivered" if row.candidate.file else "waiting")
+    return row.state or ("delivered" if row.candidate.file and not row.waits_for_rollout else "waiting")
 
 
 def _words(state: str) -> str:

@@ -27,7 +27,7 @@ from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import Place
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, NotYet
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
 MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
@@ -113,6 +113,7 @@ class InstallService:
             for patch in catalogue.patches
         ]
         candidates += [skipped_candidate(skipped, files) for skipped in catalogue.not_applicable]
+        candidates += [waiting_candidate(waiting, files) for waiting in catalogue.not_yet]
         self._kept = catalogue, proven, candidates
         return candidates
 
@@ -230,6 +231,19 @@ def skipped_candidate(skipped: NotApplicable, files: Mapping[PatchRef, str]) -> 
         files.get(shared.ref) if shared else None,
         not_applicable="" if skipped.older else skipped.reason,
         older=skipped.reason if skipped.older else "",
+    )
+
+
+def waiting_candidate(waiting: NotYet, files: Mapping[PatchRef, str]) -> Candidate:
+    """Return what is planned of a patch that waits for its rollout; ``files`` are the proven files."""
+    shared = waiting.shared
+    return Candidate(
+        waiting.manifest,
+        waiting.entry.sequence,
+        shared.payload if shared else None,
+        files.get(shared.ref) if shared else None,
+        not_yet=waiting.wait.words,
+        not_yet_until=waiting.wait.until,
     )
 
 

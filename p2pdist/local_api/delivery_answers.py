@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.json_units import ByteRate, Bytes, Milliseconds, Percent, Seconds, Share
+from p2pdist.shared.json_units import ByteRate, Bytes, Milliseconds, Percent, Seconds, Share, UnixSeconds
 from p2pdist.shared.wire.messages import InstallState, PatchState
 
 WhyState: TypeAlias = Literal[
@@ -57,6 +57,21 @@ class StatusPatch(msgspec.Struct, frozen=True):
     """In words: what its installation waits for, or what has failed."""
 
 
+class NotYetPatch(msgspec.Struct, frozen=True):
+    """One patch that is for this PC and waits for its rollout."""
+
+    id: str
+    """The patch's id, as published."""
+    version: str
+    """Its version, as published."""
+    title: str
+    """What it is, in words; may be empty."""
+    reason: str
+    """What it waits for, in words: from a closed list, and after a colon the details."""
+    until: UnixSeconds | None
+    """When that ends by itself; null: not by time alone."""
+
+
 class NetworkPartStatus(msgspec.Struct, frozen=True):
     """The process that alone speaks with the network."""
 
@@ -93,6 +108,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """ID@VERSION → what has become of the patch beyond its file, of every patch that is rolled out to this PC."""
     network_part: NetworkPartStatus | None = None
     """The process that speaks with the network; null: a daemon of an older version."""
+    not_yet: list[NotYetPatch] = []
+    """Patches that wait for their rollout to reach this PC; they are not fetched meanwhile."""
 
 
 # --- p2pdist why ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from p2pdist.pc import inventory, network_look
 from p2pdist.pc.network import Medium
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.facts import Facts, FactValue
+from p2pdist.shared.manifest.ring_facts import ring_facts, told_facts
 from p2pdist.shared.manifest.versions import Version
 from p2pdist.trust.catalogue import Choose
 from p2pdist.trust.suitability import choose
@@ -72,6 +73,11 @@ class PcFacts:
         """The facts last gathered, with the present site and tags."""
         now: dict[str, FactValue] = {"site": self._around.site(), "tags": self._around.tags()}
         return Facts({**self._looked.values, **now}, self._looked.packages)
+
+    @property
+    def for_rings(self) -> Facts:
+        """The facts by which rings choose: the same as the server has of this PC once it was told."""
+        return ring_facts(told_facts(self.facts), site=self._around.site(), tags=self._around.tags())
 
     def chooser(self) -> Choose:
         """Return a function that chooses payloads by the present facts; it may be called in any thread."""

@@ -15,13 +15,13 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.bitfield import all_pieces
 from p2pdist.shared.wire.messages import InstallState
-from p2pdist.status.view import FileView, PatchView, WithdrawnView
+from p2pdist.status.view import FileView, NotYetView, PatchView, WithdrawnView
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import TransferRecord, seconds_taken
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import CataloguePatch, RefusedPatch
+from p2pdist.trust.catalogue import CataloguePatch, NotYet, RefusedPatch
 
 _Seen: TypeAlias = tuple[CataloguePatch, TransferRecord, TransferSnapshot | None, TransferFault | None, str]
 """All that the view of a proven file shows; each is replaced when it changes."""
@@ -38,13 +38,18 @@ class Patches:
         clock: Clock,
         *,
         refused: Callable[[], list[RefusedPatch]],
+        not_yet: Callable[[], list[NotYet]] = list,
     ) -> None:
-        """Keep the sources. ``verified`` is the directory of proven files; ``refused`` returns what cannot be taken."""
+        """Keep the sources. ``verified`` is the directory of proven files.
+
+        ``refused`` returns what cannot be taken, ``not_yet`` what waits for its rollout.
+        """
         self._verified = verified
         self._transfers = transfers
         self._patching = patching
         self._clock = clock
         self._refused = refused
+        self._not_yet = not_yet
         self._outputs: tuple[Sequence[HistoryEntry], dict[PatchRef, str]] = ((), {})
         """The history of the last look, and the outputs in it."""
         self._proven: dict[PatchRef, tuple[_Seen, FileView]] = {}
@@ -61,6 +66,7 @@ class Patches:
             self._patching.plan(),
             self._refused(),
             file_of=self._file_of,
+            not_yet=self._not_yet(),
         )
         self._proven = {view.ref: self._proven[view.ref] for view in views if view.ref in self._proven}
         outputs = self._last_outputs(self._patching.installs.journal.history)
@@ -103,8 +109,11 @@ def views_of(
     refused: Iterable[RefusedPatch],
     *,
     file_of: Callable[[Transfer, CataloguePatch], FileView],
+    not_yet: Iterable[NotYet] = (),
 ) -> list[PatchView]:
     """Return every patch that is rolled out to this PC: with a file, then those that cannot be taken, then the others.
+
+    Those ``not_yet`` to be taken come last, but where a file of theirs is here.
 
     ``file_of`` gives the view of a transfer's file as that of one of its patches.
     """
@@ -116,7 +125,12 @@ def views_of(
     ]
     not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
     seen = {view.ref for view in with_file}
-    return [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
+    views = [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
+    waiting = {one.entry.ref: NotYetView(one.manifest.title, one.wait.words, one.wait.until) for one in not_yet}
+    if not waiting:
+        return views
+    views = [replace(view, not_yet=waiting.pop(view.ref, None)) if view.ref in waiting else view for view in views]
+    return [*views, *(PatchView(ref, not_yet=words) for ref, words in waiting.items())]
 
 
 def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, wall_time: float) -> FileView:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from p2pdist.install.lifecycle import UNDER_WAY
 from p2pdist.install.plan import PlanRow
-from p2pdist.local_api.delivery_answers import StatusPatch, WhyPatch
+from p2pdist.local_api.delivery_answers import NotYetPatch, StatusPatch, WhyPatch
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
 from p2pdist.status.reasons import WhyReason
-from p2pdist.status.view import FileView, PatchView, WithdrawnView
+from p2pdist.status.view import FileView, NotYetView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, detail_of
 
 
@@ -118,6 +118,8 @@ def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, w
         return _why_withdrawn(view, view.withdrawn, wall_time)
     if (row := view.decided_by_plan) is not None:
         return _why_not_installed(view, row, waiting, wall_time)
+    if view.not_yet is not None:
+        return _why_not_yet(view, view.not_yet)
     if view.file is not None and waiting is not None:
         return _why_not_here(view, view.file, waiting, around)
     if not view.refused:
@@ -147,6 +149,35 @@ def _why_withdrawn(view: PatchView, withdrawn: WithdrawnView, wall_time: float) 
         since_seconds=round(max(0.0, wall_time - withdrawn.at), 1),
         seconds={},
     )
+
+
+def _why_not_yet(view: PatchView, not_yet: NotYetView) -> WhyPatch:
+    return WhyPatch(
+        id=view.ref.patch_id,
+        version=view.ref.version,
+        state="waiting",
+        progress=0.0 if view.file is None else round(view.file.progress, 4),
+        reason=not_yet.words,
+        detail="",
+        since_seconds=0.0,
+        seconds={},
+        title=not_yet.title,
+    )
+
+
+def not_yet_patches(views: Iterable[PatchView]) -> list[NotYetPatch]:
+    """Return what `p2pdist status` says of patches that wait for their rollout, and are not installed."""
+    return [
+        NotYetPatch(
+            id=view.ref.patch_id,
+            version=view.ref.version,
+            title=view.not_yet.title,
+            reason=view.not_yet.words[:MAX_TEXT_CHARS],
+            until=view.not_yet.until,
+        )
+        for view in views
+        if view.not_yet is not None and view.install in ("", "waiting")
+    ]
 
 
 def _why_not_here(view: PatchView, file: FileView, waiting: Waiting, around: Circumstances) -> WhyPatch:

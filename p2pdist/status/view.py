@@ -70,8 +70,19 @@ class WithdrawnView:
 
 
 @dataclass(frozen=True, slots=True)
+class NotYetView:
+    """A patch that waits for its rollout to reach this PC."""
+
+    title: str
+    words: str
+    """What it waits for."""
+    until: float | None
+    """When that ends by itself, in seconds since 1970; None: not by time alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class PatchView:
-    """One patch that is, or was, rolled out to this PC; at least one of the four parts is there."""
+    """One patch that is, or was, rolled out to this PC; at least one of the five parts is there."""
 
     ref: PatchRef
     file: FileView | None = None
@@ -84,6 +95,8 @@ class PatchView:
     """The end of what its installer wrote, in one line; empty: nothing, or not known any more."""
     withdrawn: WithdrawnView | None = None
     """None: it is rolled out. Else the only part."""
+    not_yet: NotYetView | None = None
+    """None: it waits for no ring. What is on this PC of it already has its own parts."""
 
     @property
     def install(self) -> InstallState:
@@ -103,7 +116,7 @@ class PatchView:
     def decided_by_plan(self) -> PlanRow | None:
         """The row of the plan, where it tells more than the file: the file is proven, or will never come. Else None."""
         row = self.plan
-        if row is None or not row.state:
+        if row is None or not row.state or (self.not_yet is not None and row.waits_for_rollout):
             return None
         if self.file is None:
             return row if row.candidate.not_applicable or row.older else None

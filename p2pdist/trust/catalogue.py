@@ -1,50 +1,19 @@
-"""Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
+"""Which patches this endpoint shall have, and which not, or not yet. Pure."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash, parse_torrent_hash
-from p2pdist.shared.manifest.documents import (
-    MAX_MANIFEST_BYTES,
-    MAX_ROLLOUTS_BYTES,
-    MAX_TORRENT_BYTES,
-    ROLLOUTS_TARGET,
-    DecodeError,
-    Manifest,
-    Payload,
-    RolloutEntry,
-    Rollouts,
-    Withdrawal,
-    decode_manifest,
-    decode_rollouts,
-    manifest_target,
-    torrent_target,
-)
-from p2pdist.shared.manifest.publication_order import (
-    MAX_ORDER_BYTES,
-    NOTHING_PUBLISHED,
-    ORDER_TARGET,
-    PublicationOrder,
-    decode_order,
-    joined,
-    part_target,
-)
-from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
-from p2pdist.shared.manifest.template import (
-    MAX_TEMPLATE_BYTES,
-    MAX_TEMPLATES,
-    Template,
-    decode_template,
-    template_target,
-)
+from p2pdist.shared.identifiers import PatchRef, TorrentHash, parse_torrent_hash
+from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Withdrawal
+from p2pdist.shared.manifest.recalls import Recall
+from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.manifest.urgency import urgency_of
+from p2pdist.trust.ring_rules import RingWait
 from p2pdist.trust.suitability import Choice
-
-MAX_CATALOGUE_BYTES = 256 << 20  # all manifests and torrents are held in memory: 500 patches of half a MB
 
 
 @dataclass(frozen=True)
@@ -90,6 +59,17 @@ class NotApplicable:
     """The patch, if the PC already has bytes of it: they are shared until the patch is withdrawn or superseded."""
 
 
+@dataclass(frozen=True)
+class NotYet:
+    """A patch that is for this PC and waits for its rollout. It is not fetched; it may be installed already."""
+
+    entry: RolloutEntry
+    manifest: Manifest
+    wait: RingWait
+    shared: CataloguePatch | None = None
+    """The patch, if the PC already has bytes of it: they are kept and shared."""
+
+
 Held: TypeAlias = tuple[PatchRef, str]
 """The patch and the torrent hash of bytes that this PC has."""
 
@@ -108,11 +88,14 @@ class Catalogue:
     """The throttle profile of this endpoint's site; None when it has none or the site is not known yet."""
     not_applicable: tuple[NotApplicable, ...] = ()
     """By ``entry.sequence``; these are never fetched."""
-
+    not_yet: tuple[NotYet, ...] = ()
+    """By ``entry.sequence``; nothing of these is fetched that is not here."""
     templates: tuple[Template, ...] = ()
     """Diagnosis templates, by name."""
     withdrawn: tuple[Withdrawal, ...] = ()
     """What was offered and is not any more, with the reason."""
+    recalls: tuple[Recall, ...] = ()
+    """What goes back where it is installed."""
     confirmed: bool = field(default=True, compare=False)
     """Whether the server has just sent it; false: it is what this PC accepted last, and may be long out of date."""
     passed_at: float = field(default=0.0, compare=False)
@@ -128,10 +111,20 @@ class Catalogue:
         found: dict[TorrentHash, list[CataloguePatch]] = {}
         for patch in self.patches:
             found.setdefault(parse_torrent_hash(patch.payload.torrent_hash), []).append(patch)
-        for skipped in self.not_applicable:
+        for skipped in self.skipped:
             if skipped.shared is not None:
                 found.setdefault(parse_torrent_hash(skipped.shared.payload.torrent_hash), [skipped.shared])
         return {torrent: tuple(patches) for torrent, patches in found.items()}
+
+    @property
+    def skipped(self) -> tuple[NotApplicable | NotYet, ...]:
+        """What is offered and not wanted now."""
+        return (*self.not_applicable, *self.not_yet)
+
+    @property
+    def changes_at(self) -> float:
+        """When what a patch waits for ends by itself, in seconds since 1970; infinite: nothing does."""
+        return min((one.wait.until for one in self.not_yet if one.wait.until is not None), default=math.inf)
 
 
 class DocumentError(Exception):
@@ -145,218 +138,3 @@ GetDocument = Callable[[str, int], bytes]
 
 Expect: TypeAlias = Callable[[Iterable[str]], object]
 """Is told which targets are asked for next, in this order, so that they can be got together; `tuple` tells nobody."""
-
-
-def first_payload(manifest: Manifest) -> Choice:
-    """Choose the payload that the manifest lists first, whatever the PC is."""
-    return Choice(manifest.payloads[0], "for every PC")
-
-
-def read_catalogue(
-    has: Callable[[str], bool],
-    get: GetDocument,
-    *,
-    site: SiteName | None,
-    choose: Choose,
-    held: Collection[Held],
-    expect: Expect = tuple,
-) -> Catalogue:
-    """Return the catalogue; the caller sets its version, freshness and templates.
-
-    ``has`` tells whether a target exists; for the others see `read_patches` and `read_profile`.
-    Raises `DocumentError` or `DecodeError` when the rollouts or the order of publications cannot be read.
-    """
-    if not has(ROLLOUTS_TARGET):  # nothing has been published yet
-        return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
-    rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
-    order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
-    read = read_patches(rollouts, order, get, choose=choose, held=held, expect=expect)
-    return Catalogue(
-        timestamp_version=0,
-        patches=read.patches,
-        refused=read.refused,
-        stale="",
-        profile=read_profile(site, has, get),
-        not_applicable=read.not_applicable,
-        withdrawn=rollouts.withdrawn,
-    )
-
-
-def _read_order(rollouts: Rollouts, has: Callable[[str], bool], get: GetDocument, expect: Expect) -> PublicationOrder:
-    """Return the numbers of what is rolled out: from the parts that have them, or whole where there are no parts."""
-    parts = sorted({part_target(entry.patch_id) for entry in rollouts.entries})
-    if not has(parts[0]):  # by a server of release 0.2.0
-        return decode_order(get(ORDER_TARGET, MAX_ORDER_BYTES))
-    expect(parts)
-    return joined(decode_order(get(part, MAX_ORDER_BYTES)) for part in parts)
-
-
-@dataclass(frozen=True)
-class ReadPatches:
-    """The patches that the rollouts name, sorted into three kinds, each by ``entry.sequence``."""
-
-    patches: tuple[CataloguePatch, ...]
-    refused: tuple[RefusedPatch, ...]
-    not_applicable: tuple[NotApplicable, ...]
-
-
-def read_patches(
-    rollouts: Rollouts,
-    order: PublicationOrder,
-    get: GetDocument,
-    *,
-    choose: Choose,
-    held: Collection[Held] = (),
-    max_bytes: int = MAX_CATALOGUE_BYTES,
-    expect: Expect = tuple,
-) -> ReadPatches:
-    """Return the patches that this PC shall have, those that it cannot use, and those that are not for it.
-
-    ``order`` comes from the offline role: what it does not allow is not for this PC. ``choose`` decides what is for
-    this PC; ``held`` names the payloads of which it has bytes. ``max_bytes`` bounds all manifests and torrents
-    together, by sequence. ``expect``: see `Expect`. `DocumentError` and `DecodeError` from ``get`` refuse one patch;
-    others propagate.
-    """
-    patches: list[CataloguePatch] = []
-    refused: list[RefusedPatch] = []
-    not_applicable: list[NotApplicable] = []
-    entries = _offered(rollouts, refused)
-    expect(_manifest_path(entry) for entry in entries)
-    found: list[_Found] = []
-    left_bytes = max_bytes  # of memory
-    for entry in entries:
-        with _refuses(entry, refused):
-            found.append(_read_manifest(entry, order, get, left_bytes, choose, held))
-            left_bytes -= found[-1].manifest_bytes
-    expect(one.torrent_path for one in found if one.payload)
-    left_bytes = max_bytes  # by sequence, each with its torrent: what comes later takes nothing from the first ones
-    for one in found:
-        with _refuses(one.entry, refused):
-            patch, size_bytes = _with_torrent(one, get, left_bytes)
-            left_bytes -= size_bytes
-            if isinstance(patch, NotApplicable):
-                not_applicable.append(patch)
-            else:
-                patches.append(patch)
-    refused.sort(key=lambda each: each.entry.sequence)
-    here = [*patches, *(skipped.shared for skipped in not_applicable if skipped.shared is not None)]
-    for n, skipped in enumerate(not_applicable):
-        if skipped.shared is not None and any(_supersedes(other.manifest, skipped.manifest) for other in here):
-            not_applicable[n] = replace(skipped, shared=None)
-    return ReadPatches(tuple(patches), tuple(refused), tuple(not_applicable))
-
-
-def _supersedes(newer: Manifest, older: Manifest) -> bool:
-    return newer.ref != older.ref and any(older.ref.matches(relation) for relation in newer.supersedes)
-
-
-def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocument) -> SiteProfile | None:
-    """Return the throttle profile of ``site``; None where it has none, or one that this version cannot use."""
-    if site is None or not has(profile_target(site)):
-        return None
-    try:
-        profile = decode_site_profile(get(profile_target(site), MAX_DOCUMENT_BYTES))
-    except (DocumentError, DecodeError):
-        return None  # the server, which does the sending, reads it too and says why where it cannot
-    return profile if profile.site == site else None
-
-
-def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
-    """Return the diagnosis templates among ``targets``, by name, at most the first `MAX_TEMPLATES`.
-
-    A template that this version cannot use is left out. What ``get`` raises besides
-    `DocumentError` and `DecodeError` propagates.
-    """
-    found: list[Template] = []
-    for target in sorted(targets)[:MAX_TEMPLATES]:
-        try:
-            template = decode_template(get(target, MAX_TEMPLATE_BYTES))
-        except (DocumentError, DecodeError):
-            continue  # the operator learns of it: the server shows that no PC answers this template
-        if template_target(template.name) == target:
-            found.append(template)
-    return tuple(found)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A patch whose manifest has been read."""
-
-    entry: RolloutEntry
-    manifest: Manifest
-    manifest_bytes: int
-    payload: Payload | None
-    """Of which the bytes are for this PC, or are here and shared; None: none of it."""
-    not_applicable: str
-    """Why it is not for this PC; empty: it is."""
-    older: bool = False
-
-    @property
-    def torrent_path(self) -> str:
-        assert self.payload is not None
-        return torrent_target(TorrentHash(self.payload.torrent_hash))
-
-
-@contextmanager
-def _refuses(entry: RolloutEntry, refused: list[RefusedPatch]) -> Iterator[None]:
-    """Refuse this patch for what cannot be read of it; the others go on."""
-    try:
-        yield
-    except (DocumentError, DecodeError) as error:
-        refused.append(RefusedPatch(entry=entry, reason=str(error)))
-
-
-def _offered(rollouts: Rollouts, refused: list[RefusedPatch]) -> list[RolloutEntry]:
-    """Return what is rolled out, each once, by its sequence."""
-    withdrawn = {one.ref for one in rollouts.withdrawn}  # taking away goes before giving
-    entries: dict[PatchRef, RolloutEntry] = {}
-    for entry in sorted(rollouts.entries, key=lambda entry: entry.sequence):
-        if entry.ref in entries:
-            refused.append(RefusedPatch(entry=entry, reason="it is rolled out twice"))
-        elif entry.ref not in withdrawn:
-            entries[entry.ref] = entry
-    return list(entries.values())
-
-
-def _manifest_path(entry: RolloutEntry) -> str:
-    return manifest_target(PatchId(entry.patch_id), PatchVersion(entry.version))
-
-
-def _read_manifest(
-    entry: RolloutEntry,
-    order: PublicationOrder,
-    get: GetDocument,
-    most_bytes: int,
-    choose: Choose,
-    held: Collection[Held],
-) -> _Found:
-    path = _manifest_path(entry)
-    encoded = get(path, min(MAX_MANIFEST_BYTES, most_bytes))
-    manifest = decode_manifest(encoded)
-    if manifest.ref != entry.ref:
-        raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
-    if refusal := order.refusal(manifest.patch_id, manifest.number):
-        return _Found(entry, manifest, len(encoded), None, refusal, older=True)
-    choice = choose(manifest)
-    if choice.payload is not None:
-        return _Found(entry, manifest, len(encoded), choice.payload, "")
-    return _Found(entry, manifest, len(encoded), _held_payload(manifest, held), choice.reason)
-
-
-def _with_torrent(found: _Found, get: GetDocument, most_bytes: int) -> tuple[CataloguePatch | NotApplicable, int]:
-    """Return the patch, and how many bytes its documents have."""
-    entry, manifest, size_bytes = found.entry, found.manifest, found.manifest_bytes
-    if size_bytes > most_bytes:
-        raise DocumentError(f"{_manifest_path(entry)!r} has {size_bytes} bytes, over the cap of {most_bytes}")
-    if found.payload is None:
-        return NotApplicable(entry, manifest, found.not_applicable, older=found.older), size_bytes
-    torrent = get(found.torrent_path, min(MAX_TORRENT_BYTES, most_bytes - size_bytes))
-    patch = CataloguePatch(entry=entry, manifest=manifest, payload=found.payload, torrent=torrent)
-    size_bytes += len(torrent)
-    if found.not_applicable:
-        return NotApplicable(entry, manifest, found.not_applicable, shared=patch), size_bytes
-    return patch, size_bytes
-
-
-def _held_payload(manifest: Manifest, held: Collection[Held]) -> Payload | None:
-    return next((payload for payload in manifest.payloads if (manifest.ref, payload.torrent_hash) in held), None)

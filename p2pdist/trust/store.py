@@ -18,18 +18,14 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
-from p2pdist.trust.catalogue import (
-    Catalogue,
-    Choose,
-    Held,
-    first_payload,
-    read_catalogue,
-    read_templates,
-)
+from p2pdist.trust.approvals import approved_by
+from p2pdist.trust.catalogue import Catalogue, Choose, Held
+from p2pdist.trust.catalogue_reading import first_payload, read_catalogue, read_templates
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
+from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.roots import root_pin
 from p2pdist.trust.tuf_client import AskNews, RepositoryPlace
 from p2pdist.trust.tuf_session import ServerWord, TufSession
@@ -82,11 +78,13 @@ class TrustStore:
         """The last refresh broke off: what it has got is kept, and news of all that would come a second time."""
         self._lock = trio.Lock()
         self.site: SiteName | None = None
-        """The site whose throttle profile to fetch; None until it is known. Set before a refresh, like the next two."""
+        """The site whose throttle profile to fetch; None: not known yet. Set before a refresh, like the next three."""
         self.choose: Choose = first_payload
         """Chooses the payload for this PC; called in a thread."""
         self.held: Collection[Held] = ()
         """The payloads of which this PC has bytes. Never changed, only replaced: the thread reads it."""
+        self.member: RingMember | None = None
+        """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
 
     async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
@@ -149,8 +147,16 @@ class TrustStore:
             return _dated(catalogue, session.floor, now)
 
     def _read_catalogue(self, session: TufSession) -> Catalogue:
+        member = self.member
         catalogue = read_catalogue(
-            session.has, session.get, site=self.site, choose=self.choose, held=self.held, expect=session.expect
+            session.has,
+            session.get,
+            site=self.site,
+            choose=self.choose,
+            held=self.held,
+            expect=session.expect,
+            member=None if member is None else replace(member, now=max(member.now, session.floor.time)),
+            approved_by=approved_by,
         )
         for patch in catalogue.refused:
             log.warning(

@@ -16,6 +16,8 @@ from p2pdist.local_api.messages import COMMANDS, Command, Enrolled
 from tests.helpers.daemon_answers import enrolled_daemon
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
+ADDED: dict[str, dict[str, object]] = {"status": {"not_yet": []}}
+"""What later releases print besides, of a daemon that does not say it."""
 ARGUMENTS = {"why": ["demo-app"], "defer": ["demo-app"], "rollback": ["demo-app"], "retry": ["demo-app"]}
 
 
@@ -25,7 +27,7 @@ def test_what_is_printed_is_what_was_recorded(tmp_path: Path, command: str) -> N
         arguments = [command, *ARGUMENTS.get(command, []), "--home", str(tmp_path), "--json"]
         result = CliRunner().invoke(p2pdist, arguments)
     assert result.exit_code == 0
-    wanted = RECORDED[command]
+    wanted = RECORDED[command] | ADDED.get(command, {})
     if command == "why":
         wanted = {"patches": [row for row in wanted["patches"] if row["id"] == "demo-app"]}
     assert json.loads(result.output) == wanted
@@ -36,7 +38,7 @@ def test_what_is_printed_is_what_was_recorded(tmp_path: Path, command: str) -> N
 def test_a_daemon_says_what_it_said(command: Command[Any, Any]) -> None:
     recorded = RECORDED[command.name]
     answer = msgspec.convert(recorded, command.answer)
-    assert json.loads(msgspec.json.encode(answer)) == recorded
+    assert json.loads(msgspec.json.encode(answer)) == recorded | ADDED.get(command.name, {})
 
 
 def test_enrol_prints_who_this_pc_is_and_whose() -> None:

@@ -15,12 +15,17 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import RolloutEntry
+from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.wire.messages import RepositoryChanged
-from p2pdist.trust.catalogue import Catalogue
+from p2pdist.trust.catalogue import Catalogue, NotYet
 from p2pdist.trust.errors import TrustError
+from p2pdist.trust.ring_rules import RingMember, RingReason, RingWait
 from p2pdist.trust.store import ServerWord, TrustStore
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
+from tests.helpers.patch_views import manifest, payload
 
 
 class Store:
@@ -35,8 +40,12 @@ class Store:
         self.fails = True
         self.why: UserError = UserError("The server is away.")
 
-    async def load_cached(self, now: float) -> None:
-        return None
+        self.not_yet: tuple[NotYet, ...] = ()
+        self.cached: Catalogue | None = None
+        self.member: RingMember | None = None
+
+    async def load_cached(self, now: float) -> Catalogue | None:
+        return self.cached
 
     async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
         self.asked_at.append(trio.current_time())
@@ -49,6 +58,7 @@ class Store:
             refused=(),
             stale="too old",
             not_applicable=(),
+            not_yet=self.not_yet,
             passed_at=self.passed_at,
             expires_at=self.expires_at,
         )
@@ -70,7 +80,7 @@ class Following:
         self.catalogues.append(catalogue)
 
 
-PC = cast("Any", SimpleNamespace(chooser=lambda: None))
+PC = cast("Any", SimpleNamespace(chooser=lambda: None, for_rings=Facts()))
 
 
 async def test_trust_that_cannot_be_read_at_start_is_a_problem_in_words(
@@ -228,3 +238,71 @@ async def test_after_a_failure_the_server_is_asked_whatever_it_has_said(
         assert (store.said[-1], state.accepted_timestamp) == (ServerWord(), None)
         await trio.sleep(20)
         assert store.said[-1] is None
+
+
+class GoingClock(FakeClock):
+    """Goes with trio's time."""
+
+    def now(self) -> float:
+        return self.wall + trio.current_time()
+
+    def monotonic(self) -> float:
+        return self.now()
+
+
+def waits_until(at: float) -> NotYet:
+    made = manifest(PatchRef("acme", "1"), payload())
+    return NotYet(RolloutEntry("acme", "1", 1), made, RingWait(RingReason.HELD, "", at))
+
+
+async def test_what_waits_for_time_alone_is_looked_at_when_it_has_passed_and_nothing_is_asked_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, store, both, clock = made_up_state(), Store(), cast("Any", Following()), GoingClock()
+    refresh = TrustRefresh(state, WakeUps(), clock, cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    store.fails, store.expires_at = False, FakeClock.wall + 8_640_000.0
+    store.not_yet = (waits_until(clock.now() + 1_000.0),)
+    state.newest = RepositoryChanged(timestamp_version=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(900)
+        assert [one.wait.reason for one in state.not_yet] == [RingReason.HELD]
+        asked = len(store.said)
+        store.not_yet = ()
+        await trio.sleep(150)
+        assert store.said[asked:] == [ServerWord()]
+        assert state.not_yet == []
+        await trio.sleep(3_000)
+        assert len(store.said) == asked + 1, "it was looked at once"
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_its_server_a_pc_reads_again_what_it_has_when_the_time_comes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, store, both, clock = made_up_state(), Store(), cast("Any", Following()), GoingClock()
+    refresh = TrustRefresh(state, WakeUps(), clock, cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    store.cached = Catalogue(1, (), (), "", not_yet=(waits_until(clock.now() + 1_000.0),), confirmed=False)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(900)
+        assert state.not_yet
+        store.cached = Catalogue(1, (), (), "", confirmed=False)
+        await trio.sleep(250)
+        assert state.not_yet == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_clock_that_is_not_believed_opens_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    state, store, both, clock = made_up_state(), Store(), cast("Any", Following()), GoingClock()
+    refresh = TrustRefresh(state, WakeUps(), clock, cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    store.fails = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(10)
+        assert store.member is not None
+        assert store.member.now > 0.0
+        state.clock_trust.server_says(clock.now() - 86_400.0)
+        await trio.sleep(200)
+        assert store.member.now == 0.0
+        nursery.cancel_scope.cancel()

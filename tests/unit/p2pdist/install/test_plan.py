@@ -180,3 +180,49 @@ def test_an_older_one_that_is_detected_is_installed_all_the_same() -> None:
     journal = Journal(records=(record("a", state="installed"),), lowest={"a": 2})
     (row,) = plan_rows([made], journal, moment(NOW, UTC))
     assert (row.state, row.due) == ("installed", False)
+
+
+NOT_YET = "its ring is not open yet: ring broad"
+
+
+def waiting(patch_id: str, *, sequence: int = 1, here: bool = False, **fields: Any) -> Candidate:
+    made = candidate(patch_id, sequence=sequence, here=here, **fields)
+    return dataclasses.replace(made, not_yet=NOT_YET, not_yet_until=NOW + 60)
+
+
+def test_what_waits_for_its_ring_says_so_and_owes_nothing() -> None:
+    for here in (False, True):
+        (row,) = plan_rows([waiting("a", here=here)], Journal(), moment())
+        assert (row.kind, row.reason, row.again_at, row.due) == (StepKind.WAIT, NOT_YET, NOW + 60, False)
+        assert (row.settled, row.waits_for_rollout, row.state) == (True, True, "")
+
+
+@pytest.mark.parametrize("state", ["installed", "installing", "rolling_back", "unproven"])
+def test_what_has_begun_or_is_installed_does_not_wait_for_a_ring(state: Any) -> None:
+    (row,) = rows(waiting("a"), a=record("a", state=state))
+    assert NOT_YET not in row.reason
+    assert not row.waits_for_rollout
+
+
+def test_what_failed_is_not_tried_again_before_its_ring_opens() -> None:
+    broken = replace(failed(record("a"), FailureClass.INSTALL, "exit code 3"), state="rolled_back")
+    (row,) = rows(waiting("a", here=True), a=replace(broken, retry_at=NOW - 1))
+    assert (row.due, row.reason) == (False, NOT_YET)
+    (row,) = rows(waiting("a", here=True), a=broken)
+    assert (row.kind, row.reason, row.settled) == (StepKind.BLOCKED, "exit code 3", True)
+
+
+def test_a_file_that_is_here_stays_delivered() -> None:
+    (row,) = rows(waiting("a", here=True, install=None))
+    assert (row.kind, row.waits_for_rollout) == (StepKind.SKIP, False)
+    (row,) = rows(waiting("a", install=None))
+    assert (row.kind, row.reason) == (StepKind.WAIT, NOT_YET)
+
+
+def test_one_that_waits_for_its_ring_replaces_and_excludes_nothing_and_what_needs_it_waits() -> None:
+    old, needing = candidate("old", sequence=2), candidate("needing", sequence=3, requires=("new",))
+    rival = candidate("rival", sequence=4, conflicts=("new",))
+    new = waiting("new", supersedes=("old",))
+    found = {row.candidate.ref.patch_id: row for row in rows(new, old, needing, rival)}
+    assert (found["old"].due, found["rival"].due) == (True, True)
+    assert (found["needing"].kind, found["needing"].reason) == (StepKind.WAIT, "needs new@1 first")

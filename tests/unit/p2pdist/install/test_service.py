@@ -21,7 +21,8 @@ from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.recipe import ArchiveInstall
 from p2pdist.transfer.places import MOST_PLACES
 from p2pdist.transfer.transfer import Transfer, new_record
-from p2pdist.trust.catalogue import Catalogue, NotApplicable
+from p2pdist.trust.catalogue import Catalogue, NotApplicable, NotYet
+from p2pdist.trust.ring_rules import RingReason, RingWait
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.install_place import manifest
 from tests.helpers.patch_views import plan_row, transfer
@@ -181,3 +182,16 @@ def test_that_this_user_cannot_install_is_said(tmp_path: Path, monkeypatch: pyte
     (problem,) = service(tmp_path, Installer(Path("/"), tmp_path / "scratch")).problems
     assert "does not run as root" in problem
     assert service(tmp_path).problems == [], "an image that is being built may be the user's own"
+
+
+def test_what_waits_for_its_ring_is_planned_as_waiting_and_is_no_problem(tmp_path: Path) -> None:
+    installs = service(tmp_path)
+    wait = RingWait(RingReason.HELD, "until 2026-12-01 00:00 UTC, by kim: tax", 1_796_083_200.0)
+    entry = RolloutEntry(patch_id="acme", version="2", sequence=1)
+    made = NotYet(entry, manifest("2", ArchiveInstall(directory="/opt/acme")), wait)
+    installs.follow_catalogue(replace(catalogue(), not_yet=(made,)))
+    (row,) = installs.plan()
+    assert (row.reason, row.again_at, row.due) == (wait.words, wait.until, False)
+    assert installs.problems == []
+    (shown,) = installs.orders.plan().patches
+    assert (shown.state, shown.step, shown.reason) == ("waiting", "waits", wait.words)

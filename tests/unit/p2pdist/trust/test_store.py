@@ -21,7 +21,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import encode_manifest, torrent_target
 from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
-from p2pdist.trust.catalogue import CataloguePatch, first_payload
+from p2pdist.trust.catalogue import CataloguePatch
+from p2pdist.trust.catalogue_reading import first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 from p2pdist.trust.store import ServerWord, TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
