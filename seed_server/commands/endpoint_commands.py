@@ -6,7 +6,7 @@ from p2pdist.shared.console import json_option, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import DefaultGroup, home_option, local_user
+from seed_server.commands.options import DefaultGroup, actor_of, home_option
 from seed_server.commands.texts import counted
 from seed_server.fleet import operations
 from seed_server.fleet.context import Context
@@ -58,7 +58,7 @@ def forget_command(context: Context, endpoint: str) -> None:
     Example:
       seed-server endpoints forget old-laptop
     """
-    forgotten = operations.forget_endpoint(context, local_user(), endpoint)
+    forgotten = operations.forget_endpoint(context, actor_of(context), endpoint)
     say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
 
 
@@ -77,7 +77,7 @@ def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
     Example:
       seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
     """
-    denial = operations.deny(context, local_user(), endpoint, keep_tokens=keep_token)
+    denial = operations.deny(context, actor_of(context), endpoint, keep_tokens=keep_token)
     say(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
     for line in _words_on_tokens(denial):
         say(line)
@@ -106,5 +106,5 @@ def allow_command(context: Context, endpoint: str) -> None:
     Example:
       seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
     """
-    allowed = operations.allow(context, local_user(), endpoint)
+    allowed = operations.allow(context, actor_of(context), endpoint)
     click.echo(tr("{endpoint} is allowed.", endpoint=allowed))

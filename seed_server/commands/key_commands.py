@@ -8,7 +8,7 @@ import click
 from p2pdist.shared.console import json_option, print_json, say
 from seed_server.commands.json_answers.bundles import RoleKeysDocument
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import ask_passphrase, home_option, local_user, passphrase_option
+from seed_server.commands.options import actor_of, ask_passphrase, home_option, passphrase_option
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.fleet import preparing, queries
 from seed_server.fleet.context import Context
@@ -108,6 +108,6 @@ def set_command(
       seed-server keys set patches --remove 1a2b3c4d --threshold 1 --prepare keys.bundle
     """
     prepared = preparing.prepare_keys(
-        context, local_user(), role, bundle, add=added, remove=removed, threshold=threshold
+        context, actor_of(context), role, bundle, add=added, remove=removed, threshold=threshold
     )
     show_prepared(prepared, bundle, as_json=False)

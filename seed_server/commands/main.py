@@ -17,9 +17,9 @@ from seed_server.commands.key_commands import keys_group
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
 from seed_server.commands.options import (
+    actor_of,
     ask_passphrase,
     home_option,
-    local_user,
     offline_keys_of,
     offline_option,
     passphrase_option,
@@ -159,11 +159,11 @@ def renew_command(
       seed-server renew --home /srv/patches --prepare renewal.bundle
     """
     if prepare is not None:
-        bundle = preparing.prepare_renewal(context, local_user(), prepare, after_restore=after_restore)
+        bundle = preparing.prepare_renewal(context, actor_of(context), prepare, after_restore=after_restore)
         show_prepared(bundle, prepare, as_json=False)
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "root")
-    for expiry in operations.renew(context, local_user(), keys, after_restore=after_restore):
+    for expiry in operations.renew(context, actor_of(context), keys, after_restore=after_restore):
         say(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
 
 

@@ -12,8 +12,8 @@ from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
+    actor_of,
     home_option,
-    local_user,
     offline_keys_of,
     offline_option,
     passphrase_option,
@@ -68,13 +68,13 @@ def withdraw_command(
     To bring PCs back to the version before, publish that again with --downgrade.
     """
     if prepare is not None:
-        bundle = preparing.prepare_withdrawal(context, local_user(), patch, reason, prepare)
+        bundle = preparing.prepare_withdrawal(context, actor_of(context), patch, reason, prepare)
         show_prepared(bundle, prepare, as_json=as_json)
         return
     if not for_good and (offline_keys is not None or passphrase is not None):
         raise click.UsageError("--offline-keys and --passphrase-file are used with --for-good only.")
     keys = offline_keys_of(context, offline_keys, passphrase, "patches") if for_good else None
-    withdrawn = operations.withdraw(context, local_user(), patch, reason, keys)
+    withdrawn = operations.withdraw(context, actor_of(context), patch, reason, keys)
     if as_json:
         print_json(
             WithdrawDocument(
@@ -116,7 +116,7 @@ def offer_command(context: Context, patch: str, as_json: bool) -> None:
 
     What was withdrawn for good, or replaced by a newer publication, must be published again.
     """
-    back = operations.offer(context, local_user(), patch)
+    back = operations.offer(context, actor_of(context), patch)
     if as_json:
         print_json(OfferDocument(patches=tuple(map(str, back))))
     else:

@@ -21,6 +21,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line
+MAX_USER_NAME_CHARS = 80
 PASSPHRASE_VARIABLE = "SEED_SERVER_PASSPHRASE"  # noqa: S105 - a name, not a secret
 
 
@@ -203,12 +204,24 @@ def keys_in(folder: Path, passphrase: bytes | None, *roles: str) -> OfflineKeys:
     return OfflineKeys(folder, passphrase)
 
 
+def actor_of(_context: Context) -> Actor:
+    """Return on whose behalf a command acts."""
+    return local_user()
+
+
 def local_user() -> Actor:
-    """Return who runs this command, by the name that the environment or the system's accounts give."""
-    try:
+    """Return who runs this command: with sudo, who called it. The environment names nobody else: anyone sets that."""
+    if not hasattr(os, "getuid"):
         return Actor.local_user(getpass.getuser())
-    except (KeyError, ImportError, OSError):  # an account without a name, as in some containers
-        return Actor.local_user(f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown")
+    import pwd
+
+    called_by = os.environ.get("SUDO_USER", "")
+    if os.getuid() == 0 and 0 < len(called_by) <= MAX_USER_NAME_CHARS and called_by.isprintable():
+        return Actor.local_user(called_by)
+    try:
+        return Actor.local_user(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:  # an account without a name, as in some containers
+        return Actor.local_user(f"uid {os.getuid()}")
 
 
 def ask_passphrase(prompt: str, *, confirm: bool) -> bytes:

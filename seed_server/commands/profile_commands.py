@@ -9,8 +9,8 @@ from p2pdist.shared.language import tr
 from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
+    actor_of,
     home_option,
-    local_user,
     offline_keys_of,
     offline_option,
     passphrase_option,
@@ -56,10 +56,12 @@ def set_command(
     if not new_site:
         check_site_known(context, site)
     if prepare is not None:
-        show_prepared(preparing.prepare_profile(context, local_user(), site, file, prepare), prepare, as_json=False)
+        show_prepared(
+            preparing.prepare_profile(context, actor_of(context), site, file, prepare), prepare, as_json=False
+        )
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
-    document = operations.set_profile(context, local_user(), site, file, keys)
+    document = operations.set_profile(context, actor_of(context), site, file, keys)
     click.echo(tr("The profile {name} is in force at {site}.", name=repr(document.profile().name), site=document.site))
 
 
@@ -115,8 +117,10 @@ def clear_command(
       seed-server profile clear oslo
     """
     if prepare is not None:
-        show_prepared(preparing.prepare_profile(context, local_user(), site, None, prepare), prepare, as_json=False)
+        show_prepared(
+            preparing.prepare_profile(context, actor_of(context), site, None, prepare), prepare, as_json=False
+        )
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "profiles")
-    operations.clear_profile(context, local_user(), site, keys)
+    operations.clear_profile(context, actor_of(context), site, keys)
     click.echo(tr("{site} has no profile any more.", site=site))

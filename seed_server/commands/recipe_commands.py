@@ -23,8 +23,8 @@ from seed_server.commands.json_answers.operations import (
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     CvssScore,
+    actor_of,
     home_option,
-    local_user,
     offline_keys_of,
     offline_option,
     optional_home_option,
@@ -145,12 +145,14 @@ def publish_command(
     publication = _publication(file, recipe, given)
     if prepare is not None:
         with _interruptible(), progress_bars() as on_progress:
-            bundle = preparing.prepare_publication(context, local_user(), publication, prepare, on_progress=on_progress)
+            bundle = preparing.prepare_publication(
+                context, actor_of(context), publication, prepare, on_progress=on_progress
+            )
         show_prepared(bundle, prepare, as_json=as_json)
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     with _interruptible(), progress_bars() as on_progress:
-        published = operations.publish(context, local_user(), publication, keys, on_progress=on_progress)
+        published = operations.publish(context, actor_of(context), publication, keys, on_progress=on_progress)
     if as_json:
         print_json(_publish_document(published))
     else:

@@ -10,7 +10,7 @@ from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.bundles import BundleDocument
-from seed_server.commands.options import home_option, keys_in, local_user, passphrase_option
+from seed_server.commands.options import actor_of, home_option, keys_in, passphrase_option
 from seed_server.commands.progress import progress_bars
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import preparing, queries
@@ -134,7 +134,7 @@ def finish_command(context: Context, bundle: Path, as_json: bool) -> None:
 
 def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     """Finish a bundle, and print what is in force now. Raises `UserError`."""
-    finished = preparing.finish(context, local_user(), bundle)
+    finished = preparing.finish(context, actor_of(context), bundle)
     if as_json:
         print_json(_document(finished.bundle, "finished"))
         return
@@ -156,7 +156,7 @@ def prepared_command(context: Context, drop: str | None, as_json: bool) -> None:
       seed-server prepared --drop 0123456789abcdef
     """
     if drop is not None:
-        say(f"Dropped: {preparing.drop_prepared(context, local_user(), drop).purpose}")
+        say(f"Dropped: {preparing.drop_prepared(context, actor_of(context), drop).purpose}")
         return
     waiting = queries.read_prepared(context)
     if as_json:

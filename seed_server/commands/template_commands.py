@@ -9,8 +9,8 @@ from seed_server.commands.findings_view import findings_document, findings_table
 from seed_server.commands.json_answers.signed import TemplateNameDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
+    actor_of,
     home_option,
-    local_user,
     offline_keys_of,
     offline_option,
     passphrase_option,
@@ -53,10 +53,12 @@ def set_command(
       seed-server template set openssl-2026 openssl.toml
     """
     if prepare is not None:
-        show_prepared(preparing.prepare_template(context, local_user(), name, file, prepare), prepare, as_json=False)
+        show_prepared(
+            preparing.prepare_template(context, actor_of(context), name, file, prepare), prepare, as_json=False
+        )
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
-    template = operations.set_template(context, local_user(), name, file, keys)
+    template = operations.set_template(context, actor_of(context), name, file, keys)
     say(f"Every PC is asked {template.name}: {counted(len(template.items), 'item')}.")
 
 
@@ -76,10 +78,12 @@ def remove_command(
       seed-server template remove openssl-2026
     """
     if prepare is not None:
-        show_prepared(preparing.prepare_template(context, local_user(), name, None, prepare), prepare, as_json=False)
+        show_prepared(
+            preparing.prepare_template(context, actor_of(context), name, None, prepare), prepare, as_json=False
+        )
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
-    operations.remove_template(context, local_user(), name, keys)
+    operations.remove_template(context, actor_of(context), name, keys)
     say(f"{name} is not asked any more.")
 
 

@@ -11,7 +11,7 @@ from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import DefaultGroup, home_option, local_user, tags_option
+from seed_server.commands.options import DefaultGroup, actor_of, home_option, tags_option
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context
@@ -69,7 +69,7 @@ def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], ap
     Example:
       seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
     """
-    made = operations.make_token(context, local_user(), uses=uses, seconds=ttl, tags=tags, approval=approval)
+    made = operations.make_token(context, actor_of(context), uses=uses, seconds=ttl, tags=tags, approval=approval)
     text = encode_token(made.token)
     if as_json:
         shown = TokenDocument(
@@ -111,7 +111,7 @@ def revoke_command(context: Context, token_id: str) -> None:
     Example:
       seed-server token revoke 5f0c6a1b92d4       'seed-server token list' lists the ids
     """
-    token = operations.revoke_token(context, local_user(), token_id)
+    token = operations.revoke_token(context, actor_of(context), token_id)
     say(f"Token {token.token_id} is revoked. It has enrolled {counted(len(token.enrolled), 'PC')}.")
 
 

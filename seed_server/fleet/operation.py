@@ -1,4 +1,7 @@
-"""What every operation has: a `Context`, and an `Actor` who is named in whatever is logged within it."""
+"""What every operation has: a `Context`, an `Actor` who is named in what is logged within it, and the right it needs.
+
+The right is asked for before anything else is done; who has it not is told why, who has it, and what to do.
+"""
 
 import functools
 from collections.abc import Callable
@@ -6,19 +9,45 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.permissions import may
+from seed_server.fleet.roles import NO_PC, WHOLE_FLEET, Permission, Reach
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+DECLARED: dict[str, tuple[Permission, Reach | None]] = {}
+"""What each operation needs, by its module and name; with None it asks itself, by `require`, how far it may reach."""
 
-def operation(function: Callable[Concatenate[Context, Actor, P], R]) -> Callable[Concatenate[Context, Actor, P], R]:
-    """Name the actor in every line that is logged within ``function``."""
 
-    @functools.wraps(function)
-    def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
-        with structlog.contextvars.bound_contextvars(actor=str(actor)):
-            return function(context, actor, *arguments, **named)
+def operation(
+    permission: Permission, *, reach: Reach | None = WHOLE_FLEET
+) -> Callable[[Callable[Concatenate[Context, Actor, P], R]], Callable[Concatenate[Context, Actor, P], R]]:
+    """Declare that a function is an operation, which needs ``permission`` for the PCs in ``reach``.
 
-    return operate
+    ``reach`` None: which PCs it touches follows from what it is given, and it calls `require` before it changes
+    anything. An operation raises `UserError` (REFUSED) for an actor who may not do it.
+    """
+
+    def declare(
+        function: Callable[Concatenate[Context, Actor, P], R],
+    ) -> Callable[Concatenate[Context, Actor, P], R]:
+        DECLARED[f"{function.__module__}.{function.__qualname__}"] = (permission, reach)
+
+        @functools.wraps(function)
+        def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
+            with structlog.contextvars.bound_contextvars(actor=str(actor)):
+                require(context, actor, permission, NO_PC if reach is None else reach)
+                return function(context, actor, *arguments, **named)
+
+        return operate
+
+    return declare
+
+
+def require(_context: Context, actor: Actor, permission: Permission, reach: Reach) -> None:
+    """Raise `UserError` (REFUSED) where ``actor`` may not do what needs ``permission`` to the PCs in ``reach``."""
+    if (refusal := may(actor, permission, reach)) is not None:
+        raise UserError(refusal, FaultKind.REFUSED)

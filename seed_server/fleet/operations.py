@@ -21,7 +21,9 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.operation import operation as _operation
+from seed_server.fleet.operation import require as _require
 from seed_server.fleet.queries import no_profile, no_template
+from seed_server.fleet.roles import Area, Reach
 from seed_server.publishing import publish as publishing
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import OnStage, Published
@@ -88,7 +90,7 @@ class Withdrawn:
 # --- patches -----------------------------------------------------------------------------
 
 
-@_operation
+@_operation("publish")
 def publish(
     context: Context,
     actor: Actor,
@@ -105,7 +107,7 @@ def publish(
     return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
 
 
-@_operation
+@_operation("withdraw")
 def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: OfflineKeys | None = None) -> Withdrawn:
     """Offer ``patch`` (ID or ID@VERSION) to nobody any more; where it is installed, it stays.
 
@@ -129,7 +131,7 @@ def _dependents(repository: Repository, named: PatchRef) -> tuple[PatchRef, ...]
         return ()
 
 
-@_operation
+@_operation("roll-out")
 def offer(context: Context, actor: Actor, patch: str) -> tuple[PatchRef, ...]:
     """Offer ``patch`` (ID or ID@VERSION) again, which was withdrawn by the online key; return what is offered again.
 
@@ -141,7 +143,7 @@ def offer(context: Context, actor: Actor, patch: str) -> tuple[PatchRef, ...]:
     return back
 
 
-@_operation
+@_operation("keys")
 def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: bool = False) -> list[RoleExpiry]:
     """Sign the offline metadata anew; content stays as it is. Return until when each offline role is valid now.
 
@@ -159,7 +161,7 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: b
 # --- endpoints ---------------------------------------------------------------------------
 
 
-@_operation
+@_operation("tokens", reach=None)
 def make_token(
     context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = (), approval: bool = False
 ) -> TokenMade:
@@ -176,6 +178,7 @@ def make_token(
         msgspec.convert(tags, Tags)
     except msgspec.ValidationError as error:
         raise UserError(f"These are no tags of PCs: {error}.", FaultKind.BAD_INPUT) from error
+    _require(context, actor, "tokens", (Area(tags=frozenset(tags)),))
     settings = context.settings()
     token = Token(
         address=settings.address,
@@ -192,7 +195,7 @@ def make_token(
     return made
 
 
-@_operation
+@_operation("tokens", reach=None)
 def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
     """Let a token enrol nobody from now on; PCs that it has enrolled stay. Return it as it is now.
 
@@ -200,16 +203,18 @@ def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
     """
     context.settings()
     with context.database() as database:
-        if not any(token.token_id == token_id for token in database.tokens()):
+        known = next((token for token in database.tokens() if token.token_id == token_id), None)
+        if known is None:
             raise UserError(
                 f"There is no token {token_id[:40]!r}. 'seed-server token list' lists them.", FaultKind.BAD_INPUT
             )
+        _require(context, actor, "tokens", (Area(tags=frozenset(known.tags)),))
         database.revoke_token(token_id, context.clock.now())
         log.info("token revoked", token=token_id)
         return next(token for token in database.tokens() if token.token_id == token_id)
 
 
-@_operation
+@_operation("deny", reach=None)
 def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = False) -> Denial:
     """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
 
@@ -217,7 +222,9 @@ def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = F
     A new key costs a PC nothing, so the tokens that it was enrolled with are revoked, unless ``keep_tokens``.
     Writes the database. Raises `UserError`: BAD_INPUT for a name of none or several, NOT_SET_UP, STORAGE, BUSY.
     """
-    denied = EndpointId(named_endpoint(context, endpoint).endpoint_id)
+    row = named_endpoint(context, endpoint)
+    _require(context, actor, "deny", _reach_of(row))
+    denied = EndpointId(row.endpoint_id)
     now = context.clock.now()
     with context.database() as database, database.batch():
         tokens = database.tokens_of(denied)
@@ -231,17 +238,19 @@ def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = F
     return Denial(denied, revoked, kept, tokens_known=bool(tokens))
 
 
-@_operation
+@_operation("endpoints", reach=None)
 def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
     """Accept a denied endpoint again, or one that waits to be allowed. Writes and raises as `deny`."""
-    allowed = EndpointId(named_endpoint(context, endpoint).endpoint_id)
+    row = named_endpoint(context, endpoint)
+    _require(context, actor, "endpoints", _reach_of(row))
+    allowed = EndpointId(row.endpoint_id)
     with context.database() as database:
         database.set_denied(allowed, denied=False)
     log.info("endpoint allowed", endpoint=allowed)
     return allowed
 
 
-@_operation
+@_operation("endpoints", reach=None)
 def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
     """Forget ``endpoint`` (named as for `deny`) and all that it said; return it as it was.
 
@@ -250,6 +259,7 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     """
     with context.database() as database, database.batch():  # so that nothing changes between the look and the deed
         known = named_endpoint(context, endpoint)
+        _require(context, actor, "endpoints", _reach_of(known))
         if known.denied and not known.pending:
             raise UserError(
                 f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED
@@ -265,10 +275,14 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     return known
 
 
+def _reach_of(endpoint: EndpointRow) -> Reach:
+    return (Area(endpoint.site, frozenset(endpoint.tags)),)
+
+
 # --- profiles and templates --------------------------------------------------------------
 
 
-@_operation
+@_operation("profiles", reach=None)
 def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: OfflineKeys) -> SiteProfile:
     """Sign ``file`` as the throttle profile of ``site``, in place of the one before; a running server uses it at once.
 
@@ -276,22 +290,25 @@ def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: Off
     BUSY.
     """
     document = profile_in_file(file, site)
+    _require(context, actor, "profiles", (Area(site=document.site),))
     PROFILES.sign(context.repository(), keys, document.site, document, context.clock.now())
     log.info("profile set", site=document.site)
     return document
 
 
-@_operation
+@_operation("profiles", reach=None)
 def clear_profile(context: Context, actor: Actor, site: str, keys: OfflineKeys) -> None:
     """Take away the throttle profile of ``site``. Writes, needs and raises as `set_profile`; BAD_INPUT without one."""
-    name, repository = checked_site(site), context.repository()
+    name = checked_site(site)
+    _require(context, actor, "profiles", (Area(site=name),))
+    repository = context.repository()
     if name not in read_profiles(repository):
         raise no_profile(name)
     PROFILES.sign(repository, keys, name, None, context.clock.now())
     log.info("profile cleared", site=name)
 
 
-@_operation
+@_operation("templates")
 def set_template(
     context: Context, actor: Actor, name: str, file: Path, keys: OfflineKeys, *, most: int = MAX_TEMPLATES
 ) -> Template:
@@ -310,7 +327,7 @@ def set_template(
     return template
 
 
-@_operation
+@_operation("templates")
 def remove_template(context: Context, actor: Actor, name: str, keys: OfflineKeys) -> None:
     """Take away a diagnosis template and all answers to it. Writes, needs and raises as `set_template`."""
     repository = context.repository()

@@ -8,25 +8,33 @@ from pathlib import Path
 from typing import Literal
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.manifest.site_profile import encode_site_profile, profile_target
+from p2pdist.shared.manifest.site_profile import (
+    decode_site_profile,
+    encode_site_profile,
+    profile_target,
+)
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
+from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.operation import operation
+from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
+from seed_server.fleet.roles import WHOLE_FLEET, Area, Permission, Reach
 from seed_server.publishing import prepared
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import Finished
 from seed_server.publishing.publish import OnStage
+from seed_server.signing.bins import PATCHES_FAMILY
 from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
 from seed_server.signing.offers import checked_reason, parse_named
+from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
 
 
-@operation
+@operation("publish")
 def prepare_publication(
     context: Context,
     actor: Actor,
@@ -43,7 +51,7 @@ def prepare_publication(
     return _written(context, bundle, to)
 
 
-@operation
+@operation("withdraw")
 def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, to: Path) -> Bundle:
     """Write a bundle ``to`` offer a patch to nobody any more, for good. Raises as `prepare_publication`."""
     named, why, repository = parse_named(patch), checked_reason(reason), context.repository()
@@ -55,7 +63,7 @@ def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, 
     return _kept(context, bundle, to)
 
 
-@operation
+@operation("keys")
 def prepare_renewal(context: Context, actor: Actor, to: Path, *, after_restore: bool = False) -> Bundle:
     """Write a bundle ``to`` sign the offline metadata anew, content unchanged. Raises as `prepare_publication`.
 
@@ -66,12 +74,13 @@ def prepare_renewal(context: Context, actor: Actor, to: Path, *, after_restore: 
     return _kept(context, bundle, to)
 
 
-@operation
+@operation("profiles", reach=None)
 def prepare_profile(context: Context, actor: Actor, site: str, file: Path | None, to: Path) -> Bundle:
     """Write a bundle ``to`` set the throttle profile of ``site``; without ``file``, to clear it.
 
     Raises as `prepare_publication`.
     """
+    require(context, actor, "profiles", (Area(site=checked_site(site)),))
     if file is not None:
         document = profile_in_file(file, site)
         change: dict[str, bytes | None] = {profile_target(checked_site(site)): encode_site_profile(document)}
@@ -84,7 +93,7 @@ def prepare_profile(context: Context, actor: Actor, site: str, file: Path | None
     )
 
 
-@operation
+@operation("templates")
 def prepare_template(context: Context, actor: Actor, name: str, file: Path | None, to: Path) -> Bundle:
     """Write a bundle ``to`` set the diagnosis template ``name``; without ``file``, to remove it.
 
@@ -99,7 +108,7 @@ def prepare_template(context: Context, actor: Actor, name: str, file: Path | Non
     return _prepare_documents(context, actor, f"remove the template {name}", "patches", {target: None}, to)
 
 
-@operation
+@operation("keys")
 def prepare_keys(
     context: Context,
     actor: Actor,
@@ -120,22 +129,29 @@ def prepare_keys(
     return _kept(context, bundle, to)
 
 
-@operation
+@operation("look", reach=None)
 def finish(context: Context, actor: Actor, file: Path) -> Finished:
     """Put in force what was prepared here and is signed in ``file``; a running server uses it at once.
 
-    Writes database and repository. Raises `UserError`: BAD_INPUT, REFUSED for missing signatures and for a repository
-    that has changed since, NOT_SET_UP, STORAGE, BUSY; then nothing is announced.
+    Needs the right that its preparation needed. Writes database and repository. Raises `UserError`: BAD_INPUT, REFUSED
+    for missing signatures and for a repository that has changed since, NOT_SET_UP, STORAGE, BUSY; then nothing is
+    announced.
     """
     context.settings()
-    finished = prepared.finish(context.home, read_bundle(file), clock=context.clock)
+    bundle = read_bundle(file)
+    require(context, actor, *_right_for(bundle))
+    finished = prepared.finish(context.home, bundle, clock=context.clock)
     _forget_answers(context, finished.bundle)
     return finished
 
 
-@operation
+@operation("look", reach=None)
 def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
-    """Forget a bundle that waits for signatures, and its payload. Raises `UserError`: BAD_INPUT, STORAGE, BUSY."""
+    """Forget a bundle that waits for signatures, and its payload; needs the right that its preparation needed.
+
+    Raises `UserError`: BAD_INPUT, STORAGE, BUSY.
+    """
+    require(context, actor, *_right_for(PreparedBundles(context.home).get(bundle_id)))
     return prepared.drop(context.home, bundle_id, clock=context.clock)
 
 
@@ -167,6 +183,28 @@ def _written(context: Context, bundle: Bundle, to: Path) -> Bundle:
 
 def _preparation(context: Context, actor: Actor, purpose: str) -> Preparation:
     return Preparation(purpose, str(actor), context.clock.now())
+
+
+def _right_for(bundle: Bundle) -> tuple[Permission, Reach]:
+    """Return what whoever prepared a bundle needed; where that cannot be told, the right that fewest have."""
+    if bundle.withdraws:
+        return "withdraw", WHOLE_FLEET
+    if set(bundle.proposed) == {"profiles"}:
+        return "profiles", _profiled(bundle) or WHOLE_FLEET
+    if set(bundle.proposed) <= PATCHES_FAMILY:
+        if manifests_in(bundle):
+            return "publish", WHOLE_FLEET
+        if all(name.startswith(TEMPLATES_PREFIX) for name in bundle.documents):
+            return "templates", WHOLE_FLEET
+    return "keys", WHOLE_FLEET
+
+
+def _profiled(bundle: Bundle) -> Reach:
+    """Return the sites whose profiles a bundle sets; none: it clears one, or cannot be read."""
+    try:
+        return tuple(Area(site=decode_site_profile(data).site) for data in bundle.documents.values())
+    except DecodeError:
+        return ()
 
 
 def _forget_answers(context: Context, bundle: Bundle) -> None:

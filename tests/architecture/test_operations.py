@@ -2,8 +2,10 @@
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
-from tests.helpers.sources import ROOT, nodes_of
+from seed_server.fleet.roles import PERMISSIONS
+from tests.helpers.sources import ROOT, nodes_of, tree_of
 
 SERVER = ROOT / "seed_server"
 WRITERS = {
@@ -68,3 +70,69 @@ def test_command_line_web_port_and_queries_write_nothing() -> None:
         for place, node in places
         if node.attr in written and not (isinstance(node.value, ast.Name) and node.value.id == "operations")
     ] == []
+
+
+OPERATORS = {"operation", "_operation"}
+ASKERS = {"require", "_require"}
+
+
+def operations_of(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield the public functions that act for somebody: a context and an actor come first."""
+    for function in tree_of(path).body:
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
+            kinds = [ast.unparse(one.annotation) for one in function.args.args[:2] if one.annotation]
+            if kinds == ["Context", "Actor"] and path.name != "operation.py":
+                yield f"{path.relative_to(ROOT)}:{function.lineno}: {function.name}", function
+
+
+def declared(function: ast.FunctionDef) -> ast.Call | None:
+    for decorator in function.decorator_list:
+        if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id in OPERATORS:
+            return decorator
+    return None
+
+
+def test_every_operation_declares_the_right_that_it_needs() -> None:
+    found = dict(pair for path in sorted((SERVER / "fleet").glob("*.py")) for pair in operations_of(path))
+    assert len(found) >= 20
+    without = []
+    for place, function in found.items():
+        call = declared(function)
+        right = call.args[0] if call is not None and call.args else None
+        if not isinstance(right, ast.Constant) or right.value not in PERMISSIONS:
+            without.append(place)
+    assert without == []
+
+
+def test_an_operation_whose_reach_follows_from_what_it_is_given_asks_for_it() -> None:
+    silent = []
+    for path in sorted((SERVER / "fleet").glob("*.py")):
+        for place, function in operations_of(path):
+            call = declared(function)
+            later = call is not None and any(
+                one.arg == "reach" and isinstance(one.value, ast.Constant) and one.value.value is None
+                for one in call.keywords
+            )
+            called = {
+                node.func.id
+                for node in ast.walk(function)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+            if later and not called & ASKERS:
+                silent.append(place)
+    assert silent == []
+
+
+def test_a_command_acts_for_whom_it_was_called() -> None:
+    """Not for the local user, where it was called with an account."""
+    used = [
+        place
+        for place in SERVER.glob("commands/**/*.py")
+        if place.name != "options.py"
+        and any(
+            isinstance(node, ast.alias | ast.Name)
+            and "local_user" in (getattr(node, "name", ""), getattr(node, "id", ""))
+            for node in nodes_of(place)
+        )
+    ]
+    assert used == []
