@@ -89,9 +89,9 @@ def terminal() -> Console:
 
 
 def wide_terminal() -> Console:
-    """Return a console for standard output that cuts nothing in a pipe."""
+    """Return a console for standard output that cuts nothing in a pipe, unless COLUMNS names its width."""
     console = terminal()
-    if not console.is_terminal:
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         console.width = PIPE_COLUMNS
     return console
 

@@ -7,10 +7,13 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, actor_of, home_option
+from seed_server.commands.paging import paging_options, text_of
 from seed_server.commands.texts import counted
 from seed_server.fleet import operations
 from seed_server.fleet.context import Context
+from seed_server.fleet.endpoint_pages import PC_STATES, EndpointsQuestion
 from seed_server.fleet.operations import Denial
+from seed_server.store.rows import PcState
 
 
 class _EndpointsGroup(DefaultGroup):
@@ -32,17 +35,24 @@ def endpoints_group() -> None:
 
 @endpoints_group.command("list", cls=LookingCommand, short_help="List the enrolled endpoints.")
 @home_option
+@click.option("--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.")
+@click.option("--state", metavar="STATE", type=click.Choice(PC_STATES), help=f"Only PCs in it: {', '.join(PC_STATES)}.")
+@paging_options("PCs")
 @json_option
-def list_command(context: Context, as_json: bool) -> None:
+def list_command(context: Context, site: str, state: PcState | None, size: int, after: str, as_json: bool) -> None:
     """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
 
+    PCs about which something is odd, or that wait to be allowed, come first. --json lists all, by name.
+
     \b
-    Example:
+    Examples:
+      seed-server endpoints --site leeds --state away
       seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
     """
     from seed_server.commands import endpoints_view
 
-    endpoints_view.show_endpoints(context, as_json=as_json)
+    question = EndpointsQuestion(text_of(site), state, size, text_of(after))
+    endpoints_view.show_endpoints(context, question, as_json=as_json)
 
 
 @endpoints_group.command("forget", short_help="Forget a PC that is gone for good.")

@@ -10,9 +10,12 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.status_document import endpoint_documents
+from seed_server.commands.json_answers.fleet import EndpointDocument, EndpointsPageDocument
+from seed_server.commands.paging import end_of_rows, next_page
+from seed_server.commands.status_document import endpoint_document
+from seed_server.commands.status_output import json_list_parts
 from seed_server.fleet.context import Context
-from seed_server.fleet.queries import FleetStatus, read_status
+from seed_server.fleet.endpoint_pages import EndpointsPage, EndpointsQuestion, all_endpoints, read_endpoints
 from seed_server.store.rows import EndpointRow
 
 SHARED_HINT = (
@@ -27,23 +30,23 @@ CLAIM_HINT = (
 )
 
 
-def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
-    """Return the table of enrolled endpoints for people."""
+def endpoint_table(page: EndpointsPage, now: float) -> RenderableType:
+    """Return the table of a page of enrolled endpoints for people."""
     table = FactTable()
     table.column(tr("endpoint"), least=ID_CELLS)
     table.column(tr("host"), least=NAME_CELLS)
     table.column(tr("site"), least=SITE_CELLS)
     table.column(tr("address"), tr("state"))
-    tagged = any(row.tags for row in status.endpoints)
-    doubts = {row.endpoint_id: _notes(status, row) for row in status.endpoints}
+    tagged = any(row.tags for row in page.rows)
+    doubts = {row.endpoint_id: _notes(page, row) for row in page.rows}
     doubtful = any(doubts.values())
     table.sentences(*([tr("tags")] if tagged else []), *([tr("note")] if doubtful else []))
-    for row in status.endpoints:
+    for row in page.rows:
         if row.pending:
             state = Text(tr("waits to be allowed"), style="yellow")
         elif row.denied:
             state = Text(tr("denied"), style="red")
-        elif row.connected and status.serving:
+        elif row.connected and page.serving:
             state = Text(tr("connected"), style="green")
         else:
             ago = span(max(0.0, now - row.last_seen_at))
@@ -54,27 +57,27 @@ def endpoint_table(status: FleetStatus, now: float) -> RenderableType:
         host = printable(row.hostname)
         below = Text.assemble((f"{host} ({row.endpoint_id}): ", "bold"), said) if said else None
         table.row(row.endpoint_id, host, row.site, row.address, state, sentences=(*tags, *notes), below=below)
-    return Group(table, *_hints(status))
+    return Group(table, *_hints(page))
 
 
-def _hints(status: FleetStatus) -> Iterator[Text]:
-    if any(row.shared_with for row in status.endpoints):
+def _hints(page: EndpointsPage) -> Iterator[Text]:
+    if any(row.shared_with for row in page.rows):
         yield Text(in_words(SHARED_HINT), style="red")
-    if any(row.claimed_site for row in status.endpoints):
+    if any(row.claimed_site for row in page.rows):
         yield Text(in_words(CLAIM_HINT), style="yellow")
 
 
-def _notes(status: FleetStatus, endpoint: EndpointRow) -> str:
+def _notes(page: EndpointsPage, endpoint: EndpointRow) -> str:
     """Return what a person should know of a PC; empty: nothing."""
     claim = tr("claims {site}", site=endpoint.claimed_site) if endpoint.claimed_site else ""
-    return tr("; ").join(filter(None, (claim, _doubt(status, endpoint))))
+    return tr("; ").join(filter(None, (claim, _doubt(page, endpoint))))
 
 
-def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
+def _doubt(page: EndpointsPage, endpoint: EndpointRow) -> str:
     """Return what is odd about a PC; empty: nothing."""
     if endpoint.shared_with:
         return tr("its identity is shown by {others} too", others=in_words(endpoint.shared_with))
-    namesakes = status.namesakes_of(endpoint)
+    namesakes = page.namesakes.of(endpoint)
     if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
         return tr("has the name of {endpoint}, which is denied", endpoint=denied[0])
     if endpoint.refuses:
@@ -84,12 +87,41 @@ def _doubt(status: FleetStatus, endpoint: EndpointRow) -> str:
     return trn("has the name of {number} other PC", "has the name of {number} other PCs", len(namesakes))
 
 
-def show_endpoints(context: Context, *, as_json: bool) -> None:
-    """Print the enrolled endpoints. Raises `UserError`."""
-    status = read_status(context)
+def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bool) -> None:
+    """Print enrolled endpoints: a page of them, or all as JSON. Raises `UserError`."""
+    if as_json and not question.paged:
+        for part in json_list_parts(_documents(context, question)):
+            click.echo(part, nl=False)
+        return
+    page = read_endpoints(context, question)
     if as_json:
-        print_json(list(endpoint_documents(status)))
-    elif status.endpoints:
-        wide_terminal().print(endpoint_table(status, context.clock.now()))
+        print_json(_page_document(page))
+    elif page.rows:
+        following = _next_page(question, page.after) if page.after else ""
+        shown = Group(endpoint_table(page, context.clock.now()), *end_of_rows(len(page.rows), page.total, following))
+        wide_terminal().print(shown)
+    elif question.site or question.state or question.after:
+        click.echo(tr("No PC answers to this."))
     else:
         click.echo(tr("No PC has enrolled yet. Make a token for one with 'seed-server token'."))
+
+
+def _documents(context: Context, question: EndpointsQuestion) -> Iterator[EndpointDocument]:
+    for row, connected, namesakes in all_endpoints(context, question):
+        yield endpoint_document(row, namesakes, connected=connected)
+
+
+def _page_document(page: EndpointsPage) -> EndpointsPageDocument:
+    rows = (
+        endpoint_document(row, page.namesakes.of(row), connected=row.connected and page.serving) for row in page.rows
+    )
+    return EndpointsPageDocument(
+        server=page.server_name, serving=page.serving, total=page.total, rows=tuple(rows), next=page.after or None
+    )
+
+
+def _next_page(question: EndpointsQuestion, after: str) -> str:
+    words = ["seed-server", "endpoints"]
+    words += ["--site", question.site] if question.site else []
+    words += ["--state", question.state] if question.state else []
+    return next_page(words, size=question.size, after=after)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.text import Text
 
 from bandwidth.core.quantities import age_text, bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
+from p2pdist.shared.console import wide_terminal
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.tables import SITE_CELLS, FactTable
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
@@ -28,6 +30,7 @@ LARGE_PACKETS_HINT = (
 )
 SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
+TABLE_COLUMNS = 80  # of a pipe, which has no width of its own: sentences of any length stand below the table
 
 
 def sites_document(
@@ -170,8 +173,12 @@ def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
     """Print the sites once, or repeatedly until Ctrl-C. Raises `UserError`."""
     charts = SiteCharts() if is_live(as_json=as_json, watch=watch) else None
 
+    in_pipe = not wide_terminal().is_terminal
+
     def view(answer: SitesStatus, _columns: int) -> RenderableType:
         table = site_tables(answer.sites, context.clock.now(), serving=answer.serving, problems=answer.problems)
+        if in_pipe:
+            return Constrain(table, TABLE_COLUMNS)
         return Group(table, *(charts.of(answer.sites) if charts and answer.serving else []))
 
     show(

@@ -6,9 +6,9 @@ from p2pdist.shared.console import json_option
 from p2pdist.shared.watching import watch_option
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
+from seed_server.commands.paging import paging_options, text_of
 from seed_server.fleet.context import Context
 from seed_server.fleet.standing import STATES, StatusQuestion
-from seed_server.store.count_rows import MAX_PAGE_ROWS
 
 
 @click.command("status", cls=LookingCommand, short_help="Show how far each patch is, and what needs a person.")
@@ -26,11 +26,7 @@ from seed_server.store.count_rows import MAX_PAGE_ROWS
     help=f"Only PCs in it: {', '.join(STATES)}.",
 )
 @click.option("--lacking", is_flag=True, help="Only PCs that lack it; those too that are off or never said a word.")
-@click.option(
-    "--page-size", "size", default=0, metavar="NUMBER", type=click.IntRange(0, MAX_PAGE_ROWS),
-    help="Patches or PCs of a page; without it, as many as a screen has room for.",
-)  # fmt: skip
-@click.option("--after", default="", metavar="END", help="The next page: END as the one before has named it.")
+@paging_options("Patches or PCs")
 @json_option
 @click.option("--json-lines", "as_lines", is_flag=True, help="Print one JSON document a line: each PC and patch.")
 @watch_option
@@ -62,11 +58,6 @@ def status_command(
         raise click.UsageError("--json-lines goes with neither --json nor --watch.")
     from seed_server.commands import status_output
 
-    # a terminal may send what is no text, which no database takes
-    told = {name: _text(value) if isinstance(value, str) else value for name, value in narrowing.items()}
-    question = StatusQuestion(patch=_text(patch or patch_named or ""), **told)  # type: ignore[arg-type]  # click's types
+    told = {name: text_of(value) if isinstance(value, str) else value for name, value in narrowing.items()}
+    question = StatusQuestion(patch=text_of(patch or patch_named or ""), **told)  # type: ignore[arg-type]  # click's types
     status_output.show_status(context, question, as_json=as_json, as_lines=as_lines, watch=watch)
-
-
-def _text(typed: str) -> str:
-    return typed.encode(errors="replace").decode()

@@ -16,9 +16,10 @@ from seed_server.commands.json_answers.fleet import (
     StatusPayloadDocument,
 )
 from seed_server.fleet.coverage import PatchCoverage, Reached
+from seed_server.fleet.endpoint_pages import Namesakes
 from seed_server.fleet.problems import FleetProblem
 from seed_server.fleet.queries import FleetStatus, install_counts
-from seed_server.store.rows import ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, Namesake, ReportRow, ServedPayload
 
 
 def status_document(status: FleetStatus) -> StatusDocument:
@@ -39,25 +40,31 @@ def problem_documents(problems: Iterable[FleetProblem]) -> tuple[ProblemDocument
 
 
 def endpoint_documents(status: FleetStatus) -> Iterator[EndpointDocument]:
-    """Yield what ``endpoints --json`` prints."""
+    """Yield what ``--json`` prints of each PC."""
+    namesakes = Namesakes.among(status.endpoints)
     for endpoint in status.endpoints:
-        yield EndpointDocument(
-            id=endpoint.endpoint_id,
-            hostname=endpoint.hostname,
-            site=endpoint.site or None,
-            address=endpoint.address or None,
-            software=endpoint.software or None,
-            connected=endpoint.connected and status.serving,
-            denied=endpoint.denied,
-            pending=endpoint.pending,
-            same_name=tuple(row.endpoint_id for row in status.namesakes_of(endpoint)),
-            tags=endpoint.tags,
-            enrolled_at=endpoint.enrolled_at,
-            last_seen_at=endpoint.last_seen_at or None,
-            claimed_site=endpoint.claimed_site or None,
-            refuses=endpoint.refuses or None,
-            shared_with=endpoint.shared_with or None,
-        )
+        yield endpoint_document(endpoint, namesakes.of(endpoint), connected=endpoint.connected and status.serving)
+
+
+def endpoint_document(endpoint: EndpointRow, namesakes: Iterable[Namesake], *, connected: bool) -> EndpointDocument:
+    """Return what ``--json`` prints of a PC."""
+    return EndpointDocument(
+        id=endpoint.endpoint_id,
+        hostname=endpoint.hostname,
+        site=endpoint.site or None,
+        address=endpoint.address or None,
+        software=endpoint.software or None,
+        connected=connected,
+        denied=endpoint.denied,
+        pending=endpoint.pending,
+        same_name=tuple(one.endpoint_id for one in namesakes),
+        tags=endpoint.tags,
+        enrolled_at=endpoint.enrolled_at,
+        last_seen_at=endpoint.last_seen_at or None,
+        claimed_site=endpoint.claimed_site or None,
+        refuses=endpoint.refuses or None,
+        shared_with=endpoint.shared_with or None,
+    )
 
 
 def patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:

@@ -112,10 +112,21 @@ def json_parts(document: Any, lists: Mapping[str, Iterable[Any]]) -> Iterator[st
         if name is None:
             yield f"{line}\n"
             continue
-        yield f'  "{name}": ['
-        between = ""
-        for item in lists[name]:
-            text = json_text(item).replace("\n", "\n    ")
-            yield f"{between}\n    {text}"
-            between = ","
-        yield ("\n  ]" if between else "]") + line.removeprefix(f'  "{name}": []') + "\n"
+        yield f'  "{name}": '
+        yield from _list_parts(lists[name], "  ")
+        yield line.removeprefix(f'  "{name}": []') + "\n"
+
+
+def json_list_parts(items: Iterable[Any]) -> Iterator[str]:
+    """Yield the parts of a list as `print_json` prints it, which is not held as a whole."""
+    yield from _list_parts(items, "")
+    yield "\n"
+
+
+def _list_parts(items: Iterable[Any], indent: str) -> Iterator[str]:
+    begin = "["
+    for item in items:
+        text = json_text(item).replace("\n", f"\n{indent}  ")
+        yield f"{begin}\n{indent}  {text}"
+        begin = ","
+    yield "[]" if begin == "[" else f"\n{indent}]"

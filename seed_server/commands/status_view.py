@@ -4,7 +4,6 @@ A page of patches by counts, one line a patch, or a page of PCs: whatever the fl
 What newer publications have replaced is history, and is only named.
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -15,6 +14,7 @@ from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import FactTable
+from seed_server.commands.paging import end_of_rows, next_page
 from seed_server.commands.status_pcs import pc_line, pc_table, sites_table
 from seed_server.commands.texts import FULL_COLUMNS, problem_lines
 from seed_server.fleet.coverage import Reached
@@ -300,25 +300,15 @@ def _end_of_pcs(screen: StatusScreen) -> Iterator[Text]:
         nobody = tr("No PC answers to this.")
         hint = tr(" --reason looks for English words, as --lang en shows them.") if question.reason else ""
         yield Text(nobody + hint)
-    if page.after:
-        following = _command(question, after=page.after)
-        if page.unfinished_search:
-            words = tr(
-                "{number} found in the patches that were searched; to search the next ones: {command}",
-                number=len(page.rows), command=following,
-            )  # fmt: skip
-        elif page.total is None:
-            words = tr("{number} shown; the next: {command}", number=len(page.rows), command=following)
-        else:
-            words = tr(
-                "{number} of {all} shown; the next: {command}",
-                number=len(page.rows), all=page.total, command=following,
-            )  # fmt: skip
+    following = _command(question, after=page.after) if page.after else ""
+    if page.unfinished_search:
+        words = tr(
+            "{number} found in the patches that were searched; to search the next ones: {command}",
+            number=len(page.rows), command=following,
+        )  # fmt: skip
         yield Text(words, style="dim")
-    elif question.narrowed and page.total is not None and page.total > len(page.rows):
-        yield Text(
-            tr("{number} of {all} shown; these are the last", number=len(page.rows), all=page.total), style="dim"
-        )
+    elif following or (question.narrowed and page.total is not None and page.total > len(page.rows)):
+        yield from end_of_rows(len(page.rows), page.total, following)
     elif question.narrowed and page.rows:
         yield Text(trn("{number} row", "{number} rows", len(page.rows)), style="dim")
 
@@ -329,5 +319,4 @@ def _command(question: StatusQuestion, *, after: str) -> str:
         if value := getattr(question, option):
             words += [f"--{option}", value]
     words += ["--lacking"] if question.lacking else []
-    words += ["--page-size", str(question.size)] if question.size else []
-    return printable(shlex.join([*words, "--after", after]))
+    return next_page(words, size=question.size, after=after)

@@ -17,9 +17,9 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, Reached, replaced, settled, shown
 from seed_server.fleet.estimate import PACE_SECONDS, Estimate, estimate
 from seed_server.fleet.names import hint_of
+from seed_server.fleet.paging import shown_no_more
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.fleet.queries import FleetStatus, announcements
-from seed_server.line.site_map_file import load_sites
 from seed_server.store.count_rows import EndpointCounts, FinishedLately, FleetCounts, PatchHead, Said
 from seed_server.store.rows import ServedPayload
 from seed_server.store.serve_lock import is_serving
@@ -146,23 +146,6 @@ def patches_asked(context: Context, status: FleetStatus, asked: str) -> list[Ser
     return [patch for patch in status.patches if patch.ref in refs]
 
 
-def number_of_site(context: Context, database: "Database", name: str) -> int | None:
-    """Return the number of a site; None: no PC was seen there yet. Raises `UserError` (BAD_INPUT): it is unknown."""
-    if (number := database.site_number(name)) is not None and name:
-        return number
-    names = {*database.site_names(), *(mapped.name for mapped in load_sites(context.home).sites)}
-    if name in names:
-        return None
-    hint = hint_of(name, names)
-    raise UserError(
-        f"No site {name[:80]!r} is known.{hint} 'seed-server sites' lists those that were sent to.", FaultKind.BAD_INPUT
-    )
-
-
-NOWHERE = -1
-"""The number of a site in which no PC is."""
-
-
 def progress_of(
     database: "Database", head: FleetHead, patches: Sequence[PatchHead], now: float, *, site: int | None = None
 ) -> list[PatchProgress]:
@@ -207,4 +190,4 @@ def behind(patches: Sequence[PatchHead], number: int | None) -> Sequence[PatchHe
     for place, patch in enumerate(patches):
         if patch.number == number:
             return patches[place + 1 :]
-    raise UserError("What --after names is not shown any more. Begin anew without it.", FaultKind.BAD_INPUT)
+    raise shown_no_more()

@@ -102,17 +102,6 @@ class FleetStatus:
         """The endpoints by their ids."""
         return {endpoint.endpoint_id: endpoint for endpoint in self.endpoints}
 
-    def namesakes_of(self, endpoint: EndpointRow) -> list[EndpointRow]:
-        """Return the other endpoints that call themselves as ``endpoint`` does; names are told, and not proven."""
-        return [row for row in self._endpoints_by_name[endpoint.hostname.casefold()] if row is not endpoint]
-
-    @cached_property
-    def _endpoints_by_name(self) -> dict[str, list[EndpointRow]]:
-        grouped: dict[str, list[EndpointRow]] = {}
-        for endpoint in self.endpoints:
-            grouped.setdefault(endpoint.hostname.casefold(), []).append(endpoint)
-        return grouped
-
     @cached_property
     def _payloads_by_patch(self) -> dict[PatchRef, list[ServedPayload]]:
         grouped: dict[PatchRef, list[ServedPayload]] = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import FleetProblem, fleet_problems
-from seed_server.store.rows import ServedPayload, SiteLimitRow
+from seed_server.store.rows import SiteLimitRow
 from seed_server.store.serve_lock import is_serving
 
 
@@ -40,20 +40,13 @@ class SitesStatus:
 
 def site_statuses(
     limits: Iterable[SiteLimitRow],
-    patches: Sequence[ServedPayload],
-    wan: Mapping[tuple[str, str], int],
+    sent: Mapping[str, tuple[int, int]],
     shared: Mapping[str, Sequence[str]] | None = None,
 ) -> list[SiteStatus]:
     """Join what is known of each site; those that are being sent to come first.
 
-    ``shared``: its endpoints whose identity several PCs show.
+    ``sent``: bytes that went there, and those of the files. ``shared``: its endpoints whose identity several PCs show.
     """
-    lengths = {patch.torrent_hash: patch.length_bytes for patch in patches}
-    sent: dict[str, tuple[int, int]] = {}
-    for (site, torrent), count in wan.items():
-        if torrent in lengths:
-            before = sent.get(site, (0, 0))
-            sent[site] = (before[0] + count, before[1] + lengths[torrent])
     copied = shared or {}
     statuses = [SiteStatus(limit, *sent.get(limit.site, (0, 0)), tuple(copied.get(limit.site, ()))) for limit in limits]
     return sorted(statuses, key=lambda status: (not status.limit.active, status.limit.site))
@@ -64,8 +57,6 @@ def read_sites(context: Context) -> SitesStatus:
     context.settings()
     with context.database() as database:
         endpoints = database.endpoint_counts()
-        statuses = site_statuses(
-            database.site_limits(), database.payloads(), database.wan_bytes(), database.shared_identities()
-        )
+        statuses = site_statuses(database.site_limits(), database.sent_to_sites(), database.shared_identities())
     serving = is_serving(context.home)
     return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached, settled, shown
 from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.overview import (
     EVERYTHING,
-    NOWHERE,
     UNFINISHED,
     FleetHead,
     behind,
-    number_of_site,
     patches_named,
     read_head,
     said_as,
 )
+from seed_server.fleet.paging import end_of_page, site_asked
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, PcStanding, Said, StandingFilter
 
 if TYPE_CHECKING:
@@ -90,13 +88,7 @@ class Cursor(NamedTuple):
 
 def parse_cursor(text: str) -> Cursor:
     """Return what ``--after`` names. Raises `UserError` (BAD_INPUT)."""
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        raise UserError(
-            f"--after {text[:40]!r} is no end of a page. Give what the page before has named at its end.",
-            FaultKind.BAD_INPUT,
-        )
-    patch, rank, endpoint = found.groups()
+    patch, rank, endpoint = end_of_page(_CURSOR, text).groups()
     return Cursor(int(patch)) if rank is None else Cursor(int(patch), int(rank), int(endpoint))
 
 
@@ -212,10 +204,7 @@ def _asked(
     context: Context, database: "Database", head: FleetHead, question: StatusQuestion
 ) -> tuple[Sequence[PatchHead], int | None, Cursor | None]:
     patches = patches_named(head, question.patch) if question.patch else head.patches
-    site = None
-    if question.site:
-        found = number_of_site(context, database, question.site)
-        site = NOWHERE if found is None else found
+    site = site_asked(context, database, question.site)
     cursor = parse_cursor(question.after) if question.after else None
     if cursor is not None:
         behind(patches, cursor.patch)  # it has to be there

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.overview import (
-    NOWHERE,
     FleetHead,
     PatchProgress,
     behind,
-    number_of_site,
     progress_of,
     read_head,
     said_as,
 )
+from seed_server.fleet.paging import site_asked
 from seed_server.fleet.standing import StandingPage, StatusQuestion, parse_cursor, standing_page
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, ReasonCount
 
@@ -80,7 +79,7 @@ def screen_of(context: Context, database: "Database", head: FleetHead, question:
 
 
 def _of_patches(context: Context, database: "Database", head: FleetHead, question: StatusQuestion) -> StatusScreen:
-    site = _site(context, database, question)
+    site = site_asked(context, database, question.site)
     rest = behind(head.patches, parse_cursor(question.after).patch if question.after else None)
     page = rest[: question.size or PATCHES_OF_A_PAGE]
     progress = progress_of(database, head, page, context.clock.now(), site=site)
@@ -131,13 +130,6 @@ def sent_of(database: "Database", patch: PatchHead) -> list[SentToSite]:
         sent[site] = (before[0] + count, before[1] + lengths[torrent])
     found = [SentToSite(site, count, length) for site, (count, length) in sent.items()]
     return sorted(found, key=lambda one: (-one.wan_bytes, one.site))
-
-
-def _site(context: Context, database: "Database", question: StatusQuestion) -> int | None:
-    if not question.site:
-        return None
-    found = number_of_site(context, database, question.site)
-    return NOWHERE if found is None else found
 
 
 def _numbers(patches: Sequence[PatchHead]) -> list[int]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store.diagnoses import DiagnosisTable
+from seed_server.store.endpoint_pages import EndpointPageTable
 from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
 from seed_server.store.fleet_counts import FleetCountTable
@@ -36,8 +37,9 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 
 
 class Database(
-    EndpointTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable, StandingPageTable
-):
+    EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
+    StandingPageTable,
+):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 
     @classmethod

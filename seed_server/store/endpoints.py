@@ -1,9 +1,10 @@
 """The database's endpoints: who is enrolled, denied, and where. Blocking."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
@@ -14,7 +15,7 @@ from seed_server.store.transactions import Transactions
 
 ADMISSIONS = "admissions"
 
-_QUERY = select(
+ENDPOINT_COLUMNS = (
     ENDPOINTS.c.endpoint_id,
     ENDPOINTS.c.hostname,
     ENDPOINTS.c.enrolled_at,
@@ -31,7 +32,8 @@ _QUERY = select(
     ENDPOINTS.c.shared_with,
     ENDPOINTS.c.recorded_of,
     ENDPOINTS.c.recorded,
-).join(SITES)
+)
+_QUERY = select(*ENDPOINT_COLUMNS).join(SITES)
 
 
 class EndpointTable(Transactions):
@@ -51,13 +53,13 @@ class EndpointTable(Transactions):
         with self.reading() as connection:
             rows = connection.execute(_QUERY).mappings().all()
         # here, for each database has an order of its own
-        return sorted(map(_endpoint_row, rows), key=lambda row: (row.hostname, row.endpoint_id))
+        return sorted(map(endpoint_row, rows), key=lambda row: (row.hostname, row.endpoint_id))
 
     def endpoint(self, endpoint_id: str) -> EndpointRow | None:
         """Return one endpoint, or None when it is not enrolled."""
         with self.reading() as connection:
             row = connection.execute(_QUERY.where(ENDPOINTS.c.endpoint_id == endpoint_id)).mappings().one_or_none()
-        return None if row is None else _endpoint_row(row)
+        return None if row is None else endpoint_row(row)
 
     def endpoint_names(self) -> list[tuple[str, str]]:
         """Return the id and the host name of every endpoint, in the order of their enrolment."""
@@ -205,7 +207,8 @@ def _seen_values(endpoint_id: str, seen: SeenRow, numbers: Mapping[str, int]) ->
     return values | {"of": endpoint_id, "site": numbers[seen.site], "connected_to": here}
 
 
-def _endpoint_row(row: RowMapping) -> EndpointRow:
+def endpoint_row(row: Mapping[Any, Any]) -> EndpointRow:
+    """Return the row of these `ENDPOINT_COLUMNS`."""
     values = dict(row)
     connected = values.pop("connected_to") is not None
     return EndpointRow(**values | {"connected": connected, "tags": tuple(values["tags"].split())})

@@ -135,6 +135,27 @@ class EndpointRow(Record, frozen=True):
     """Of the run ``recorded_of`` of its daemon, reports up to this serial are recorded."""
 
 
+class Namesake(NamedTuple):
+    """A PC that has the name of another one; fields as in `EndpointRow`."""
+
+    endpoint_id: str
+    denied: bool
+    pending: bool
+
+
+PcState: TypeAlias = Literal["connected", "away", "never_seen", "denied", "pending"]
+"""Of an enrolled PC: exactly one. ``pending``: it is denied only because nobody has allowed it yet."""
+
+
+class EndpointFilter(NamedTuple):
+    """Which enrolled PCs are meant; what is None tells nobody apart."""
+
+    site: int | None = None
+    state: PcState | None = None
+    serving: bool = True
+    """Whether a server serves: else nobody is connected."""
+
+
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]
 
 

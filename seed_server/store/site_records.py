@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from seed_server.store.engines import insert_into, upsert
 from seed_server.store.interned import site_numbers
 from seed_server.store.rows import HarmPauseRow, SiteLimitRow
-from seed_server.store.tables import HARM_PAUSES, SITE_LIMITS, SITES, THIS_SERVER, WAN_BYTES
+from seed_server.store.tables import HARM_PAUSES, PAYLOADS, SITE_LIMITS, SITES, THIS_SERVER, WAN_BYTES
 from seed_server.store.transactions import Transactions
 
 AT_WORK_SECONDS = 60.0  # a site's limit is recorded each second while it is sent to, or PCs wait there in vain
@@ -82,6 +82,23 @@ class SiteTable(Transactions):
         ours = WAN_BYTES.c.torrent_hash.in_(sorted(torrents)) & WAN_BYTES.c.site.in_(select(SITES.c.number))
         with self.reading() as connection:
             return {(site, torrent): count for site, torrent, count in connection.execute(query.where(ours))}
+
+    def sent_to_sites(self) -> dict[str, tuple[int, int]]:
+        """Return by site what the origin sent there of what is published, and the length of these files, in bytes."""
+        # a file that several patches have is sent once
+        files = (
+            select(PAYLOADS.c.torrent_hash, func.max(PAYLOADS.c.length_bytes).label("length"))
+            .group_by(PAYLOADS.c.torrent_hash)
+            .subquery()
+        )
+        query = (
+            select(SITES.c.name, func.sum(WAN_BYTES.c.bytes), func.sum(files.c.length))
+            .join_from(WAN_BYTES, files, files.c.torrent_hash == WAN_BYTES.c.torrent_hash)
+            .join(SITES, SITES.c.number == WAN_BYTES.c.site)
+            .group_by(SITES.c.name)
+        )
+        with self.reading() as connection:
+            return {site: (int(sent), int(length)) for site, sent, length in connection.execute(query)}
 
     def site_names(self) -> list[str]:
         """Return the sites where a PC was ever seen, or to which anything was sent."""

@@ -30,6 +30,7 @@ from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.endpoint_pages import EndpointsQuestion
 from seed_server.fleet.operations import make_token
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
@@ -102,7 +103,7 @@ def test_operator_still_sees_the_fleet(context: Context, capsys: pytest.CaptureF
     assert is_harmless(name)
     assert "\n" not in name
     capsys.readouterr()  # the log
-    endpoints_view.show_endpoints(context, as_json=False)
+    endpoints_view.show_endpoints(context, EndpointsQuestion(), as_json=False)
     status_output.show_status(context, OFFICE, as_json=False, as_lines=False, watch=False)
     out = capsys.readouterr().out
     assert out.count(name) == 2  # as it was sent, tags too: nothing of it is an instruction
@@ -117,9 +118,9 @@ def test_operator_sees_what_was_recorded_before_names_were_checked(
     with context.database() as database:
         database.add_endpoint("a" * 26, bad, 1.0)
         publish_and_report(database, "a" * 26, 1.0, error=bad)
-    endpoints_view.show_endpoints(context, as_json=False)
+    endpoints_view.show_endpoints(context, EndpointsQuestion(), as_json=False)
     status_output.show_status(context, OFFICE, as_json=False, as_lines=False, watch=False)
-    endpoints_view.show_endpoints(context, as_json=True)
+    endpoints_view.show_endpoints(context, EndpointsQuestion(), as_json=True)
     out = capsys.readouterr().out
     assert is_harmless(out)
     assert json.loads(out[out.index("[\n") :])[0]["hostname"] == bad  # programs get what was sent

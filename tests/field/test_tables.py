@@ -23,6 +23,7 @@ from seed_server.commands.token_commands import token_table
 from seed_server.fleet.queries import FleetStatus
 from seed_server.fleet.sites import site_statuses
 from seed_server.store.rows import EndpointRow, SiteLimitRow, TokenRow
+from tests.helpers.stored_fleet import endpoints_page
 
 WIDTHS = (80, 90, 100, 110, 118, 120, 132, 140, 150, 160, 180, 200, 240)
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
@@ -57,12 +58,12 @@ FEW = ("site-1", "site-2", "site-3")
 
 def sites() -> RenderableType:
     limits = [replace(LIMIT, site=name) for name in (SITE, *FEW)]
-    return site_tables(site_statuses(limits, [], {}), 1_000.0, serving=True)
+    return site_tables(site_statuses(limits, {}), 1_000.0, serving=True)
 
 
 def endpoints() -> RenderableType:
     rows = [replace(COPIED, endpoint_id=f"{letter}{ID[1:]}") for letter in "abc"]
-    return endpoint_table(FleetStatus("hq", True, [], rows, [], {}), 125.0)
+    return endpoint_table(endpoints_page(FleetStatus("hq", True, [], rows, [], {})), 125.0)
 
 
 def peers() -> RenderableType:
@@ -109,7 +110,7 @@ def test_a_row_takes_few_lines_at_every_width(screen: Callable[[], RenderableTyp
 def test_a_site_has_one_line_of_facts_with_the_age_of_what_was_learned(language: str, age: float) -> None:
     use(language)
     limits = [replace(LIMIT, site=name) for name in (SITE, *FEW)]
-    lines = shown(lambda: site_tables(site_statuses(limits, [], {}), 1.0 + age, serving=True), 80)
+    lines = shown(lambda: site_tables(site_statuses(limits, {}), 1.0 + age, serving=True), 80)
     learned = tr("just now") if age < 60 else tr("{duration} ago", duration=in_words(age_text(age)))
     facts = [line for line in lines if "20 Mbit/s" in line]
     assert len(facts) == 4

@@ -13,6 +13,7 @@ from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.commands.status_view import status_view
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced
+from seed_server.fleet.endpoint_pages import EndpointsPage, Namesakes
 from seed_server.fleet.overview import fleet_head
 from seed_server.fleet.problems import FleetProblem
 from seed_server.fleet.queries import FleetStatus
@@ -58,6 +59,11 @@ def store(database: Database, fleet: FleetStatus) -> None:
             if row.denied:
                 database.set_denied(row.endpoint_id, True, pending=row.pending)
         database.add_wan_bytes(fleet.wan_bytes)
+
+
+def endpoints_page(fleet: FleetStatus) -> EndpointsPage:
+    """Return all PCs of a fleet as one page."""
+    return EndpointsPage(fleet.serving, fleet.endpoints, Namesakes.among(fleet.endpoints), len(fleet.endpoints))
 
 
 def screen(

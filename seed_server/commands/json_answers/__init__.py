@@ -5,7 +5,12 @@ rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
-from seed_server.commands.json_answers.fleet import EndpointDocument, SitesDocument, StatusDocument
+from seed_server.commands.json_answers.fleet import (
+    EndpointDocument,
+    EndpointsPageDocument,
+    SitesDocument,
+    StatusDocument,
+)
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
@@ -42,6 +47,7 @@ DOCUMENTS: dict[str, object] = {
     "status LINES": StandingDocument,
     "sites": SitesDocument,
     "endpoints": list[EndpointDocument],
+    "endpoints PAGE": EndpointsPageDocument,
     "profile show": list[ProfileNameDocument],
     "profile show SITE": ProfileDocument,
     "template list": list[TemplateNameDocument],

@@ -201,6 +201,22 @@ class EndpointDocument(Struct, frozen=True):
     """The site that it said it is in, though the server saw it in `site`; it is not believed. null: no such claim."""
 
 
+class EndpointsPageDocument(Struct, frozen=True):
+    """With `--page-size` or `--after`: a page of enrolled PCs."""
+
+    server: str
+    """This server's name. Since 0.3."""
+    serving: bool
+    """Whether `seed-server serve` runs on this home. Since 0.3."""
+    total: Count
+    """Rows of all pages. Since 0.3."""
+    rows: tuple[EndpointDocument, ...]
+    """Those of this page: PCs about which something is odd or that wait to be allowed come first, then by name.
+    Since 0.3."""
+    next: str | None
+    """What to give to `--after` for the next page; null: this is the last one. Since 0.3."""
+
+
 class StatusDocument(Struct, frozen=True):
     """The fleet. With `--watch`, one document a second."""
 

@@ -14,7 +14,7 @@ import structlog
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, run_command_line, terminal
+from p2pdist.shared.console import PIPE_COLUMNS, print_json, run_command_line, terminal, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.log_limit import LOG_LINE_SECONDS
 from p2pdist.shared.logs import LibraryLog, configure_log
@@ -135,6 +135,13 @@ def test_a_file_whose_name_is_no_text_ends_no_command_with_a_traceback(
         env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
     )
     assert rb"\udcff\udce9.toml" in ran.stdout
+
+
+def test_a_pipe_is_as_wide_as_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert wide_terminal().width == PIPE_COLUMNS, "whole names"
+    monkeypatch.setenv("COLUMNS", "80")
+    assert wide_terminal().width == 80
 
 
 def test_a_failure_is_a_document_where_one_was_asked_for(

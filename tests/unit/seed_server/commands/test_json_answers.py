@@ -74,6 +74,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "status": output_of("status", *here),
         "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
         "status LINES": lines(*here)[0],
+        "endpoints PAGE": output_of("endpoints", *here, "--page-size", "1"),
         "sites": output_of("sites", *here),
         "token list": output_of("token list", *here),
         "endpoints": output_of("endpoints", *here),

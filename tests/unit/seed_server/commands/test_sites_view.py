@@ -30,18 +30,18 @@ PATCH = ServedPayload(
     length_bytes=1_000_000, torrent_hash="b" * 64, piece_length_bytes=1 << 18, piece_count=4, sequence=1,
     published_at=0.0,
 )  # fmt: skip
-WAN = {("oslo", "b" * 64): 1_010_000, ("oslo", "c" * 64): 5}
+SENT = {"oslo": (1_010_000, 1_000_000)}
 
 
 def test_joins_limit_and_bytes_with_the_active_first() -> None:
-    oslo, bergen = sites_document(site_statuses([QUIET, LIMIT], [PATCH], WAN), serving=True).sites
+    oslo, bergen = sites_document(site_statuses([QUIET, LIMIT], SENT), serving=True).sites
     assert (oslo.rate, oslo.origin_ratio, oslo.capacity_is) == (2_400_000, 1.01, "configured")
     assert (bergen.rate, bergen.origin_ratio, bergen.capacity_is) == (0, None, "unknown")
 
 
 def test_people_read_rate_reason_and_times() -> None:
     console = Console(width=240, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(site_tables(site_statuses([LIMIT, QUIET], [PATCH], WAN), 1.0, serving=True))
+    console.print(site_tables(site_statuses([LIMIT, QUIET], SENT), 1.0, serving=True))
     text = console.export_text()
     console.file.close()
     for words in ("19.2 Mbit/s", "20 Mbit/s", "window 'office'", "1 of 8", "1.010", "12", "policy ceiling", "quiet"):
@@ -53,7 +53,7 @@ def test_people_read_rate_reason_and_times() -> None:
 def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
     def text(limit: SiteLimitRow, shared: dict[str, list[str]] | None = None) -> str:
         console = Console(width=240, record=True, file=io.StringIO())
-        console.print(site_tables(site_statuses([limit, QUIET], [], {}, shared), 1.0, serving=True))
+        console.print(site_tables(site_statuses([limit, QUIET], {}, shared), 1.0, serving=True))
         return console.export_text()
 
     assert "full packets do not get through, and smaller ones are used: oslo." in text(
@@ -64,7 +64,7 @@ def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
     clean = text(LIMIT)
     assert "full packets" not in clean
     assert "identity" not in clean
-    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], [], {}, shared), serving=True).sites
+    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], {}, shared), serving=True).sites
     assert (oslo.shared_identities, bergen.shared_identities) == (("a" * 26,), ())
 
 
@@ -72,20 +72,20 @@ def test_what_was_learned_of_a_line_is_dated() -> None:
     def line(now: float, *, learned_at: float | None) -> str:
         limit = msgspec.structs.replace(LIMIT, configured=False, learned_at=learned_at)
         console = Console(width=240, record=True, file=io.StringIO())
-        console.print(site_tables(site_statuses([limit], [], {}), now, serving=True))
+        console.print(site_tables(site_statuses([limit], {}), now, serving=True))
         return " ".join(console.export_text().split())
 
     assert "20 Mbit/s 10 m ago" in line(1_600.0, learned_at=1_000.0)
     assert "20 Mbit/s just now" in line(1_030.0, learned_at=1_000.0)
     assert "20 Mbit/s undated" in line(1_600.0, learned_at=None), "recorded before that was kept"
-    document = sites_document(site_statuses([LIMIT, QUIET], [], {}), serving=True)
+    document = sites_document(site_statuses([LIMIT, QUIET], {}), serving=True)
     assert [site.learned_at for site in document.sites] == [None, None]
 
 
 def test_who_watches_sees_the_busiest_sites_and_how_they_end() -> None:
     def titles(charts: SiteCharts, *limits: SiteLimitRow) -> list[str]:
         console = Console(width=40, record=True, file=io.StringIO())
-        console.print(Group(*charts.of(site_statuses(list(limits), [], {}))))
+        console.print(Group(*charts.of(site_statuses(list(limits), {}))))
         return [line for line in console.export_text().splitlines() if line.isalpha()]
 
     charts = SiteCharts()
@@ -113,4 +113,9 @@ def test_command_prints_what_the_server_wrote(tmp_path: Path) -> None:
     assert answer["serving"] is False
     assert [(site["site"], site["origin_ratio"]) for site in answer["sites"]] == [("oslo", 0.5), ("bergen", None)]
     assert answer["sites"][0]["seconds"] == LIMIT.seconds
-    assert run.invoke(seed_server, ["sites", "--home", str(home.root)]).exit_code == 0
+    read = run.invoke(seed_server, ["sites", "--home", str(home.root)])
+    assert read.exit_code == 0
+    said, *table = [line for line in read.output.splitlines() if "oslo" in line or "bergen" in line or "÷ file" in line]
+    assert "÷ file" in said
+    assert all(len(line) <= 80 for line in [said, *table[:2]]), "also in a pipe"
+    assert "\noslo: last: policy ceiling: window 'office'" in read.output

@@ -16,7 +16,7 @@ from seed_server.commands.status_document import endpoint_documents, status_docu
 from seed_server.fleet.queries import FleetStatus
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
-from tests.helpers.stored_fleet import screen, store
+from tests.helpers.stored_fleet import endpoints_page, screen, store
 from tests.helpers.stored_fleet import shown as shown_screen
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"
@@ -146,7 +146,7 @@ def test_json_says_null_for_what_is_not_known_and_counts_with_units() -> None:
 def test_when_an_endpoint_was_seen_last() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
     for connected, now in ((False, 125.0), (False, 5.0 + 3 * 86_400), (True, 6.0)):
-        console.print(endpoint_table(fleet(connected=connected), now))
+        console.print(endpoint_table(endpoints_page(fleet(connected=connected)), now))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert text.count(ID[:9]) == 3
@@ -163,7 +163,7 @@ def test_a_claim_that_is_not_believed_is_shown() -> None:
     assert "claim a site where they are not seen: 1 of 1 endpoints" in shown(lying, 120)
     assert "claim" not in shown(honest, 120)
     console = Console(file=io.StringIO(), width=200, color_system=None)
-    console.print(endpoint_table(lying, 6.0))
+    console.print(endpoint_table(endpoints_page(lying), 6.0))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "claims leeds" in text
@@ -179,7 +179,7 @@ def test_an_identity_that_several_pcs_show_is_said_with_the_cure() -> None:
     assert "several PCs show the identity of 1 endpoint" in shown(shared, 120)
     assert "several PCs" not in shown(single, 120)
     console = Console(file=io.StringIO(), width=200, color_system=None)
-    console.print(endpoint_table(shared, 6.0))
+    console.print(endpoint_table(endpoints_page(shared), 6.0))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "is shown by pc-2 at 10.0.0.2 too" in text

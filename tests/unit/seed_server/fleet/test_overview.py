@@ -10,7 +10,8 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, Reached, coverage
 from seed_server.fleet.estimate import PACE_SECONDS, Estimate, NoPace
-from seed_server.fleet.overview import fleet_head, number_of_site, patches_named, progress_of
+from seed_server.fleet.overview import fleet_head, patches_named, progress_of
+from seed_server.fleet.paging import number_of_site
 from seed_server.fleet.queries import FleetStatus
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database

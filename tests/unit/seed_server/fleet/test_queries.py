@@ -29,10 +29,9 @@ REPORT = ReportRow(
 )  # fmt: skip
 
 
-def test_sites_that_are_sent_to_come_first_and_what_is_published_no_more_counts_nowhere() -> None:
+def test_sites_that_are_sent_to_come_first() -> None:
     quiet = msgspec.structs.replace(LIMIT, site="bergen", active=False)
-    sent = {("oslo", "b" * 64): 1_010_000, ("oslo", "c" * 64): 5}
-    oslo, bergen = site_statuses([quiet, LIMIT], [PAYLOAD], sent)
+    oslo, bergen = site_statuses([quiet, LIMIT], {"oslo": (1_010_000, 1_000_000), "paris": (1, 1)})
     assert (oslo.limit.site, oslo.wan_bytes, oslo.file_bytes, oslo.origin_ratio) == ("oslo", 1_010_000, 1_000_000, 1.01)
     assert (bergen.limit.site, bergen.origin_ratio) == ("bergen", None)
 

@@ -191,6 +191,14 @@ class TestPatchesAndReports:
         database.add_wan_bytes({("branch", TORRENT): 1})
         assert database.wan_bytes() == {("hq", TORRENT): 11, ("branch", TORRENT): 1}
 
+    def test_what_went_to_each_site_is_added_up_of_what_is_published(self, database: Database) -> None:
+        other = patch(number=1, torrent_hash="cd" * 32, length_bytes=6_000_000_000)
+        database.add_patch(patch(), other)
+        database.add_patch(patch(patch_id="KB2"))  # the same file
+        went = {("hq", TORRENT): 11, ("hq", "cd" * 32): 6_000_000_001, ("branch", TORRENT): 1, ("oslo", "ef" * 32): 9}
+        database.add_wan_bytes(went)
+        assert database.sent_to_sites() == {"hq": (6_000_000_012, 6_001_000_000), "branch": (1, 1_000_000)}
+
 
 def diagnosis(template: str = "december", **answers: bool | None) -> Diagnosis:
     return Diagnosis(

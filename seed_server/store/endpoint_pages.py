@@ -1,0 +1,95 @@
+"""Enrolled PCs in pages: those first about which something is odd, then by name. Blocking.
+
+A page goes on behind the last row of the one before, and none counts what lies before it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal_column, not_, or_, select
+
+from seed_server.store.count_rows import MAX_PAGE_ROWS
+from seed_server.store.endpoints import ENDPOINT_COLUMNS, endpoint_row
+from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake
+from seed_server.store.tables import ENDPOINTS, SITES
+from seed_server.store.transactions import Transactions
+
+_PC = ENDPOINTS.c
+_ODD = or_(_PC.shared_with != "", _PC.refuses != "", _PC.claimed_site != "", _PC.pending)
+
+
+class EndpointPageTable(Transactions):
+    """The part of `Database` that shows enrolled PCs in pages; raises as all of it."""
+
+    def endpoint_page(
+        self,
+        wanted: EndpointFilter,
+        *,
+        odd_first: bool = True,
+        after: tuple[int, str, int] | None = None,
+        limit: int = MAX_PAGE_ROWS,
+    ) -> list[tuple[int, int, EndpointRow]]:
+        """Return PCs, each with its rank and number, from the one behind ``after`` (rank, name, number) on.
+
+        Denied ones too. With ``odd_first`` those have rank 0 about which something is odd, and others 1. In a rank PCs
+        are in the order of their names. The caller bounds ``limit``.
+        """
+        rank: ColumnElement[int] = case((_ODD, 0), else_=1) if odd_first else literal_column("0")
+        query = select(rank.label("rank"), _PC.number, *ENDPOINT_COLUMNS).join_from(ENDPOINTS, SITES)
+        with self.reading() as connection:
+            name = _name(connection)
+            if after is not None:
+                later = or_(name > after[1], and_(name == after[1], _PC.number > after[2]))
+                query = query.where(or_(rank > after[0], and_(rank == after[0], later)))
+            order = [*([rank] if odd_first else []), name, _PC.number]  # a literal would be a column's place there
+            query = query.where(*_meant(wanted)).order_by(*order).limit(limit)
+            found = connection.execute(query).mappings()
+            return [_ranked(row) for row in found]
+
+    def endpoint_name(self, number: int) -> str | None:
+        """Return the name of the PC with this number; None: it is enrolled no more."""
+        with self.reading() as connection:
+            return connection.scalar(select(_PC.hostname).where(_PC.number == number))
+
+    def endpoints_meant(self, wanted: EndpointFilter) -> int:
+        """Return how many PCs are meant."""
+        with self.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(ENDPOINTS).where(*_meant(wanted))) or 0
+
+    def namesakes(self, hostnames: Iterable[str] | None = None) -> dict[str, list[Namesake]]:
+        """Return PCs that call themselves as others do, in any case, by the casefolded name; of these names alone."""
+        names = None if hostnames is None else {name.casefold() for name in hostnames}
+        found: dict[str, list[Namesake]] = {}
+        query = select(_PC.hostname, _PC.endpoint_id, _PC.denied, _PC.pending).order_by(_PC.hostname, _PC.endpoint_id)
+        with self.reading() as connection:
+            for hostname, *facts in connection.execute(query):
+                name = hostname.casefold()
+                if names is None or name in names:
+                    found.setdefault(name, []).append(Namesake(*facts))
+        return {name: some for name, some in found.items() if len(some) > 1}
+
+
+def _ranked(row: Mapping[Any, Any]) -> tuple[int, int, EndpointRow]:
+    values = dict(row)
+    rank, number = values.pop("rank"), values.pop("number")
+    return rank, number, endpoint_row(values)
+
+
+def _name(connection: Connection) -> ColumnElement[str]:
+    """Return the name as both databases sort it alike."""
+    return _PC.hostname if connection.dialect.name == "sqlite" else _PC.hostname.collate("C")
+
+
+def _meant(wanted: EndpointFilter) -> Sequence[ColumnElement[bool]]:
+    site = [] if wanted.site is None else [_PC.site == wanted.site]
+    if wanted.state == "pending":
+        return [*site, _PC.denied, _PC.pending]
+    if wanted.state == "denied":
+        return [*site, _PC.denied, not_(_PC.pending)]
+    if wanted.state is None:
+        return site
+    here = _PC.connected_to.is_not(None) if wanted.serving else false()
+    if wanted.state == "connected":
+        return [*site, not_(_PC.denied), here]
+    seen = _PC.last_seen_at > 0.0 if wanted.state == "away" else _PC.last_seen_at == 0.0
+    return [*site, not_(_PC.denied), not_(here), seen]
