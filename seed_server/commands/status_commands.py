@@ -17,7 +17,10 @@ from seed_server.fleet.standing import STATES, StatusQuestion
 @click.option("--patch", default="", metavar="ID[@VERSION]", help="Of this patch, each PC; the same as PATCH.")
 @click.option("--endpoint", default="", metavar="ENDPOINT", help="Of this PC, each patch: its id or host name.")
 @click.option("--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.")
-@click.option("--reason", default="", metavar="WORDS", help="Only PCs that give a reason with these words in it.")
+@click.option(
+    "--reason", default="", metavar="CODE|WORDS",
+    help="Only PCs that give this reason: words of it, in English or as the screens say it, or a code.",
+)  # fmt: skip
 @click.option(
     "--state",
     default="",
@@ -43,12 +46,15 @@ def status_command(
 
     What is asked for may be combined. Off PCs and PCs that never said a word of a patch are counted, and lack it.
 
+    Codes of --reason: blackout, clock, deferred, disk_full, exit_code, installer_busy, not_applicable, not_healthy,
+    not_rolled_back, packages_missing, release, restart, window, withdrawn.
+
     \b
     Examples:
       seed-server status --home /srv/patches --watch
       seed-server status office                     its PCs one by one, bytes by source, sites
       seed-server status office --lacking --site leeds
-      seed-server status --state failed --reason "disk is full"
+      seed-server status --state failed --reason disk_full
       seed-server status --endpoint pc-0042         each patch of one PC
       seed-server status --lacking --json-lines | jq -r '[.patch, .hostname] | @tsv'
     """

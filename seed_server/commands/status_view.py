@@ -20,6 +20,7 @@ from seed_server.commands.texts import FULL_COLUMNS, problem_lines
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.overview import FleetHead, PatchProgress
+from seed_server.fleet.reason_codes import REASON_CODES
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.fleet.status import REASONS_OF_A_PAGE, REASONS_OF_A_PATCH, StatusScreen
 from seed_server.store.count_rows import PatchHead, ReasonCount
@@ -298,7 +299,8 @@ def _end_of_pcs(screen: StatusScreen) -> Iterator[Text]:
     assert page is not None
     if not page.rows and question.narrowed and not page.after:
         nobody = tr("No PC answers to this.")
-        hint = tr(" --reason looks for English words, as --lang en shows them.") if question.reason else ""
+        codes = ", ".join(REASON_CODES)
+        hint = tr(" --reason takes words of a reason, or one of: {codes}", codes=codes) if question.reason else ""
         yield Text(nobody + hint)
     following = _command(question, after=page.after) if page.after else ""
     if page.unfinished_search:

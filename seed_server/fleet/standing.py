@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached, settled, shown
 from seed_server.fleet.names import named_endpoint
@@ -23,11 +24,13 @@ from seed_server.fleet.overview import (
     said_as,
 )
 from seed_server.fleet.paging import end_of_page, site_asked
-from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, PcStanding, Said, StandingFilter
+from seed_server.fleet.reason_codes import named_by
+from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, PcStanding, Said, SaidReasons, StandingFilter
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
+MAX_REASONS = 5_000  # that a question names: PCs may make up new ones without end, and a query takes 32,766 values
 MAX_PATCHES_OF_A_PAGE = 20  # that are searched for one page: then it ends, though it may have few rows
 REACHED_STATES = {one.name.lower(): one for one in Reached}
 STATES = tuple(dict.fromkeys((*REACHED_STATES, *sorted({shown(*said) for said in EVERYTHING}))))
@@ -49,7 +52,7 @@ class StatusQuestion:
     """An id, the beginning of one, or a host name."""
     site: str = ""
     reason: str = ""
-    """Part of what PCs give as a reason."""
+    """One of `reason_codes.REASON_CODES`, or part of what PCs give as a reason, in English or as the screens say it."""
     state: str = ""
     """One of `STATES`."""
     lacking: bool = False
@@ -116,8 +119,10 @@ class StandingPage:
     """It ended as many patches were searched, and not as it is full."""
 
 
-def wanted_of(question: StatusQuestion, site: int | None, *, serving: bool) -> StandingFilter:
-    """Return whom the question is about."""
+def wanted_of(
+    question: StatusQuestion, site: int | None, reasons: SaidReasons | None = None, *, serving: bool
+) -> StandingFilter:
+    """Return whom the question is about; ``reasons``: those that it names."""
     said, silent, connected = frozenset(EVERYTHING), True, None
     one = REACHED_STATES.get(question.state)
     if one in (Reached.UNDER_WAY, Reached.AWAY):
@@ -132,7 +137,7 @@ def wanted_of(question: StatusQuestion, site: int | None, *, serving: bool) -> S
         said -= DONE
     if one is Reached.SILENT:
         said = frozenset()
-    return StandingFilter(said, silent and not question.reason, connected, site, question.reason)
+    return StandingFilter(said, silent and reasons is None, connected, site, reasons)
 
 
 def standing_page(
@@ -151,7 +156,8 @@ def standing_page(
     searched for it at most.
     """
     patches, site, cursor = _asked(context, database, head, question)
-    wanted = wanted_of(question, site, serving=head.serving)
+    reasons = reasons_asked(database, question.reason) if question.reason else None
+    wanted = wanted_of(question, site, reasons, serving=head.serving)
     if at_work_only:
         said = (wanted.said or frozenset()) - said_as(Reached.NOT_APPLICABLE)
         wanted = msgspec.structs.replace(wanted, said=said, silent=False)
@@ -181,7 +187,8 @@ def all_standing(context: Context, question: StatusQuestion, *, page_rows: int =
     with context.database() as database:
         head = read_head(context, database)
         patches, site, cursor = _asked(context, database, head, question)
-        wanted = wanted_of(question, site, serving=head.serving)
+        reasons = reasons_asked(database, question.reason) if question.reason else None
+        wanted = wanted_of(question, site, reasons, serving=head.serving)
         if question.endpoint:
             found = _of_endpoint(context, database, patches, question, wanted, serving=head.serving)
             yield from (row for row in found if row.patch in behind(patches, cursor.patch if cursor else None))
@@ -209,6 +216,16 @@ def _asked(
     if cursor is not None:
         behind(patches, cursor.patch)  # it has to be there
     return patches, site, cursor
+
+
+def reasons_asked(database: "Database", asked: str, *, most: int = MAX_REASONS) -> SaidReasons:
+    """Return the reasons that a code or words name. Raises `UserError` (BAD_INPUT) for more than ``most``."""
+    found = database.reasons_with(named_by(asked))
+    if len(found.of_install) + len(found.of_file) > most:
+        raise UserError(
+            f"More than {most} different reasons have these words in them. Give more words.", FaultKind.BAD_INPUT
+        )
+    return found
 
 
 def _from(patches: Sequence[PatchHead], cursor: Cursor | None) -> Sequence[PatchHead]:
@@ -252,8 +269,8 @@ def _with_rows(database: "Database", patches: Sequence[PatchHead], wanted: Stand
     if len(patches) <= 1:
         return patches
     numbers = [patch.number for patch in patches]
-    if wanted.word:
-        found = database.patches_with_reason(numbers, wanted.word)
+    if wanted.reasons is not None:
+        found = database.patches_with_reason(numbers, wanted.reasons)
     elif wanted.silent:
         return patches
     else:
@@ -264,7 +281,7 @@ def _with_rows(database: "Database", patches: Sequence[PatchHead], wanted: Stand
 def _total(database: "Database", patches: Sequence[PatchHead], wanted: StandingFilter) -> int | None:
     if len(patches) == 1:
         return database.standing_count(patches[0].number, wanted)
-    if wanted.word or wanted.connected is not None:
+    if wanted.reasons is not None or wanted.connected is not None:
         return None  # it would take to look at each PC for each patch
     numbers = [patch.number for patch in patches]
     said = frozenset(EVERYTHING) if wanted.said is None else wanted.said
@@ -294,7 +311,7 @@ def _of_endpoint(
         if (wanted.silent if row.pc.said is None else row.pc.said in (wanted.said or ()))
         and wanted.connected in (None, row.pc.connected)
         and question.site in ("", row.pc.site)
-        and (not wanted.word or any(wanted.word.casefold() in one.casefold() for one in row.pc.reasons))
+        and (wanted.reasons is None or wanted.reasons.has(row.pc.reasons))
     ]
 
 

@@ -3,7 +3,7 @@
 Times are seconds since 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
@@ -91,6 +91,18 @@ class FinishedLately(Record, frozen=True):
     """From when on they are counted, seconds since 1970."""
 
 
+class SaidReasons(Record, frozen=True):
+    """Some of the reasons that PCs give, in English as they are kept."""
+
+    of_install: Mapping[int, str]
+    """By the text's number."""
+    of_file: frozenset[str]
+
+    def has(self, reasons: Iterable[str]) -> bool:
+        """Return whether one of these is among them."""
+        return any(one in self.of_file or one in self.of_install.values() for one in reasons)
+
+
 class StandingFilter(Record, frozen=True):
     """Which PCs are meant; what is None tells nobody apart."""
 
@@ -100,14 +112,14 @@ class StandingFilter(Record, frozen=True):
     """Also those that say nothing of it."""
     connected: bool | None = None
     site: int | None = None
-    word: str = ""
-    """Part of what they give as a reason, in any case."""
+    reasons: SaidReasons | None = None
+    """Of which they give one."""
 
     def gives(self, reason: ReasonCount) -> bool:
         """Return whether somebody who is meant may give this reason."""
         of_it = 1 if reason.of_install else 0
         known = self.said is None or any(said[of_it] == reason.state for said in self.said)
-        return known and self.word.casefold() in reason.reason.casefold()
+        return known and (self.reasons is None or self.reasons.has([reason.reason]))
 
 
 class PcStanding(Record, frozen=True):

@@ -3,12 +3,20 @@
 PCs that are denied are counted nowhere. Times are seconds since `tables.REPORTED_SINCE`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, distinct, func, not_, select
 
-from seed_server.store.count_rows import EndpointCounts, FinishedLately, FleetCounts, PatchHead, ReasonCount, Said
+from seed_server.store.count_rows import (
+    EndpointCounts,
+    FinishedLately,
+    FleetCounts,
+    PatchHead,
+    ReasonCount,
+    Said,
+    SaidReasons,
+)
 from seed_server.store.tables import (
     ENDPOINTS,
     EVENTS,
@@ -93,11 +101,20 @@ class FleetCountTable(Transactions):
         with self.reading() as connection:
             return {patch: int(count) for patch, count in connection.execute(query.group_by(TALLIES.c.patch))}
 
-    def patches_with_reason(self, patches: Collection[int], word: str) -> set[int]:
-        """Return to which of ``patches`` somebody gives a reason with ``word`` in it, in any case."""
-        texts = select(TEXTS.c.number).where(TEXTS.c.text.icontains(word, autoescape=True))
-        tallied = select(TALLIES.c.patch).where(TALLIES.c.reason.in_(texts)).distinct()
-        noted = select(STANDING_NOTES.c.patch).where(STANDING_NOTES.c.error.icontains(word, autoescape=True)).distinct()
+    def reasons_with(self, meant: Callable[[str], bool]) -> SaidReasons:
+        """Return the reasons that PCs give and that are meant; each is looked at once, however many give it."""
+        installs = select(TEXTS.c.number, TEXTS.c.text).where(TEXTS.c.text != "")
+        files = select(STANDING_NOTES.c.error).where(STANDING_NOTES.c.error != "").distinct()
+        with self.reading() as connection:
+            return SaidReasons(
+                {number: text for number, text in connection.execute(installs) if meant(text)},
+                frozenset(filter(meant, connection.scalars(files))),
+            )
+
+    def patches_with_reason(self, patches: Collection[int], reasons: SaidReasons) -> set[int]:
+        """Return to which of ``patches`` somebody gives one of these reasons."""
+        tallied = select(TALLIES.c.patch).where(TALLIES.c.reason.in_(sorted(reasons.of_install))).distinct()
+        noted = select(STANDING_NOTES.c.patch).where(STANDING_NOTES.c.error.in_(sorted(reasons.of_file))).distinct()
         with self.reading() as connection:
             return set(patches) & {*connection.scalars(tallied), *connection.scalars(noted)}
 

@@ -116,10 +116,10 @@ def _chosen(patch: int, wanted: StandingFilter, *columns: ColumnElement[Any]) ->
         query = query.where(here if wanted.connected else not_(here))
     if wanted.site is not None:
         query = query.where(ENDPOINTS.c.site == wanted.site)
-    if wanted.word:
-        texts = select(TEXTS.c.number).where(TEXTS.c.text.icontains(wanted.word, autoescape=True))
+    if wanted.reasons is not None:
+        texts, errors = sorted(wanted.reasons.of_install), sorted(wanted.reasons.of_file)
         noted = select(STANDING_NOTES.c.endpoint).where(
-            STANDING_NOTES.c.patch == patch, STANDING_NOTES.c.error.icontains(wanted.word, autoescape=True)
+            STANDING_NOTES.c.patch == patch, STANDING_NOTES.c.error.in_(errors)
         )
         said = and_(STANDING.c.install.not_in([0, INSTALL_CODES.index("installed")]), STANDING.c.reason.in_(texts))
         query = query.where(or_(said, STANDING.c.endpoint.in_(noted)))

@@ -13,13 +13,15 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, event
 
 from p2pdist.shared.console import json_text
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.language import in_words, use
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
 from seed_server.commands.status_output import json_parts, standing_document, status_parts
 from seed_server.fleet.context import Context
 from seed_server.fleet.overview import read_head
 from seed_server.fleet.queries import FleetStatus, read_status
-from seed_server.fleet.standing import StandingPage, StatusQuestion, all_standing
+from seed_server.fleet.standing import StandingPage, StatusQuestion, all_standing, reasons_asked
 from seed_server.fleet.status import StatusScreen
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
@@ -72,6 +74,12 @@ def rows_read(context: Context, *words: str) -> tuple[int, int]:
             if statement.startswith("SELECT")
         ]
     return len(rows), sum(rows)
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    yield
+    use("en")
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +215,40 @@ def test_a_search_that_stopped_midway_says_so(few: Context) -> None:
     assert "0 found in the patches that were searched" in text
     assert "seed-server status --state failed --lacking --after 3" in text
     assert "No PC answers" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [("en", "not_applicable"), ("en", "NO variant for Windows"), ("ja", "not_applicable"), ("ja", "no variant")],
+)
+def test_a_reason_is_named_by_its_code_or_in_words(few: Context, language: str, reason: str) -> None:
+    whole = run(few, "acme-product-02", "--reason", "no variant", "--json")
+    assert run(few, "acme-product-02", "--reason", reason, "--json", "--lang", language) == whole
+    assert len(json.loads(whole)["rows"]) == 3
+
+
+def test_a_reason_is_named_as_the_screens_say_it(few: Context) -> None:
+    words = in_japanese("no variant for windows")
+    assert words != "no variant for windows"
+    found = json.loads(run(few, "acme-product-02", "--reason", words[-8:], "--json", "--lang", "ja"))
+    assert len(found["rows"]) == 3
+    assert json.loads(run(few, "acme-product-02", "--reason", words[-8:], "--json", "--lang", "en"))["rows"] == []
+    assert "disk_full, exit_code" in run(few, "--reason", "nobody says this")
+
+
+def in_japanese(sentence: str) -> str:
+    use("ja")
+    try:
+        return in_words(sentence)
+    finally:
+        use("en")
+
+
+def test_more_reasons_than_a_query_can_name_are_refused(few: Context) -> None:
+    with few.database() as database:
+        assert len(reasons_asked(database, "variant", most=1).of_install) == 1
+        with pytest.raises(UserError, match="Give more words"):
+            reasons_asked(database, "variant", most=0)
 
 
 def test_one_pc_is_shown_with_each_patch(few: Context) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from seed_server.fleet.coverage import Reached, settled
 from seed_server.fleet.overview import EVERYTHING, UNFINISHED, said_as
 from seed_server.store import fleet_counts
-from seed_server.store.count_rows import StandingFilter
+from seed_server.store.count_rows import SaidReasons, StandingFilter
 from seed_server.store.database import Database
 from seed_server.store.rows import ReportRow
 from tests.helpers.stored_fleet import NOW, store
@@ -124,16 +124,17 @@ def test_the_pace_is_that_of_the_last_steps(stored: Database) -> None:
     assert {pace.since for pace in cut.values()} == {NOW - 60.0}, "that of the oldest step that was looked at"
 
 
-def test_a_reason_is_looked_for_in_any_case_and_no_sign_stands_for_others(stored: Database) -> None:
+def test_who_gives_a_reason_is_found_by_it(stored: Database) -> None:
     heads = {head.number: head.patch_id for head in stored.patch_heads()}
 
-    def found(word: str) -> set[str]:
-        return {heads[number] for number in stored.patches_with_reason(heads, word)}
+    def found(word: str) -> tuple[set[str], set[str]]:
+        reasons = stored.reasons_with(lambda reason: word in reason)
+        said = {*reasons.of_install.values(), *reasons.of_file}
+        return said, {heads[number] for number in stored.patches_with_reason(heads, reasons)}
 
-    assert found("DISK") == {"p-1"}
-    assert found("EXIT code") == {"p-1", "p-2"}
-    assert found("exit%code") == set()
-    assert found("nonsense") == set()
+    assert found("Disk") == ({"The Disk is full"}, {"p-1"})
+    assert found("exit code") == ({"exit code 0", "exit code 1"}, {"p-1", "p-2"})
+    assert found("nonsense") == (set(), set())
 
 
 def test_no_question_reads_a_whole_table_of_what_pcs_say(stored: Database) -> None:
@@ -153,7 +154,8 @@ def test_no_question_reads_a_whole_table_of_what_pcs_say(stored: Database) -> No
         stored.reason_counts(patches, most=5, site=where)
         stored.paces(NOW - 3600.0, said_as(Reached.INSTALLED), said_as(Reached.DELIVERED), site=where)
         for silent in (False, True):
-            wanted = StandingFilter(frozenset(EVERYTHING), silent, None, where, "disk" if not silent else "")
+            disk = SaidReasons({1: "disk"}, frozenset({"The Disk is full"}))
+            wanted = StandingFilter(frozenset(EVERYTHING), silent, None, where, None if silent else disk)
             stored.standing_page(patches[0], wanted, ranks=[UNFINISHED], limit=3)
             stored.standing_page(patches[0], wanted, after=(-1, 4), limit=3)
             stored.standing_count(patches[0], wanted)
