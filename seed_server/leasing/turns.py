@@ -34,7 +34,7 @@ STANDING_BACK = (Precedence.LATER, Precedence.ALONE)
 """Those that have no slot at all beside one who goes before them, however many slots there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FetcherRank:
     """What decides who fetches first: wired, on mains, longest uptime, lowest id, in this order. Only a hint."""
 

@@ -1,6 +1,5 @@
 """Pings that are on their way to one endpoint, and what their echoes tell. Pure."""
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from p2pdist.shared.wire.pings import PING_NUMBERS, Echo
@@ -28,7 +27,8 @@ class PingLog:
     def __init__(self) -> None:
         self._next = 0
         self._total = 0
-        self._sent: OrderedDict[int, float] = OrderedDict()
+        self._sent: dict[int, float] = {}
+        """When each was, the oldest first."""
         self._newest: RoundTrip | None = None
         self._before: RoundTrip | None = None
         """The last one, of which it is not known yet how late its echo was sent."""
@@ -49,7 +49,7 @@ class PingLog:
         self._total += 1
         self._sent[number] = now
         if len(self._sent) > MAX_OUTSTANDING:
-            self._sent.popitem(last=False)
+            del self._sent[next(iter(self._sent))]
         return number
 
     def echoed(self, echo: Echo, now: float) -> bool:
@@ -63,8 +63,8 @@ class PingLog:
         if sent_at is None:
             return 0 < (self._next - echo.number) % PING_NUMBERS <= self._total
         # echoes come in order: an earlier ping without an echo is lost
-        while self._sent and next(iter(self._sent.values())) < sent_at:
-            self._sent.popitem(last=False)
+        for number in [number for number, at in self._sent.items() if at < sent_at]:
+            del self._sent[number]
         self._before = RoundTrip(max(0.0, now - sent_at), echo.read_late_seconds)
         self._least = min(self._least, self._before.seconds)
         known = [self._before]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bandwidth.core.allocator import share_max_min
-from bandwidth.core.controller import Controller
 from bandwidth.core.decision import FIRST_RATE, NORMAL_THRESHOLD_SECONDS, ControllerSettings
 from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.sensors import LONGEST_GAP_SECONDS
@@ -22,6 +21,7 @@ from seed_server.line.control_budget import CONTROL_SHARE, LEAST_CONTROL_RATE, C
 from seed_server.line.harm_bound import Resting
 from seed_server.line.path_packets import PathPackets
 from seed_server.line.site_harm import SiteHarm
+from seed_server.line.site_law import SiteLaw
 from seed_server.line.site_pings import NOBODY_LATE, Key
 from seed_server.line.site_sample import LinkRate, LinkView, SiteSampler
 from seed_server.line.site_times import SiteTimes
@@ -117,16 +117,12 @@ class SiteRate:
         self._decided_at: float | None = None
         self._answered_at = float("-inf")
         self._skipped_seconds = 0.0
-        self._controller = self._new_controller(now)
+        self._law = SiteLaw(self.configured)
         if memory is not None:
-            self._controller.capacity.remember(memory, now)
+            self._law.capacity.remember(memory, now)
         self._renewal = WindowRenewal()
         self._wanted = FIRST_RATE
         self.decision = self._first_decision()
-
-    def _new_controller(self, now: float) -> Controller:
-        settings = ControllerSettings(capacity=self.configured, threshold_seconds=self.policy.threshold_seconds)
-        return Controller(settings, now + self._skipped_seconds)
 
     def _first_decision(self) -> SiteDecision:
         limits = (FIRST_RATE, self.configured, self._line.ceiling, self.policy.ceiling, self.egress_ceiling)
@@ -163,12 +159,12 @@ class SiteRate:
 
     def capacity(self, now: float) -> BytesPerSecond | None:
         """Return the line's rate, as configured or else as learned."""
-        known = self._controller.capacity.bytes_per_second(now + self._skipped_seconds)
+        known = self._law.capacity.bytes_per_second(now + self._skipped_seconds)
         return None if known is None else BytesPerSecond(int(known))
 
     def memory(self, now: float) -> LineMemory | None:
         """Return what was learned of the line; None: nothing, or it is configured."""
-        memory = self._controller.capacity.memory(now + self._skipped_seconds)
+        memory = self._law.capacity.memory(now + self._skipped_seconds)
         return memory and replace(memory, round_trip_seconds=self.sampler.known_rtt_seconds)
 
     @property
@@ -224,25 +220,23 @@ class SiteRate:
 
     # --- what changes -------------------------------------------------------------------
 
-    def set_line(self, line: Line, now: float) -> None:
+    def set_line(self, line: Line) -> None:
         """Use another description of the line; what was learned about the old one is void."""
         if line == self._line:
             return
         before, self._line = self.configured, line
         if before != self.configured:
-            self._controller = self._new_controller(now)
+            self._law = SiteLaw(self.configured)
 
-    def set_policy(self, policy: Policy, now: float) -> None:
+    def set_policy(self, policy: Policy) -> None:
         """Use what the profile says now."""
         before, old = self.configured, self.policy
         self.policy = policy
         self.harm.overruled = policy.boost
         if before != self.configured:
-            self._controller = self._new_controller(now)
+            self._law = SiteLaw(self.configured)
         elif old.threshold_seconds != policy.threshold_seconds:
-            learned = self._controller.capacity
-            self._controller = self._new_controller(now)
-            self._controller.capacity = learned
+            self._law.begin_anew()
 
     def resume(self, now: float) -> None:
         """Note that sending begins again; after a long pause it begins carefully."""
@@ -251,7 +245,8 @@ class SiteRate:
             return
         if not 0 <= now - self._decided_at < CAREFUL_AFTER_SECONDS:
             # the rate is learned again; the line's capacity and base round trip are kept
-            self._controller.update(_NOTHING, now + self._skipped_seconds, blackout=True)
+            if self._law.made is not None:
+                self._law.made.update(_NOTHING, now + self._skipped_seconds, blackout=True)
             self.decision = self._first_decision()
         # we sent nothing, so it says nothing that nothing arrived: for the controller it is a gap
         self._skipped_seconds += LONGEST_GAP_SECONDS + 1.0
@@ -296,9 +291,10 @@ class SiteRate:
         self._decided_at = now
         ceiling, ceiling_rule = self._ceiling()
         policy, resting = self.policy, self.harm.resting(now)
-        decision = self._controller.update(
+        law_now = now + self._skipped_seconds
+        decision = self._law.controller(policy.threshold_seconds, law_now).update(
             sample,
-            now + self._skipped_seconds,
+            law_now,
             ceiling=ceiling,
             floor=policy.ceiling if policy.boost else policy.floor or None,
             boost=policy.boost,

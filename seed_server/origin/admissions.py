@@ -5,6 +5,7 @@ wait, and are asked about together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import trio
 
@@ -20,9 +21,29 @@ class Admissions:
         self._next: _Question | None = None
         """Not asked yet: more endpoints may be added."""
         self._asking = trio.Lock()
+        self._callers: set[_Caller] = set()
+
+    @property
+    def asked(self) -> set[EndpointId]:
+        """The endpoints that have not been told yet."""
+        return {caller.endpoint for caller in self._callers}
+
+    def forget(self, forgotten: AbstractSet[EndpointId]) -> None:
+        """Tell those of these that have not been told yet that they are not enrolled, whatever was read before."""
+        for caller in self._callers:
+            caller.is_forgotten |= caller.endpoint in forgotten
 
     async def of(self, endpoint: EndpointId) -> Admission | None:
         """Return what the database says now, None: it is not enrolled. Raises what ``read`` raises: `UserError`."""
+        caller = _Caller(endpoint)
+        self._callers.add(caller)
+        try:
+            admission = await self._answer(endpoint)
+            return None if caller.is_forgotten else admission
+        finally:
+            self._callers.remove(caller)
+
+    async def _answer(self, endpoint: EndpointId) -> Admission | None:
         if (question := self._next) is not None:
             question.endpoints.append(endpoint)
             await question.answered.wait()
@@ -42,6 +63,14 @@ class Admissions:
             except Exception as error:  # noqa: BLE001 - raised in each task that waits
                 question.failure = error
         question.answered.set()
+
+
+class _Caller:
+    """One that asks."""
+
+    def __init__(self, endpoint: EndpointId) -> None:
+        self.endpoint = endpoint
+        self.is_forgotten = False
 
 
 class _Question:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import trio
 from msgspec.structs import replace
@@ -49,6 +49,9 @@ from seed_server.origin.site import LiveSite
 from seed_server.origin.state import DAMAGED
 from seed_server.store.rows import Recorded, ServedPayload
 
+Question: TypeAlias = NewsWanted | ParcelsWanted
+"""What takes time to be answered."""
+
 
 @dataclass(frozen=True)
 class PortParts:
@@ -65,11 +68,11 @@ class PortParts:
 
 
 class ControlConversation:
-    """One control connection: a task, a second one while there is something to send, a third while news are found."""
+    """One control connection: a task, a second one while there is something to send, others while answers are found."""
 
     __slots__ = (
-        "_connection", "_ignored", "_live", "_log", "_news_wanted", "_nursery",
-        "_parcels_wanted", "_parts", "_session", "_telling_news", "_telling_parcels", "_told_pace", "_writing",
+        "_connection", "_ignored", "_live", "_log", "_nursery", "_parts", "_session", "_told_pace", "_unanswered",
+        "_writing",
     )  # fmt: skip
 
     def __init__(self, session: Session, live: LiveSite, parts: PortParts) -> None:
@@ -77,10 +80,8 @@ class ControlConversation:
         self._live = live
         self._connection = 0
         self._parts = parts
-        self._news_wanted: NewsWanted | None = None
-        self._telling_news = False
-        self._parcels_wanted: ParcelsWanted | None = None
-        self._telling_parcels = False
+        self._unanswered: dict[type[Question], Question | None] = {}
+        """Of each kind that is being answered: the one to answer next."""
         self._writing = False
         self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
@@ -100,18 +101,15 @@ class ControlConversation:
             try:
                 await guarded(self._read, self._session)
             finally:
+                if self._ignored > 1:
+                    self._log.info(
+                        "messages of unknown kinds were ignored", self._session.endpoint, count=self._ignored
+                    )
                 self._session.outbox.on_frame = nobody
                 self._session.connection.hurry()
 
     async def _read(self) -> None:
         """Handle messages until the end. Raises `LostConnectionError`, `RefusedError`."""
-        try:
-            await self._handle_frames()
-        finally:
-            if self._ignored > 1:
-                self._log.info("messages of unknown kinds were ignored", self._session.endpoint, count=self._ignored)
-
-    async def _handle_frames(self) -> None:
         while True:
             # no name here for a frame: it would stay in memory until the next one comes, in a minute
             await self._handle_frame(await self._session.connection.receive())
@@ -172,37 +170,41 @@ class ControlConversation:
         self._live.rate.control.count(line_bytes(len(frame)))
         await self._session.connection.send_frame(frame)
 
-    async def _tell_news(self) -> None:
-        """Find what is new for an endpoint that asks: beside `_read`, which must not wait for that."""
+    async def _answer(self, kind: type[Question]) -> None:
+        """Answer what an endpoint asks: beside `_read`, which must not wait for that. Raises `RefusedError`."""
+        while (question := self._unanswered[kind]) is not None:
+            self._unanswered[kind] = None
+            match question:
+                case NewsWanted():
+                    await self._tell_news(question)
+                case ParcelsWanted():
+                    await self._tell_parcels(question)
+                case _:
+                    assert_never(question)
+        del self._unanswered[kind]
+
+    async def _tell_news(self, wanted: NewsWanted) -> None:
         connection = self._session.connection
-        while self._news_wanted is not None:
-            wanted, self._news_wanted = self._news_wanted, None
-            news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
-            if news.torrent is not None:
-                self._may_ask_again([news.torrent])
-            self._session.outbox.put_paid(news)
-        self._telling_news = False
+        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
+        if news.torrent is not None:
+            self._may_ask_again([news.torrent])
+        self._session.outbox.put_paid(news)
 
     def _may_ask_again(self, told: Iterable[NewsTorrent]) -> None:
         """Note that these torrents are here now: the endpoint may have asked for some when they were not."""
-        unavailable = self._session.told_unavailable
-        if unavailable:  # mostly it has not: then none has to be made for its hash
-            unavailable.difference_update(make_torrent(each).torrent_hash for each in told)
+        if self._session.told_unavailable:  # mostly it has not: then none has to be made for its hash
+            self._session.told_unavailable -= {make_torrent(each).torrent_hash for each in told}
 
-    async def _tell_parcels(self) -> None:
-        """Answer an endpoint that asks for parcels: to describe one, its payloads are read. Raises `RefusedError`."""
+    async def _tell_parcels(self, wanted: ParcelsWanted) -> None:
         session, live = self._session, self._live
-        while self._parcels_wanted is not None:
-            wanted, self._parcels_wanted = self._parcels_wanted, None
-            if not all(PARCELS in other.features for other in live.sessions.values()):
-                wanted = replace(wanted, torrents=b"")  # one that takes none would be sent the same once more
-            try:
-                told = await self._parts.parcels.answer(wanted, live.site.name, live.ledger)
-            except DecodeError as error:
-                raise RefusedError(f"impossible message: {error}") from error
-            self._may_ask_again(parcel.torrent for parcel in told.parcels)
-            session.outbox.put("parcels", told)
-        self._telling_parcels = False
+        if not all(PARCELS in other.features for other in live.sessions.values()):
+            wanted = replace(wanted, torrents=b"")  # one that takes none would be sent the same once more
+        try:
+            told = await self._parts.parcels.answer(wanted, live.site.name, live.ledger)
+        except DecodeError as error:
+            raise RefusedError(f"impossible message: {error}") from error
+        self._may_ask_again(parcel.torrent for parcel in told.parcels)
+        session.outbox.put("parcels", told)
 
     @property
     def _reader(self) -> Reader:
@@ -261,21 +263,13 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _asks(self, wanted: NewsWanted | ParcelsWanted) -> None:
-        if isinstance(wanted, ParcelsWanted):
-            self._asks_for_parcels(wanted)
-            return
-        if self._news_wanted is None:  # while one question is answered, one more waits; others are dropped
-            self._news_wanted = wanted
-        if not self._telling_news and self._nursery is not None:
-            self._telling_news = True
-            self._nursery.start_soon(guarded, self._tell_news, self._session)
-
-    def _asks_for_parcels(self, wanted: ParcelsWanted) -> None:
-        self._parcels_wanted = wanted  # the newest says all that is lacked
-        if not self._telling_parcels and self._nursery is not None:
-            self._telling_parcels = True
-            self._nursery.start_soon(guarded, self._tell_parcels, self._session)
+    def _asks(self, question: Question) -> None:
+        """Answer a question, after the one of its kind that is being answered; of those that wait the newest counts."""
+        kind = type(question)
+        begun = kind in self._unanswered
+        self._unanswered[kind] = question
+        if not begun and self._nursery is not None:
+            self._nursery.start_soon(guarded, partial(self._answer, kind), self._session)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
@@ -289,7 +283,7 @@ class ControlConversation:
         if patch is None or patch.damaged:
             if session.outbox.full or len(session.told_unavailable) >= self._parts.limits.max_unknown_torrents:
                 raise RefusedError("asks for too many torrents that are not here")
-            session.told_unavailable.add(torrent)
+            session.told_unavailable |= {torrent}
             reason = DAMAGED if patch else "not published here"
             session.outbox.put(torrent, Unavailable(torrent=torrent, reason=reason))
             return

@@ -35,7 +35,7 @@ class KnownLines:
         rate = self._rates.get(site.name)
         if rate is None:
             rate = self._rates[site.name] = self._begun(site, now)
-        rate.set_line(site.line, now)
+        rate.set_line(site.line)
         self._rates.move_to_end(site.name)
         while len(self._rates) > MAX_KNOWN_LINES:
             self._rates.popitem(last=False)

@@ -8,9 +8,10 @@ import contextlib
 import secrets
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 import trio
@@ -46,16 +47,19 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.report_pace import pace_for
 from seed_server.origin.resting import believe_lost
 from seed_server.origin.sender import PieceSender
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.origin.state import DENIED, OriginState
 from seed_server.ports.gate import MORE_FILES, Gate, GateLimits, allowed_connections
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
-from seed_server.ports.tls_stream import TlsStream
+from seed_server.ports.tls_stream import TlsStream, in_a_task_of_its_own
 from seed_server.settings import ServerSettings, listen_addresses
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
+from seed_server.store.rows import Admission
 
 ORIGIN_PORT = "origin port"
 STOPPING = "the seed server is stopping"
@@ -184,7 +188,8 @@ class OriginServer:
                     nursery.start_soon(self._fleet.tick)
                     nursery.start_soon(self._fleet.pinging.run)
                     nursery.start_soon(self._fleet.steer)
-                    nursery.start_soon(trio.serve_listeners, self._serve, listeners)
+                    serve = partial(in_a_task_of_its_own, nursery, self._serve)
+                    nursery.start_soon(trio.serve_listeners, serve, listeners)
                     task_status.started()
             finally:
                 keeping_records.cancel()
@@ -223,11 +228,12 @@ class OriginServer:
 
     @property
     def connected(self) -> set[EndpointId]:
-        """The endpoints that have a control connection now."""
-        return self._fleet.connected
+        """The endpoints that have a control connection now, or will if they are enrolled."""
+        return self._fleet.connected | self._admissions.asked
 
     def drop_forgotten(self, forgotten: AbstractSet[EndpointId]) -> None:
-        """End the connections of endpoints that are not enrolled any more."""
+        """End the connections of endpoints that are not enrolled any more, and admit none of them that waits."""
+        self._admissions.forget(forgotten)
         for endpoint in forgotten:
             if (known := self._fleet.session(endpoint)) is not None:
                 log.warning("dropping an endpoint that was forgotten", endpoint=endpoint)
@@ -239,18 +245,18 @@ class OriginServer:
 
     # --- connections --------------------------------------------------------------------
 
-    async def _serve(self, tcp: trio.SocketStream) -> None:
+    async def _serve(self, tcp: socket.socket) -> None:
         try:
-            address = str(tcp.socket.getpeername()[0])
+            address = str(tcp.getpeername()[0])
         except OSError:  # gone already
-            await trio.aclose_forcefully(tcp)
+            tcp.close()
             return
         if (why := self._gate.full(address)) and not self._gate.made_room(address):
             log.debug("connection turned away", address=address, reason=why)
             if self._gate.at_the_cap:
                 cap = self._gate.most_connections
                 self._log.warning("PCs are turned away: no more connections", "all", connections=cap, cure=MORE_FILES)
-            await trio.aclose_forcefully(tcp)
+            tcp.close()
             return
         with self._gate.entered(address):
             try:
@@ -262,7 +268,7 @@ class OriginServer:
                 if (told := self._log.fields("serving a connection failed", address)) is not None:
                     log.exception("serving a connection failed", **told)
 
-    async def _serve_proven(self, tcp: trio.SocketStream, address: str) -> None:
+    async def _serve_proven(self, tcp: socket.socket, address: str) -> None:
         try:
             stream = TlsStream(tcp, self._tls)
         except OSError:  # gone already
@@ -283,9 +289,10 @@ class OriginServer:
                     await self._finish(connection, reason)
         if hello is None:
             return
-        reason = STOPPING
+        reason, serving = STOPPING, self._serve_endpoint(connection, hello)
+        del hello  # from memory, for all the time that it is served
         try:
-            reason = await self._serve_endpoint(connection, hello)
+            reason = await serving
         except RefusedError as error:
             reason = str(error)
         except UserError as error:
@@ -317,11 +324,9 @@ class OriginServer:
         self._fleet.count_connecting(address)
         return connection
 
-    async def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> str | None:
-        """Serve a connection to its end, and return the reason; None when the endpoint is gone."""
-        if isinstance(hello, ControlHello):
-            return await self._control(connection, hello)
-        return await self._data(connection, hello)
+    def _serve_endpoint(self, connection: OriginConnection, hello: Hello) -> Coroutine[None, None, str | None]:
+        """Return what serves a connection to its end, and returns the reason; None when the endpoint is gone."""
+        return self._control(connection, hello) if isinstance(hello, ControlHello) else self._data(connection, hello)
 
     async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
         admission = await self._admissions.of(connection.endpoint)
@@ -333,7 +338,18 @@ class OriginServer:
         session, live = self._fleet.join(connection, hello)
         session.packet_bytes = live.rate.packet_bytes(session.endpoint, trio.current_time())
         conversation = ControlConversation(session, live, self._parts)
-        welcome = Welcome(
+        conversing = conversation.run(self._welcome(session, live, hello, admission))
+        del conversation, hello, admission  # from memory, for all the time that it lasts
+        self._control_connections += 1
+        try:
+            await conversing
+        finally:
+            self._control_connections -= 1
+            self._fleet.leave(session, live)
+        return session.ending.reason
+
+    def _welcome(self, session: Session, live: LiveSite, hello: ControlHello, admission: Admission) -> Welcome:
+        return Welcome(
             server_name=self._settings.name,
             site=live.site.name,
             timestamp_version=self._fleet.timestamp_version,
@@ -345,13 +361,6 @@ class OriginServer:
             pace=self._pace() if PACE in session.features else None,
             features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
         )
-        self._control_connections += 1
-        try:
-            await conversation.run(welcome)
-        finally:
-            self._control_connections -= 1
-            self._fleet.leave(session, live)
-        return session.ending.reason
 
     def _pace(self) -> Pace:
         return pace_for(self._control_connections, self._limits.reports_per_second)

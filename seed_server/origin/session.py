@@ -11,6 +11,8 @@ from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import PeerList
 
+NO_TORRENTS = frozenset[TorrentHash]()  # one for all: an empty set of its own would take 200 bytes
+
 
 class Session:
     """A connected endpoint; lives as long as its control connection."""
@@ -53,7 +55,7 @@ class Session:
         self.echoes_before = self.missed_pings = 0
         self.budgets = budgets
         self.link: DataLink | None = None
-        self.told_unavailable: set[TorrentHash] = set()
+        self.told_unavailable = NO_TORRENTS
         self.peer_list = PeerList()
         self.packet_bytes = LARGEST_PACKET_BYTES
         """What it was told to use on its data connection."""

@@ -237,10 +237,10 @@ class LiveSite:
 
     # --- the line -----------------------------------------------------------------------
 
-    def replace(self, site: Site, now: float) -> None:
+    def replace(self, site: Site) -> None:
         """Use another description of the line from now on."""
         self.site = site
-        self.rate.set_line(site.line, now)
+        self.rate.set_line(site.line)
 
     def started_sending(self, link: DataLink, now: float) -> None:
         """Give ``link`` its share of the line; idle connections need none."""

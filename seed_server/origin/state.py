@@ -125,7 +125,7 @@ class OriginState:
             if moved or (site.name, site.fetchers) != (live.site.name, live.site.fetchers):
                 session.end("the site map has changed: connect again")
             elif site != live.site:
-                live.replace(site, trio.current_time())
+                live.replace(site)
 
     def replace_profiles(self, profiles: Mapping[SiteName, Profile]) -> None:
         """From now on use these sites' profiles, and none for all other sites."""
@@ -145,7 +145,7 @@ class OriginState:
         )
         if policy.blackout != rate.policy.blackout:
             self._explained = self._explained | {name}  # it is said though nothing is sent
-        rate.set_policy(policy, now)
+        rate.set_policy(policy)
 
     def drop_denied(self, denied: set[EndpointId]) -> None:
         """Refuse exactly these endpoints from now on, and end their connections."""
@@ -307,7 +307,7 @@ class OriginState:
                 log.info("a damaged patch is repaired", patch=patch.patch_id, version=patch.version)
             self._source.forget(patch)
             for session, _ in self._sessions.values():
-                session.told_unavailable.discard(torrent)
+                session.told_unavailable -= {torrent}
             if patch.damaged:
                 self._stop_serving(torrent)
             else:
@@ -349,7 +349,7 @@ class OriginState:
         self._stop_serving(torrent)
         self.parcels.replace(self.patches.values())
         for session, _ in self._sessions.values():
-            session.told_unavailable.add(torrent)
+            session.told_unavailable |= {torrent}
             session.outbox.put(torrent, unavailable)
         await self._records.flush()
 

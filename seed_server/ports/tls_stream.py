@@ -6,7 +6,7 @@ As `trio.SSLStream`, which stands between OpenSSL and the socket with two buffer
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TypeVar
 
@@ -15,29 +15,36 @@ import trio
 T = TypeVar("T")
 
 
+async def in_a_task_of_its_own(
+    nursery: trio.Nursery, serve: Callable[[socket.socket], Awaitable[None]], tcp: trio.SocketStream
+) -> None:
+    """Let ``serve`` have the socket of ``tcp``, as a handler of `trio.serve_listeners`, which keeps what it gives."""
+    given = tcp.socket
+    nursery.start_soon(serve, socket.socket(given.family, given.type, given.proto, fileno=given.detach()))
+
+
 class TlsStream:
     """One connection. One task at a time may receive, and one send."""
 
     __slots__ = ("socket",)
 
-    def __init__(self, tcp: trio.SocketStream, context: ssl.SSLContext) -> None:
-        """Take over the socket of ``tcp``, which is of no use afterwards. Raises `OSError` when it is broken."""
-        given = tcp.socket
-        plain = socket.socket(given.family, given.type, given.proto, fileno=given.detach())
-        plain.setblocking(False)
+    def __init__(self, tcp: socket.socket, context: ssl.SSLContext) -> None:
+        """Take over ``tcp``, which is of no use afterwards. Raises `OSError` when it is broken."""
         try:
-            self.socket = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            tcp.setblocking(False)
+            self.socket = context.wrap_socket(tcp, server_side=True, do_handshake_on_connect=False)
         except BaseException:
-            plain.close()
+            tcp.close()
             raise
 
     async def do_handshake(self) -> None:
         """Shake hands. Raises `trio.BrokenResourceError`."""
         await self._retried(self.socket.do_handshake)
 
-    async def receive_some(self, most_bytes: int) -> bytes:
+    # no coroutine of its own: it would wait in memory, on each connection, beside the one that it waits for
+    def receive_some(self, most_bytes: int) -> Coroutine[None, None, bytes]:
         """Return what has arrived, empty at the end. Raises `trio.BrokenResourceError`, `trio.ClosedResourceError`."""
-        return await self._retried(partial(self.socket.recv, most_bytes))
+        return self._retried(partial(self.socket.recv, most_bytes))
 
     async def send_all(self, data: bytes | memoryview) -> None:
         """Send. Raises `trio.BrokenResourceError`, `trio.ClosedResourceError`; when cancelled, a part may be sent."""

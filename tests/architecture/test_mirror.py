@@ -152,6 +152,7 @@ TESTED_IN = {
     "seed_server/leasing/leases.py": "tests/unit/seed_server/leasing/test_ledger.py",
     "seed_server/leasing/times.py": "tests/unit/seed_server/leasing/test_ledger.py",
     "seed_server/line/round_trips.py": "tests/unit/seed_server/line/test_site_sample.py",
+    "seed_server/line/site_law.py": "tests/unit/seed_server/line/test_site_rate.py",
     "seed_server/line/site_map_file.py": "tests/faults/test_edited_files.py",
     "seed_server/line/socket_look.py": "tests/unit/seed_server/line/test_site_sample.py",
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",

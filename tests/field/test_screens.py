@@ -308,7 +308,7 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
 def test_a_site_under_an_emergency_stop_is_not_said_to_ramp_up() -> None:
     rate = SiteRate(Line(BytesPerSecond(1_000_000)), 0.0)
     assert "learning" in rate.standing(0.0).reason
-    rate.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), 1.0)
+    rate.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"))
     standing = rate.standing(1.0)
     assert (standing.allowance, standing.reason) == (0, "policy forbids sending: emergency stop 'all'")
 

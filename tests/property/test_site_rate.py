@@ -64,9 +64,9 @@ def happen(site: SiteRate, event: str, values: list[Any], now: float) -> None:
         case "left", [endpoint]:
             site.reports.left(endpoint)
         case "policy", [policy]:
-            site.set_policy(policy, now)
+            site.set_policy(policy)
         case "line", [line]:
-            site.set_line(line, now)
+            site.set_line(line)
         case "egress", [ceiling]:
             site.egress_ceiling = ceiling
         case "resume", []:

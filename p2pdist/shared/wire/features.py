@@ -46,7 +46,8 @@ def no_common_protocol(protocol: int) -> str:
 
 def understood(features: Features, known: Features) -> Features:
     """Return those of ``features`` that are ``known`` here."""
-    return tuple(feature for feature in known if feature in features)
+    found = tuple(feature for feature in known if feature in features)
+    return known if found == known else found  # one tuple for the thousands of PCs that have all
 
 
 def ignores_additions(protocol: int) -> bool:

@@ -1,9 +1,11 @@
 """News of the signed files at the origin port: each in the form that a PC reads, and large ones once for a site."""
 
 import random
+import threading
 from pathlib import Path
 
 import trio
+import trio.testing
 
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.identifiers import SiteName, TorrentHash
@@ -59,6 +61,25 @@ class TestNews:
             second = await lab.endpoint(features=FEATURES)
             assert [await news_of(each) for each in (first, second)] == 2 * [News(files=b"", torrent=TOLD)]
             assert await news_of(old) == News(files=b"whole")
+
+    async def test_while_a_question_is_answered_the_newest_one_waits(self, tmp_path: Path) -> None:
+        may_answer, asked = threading.Event(), list[int]()
+
+        def find(_root: int, snapshot: int, _form: NewsForm) -> bytes:
+            asked.append(snapshot)
+            assert may_answer.wait(5.0)
+            return b"%d" % snapshot
+
+        async with running_lab(tmp_path, find_news=find) as lab:
+            endpoint = await lab.endpoint()
+            for snapshot in (1, 2, 3):
+                await endpoint.control.send(NewsWanted(root=1, snapshot=snapshot))
+            while not asked:  # noqa: ASYNC110 - another thread asks
+                await trio.sleep(0.01)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            may_answer.set()
+            assert [(await endpoint.control.expect(News)).files for _ in range(2)] == [b"1", b"3"]
+            assert asked == [1, 3]
 
     async def test_where_no_pieces_may_be_sent_now_nobody_is_told_to_wait_for_them(self, tmp_path: Path) -> None:
         stop = parse_profile('name = "x"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n', source="stop")

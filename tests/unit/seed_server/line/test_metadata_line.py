@@ -86,22 +86,22 @@ async def test_a_line_of_which_nothing_is_known(autojump_clock: trio.testing.Moc
 
 async def test_policy_holds_for_metadata_too(autojump_clock: trio.testing.MockClock) -> None:
     known = sites(Line(FAST))
-    known.rates["10.0.0.1"].set_policy(Policy(ceiling=BytesPerSecond(200_000)), 0.0)
+    known.rates["10.0.0.1"].set_policy(Policy(ceiling=BytesPerSecond(200_000)))
     line = MetadataLine(known, egress=None, others=OtherTraffic())
     assert await fetch(line, "10.0.0.1", 1_000_000) == pytest.approx(5.0, abs=0.2)
-    known.rates["10.0.0.1"].set_policy(Policy(blackout=True), 0.0)
+    known.rates["10.0.0.1"].set_policy(Policy(blackout=True))
     blackout = await fetch(line, "10.0.0.1", 10 * METADATA_LEAST_RATE)
     assert blackout == pytest.approx(10.0, abs=1.1), "but a withdrawal must arrive"
 
 
 async def test_a_changed_rate_holds_for_what_waits(autojump_clock: trio.testing.MockClock) -> None:
     known = sites(Line(FAST))
-    known.rates["10.0.0.1"].set_policy(Policy(blackout=True), 0.0)
+    known.rates["10.0.0.1"].set_policy(Policy(blackout=True))
     line = MetadataLine(known, egress=None, others=OtherTraffic())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fetch, line, "10.0.0.1", 1_000_000)
         await trio.sleep(1.0)
-        known.rates["10.0.0.1"].set_policy(Policy(), trio.current_time())
+        known.rates["10.0.0.1"].set_policy(Policy())
         began = trio.current_time()
     assert trio.current_time() - began < 1.0 + 2 * RATE_SEEN_SECONDS
 

@@ -82,9 +82,9 @@ def test_an_emergency_goes_on_at_the_least_rate_and_metadata_at_its_own() -> Non
 def test_a_pause_is_said_though_nothing_is_sent_and_its_end_too() -> None:
     site = paused()
     assert site.rate.standing(site.now).cause == Reason.HARM_PAUSE.value
-    site.rate.set_policy(Policy(blackout=True, rule="stop"), site.now)
+    site.rate.set_policy(Policy(blackout=True, rule="stop"))
     assert site.rate.standing(site.now).reason == "policy forbids sending: stop"
-    site.rate.set_policy(Policy(), site.now)
+    site.rate.set_policy(Policy())
     site.run(1.0, sends=0.0)
     site.now += 15 * 60
     assert site.rate.standing(site.now).state is State.LEARN
@@ -97,7 +97,7 @@ def test_a_pause_is_said_though_nothing_is_sent_and_its_end_too() -> None:
 def test_a_boost_is_an_operators_decision_against_it(boost: bool) -> None:
     site = paused()
     policy = Policy(ceiling=LINE, rule="patch night", boost=True)
-    site.rate.set_policy(policy if boost else replace(policy, boost=False), site.now)
+    site.rate.set_policy(policy if boost else replace(policy, boost=False))
     site.run(400.0 if boost else 1.0)
     assert (site.rate.decision.allowance >= LINE // 2) is boost
     assert site.rate.harm.bound.looks == 0
@@ -105,6 +105,6 @@ def test_a_boost_is_an_operators_decision_against_it(boost: bool) -> None:
 
 def test_what_a_floor_demands_is_not_held_against_it() -> None:
     site = BusySite()
-    site.rate.set_policy(Policy(floor=LINE, floor_rule="a deadline"), 0.0)
+    site.rate.set_policy(Policy(floor=LINE, floor_rule="a deadline"))
     site.run(300.0)
     assert site.rate.harm.bound.looks == 0

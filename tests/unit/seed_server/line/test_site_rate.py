@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,9 @@ def test_while_full_packets_vanish_the_rate_is_held_and_that_is_the_reason() -> 
     for number in range(1, 40):
         decision = path.site.decide({0: view}, {"pc": RTT}, path.now + number * STEP)
         assert (decision.state, decision.cause, decision.allowance) == (State.STALL, Reason.VANISHED.value, before)
-    path.site.set_policy(Policy(ceiling=BytesPerSecond(1_000)), path.now + 40 * STEP)
+    path.site.set_policy(Policy(ceiling=BytesPerSecond(1_000)))
     assert path.site.decide({0: view}, {}, path.now + 40 * STEP).allowance == 1_000
-    path.site.set_policy(Policy(blackout=True), path.now + 41 * STEP)
+    path.site.set_policy(Policy(blackout=True))
     assert path.site.decide({0: view}, {}, path.now + 41 * STEP).allowance == 0
     assert path.site.times.by_cause[Reason.VANISHED.value] >= 39 * STEP
 
@@ -137,7 +138,7 @@ def test_all_limited_do_not_lose_their_room() -> None:
 class TestPolicy:
     def decided(self, policy: Policy, *, line: Line = KNOWN, egress: int | None = None) -> SiteDecision:
         site = SiteRate(line, 0.0)
-        site.set_policy(policy, 0.0)
+        site.set_policy(policy)
         site.egress_ceiling = None if egress is None else BytesPerSecond(egress)
         return FakeLine(site).run(10)
 
@@ -166,7 +167,7 @@ class TestPolicy:
 
     def test_floor_holds_whatever_is_measured(self) -> None:
         site = SiteRate(Line(LINE), 0.0)
-        site.set_policy(Policy(floor=BytesPerSecond(50_000), floor_rule="deadline 'Friday'"), 0.0)
+        site.set_policy(Policy(floor=BytesPerSecond(50_000), floor_rule="deadline 'Friday'"))
         path = FakeLine(site)
         path.run(5)
         path.carries = 20_000.0
@@ -177,21 +178,21 @@ class TestPolicy:
     def test_takes_effect_with_the_next_decision(self) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0))
         path.run(10)
-        path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="stop"), path.now)
+        path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="stop"))
         assert path.step().allowance == 0
-        path.site.set_policy(Policy(), path.now)
+        path.site.set_policy(Policy())
         assert path.run(10).allowance == 970_000
 
     def test_a_stop_is_said_though_nothing_is_sent(self) -> None:
         path = FakeLine(SiteRate(Line(LINE), 0.0))
         before = path.run(10)
         assert path.site.standing(path.now) == before
-        path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"), path.now)
+        path.site.set_policy(Policy(ceiling=BytesPerSecond(0), blackout=True, rule="emergency stop 'all'"))
         standing = path.site.standing(path.now)
         assert (standing.allowance, standing.state) == (0, State.BLACKOUT)
         assert standing.reason == "policy forbids sending: emergency stop 'all'"
         path.step()
-        path.site.set_policy(Policy(), path.now)
+        path.site.set_policy(Policy())
         assert path.site.standing(path.now).state is not State.BLACKOUT, "it is over, though nothing was sent since"
 
     def test_line_of_the_profile_counts_where_the_site_map_says_nothing(self) -> None:
@@ -427,9 +428,22 @@ def test_seconds_of_earlier_runs_are_counted_on() -> None:
     assert path.site.times.yielding == 1.5
 
 
+def test_a_site_that_has_been_sent_nothing_takes_little_memory() -> None:
+    tracemalloc.start()
+    try:
+        kept = [SiteRate(KNOWN, 0.0, memory=LineMemory(2e6, 30.0)) for _ in range(20)]
+        for site in kept:
+            site.set_policy(Policy(ceiling=LINE))
+            assert site.capacity(1.0) == LINE
+            site.resume(1.0)
+        assert tracemalloc.get_traced_memory()[0] / len(kept) < 16_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_what_was_remembered_of_a_line_that_is_described_now_is_void() -> None:
     site = SiteRate(Line(), 0.0, memory=LineMemory(2e6, 30.0))
-    site.set_line(Line(LINE), 1.0)
+    site.set_line(Line(LINE))
     assert site.capacity(1.0) == LINE
-    site.set_line(Line(), 2.0)
+    site.set_line(Line())
     assert site.capacity(2.0) is None

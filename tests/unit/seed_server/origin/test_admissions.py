@@ -48,6 +48,24 @@ async def test_each_is_told_of_itself(reading: Reading) -> None:
     assert [await admissions.of(endpoint) for endpoint in (A, B, C)] == [KNOWN[A], KNOWN[B], None]
 
 
+async def test_one_that_is_forgotten_while_it_asks_is_not_enrolled_whatever_was_read(reading: Reading) -> None:
+    admissions, found = Admissions(reading), dict[EndpointId, Admission | None]()
+
+    async def come(endpoint: EndpointId) -> None:
+        found[endpoint] = await admissions.of(endpoint)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come, A)
+        nursery.start_soon(come, B)
+        await _asked(reading, 1)
+        assert admissions.asked == {A, B}
+        admissions.forget({A, C})
+        reading.may_answer.set()
+    assert found == {A: None, B: KNOWN[B]}
+    assert admissions.asked == set()
+    assert await admissions.of(A) == KNOWN[A], "it may enrol again"
+
+
 async def test_those_that_come_while_the_database_answers_are_asked_about_together(reading: Reading) -> None:
     admissions, found = Admissions(reading), dict[EndpointId, Admission | None]()
 

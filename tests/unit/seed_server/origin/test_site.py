@@ -155,7 +155,7 @@ class Profile:
 
     def look(self, live: LiveSite, now: float) -> None:
         self.asked += 1
-        live.rate.set_policy(self.policy, now)
+        live.rate.set_policy(self.policy)
 
 
 STOPPED = Policy(ceiling=BytesPerSecond(0), blackout=True, rule="blackout 'lessons'")

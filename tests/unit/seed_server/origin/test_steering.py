@@ -248,7 +248,7 @@ async def test_after_a_small_transfer_too_endpoints_hear_that_nothing_may_be_sen
         branch.stop(link)
         await trio.sleep(QUIET_SECONDS + 0.2)
         for blackout in (True, False):
-            branch.live.rate.set_policy(Policy(blackout=blackout), trio.current_time())
+            branch.live.rate.set_policy(Policy(blackout=blackout))
             branch.live.tell_limit(trio.current_time())
             assert session.told_limit is not None
             assert (session.told_limit.state == "blackout") is blackout

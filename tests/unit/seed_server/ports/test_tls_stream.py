@@ -48,7 +48,8 @@ async def pair(authority: CertificateAuthority, *, enrolled: bool = True) -> Asy
         near = trio.SSLStream(
             tcp, trusting(authority, enrolled=enrolled), server_hostname=SERVER, https_compatible=True
         )
-        far = TlsStream(await listener.accept(), tls.origin)
+        accepted = await listener.accept()
+        far = TlsStream(socket.socket(fileno=accepted.socket.detach()), tls.origin)
         try:
             yield far, near
         finally:
