@@ -343,12 +343,14 @@ def remove_template(context: Context, actor: Actor, name: str, keys: OfflineKeys
 def _change_template(
     context: Context, repository: Repository, name: str, template: Template | None, keys: OfflineKeys
 ) -> None:
-    TEMPLATES.sign(repository, keys, name, template, context.clock.now())
+    now = context.clock.now()  # from then on, PCs may answer to the new one
+    TEMPLATES.sign(repository, keys, name, template, now)
     with context.database() as database:
-        database.forget_diagnoses(name)
+        database.forget_diagnoses(name, now)
 
 
 def _forget_strays(context: Context, repository: Repository) -> None:
     """Forget answers to templates that are gone: a PC answered late, or a removal was interrupted."""
+    now, names = context.clock.now(), template_names(repository)
     with context.database() as database:
-        database.forget_other_diagnoses(template_names(repository))
+        database.forget_other_diagnoses(names, now)

@@ -138,10 +138,10 @@ def finish(context: Context, actor: Actor, file: Path) -> Finished:
     announced.
     """
     context.settings()
-    bundle = read_bundle(file)
+    begun, bundle = context.clock.now(), read_bundle(file)
     require(context, actor, *_right_for(bundle))
     finished = prepared.finish(context.home, bundle, clock=context.clock)
-    _forget_answers(context, finished.bundle)
+    _forget_answers(context, finished.bundle, begun)
     return finished
 
 
@@ -207,10 +207,10 @@ def _profiled(bundle: Bundle) -> Reach:
         return ()
 
 
-def _forget_answers(context: Context, bundle: Bundle) -> None:
-    """Forget the answers to templates that are changed or gone."""
+def _forget_answers(context: Context, bundle: Bundle, before: float) -> None:
+    """Forget the answers from before a time to templates that are changed or gone."""
     changed = [name.removeprefix(TEMPLATES_PREFIX) for name in bundle.documents if name.startswith(TEMPLATES_PREFIX)]
     with context.database() as database:
         for name in changed:
-            database.forget_diagnoses(name)
-        database.forget_other_diagnoses(template_names(context.repository()))
+            database.forget_diagnoses(name, before)
+        database.forget_other_diagnoses(template_names(context.repository()), before)

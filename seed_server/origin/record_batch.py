@@ -1,6 +1,6 @@
 """What the origin port has learned and not yet written, in parts that are a transaction each. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from types import MappingProxyType
@@ -54,6 +54,44 @@ class RecordBatch:
         for key, count in newer.sent_bytes.items():
             self.sent_bytes[key] = self.sent_bytes.get(key, 0) + count
 
+    def take_much(self, most: int) -> "RecordBatch":
+        """Take out what PCs say that say more than ``most`` rows, with what they need not repeat once that is kept."""
+        much = RecordBatch()
+        for endpoint in map(EndpointId, {**self.reports, **self.diagnoses}):
+            said = RecordBatch(
+                _of(self.reports, endpoint), _of(self.diagnoses, endpoint), recorded=_of(self.recorded, endpoint)
+            )
+            if said.rows() > most:
+                much.add(said)
+                self.drop(said)
+        return much
+
+    def overtake(self, older: "RecordBatch") -> None:
+        """Be written before ``older``, which loses what is said anew here; it has nothing but what PCs say.
+
+        What a PC need not repeat comes with the last of that: it stays behind, where there is some in ``older``.
+        """
+        older.drop(RecordBatch(self.reports, self.diagnoses))
+        for endpoint in self.recorded.keys() & older.recorded.keys():
+            older.recorded.pop(endpoint)
+        for endpoint in [endpoint for endpoint in self.recorded if endpoint in older.reports]:
+            older.recorded[endpoint] = self.recorded.pop(endpoint)
+
+    def take(self, most_rows: int) -> "RecordBatch":
+        """Take out a part, as `cut` yields it; empty when nothing is left."""
+        part = next(self.cut(most_rows), RecordBatch())
+        self.drop(part)
+        return part
+
+    def drop(self, said: "RecordBatch") -> None:
+        """Leave out what ``said`` has of what PCs say."""
+        for endpoint, reports in said.reports.items():
+            _drop(self.reports, endpoint, reports)
+        for endpoint, diagnoses in said.diagnoses.items():
+            _drop(self.diagnoses, endpoint, diagnoses)
+        for endpoint_id in said.recorded:
+            self.recorded.pop(endpoint_id, None)
+
     def cut(self, most_rows: int, moving: Mapping[str, int] = NOBODY) -> Iterator["RecordBatch"]:
         """Yield it in parts of at most ``most_rows`` rows, or one PC's move or answers to one template.
 
@@ -98,6 +136,14 @@ class RecordBatch:
 
 def _of(values: dict[_K, _V], key: _K) -> dict[_K, _V]:
     return {key: values[key]} if key in values else {}
+
+
+def _drop(of_pcs: dict[EndpointId, dict[_K, _V]], endpoint: EndpointId, keys: Iterable[_K]) -> None:
+    said = of_pcs.get(endpoint, {})
+    for key in list(keys):  # which may be those of what loses them
+        said.pop(key, None)
+    if not said:
+        of_pcs.pop(endpoint, None)
 
 
 def _portions(values: dict[_K, _V], most: int) -> Iterator[dict[_K, _V]]:

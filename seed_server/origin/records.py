@@ -15,11 +15,12 @@ from p2pdist.shared.wire.messages import Diagnosis, Report
 from seed_server.origin.record_batch import RecordBatch
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
+from seed_server.store.transactions import OTHERS_TURN_SECONDS
 
 FLUSH_SECONDS = 1.0  # what a status may lag behind; one fsync a second whatever the number of endpoints
 MAX_WAITING_REPORTS = MAX_ROLLOUT_ENTRIES + MAX_WITHDRAWALS  # of one endpoint between two writes; more is a flood
 MOST_ROWS = 5_000  # of a transaction: two seconds on a slow disk, while all other writers wait, and give up after five
-OTHERS_TURN_SECONDS = 0.15  # between two of them: whoever waits for SQLite asks again every 0.1 s
+MUCH_ROWS = 50  # of one PC: it repeats what it has said before, as thousands may after a restart of both
 STILL_SECONDS = 10.0  # "last seen" alone is not worth a transaction each second
 COMPLAIN_SECONDS = 60.0  # a full disk is told once a minute
 
@@ -35,6 +36,8 @@ class OriginRecords:
         self._most_rows = most_rows
         self._clock = clock
         self._batch = RecordBatch()
+        self._backlog = RecordBatch()
+        """What PCs have said at once that have much to say: it waits while others' news are written."""
         self._flushing = trio.Lock()
         self._still: dict[str, SeenRow] = {}
         self._still_written_at = -STILL_SECONDS
@@ -90,32 +93,51 @@ class OriginRecords:
         try:
             while True:
                 begun = trio.current_time()
-                await self.flush()
+                pause_seconds = 0.0 if await self.flush() else FLUSH_SECONDS
                 # what it took to write is no longer to wait; others have their turn in any case
-                await trio.sleep_until(max(begun + FLUSH_SECONDS, trio.current_time() + OTHERS_TURN_SECONDS))
+                await trio.sleep_until(max(begun + pause_seconds, trio.current_time() + OTHERS_TURN_SECONDS))
         finally:
             with trio.CancelScope(shield=True):  # a local write; the database gives up on its own when it is blocked
-                await self.flush()
+                while await self.flush():
+                    pass
 
-    async def flush(self) -> None:
-        """Write what waits. What cannot be written now is kept for the next time; the port goes on serving."""
+    async def flush(self) -> bool:
+        """Write what is new, and a part of what waits of those that have much to say; return whether more of it waits.
+
+        So news wait for one part of it at most, however much it is, and it never waits for all news. What cannot be
+        written now is kept for the next time; the port goes on serving.
+        """
         async with self._flushing:
             batch, self._batch = self._batch, RecordBatch()
             now = trio.current_time()
             if batch or now - self._still_written_at >= STILL_SECONDS:
                 batch.seen = self._still | batch.seen
                 self._still, self._still_written_at = {}, now
-            if not batch:
-                return
             try:
-                await self._write_parts(batch)
+                if batch:
+                    await self._write_parts(batch)
+                if self._backlog:
+                    await trio.sleep(OTHERS_TURN_SECONDS)
+                    await self._write_of_backlog()
             except UserError as error:
                 if trio.current_time() - self._complained_at >= COMPLAIN_SECONDS:
                     self._complained_at = trio.current_time()
                     log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
+                return False
+            return bool(self._backlog)
 
     def _cut(self, batch: RecordBatch) -> Iterator[RecordBatch]:
+        self._backlog.add(batch.take_much(MUCH_ROWS))
+        batch.overtake(self._backlog)
         return batch.cut(self._most_rows, self._database.moving(batch.seen))
+
+    async def _write_of_backlog(self) -> None:
+        part = await trio.to_thread.run_sync(self._backlog.take, self._most_rows)
+        try:
+            await trio.to_thread.run_sync(self._write, part)
+        except BaseException:
+            self._backlog.add(part)
+            raise
 
     async def _write_parts(self, batch: RecordBatch) -> None:
         """Write one part after the other, and let others write in between; keep what could not be written."""

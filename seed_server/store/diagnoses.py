@@ -1,15 +1,18 @@
 """The database's answers of endpoints to templates. Blocking."""
 
+import time
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis
 from seed_server.store.engines import upsert
 from seed_server.store.rows import DiagnosisRow
 from seed_server.store.tables import DIAGNOSES, ENDPOINTS
-from seed_server.store.transactions import Transactions
+from seed_server.store.transactions import OTHERS_TURN_SECONDS, Transactions
+
+DIAGNOSES_AT_ONCE = 2_000  # of a transaction, and the rest of their PCs' to the same templates
 
 
 class DiagnosisTable(Transactions):
@@ -45,12 +48,24 @@ class DiagnosisTable(Transactions):
         # here, for each database has an order of its own
         return sorted((DiagnosisRow(*row) for row in rows), key=lambda row: (row.endpoint_id, row.label))
 
-    def forget_diagnoses(self, template: str) -> None:
-        """Forget all answers to a template that has changed or is gone."""
-        with self._writing() as connection:
-            connection.execute(DIAGNOSES.delete().where(DIAGNOSES.c.template == template))
+    def forget_diagnoses(self, template: str, before: float, *, at_once: int = DIAGNOSES_AT_ONCE) -> None:
+        """Forget the answers from before a time to a template that has changed or is gone.
 
-    def forget_other_diagnoses(self, templates: Iterable[str]) -> None:
-        """Forget all answers but those to ``templates``."""
+        In several transactions, where these are many: what PCs answer meanwhile to the template as it is now stays.
+        """
+        old = and_(DIAGNOSES.c.template == template, DIAGNOSES.c.at <= before)
+        while self._forget_some(old, at_once):
+            time.sleep(OTHERS_TURN_SECONDS)
+
+    def forget_other_diagnoses(self, templates: Iterable[str], before: float) -> None:
+        """As `forget_diagnoses`, all answers but those to ``templates``."""
+        old = and_(DIAGNOSES.c.template.not_in(sorted(templates)), DIAGNOSES.c.at <= before)
+        while self._forget_some(old, DIAGNOSES_AT_ONCE):
+            time.sleep(OTHERS_TURN_SECONDS)
+
+    def _forget_some(self, old: ColumnElement[bool], at_once: int) -> bool:
+        """Forget some of those that are ``old``; return whether there are more."""
+        some = select(DIAGNOSES.c.endpoint).where(old).limit(at_once)
         with self._writing() as connection:
-            connection.execute(DIAGNOSES.delete().where(DIAGNOSES.c.template.not_in(sorted(templates))))
+            connection.execute(DIAGNOSES.delete().where(old, DIAGNOSES.c.endpoint.in_(some)))
+            return connection.scalar(select(DIAGNOSES.c.endpoint).where(old).limit(1)) is not None

@@ -6,7 +6,7 @@ PCs that are denied are counted nowhere. Times are seconds since `tables.REPORTE
 from collections.abc import Callable, Collection, Iterable
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, distinct, func, not_, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, distinct, func, literal_column, not_, select
 
 from seed_server.store.count_rows import (
     EndpointCounts,
@@ -25,25 +25,33 @@ from seed_server.store.tables import (
     PATCHES,
     PAYLOADS,
     REPORTED_SINCE,
+    SAID_PLACES,
     SITES,
     STANDING,
     STANDING_NOTES,
     TALLIES,
     TEXTS,
+    said_code,
+    states_of,
 )
 from seed_server.store.transactions import Transactions
 
-INSTALL_PLACES = 16  # more than there are states of an installation: both states are one number
 MAX_EVENTS = 50_000  # that are looked at for the pace: the newest ones
 MAX_EXAMPLES = 4  # of the PCs that give one reason
 
-_STATE = {state: code for code, state in enumerate(PATCH_CODES)}
-_INSTALL = {state: code for code, state in enumerate(INSTALL_CODES)}
+DONE_INSTALLS = ("", "installed")  # nothing is to be said of these
+
+_PLACES = literal_column(str(SAID_PLACES), Integer)  # PostgreSQL groups by an expression only if no value is in it
 
 
 def code_of(said: Iterable[Said]) -> list[int]:
-    """Return numbers for what PCs say, as `code_column` has them."""
-    return [_STATE[state] * INSTALL_PLACES + _INSTALL[install] for state, install in said]
+    """Return numbers for what PCs say, as the column `said` has them."""
+    return [said_code(*one) for one in said]
+
+
+def codes_with(installs: Collection[str]) -> list[int]:
+    """Return what a PC may say whose installation is in one of these states."""
+    return code_of((state, install) for state in PATCH_CODES for install in sorted(installs))
 
 
 class FleetCountTable(Transactions):
@@ -94,9 +102,8 @@ class FleetCountTable(Transactions):
 
     def said_of(self, patches: Collection[int], said: Collection[Said], *, site: int | None = None) -> dict[int, int]:
         """Return of each patch how many PCs say one of ``said``; a patch of which nobody does is left out."""
-        code = TALLIES.c.state * INSTALL_PLACES + TALLIES.c.install
         query = select(TALLIES.c.patch, func.sum(TALLIES.c.endpoints)).where(
-            TALLIES.c.patch.in_(sorted(patches)), code.in_(code_of(said)), *_in_site(TALLIES.c.site, site)
+            TALLIES.c.patch.in_(sorted(patches)), TALLIES.c.said.in_(code_of(said)), *_in_site(TALLIES.c.site, site)
         )  # fmt: skip
         with self.reading() as connection:
             return {patch: int(count) for patch, count in connection.execute(query.group_by(TALLIES.c.patch))}
@@ -134,7 +141,7 @@ class FleetCountTable(Transactions):
         """
         with self.reading() as connection:
             looked_at = most * len(patches) if of_many else most
-            found = _install_reasons(connection, patches, looked_at, {*_DONE_INSTALLS, *without}, site)
+            found = _install_reasons(connection, patches, looked_at, {*DONE_INSTALLS, *without}, site)
             found += _file_errors(connection, patches, looked_at, site)
             found.sort(key=lambda one: (one.state not in _FAILURES, -one.endpoints, one.patch, one.reason))
             if of_many:
@@ -154,11 +161,10 @@ class FleetCountTable(Transactions):
         """Return how many PCs have come to the end of each patch since a time, of the last ``most`` steps."""
         begin = int(since) - REPORTED_SINCE
         recent = select(EVENTS).where(EVENTS.c.at >= begin).order_by(EVENTS.c.at.desc()).limit(most).subquery()
-        code = recent.c.state * INSTALL_PLACES + recent.c.install
 
         def pcs(said: Collection[Said]) -> ColumnElement[int]:
             ours = [] if site is None else [recent.c.endpoint.in_(_allowed(site))]
-            return func.count(distinct(recent.c.endpoint)).filter(code.in_(code_of(said)), *ours)
+            return func.count(distinct(recent.c.endpoint)).filter(recent.c.said.in_(code_of(said)), *ours)
 
         query = select(recent.c.patch, pcs(installed), pcs(delivered), func.count(), func.min(recent.c.at))
         with self.reading() as connection:
@@ -169,7 +175,6 @@ class FleetCountTable(Transactions):
 
 
 _FAILURES = frozenset({"failed", "rolled_back"})
-_DONE_INSTALLS = ("", "installed")  # nothing is to be said of these
 
 
 def _in_site(column: ColumnElement[int], site: int | None) -> list[ColumnElement[bool]]:
@@ -195,22 +200,21 @@ def _endpoint_counts(connection: Connection, site: int | None) -> EndpointCounts
 
 def _states(connection: Connection, patches: Collection[int], site: int | None) -> dict[int, dict[Said, int]]:
     table = TALLIES.c
-    query = select(table.patch, table.state, table.install, func.sum(table.endpoints)).where(
+    query = select(table.patch, table.said, func.sum(table.endpoints)).where(
         table.patch.in_(sorted(patches)), *_in_site(table.site, site)
     )  # fmt: skip
     found: dict[int, dict[Said, int]] = {}
-    for patch, state, install, count in connection.execute(query.group_by(table.patch, table.state, table.install)):
-        found.setdefault(patch, {})[PATCH_CODES[state], INSTALL_CODES[install]] = int(count)
+    for patch, said, count in connection.execute(query.group_by(table.patch, table.said)):
+        found.setdefault(patch, {})[states_of(said)] = int(count)
     return found
 
 
 def _connected(
     connection: Connection, patches: Collection[int], said: Collection[Said], site: int | None
 ) -> dict[int, int]:
-    code = STANDING.c.state * INSTALL_PLACES + STANDING.c.install
     query = select(STANDING.c.patch, func.count()).where(
         STANDING.c.patch.in_(sorted(patches)),
-        code.in_(code_of(said)),
+        STANDING.c.said.in_(code_of(said)),
         STANDING.c.endpoint.in_(_allowed(site).where(ENDPOINTS.c.connected_to.is_not(None))),
     )
     return dict(connection.execute(query.group_by(STANDING.c.patch)).all())
@@ -224,31 +228,33 @@ def _install_reasons(
     connection: Connection, patches: Collection[int], most: int, without: Collection[str], site: int | None
 ) -> list[ReasonCount]:
     table, count = TALLIES.c, func.sum(TALLIES.c.endpoints)
-    failed = table.install.in_([_INSTALL[one] for one in sorted(_FAILURES)])
+    install = table.said % _PLACES
+    failed = install.in_([INSTALL_CODES.index(one) for one in sorted(_FAILURES)])
     query = (
-        select(table.patch, table.install, TEXTS.c.text, count)
+        select(table.patch, install, TEXTS.c.text, count)
         .join_from(TALLIES, TEXTS, TEXTS.c.number == table.reason)
         .where(
             table.patch.in_(sorted(patches)),
-            table.install.not_in([_INSTALL[one] for one in sorted(without)]),
+            table.said.not_in(codes_with(without)),
             TEXTS.c.text != "",
             *_in_site(table.site, site),
         )
-        .group_by(table.patch, table.install, TEXTS.c.number, TEXTS.c.text)
+        .group_by(table.patch, install, TEXTS.c.number, TEXTS.c.text)
         .order_by(failed.desc(), count.desc())
         .limit(most)
     )
     return [
-        ReasonCount(patch, True, INSTALL_CODES[install], reason, int(number))
-        for patch, install, reason, number in connection.execute(query)
+        ReasonCount(patch, True, INSTALL_CODES[place], reason, int(number))
+        for patch, place, reason, number in connection.execute(query)
     ]
 
 
 def _file_errors(connection: Connection, patches: Collection[int], most: int, site: int | None) -> list[ReasonCount]:
     note, count = STANDING_NOTES.c, func.count()
-    failed = STANDING.c.state == _STATE["failed"]
+    state = STANDING.c.said // _PLACES
+    failed = state == PATCH_CODES.index("failed")
     query = (
-        select(note.patch, STANDING.c.state, note.error, count)
+        select(note.patch, state, note.error, count)
         .join_from(
             STANDING_NOTES,
             STANDING,
@@ -259,13 +265,13 @@ def _file_errors(connection: Connection, patches: Collection[int], most: int, si
             note.error != "",
             note.endpoint.in_(_allowed(site)),
         )
-        .group_by(note.patch, STANDING.c.state, note.error)
+        .group_by(note.patch, state, note.error)
         .order_by(failed.desc(), count.desc())
         .limit(most)
     )
     return [
-        ReasonCount(patch, False, PATCH_CODES[state], error, number)
-        for patch, state, error, number in connection.execute(query)
+        ReasonCount(patch, False, PATCH_CODES[place], error, number)
+        for patch, place, error, number in connection.execute(query)
     ]
 
 
@@ -281,9 +287,10 @@ def _with_examples(connection: Connection, one: ReasonCount, site: int | None) -
     )
     if one.of_install:
         text = connection.scalar(select(TEXTS.c.number).where(TEXTS.c.text == one.reason))
-        query = query.where(table.install == _INSTALL[one.state], table.reason == text)
+        query = query.where(table.said.in_(codes_with([one.state])), table.reason == text)
     else:
-        query = query.where(table.state == _STATE[one.state], note.error == one.reason)
+        says = code_of((one.state, install) for install in INSTALL_CODES)
+        query = query.where(table.said.in_(says), note.error == one.reason)
     found = connection.execute(query.order_by(table.endpoint).limit(MAX_EXAMPLES)).all()
     output = found[0][2] if found else ""
     examples = [(endpoint, host) for endpoint, host, _ in found]

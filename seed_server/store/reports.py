@@ -15,14 +15,14 @@ from seed_server.store.rows import ReportRow
 from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, forget_events, save_standing
 from seed_server.store.tables import (
     ENDPOINTS,
-    INSTALL_CODES,
-    PATCH_CODES,
     PATCHES,
     REPORTED_SINCE,
     STANDING,
     STANDING_NOTES,
     TEXTS,
     WHOLE_PROGRESS,
+    said_code,
+    states_of,
 )
 from seed_server.store.transactions import Transactions
 
@@ -31,14 +31,12 @@ SWEEP_SECONDS = 3_600.0  # what is too old goes in small steps …
 EVENTS_AT_ONCE = 5_000  # … also after the server was off for a month
 TEXTS_BETWEEN_SWEEPS = 10_000  # then those that nobody says any more go: a PC may make up new ones without end
 
-_PATCH_CODE = {state: code for code, state in enumerate(PATCH_CODES)}
-_INSTALL_CODE = {state: code for code, state in enumerate(INSTALL_CODES)}
 _ALL = (
     select(
         ENDPOINTS.c.endpoint_id,
         PATCHES.c.patch_id,
         PATCHES.c.version,
-        STANDING.c.state,
+        STANDING.c.said,
         STANDING.c.progress,
         STANDING.c.bytes_from_origin,
         STANDING.c.bytes_from_peers,
@@ -46,7 +44,6 @@ _ALL = (
         STANDING.c.seconds,
         func.coalesce(STANDING_NOTES.c.error, ""),
         STANDING.c.reported_at,
-        STANDING.c.install,
         TEXTS.c.text,
         func.coalesce(STANDING_NOTES.c.install_output, ""),
     )
@@ -112,14 +109,8 @@ class ReportTable(Transactions):
         ours = and_(PATCHES.c.patch_id == ref.patch_id, PATCHES.c.version == ref.version)
         with self.reading() as connection:
             rows = connection.execute(_ALL.where(ours)).all()
-        return sorted(map(_report, rows), key=lambda row: row.endpoint_id)
-
-    def reports(self) -> list[ReportRow]:
-        """Return the newest report of every endpoint on every patch."""
-        with self.reading() as connection:
-            rows = connection.execute(_ALL).all()
         # here, for each database has an order of its own
-        return sorted(map(_report, rows), key=lambda row: (row.patch_id, row.version, row.endpoint_id))
+        return sorted(map(_report, rows), key=lambda row: row.endpoint_id)
 
 
 def _endpoint_numbers(connection: Connection, endpoint_ids: Iterable[str]) -> dict[str, int]:
@@ -144,8 +135,7 @@ def _row(patch: int, endpoint: int, report: PatchReport, reason: int, now: float
     return StandingRow(
         patch=patch,
         endpoint=endpoint,
-        state=_PATCH_CODE[report.state],
-        install=_INSTALL_CODE[report.install],
+        said=said_code(report.state, report.install),
         reason=reason,
         progress=int(report.progress * WHOLE_PROGRESS),  # downwards: only what is whole is shown as whole
         bytes_from_origin=report.bytes_from_origin,
@@ -168,12 +158,13 @@ def _kept(text: str) -> str:
 
 
 def _report(row: Sequence[Any]) -> ReportRow:
-    endpoint, patch, version, state, progress, origin, peers, wasted, seconds, error, at, install, reason, output = row
+    endpoint, patch, version, said, progress, origin, peers, wasted, seconds, error, at, reason, output = row
+    state, install = states_of(said)
     return ReportRow(
         endpoint_id=endpoint,
         patch_id=patch,
         version=version,
-        state=PATCH_CODES[state],
+        state=state,
         progress=progress / WHOLE_PROGRESS,
         bytes_from_origin=origin,
         bytes_from_peers=peers,
@@ -181,7 +172,7 @@ def _report(row: Sequence[Any]) -> ReportRow:
         seconds=float(seconds),
         error=error,
         reported_at=float(at + REPORTED_SINCE),
-        install=INSTALL_CODES[install],
+        install=install,
         install_reason=reason,
         install_output=output,
     )

@@ -24,17 +24,16 @@ from sqlalchemy import (
 )
 
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PcStanding, Said, StandingFilter
-from seed_server.store.fleet_counts import INSTALL_PLACES, code_of
+from seed_server.store.fleet_counts import DONE_INSTALLS, code_of, codes_with
 from seed_server.store.tables import (
     ENDPOINTS,
-    INSTALL_CODES,
-    PATCH_CODES,
     REPORTED_SINCE,
     SITES,
     STANDING,
     STANDING_NOTES,
     TEXTS,
     WHOLE_PROGRESS,
+    states_of,
 )
 from seed_server.store.transactions import Transactions
 
@@ -43,11 +42,10 @@ _PC = (
     ENDPOINTS.c.last_seen_at, ENDPOINTS.c.denied,
 )  # fmt: skip
 _WORD = (
-    STANDING.c.state, STANDING.c.install, TEXTS.c.text, STANDING_NOTES.c.error, STANDING_NOTES.c.install_output,
+    STANDING.c.said, TEXTS.c.text, STANDING_NOTES.c.error, STANDING_NOTES.c.install_output,
     STANDING.c.progress, STANDING.c.bytes_from_origin, STANDING.c.bytes_from_peers, STANDING_NOTES.c.bytes_wasted,
     STANDING.c.seconds, STANDING.c.reported_at,
 )  # fmt: skip
-_CODE = STANDING.c.state * INSTALL_PLACES + STANDING.c.install
 _NOTED = and_(STANDING_NOTES.c.patch == STANDING.c.patch, STANDING_NOTES.c.endpoint == STANDING.c.endpoint)
 
 
@@ -101,7 +99,7 @@ class StandingPageTable(Transactions):
 def _rank(ranks: Sequence[Collection[Said]]) -> ColumnElement[int]:
     if not ranks:
         return literal_column("0", Integer)
-    return case(*((_CODE.in_(code_of(said)), place) for place, said in enumerate(ranks)), else_=len(ranks))
+    return case(*((STANDING.c.said.in_(code_of(said)), place) for place, said in enumerate(ranks)), else_=len(ranks))
 
 
 def _chosen(patch: int, wanted: StandingFilter, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -110,7 +108,7 @@ def _chosen(patch: int, wanted: StandingFilter, *columns: ColumnElement[Any]) ->
     query = select(*columns).join_from(ENDPOINTS, STANDING, ours, isouter=wanted.silent).where(not_(ENDPOINTS.c.denied))
     silent = STANDING.c.endpoint.is_(None) if wanted.silent else false()
     if wanted.said is not None:
-        query = query.where(or_(_CODE.in_(code_of(wanted.said)), silent))
+        query = query.where(or_(STANDING.c.said.in_(code_of(wanted.said)), silent))
     if wanted.connected is not None:
         here = ENDPOINTS.c.connected_to.is_not(None)
         query = query.where(here if wanted.connected else not_(here))
@@ -121,7 +119,7 @@ def _chosen(patch: int, wanted: StandingFilter, *columns: ColumnElement[Any]) ->
         noted = select(STANDING_NOTES.c.endpoint).where(
             STANDING_NOTES.c.patch == patch, STANDING_NOTES.c.error.in_(errors)
         )
-        said = and_(STANDING.c.install.not_in([0, INSTALL_CODES.index("installed")]), STANDING.c.reason.in_(texts))
+        said = and_(STANDING.c.said.not_in(codes_with(DONE_INSTALLS)), STANDING.c.reason.in_(texts))
         query = query.where(or_(said, STANDING.c.endpoint.in_(noted)))
     return query
 
@@ -141,13 +139,14 @@ def _details(connection: Connection, patch: int, endpoints: Sequence[int]) -> li
 def _standing(patch: int, row: Sequence[Any]) -> PcStanding:
     number, endpoint_id, hostname, site, connected_to, last_seen_at, denied, *word = row
     pc = PcStanding(number, patch, endpoint_id, hostname, site, connected_to is not None, last_seen_at, denied)
-    state, install, reason, error, output, progress, origin, peers, wasted, seconds, at = word
-    if state is None:
+    said, reason, error, output, progress, origin, peers, wasted, seconds, at = word
+    if said is None:
         return pc
+    state, install = states_of(said)
     return msgspec.structs.replace(
         pc,
-        state=PATCH_CODES[state],
-        install=INSTALL_CODES[install],
+        state=state,
+        install=install,
         install_reason=reason or "",
         error=error or "",
         install_output=output or "",

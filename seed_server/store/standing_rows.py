@@ -12,7 +12,6 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from p2pdist.shared.wire.codec import Record
-from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.engines import insert_into, table_of, upsert
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
@@ -23,8 +22,7 @@ class StandingRow(Record, frozen=True):
 
     patch: int
     endpoint: int
-    state: int
-    install: int
+    said: int
     reason: int
     progress: int
     bytes_from_origin: int
@@ -44,21 +42,10 @@ class Note(Record, frozen=True):
 NOTHING_TO_ADD = Note()
 
 
-class Tally(Record, frozen=True):
-    """How many PCs of a site stand alike to a patch."""
-
-    patch: int
-    site: int
-    state: int
-    install: int
-    reason: int
-    endpoints: int
-
-
 _Pair = tuple[int, int]  # patch, endpoint
-_Bucket = tuple[int, int, int, int, int]  # a tally's key: patch, site, state, install, reason
-_BUCKET = ("patch", "site", "state", "install", "reason")
-_Before = dict[_Pair, tuple[int, int, int, bool]]  # state, install, reason, and whether there is a note
+_Bucket = tuple[int, int, int, int]  # a tally's key: patch, site, said, reason
+_BUCKET = ("patch", "site", "said", "reason")
+_Before = dict[_Pair, tuple[int, int, bool]]  # said, reason, and whether there is a note
 
 
 def save_standing(
@@ -89,15 +76,15 @@ def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_P
     changes: Counter[_Bucket] = Counter()
     moved: list[StandingRow] = []
     for row in known:
-        state, install, reason, _ = before.get((row.patch, row.endpoint), (None, None, None, False))
-        if (state, install) != (row.state, row.install):
+        said, reason, _ = before.get((row.patch, row.endpoint), (None, None, False))
+        if said != row.said:
             moved.append(row)
         site = site_of[row.endpoint]
-        if site is None or (state, install, reason) == (row.state, row.install, row.reason):
+        if site is None or (said, reason) == (row.said, row.reason):
             continue
-        changes[row.patch, site, row.state, row.install, row.reason] += 1
-        if state is not None and install is not None and reason is not None:
-            changes[row.patch, site, state, install, reason] -= 1
+        changes[row.patch, site, row.said, row.reason] += 1
+        if said is not None and reason is not None:
+            changes[row.patch, site, said, reason] -= 1
     connection.execute(upsert(connection, STANDING), [msgspec.structs.asdict(row) for row in known])
     _save_notes(connection, known, before, notes)
     _add_events(connection, moved)
@@ -108,7 +95,7 @@ def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_P
 def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
     table, noted = STANDING.c, STANDING_NOTES.c
     pairs = table_of(connection, [row.patch for row in rows], [row.endpoint for row in rows])
-    columns = (table.patch, table.endpoint, table.state, table.install, table.reason, noted.patch.is_not(None))
+    columns = (table.patch, table.endpoint, table.said, table.reason, noted.patch.is_not(None))
     query = (
         select(*columns)
         .select_from(pairs)
@@ -116,7 +103,7 @@ def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
         .outerjoin(STANDING_NOTES, and_(noted.patch == table.patch, noted.endpoint == table.endpoint))
     )
     found = connection.execute(query)
-    return {(patch, pc): (state, install, reason, bool(note)) for patch, pc, state, install, reason, note in found}
+    return {(patch, pc): (said, reason, bool(note)) for patch, pc, said, reason, note in found}
 
 
 def _save_notes(
@@ -128,7 +115,7 @@ def _save_notes(
         note = notes.get(pair, NOTHING_TO_ADD)
         if note != NOTHING_TO_ADD:
             said.append(msgspec.structs.asdict(note) | {"patch": row.patch, "endpoint": row.endpoint})
-        elif pair in before and before[pair][3]:
+        elif pair in before and before[pair][2]:
             gone.append({"of_patch": row.patch, "of_endpoint": row.endpoint})
     if said:
         connection.execute(upsert(connection, STANDING_NOTES), said)
@@ -141,10 +128,7 @@ def _save_notes(
 def _add_events(connection: Connection, rows: Sequence[StandingRow]) -> None:
     if not rows:
         return
-    values = [
-        {"at": r.reported_at, "endpoint": r.endpoint, "patch": r.patch, "state": r.state, "install": r.install}
-        for r in rows
-    ]
+    values = [{"at": r.reported_at, "endpoint": r.endpoint, "patch": r.patch, "said": r.said} for r in rows]
     connection.execute(upsert(connection, EVENTS), values)  # two steps within one second are one: the last counts
 
 
@@ -194,7 +178,7 @@ def _count_said(connection: Connection, endpoints: Sequence[int], times: int) ->
     """Count all that PCs have said ``times`` (1 or -1) more in their sites, within the database: it may be much."""
     said = STANDING.c
     ours = said.endpoint.in_(endpoints)
-    names = (said.patch, ENDPOINTS.c.site, said.state, said.install, said.reason)
+    names = (said.patch, ENDPOINTS.c.site, said.said, said.reason)
     query = select(*names, times * func.count()).join_from(STANDING, ENDPOINTS).where(ours).group_by(*names)
     insert = insert_into(connection, TALLIES).from_select([*_BUCKET, "endpoints"], query)
     total = {"endpoints": TALLIES.c.endpoints + insert.excluded.endpoints}
@@ -203,25 +187,3 @@ def _count_said(connection: Connection, endpoints: Sequence[int], times: int) ->
         patches = TALLIES.c.patch.in_(select(said.patch).where(ours))
         sites = TALLIES.c.site.in_(select(ENDPOINTS.c.site).where(ENDPOINTS.c.number.in_(endpoints)))
         connection.execute(TALLIES.delete().where(patches, sites, TALLIES.c.endpoints == 0))
-
-
-def tallies(connection: Connection, patches: Iterable[int] | None = None) -> list[Tally]:
-    """Return how many PCs stand how, by patch and site; of all patches where none are named."""
-    names = Tally.__struct_fields__
-    query = select(*(TALLIES.c[name] for name in names)).order_by(*(TALLIES.c[name] for name in names[:-1]))
-    if patches is not None:
-        query = query.where(TALLIES.c.patch.in_(sorted(set(patches))))
-    return [Tally(*row) for row in connection.execute(query)]
-
-
-def standing_page(
-    connection: Connection, patch: int, *, after: int = 0, limit: int = MAX_PAGE_ROWS
-) -> list[StandingRow]:
-    """Return what PCs last said of a patch, in the order of their numbers, from the one after ``after`` on."""
-    query = (
-        select(*(STANDING.c[name] for name in StandingRow.__struct_fields__))
-        .where(and_(STANDING.c.patch == patch, STANDING.c.endpoint > after))
-        .order_by(STANDING.c.endpoint)
-        .limit(min(limit, MAX_PAGE_ROWS))
-    )
-    return [StandingRow(*row) for row in connection.execute(query)]

@@ -41,6 +41,7 @@ INSTALL_CODES = (
     "", "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying",
     "rolled_back", "failed",
 )  # fmt: skip
+SAID_PLACES = 16  # more than there are states of an installation: both states are one number, `said`
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
@@ -50,6 +51,17 @@ THIS_SERVER = 1  # there is one server; the tables have room for others
 
 PARTS = (tables_audit,)  # further tables of METADATA, a topic in each
 __all__ = ["METADATA"]
+
+
+def said_code(state: str, install: str) -> int:
+    """Return the number of what a PC says of a patch: the state of its file, and of its installation."""
+    return PATCH_CODES.index(state) * SAID_PLACES + INSTALL_CODES.index(install)
+
+
+def states_of(code: int) -> tuple[str, str]:
+    """Return the state of a file and of its installation that have this `said_code`."""
+    return PATCH_CODES[code // SAID_PLACES], INSTALL_CODES[code % SAID_PLACES]
+
 
 ALEMBIC_VERSION = table("alembic_version", Column("version_num", Text, primary_key=True))
 
@@ -147,7 +159,7 @@ PAYLOADS = table(
     Index("payloads_by_torrent", "torrent_hash"),
 )
 
-# wide columns first: PostgreSQL aligns each to its own width
+# wide columns first: PostgreSQL aligns each to its own width, and the row, which has 40 bytes, to eight
 STANDING = table(
     "standing",
     large_count("bytes_from_origin"),
@@ -157,8 +169,7 @@ STANDING = table(
     count("seconds"),
     count("reported_at"),  # since REPORTED_SINCE
     count("reason"),  # of `texts`
-    code("state"),
-    code("install"),
+    code("said"),  # `said_code`
     code("progress"),  # of WHOLE_PROGRESS
     PrimaryKeyConstraint("patch", "endpoint"),  # a page of one patch is one stretch of the key
     Index("standing_by_endpoint", "endpoint"),
@@ -182,8 +193,7 @@ EVENTS = table(
     count("at"),  # since REPORTED_SINCE
     count("endpoint"),  # no foreign keys: what happened outlives the PC and the patch
     count("patch"),
-    code("state"),
-    code("install"),
+    code("said"),
     PrimaryKeyConstraint("at", "endpoint", "patch"),  # what is too old is one stretch of the key
 )
 
@@ -193,10 +203,9 @@ TALLIES = table(
     of("patch", "patches"),
     of("site", "sites"),
     count("reason"),  # of `texts`
-    code("state"),
-    code("install"),
+    code("said"),
     count("endpoints"),
-    PrimaryKeyConstraint("patch", "site", "state", "install", "reason"),
+    PrimaryKeyConstraint("patch", "site", "said", "reason"),
 )
 
 DIAGNOSES = table(

@@ -11,6 +11,8 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnectionError
 from seed_server.store.database_errors import no_free_connection, worded_error
 from seed_server.store.engines import Engines
 
+OTHERS_TURN_SECONDS = 0.15  # between the parts of what is much: whoever waits for SQLite asks again every 0.1 s
+
 
 class Transactions:
     """What every topic of `Database` stands on: one writer, several readers, errors in words."""

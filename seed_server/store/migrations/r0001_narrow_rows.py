@@ -16,6 +16,7 @@ _INSTALL_CODES = (
     "", "not_applicable", "waiting", "installing", "unproven", "restart_pending", "installed", "retrying",
     "rolled_back", "failed",
 )  # fmt: skip
+_SAID_PLACES = 16
 _WHOLE_PROGRESS = 1000
 _REPORTED_SINCE = 1_735_689_600
 _CHILDREN_FIRST = ("diagnoses", "wan_bytes", "site_limits", "reports", "payloads", "enrolments", "patches", "endpoints",
@@ -54,20 +55,21 @@ INSERT INTO payloads (patch, place, torrent_hash, file_name, sha256, length_byte
     SELECT p.number, o.number, torrent_hash, file_name, sha256, length_bytes, piece_length_bytes, piece_count,
         platform, arch, language, damaged
     FROM old_payloads o JOIN patches p USING (patch_id, version);
-INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, reason, state,
-        install, progress)
+INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, reason, said,
+        progress)
     SELECT bytes_from_origin, bytes_from_peers, p.number, e.number, CAST(round(min(seconds, 2147483647)) AS INTEGER),
-        CAST(reported_at AS INTEGER) - {_REPORTED_SINCE}, t.number, {_code("state", _PATCH_CODES)},
-        {_code("install", _INSTALL_CODES)}, CAST(progress * {_WHOLE_PROGRESS} AS INTEGER)
+        CAST(reported_at AS INTEGER) - {_REPORTED_SINCE}, t.number,
+        {_code("state", _PATCH_CODES)} * {_SAID_PLACES} + {_code("install", _INSTALL_CODES)},
+        CAST(progress * {_WHOLE_PROGRESS} AS INTEGER)
     FROM old_reports r JOIN patches p USING (patch_id, version) JOIN endpoints e USING (endpoint_id)
         JOIN texts t ON t.text = r.install_reason;
 INSERT INTO standing_notes (patch, endpoint, bytes_wasted, error, install_output)
     SELECT p.number, e.number, bytes_wasted, error, install_output
     FROM old_reports JOIN patches p USING (patch_id, version) JOIN endpoints e USING (endpoint_id)
     WHERE bytes_wasted <> 0 OR error <> '' OR install_output <> '';
-INSERT INTO tallies (patch, site, reason, state, install, endpoints)
-    SELECT patch, site, reason, state, install, count(*)
-    FROM standing JOIN endpoints ON number = endpoint WHERE NOT denied GROUP BY patch, site, reason, state, install;
+INSERT INTO tallies (patch, site, reason, said, endpoints)
+    SELECT patch, site, reason, said, count(*)
+    FROM standing JOIN endpoints ON number = endpoint WHERE NOT denied GROUP BY patch, site, reason, said;
 INSERT INTO diagnoses (endpoint, template, label, applies, needed, reason, at)
     SELECT e.number, template, label, applies, needed, reason, at
     FROM old_diagnoses JOIN endpoints e USING (endpoint_id);

@@ -133,7 +133,7 @@ _table(
     _of("patch", "patches"),
     _of("endpoint", "endpoints"),
     *_columns(Integer(), "seconds", "reported_at", "reason"),
-    *_columns(_SMALL, "state", "install", "progress"),
+    *_columns(_SMALL, "said", "progress"),
     PrimaryKeyConstraint("patch", "endpoint"),
     Index("standing_by_endpoint", "endpoint"),
     storage={"autovacuum_vacuum_scale_factor": 0.02},
@@ -150,7 +150,7 @@ _table(
 _table(
     "events",
     *_columns(Integer(), "at", "endpoint", "patch"),
-    *_columns(_SMALL, "state", "install"),
+    *_columns(_SMALL, "said"),
     PrimaryKeyConstraint("at", "endpoint", "patch"),
 )
 _table(
@@ -158,9 +158,9 @@ _table(
     _of("patch", "patches"),
     _of("site", "sites"),
     *_columns(Integer(), "reason"),
-    *_columns(_SMALL, "state", "install"),
+    *_columns(_SMALL, "said"),
     *_columns(Integer(), "endpoints"),
-    PrimaryKeyConstraint("patch", "site", "state", "install", "reason"),
+    PrimaryKeyConstraint("patch", "site", "said", "reason"),
 )
 _table(
     "diagnoses",

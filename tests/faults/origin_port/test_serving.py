@@ -24,6 +24,7 @@ from p2pdist.shared.wire.messages import (
 from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import unknown_want
 from tests.helpers.origin_harness import Lab, fetch, running_lab
+from tests.helpers.stored_rows import all_reports
 
 
 class TestServing:
@@ -168,7 +169,7 @@ class TestServing:
         await endpoint.control.send(unknown_want())
         await endpoint.control.expect(Unavailable)
         await lab.server._records.flush()
-        assert [(r.endpoint_id, r.state, r.install, r.install_reason) for r in lab.database.reports()] == [
+        assert [(r.endpoint_id, r.state, r.install, r.install_reason) for r in all_reports(lab.database)] == [
             (endpoint.identity.endpoint, "verified", "waiting", "window at 22:00")
         ]
         assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [

@@ -107,7 +107,7 @@ def test_answers_to_a_template_that_is_signed_elsewhere_are_forgotten(company: C
     def finish(*options: object) -> None:
         company.sign(company.alice, *options)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Database, "forget_diagnoses", lambda _self, name: forgotten.append(name))
+            patch.setattr(Database, "forget_diagnoses", lambda _self, name, _: forgotten.append(name))
             company.finish()
 
     company.on_server("template", "set", "december", template, "--prepare", company.bundle)

@@ -18,6 +18,7 @@ from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow
 from tests.helpers.large_fleet import endpoint_id
+from tests.helpers.stored_rows import all_reports
 from tests.helpers.varied_fleet import PATCHES, varied_fleet
 
 OFFERED = Announced(frozenset(PatchRef(f"p-{number}", "1") for number in range(PATCHES)))
@@ -58,7 +59,7 @@ def all_rows(
 
 def meant(database: Database, question: StatusQuestion, *, serving: bool) -> set[tuple[str, str]]:
     """Return the patches and PCs that are meant, by a look at each."""
-    reports = {(one.endpoint_id, one.patch_id): one for one in database.reports()}
+    reports = {(one.endpoint_id, one.patch_id): one for one in all_reports(database)}
     found = set()
     for row, number in itertools.product(database.endpoints(), range(PATCHES)):
         report = reports.get((row.endpoint_id, f"p-{number}"))
@@ -99,7 +100,7 @@ def test_pages_have_each_row_that_is_meant_once(
     assert page.total in (None, len(found))
     assert page.total is not None or not question.patch, "of one patch they are always counted"
     known = {row.endpoint_id: row for row in varied.endpoints()}
-    reports = {(one.endpoint_id, one.patch_id): one for one in varied.reports()}
+    reports = {(one.endpoint_id, one.patch_id): one for one in all_reports(varied)}
     for row in page.rows:
         report = reports.get((row.pc.endpoint_id, row.patch.patch_id))
         assert row.reached is reached(known[row.pc.endpoint_id], report, serving=serving)

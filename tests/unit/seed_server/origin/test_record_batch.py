@@ -1,3 +1,9 @@
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from msgspec.structs import replace
+
 from p2pdist.shared.identifiers import EndpointId, PatchRef, TorrentHash
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.origin.record_batch import RecordBatch
@@ -74,3 +80,47 @@ def test_the_newer_of_two_wins_and_bytes_are_added() -> None:
     assert older.recorded == newer.recorded
     assert len(older.reports[EndpointId("pc0")]) == 2
     assert older.sent_bytes == {key: 2 * count for key, count in newer.sent_bytes.items()}
+
+
+def test_what_overtakes_is_not_overwritten_and_nothing_need_not_be_repeated_before_it_is_kept() -> None:
+    """In any order of news, with a backlog: what is written last is what was said last."""
+    random = Random(15)
+    for _ in range(200):
+        backlog, news = RecordBatch(), RecordBatch()
+        said: dict[tuple[EndpointId, PatchRef], float] = {}
+        serials: dict[EndpointId, list[tuple[PatchRef, float]]] = {}
+        kept: dict[tuple[EndpointId, PatchRef], float] = {}
+
+        def write(parts: Iterable[RecordBatch], serials: Any = serials, kept: Any = kept) -> None:
+            for part in parts:
+                assert part.rows() <= 10
+                kept |= {(pc, ref): one.progress for pc, some in part.reports.items() for ref, one in some.items()}
+                for pc, recorded in part.recorded.items():
+                    assert all(kept[pc, ref] >= progress for ref, progress in serials[pc][: recorded.serial])
+
+        for at in range(random.randrange(1, 30)):
+            endpoint = EndpointId(f"pc{random.randrange(3)}")
+            count = random.choice([1, 1, 2, 30])
+            for ref, one in random.sample(list(reports(30).items()), count):
+                news.reports.setdefault(endpoint, {})[ref] = replace(one, progress=at / 100)
+                said[endpoint, ref] = at / 100
+                serials.setdefault(endpoint, []).append((ref, at / 100))
+            news.recorded[endpoint] = Recorded("run", len(serials[endpoint]))
+            if random.random() < 0.5:
+                backlog.add(news.take_much(8))
+                news.overtake(backlog)
+                write([*news.cut(10), backlog.take(10)])
+                news = RecordBatch()
+        backlog.add(news)
+        while backlog:
+            write([backlog.take(10)])
+        assert kept == said
+
+
+def test_only_those_who_say_much_wait() -> None:
+    news = batch_of(2, 20)
+    much = news.take_much(10)
+    assert [*much.reports] == [*much.diagnoses] == [*much.recorded] == ["pc1"]
+    assert [*news.reports] == [*news.recorded] == ["pc0"]
+    assert news.seen.keys() == news.refusals.keys() == {"pc0", "pc1"}
+    assert (news.rows() + much.rows(), bool(much.seen)) == (batch_of(2, 20).rows(), False)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
@@ -14,8 +15,8 @@ from p2pdist.shared.wire.messages import PatchReport, Report
 from seed_server.origin.records import OriginRecords
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, ServedPayload
-from seed_server.store.standing_rows import tallies
 from tests.helpers.state_databases import database, place, postgres_server
+from tests.helpers.stored_rows import all_reports, tallies
 
 __all__ = ["database", "place", "postgres_server"]
 
@@ -52,11 +53,11 @@ async def test_who_waits_writes_before_the_last_part_is_written(
     with Database.open(place) as other:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(records.flush)
-            while not database.reports():  # noqa: ASYNC110
+            while not all_reports(database):  # noqa: ASYNC110
                 await trio.sleep(0.01)
             await trio.to_thread.run_sync(other.set_denied, PCS[0], True)
-            assert 0 < len(database.reports()) < len(PCS)
-    assert len(database.reports()) == len(PCS)
+            assert 0 < len(all_reports(database)) < len(PCS)
+    assert len(all_reports(database)) == len(PCS)
     with database.reading() as connection:
         assert [tally.endpoints for tally in tallies(connection)] == [len(PCS) - 1]
 
@@ -74,13 +75,13 @@ async def test_a_part_that_cannot_be_written_leaves_nothing_wrong_and_comes_agai
 
     monkeypatch.setattr(database, "save_reports", save)
     await records.flush()
-    written = {row.endpoint_id for row in database.reports()}
+    written = {row.endpoint_id for row in all_reports(database)}
     assert 0 < len(written) < len(PCS)
     assert {row.endpoint_id for row in database.endpoints() if row.recorded} == written
     with database.reading() as connection:
         assert [tally.endpoints for tally in tallies(connection)] == [len(written)]
     await records.flush()
-    assert len(database.reports()) == len(PCS)
+    assert len(all_reports(database)) == len(PCS)
     assert all(row.recorded for row in database.endpoints())
     assert database.wan_bytes() == {("tokyo", "cd"): 7}
 
@@ -88,8 +89,58 @@ async def test_a_part_that_cannot_be_written_leaves_nothing_wrong_and_comes_agai
 async def test_what_is_cut_off_in_between_is_written_with_the_last(records: OriginRecords, database: Database) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(records.run)
-        while not database.reports():  # noqa: ASYNC110
+        while not all_reports(database):  # noqa: ASYNC110
             await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
-    assert len(database.reports()) == len(PCS)
+    assert len(all_reports(database)) == len(PCS)
     assert database.wan_bytes() == {("tokyo", "cd"): 7}
+
+
+async def test_who_repeats_much_holds_back_nobody_s_news(database: Database) -> None:
+    """A part of it at a time: in between comes what others say, and what the same PCs say anew."""
+    patches = [msgspec.structs.replace(PATCH, patch_id=f"p{n}", torrent_hash=f"{n:064x}") for n in range(60)]
+    for patch in patches:
+        database.add_patch(patch)
+    for endpoint in PCS:
+        database.add_endpoint(endpoint, "pc", 1.0)
+    records = OriginRecords(database, SystemClock(), most_rows=80)
+    repeated = [msgspec.structs.replace(REPORT, patch_id=patch.patch_id, progress=0.5) for patch in patches]
+    for endpoint in PCS[:20]:
+        records.report(endpoint, Report(patches=repeated, refuses=""), Recorded("run", 1))
+    assert await records.flush()
+    new = msgspec.structs.replace(REPORT, patch_id="p59")
+    records.report(PCS[19], Report(patches=[new], refuses=""), Recorded("run", 2))
+    records.report(PCS[40], Report(patches=[new], refuses=""), Recorded("run", 1))
+    assert await records.flush()
+    written = {(row.endpoint_id, row.patch_id): row.progress for row in all_reports(database)}
+    assert len(written) < 4 * 80
+    assert written[PCS[40], "p59"] == written[PCS[19], "p59"] == 1.0
+    assert [row.recorded for row in database.endpoints() if row.endpoint_id == PCS[19]] == [0], "some is not kept"
+    while await records.flush():
+        pass
+    written = {(row.endpoint_id, row.patch_id): row.progress for row in all_reports(database)}
+    assert len(written) == 20 * 60 + 1
+    assert [progress for (endpoint, _), progress in written.items() if endpoint == PCS[19]].count(1.0) == 1
+    assert [row.recorded for row in database.endpoints() if row.recorded] == [*[1] * 19, 2, 1]
+
+
+async def test_a_part_of_much_that_cannot_be_written_comes_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.add_endpoint(PCS[0], "pc", 1.0)
+    patches = [msgspec.structs.replace(PATCH, patch_id=f"p{n}", torrent_hash=f"{n:064x}") for n in range(60)]
+    for patch in patches:
+        database.add_patch(patch)
+    records = OriginRecords(database, SystemClock())
+    said = [msgspec.structs.replace(REPORT, patch_id=patch.patch_id) for patch in patches]
+    records.report(PCS[0], Report(patches=said, refuses=""), Recorded("run", 1))
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "save_reports", full_disk)
+        assert not await records.flush(), "it is not to be tried again at once"
+    assert not all_reports(database)
+    await records.flush()
+    assert len(all_reports(database)) == len(patches)
+
+
+def full_disk(*_: object) -> None:
+    raise UserError("The disk is full.", FaultKind.STORAGE)

@@ -16,6 +16,7 @@ from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.rows import Recorded, SeenRow
 from seed_server.store.tables import DIAGNOSES
+from tests.helpers.stored_rows import all_reports
 
 ENDPOINT = "a" * 26
 TORRENT = "ab" * 32
@@ -144,23 +145,23 @@ class TestPatchesAndReports:
         database.remove_patch("KB1", "1.0")
         database.remove_patch("KB1", "1.0")
         assert database.patches() == []
-        assert database.reports() == []
+        assert all_reports(database) == []
 
     def test_newest_report_stays(self, database: Database) -> None:
         database.add_patch(patch())
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         database.save_reports({ENDPOINT: [report()]}, 1.0)
         database.save_reports({ENDPOINT: [report(state="verified", progress=1.0)]}, 2.0)
-        assert [(r.state, r.progress, r.reported_at) for r in database.reports()] == [("verified", 1.0, 2.0)]
+        assert [(r.state, r.progress, r.reported_at) for r in all_reports(database)] == [("verified", 1.0, 2.0)]
 
     def test_state_of_an_installation_is_kept_with_its_reason(self, database: Database) -> None:
         database.add_patch(patch())
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         database.save_reports({ENDPOINT: [report(install="waiting", install_reason="window at 22:00")]}, 1.0)
-        (row,) = database.reports()
+        (row,) = all_reports(database)
         assert (row.install, row.install_reason, row.reported_at) == ("waiting", "window at 22:00", 1.0)
         database.save_reports({ENDPOINT: [report(install="installed")]}, 2.0)
-        (row,) = database.reports()
+        (row,) = all_reports(database)
         assert (row.install, row.install_reason, row.error) == ("installed", "", "")
 
     def test_report_of_what_does_not_exist_fills_nothing(self, database: Database) -> None:
@@ -168,7 +169,7 @@ class TestPatchesAndReports:
         database.save_reports({ENDPOINT: [report()]}, 1.0)
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         database.save_reports({ENDPOINT: [report(patch_id=f"made-up-{n}") for n in range(50)]}, 1.0)
-        assert database.reports() == []
+        assert all_reports(database) == []
 
     def test_batch_is_all_or_nothing(self, database: Database) -> None:
         def broken_batch() -> None:
@@ -220,17 +221,36 @@ class TestDiagnoses:
             ("b", True, True, "because of b", 2.0),
             ("c", False, None, "because of c", 2.0),
         ]
-        database.forget_diagnoses("december")
+        database.forget_diagnoses("december", 2.0)
         assert database.diagnoses("december") == []
         assert [row.needed for row in database.diagnoses("other")] == [False]
+
+    def test_many_answers_are_forgotten_in_parts_and_those_to_the_new_template_stay(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pcs = [f"{n:026}" for n in range(10)]
+        for pc in pcs:
+            database.add_endpoint(pc, "pc", 1.0)
+            database.save_diagnosis(pc, diagnosis(a=True, b=False), 1.0)
+        left: list[int] = []
+
+        def sleep(_: float) -> None:
+            if not left:
+                database.save_diagnosis(pcs[-1], diagnosis(a=False, b=False), 2.0)
+            left.append(len(database.diagnoses("december")))
+
+        monkeypatch.setattr("seed_server.store.diagnoses.time.sleep", sleep)
+        database.forget_diagnoses("december", 1.0, at_once=4)
+        assert len(left) > 2, "others could write in between"
+        assert [row.endpoint_id for row in database.diagnoses("december")] == [pcs[-1]] * 2
 
     def test_answers_to_what_is_no_template_are_forgotten(self, database: Database) -> None:
         database.add_endpoint(ENDPOINT, "pc", 1.0)
         for name in ("december", "gone", 'x"y'):
             database.save_diagnosis(ENDPOINT, diagnosis(name, a=True), 1.0)
-        database.forget_other_diagnoses({"december", 'x"y'})
+        database.forget_other_diagnoses({"december", 'x"y'}, 1.0)
         assert [len(database.diagnoses(name)) for name in ("december", "gone", 'x"y')] == [1, 0, 1]
-        database.forget_other_diagnoses([])
+        database.forget_other_diagnoses([], 1.0)
         assert database.diagnoses("december") == []
 
     def test_templates_are_counted_once_whatever_the_number_of_answers(self, database: Database) -> None:
@@ -368,7 +388,7 @@ def test_what_the_operating_system_does_to_the_file_is_told_in_words(tmp_path: P
             other.execute("DROP TABLE standing")
         other.close()
         with pytest.raises(UserError) as caught:
-            database.reports()
+            database.reports_on(patch().ref)
     assert caught.value.kind is FaultKind.STORAGE
 
 
@@ -399,4 +419,4 @@ def test_a_forgotten_endpoint_leaves_nothing(database: Database) -> None:
     database.add_patch(patch())
     database.save_reports({ENDPOINT: [report()]}, 1.0)
     database.forget_endpoint(ENDPOINT)
-    assert (database.endpoints(), database.reports()) == ([], [])
+    assert (database.endpoints(), all_reports(database)) == ([], [])

@@ -10,18 +10,19 @@ from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
 from seed_server.store.reports import EVENTS_KEPT_SECONDS, SWEEP_SECONDS, TEXTS_BETWEEN_SWEEPS
 from seed_server.store.rows import SeenRow, ServedPayload
-from seed_server.store.standing_rows import forget_events, tallies
+from seed_server.store.standing_rows import forget_events
 from seed_server.store.tables import (
     ENDPOINTS,
     EVENTS,
-    PATCH_CODES,
     REPORTED_SINCE,
     SITES,
     STANDING,
     STANDING_NOTES,
     TALLIES,
     TEXTS,
+    states_of,
 )
+from tests.helpers.stored_rows import all_reports, tallies
 
 NOW = REPORTED_SINCE + 86_400.0
 
@@ -81,9 +82,9 @@ def counted(database: Database) -> Counter[tuple[str, str]]:
         sites = dict(connection.execute(select(SITES.c.number, SITES.c.name)).all())
         found: Counter[tuple[str, str]] = Counter()
         for tally in tallies(connection):
-            found[sites[tally.site], PATCH_CODES[tally.state]] += tally.endpoints
+            found[sites[tally.site], states_of(tally.said)[0]] += tally.endpoints
     sites_of = {row.endpoint_id: row.site for row in database.endpoints() if not row.denied}
-    rows = [row for row in database.reports() if row.endpoint_id in sites_of]
+    rows = [row for row in all_reports(database) if row.endpoint_id in sites_of]
     assert found == Counter((sites_of[row.endpoint_id], row.state) for row in rows)
     return found
 
@@ -126,10 +127,10 @@ def test_a_patch_that_goes_takes_its_tallies_along(fleet: Database) -> None:
 def test_what_few_pcs_add_is_kept_until_they_say_nothing_of_it(fleet: Database) -> None:
     added = report(error="disk full", install_output="E: no space", bytes_wasted=1 << 50)
     fleet.save_reports({"a": [added]}, NOW)
-    (row,) = [row for row in fleet.reports() if row.error]
+    (row,) = [row for row in all_reports(fleet) if row.error]
     assert (row.endpoint_id, row.install_output, row.bytes_wasted) == ("a", "E: no space", 1 << 50)
     fleet.save_reports({"a": [report()]}, NOW)
-    assert [row for row in fleet.reports() if row.error or row.install_output or row.bytes_wasted] == []
+    assert [row for row in all_reports(fleet) if row.error or row.install_output or row.bytes_wasted] == []
     with fleet.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(STANDING_NOTES)) == 0
 
@@ -139,7 +140,7 @@ def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database)
     fleet.save_seen({"a": SeenRow("tokyo", "127.0.42.1", "so\0ft", True, NOW, claimed_site="\0")})
     fleet.save_refusals({"a": "\0"})
     fleet.save_reports({"a": [nul, report("\0")], "b": [report(state="verified")]}, 1e12)
-    rows = {(row.endpoint_id, row.patch_id): row for row in fleet.reports()}
+    rows = {(row.endpoint_id, row.patch_id): row for row in all_reports(fleet)}
     said = rows["a", "p"]
     assert (said.error, said.install_reason, said.install_output) == ("a�b", "c�d", "�")
     assert rows["b", "p"].state == "verified"
@@ -147,7 +148,7 @@ def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database)
 
 def test_only_what_is_whole_is_kept_as_whole(fleet: Database) -> None:
     fleet.save_reports({"a": [report(progress=0.99999)], "b": [report(progress=1.0)]}, NOW)
-    assert [row.progress for row in fleet.reports() if row.patch_id == "p"] == [0.999, 1.0, 0.5]
+    assert [row.progress for row in all_reports(fleet) if row.patch_id == "p"] == [0.999, 1.0, 0.5]
 
 
 def test_steps_are_kept_for_a_time(fleet: Database) -> None:
