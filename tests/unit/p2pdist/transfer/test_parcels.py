@@ -438,6 +438,7 @@ async def test_one_that_the_engine_refuses_keeps_no_other_from_being_shared(
         await run.tell(parcel)
         run.come(data)
         await run.until(lambda: run.states() == MANY * ["verified"])
+        await run.step()
         refused = torrent_of(run.patches[0])
         run.engine.refused = {refused}
         mock_clock.jump(SHARE_QUIET_SECONDS)
