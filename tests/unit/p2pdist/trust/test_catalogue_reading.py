@@ -320,12 +320,12 @@ def test_without_an_order_nothing_is_believed() -> None:
     assert len(read_catalogue(found.__contains__, get, site=None, choose=first_payload, held=()).patches) == 1
 
 
-def by_rings(found: dict[str, bytes], name: str, *, opened: int, sequence: int = 1, **fields: str) -> StagedEntry:
+def by_rings(found: dict[str, bytes], name: str, *, opened: int, sequence: int = 1) -> StagedEntry:
     """Return the rollout of a patch by one ring; ``opened``: whether it is open."""
     digest = hashlib.sha256(found[path_of(name)]).hexdigest()
     plan = RolloutPlan(
         format=1, patch_id=name, version="1", number=1, manifest_sha256=digest, salt=bytes(16),
-        rings=(PlannedRing("all", **fields),), silent_after_seconds=0,
+        rings=(PlannedRing("all"),), silent_after_seconds=0,
     )  # fmt: skip
     return StagedEntry(sequence, plan, (1,) * opened)
 

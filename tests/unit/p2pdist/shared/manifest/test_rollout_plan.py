@@ -68,7 +68,7 @@ def test_another_salt_chooses_other_pcs() -> None:
 
 
 def test_any_change_of_a_plan_changes_its_digest_and_a_way_over_the_wire_does_not() -> None:
-    again = codec.decode(codec.encode(PLAN), RolloutPlan, max_bytes=10_000)
+    again: RolloutPlan = codec.decode(codec.encode(PLAN), RolloutPlan, max_bytes=10_000)
     assert again == PLAN
     assert plan_digest(again) == plan_digest(PLAN)
     slower = (*RINGS[:2], msgspec.structs.replace(RINGS[2], soak_seconds=60))

@@ -1,0 +1,89 @@
+"""PCs of a real repository take a patch when their ring is open, and neither before nor after it was stopped."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import RolloutEntry
+from p2pdist.shared.manifest.staged import Hold, StagedEntry
+from tests.helpers.ring_lab import DAY, NOBODY, NOW, Pc, People, Server, plan_of
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+async def all_see(pcs: list[Pc], ref: str = "acme@1") -> list[str]:
+    return [await pc.sees(ref) for pc in pcs]
+
+
+async def test_each_ring_takes_it_when_it_opens_and_all_of_them_when_it_is_complete(server: Server) -> None:
+    lab, oslo, rome = Pc(server, 1, site="rome", tags=("lab",)), Pc(server, 2, site="oslo"), Pc(server, 3, site="rome")
+    plant, pcs = Pc(server, 4, site="plant"), [lab, oslo, rome]
+    plan = plan_of(server.publish())
+    opened: tuple[int, ...] = ()
+    assert await all_see(pcs) == ["not offered"] * 3
+    server.stage(StagedEntry(1, plan, opened))
+    assert await all_see(pcs) == ["NOT_OPEN"] * 3
+    for wait, seen in ((0, ["taken", "NOT_OPEN", "NOT_OPEN"]), (3_600, ["taken", "taken", "NOT_OPEN"])):
+        server.now += wait
+        opened = (*opened, int(server.now))
+        server.stage(StagedEntry(1, plan, opened))
+        assert await all_see([*pcs, plant]) == [*seen, "IN_NO_RING"]
+    server.stage(StagedEntry(1, plan, (*opened, int(server.now))))
+    assert await rome.sees() == "SOAKING", "a server in a hurry"
+    server.now += DAY
+    assert await all_see([*pcs, plant]) == ["taken"] * 3 + ["IN_NO_RING"]
+    server.stage(rollouts=replace(NOBODY, entries=[RolloutEntry("acme", "1", 1)]))
+    assert await all_see([*pcs, plant]) == ["taken"] * 4
+
+
+async def test_what_is_stopped_is_offered_to_nobody_with_the_reason(server: Server) -> None:
+    lab, oslo = Pc(server, 1, site="rome", tags=("lab",)), Pc(server, 2, site="oslo")
+    server.stage(StagedEntry(1, plan_of(server.publish()), (int(NOW),)))
+    assert await all_see([lab, oslo]) == ["taken", "NOT_OPEN"]
+    server.repository.withdraw_patch(PatchRef("acme", ""), "it crashes", patches_key=None, now=server.now)
+    assert await all_see([lab, oslo]) == ["not offered"] * 2
+    assert [one.reason for one in (await lab.refresh()).withdrawn] == ["it crashes"]
+
+
+async def test_an_exception_holds_pcs_until_its_day_and_a_clock_set_back_does_not_prolong_it(server: Server) -> None:
+    lab = Pc(server, 1, site="rome", tags=("lab",))
+    entry = StagedEntry(1, plan_of(server.publish()), (int(NOW),))
+    hold = Hold(1, "acme", 'site == "rome"', "a running order", "kim", int(NOW) + 7_200)
+    server.stage(entry, holds=(hold,))
+    assert await lab.sees() == "HELD"
+    assert (await lab.refresh()).changes_at == NOW + 7_200
+    server.now += 7_200
+    server.repository.refresh_timestamp(server.now, force=True)
+    assert await lab.sees() == "taken"
+    server.now -= 3_600
+    assert await lab.sees() == "taken", "the signed metadata proves that the time has passed"
+
+
+async def test_a_pc_waits_for_the_approvals_that_the_offline_key_wants(server: Server) -> None:
+    people, lab = People(), Pc(server, 1, site="rome", tags=("lab",))
+    server.names_approvers(people)
+    plan = plan_of(server.publish())
+    for approvals, seen in (
+        ((), "NOT_APPROVED"),
+        (people.approve(plan, "kim"), "NOT_APPROVED"),
+        (people.approve(plan, "kim", "lee"), "taken"),
+    ):
+        server.stage(StagedEntry(1, plan, (int(NOW),), approvals))
+        assert await lab.sees() == seen
+    complete = StagedEntry(1, plan, (int(NOW),) * 3, people.approve(plan, "kim", "lee"))
+    server.stage(complete, rollouts=replace(NOBODY, entries=[RolloutEntry("acme", "1", 1)]))
+    assert await lab.sees() == "taken"
+
+
+async def test_a_changed_rollout_costs_a_pc_its_difference_alone(server: Server) -> None:
+    plans = [plan_of(server.publish(f"patch-{n}")) for n in range(3)]
+    lab = Pc(server, 1, site="rome", tags=("lab",))
+    server.stage(*(StagedEntry(n + 1, plan, (int(NOW),)) for n, plan in enumerate(plans)))
+    assert len((await lab.refresh()).patches) == 3
+    server.stage(*(StagedEntry(n + 1, plan, (int(NOW),)) for n, plan in enumerate(plans[1:])))
+    assert [str(patch.ref) for patch in (await lab.refresh()).patches] == ["patch-1@1", "patch-2@1"]
