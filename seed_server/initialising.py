@@ -14,7 +14,7 @@ from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings, check_home, check_settings, write_settings
 from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
-from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES
+from seed_server.signing.role_policy import AUDIT_KEY, OFFLINE_KEYS, ONLINE_ROLES
 from seed_server.store.opening import create_database, open_database
 
 EXAMPLE_SITES = """\
@@ -64,6 +64,7 @@ def _make(home: ServerHome, settings: ServerSettings, passphrase: bytes | None, 
     durable_files.make_directory(home.content)
     keys = {name: create_signing_key(key_path(home.offline_keys, name), passphrase) for name in OFFLINE_KEYS}
     keys |= {name: create_signing_key(key_path(home.online_keys, name), None) for name in ONLINE_ROLES}
+    create_signing_key(key_path(home.online_keys, AUDIT_KEY), None)
     authority = CertificateAuthority.create(home.ca, settings.name, now)
     if not home.sites.exists():
         durable_files.write_file(home.sites, EXAMPLE_SITES.encode())

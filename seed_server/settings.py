@@ -111,7 +111,7 @@ class ServerHome:
 
     @property
     def online_keys(self) -> Path:
-        """``rollouts``, ``snapshot`` and ``timestamp``: `serve` signs with them unattended."""
+        """``rollouts``, ``snapshot``, ``timestamp``, and ``audit``: signed with unattended."""
         return self.keys / "online"
 
     @property
@@ -123,6 +123,11 @@ class ServerHome:
     def ca(self) -> Path:
         """Keys and certificates of the control and the swarm CA."""
         return self.keys / "ca"
+
+    @property
+    def audit_checkpoint(self) -> Path:
+        """The newest checkpoint of the audit log, outside the database that it vouches for."""
+        return self.root / "audit-checkpoint"
 
     @property
     def prepared(self) -> Path:

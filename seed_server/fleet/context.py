@@ -1,11 +1,16 @@
 """Which server an operation or a query is about, and what time it is there."""
 
+import contextlib
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import AuditLog, Deed, RecordedCommit, Request
 from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.repository import Repository
 from seed_server.store.opening import open_database
 
@@ -23,14 +28,15 @@ class Context:
 
     home: ServerHome
     clock: Clock = field(default_factory=SystemClock)
+    request: Request = field(default_factory=Request)
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""
         return load_settings(self.home)
 
-    def repository(self) -> Repository:
-        """Open the signed repository."""
-        return Repository.open(self.home, self.settings())
+    def repository(self, recorder: CommitRecorder | None = None) -> Repository:
+        """Open the signed repository; to change it, with what `recorded` returns."""
+        return Repository.open(self.home, self.settings(), recorder)
 
     def database(self) -> "Database":
         """Open the database; the caller closes it."""
@@ -39,3 +45,39 @@ class Context:
     def authority(self) -> CertificateAuthority:
         """Open the certificate authority."""
         return CertificateAuthority.open(self.home.ca)
+
+    # --- changes -------------------------------------------------------------------------
+
+    def audited(self, actor: Actor, deed: Deed) -> contextlib.AbstractContextManager["Database"]:
+        """Open the database for a change that is one transaction with its entry in the audit log.
+
+        The entry says what ``deed`` is when the block ends; where that raises, there is neither change nor entry.
+        """
+        return self._log().changing(actor, deed)
+
+    def recorded(self, actor: Actor, deed: Deed) -> RecordedCommit:
+        """Return what writes the entry of a change of the repository, just before its files.
+
+        Not within `audited`: that holds the database.
+        """
+        return self._log().recorder(actor, deed)
+
+    def announced(self, actor: Actor, deed: Deed) -> contextlib.AbstractContextManager[None]:
+        """Write the entry first, for what changes other files; where that fails, another entry says so."""
+        return self._log().announcing(actor, deed)
+
+    def settling(self) -> RecordedCommit:
+        """Return what writes no entry before a change of the repository, as nobody asked for it.
+
+        Of earlier entries it says whether they were carried out.
+        """
+        return self._log().settling()
+
+    def settle(self, repository: Repository) -> None:
+        """Say it at a start: whoever was killed could not."""
+        with repository.locked(), self.database() as database:
+            in_force = hashlib.sha256(repository.newest_timestamp().data).digest()
+            self._log().settle(database, in_force)
+
+    def _log(self) -> AuditLog:
+        return AuditLog(self.home, self.clock, self.request, self.database)

@@ -7,6 +7,7 @@ It checks what it is given, and either does all of it or raises `UserError`. Blo
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -18,6 +19,7 @@ from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.operation import operation as _operation
@@ -36,6 +38,9 @@ from seed_server.signing.templates import TEMPLATES, checked_name, new_template,
 from seed_server.store.rows import EndpointRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 from seed_server.store.token_names import token_id_of
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
 
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
@@ -104,7 +109,10 @@ def publish(
     Writes payloads, database and repository; a running server tells endpoints at once. Needs the patches key.
     Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    return publishing.publish(context.home, publication, keys, on_progress=on_progress, clock=context.clock)
+    recorder = context.recorded(actor, Deed("publish", str(publication.recipe.ref)))
+    return publishing.publish(
+        context.home, publication, keys, on_progress=on_progress, clock=context.clock, recorder=recorder
+    )
 
 
 @_operation("withdraw")
@@ -117,7 +125,8 @@ def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: Offl
     """
     named, why = parse_named(patch), checked_reason(reason)
     key = None if keys is None else keys.load("patches")
-    repository = context.repository()
+    deed = Deed("withdraw", patch, reason=why, details={"for good": "no" if key is None else "yes"})
+    repository = context.repository(context.recorded(actor, deed))
     gone = repository.withdraw_patch(named, why, patches_key=key, now=context.clock.now())
     log.info("patch withdrawn", patch=patch, reason=why, for_good=key is not None)
     return Withdrawn(gone, why, for_good=key is not None, dependents=_dependents(repository, named))
@@ -138,7 +147,8 @@ def offer(context: Context, actor: Actor, patch: str) -> tuple[PatchRef, ...]:
     Writes the repository; a running server tells endpoints at once. Raises `UserError`: BAD_INPUT for a malformed name
     and for what is not withdrawn, REFUSED for what the offline key does not allow, NOT_SET_UP, STORAGE, BUSY.
     """
-    back = context.repository().offer_patch(parse_named(patch), now=context.clock.now())
+    repository = context.repository(context.recorded(actor, Deed("offer", patch)))
+    back = repository.offer_patch(parse_named(patch), now=context.clock.now())
     log.info("patch offered again", patch=patch)
     return back
 
@@ -150,7 +160,8 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: b
     ``after_restore``: all of it, also what is young, since PCs have seen newer versions than the backup holds.
     Writes the repository. Needs all offline keys. Raises `UserError`: NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    repository = context.repository()
+    deed = Deed("renew", "offline metadata", details={"after restore": "yes" if after_restore else "no"})
+    repository = context.repository(context.recorded(actor, deed))
     loaded = {name: keys.load(name) for name in OFFLINE_KEYS}
     repository.renew_offline_roles(loaded, context.clock.now(), young_too=after_restore)
     log.info("offline metadata signed anew")
@@ -188,9 +199,12 @@ def make_token(
         secret=secrets.token_bytes(SECRET_BYTES),
     )
     now = context.clock.now()
-    with context.database() as database:
-        database.add_token(token.secret, uses, now + seconds, now, tags, made_by=str(actor), approval=approval)
     made = TokenMade(token, uses, now + seconds, tags, approval)
+    deed = Deed("make token", made.token_id)
+    deed.details = {"uses": str(uses), "seconds": str(seconds), "tags": " ".join(tags), "approval": str(approval)}
+    with context.audited(actor, deed) as database:
+        database.add_token(token.secret, uses, now + seconds, now, tags, made_by=str(actor), approval=approval)
+        deed.after = _token(database, made.token_id)
     log.info("token made", token=made.token_id, uses=uses, seconds=seconds, tags=tags, approval=approval)
     return made
 
@@ -202,8 +216,9 @@ def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
     Writes the database. Raises `UserError`: BAD_INPUT for an unknown id, NOT_SET_UP, STORAGE, BUSY.
     """
     context.settings()
-    with context.database() as database:
-        known = next((token for token in database.tokens() if token.token_id == token_id), None)
+    deed = Deed("revoke token", token_id)
+    with context.audited(actor, deed) as database:
+        deed.before = known = _token(database, token_id)
         if known is None:
             raise UserError(
                 f"There is no token {token_id[:40]!r}. 'seed-server token list' lists them.", FaultKind.BAD_INPUT
@@ -211,7 +226,12 @@ def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
         _require(context, actor, "tokens", (Area(tags=frozenset(known.tags)),))
         database.revoke_token(token_id, context.clock.now())
         log.info("token revoked", token=token_id)
-        return next(token for token in database.tokens() if token.token_id == token_id)
+        deed.after = revoked = next(token for token in database.tokens() if token.token_id == token_id)
+    return revoked
+
+
+def _token(database: "Database", token_id: str) -> TokenRow | None:
+    return next((token for token in database.tokens() if token.token_id == token_id), None)
 
 
 @_operation("deny", reach=None)
@@ -224,15 +244,18 @@ def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = F
     """
     row = named_endpoint(context, endpoint)
     _require(context, actor, "deny", _reach_of(row))
-    denied = EndpointId(row.endpoint_id)
-    now = context.clock.now()
-    with context.database() as database, database.batch():
+    denied, now = EndpointId(row.endpoint_id), context.clock.now()
+    deed = Deed("deny", denied, details={"hostname": row.hostname})
+    with context.audited(actor, deed) as database:
+        deed.before = database.endpoint(denied)
         tokens = database.tokens_of(denied)
         still_open = tuple(token for token in tokens if token.state(now) == "open")
         database.set_denied(denied, denied=True)
         for token in () if keep_tokens else still_open:
             database.revoke_token(token.token_id, now)
             log.info("token revoked", token=token.token_id)
+        deed.after = database.endpoint(denied)
+        deed.details["tokens revoked"] = "" if keep_tokens else " ".join(token.token_id for token in still_open)
     log.info("endpoint denied", endpoint=denied)
     revoked, kept = ((), still_open) if keep_tokens else (still_open, ())
     return Denial(denied, revoked, kept, tokens_known=bool(tokens))
@@ -244,8 +267,11 @@ def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
     row = named_endpoint(context, endpoint)
     _require(context, actor, "endpoints", _reach_of(row))
     allowed = EndpointId(row.endpoint_id)
-    with context.database() as database:
+    deed = Deed("allow", allowed, details={"hostname": row.hostname})
+    with context.audited(actor, deed) as database:
+        deed.before = database.endpoint(allowed)
         database.set_denied(allowed, denied=False)
+        deed.after = database.endpoint(allowed)
     log.info("endpoint allowed", endpoint=allowed)
     return allowed
 
@@ -257,9 +283,11 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
     denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
     """
-    with context.database() as database, database.batch():  # so that nothing changes between the look and the deed
+    deed = Deed("forget")
+    with context.audited(actor, deed) as database:  # so that nothing changes between the look and the deed
         known = named_endpoint(context, endpoint)
         _require(context, actor, "endpoints", _reach_of(known))
+        deed.subject, deed.before, deed.details = known.endpoint_id, known, {"hostname": known.hostname}
         if known.denied and not known.pending:
             raise UserError(
                 f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED
@@ -291,7 +319,8 @@ def set_profile(context: Context, actor: Actor, site: str, file: Path, keys: Off
     """
     document = profile_in_file(file, site)
     _require(context, actor, "profiles", (Area(site=document.site),))
-    PROFILES.sign(context.repository(), keys, document.site, document, context.clock.now())
+    repository = context.repository(context.recorded(actor, Deed("set profile", document.site)))
+    PROFILES.sign(repository, keys, document.site, document, context.clock.now())
     log.info("profile set", site=document.site)
     return document
 
@@ -301,7 +330,7 @@ def clear_profile(context: Context, actor: Actor, site: str, keys: OfflineKeys) 
     """Take away the throttle profile of ``site``. Writes, needs and raises as `set_profile`; BAD_INPUT without one."""
     name = checked_site(site)
     _require(context, actor, "profiles", (Area(site=name),))
-    repository = context.repository()
+    repository = context.repository(context.recorded(actor, Deed("clear profile", name)))
     if name not in read_profiles(repository):
         raise no_profile(name)
     PROFILES.sign(repository, keys, name, None, context.clock.now())
@@ -317,7 +346,7 @@ def set_template(
     Writes the repository and the database; the same template again signs nothing. Needs the patches key. Raises
     `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
-    repository = context.repository()
+    repository = context.repository(context.recorded(actor, Deed("set template", name)))
     template = new_template(repository, name, file, most)
     # signing the same again would forget answers that PCs have no reason to repeat
     if read_templates(repository).get(name) != template:
@@ -330,7 +359,7 @@ def set_template(
 @_operation("templates")
 def remove_template(context: Context, actor: Actor, name: str, keys: OfflineKeys) -> None:
     """Take away a diagnosis template and all answers to it. Writes, needs and raises as `set_template`."""
-    repository = context.repository()
+    repository = context.repository(context.recorded(actor, Deed("remove template", name)))
     known = template_target(checked_name(name)) in repository.templates()
     if known:
         _change_template(context, repository, name, None, keys)

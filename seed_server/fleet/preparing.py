@@ -16,6 +16,7 @@ from p2pdist.shared.manifest.site_profile import (
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
@@ -25,10 +26,10 @@ from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import Finished
 from seed_server.publishing.publish import OnStage
 from seed_server.signing.bins import PATCHES_FAMILY
-from seed_server.signing.bundle import Bundle, read_bundle, write_bundle
+from seed_server.signing.bundle import Bundle, encode_bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
 from seed_server.signing.offers import checked_reason, parse_named
-from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
+from seed_server.signing.prepared_bundles import manifests_in
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
@@ -48,7 +49,7 @@ def prepare_publication(
     Writes payloads. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
     """
     bundle = prepared.prepare(context.home, publication, actor=str(actor), clock=context.clock, on_progress=on_progress)
-    return _written(context, bundle, to)
+    return _written(context, actor, bundle, to)
 
 
 @operation("withdraw")
@@ -60,7 +61,7 @@ def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, 
     preparation = _preparation(context, actor, f"withdraw {patch}")
     changes = repository.withdrawal(named)
     bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=patch, reason=why)
-    return _kept(context, bundle, to)
+    return _kept(context, actor, bundle, to)
 
 
 @operation("keys")
@@ -71,7 +72,7 @@ def prepare_renewal(context: Context, actor: Actor, to: Path, *, after_restore: 
     """
     preparation = _preparation(context, actor, "renew the offline metadata")
     bundle = context.repository().proposals().propose_renewal(preparation, young_too=after_restore)
-    return _kept(context, bundle, to)
+    return _kept(context, actor, bundle, to)
 
 
 @operation("profiles", reach=None)
@@ -126,7 +127,7 @@ def prepare_keys(
     change = KeyChange(role, tuple(map(read_public_key, add)), tuple(remove), threshold)
     preparation = _preparation(context, actor, f"change the keys of {role}")
     bundle = context.repository().proposals().propose_keys(preparation, change)
-    return _kept(context, bundle, to)
+    return _kept(context, actor, bundle, to)
 
 
 @operation("look", reach=None)
@@ -138,9 +139,11 @@ def finish(context: Context, actor: Actor, file: Path) -> Finished:
     announced.
     """
     context.settings()
-    begun, bundle = context.clock.now(), read_bundle(file)
-    require(context, actor, *_right_for(bundle))
-    finished = prepared.finish(context.home, bundle, clock=context.clock)
+    begun, given = context.clock.now(), read_bundle(file)
+    own = prepared.kept(context.home, given.bundle_id)
+    require(context, actor, *_right_for(own))
+    deed = Deed("finish", own.purpose, details={"bundle": own.bundle_id, "prepared by": own.prepared_by})
+    finished = prepared.finish(context.home, given, clock=context.clock, recorder=context.recorded(actor, deed))
     _forget_answers(context, finished.bundle, begun)
     return finished
 
@@ -151,8 +154,11 @@ def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
 
     Raises `UserError`: BAD_INPUT, STORAGE, BUSY.
     """
-    require(context, actor, *_right_for(PreparedBundles(context.home).get(bundle_id)))
-    return prepared.drop(context.home, bundle_id, clock=context.clock)
+    context.settings()
+    own = prepared.kept(context.home, bundle_id)
+    require(context, actor, *_right_for(own))
+    with context.announced(actor, Deed("drop prepared", own.purpose, details={"bundle": bundle_id})):
+        return prepared.drop(context.home, bundle_id, clock=context.clock)
 
 
 def _prepare_documents(
@@ -164,17 +170,20 @@ def _prepare_documents(
     to: Path,
 ) -> Bundle:
     bundle = context.repository().proposals().propose_documents(_preparation(context, actor, purpose), role, documents)
-    return _kept(context, bundle, to)
+    return _kept(context, actor, bundle, to)
 
 
-def _kept(context: Context, bundle: Bundle, to: Path) -> Bundle:
+def _kept(context: Context, actor: Actor, bundle: Bundle, to: Path) -> Bundle:
     prepared.keep(context.home, bundle)
-    return _written(context, bundle, to)
+    return _written(context, actor, bundle, to)
 
 
-def _written(context: Context, bundle: Bundle, to: Path) -> Bundle:
+def _written(context: Context, actor: Actor, bundle: Bundle, to: Path) -> Bundle:
+    """Write a bundle that is kept out; it has no effect before it is finished, so its entry may come after it."""
+    deed = Deed("prepare", bundle.purpose, details={"bundle": bundle.bundle_id}, after=encode_bundle(bundle))
     try:
-        write_bundle(to, bundle)
+        with context.announced(actor, deed):
+            write_bundle(to, bundle)
     except UserError:
         prepared.drop(context.home, bundle.bundle_id, clock=context.clock)
         raise

@@ -22,6 +22,7 @@ from seed_server.publishing.publish import (
 )
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
+from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.offers import parse_named, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
@@ -75,15 +76,22 @@ def keep(home: ServerHome, bundle: Bundle) -> None:
     log.info("change prepared", purpose=bundle.purpose, bundle=bundle.bundle_id)
 
 
-def finish(home: ServerHome, given: Bundle, *, clock: Clock) -> Finished:
+def kept(home: ServerHome, bundle_id: str) -> Bundle:
+    """Return the server's own copy of a bundle that waits for signatures. Raises `UserError` (BAD_INPUT, STORAGE)."""
+    return PreparedBundles(home).get(bundle_id)
+
+
+def finish(home: ServerHome, given: Bundle, *, clock: Clock, recorder: CommitRecorder | None = None) -> Finished:
     """Put in force what was prepared here and is signed in ``given``; of that, only the signatures are used.
+
+    ``recorder`` is told, as of `Repository.open`.
 
     Raises `UserError`: BAD_INPUT for a bundle that was not prepared here, REFUSED where signatures are missing or the
     repository has changed since, BUSY, STORAGE. Then nothing is announced, and the bundle can be finished later.
     """
     settings = load_settings(home)
     with publish_lock(home).held(), open_database(home, settings) as database:
-        work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
+        work = PublishingWork.open(home, settings, database, clock, lambda *_: None, recorder)
         work.clear_leftovers()
         own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
         proposals.check(own, given.signatures, clock.now())

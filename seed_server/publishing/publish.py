@@ -31,6 +31,7 @@ from seed_server.publishing.plan import (
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
@@ -75,8 +76,9 @@ def publish(
     *,
     clock: Clock,
     on_progress: OnStage = lambda *_: None,
+    recorder: CommitRecorder | None = None,
 ) -> Published:
-    """Publish a patch; endpoints get it from the moment this returns.
+    """Publish a patch; endpoints get it from the moment this returns. ``recorder`` as of `Repository.open`.
 
     Publishing the same files under the same name again repairs a payload that
     the server found damaged. Raises `UserError`; then nothing is announced.
@@ -85,7 +87,7 @@ def publish(
     examined = checked_publication(home, settings, publication, clock.now())
     publication = examined.publication
     with publish_lock(home).held(), open_database(home, settings) as database:
-        work = PublishingWork.open(home, settings, database, clock, on_progress)
+        work = PublishingWork.open(home, settings, database, clock, on_progress, recorder)
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
@@ -127,10 +129,16 @@ class PublishingWork:
 
     @classmethod
     def open(
-        cls, home: ServerHome, settings: ServerSettings, database: "Database", clock: Clock, on_progress: OnStage
+        cls,
+        home: ServerHome,
+        settings: ServerSettings,
+        database: "Database",
+        clock: Clock,
+        on_progress: OnStage,
+        recorder: CommitRecorder | None = None,
     ) -> Self:
         """Open the parts of ``home``. Raises `UserError`."""
-        repository, content = Repository.open(home, settings), ContentStore(home.content)
+        repository, content = Repository.open(home, settings, recorder), ContentStore(home.content)
         return cls(repository, content, PreparedBundles(home), database, on_progress, clock)
 
     def clear_leftovers(self) -> None:

@@ -10,6 +10,7 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.packet_size import limit_packets
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.fleet.context import Context
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
@@ -27,7 +28,6 @@ from seed_server.service.messages import (
 )
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import Upkeep
-from seed_server.signing.repository import Repository
 from seed_server.store.opening import open_database
 from seed_server.store.trust_news import TrustNewsReader
 from seed_server.web.app import WebPort, make_app
@@ -40,7 +40,10 @@ async def serve_web_port(setting: PartSetting) -> None:
     home, settings, clock = setting.home, setting.settings, SystemClock()
     with open_database(home, settings) as database:
         authority = CertificateAuthority.open(home.ca)
-        repository = Repository.open(home, settings)
+        context = Context(home, clock)
+        # whoever was killed while it signed has left an entry of which nobody knows whether it was carried out
+        repository = context.repository(context.settling())
+        await trio.to_thread.run_sync(context.settle, repository)
         upkeep = Upkeep(home, settings, authority, repository, clock)
         await upkeep.clear_up()
         # before anything is announced: expired metadata would be refused by every endpoint

@@ -194,15 +194,13 @@ class Proposals:
             proposed = _signed(current, bundle, signatures, now)
             for name, data in bundle.documents.items():
                 self._writer.write_target(name, data)
-            if "root" in proposed:
-                self._writer.write_root(proposed["root"])
             roles = [role for role in proposed if role != "root"]
             current.targets.update({role: proposed[role] for role in roles})
             if rollouts is not None:
                 self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
             renewal = "root" in proposed  # after a restore, PCs have seen newer rollouts
             online = ("rollouts",) if renewal or rollouts is not None else ()
-            return self._writer.commit(current, online, {}, now, signed=roles)
+            return self._writer.commit(current, online, {}, now, signed=roles, root=proposed.get("root"))
 
 
 def _changed_roles(current: CurrentMetadata, bundle: Bundle) -> list[OfflineRole]:

@@ -27,6 +27,7 @@ from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, offers, publications, repository_files, staged
+from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.listed_documents import Listed, ListedDocuments
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
@@ -55,12 +56,15 @@ class Repository:
         *,
         lock_seconds: float = LOCK_TIMEOUT_SECONDS,
         max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
+        recorder: CommitRecorder | None = None,
     ) -> None:
         self._home = home
         self._server = settings.name
         self._files = MetadataReader(home)
         self._documents = ListedDocuments(self._files)
-        self._writer = RepositoryWriter(home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes)
+        self._writer = RepositoryWriter(
+            home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes, recorder=recorder
+        )
 
     @classmethod
     def create(cls, home: ServerHome, settings: ServerSettings, keys: Keys, now: float) -> "Repository":
@@ -77,13 +81,13 @@ class Repository:
             empty = encode_rollouts(Rollouts(format=1, entries=[]))
             writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, empty)
             writer.sign_root(current.root, keys, now)
-            writer.commit(current, current.targets, keys, now)
+            writer.commit(current, current.targets, keys, now, root=current.root)
         return repository
 
     @classmethod
-    def open(cls, home: ServerHome, settings: ServerSettings) -> "Repository":
-        """Return the repository in ``home``. Raises `UserError` (NOT_SET_UP, STORAGE) when it is missing or damaged."""
-        repository = cls(home, settings)
+    def open(cls, home: ServerHome, settings: ServerSettings, recorder: CommitRecorder | None = None) -> "Repository":
+        """Open the repository in ``home``; ``recorder`` hears of changes. Raises `UserError` (NOT_SET_UP, STORAGE)."""
+        repository = cls(home, settings, recorder=recorder)
         repository._files.load()
         return repository
 
@@ -373,8 +377,8 @@ class Repository:
             changed = self._change(current, {}, now) | {"targets", "patches", "profiles", "rollouts"}
             if young_too:
                 changed |= bins.PATCHES_FAMILY
-            self._writer.commit(current, changed, keys, now)
             self._writer.sign_root(current.root, keys, now)
+            self._writer.commit(current, changed, keys, now, root=current.root)
 
 
 def _difference(of: Rollouts | StagedRollouts, without: Rollouts | StagedRollouts) -> tuple[PatchRef, ...]:

@@ -6,6 +6,7 @@ process that is killed midway leaves files that nothing points to.
 
 import contextlib
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +19,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, repository_files
+from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import key_path, load_signing_key
 from seed_server.signing.metadata import CurrentMetadata, Keys, T, public_key
 from seed_server.signing.repository_files import more_signatures, untrusted
@@ -28,8 +30,17 @@ from seed_server.store.file_lock import FileLock
 class RepositoryWriter:
     """Writes metadata and targets under the repository's lock; writes of all processes take turns."""
 
-    def __init__(self, home: ServerHome, settings: ServerSettings, *, lock_seconds: float, max_role_bytes: int) -> None:
+    def __init__(
+        self,
+        home: ServerHome,
+        settings: ServerSettings,
+        *,
+        lock_seconds: float,
+        max_role_bytes: int,
+        recorder: CommitRecorder | None = None,
+    ) -> None:
         self._home = home
+        self._recorder = recorder
         self._max_role_bytes = max_role_bytes
         self.online = OnlineLifetimes(
             timestamp=settings.timestamp_lifetime_hours * 3_600,
@@ -84,49 +95,61 @@ class RepositoryWriter:
         *,
         snapshot: bool = False,
         signed: Collection[str] = (),
+        root: Metadata[Root] | None = None,
     ) -> int:
         """Sign the targets roles ``changed``, write them and those ``signed`` elsewhere, then what points to them.
 
         The snapshot is signed anew where that is needed, or asked for; the timestamp always. Returns its version.
-        ``keys`` holds those of the offline roles in ``changed``.
+        ``keys`` holds those of the offline roles in ``changed``; ``root`` is a new one, which is signed already.
         """
         keys = {**self._online_keys(), **keys}
         for name in changed:
-            root = name == "targets"
-            delegator = current.root.signed if root else current.targets[bins.delegator_of(name)].signed
+            delegator = current.root.signed if name == "targets" else current.targets[bins.delegator_of(name)].signed
             self._sign_next(name, current.targets[name], delegator, keys, now)
         roles = (*signed, *changed)
         encoded = {name: current.targets[name].to_bytes() for name in roles}
         for name, data in encoded.items():
             self.check_size(name, len(data))
+        files: dict[str, bytes] = {} if root is None else {f"{root.signed.version}.root": root.to_bytes()}
         for name, data in encoded.items():
             version = current.targets[name].signed.version
-            durable_files.write_file(self._home.tuf_metadata / f"{version}.{name}.json", data)
+            files[f"{version}.{name}"] = data
             # of dozens of roles the versions alone: every PC fetches this list with every publication
             meta = MetaFile(version) if name in bins.DIVIDED_ROLES else MetaFile.from_data(version, data, ["sha256"])
             current.snapshot.signed.meta[f"{name}.json"] = meta
         if roles or snapshot:
             data = self._sign_next("snapshot", current.snapshot, current.root.signed, keys, now)
             version = current.snapshot.signed.version
-            durable_files.write_file(self._home.tuf_metadata / f"{version}.snapshot.json", data)
+            files[f"{version}.snapshot"] = data
             current.timestamp.signed.snapshot_meta = MetaFile.from_data(version, data, ["sha256"])
         current.timestamp.signed.unrecognized_fields[TIMESTAMP_ISSUED_FIELD] = int(now)
-        data = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
-        durable_files.write_file(self._home.tuf_metadata / "timestamp.json", data)
+        files["timestamp"] = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
+        with self._recorded(files["timestamp"]):
+            for name, data in files.items():  # what points to others comes after them
+                durable_files.write_file(self._home.tuf_metadata / f"{name}.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
             listed = current.targets["rollouts"].signed.targets.values()
             rollouts = [entry.get_prefixed_paths()[0] for entry in listed]
             repository_files.prune(self._home, (*current.targets, "snapshot"), rollouts)
         return current.timestamp.signed.version
 
-    def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
-        """Sign the next version of the root, and write it."""
-        self._sign_next("root", root, root.signed, keys, now)
-        self.write_root(root)
+    @contextlib.contextmanager
+    def _recorded(self, timestamp: bytes) -> Iterator[None]:
+        if self._recorder is None:
+            yield
+            return
+        self._recorder.begins(self._in_force(), hashlib.sha256(timestamp).digest())
+        try:
+            yield
+        finally:
+            self._recorder.ends(self._in_force())
 
-    def write_root(self, root: Metadata[Root]) -> None:
-        """Write a root that is signed already."""
-        durable_files.write_file(self._home.tuf_metadata / f"{root.signed.version}.root.json", root.to_bytes())
+    def _in_force(self) -> bytes:
+        return hashlib.sha256((self._home.tuf_metadata / "timestamp.json").read_bytes()).digest()
+
+    def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
+        """Make ``root`` its next version, signed; `commit` writes it."""
+        self._sign_next("root", root, root.signed, keys, now)
 
     def _sign_next(self, role: str, metadata: Metadata[T], delegator: Root | Targets, keys: Keys, now: float) -> bytes:
         """Make ``metadata`` the role's next version and return its bytes. Raises `UserError` (REFUSED)."""

@@ -13,6 +13,7 @@ EXCESS_LIFE_SECONDS = 300.0  # metadata that outlives its role by more was signe
 
 ONLINE_ROLES = ("rollouts", "snapshot", "timestamp")
 OFFLINE_ROLES = ("root", "targets", "patches", "profiles")
+AUDIT_KEY = "audit"  # of no role: it signs the checkpoints of the audit log
 OFFLINE_KEYS = ("root", "patches", "profiles")  # targets is signed with the root key
 
 

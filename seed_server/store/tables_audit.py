@@ -30,3 +30,10 @@ AUDIT_CHECKPOINTS = table(
     octets("note"),
     rowid=True,
 )
+
+# what an entry says is done after its transaction: to files that are signed
+AUDIT_PENDING = table(
+    "audit_pending",
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    rowid=True,
+)

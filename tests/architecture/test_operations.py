@@ -9,6 +9,7 @@ from tests.helpers.sources import ROOT, nodes_of, tree_of
 
 SERVER = ROOT / "seed_server"
 WRITERS = {
+    "store/audit_rows.py": ("_writing",),
     "store/diagnoses.py": ("_writing", "_forget_some"),
     "store/endpoints.py": ("_writing",),
     "store/patches.py": ("_writing",),
@@ -21,6 +22,10 @@ WRITERS = {
 """The files with methods that write, each with what such a method calls, one of these."""
 OPENED = {"authority", "content", "database", "repository"}
 """The names under which a `Context` and other parts hold what writes."""
+
+
+ENTRY = {"audited", "recorded", "announced"}
+"""What a `Context` has for the entry of a change in the audit log."""
 
 
 def attributes_of(*paths: str) -> Iterator[tuple[str, ast.Attribute]]:
@@ -137,3 +142,25 @@ def test_a_command_acts_for_whom_it_was_called() -> None:
         )
     ]
     assert used == []
+
+
+def used_by(function: ast.FunctionDef, path: Path) -> set[str]:
+    """Return the names and attributes that a function and the helpers beside it use."""
+    beside = {node.name: node for node in tree_of(path).body if isinstance(node, ast.FunctionDef)}
+    used: set[str] = set()
+    waiting = [function.name]
+    while waiting:
+        nodes = list(ast.walk(beside[waiting.pop()]))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        waiting += (names - used) & beside.keys()
+        used |= names | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return used
+
+
+def test_every_operation_writes_an_entry_of_the_audit_log() -> None:
+    assert [
+        place
+        for path in sorted((SERVER / "fleet").glob("*.py"))
+        for place, function in operations_of(path)
+        if declared(function) and not used_by(function, path) & ENTRY
+    ] == []

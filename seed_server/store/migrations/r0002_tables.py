@@ -69,3 +69,4 @@ _table(
     *_columns(Integer(), "in_a_row", "pauses"),
     PrimaryKeyConstraint("server", "site"),
 )
+_table("audit_pending", _numbered("number"), rowid=True)

@@ -1,0 +1,220 @@
+"""Writes the audit log: a change has its entry in its own transaction or, where files change, before them. Blocking.
+
+With each entry the log's size and root are signed. The newest of these checkpoints lies beside the database too, and
+travels in what is signed for PCs: whoever owns the database cannot cut off its end.
+"""
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.audit_checkpoint import origin_of, signed_checkpoint
+from p2pdist.shared.clock import Clock
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.wire import codec
+from seed_server.fleet.actor import Actor
+from seed_server.settings import ServerHome
+from seed_server.signing.key_files import create_signing_key, key_path, load_signing_key
+from seed_server.signing.role_policy import AUDIT_KEY
+from seed_server.store.audit_entry import AuditEntry, decode_entry, encode_entry
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+NOT_CARRIED_OUT = "not carried out"
+"""The operation of an entry that takes back the one whose number is its subject."""
+
+log = structlog.get_logger()
+
+
+def _request_id() -> str:
+    return secrets.token_hex(6)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked for: all that is done for it has its id."""
+
+    address: str = ""
+    """Where it came from; empty: a terminal of this machine."""
+    request_id: str = field(default_factory=_request_id)
+
+
+@dataclass
+class Deed:
+    """What is done, as its entry says it; an operation fills in what it learns."""
+
+    operation: str
+    subject: str = ""
+    _: KW_ONLY
+    reason: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+    before: object = None
+    """The subject's state, a Record or bytes: its SHA-256 is kept. None: there is none."""
+    after: object = None
+
+
+@dataclass(frozen=True)
+class AuditLog:
+    """The audit log of one home."""
+
+    home: ServerHome
+    clock: Clock
+    request: Request
+    opened: Callable[[], "Database"]
+
+    @contextlib.contextmanager
+    def changing(self, actor: Actor, deed: Deed) -> Iterator["Database"]:
+        """Open the database for a change that is one transaction with its entry, what ``deed`` is at the end."""
+        with self.opened() as database:
+            with database.batch():
+                yield database
+                self._append(database, _entry(self.request, actor, deed))
+            self._publish_checkpoint(database)
+
+    @contextlib.contextmanager
+    def announcing(self, actor: Actor, deed: Deed) -> Iterator[None]:
+        """Write the entry of what is done within the block; another one says so where that fails."""
+        number = self._written(_entry(self.request, actor, deed))
+        try:
+            yield
+        except BaseException as error:
+            reason = error.message if isinstance(error, UserError) else type(error).__name__
+            with contextlib.suppress(UserError):  # the first error is to be seen
+                self._written(self._taken_back(number, reason))
+            raise
+
+    def recorder(self, actor: Actor, deed: Deed) -> "RecordedCommit":
+        """Return what writes the entry of a change of the repository, for `Repository.open`."""
+        return RecordedCommit(self, actor, deed)
+
+    def settling(self) -> "RecordedCommit":
+        """Return what writes no entry, and says of earlier ones whether they were carried out."""
+        return RecordedCommit(self, None, None)
+
+    def _written(self, entry: AuditEntry) -> int:
+        with self.opened() as database:
+            with database.batch():
+                number = self._append(database, entry)
+            self._publish_checkpoint(database)
+        return number
+
+    def _append(self, database: "Database", entry: AuditEntry) -> int:
+        """Append within the caller's transaction, and sign what the log is then."""
+        key = self._key(database)
+        at = self.clock.now()
+        number = database.append_audit(lambda number: encode_entry(_numbered(entry, number, at)))
+        size, root = database.audit_state()
+        database.save_audit_checkpoint(size, signed_checkpoint(self._origin(), size, root, key))
+        return number
+
+    def _key(self, database: "Database") -> Ed25519PrivateKey:
+        path = key_path(self.home.online_keys, AUDIT_KEY)
+        if path.exists():
+            return load_signing_key(path, None)
+        if database.audit_size():
+            raise UserError(
+                f"The audit key {path} is missing: PCs know the log by it, so nothing is changed without it. Restore "
+                "it from a backup.",
+                FaultKind.NOT_SET_UP,
+            )
+        return create_signing_key(path, None)  # a home of before there was a log
+
+    def _origin(self) -> str:
+        try:
+            return origin_of(hashlib.sha256(self.home.first_root.read_bytes()).hexdigest())
+        except OSError as error:
+            raise UserError(
+                f"Cannot read {self.home.first_root}: {error.strerror}. Restore it from a backup.", FaultKind.STORAGE
+            ) from error
+
+    def _publish_checkpoint(self, database: "Database") -> None:
+        """Keep the newest checkpoint outside the database; the next change tries again."""
+        try:
+            durable_files.write_file(self.home.audit_checkpoint, database.audit_checkpoint())
+        except (OSError, UserError) as error:
+            log.warning("the checkpoint of the audit log is not written", reason=str(error))
+
+    def expect(self, database: "Database", entry: AuditEntry) -> None:
+        """Write an entry whose end is not known yet."""
+        with database.batch():
+            database.add_pending(self._append(database, entry))
+        self._publish_checkpoint(database)
+
+    def settle(self, database: "Database", in_force: bytes) -> None:
+        """Say of each change of the repository whose end is not known whether it was carried out.
+
+        ``in_force`` as of `CommitRecorder`; the caller holds the repository's lock.
+        """
+        for number in database.pending():
+            with database.batch():
+                known = database.audit_entry(number)
+                if known is None or decode_entry(known).after != in_force:
+                    self._append(database, self._taken_back(number, "it was cut off"))
+                database.remove_pending(number)
+            self._publish_checkpoint(database)
+
+    def _taken_back(self, number: int, reason: str) -> AuditEntry:
+        deed = Deed(operation=NOT_CARRIED_OUT, subject=str(number), reason=reason)
+        return _entry(self.request, None, deed)
+
+
+@dataclass(frozen=True)
+class RecordedCommit:
+    """The `CommitRecorder` of one change."""
+
+    audit: AuditLog
+    actor: Actor | None
+    deed: Deed | None
+
+    def begins(self, in_force: bytes, next_one: bytes) -> None:
+        """Write the entry, and that its end is not known yet."""
+        with self.audit.opened() as database:
+            self.audit.settle(database, in_force)
+            if self.deed is not None:
+                self.audit.expect(database, _entry(self.audit.request, self.actor, self.deed, (in_force, next_one)))
+
+    def ends(self, in_force: bytes) -> None:
+        """Write what became of it; where that is not possible, whoever comes next does."""
+        try:
+            with self.audit.opened() as database:
+                self.audit.settle(database, in_force)
+        except UserError as error:
+            log.warning("the audit log will say later whether this was carried out", reason=error.message)
+
+
+def digest(state: object) -> bytes:
+    """Return the SHA-256 of a state; empty for None."""
+    if state is None:
+        return b""
+    return hashlib.sha256(state if isinstance(state, bytes) else codec.encode(state)).digest()
+
+
+def _entry(request: Request, actor: Actor | None, deed: Deed, states: tuple[bytes, bytes] | None = None) -> AuditEntry:
+    before, after = states or (digest(deed.before), digest(deed.after))
+    return AuditEntry(
+        number=0,
+        at=0.0,
+        actor="seed-server" if actor is None else actor.who,
+        known_by="engine" if actor is None else actor.known_by,
+        address=request.address,
+        request=request.request_id,
+        operation=deed.operation,
+        subject=deed.subject,
+        before=before,
+        after=after,
+        reason=deed.reason,
+        details=deed.details,
+    )
+
+
+def _numbered(entry: AuditEntry, number: int, at: float) -> AuditEntry:
+    return msgspec.structs.replace(entry, number=number, at=at)

@@ -1,0 +1,64 @@
+"""One entry of the audit log, and the bytes that stand for it: what is hashed is what is kept. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import Document
+
+MAX_ENTRY_BYTES = 32 << 10
+MAX_NAME_CHARS = 200  # longer texts are cut: an entry is written in any case
+MAX_AUDIT_REASON_CHARS = 1_000
+MAX_DETAILS = 40
+
+
+class AuditEntry(Document, frozen=True, kw_only=True):
+    """Who did what, when, from where, and why."""
+
+    format: Literal[1] = 1
+    number: int
+    """From 0 on, without gaps."""
+    at: float
+    """Seconds since 1970, UTC."""
+    actor: str
+    known_by: str
+    """How the server knows that it is them, as `Evidence`."""
+    role: str = ""
+    """By what right."""
+    address: str = ""
+    """Where the request came from; empty: a terminal of the server itself."""
+    request: str
+    """Its id: several entries may come from one request."""
+    operation: str
+    subject: str
+    """What it was done to: a patch, a PC, a token, a site …"""
+    before: bytes = b""
+    """The SHA-256 of the subject's state; of what is signed, of ``timestamp.json``. Empty: there was none."""
+    after: bytes = b""
+    reason: str = ""
+    details: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def encode_entry(entry: AuditEntry) -> bytes:
+    """Return the entry as it is kept: texts that are too long, or cannot be shown, are made to fit."""
+    texts = {
+        name: printable(getattr(entry, name))[:most]
+        for name, most in (
+            ("actor", MAX_NAME_CHARS), ("known_by", MAX_NAME_CHARS), ("role", MAX_NAME_CHARS),
+            ("address", MAX_NAME_CHARS), ("request", MAX_NAME_CHARS), ("operation", MAX_NAME_CHARS),
+            ("subject", MAX_NAME_CHARS), ("reason", MAX_AUDIT_REASON_CHARS),
+        )
+    }  # fmt: skip
+    details = {
+        printable(name)[:MAX_NAME_CHARS]: printable(text)[:MAX_NAME_CHARS]
+        for name, text in sorted(entry.details.items())[:MAX_DETAILS]
+    }
+    return codec.encode(msgspec.structs.replace(entry, details=details, **texts))
+
+
+def decode_entry(data: bytes) -> AuditEntry:
+    """Return the entry that `encode_entry` wrote. Raises `DecodeError`."""
+    entry: AuditEntry = codec.decode(data, AuditEntry, max_bytes=MAX_ENTRY_BYTES)
+    return entry
