@@ -3,7 +3,7 @@
 import ipaddress
 import secrets
 
-from bandwidth.core.states import State
+from bandwidth.core.states import Reason, State
 from bandwidth.profiles.model import Profile
 from p2pdist.identity.copies import Copies
 from p2pdist.identity.store import Identity
@@ -90,6 +90,7 @@ class DaemonState:
         """What the server has said that concerns every patch."""
         return ServerSays(
             line_yields=self.line_yields,
+            line_spared=self.line_spared,
             large_packets_lost=self.large_packets_lost,
             refused_as_copy=self.copies.refused,
             copies=self.copies_words,
@@ -122,6 +123,13 @@ class DaemonState:
     def reports_link(self) -> bool:
         """Whether the server wants regular reports of others' traffic now: the site is fetching."""
         return self.link_watch.interval_seconds is not None
+
+    @property
+    def line_spared(self) -> str:
+        """How business suffered while the server sent, and how long it pauses for that; empty: it does not."""
+        reason = "" if self.site_limit is None else self.site_limit.reason
+        cause, _, detail = reason.partition(": ")
+        return detail if cause == Reason.HARM_PAUSE.value else ""
 
     @property
     def line_yields(self) -> bool:

@@ -74,6 +74,7 @@ class Explainer:
             server_connected=self._origin.connected,
             server_status=self._origin.status,
             line_yields=said.line_yields,
+            line_spared=said.line_spared,
             fetches=self._fetches,
             profile_lets_fetch=limiter.profile_lets_fetch,
             refusal=limiter.fetch_refusal,

@@ -17,6 +17,7 @@ class WhyReason(enum.StrEnum):
     FROM_NEIGHBOURS = "pieces are coming from neighbours"
     LAN_YIELDS = "the way to the neighbours yields to business"
     LINE_YIELDS = "the site's line yields to business"
+    LINE_SPARED = "the server spares the site's line: business suffered while it sent"
     BLACKOUT = "the throttle profile allows nothing now"
     WAITING_FOR_LEASE = "waiting for the server to give this site its next pieces"
     NEIGHBOURS_SILENT = "neighbours have pieces of it but send none"

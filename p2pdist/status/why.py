@@ -17,6 +17,7 @@ class ServerSays:
     """What the server has said that concerns every patch; fields as in `Circumstances`."""
 
     line_yields: bool = False
+    line_spared: str = ""
     large_packets_lost: bool = False
     refused_as_copy: bool = False
     copies: str = ""
@@ -35,6 +36,8 @@ class Circumstances:
     """connected, or why not, in words."""
     line_yields: bool = False
     """Whether the server has said that the site's line yields to business."""
+    line_spared: str = ""
+    """What it has said of a pause there because business suffered: how, and for how long; empty: there is none."""
     fetches: bool = True
     """Whether the configuration lets this PC fetch over the line."""
     profile_lets_fetch: bool = True
@@ -90,6 +93,7 @@ def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
         (not around.server_connected, WhyReason.NO_SERVER),
         (bool(file.origin_error), WhyReason.SERVER_CANNOT),
         (around.large_packets_lost, WhyReason.LARGE_PACKETS_LOST),
+        (bool(around.line_spared), WhyReason.LINE_SPARED),
         (around.line_yields, WhyReason.LINE_YIELDS),
         (around.helps_less, WhyReason.HELPS_LESS_CPU),
     )
@@ -106,6 +110,7 @@ def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
         WhyReason.NO_SERVER: around.server_status,
         WhyReason.BLACKOUT: around.blackout_ends.strip(),
         WhyReason.LAN_YIELDS: str(around.lan),
+        WhyReason.LINE_SPARED: around.line_spared,
     }
     fetching = file.state == "fetching"
     detail = details.get(reason, _neighbours(file.neighbours) if fetching else "")

@@ -28,21 +28,26 @@ LARGE_PACKETS_HINT = (
     "A link on the way has a smaller MTU, and what its router says about that is dropped: let ICMP 'fragmentation "
     "needed' through, or set the MTU."
 )
+PAUSED_NOTE = "no piece is leased for a while, because business suffered while we sent"
+PAUSED_HINT = (
+    "It goes on by itself. If it pauses again, set the line's rate in sites.toml, or a cap in the site's profile; "
+    "a boost sends all the same."
+)
 SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 TABLE_COLUMNS = 80  # of a pipe, which has no width of its own: sentences of any length stand below the table
 
 
 def sites_document(
-    sites: Sequence[SiteStatus], *, serving: bool, problems: Sequence[FleetProblem] = ()
+    sites: Sequence[SiteStatus], now: float, *, serving: bool, problems: Sequence[FleetProblem] = ()
 ) -> SitesDocument:
     """Return what ``--json`` prints."""
-    documents = tuple(map(_site_document, sites))
+    documents = tuple(_site_document(site, now) for site in sites)
     return SitesDocument(serving=serving, sites=documents, problems=problem_documents(problems))
 
 
-def _site_document(site: SiteStatus) -> SiteDocument:
-    limit = site.limit
+def _site_document(site: SiteStatus, now: float) -> SiteDocument:
+    limit, harm = site.limit, site.limit.harm
     return SiteDocument(
         site=limit.site,
         active=limit.active,
@@ -58,6 +63,9 @@ def _site_document(site: SiteStatus) -> SiteDocument:
         reason=limit.reason,
         large_packets_lost=limit.large_packets_lost,
         shared_identities=site.shared_identities,
+        paused_until=harm.ends_at if harm is not None and harm.ends_at > now else None,
+        pause_reason="" if harm is None else harm.reason,
+        pauses=0 if harm is None else harm.pauses,
         seconds=limit.seconds,
         yield_seconds=limit.yield_seconds,
         sending_seconds=limit.sending_seconds,
@@ -110,11 +118,14 @@ def site_tables(
         "{rate} to all sites now, {size} of what is published so far", rate=rate_text(total), size=bytes_text(sent)
     )
     head = head if serving else tr("The seed server is NOT serving.")
-    return Group(*parts, Text(head), table, *_notes(sites))
+    return Group(*parts, Text(head), table, *_notes(sites, now))
 
 
-def _notes(sites: Sequence[SiteStatus]) -> Iterator[Text]:
+def _notes(sites: Sequence[SiteStatus], now: float) -> Iterator[Text]:
     """Return what a person has to put right at the sites."""
+    if paused := [site.limit.site for site in sites if site.limit.harm is not None and site.limit.harm.ends_at > now]:
+        note = tr("{note}: {sites}. {hint}", note=tr(PAUSED_NOTE), sites=", ".join(paused), hint=tr(PAUSED_HINT))
+        yield Text(note, style="yellow")
     if lost := [site.limit.site for site in sites if site.limit.large_packets_lost]:
         note = tr(
             "{note}: {sites}. {hint}", note=tr(LARGE_PACKETS_NOTE), sites=", ".join(lost), hint=tr(LARGE_PACKETS_HINT)
@@ -183,7 +194,9 @@ def show_sites(context: Context, *, as_json: bool, watch: bool) -> None:
 
     show(
         lambda: read_sites(context),
-        lambda answer: sites_document(answer.sites, serving=answer.serving, problems=answer.problems),
+        lambda answer: sites_document(
+            answer.sites, context.clock.now(), serving=answer.serving, problems=answer.problems
+        ),
         view,
         as_json=as_json,
         watch=watch,

@@ -33,7 +33,7 @@ class HarmShare:
         named = ", ".join(self.paused[:NAMED_SITES])
         more = ", …" if len(self.paused) > NAMED_SITES else ""
         count = len(self.paused)
-        return f"business suffered at {count} of {self.active} active sites, where leasing pauses: {named}{more}"
+        return f"business suffered at {count} of {self.active} active sites while we sent ({named}{more})"
 
 
 def harm_share(at_work: Mapping[str, HarmPauseRow | None], among: Collection[str] | None = None) -> HarmShare:

@@ -93,7 +93,13 @@ def read_head(context: Context, database: "Database") -> FleetHead:
         server_name=context.settings().name,
         serving=serving,
         repository_problem=problem,
-        problems=fleet_problems(context, database.endpoint_counts(), serving=serving, repository=repository),
+        problems=fleet_problems(
+            context,
+            database.endpoint_counts(),
+            serving=serving,
+            at_work=database.sites_at_work(context.clock.now()),
+            repository=repository,
+        ),
     )
 
 

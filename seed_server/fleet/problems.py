@@ -4,16 +4,18 @@ A running server writes the same to its log, which nobody reads. Blocking.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.context import Context
+from seed_server.fleet.harm_share import harm_share
 from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
+from seed_server.store.rows import HarmPauseRow
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,23 @@ class FleetProblem:
 
 
 def fleet_problems(
-    context: Context, endpoints: EndpointCounts, *, serving: bool, repository: Repository | None = None
+    context: Context,
+    endpoints: EndpointCounts,
+    *,
+    serving: bool,
+    at_work: Mapping[str, HarmPauseRow | None],
+    repository: Repository | None = None,
 ) -> list[FleetProblem]:
-    """Return what is wrong with the server's files and connections now, the worst first.
+    """Return what is wrong with the server's files, connections and sites now, the worst first.
 
-    ``repository``: that of the home, where it is open already.
+    ``at_work``: `Database.sites_at_work`. ``repository``: that of the home, where it is open already.
     """
     now = context.clock.now()
     found = [*site_map_problems(context)]
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
+    found += harm_problems(at_work, serving=serving)
     return sorted(found, key=lambda problem: not problem.urgent)
 
 
@@ -70,6 +78,14 @@ def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetPro
             text = f"The signed {expiry.role} metadata expires in {days} days; then PCs refuse whatever is new."
         return [FleetProblem(text, "seed-server renew", urgent=left <= 0)]
     return []
+
+
+def harm_problems(at_work: Mapping[str, HarmPauseRow | None], *, serving: bool) -> list[FleetProblem]:
+    """Return where nothing is leased now, because business suffered while something was sent."""
+    share = harm_share(at_work)
+    if not serving or not share.paused:
+        return []
+    return [FleetProblem(f"Leasing pauses at sites: {share.words}.", "seed-server sites", urgent=share.is_too_much)]
 
 
 def connection_problems(endpoints: EndpointCounts, *, serving: bool) -> list[FleetProblem]:

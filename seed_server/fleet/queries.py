@@ -171,7 +171,12 @@ def read_status(context: Context) -> FleetStatus:
             repository_problem=problem,
             withdrawn=announced.withdrawn,
             replaced=replaced(patches, announced),
-            problems=fleet_problems(context, database.endpoint_counts(), serving=serving),
+            problems=fleet_problems(
+                context,
+                database.endpoint_counts(),
+                serving=serving,
+                at_work=database.sites_at_work(context.clock.now()),
+            ),
         )
 
 

@@ -56,7 +56,7 @@ def read_sites(context: Context) -> SitesStatus:
     """Return the state of the sites. Raises `UserError`."""
     context.settings()
     with context.database() as database:
-        endpoints = database.endpoint_counts()
+        endpoints, at_work = database.endpoint_counts(), database.sites_at_work(context.clock.now())
         statuses = site_statuses(database.site_limits(), database.sent_to_sites(), database.shared_identities())
     serving = is_serving(context.home)
-    return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving))
+    return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving, at_work=at_work))

@@ -29,7 +29,7 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.status.why import Circumstances, detail_of
 from seed_server.commands.main import seed_server
 from seed_server.commands.status_document import status_document
-from seed_server.fleet.problems import connection_problems, expiry_problems
+from seed_server.fleet.problems import connection_problems, expiry_problems, harm_problems
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
 from seed_server.line.site_rate import Line, Policy, SiteRate
@@ -37,6 +37,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.role_policy import RoleExpiry
 from seed_server.store.count_rows import EndpointCounts
 from seed_server.store.database import Database
+from seed_server.store.rows import HarmPauseRow
 from tests.helpers.daemon_answers import LIMITER
 from tests.helpers.large_fleet import (
     DELIVERED,
@@ -300,6 +301,16 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
     assert outputs == {PatchRef("acme", "1"): "Unpacking … | no room"}
     said = "\n".join(shown(80, of_patch(FAILING)))
     assert said.count("its installer wrote: no room") == 1
+
+
+def test_sites_where_business_suffered_are_named_and_many_of_them_are_urgent() -> None:
+    pause = HarmPauseRow("business connections were slowed down while we sent", 0.0, 900.0, 1, 1)
+    assert harm_problems({"leeds": None}, serving=True) == []
+    (one,) = harm_problems({"leeds": None, "oslo": pause}, serving=True)
+    assert "business suffered at 1 of 2 active sites while we sent (oslo)" in one.text
+    (many,) = harm_problems({"leeds": pause, "oslo": pause}, serving=True)
+    assert (one.urgent, many.urgent) == (False, True)
+    assert harm_problems({"oslo": pause}, serving=False) == []
 
 
 # --- reasons that held once, and words that were said twice ----------------------------

@@ -265,6 +265,12 @@ class SiteDocument(Struct, frozen=True):
     """Whether full packets do not get through to the site, so that smaller ones are used."""
     shared_identities: tuple[str, ...]
     """Ids of its endpoints whose identity several PCs show now; `endpoints` says which."""
+    paused_until: UnixSeconds | None
+    """When leasing goes on that pauses because business suffered while we sent; null: it does not. Since 0.3."""
+    pause_reason: str
+    """How business suffered, when leasing paused last; empty: it never has. Since 0.3."""
+    pauses: Count
+    """How often leasing has paused there for that, ever. Since 0.3."""
     seconds: dict[str, Seconds]
     """Seconds under each reason, ever."""
     yield_seconds: Seconds

@@ -8,6 +8,7 @@ import trio
 import trio.testing
 from msgspec import structs
 
+from bandwidth.core.states import Reason
 from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, Asking, OriginEvents
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
@@ -166,6 +167,21 @@ async def test_what_is_known_of_the_line_ends_with_the_connection(
     await events.handle(Disconnected("gone"))
     assert (state.reports_link, state.line_yields, state.site_limit) == (False, False, None)
     assert await rung(wakeups.renewal)
+
+
+async def test_what_the_server_says_of_a_pause_holds_though_it_wants_no_reports(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    state = made_up_state()
+    events = made_up_events(state, parts, tmp_path)
+    await events.handle(LIMIT)
+    assert state.line_spared == ""
+    reason = f"{Reason.HARM_PAUSE.value}: business connections were slowed down while we sent; again in 9 min"
+    await events.handle(structs.replace(LIMIT, reason=reason, rate=0))
+    assert state.server_says.line_spared == "business connections were slowed down while we sent; again in 9 min"
+    await events.handle(Disconnected("gone"))
+    assert state.line_spared == ""
 
 
 async def test_a_welcome_without_end_does_not_fill_the_log(

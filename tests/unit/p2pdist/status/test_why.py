@@ -52,6 +52,7 @@ SITUATIONS = [
     (WhyReason.LINE_YIELDS, fetching(missing=1), Circumstances(helps_less=True, line_yields=True)),
     (WhyReason.REFUSED_BATTERY, fetching(missing=1), Circumstances(refusal=LanReason.REFUSED_BATTERY)),
     (WhyReason.LINE_YIELDS, fetching(missing=1), Circumstances(line_yields=True)),
+    (WhyReason.LINE_SPARED, fetching(missing=1), Circumstances(line_spared="again in 9 min", line_yields=True)),
     (WhyReason.WAITING_FOR_LEASE, fetching(missing=1), ALONE),
 ]
 
@@ -72,11 +73,15 @@ def test_every_reason_can_be_met() -> None:
         (WhyReason.NO_SERVER, "not reachable"),
         (WhyReason.BLACKOUT, "until 18:07"),
         (WhyReason.LAN_YIELDS, "a queue on the way to the gateway"),
+        (WhyReason.LINE_SPARED, "pieces are sent again in 9 min"),
         (WhyReason.WAITING_FOR_LEASE, "2 neighbours connected"),
     ],
 )
 def test_the_detail(reason: WhyReason, detail: str) -> None:
-    around = Circumstances(lan=LanReason.QUEUE, blackout_ends=" until 18:07", server_status="not reachable")
+    around = Circumstances(
+        lan=LanReason.QUEUE, blackout_ends=" until 18:07", server_status="not reachable",
+        line_spared="pieces are sent again in 9 min",
+    )  # fmt: skip
     assert detail_of(reason, fetching(origin_error="its file is gone", neighbours=2), around) == detail
 
 

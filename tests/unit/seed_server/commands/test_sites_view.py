@@ -15,6 +15,7 @@ from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
+from seed_server.store.rows import HarmPauseRow
 
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
@@ -34,7 +35,7 @@ SENT = {"oslo": (1_010_000, 1_000_000)}
 
 
 def test_joins_limit_and_bytes_with_the_active_first() -> None:
-    oslo, bergen = sites_document(site_statuses([QUIET, LIMIT], SENT), serving=True).sites
+    oslo, bergen = sites_document(site_statuses([QUIET, LIMIT], SENT), 1.0, serving=True).sites
     assert (oslo.rate, oslo.origin_ratio, oslo.capacity_is) == (2_400_000, 1.01, "configured")
     assert (bergen.rate, bergen.origin_ratio, bergen.capacity_is) == (0, None, "unknown")
 
@@ -64,8 +65,24 @@ def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
     clean = text(LIMIT)
     assert "full packets" not in clean
     assert "identity" not in clean
-    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], {}, shared), serving=True).sites
+    oslo, bergen = sites_document(site_statuses([LIMIT, QUIET], {}, shared), 1.0, serving=True).sites
     assert (oslo.shared_identities, bergen.shared_identities) == (("a" * 26,), ())
+
+
+def test_a_pause_is_said_while_it_lasts_and_remembered_after_it() -> None:
+    harm = HarmPauseRow("business connections were slowed down while we sent", 100.0, 1_000.0, 1, 3)
+    sites = site_statuses([msgspec.structs.replace(LIMIT, harm=harm), QUIET], {})
+
+    def text(now: float) -> str:
+        console = Console(width=240, record=True, file=io.StringIO())
+        console.print(site_tables(sites, now, serving=True))
+        return console.export_text()
+
+    assert "because business suffered while we sent: oslo. It goes on by itself." in text(999.0)
+    assert "goes on by itself" not in text(1_000.0)
+    during, after = (sites_document(sites, now, serving=True).sites for now in (999.0, 1_000.0))
+    assert [(site.paused_until, site.pauses) for site in during] == [(1_000.0, 3), (None, 0)]
+    assert [(site.paused_until, site.pause_reason) for site in after] == [(None, harm.reason), (None, "")]
 
 
 def test_what_was_learned_of_a_line_is_dated() -> None:
@@ -78,7 +95,7 @@ def test_what_was_learned_of_a_line_is_dated() -> None:
     assert "20 Mbit/s 10 m ago" in line(1_600.0, learned_at=1_000.0)
     assert "20 Mbit/s just now" in line(1_030.0, learned_at=1_000.0)
     assert "20 Mbit/s undated" in line(1_600.0, learned_at=None), "recorded before that was kept"
-    document = sites_document(site_statuses([LIMIT, QUIET], {}), serving=True)
+    document = sites_document(site_statuses([LIMIT, QUIET], {}), 1.0, serving=True)
     assert [site.learned_at for site in document.sites] == [None, None]
 
 

@@ -35,6 +35,6 @@ def test_only_sites_where_the_patch_is_still_lacking_count() -> None:
 
 def test_the_words_say_how_many_and_where() -> None:
     assert harm_share(sites(2, 20)).words == (
-        "business suffered at 2 of 20 active sites, where leasing pauses: site-0000, site-0001"
+        "business suffered at 2 of 20 active sites while we sent (site-0000, site-0001)"
     )
-    assert harm_share(sites(9, 20)).words.endswith("site-0000, site-0001, site-0002, …")
+    assert harm_share(sites(9, 20)).words.endswith("(site-0000, site-0001, site-0002, …)")
