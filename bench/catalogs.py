@@ -41,8 +41,15 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from p2pdist.trust.ring_rules import RingReason
-from seed_server.commands.sites_view import LARGE_PACKETS_HINT, LARGE_PACKETS_NOTE, SHARED_IDENTITIES_NOTE
+from seed_server.commands.sites_view import (
+    LARGE_PACKETS_HINT,
+    LARGE_PACKETS_NOTE,
+    PAUSED_HINT,
+    PAUSED_NOTE,
+    SHARED_IDENTITIES_NOTE,
+)
 from seed_server.fleet.estimate import NoPace
+from seed_server.line.harm_evidence import HarmReason
 
 UNUSED_HEADERS = tuple(
     f'"{name}'
@@ -56,7 +63,7 @@ KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
-    StatementFault, OrderRefusal, NoPace, RingReason,
+    StatementFault, OrderRefusal, NoPace, RingReason, HarmReason,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (
@@ -73,7 +80,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
         yield from _asked_for(_tree(path))
     for closed in CLOSED_LISTS:
         yield from (str(member.value) for member in closed)
-    yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE)
+    yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE, PAUSED_NOTE, PAUSED_HINT)
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES

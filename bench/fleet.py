@@ -121,6 +121,8 @@ class Fleet:
         """Between two questions to an endpoint; each costs its daemon some milliseconds of processor time."""
         self.serve_up_to_cpu_percent: float | None = 100.0
         """Endpoints serve however busy the processor is: they all share this machine's. None: as the product does."""
+        self.serve_command: tuple[str | Path, ...] = ("seed-server", "serve", "--home")
+        """What serves, before its home. A test may have a server that does harm."""
         self.server = Member("server", directory / "server", server)
         self.endpoints = {
             k: Member(f"endpoint {k}", directory / f"endpoint{k}", place) for k, place in enumerate(endpoints, 1)
@@ -149,7 +151,7 @@ class Fleet:
         """Start `seed-server serve`, after `init` if needed, and wait until both ports answer."""
         if not (self.server.home / "server.toml").exists():
             await self.init_server()
-        await self._start(self.server, "seed-server", "serve", "--home", self.server.home)
+        await self._start(self.server, *self.serve_command, self.server.home)
         for port in (self.web_port, self.origin_port):
             await self.wait_until(
                 partial(accepts_connections, self.server.place, port),

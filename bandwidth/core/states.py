@@ -89,4 +89,4 @@ class Reason(enum.Enum):
     FLOOR = "policy's minimum rate"
     BOOST = "emergency boost"
     BLACKOUT = "policy forbids sending"
-    HARM_PAUSE = "business suffered while we sent, so sending rests"
+    HARM_PAUSE = "sending rests because business suffered here"

@@ -12,6 +12,7 @@ import trio
 from bench.fleet import Fleet, is_connected, is_verified
 from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.topology import Lab
+from seed_server.store.database import Database
 
 PATCH_ID, PATCH_BEFORE = "lab", "lab-before"
 RECONNECTED_SECONDS = 60.0  # for all endpoints, after a restart of the server
@@ -89,6 +90,11 @@ class OurDelivery:
         for member in self.fleet.members:
             if member.has_died:
                 raise RuntimeError(f"{member.name} ended by itself\n{member.log_tail()}")
+
+    def harm_pauses(self) -> int:
+        """Return how often the server has paused leasing because business suffered."""
+        with Database.open(self.fleet.server.home / "state.db") as database:
+            return sum(row.harm.pauses for row in database.site_limits() if row.harm is not None)
 
     def bytes_from_origin(self) -> dict[int, int]:
         """Return what the daemons say that they received from the server."""

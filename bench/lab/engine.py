@@ -216,6 +216,7 @@ def _record(
         uplink=read_log(lab.uplink.log).down if lab.uplink else None,
         footprint=footprint,
         hashing_seconds=run.hashing_seconds if ours else None,
+        harm_pauses=ours.harm_pauses() if ours else None,
         repeat=repeat,
     )
 

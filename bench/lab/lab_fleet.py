@@ -1,6 +1,6 @@
 """The real seed server and endpoint daemons on the lab's hosts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,17 +37,19 @@ async def open_lab_fleet(
     configured: bool = True,
     serve_up_to_cpu_percent: float | None = 100.0,
     prepare: Callable[[Fleet], Awaitable[None]] | None = None,
+    serve_command: Sequence[str | Path] = (),
 ) -> AsyncIterator[Fleet]:
     """Yield a fleet with its server at head office and an endpoint on each PC, started and connected.
 
     Endpoints are numbered from 1 through all branches. ``sites`` replaces `site_map`. If ``configured``, the server
     knows what each line and a shared uplink carry. PCs help less when the processor is busier than
     ``serve_up_to_cpu_percent``; all PCs share this machine's. None: the product's default. ``prepare`` runs once the
-    server is there, before any PC is started.
+    server is there, before any PC is started. ``serve_command``: another server than ours, see `Fleet`.
     """
     places = [place(host) for branch in lab.branches for host in branch.endpoints]
     async with open_fleet_at(directory, place(lab.head), places) as fleet:
         fleet.serve_up_to_cpu_percent = serve_up_to_cpu_percent
+        fleet.serve_command = tuple(serve_command) or fleet.serve_command
         await fleet.init_server()
         (fleet.server.home / "sites.toml").write_text(site_map(lab, configured=configured) if sites is None else sites)
         if lab.shape.uplink is not None and configured:  # the operator knows its own line

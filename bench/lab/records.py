@@ -138,6 +138,8 @@ class Record(msgspec.Struct, frozen=True):
     """What hashing the file on all PCs takes this machine, with all its processors."""
     line_seconds: float | None = None
     """As `seconds`, but of the time beside late business only what the file took of the line, at its full rate."""
+    harm_pauses: int | None = None
+    """How often leasing paused at all sites because business suffered; None: an alternative."""
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -218,6 +220,7 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
     uplink: DirectionLog | None = None,
     footprint: Footprint | None = None,
     hashing_seconds: float | None = None,
+    harm_pauses: int | None = None,
     repeat: int = 1,
 ) -> Record:
     """Return the record of a run, from its logs and times. Parts beside the file are cut off where the run ended."""
@@ -282,6 +285,7 @@ def record_of(  # noqa: PLR0913 - a record is put together from all that a run h
         after_last_byte_seconds=(end - last) / 1000 if last is not None else None,
         hashing_seconds=hashing_seconds,
         line_seconds=_line_seconds(seconds, down, rate, times),
+        harm_pauses=harm_pauses,
     )
 
 

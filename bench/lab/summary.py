@@ -35,8 +35,20 @@ def other_line_row(words: str, records: Sequence[Record]) -> SummaryRow:
     return SummaryRow(metric, target, measured, met=finished and stall <= STALL_SECONDS and harmless and quiet)
 
 
+def pauses_row(records: Sequence[Record]) -> SummaryRow:
+    """Return in how many runs leasing paused because business suffered; a run that this machine limited counts too."""
+    metric, target = "leasing paused for harm to business, all runs", "0"
+    counted = [record for record in records if record.harm_pauses is not None]
+    if not counted:
+        return SummaryRow(metric, target, None, None)
+    pauses = sum(record.harm_pauses or 0 for record in counted)
+    where = sorted({record.scenario for record in counted if record.harm_pauses})
+    words = f"{pauses} in {len(counted)} runs" + (f": {', '.join(where)}" if where else "")
+    return SummaryRow(metric, target, words, met=not pauses)
+
+
 def summary(records: Sequence[Record], rivals: Sequence[str]) -> list[SummaryRow]:
     """Return one row for each target."""
     rows = [target.row(records) for target in TARGETS]
     rows += [other_line_row(words, records) for words in usual.OTHER_LINES]
-    return [*rows, ahead_row(records, rivals), random_row(records, rivals)]
+    return [*rows, pauses_row(records), ahead_row(records, rivals), random_row(records, rivals)]

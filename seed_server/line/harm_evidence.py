@@ -34,8 +34,8 @@ NOTHING_EXCUSED = BytesPerSecond(0)
 class HarmReason(enum.Enum):
     """How business suffered: the closed list that people read."""
 
-    SLOWED = "business connections were slowed down while we sent"
-    DISPLACED = "business transfers got less of the line while we sent"
+    SLOWED = "connections of others were slowed down while we sent"
+    DISPLACED = "transfers of others got less of the line while we sent"
 
 
 @dataclass(frozen=True, slots=True)

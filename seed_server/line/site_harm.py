@@ -46,4 +46,5 @@ class SiteHarm:
         if pause is None or self.bound.resting(now) is not Resting.PAUSE:
             return f"{CAUSE}: {LOOKING}"
         minutes = math.ceil(self.bound.left_seconds(now) / 60)
-        return f"{CAUSE}: {pause.reason.value}; pieces are sent again in {minutes} min"
+        again = f"pieces are sent again in {minutes} min"
+        return f"{CAUSE}: {pause.reason.value}; {again}"

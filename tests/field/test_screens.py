@@ -304,7 +304,7 @@ def test_what_an_installer_wrote_reaches_the_operator() -> None:
 
 
 def test_sites_where_business_suffered_are_named_and_many_of_them_are_urgent() -> None:
-    pause = HarmPauseRow("business connections were slowed down while we sent", 0.0, 900.0, 1, 1)
+    pause = HarmPauseRow("connections of others were slowed down while we sent", 0.0, 900.0, 1, 1)
     assert harm_problems({"leeds": None}, serving=True) == []
     (one,) = harm_problems({"leeds": None, "oslo": pause}, serving=True)
     assert "business suffered at 1 of 2 active sites while we sent (oslo)" in one.text

@@ -11,7 +11,7 @@ from bench.lab.records import Processor, Record
 from bench.lab.rivals import RIVALS
 from bench.lab.scenario import OURS, Scenario
 from bench.lab.standing import Standing, line_verdict, lost_to, random_row
-from bench.lab.summary import summary
+from bench.lab.summary import pauses_row, summary
 from bench.lab.targets import TARGETS, SummaryRow, Target
 from tests.helpers.lab_records import FILE, RIVAL, made, records_of_all
 
@@ -89,6 +89,14 @@ def test_void_runs_do_not_count_and_are_told() -> None:
 
 def test_of_a_repeat_the_last_run_counts() -> None:
     assert RATIO.row([made(X, seconds=9.0), *runs_of(1.1)]).measured == "1.1"
+
+
+def test_one_pause_in_any_run_is_too_many_and_alternatives_have_none(records: list[Record]) -> None:
+    assert pauses_row(records).met
+    paused = [*records, msgspec.structs.replace(made(X, repeat=9), harm_pauses=2)]
+    row = pauses_row(paused)
+    assert (row.measured, row.met) == (f"2 in {len(paused)} runs: x", False)
+    assert pauses_row([msgspec.structs.replace(made(X), harm_pauses=None)]).measured is None, "not run"
 
 
 def test_a_number_against_that_of_another_scenario() -> None:

@@ -177,9 +177,9 @@ async def test_what_the_server_says_of_a_pause_holds_though_it_wants_no_reports(
     events = made_up_events(state, parts, tmp_path)
     await events.handle(LIMIT)
     assert state.line_spared == ""
-    reason = f"{Reason.HARM_PAUSE.value}: business connections were slowed down while we sent; again in 9 min"
+    reason = f"{Reason.HARM_PAUSE.value}: connections of others were slowed down while we sent; again in 9 min"
     await events.handle(structs.replace(LIMIT, reason=reason, rate=0))
-    assert state.server_says.line_spared == "business connections were slowed down while we sent; again in 9 min"
+    assert state.server_says.line_spared == "connections of others were slowed down while we sent; again in 9 min"
     await events.handle(Disconnected("gone"))
     assert state.line_spared == ""
 

@@ -70,7 +70,7 @@ def test_what_a_person_has_to_put_right_at_a_site_is_said() -> None:
 
 
 def test_a_pause_is_said_while_it_lasts_and_remembered_after_it() -> None:
-    harm = HarmPauseRow("business connections were slowed down while we sent", 100.0, 1_000.0, 1, 3)
+    harm = HarmPauseRow("connections of others were slowed down while we sent", 100.0, 1_000.0, 1, 3)
     sites = site_statuses([msgspec.structs.replace(LIMIT, harm=harm), QUIET], {})
 
     def text(now: float) -> str:

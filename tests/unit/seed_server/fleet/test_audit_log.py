@@ -115,9 +115,8 @@ def test_what_is_signed_elsewhere_has_entries_too(context: Context, tmp_path: Pa
         run(context, tmp_path)
         (entry,) = entries(context)[known:]
         assert state(context) != before, name
-        assert (entry.actor, entry.operation) == ("local:ada", {"finish": "finish", "drop_prepared": "drop prepared"}.get(
-            name, "prepare"
-        ))  # fmt: skip
+        deeds = {"finish": "finish", "drop_prepared": "drop prepared"}
+        assert (entry.actor, entry.operation) == ("local:ada", deeds.get(name, "prepare"))
         assert len(entry.details["bundle"]) > 8
     finished = entries(context)[-1]
     assert finished.subject == "renew the offline metadata"

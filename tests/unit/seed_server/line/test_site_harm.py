@@ -63,8 +63,8 @@ def test_a_site_whose_business_suffers_is_stopped_though_the_controller_goes_on(
     site.run(10.0)
     assert site.rate.harm.resting(site.now) is Resting.PAUSE
     assert site.rate.decision.reason == (
-        "business suffered while we sent, so sending rests: "
-        "business connections were slowed down while we sent; pieces are sent again in 15 min"
+        "sending rests because business suffered here: "
+        "connections of others were slowed down while we sent; pieces are sent again in 15 min"
     )
     assert site.rate.times.by_cause[Reason.HARM_PAUSE.value] > 5
 

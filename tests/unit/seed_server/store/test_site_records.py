@@ -7,7 +7,7 @@ from seed_server.store.rows import HarmPauseRow, SiteLimitRow
 from seed_server.store.site_records import AT_WORK_SECONDS
 
 NOW = 10_000.0
-PAUSE = HarmPauseRow("business connections were slowed down while we sent", NOW - 100, NOW + 800, 2, 7)
+PAUSE = HarmPauseRow("connections of others were slowed down while we sent", NOW - 100, NOW + 800, 2, 7)
 LIMIT = SiteLimitRow(
     site="branch", at=NOW, active=True, endpoints=3, fetchers=1, rate=900, capacity=2_000_000, configured=True,
     state="scavenge", reason="at the line's capacity", seconds={}, yield_seconds=0.0, sending_seconds=7.5,
