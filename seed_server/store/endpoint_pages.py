@@ -41,8 +41,9 @@ class EndpointPageTable(Transactions):
             if after is not None:
                 later = or_(name > after[1], and_(name == after[1], _PC.number > after[2]))
                 query = query.where(or_(rank > after[0], and_(rank == after[0], later)))
-            order = [*([rank] if odd_first else []), name, _PC.number]  # a literal would be a column's place there
-            query = query.where(*_meant(wanted)).order_by(*order).limit(limit)
+            if odd_first:  # a literal would be a column's place in the order
+                query = query.order_by(rank)
+            query = query.where(*_meant(wanted)).order_by(name, _PC.number).limit(limit)
             found = connection.execute(query).mappings()
             return [_ranked(row) for row in found]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -102,10 +103,6 @@ def test_what_is_not_known_is_refused(context: Context, question: EndpointsQuest
 def test_namesakes_are_others(context: Context) -> None:
     with context.database() as database:
         one, two = database.endpoints()[:2]
-    alike = Namesakes.among([one, EndpointRow(**{**_facts(two), "hostname": one.hostname.upper()})])
+    alike = Namesakes.among([one, msgspec.structs.replace(two, hostname=one.hostname.upper())])
     assert [found.endpoint_id for found in alike.of(one)] == [two.endpoint_id]
     assert Namesakes().of(one) == []
-
-
-def _facts(row: EndpointRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in EndpointRow.__struct_fields__}
