@@ -33,11 +33,13 @@ class Stolen:
         ]
         self.approvals = self.people.approve(plan_of(self.older), "kim", "ito", rings=1)
 
-    async def opens_nothing(self, *entries: StagedEntry, rollouts: bool = False, **targets: bytes) -> bool:
+    async def opens_nothing(
+        self, *entries: StagedEntry, rollouts: bool = False, targets: Mapping[str, bytes] | None = None
+    ) -> bool:
         """Sign all that as the thief; return whether no PC takes anything."""
         offered = [RolloutEntry("acme", version, n) for n, version in enumerate(("1", "2"), 1)] if rollouts else []
         self.server.sign_anything(
-            StagedRollouts(format=1, entries=entries), replace(NOBODY, entries=offered), **targets
+            StagedRollouts(format=1, entries=entries), replace(NOBODY, entries=offered), **(targets or {})
         )
         return all([(await pc.refresh()).patches == () for pc in self.pcs])
 
@@ -102,7 +104,7 @@ async def test_the_thief_names_no_approvers_and_recalls_nothing(stolen: Stolen) 
     recalls = Recalls(format=1, recalls=(Recall("acme", 2, "", "security fixes go", int(NOW)),))
     said = stolen.thief.approve(plan_of(stolen.newer), "kim", "ito")
     targets = {APPROVERS_TARGET: encode_approvers(own), RECALLS_TARGET: encode_recalls(recalls)}
-    assert await stolen.opens_nothing(entry(stolen.newer, *said), **targets)
+    assert await stolen.opens_nothing(entry(stolen.newer, *said), targets=targets)
     assert [(await pc.refresh()).recalls for pc in stolen.pcs] == [()] * 4
 
 
