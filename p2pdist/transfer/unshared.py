@@ -18,7 +18,7 @@ SHARE_QUIET_SECONDS = 5.0  # since the last of them was proven: the neighbours a
 SHARED_AT_A_TIME = 8
 PAUSE_SECONDS = 0.2  # between two times: a tenth of a processor, for seconds
 BUSY_SHARE_SECONDS = 150.0  # while something else moves, which may take hours: parcels are shared for twice as long
-REFUSED_SECONDS = 600.0  # until one is tried again that the engine has refused
+SHARE_AGAIN_SECONDS = 600.0  # until one is tried again that the engine has refused
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Unshared:
                 await self._engine.add(torrent, expected_hash=transfer.torrent_hash, assume_complete=True)
             except EngineError as error:
                 log.warning("a patch cannot be shared", patch=str(transfer.ref), reason=error.message)
-                self._refused_until[transfer.torrent_hash] = now + REFUSED_SECONDS
+                self._refused_until[transfer.torrent_hash] = now + SHARE_AGAIN_SECONDS
                 break  # perhaps it has answered late: the others come next time
             transfer.added(self._engine.snapshot(transfer.torrent_hash), now)
         self.pause_seconds = max(waits, PAUSE_SECONDS) if self._number else math.inf

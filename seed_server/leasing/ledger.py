@@ -18,6 +18,7 @@ from functools import partial
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
 from seed_server.leasing.claims import SiteClaims, SiteMember
+from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
 from seed_server.leasing.leases import Leases
 from seed_server.leasing.standing import Fault, Standings
@@ -108,7 +109,7 @@ class PieceLedger:
         return self._leases.holders
 
     @property
-    def confirmed(self) -> Mapping[EndpointId, Mapping[PieceIndex, float]]:
+    def confirmed(self) -> Confirmed:
         """What each has confirmed since a while before its last word on all of it, and when."""
         return {endpoint: member.stored_at for endpoint, member in self._claims.members.items() if member.stored_at}
 

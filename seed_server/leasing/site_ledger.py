@@ -1,12 +1,13 @@
 """The ledgers of all torrents of one site, and which torrent an endpoint is served next. Pure."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY
 from p2pdist.shared.wire.bitfield import PieceSet
+from seed_server.leasing.confirmed import ConfirmedLately
 from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
@@ -52,8 +53,7 @@ class SiteLedger:
         torrents: ServedTorrents | None = None,
     ) -> None:
         """``standings`` and ``torrents`` are the fleet's: an endpoint's past is known at every site."""
-        self._fetchers = fetchers
-        self._times = times
+        self._fetchers, self._times = fetchers, times
         self._expired_at: float | None = None
         self._freed = False
         self._lease_seconds = lease_seconds
@@ -69,8 +69,7 @@ class SiteLedger:
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         """What each lacks; those that lack nothing are not in it."""
         self._leased: set[TorrentHash] = set()
-        self._confirmed: dict[TorrentHash, Mapping[EndpointId, Mapping[PieceIndex, float]]] = {}
-        """Of ledgers that have ended, the last one last: what was confirmed, and when."""
+        self._confirmed = ConfirmedLately(times.stored_grace_seconds)
         self.emergencies_only = False
         """Lease only pieces of emergencies: business on the site's line has to be spared."""
 
@@ -131,7 +130,7 @@ class SiteLedger:
     def remove_torrent(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer; its leases here are void."""
         self._torrents.remove(torrent)
-        self._confirmed.pop(torrent, None)
+        self._confirmed.forget(torrent)
         if (ledger := self._ledgers.pop(torrent, None)) is not None:
             for endpoint in ledger.lacking:
                 self._wants_no_longer(endpoint, torrent)
@@ -210,8 +209,7 @@ class SiteLedger:
         self._help_of.pop(endpoint, None)
         self._wanted.pop(endpoint, None)
         self._holdings.left(endpoint)
-        for torrent in list(self._confirmed):
-            self._forget_confirmed(endpoint, torrent)
+        self._confirmed.left(endpoint)
         for torrent, ledger in list(self._ledgers.items()):
             ledger.left(endpoint)
             self._end_if_nobody_lacks(torrent, ledger)
@@ -231,7 +229,7 @@ class SiteLedger:
         served = self._torrents.get(torrent)
         if served is None:
             return
-        have |= self._confirmed_lately(endpoint, torrent, now)
+        have |= self._confirmed.pieces(endpoint, torrent, now)
         if have == served.all:
             self._holds(endpoint, torrent, served, now)
             return
@@ -252,7 +250,7 @@ class SiteLedger:
             return
         self._parts.standings.gave_up(endpoint, torrent)
         self._holdings.drop(endpoint, served)
-        self._forget_confirmed(endpoint, torrent)
+        self._confirmed.gave_up(endpoint, torrent)
         self._wants_no_longer(endpoint, torrent)
         if (ledger := self._ledgers.get(torrent)) is not None:
             ledger.left(endpoint)
@@ -286,26 +284,7 @@ class SiteLedger:
     def _end_if_nobody_lacks(self, torrent: TorrentHash, ledger: PieceLedger) -> None:
         if not ledger.lacking:
             del self._ledgers[torrent]
-            self._confirmed.pop(torrent, None)
-            if confirmed := ledger.confirmed:
-                self._confirmed[torrent] = confirmed
-
-    def _confirmed_lately(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> PieceSet:
-        """Return what of an ended ledger ``endpoint`` has confirmed: a Want may have been composed before that."""
-        oldest = now - self._times.stored_grace_seconds
-        while self._confirmed:  # of a small file, the first piece ends its ledger
-            first = next(iter(self._confirmed))
-            if any(at > oldest for pieces in self._confirmed[first].values() for at in pieces.values()):
-                break
-            del self._confirmed[first]
-        pieces = self._confirmed.get(torrent, {}).get(endpoint, {})
-        return sum(1 << piece for piece, at in pieces.items() if at > oldest)
-
-    def _forget_confirmed(self, endpoint: EndpointId, torrent: TorrentHash) -> None:
-        if endpoint in self._confirmed.get(torrent, ()):
-            others = {other: pieces for other, pieces in self._confirmed.pop(torrent).items() if other != endpoint}
-            if others:
-                self._confirmed[torrent] = others
+            self._confirmed.ended(torrent, ledger.confirmed)
 
     def stored(self, endpoint: EndpointId, at: LeasedPiece, now: float) -> bool:
         """As `PieceLedger.stored`."""

@@ -29,7 +29,7 @@ from p2pdist.transfer.parcels import ANSWER_SECONDS, PARCEL_TERMS, TAKES_PARCELS
 from p2pdist.transfer.states import giving_up
 from p2pdist.transfer.torrent_engine import EngineError, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.transfer.unshared import BUSY_SHARE_SECONDS, REFUSED_SECONDS, SHARE_QUIET_SECONDS, Unshared
+from p2pdist.transfer.unshared import BUSY_SHARE_SECONDS, SHARE_AGAIN_SECONDS, SHARE_QUIET_SECONDS, Unshared
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
 from tests.helpers.patch_views import transfer
 
@@ -447,7 +447,7 @@ async def test_one_that_the_engine_refuses_keeps_no_other_from_being_shared(
         assert run.singly() == [torrent_of(patch) for patch in run.patches[1:]]
         assert run.engine.tried == [refused], "not at each step"
         run.engine.refused.clear()
-        mock_clock.jump(REFUSED_SECONDS)
+        mock_clock.jump(SHARE_AGAIN_SECONDS)
         await run.step()
         mock_clock.jump(SHARE_QUIET_SECONDS)
         await run.step()
