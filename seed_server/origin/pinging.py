@@ -17,7 +17,8 @@ from seed_server.origin.site import LiveSite
 SHORTEST_SLEEP_SECONDS = 0.02  # with 25,000 PCs a look is due every millisecond: some at a time
 LONGEST_SLEEP_SECONDS = 0.25  # so soon a newcomer's turn is seen
 PATIENT_SINCE = 6  # the protocol from which on a PC waits for `client.SILENCE_SECONDS`, which are more than a minute
-PING_JITTER = 0.1  # of the time to the next ping: those that came together after a restart drift apart
+PING_JITTER = 0.1  # of the time to the next ping: those that came at the same time drift apart
+FIRST_JITTER = 0.9  # of the time to the second one: all PCs come back within seconds of a restart
 
 CERTIFICATE_EXPIRED = "the certificate has expired: renew it and connect again"
 
@@ -84,7 +85,8 @@ class Pinging:
             return session.pinged_at + limits.ping_seconds
         old = session.protocol < PATIENT_SINCE
         idle_seconds = limits.idle_ping_seconds_of_old if old else limits.idle_ping_seconds
-        due_at = session.pinged_at + idle_seconds * (1 - PING_JITTER * _part(session))
+        jitter = FIRST_JITTER if session.pings.echoes == 1 else PING_JITTER
+        due_at = session.pinged_at + idle_seconds * (1 - jitter * _part(session))
         if live.steered and session.link is not None:
             return min(due_at, max(session.pinged_at, session.heard_at) + limits.ping_seconds)
         return due_at

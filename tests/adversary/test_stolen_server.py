@@ -3,6 +3,7 @@
 PCs want approvals: the approvers' keys are with people, and the list of approvers is signed by the offline role.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
