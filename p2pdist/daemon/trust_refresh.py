@@ -132,6 +132,7 @@ class TrustRefresh:
         """Accept the catalogue on disk if none is known yet, then the server's. Raises `UserError`."""
         self._store.site = SiteName(self._state.site) if self._state.site else None
         self._store.choose, self._store.held = self._pc.chooser(), self._transfers.held()
+        self._store.installed = await self._patching.may_go_back()
         believed = 0.0 if self._state.clock_trust.problem else self._clock.now()
         self._store.member = RingMember(self._state.identity.endpoint_id, self._pc.for_rings, believed)
         if not self._anything_known and (cached := await self._store.load_cached(self._clock.now())) is not None:

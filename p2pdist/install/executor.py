@@ -210,9 +210,9 @@ class Executor:
         if record.state == "checking":
             record = await self._check_health(candidate, record)
         if record.state in ("installed", "unproven") and record.undo_asked:
-            record = await self._store.decide(
-                candidate.ref, self._undoing.asked_for, "rolling back: this PC's user asks for it"
-            )
+            recalled = record.failure is FailureClass.RECALL
+            why = "it is recalled" if recalled else "this PC's user asks for it"
+            record = await self._store.decide(candidate.ref, self._undoing.asked_for, f"rolling back: {why}")
         if record.state == "rolling_back":
             await to_its_end(lambda: self._undoing.roll_back(candidate, record))
         elif record.state == "installed":

@@ -52,6 +52,26 @@ def with_patches(journal: Journal, candidates: Candidates, now: float) -> Journa
     return replace(journal, records=(*kept, *new)) if new or len(kept) < len(known) else journal
 
 
+def with_way_back(record: InstallRecord, journal: Journal) -> InstallRecord:
+    """Return the record of a package that was here already with the way back of the version that brought it.
+
+    A publication can be satisfied by what an earlier one of the same patch has installed; then that is undone.
+    """
+    earlier = [
+        other
+        for other in journal.records
+        if other.patch_id == record.patch_id and other.ref != record.ref
+        if other.state == "installed" and other.own is not None
+    ]
+    if not earlier:
+        return record
+    last = max(earlier, key=lambda other: other.changed_at)
+    return replace(
+        record, own=last.own, previous=last.previous, previous_version=last.previous_version,
+        installed_as=last.installed_as, package=last.package, selection=last.selection,
+    )  # fmt: skip
+
+
 def with_deadlines(journal: Journal, candidates: Candidates, moment: PlanMoment) -> Journal:
     """Note which deadlines are over, and keep the rules of restarts: a recipe goes when its patch is withdrawn."""
 

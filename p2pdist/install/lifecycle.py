@@ -100,6 +100,8 @@ class FailureClass(enum.StrEnum):
     HEALTH = "health"
     USER = "user"
     """This PC's user has rolled it back."""
+    RECALL = "recall"
+    """The offline role has recalled it."""
 
 
 PATIENCE: dict[FailureClass, tuple[int, float, float]] = {
@@ -108,11 +110,12 @@ PATIENCE: dict[FailureClass, tuple[int, float, float]] = {
     FailureClass.DETECT: (2, 1_800.0, 21_600.0),
     FailureClass.HEALTH: (1, 0.0, 0.0),  # it was installed and did harm: not again by itself
     FailureClass.USER: (1, 0.0, 0.0),
+    FailureClass.RECALL: (1, 0.0, 0.0),
 }
 """Attempts in all, then the first and the longest wait between them, in seconds."""
 LONGEST_RETRY_SECONDS = max(longest for _, _, longest in PATIENCE.values())
 
-STAYS_BACK: frozenset[FailureClass | None] = frozenset({FailureClass.HEALTH, FailureClass.USER})
+STAYS_BACK: frozenset[FailureClass | None] = frozenset({FailureClass.HEALTH, FailureClass.USER, FailureClass.RECALL})
 """Failures after which detecting the patch is no success: somebody has to ask for another try."""
 
 

@@ -23,6 +23,7 @@ from p2pdist.install.lifecycle import (
     step,
 )
 from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
+from p2pdist.install.recalls import note_recalls
 from p2pdist.install.restarter import Restarter
 from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
@@ -32,6 +33,7 @@ from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.names import NameChange
+from p2pdist.trust.catalogue import RecalledPatch
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
@@ -55,6 +57,8 @@ class DaemonHooks:
     """Called for a file that the installer gave another name, or took one from: its proof holds as before."""
     withdrawn: Callable[[], Sequence[Withdrawal]] = tuple
     """The patches that were taken back."""
+    recalled: Callable[[], Sequence[RecalledPatch]] = tuple
+    """What goes back of what is installed."""
     holds_back: Callable[[], str] = str
     """Why nothing may be begun now, in words; empty: it may."""
     at_work: trio.Lock = field(default_factory=trio.Lock)
@@ -181,6 +185,7 @@ class Installs:
         await self.store.change(lambda journal: journal_notes.with_patches(journal, candidates, self._now()))
         await self.store.change(lambda journal: journal_notes.with_deadlines(journal, candidates, self.moment()))
         await note_withdrawals(self.store, self._hooks.withdrawn())
+        await note_recalls(self.store, self._hooks.recalled())
         self._remember(candidates)
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord, Journal, reported_state
+from p2pdist.install.lifecycle import UNDER_WAY, FailureClass, InstallRecord, Journal, reported_state
 from p2pdist.install.order import PatchStatus, PlanStep, StepKind, plan
 from p2pdist.install.schedule import Conditions, Deferrals, Notice, Schedule, decide, schedule_of
 from p2pdist.shared.identifiers import PatchRef
@@ -35,6 +35,8 @@ class Candidate:
     """Why it does not apply, in words; empty: it does."""
     older: str = ""
     """Why it is refused though it may apply: the offline role has signed a newer one; empty: it may be installed."""
+    recalled: str = ""
+    """Why it goes back where it is installed, in words; empty: it does not."""
     not_yet: str = ""
     """What its rollout makes it wait for, in words; empty: nothing."""
     not_yet_until: float | None = None
@@ -70,8 +72,9 @@ class PlanRow:
     @property
     def state(self) -> InstallState:
         """Return the state as it is reported to the server; empty: nothing is to be installed."""
+        went_back = self.record is not None and self.record.failure is FailureClass.RECALL
         if (self.candidate.not_applicable or self.older) and (self.record is None or self.record.state in _NOT_BEGUN):
-            return "not_applicable"
+            return "not_applicable" if self.record is None or not went_back else reported_state(self.record)
         return "" if self.record is None else reported_state(self.record)
 
     @property
@@ -173,6 +176,8 @@ def _row(
         reason = DELIVERED  # nothing is installed of it: "installed" would be a promise that nobody has kept
     elif step.kind is StepKind.SKIP and not (record and record.state == "installed"):
         reason = f"refused: {older}" if older else candidate.not_applicable or reason
+    if candidate.recalled and record is not None and record.failure is FailureClass.RECALL:
+        reason = record.reason
     if step.kind is StepKind.BLOCKED and record is not None and record.reason:
         reason = record.reason
     row = PlanRow(candidate, record, step.kind, reason, due_at=due_at, older=older)

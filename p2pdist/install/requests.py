@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.install.compliance import PatchStanding, posture
 from p2pdist.install.deferral import Deferral, DeferralRefusedError, defer
+from p2pdist.install.journal_notes import with_way_back
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord
 from p2pdist.install.loop import Installs
 from p2pdist.install.plan import PlanMoment, PlanRow, deferrals_of, schedule_for
@@ -130,7 +131,7 @@ class InstallRequests:
                     f"{row.candidate.ref} cannot be rolled back: it is {_words(record.state)}.", FaultKind.REFUSED
                 )
             if record.own is None and isinstance(row.candidate.manifest.install, DebInstall | RpmInstall):
-                record = self._with_way_back(record)
+                record = with_way_back(record, self._installs.journal)
             if record.own is None:
                 raise UserError(
                     f"{row.candidate.ref} was here already and was not installed by p2pdist, which knows no way back.",
@@ -152,31 +153,14 @@ class InstallRequests:
                 return replace(record, retry_at=self._now())
             if record.state not in ("failed", "rolled_back"):
                 raise UserError(f"{row.candidate.ref} needs no retry: it is {_words(record.state)}.", FaultKind.REFUSED)
+            if row.candidate.recalled:
+                raise UserError(f"{row.candidate.ref} is not tried again: {record.reason}.", FaultKind.REFUSED)
             return replace(record, retry_at=self._now(), attempts={}, failure=None, reason="")
 
         what = "this PC's user asks to have it tried again"
         record = await self._installs.store.update(row.candidate.ref, asked, what)
         self._installs.wake()
         return Accepted(record.patch_id, record.version)
-
-    def _with_way_back(self, record: InstallRecord) -> InstallRecord:
-        """Return the record of a package that was here already with the way back of the version that brought it.
-
-        A publication can be satisfied by what an earlier one of the same patch has installed; then that is undone.
-        """
-        earlier = [
-            other
-            for other in self._installs.journal.records
-            if other.patch_id == record.patch_id and other.ref != record.ref
-            if other.state == "installed" and other.own is not None
-        ]
-        if not earlier:
-            return record
-        last = max(earlier, key=lambda other: other.changed_at)
-        return replace(
-            record, own=last.own, previous=last.previous, previous_version=last.previous_version,
-            installed_as=last.installed_as, package=last.package, selection=last.selection,
-        )  # fmt: skip
 
     def _installable(self, relation: str) -> PlanRow:
         found = [row for row in self._installs.plan() if row.candidate.ref.matches(relation)]

@@ -12,6 +12,7 @@ import trio
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
+from p2pdist.install.recalls import may_go_back
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.restart_times import DueRestart, RestartBy
 from p2pdist.install.withdrawals import holds_back
@@ -27,7 +28,7 @@ from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import Place
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, NotYet
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, NotYet, RecalledPatch
 
 SWITCHED_OFF = "Nothing is installed on this PC: config.toml says install = false."
 MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
@@ -72,7 +73,10 @@ class InstallService:
         self._began_at: float | None = None
         """On trio's clock."""
         self._passed, self._clock_problem = hooks.passed, hooks.clock_problem
-        hooks = dataclasses.replace(hooks, withdrawn=self.withdrawn, holds_back=self._holds_back)
+        hooks = dataclasses.replace(
+            hooks, withdrawn=self.withdrawn, recalled=self.recalled, holds_back=self._holds_back
+        )
+        self._loaded = trio.Event()
         self.installs = Installs(home, installer, self.candidates, hooks, clock, may_restart=settings.may_restart)
         self.orders = InstallRequests(self.installs, clock)
 
@@ -91,7 +95,15 @@ class InstallService:
                 "permissions; without it nobody knows what has been begun.",
                 FaultKind.STORAGE,
             ) from error
+        self._loaded.set()
         await self.installs.run()
+
+    async def may_go_back(self) -> frozenset[PatchRef]:
+        """Return the patches whose way back may be needed, once the journal is read."""
+        if not self._enabled:
+            return frozenset()
+        await self._loaded.wait()
+        return may_go_back(self.installs.journal)
 
     def candidates(self) -> Sequence[Candidate]:
         """Return every patch that is rolled out to this PC, with its file if that is proven.
@@ -114,12 +126,17 @@ class InstallService:
         ]
         candidates += [skipped_candidate(skipped, files) for skipped in catalogue.not_applicable]
         candidates += [waiting_candidate(waiting, files) for waiting in catalogue.not_yet]
+        candidates = with_recalled(candidates, catalogue.recalled)
         self._kept = catalogue, proven, candidates
         return candidates
 
     def withdrawn(self) -> tuple[Withdrawal, ...]:
         """Return the patches that were taken back, each with its reason."""
         return () if self._catalogue is None else self._catalogue.withdrawn
+
+    def recalled(self) -> tuple[RecalledPatch, ...]:
+        """Return what goes back of what is installed here."""
+        return () if self._catalogue is None else self._catalogue.recalled
 
     def _holds_back(self) -> str:
         seconds = 0.0 if self._began_at is None else trio.current_time() - self._began_at
@@ -245,6 +262,22 @@ def waiting_candidate(waiting: NotYet, files: Mapping[PatchRef, str]) -> Candida
         not_yet=waiting.wait.words,
         not_yet_until=waiting.wait.until,
     )
+
+
+def with_recalled(candidates: Sequence[Candidate], recalled: Sequence[RecalledPatch]) -> list[Candidate]:
+    """Return the candidates, and those that go back: their recipes say how, though they may be offered no more."""
+    going = {one.ref: f"recalled: {one.recall.reason}" for one in recalled}
+    known = {candidate.ref for candidate in candidates}
+    gone = [
+        Candidate(one.manifest, 0, None, None, older=going[one.ref], recalled=going[one.ref])
+        for one in recalled
+        if one.manifest is not None and one.ref not in known
+    ]
+    offered = [
+        dataclasses.replace(candidate, recalled=going[candidate.ref]) if candidate.ref in going else candidate
+        for candidate in candidates
+    ]
+    return [*offered, *gone]
 
 
 async def _switched_off(_question: msgspec.Struct) -> msgspec.Struct:

@@ -30,8 +30,13 @@ class Undoing:
         self._kept = kept
 
     def asked_for(self, record: InstallRecord) -> InstallRecord:
-        """Return the record of a patch that this PC's user wants rolled back."""
-        asked = failed(record, FailureClass.USER, "this PC's user has rolled it back")
+        """Return the record of a patch that this PC's user wants rolled back, or that is recalled."""
+        recalled = record.failure is FailureClass.RECALL
+        asked = (
+            failed(record, FailureClass.RECALL, record.reason)
+            if recalled
+            else failed(record, FailureClass.USER, "this PC's user has rolled it back")
+        )
         return replace(step(asked, LifeEvent.UNDONE, self._store.now()), undo_asked=False)
 
     async def roll_back(self, candidate: Candidate, record: InstallRecord) -> None:

@@ -71,7 +71,9 @@ class Patches:
         self._proven = {view.ref: self._proven[view.ref] for view in views if view.ref in self._proven}
         outputs = self._last_outputs(self._patching.installs.journal.history)
         told = [replace(view, output=outputs[view.ref]) if view.ref in outputs else view for view in views]
-        return [*told, *self._withdrawn()]
+        withdrawn = list(self._withdrawn())
+        gone = {view.ref for view in withdrawn}
+        return [*(view for view in told if view.file is not None or view.ref not in gone), *withdrawn]
 
     def _last_outputs(self, history: Sequence[HistoryEntry]) -> dict[PatchRef, str]:
         if history is not self._outputs[0]:  # a history never changes: another step makes another one
@@ -79,10 +81,13 @@ class Patches:
         return self._outputs[1]
 
     def _withdrawn(self) -> Iterator[PatchView]:
+        recalled = {one.ref for one in self._patching.recalled()}
         for one in self._patching.withdrawn():
             record = self._patching.installs.store.record(one.ref)
             install: InstallState = "" if record is None or record.untouched else reported_state(record)
-            view = WithdrawnView(one.reason, one.at, install, removed=one.ref in self._transfers.removed)
+            view = WithdrawnView(
+                one.reason, one.at, install, removed=one.ref in self._transfers.removed or one.ref in recalled
+            )
             yield PatchView(one.ref, withdrawn=view)
 
     def _file_of(self, transfer: Transfer, patch: CataloguePatch) -> FileView:

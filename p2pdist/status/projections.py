@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from p2pdist.install.lifecycle import UNDER_WAY
+from p2pdist.install.lifecycle import UNDER_WAY, FailureClass
 from p2pdist.install.plan import PlanRow
 from p2pdist.local_api.delivery_answers import NotYetPatch, StatusPatch, WhyPatch
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
@@ -68,7 +68,8 @@ def patch_report(view: PatchView) -> PatchReport | None:
     file = view.file
     if view.withdrawn is not None:
         return _withdrawn_report(view, view.withdrawn)
-    if file is None and view.install != "not_applicable":
+    recalled = view.plan is not None and bool(view.plan.candidate.recalled)
+    if file is None and view.install != "not_applicable" and not recalled:
         return None
     record = None if file is None else file.record
     return PatchReport(
@@ -218,7 +219,8 @@ def sentence(row: PlanRow) -> str:
         why = row.candidate.not_applicable or row.reason
         return f"it does not apply to this PC: {why.removeprefix('not applicable: ')}"
     if record.state == "installed":
-        return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else "")
+        recalled = f"; {record.reason}" if record.failure is FailureClass.RECALL else ""
+        return "it is installed" + (", and this PC has to be restarted" if record.restart_boot else recalled)
     if record.state in UNDER_WAY:
         return "it is being installed" if record.state != "rolling_back" else "it is being rolled back"
     if record.state == "unproven":

@@ -70,6 +70,16 @@ class NotYet:
     """The patch, if the PC already has bytes of it: they are kept and shared."""
 
 
+@dataclass(frozen=True)
+class RecalledPatch:
+    """A publication that goes back on this PC, where it is installed."""
+
+    ref: PatchRef
+    recall: Recall
+    manifest: Manifest | None
+    """Its recipe has the way back; None: it cannot be had any more."""
+
+
 Held: TypeAlias = tuple[PatchRef, str]
 """The patch and the torrent hash of bytes that this PC has."""
 
@@ -95,7 +105,9 @@ class Catalogue:
     withdrawn: tuple[Withdrawal, ...] = ()
     """What was offered and is not any more, with the reason."""
     recalls: tuple[Recall, ...] = ()
-    """What goes back where it is installed."""
+    """What goes back wherever it is installed, on any PC."""
+    recalled: tuple[RecalledPatch, ...] = ()
+    """Of what is installed on this PC, what goes back here."""
     confirmed: bool = field(default=True, compare=False)
     """Whether the server has just sent it; false: it is what this PC accepted last, and may be long out of date."""
     passed_at: float = field(default=0.0, compare=False)

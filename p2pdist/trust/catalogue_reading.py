@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
@@ -51,6 +51,7 @@ from p2pdist.trust.catalogue import (
     Held,
     NotApplicable,
     NotYet,
+    RecalledPatch,
     RefusedPatch,
 )
 from p2pdist.trust.ring_rules import EVERYONE, ApprovedBy, RingMember, RingTerms, RingWait
@@ -64,39 +65,67 @@ def first_payload(manifest: Manifest) -> Choice:
     return Choice(manifest.payloads[0], "for every PC")
 
 
+@dataclass(frozen=True)
+class ThisPc:
+    """For whom the catalogue is read."""
+
+    site: SiteName | None = None
+    choose: Choose = first_payload
+    """Decides what is for this PC."""
+    held: Collection[Held] = ()
+    """The payloads of which it has bytes."""
+    installed: Collection[PatchRef] = ()
+    """What may have to go back."""
+    member: RingMember | None = None
+    """What decides about its rings; as in `RingTerms`."""
+
+
 def read_catalogue(
     has: Callable[[str], bool],
     get: GetDocument,
+    pc: ThisPc,
     *,
-    site: SiteName | None,
-    choose: Choose,
-    held: Collection[Held],
     expect: Expect = tuple,
-    member: RingMember | None = None,
     approved_by: ApprovedBy = EVERYONE.approved_by,
 ) -> Catalogue:
     """Return the catalogue; the caller sets its version, freshness and templates.
 
-    ``has`` tells whether a target exists; ``member`` and ``approved_by`` as in `RingTerms`; for the others see
-    `read_patches` and `read_profile`. Raises `DocumentError` or `DecodeError` when the rollouts, the order of
-    publications, the approvers or the recalls cannot be read: nothing is taken without them.
+    ``has`` tells whether a target exists; ``approved_by`` as in `RingTerms`; ``expect``: see `Expect`. Raises
+    `DocumentError` or `DecodeError` when the rollouts, the order of publications, the approvers or the recalls cannot
+    be read: nothing is taken without them.
     """
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
-    rollouts, terms = _read_rollouts(has, get, member, approved_by)
+    rollouts, terms = _read_rollouts(has, get, pc.member, approved_by)
     order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
-    read = read_patches(rollouts, order, get, choose=choose, held=held, expect=expect, terms=terms)
+    read = read_patches(rollouts, order, get, choose=pc.choose, held=pc.held, expect=expect, terms=terms)
     return Catalogue(
         timestamp_version=0,
         patches=read.patches,
         refused=read.refused,
         stale="",
-        profile=read_profile(site, has, get),
+        profile=read_profile(pc.site, has, get),
         not_applicable=read.not_applicable,
         not_yet=read.not_yet,
         withdrawn=rollouts.withdrawn,
-        recalls=_read_recalls(has, get),
+        recalls=terms.recalls,
+        recalled=tuple(_recalled(pc.installed, terms, get)) if terms.recalls else (),
     )
+
+
+def _recalled(installed: Collection[PatchRef], terms: RingTerms, get: GetDocument) -> Iterator[RecalledPatch]:
+    """Yield what goes back of what is installed. A recipe that cannot be had is no reason to forget that it shall."""
+    for ref in sorted(installed):
+        if terms.recall(ref.patch_id, 0) is None:
+            continue
+        manifest: Manifest | None = None
+        with suppress(DocumentError, DecodeError):
+            path = manifest_target(PatchId(ref.patch_id), PatchVersion(ref.version))
+            manifest = decode_manifest(get(path, MAX_MANIFEST_BYTES))
+        known = manifest is not None and manifest.ref == ref
+        recall = terms.recall(ref.patch_id, manifest.number if manifest is not None and known else 0)
+        if recall is not None:
+            yield RecalledPatch(ref, recall, manifest if known else None)
 
 
 def _read_rollouts(
@@ -106,7 +135,7 @@ def _read_rollouts(
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
     staged = decode_staged(get(STAGED_TARGET, MAX_STAGED_BYTES)) if has(STAGED_TARGET) else NOTHING_STAGED
     approvers = decode_approvers(get(APPROVERS_TARGET, MAX_APPROVERS_BYTES)) if has(APPROVERS_TARGET) else None
-    terms = RingTerms(member, staged, approvers, approved_by)
+    terms = RingTerms(member, staged, approvers, approved_by, _read_recalls(has, get))
     here = {entry.ref for entry in rollouts.entries}
     by_rings = [
         RolloutEntry(ref.patch_id, ref.version, entry.sequence)
@@ -294,7 +323,9 @@ def _read_manifest(
     manifest = decode_manifest(encoded)
     if manifest.ref != entry.ref:
         raise DocumentError(f"{path!r} is the manifest of {manifest.ref}")
-    if refusal := order.refusal(manifest.patch_id, manifest.number):
+    recall = terms.recall(manifest.patch_id, manifest.number)
+    refusal = order.refusal(manifest.patch_id, manifest.number) or (recall and f"recalled: {recall.reason}")
+    if refusal:
         return _Found(entry, manifest, len(encoded), None, refusal, older=True)
     choice = choose(manifest)
     if choice.payload is None:

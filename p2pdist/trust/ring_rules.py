@@ -17,6 +17,7 @@ from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.expression import Term, parse_expression
 from p2pdist.shared.manifest.facts import Facts
+from p2pdist.shared.manifest.recalls import Recall
 from p2pdist.shared.manifest.rollout_plan import RingRules, RolloutPlan
 from p2pdist.shared.manifest.staged import NOTHING_STAGED, Hold, StagedEntry, StagedRollouts
 
@@ -76,6 +77,7 @@ class RingTerms:
     approvers: Approvers | None = None
     """None: nobody's word is wanted."""
     approved_by: ApprovedBy = lambda _entry, _rings, _approvers: 0
+    recalls: tuple[Recall, ...] = ()
 
     @functools.cached_property
     def entries(self) -> Mapping[PatchRef, StagedEntry]:
@@ -103,6 +105,14 @@ class RingTerms:
             if count < required:
                 return _not_approved(count, required)
         return self._soaking(entry, manifest, place)
+
+    def recall(self, patch_id: str, number: int) -> Recall | None:
+        """Return what takes publication ``number`` back on this PC; None: nothing does."""
+        if self.member is None:
+            return None
+        facts = self.member.facts
+        found = [one for one in self.recalls if one.patch_id == patch_id and number <= one.number]
+        return max((one for one in found if _chooses(one.who, facts)), key=lambda one: one.number, default=None)
 
     def _required(self, manifest: Manifest) -> int:
         approvers = self.approvers

@@ -14,13 +14,13 @@ from pathlib import Path
 import structlog
 import trio
 
-from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.identifiers import PatchRef, SiteName
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.approvals import approved_by
 from p2pdist.trust.catalogue import Catalogue, Choose, Held
-from p2pdist.trust.catalogue_reading import first_payload, read_catalogue, read_templates
+from p2pdist.trust.catalogue_reading import ThisPc, first_payload, read_catalogue, read_templates
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import TrustFloor
@@ -78,11 +78,13 @@ class TrustStore:
         """The last refresh broke off: what it has got is kept, and news of all that would come a second time."""
         self._lock = trio.Lock()
         self.site: SiteName | None = None
-        """The site whose throttle profile to fetch; None: not known yet. Set before a refresh, like the next three."""
+        """The site whose throttle profile to fetch; None: not known yet. Set before a refresh, like the next four."""
         self.choose: Choose = first_payload
         """Chooses the payload for this PC; called in a thread."""
         self.held: Collection[Held] = ()
         """The payloads of which this PC has bytes. Never changed, only replaced: the thread reads it."""
+        self.installed: Collection[PatchRef] = ()
+        """What may have to go back: what is installed here, or on its way back. Never changed, only replaced."""
         self.member: RingMember | None = None
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
 
@@ -148,16 +150,10 @@ class TrustStore:
 
     def _read_catalogue(self, session: TufSession) -> Catalogue:
         member = self.member
-        catalogue = read_catalogue(
-            session.has,
-            session.get,
-            site=self.site,
-            choose=self.choose,
-            held=self.held,
-            expect=session.expect,
-            member=None if member is None else replace(member, now=max(member.now, session.floor.time)),
-            approved_by=approved_by,
-        )
+        if member is not None:
+            member = replace(member, now=max(member.now, session.floor.time))
+        pc = ThisPc(self.site, self.choose, self.held, self.installed, member)
+        catalogue = read_catalogue(session.has, session.get, pc, expect=session.expect, approved_by=approved_by)
         for patch in catalogue.refused:
             log.warning(
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason

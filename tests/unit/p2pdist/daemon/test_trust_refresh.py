@@ -73,6 +73,9 @@ class Following:
     def held(self) -> frozenset[Any]:
         return frozenset()
 
+    async def may_go_back(self) -> frozenset[PatchRef]:
+        return frozenset()
+
     async def reconcile(self, catalogue: Catalogue) -> None:
         self.catalogues.append(catalogue)
 

@@ -43,6 +43,7 @@ from p2pdist.shared.manifest.recipe import (
     ScheduleRules,
     ScriptInstall,
 )
+from p2pdist.trust.catalogue import RecalledPatch
 from tests.helpers.fake_clock import FakeClock
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
@@ -171,6 +172,7 @@ class Pc:
         self.damaged: list[str] = []
         self.facts_changes = 0
         self.withdrawn: list[Withdrawal] = []
+        self.recalled: list[RecalledPatch] = []
         self.held = ""
         self.installs = self.start()
 
@@ -190,6 +192,7 @@ class Pc:
                 damaged,
                 changed,
                 withdrawn=lambda: self.withdrawn,
+                recalled=lambda: self.recalled,
                 holds_back=lambda: self.held,
                 clock_problem=lambda: self.clock_problem,
             ),

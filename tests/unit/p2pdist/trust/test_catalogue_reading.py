@@ -40,6 +40,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import Catalogue, DocumentError, Held
 from p2pdist.trust.catalogue_reading import (
     ReadPatches,
+    ThisPc,
     first_payload,
     read_catalogue,
     read_patches,
@@ -239,10 +240,10 @@ def test_a_repository_without_rollouts_is_empty_and_one_whose_rollouts_cannot_be
     def get(_path: str, _cap: int) -> bytes:
         raise DocumentError("gone")
 
-    empty = read_catalogue(lambda _: False, get, site=None, choose=first_payload, held=())
+    empty = read_catalogue(lambda _: False, get, ThisPc())
     assert (empty.patches, empty.refused, empty.not_applicable, empty.wanted()) == ((), (), (), {})
     with pytest.raises(DocumentError, match="gone"):
-        read_catalogue(lambda _: True, get, site=None, choose=first_payload, held=())
+        read_catalogue(lambda _: True, get, ThisPc())
 
 
 def test_what_is_withdrawn_is_told_and_where_it_is_offered_too_not_taken() -> None:
@@ -315,9 +316,9 @@ def test_without_an_order_nothing_is_believed() -> None:
         return found[path]
 
     with pytest.raises(DocumentError):
-        read_catalogue(found.__contains__, get, site=None, choose=first_payload, held=())
+        read_catalogue(found.__contains__, get, ThisPc())
     found[ORDER_TARGET] = encode_order(NOTHING_PUBLISHED.with_publication(PatchId("a"), lowest=1))
-    assert len(read_catalogue(found.__contains__, get, site=None, choose=first_payload, held=()).patches) == 1
+    assert len(read_catalogue(found.__contains__, get, ThisPc()).patches) == 1
 
 
 def by_rings(found: dict[str, bytes], name: str, *, opened: int, sequence: int = 1) -> StagedEntry:
@@ -378,15 +379,15 @@ def test_until_the_ring_of_a_newer_publication_opens_the_one_before_stays(opened
     assert [str(one.entry.ref) for one in read.not_yet] == ([] if opened else ["a@2"])
 
 
-def whole(found: dict[str, bytes], rollouts: Rollouts, **more: bytes) -> Catalogue:
+def whole(
+    found: dict[str, bytes], rollouts: Rollouts, installed: Collection[PatchRef] = (), **more: bytes
+) -> Catalogue:
     """Return the catalogue of all documents."""
     order = PublicationOrder(format=1, patches={name: Publications(newest=1, lowest=1) for name in ("a", "b")})
     targets = {"staged": STAGED_TARGET, "approvers": APPROVERS_TARGET, "recalls": RECALLS_TARGET}
     every = found | {ROLLOUTS_TARGET: encode_rollouts(rollouts), ORDER_TARGET: encode_order(order)}
     every |= {targets[name]: data for name, data in more.items()}
-    return read_catalogue(
-        every.__contains__, lambda path, _: every[path], site=None, choose=first_payload, held=(), member=PC
-    )
+    return read_catalogue(every.__contains__, lambda path, _: every[path], ThisPc(member=PC, installed=installed))
 
 
 def test_both_documents_are_read_and_what_is_stopped_is_not_offered() -> None:
@@ -430,3 +431,19 @@ def test_the_catalogue_says_when_time_alone_changes_it() -> None:
     read = read_all(found, entry("a", 1), entry("b", 2), terms=terms)
     assert Catalogue(1, (), (), "", not_yet=read.not_yet).changes_at == 200.0
     assert Catalogue(1, (), (), "").changes_at == math.inf
+
+
+def test_what_is_recalled_is_refused_and_where_it_is_installed_its_recipe_is_read() -> None:
+    found = documents("a", "b")
+    here, gone = PatchRef("a", "1"), PatchRef("a", "0")
+    everyone, elsewhere = Recall("a", 1, "", "crashes", 1), Recall("b", 1, 'site == "rome"', "crashes", 1)
+    recalls = encode_recalls(Recalls(1, (replace(everyone, reason="older"), everyone, elsewhere)))
+    rollouts = Rollouts(format=1, entries=[entry("a", 1), entry("b", 2)])
+    read = whole(found, rollouts, [here, gone, PatchRef("b", "1"), PatchRef("c", "1")], recalls=recalls)
+    assert [patch.entry.patch_id for patch in read.patches] == ["b"]
+    assert [(one.reason, one.older) for one in read.not_applicable] == [("recalled: older", True)]
+    assert [(one.ref, one.manifest is not None) for one in read.recalled] == [(gone, False), (here, True)]
+    newer = encode_recalls(Recalls(1, (replace(everyone, number=2),)))
+    assert whole(found, rollouts, [here], recalls=newer).recalled[0].recall.number == 2
+    withdrawn = whole(found, Rollouts(format=1, entries=[]), [here], recalls=recalls)
+    assert [one.manifest is not None for one in withdrawn.recalled] == [True], "its recipe is signed all the same"
