@@ -7,7 +7,7 @@ constructed with a later one: it gets that as an argument of its ``run``, or is 
 
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ import trio
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
+from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
@@ -86,7 +87,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
-    help_news: HelpNews
+    said: Sequence[HelpNews | FactNews]
     problems: Problems
 
 
@@ -270,7 +271,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patches,
         explainer,
         Reports(lambda: state.refuses, share_of(state.identity.endpoint_id)),
-        HelpNews(state, lambda: limiter.helps),
+        (HelpNews(state, lambda: limiter.helps), FactNews(state, lambda: core.pc.facts)),
         problems,
     )
 
@@ -319,7 +320,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
             patching,
             parts.patches,
             parts.reports,
-            parts.help_news,
+            parts.said,
             origin,
             neighbours,
             wakeups,

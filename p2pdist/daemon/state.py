@@ -47,6 +47,8 @@ class DaemonState:
         """Counts the server's: each connection has been told nothing at first."""
         self.newest: RepositoryChanged | None = None
         """What the server has said last on this connection of its newest timestamp; None: there is no connection."""
+        self.takes_facts = False
+        """Whether the server that is connected takes `FactsChanged`."""
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""

@@ -1,10 +1,11 @@
 """Moves the transfers on: counts pieces from the server, steps each transfer, and reports news to the server."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import trio
 
+from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
@@ -45,7 +46,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    help_news: HelpNews,
+    said: Sequence[HelpNews | FactNews],
     origin: ServerConnection,
     neighbours: Neighbours,
     wakeups: WakeUps,
@@ -54,7 +55,7 @@ async def step_transfers(
     was_busy = False
     while True:
         begun = trio.current_time()
-        for news in help_news.news():  # before what it has: the server counts the one by the other
+        for news in (one for each in said for one in each.news()):  # before what it has: the server counts by that
             await origin.send(news)
         await transfers.step()
         neighbours.look_for(transfers.snapshots())

@@ -16,6 +16,7 @@ from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, ign
 from p2pdist.shared.wire.messages import (
     HELD_BYTES,
     Diagnosis,
+    FactsChanged,
     FromEndpoint,
     Goodbye,
     Helping,
@@ -229,8 +230,8 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
-            case Diagnosis():
-                self._parts.records.diagnosis(self._session.endpoint, message)
+            case Diagnosis() | FactsChanged():
+                self._parts.records.said(self._session.endpoint, message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
             case Goodbye():

@@ -11,6 +11,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.channels import UnknownKind
 from p2pdist.shared.wire.messages import (
     Diagnosis,
+    FactsChanged,
     FromEndpoint,
     Goodbye,
     Helping,
@@ -39,6 +40,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches
     Diagnosis: Budget(1, 4 * MAX_TEMPLATES),  # each template after connecting, later an answer that has changed
+    FactsChanged: Budget(1, 60),  # once after connecting; a language or a release changes in days
     NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
     ParcelsWanted: Budget(1, 60),  # as often, and once for each sixteen parcels
     Goodbye: Budget(1, 1),

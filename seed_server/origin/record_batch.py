@@ -26,6 +26,7 @@ class RecordBatch:
     seen: dict[str, SeenRow] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
     recorded: dict[str, Recorded] = field(default_factory=dict)
+    facts: dict[str, dict[str, int | str]] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class RecordBatch:
         alone = len(self.seen) + len(self.refusals) + len(self.sent_bytes) + len(self.damaged) + len(self.limits)
         answers = (diagnosis for some in self.diagnoses.values() for diagnosis in some.values())
         said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
-        return alone + len(self.recorded) + said
+        return alone + len(self.recorded) + len(self.facts) + said
 
     def add(self, newer: "RecordBatch") -> None:
         """Join what has come later: it wins."""
@@ -49,6 +50,7 @@ class RecordBatch:
         self.seen.update(newer.seen)
         self.refusals.update(newer.refusals)
         self.recorded.update(newer.recorded)
+        self.facts.update(newer.facts)
         self.limits.update(newer.limits)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -115,7 +117,7 @@ class RecordBatch:
         yield from (RecordBatch(sent_bytes=some) for some in _portions(self.sent_bytes, most))
         yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
-        of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded)
+        of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded, self.facts)
         for endpoint in map(EndpointId, dict.fromkeys(of_pcs)):
             whole = RecordBatch(
                 _of(self.reports, endpoint),
@@ -123,11 +125,12 @@ class RecordBatch:
                 _of(self.seen, endpoint),
                 _of(self.refusals, endpoint),
                 _of(self.recorded, endpoint),
+                _of(self.facts, endpoint),
             )
             if whole.rows() <= most:
                 yield whole
                 continue
-            yield RecordBatch(seen=whole.seen)
+            yield RecordBatch(seen=whole.seen, facts=whole.facts)
             reports, diagnoses = self.reports.get(endpoint, {}), self.diagnoses.get(endpoint, {})
             yield from (RecordBatch(reports={endpoint: some}) for some in _portions(reports, most))
             yield from (RecordBatch(diagnoses={endpoint: some}) for some in _portions(diagnoses, 1))

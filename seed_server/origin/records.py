@@ -11,7 +11,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, MAX_WITHDRAWALS
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
-from p2pdist.shared.wire.messages import Diagnosis, Report
+from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
 from seed_server.origin.record_batch import RecordBatch
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
@@ -58,13 +58,14 @@ class OriginRecords:
             if patch.ref in waiting or len(waiting) < MAX_WAITING_REPORTS:
                 waiting[patch.ref] = patch
 
-    def diagnosis(self, endpoint: EndpointId, diagnosis: Diagnosis) -> None:
-        """Keep the newest answers to each template; answers to unknown templates are skipped."""
-        if diagnosis.template not in self._templates:
-            return
-        waiting = self._batch.diagnoses.setdefault(endpoint, {})
-        if diagnosis.template in waiting or len(waiting) < MAX_TEMPLATES:
-            waiting[diagnosis.template] = diagnosis
+    def said(self, endpoint: EndpointId, said: Diagnosis | FactsChanged) -> None:
+        """Keep the newest facts, and answers to each template; answers to unknown templates are skipped."""
+        if isinstance(said, FactsChanged):
+            self._batch.facts[endpoint] = said.values
+        elif said.template in self._templates:
+            waiting = self._batch.diagnoses.setdefault(endpoint, {})
+            if said.template in waiting or len(waiting) < MAX_TEMPLATES:
+                waiting[said.template] = said
 
     def seen(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """Keep where an endpoint is."""
@@ -163,6 +164,7 @@ class OriginRecords:
             self._database.save_seen(batch.seen)
             self._database.save_refusals(batch.refusals)
             self._database.save_recorded(batch.recorded)
+            self._database.save_facts(batch.facts)
             self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():

@@ -21,6 +21,7 @@ from seed_server.store.diagnoses import DiagnosisTable
 from seed_server.store.endpoint_pages import EndpointPageTable
 from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
+from seed_server.store.facts import FactTable
 from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.reports import ReportTable
@@ -39,7 +40,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
-    StandingPageTable, AuditTable,
+    StandingPageTable, AuditTable, FactTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -212,6 +212,7 @@ TESTED_IN = {
     "seed_server/store/rows.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/serve_lock.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "seed_server/store/tables_audit.py": "tests/unit/seed_server/store/test_upgrading.py",
+    "seed_server/store/tables_facts.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/token_names.py": "tests/unit/seed_server/store/test_tokens.py",
     "seed_server/store/transactions.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",

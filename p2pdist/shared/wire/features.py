@@ -28,9 +28,12 @@ HOLDINGS = "holdings"
 INVITES = "invites"
 """The server asks with `DataWanted` for a data connection, and the PC opens none before."""
 
+FACTS = "facts"
+"""The server takes `FactsChanged`."""
+
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, FACTS)
 """What this release understands of a PC."""
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.ring_facts import ToldFacts
 from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
@@ -229,6 +230,12 @@ class Diagnosis(Message, frozen=True, tag="diagnosis"):
     answers: Annotated[tuple[DiagnosisAnswer, ...], msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_ITEMS)]
 
 
+class FactsChanged(Message, frozen=True, tag="facts"):
+    """The facts of this PC by which rings choose; sent after the welcome, and when one changes. Feature ``facts``."""
+
+    values: ToldFacts
+
+
 class NewsWanted(Message, frozen=True, tag="news_wanted"):
     """Asks what has changed among the signed files since these versions. Answered by `News`."""
 
@@ -382,7 +389,7 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | NewsWanted | Goodbye
+    | FactsChanged | NewsWanted | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch

@@ -70,3 +70,11 @@ _table(
     PrimaryKeyConstraint("server", "site"),
 )
 _table("audit_pending", _numbered("number"), rowid=True)
+
+# --- what PCs say of themselves
+_table(
+    "endpoint_facts",
+    _of("endpoint", "endpoints"),
+    *_columns(LargeBinary, "facts"),
+    PrimaryKeyConstraint("endpoint"),
+)

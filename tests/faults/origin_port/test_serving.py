@@ -11,6 +11,7 @@ from p2pdist.shared.wire.messages import (
     MAX_NEWS_MESSAGE_BYTES,
     Diagnosis,
     DiagnosisAnswer,
+    FactsChanged,
     Helping,
     News,
     NewsWanted,
@@ -163,6 +164,7 @@ class TestServing:
         lab.server.replace_templates({"december"})
         answer = DiagnosisAnswer(label="old openssl", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
         await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
+        await endpoint.control.send(FactsChanged(values={"os.family": "debian", "ram_mb": 16_000, "moon": "full"}))
         for number in range(2 * MAX_TEMPLATES):  # a flood of what nobody has asked is not even kept
             await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
         # the answer to a Want shows that what came before it has been handled
@@ -172,6 +174,8 @@ class TestServing:
         assert [(r.endpoint_id, r.state, r.install, r.install_reason) for r in all_reports(lab.database)] == [
             (endpoint.identity.endpoint, "verified", "waiting", "window at 22:00")
         ]
+        facts = {"os.family": "debian", "ram_mb": 16_000}
+        assert lab.database.told_facts() == {endpoint.identity.endpoint: facts}
         assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [
             (endpoint.identity.endpoint, "old openssl", True, "openssl 3.0.11 < 3.0.17")
         ]

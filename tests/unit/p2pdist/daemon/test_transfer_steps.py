@@ -58,7 +58,7 @@ async def test_news_that_come_all_the_time_do_not_end_the_pause(autojump_clock: 
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ring)
-        parts = cast("Any", (transfers, patching, None, reports, others, None, others, wakeups))
+        parts = cast("Any", (transfers, patching, None, reports, (others,), None, others, wakeups))
         nursery.start_soon(lambda: step_transfers(*parts))
         await trio.sleep(6.0)
         nursery.cancel_scope.cancel()
@@ -91,7 +91,7 @@ async def test_what_waits_to_be_told_is_told_in_time_though_nothing_moves(
     patches = SimpleNamespace(views=list)
     others = SimpleNamespace(news=list, look_for=lambda _torrents: None, refresh_files=lambda: None)
     async with trio.open_nursery() as nursery:
-        parts = cast("Any", (IdleTransfers(), others, patches, reports, others, None, others, WakeUps()))
+        parts = cast("Any", (IdleTransfers(), others, patches, reports, (others,), None, others, WakeUps()))
         nursery.start_soon(lambda: step_transfers(*parts))
         await trio.sleep(9.0)
         nursery.cancel_scope.cancel()

@@ -8,6 +8,7 @@ from p2pdist.shared.wire.messages import (
     MAX_SITE_PEERS,
     Diagnosis,
     DiagnosisAnswer,
+    FactsChanged,
     FromEndpoint,
     Helping,
     Holdings,
@@ -39,6 +40,7 @@ EACH: list[FromEndpoint] = [
         to_neighbours_bytes=0,
     ),
     Diagnosis(template="t", answers=(ANSWER,)),
+    FactsChanged(values={}),
 ]
 
 

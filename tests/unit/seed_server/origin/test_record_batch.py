@@ -35,6 +35,7 @@ def batch_of(*counts: int) -> RecordBatch:
         batch.diagnoses[endpoint] = {"office": Diagnosis(template="office", answers=tuple(answers))}
         batch.refusals[endpoint] = ""
         batch.recorded[endpoint] = Recorded("run", number)
+        batch.facts[endpoint] = {"ram_mb": number}
     return batch
 
 
