@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from p2pdist.install import journal as install_journal
-from p2pdist.install.lifecycle import FailureClass, Journal
+from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.recalls import may_go_back
 from p2pdist.install.service import with_recalled
 from p2pdist.local_api.messages import PatchOrder
@@ -150,14 +150,16 @@ async def test_killed_at_each_step_it_comes_to_the_same_end(
 def test_what_may_have_to_go_back_is_what_is_here_or_went_back_for_a_recall(pc: Pc) -> None:
     record = pc.installs.journal
     assert may_go_back(record) == frozenset()
+    states: list[tuple[LifeState, FailureClass | None]] = [
+        ("installed", None),
+        ("waiting", None),
+        ("rolling_back", None),
+        ("rolled_back", FailureClass.USER),
+        ("rolled_back", FailureClass.RECALL),
+    ]
     made = [
-        install_journal.InstallRecord(
-            patch_id=str(n), version="1", state=state, first_seen_at=0, changed_at=0, failure=failure
-        )  # type: ignore[call-overload]
-        for n, (state, failure) in enumerate(
-            [("installed", None), ("waiting", None), ("rolling_back", None), ("rolled_back", FailureClass.USER),
-             ("rolled_back", FailureClass.RECALL)]
-        )
-    ]  # fmt: skip
+        InstallRecord(patch_id=str(n), version="1", state=state, first_seen_at=0, changed_at=0, failure=failure)
+        for n, (state, failure) in enumerate(states)
+    ]
     found = may_go_back(replace(record, records=tuple(made)))
     assert sorted(ref.patch_id for ref in found) == ["0", "2", "4"]

@@ -255,9 +255,7 @@ def test_what_is_withdrawn_is_told_and_where_it_is_offered_too_not_taken() -> No
     read = read_catalogue(
         found.__contains__,
         lambda path, _: found[path],
-        site=None,
-        choose=first_payload,
-        held={(PatchRef("a", "1"), HASH)},
+        ThisPc(held={(PatchRef("a", "1"), HASH)}),
     )
     assert [patch.entry.patch_id for patch in read.patches] == ["b"]
     assert (read.refused, read.not_applicable, read.withdrawn) == ((), (), (gone,))
@@ -379,9 +377,7 @@ def test_until_the_ring_of_a_newer_publication_opens_the_one_before_stays(opened
     assert [str(one.entry.ref) for one in read.not_yet] == ([] if opened else ["a@2"])
 
 
-def whole(
-    found: dict[str, bytes], rollouts: Rollouts, installed: Collection[PatchRef] = (), **more: bytes
-) -> Catalogue:
+def whole(found: dict[str, bytes], rollouts: Rollouts, *installed: PatchRef, **more: bytes) -> Catalogue:
     """Return the catalogue of all documents."""
     order = PublicationOrder(format=1, patches={name: Publications(newest=1, lowest=1) for name in ("a", "b")})
     targets = {"staged": STAGED_TARGET, "approvers": APPROVERS_TARGET, "recalls": RECALLS_TARGET}
@@ -439,11 +435,11 @@ def test_what_is_recalled_is_refused_and_where_it_is_installed_its_recipe_is_rea
     everyone, elsewhere = Recall("a", 1, "", "crashes", 1), Recall("b", 1, 'site == "rome"', "crashes", 1)
     recalls = encode_recalls(Recalls(1, (replace(everyone, reason="older"), everyone, elsewhere)))
     rollouts = Rollouts(format=1, entries=[entry("a", 1), entry("b", 2)])
-    read = whole(found, rollouts, [here, gone, PatchRef("b", "1"), PatchRef("c", "1")], recalls=recalls)
+    read = whole(found, rollouts, here, gone, PatchRef("b", "1"), PatchRef("c", "1"), recalls=recalls)
     assert [patch.entry.patch_id for patch in read.patches] == ["b"]
     assert [(one.reason, one.older) for one in read.not_applicable] == [("recalled: older", True)]
     assert [(one.ref, one.manifest is not None) for one in read.recalled] == [(gone, False), (here, True)]
     newer = encode_recalls(Recalls(1, (replace(everyone, number=2),)))
-    assert whole(found, rollouts, [here], recalls=newer).recalled[0].recall.number == 2
-    withdrawn = whole(found, Rollouts(format=1, entries=[]), [here], recalls=recalls)
+    assert whole(found, rollouts, here, recalls=newer).recalled[0].recall.number == 2
+    withdrawn = whole(found, Rollouts(format=1, entries=[]), here, recalls=recalls)
     assert [one.manifest is not None for one in withdrawn.recalled] == [True], "its recipe is signed all the same"
