@@ -10,6 +10,7 @@ import msgspec
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
 from p2pdist.shared.manifest.documents import (
     TORRENTS_PREFIX,
     DecodeError,
@@ -27,6 +28,7 @@ from p2pdist.shared.manifest.publication_order import (
     is_order,
     parts_of,
 )
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, decode_recalls
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
 from p2pdist.shared.printable_text import printable
@@ -34,6 +36,7 @@ from seed_server.signing.bundle_check import CheckedBundle, RoleChange
 
 D = TypeVar("D")
 
+MAX_SHOWN_TIME = 253_402_300_799  # the end of 9999
 ALARM = "!! "
 """Begins a line that says more than "this is new": what was signed before does not stay as it is."""
 
@@ -78,6 +81,7 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
             yield f"{_INDENT}new: {printable(name)}"
             yield from (f"{_INDENT}{line}" for line in lines)
     yield from _order_lines(change)
+    yield from _recall_lines(change)
     for manifest in _manifests_in(change):
         if manifest.downgrade:
             yield f"{ALARM}{_INDENT}PCs go back to {printable(str(manifest.ref))} from later ones"
@@ -100,14 +104,48 @@ def _document_lines(name: str, data: bytes) -> Iterator[str]:
         _check_name(name, profile_target(SiteName(profile.site)))
         yield f"{_INDENT}the throttle profile of the site {printable(profile.site)}:"
         yield from (f"{_INDENT}| {printable(line)}" for line in profile.text.splitlines())
+    elif name == APPROVERS_TARGET:
+        yield from _approvers_lines(_decoded(name, decode_approvers, data))
+    elif name == RECALLS_TARGET:
+        return  # below, each that is new
     else:
         raise _cannot_show(name, "this release does not know such documents")
+
+
+def _approvers_lines(approvers: Approvers) -> Iterator[str]:
+    yield f"{_INDENT}PCs take of a rollout what {approvers.required} of these have approved"
+    yield f"{_INDENT}of an emergency: {approvers.required_in_emergency}; published before {_time(approvers.since)}: any"
+    yield from (f"{_INDENT}| {key.hex()} {printable(name)}" for name, key in sorted(approvers.keys.items()))
+
+
+def _recall_lines(change: RoleChange) -> Iterator[str]:
+    """Return each recall; what is new, or gone, is loud."""
+    documents = {**change.added, **change.replaced}
+    if RECALLS_TARGET not in documents:
+        return
+    before, after = (
+        list(_recalls(told[RECALLS_TARGET])) if RECALLS_TARGET in told else [] for told in (change.before, documents)
+    )
+    yield from (f"{'' if line in before else ALARM}{_INDENT}{line}" for line in after)
+    yield from (f"{ALARM}{_INDENT}no more: {line}" for line in before if line not in after)
+
+
+def _recalls(data: bytes) -> Iterator[str]:
+    recalls: Recalls = _decoded(RECALLS_TARGET, decode_recalls, data)
+    for one in recalls.recalls:
+        who = f" where {printable(one.who)}" if one.who else ""
+        what = f"{printable(one.patch_id)}, publications up to {one.number}"
+        yield f"PCs go back from {what}{who}: {printable(one.reason)}"
+
+
+def _time(at: float) -> str:
+    return f"{dt.datetime.fromtimestamp(min(at, MAX_SHOWN_TIME), dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _check_may_change(name: str, data: bytes) -> None:
     """Refuse another content for what was published; going back to it gives it a new number, and nothing else."""
     again = name.endswith(".manifest") and _manifest(name, data).downgrade
-    if not again and not name.startswith((TEMPLATES_PREFIX, "profiles/")):
+    if not again and not name.startswith((TEMPLATES_PREFIX, "profiles/", APPROVERS_TARGET, RECALLS_TARGET)):
         raise _cannot_show(name, "what was published once never changes")
 
 

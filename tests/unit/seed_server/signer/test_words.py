@@ -7,8 +7,10 @@ import pytest
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.manifest.approvers import Approvers, encode_approvers
 from p2pdist.shared.manifest.documents import Manifest, Payload, encode_manifest
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, Publications, encode_order
+from p2pdist.shared.manifest.recalls import Recall, Recalls, encode_recalls
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
     CommandCheck,
@@ -200,3 +202,25 @@ def test_going_back_is_loud_and_any_other_change_of_what_was_published_is_refuse
     assert [one.number for one in manifests_of(checked(replaced={target: back}, **change))] == [3]
     with pytest.raises(UserError, match="what was published once never changes"):
         review_lines(checked(replaced={target: encode_manifest(MANIFEST)}, **change))
+
+
+def test_approvers_are_shown_whole_and_what_goes_back_is_loud() -> None:
+    approvers = Approvers(format=1, keys={"kim": b"k" * 32}, required=1, required_in_emergency=1, since=int(NOW))
+    data = encode_approvers(approvers)
+    shown = review_lines(checked(added={"patches/approvers": data}))
+    assert f"    | {'6b' * 32} kim" in shown
+    other = encode_approvers(msgspec.structs.replace(approvers, since=0))
+    assert "!!   replaced: patches/approvers" in review_lines(checked(replaced={"patches/approvers": other}))
+    old, new = Recall("acme", 1, "", "crashes", 1), Recall("word", 2, 'site == "oslo"', "crashes too", 2)
+    one, both, two = (encode_recalls(Recalls(1, recalls)) for recalls in ((old,), (old, new), (new,)))
+    assert "!!   PCs go back from acme, publications up to 1: crashes" in review_lines(
+        checked(added={"patches/recalls": one})
+    )
+    change: dict[str, Any] = {"replaced": {"patches/recalls": both}, "before": {"patches/recalls": one}}
+    loud = [line for line in review_lines(checked(**change)) if line.startswith("!!")]
+    assert loud == [
+        "!!   replaced: patches/recalls",
+        '!!   PCs go back from word, publications up to 2 where site == "oslo": crashes too',
+    ]
+    change["replaced"] = {"patches/recalls": two}
+    assert "!!   no more: PCs go back from acme, publications up to 1: crashes" in review_lines(checked(**change))
