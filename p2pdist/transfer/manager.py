@@ -107,6 +107,7 @@ class Transfers:
             # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
             offered = {patch.entry.ref for patch in catalogue.patches}
+            offered.update(catalogue.replaced)
             offered |= {skipped.entry.ref for skipped in catalogue.skipped}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if kept.isdisjoint(refs_of(self._transfers[torrent_hash].record)):

@@ -99,7 +99,9 @@ class Catalogue:
     not_applicable: tuple[NotApplicable, ...] = ()
     """By ``entry.sequence``; these are never fetched."""
     not_yet: tuple[NotYet, ...] = ()
-    """By ``entry.sequence``; nothing of these is fetched that is not here."""
+    """By ``entry.sequence``; none of these is begun to be fetched."""
+    replaced: tuple[PatchRef, ...] = ()
+    """What is offered, and a newer publication of the same id is there that this PC may have."""
     templates: tuple[Template, ...] = ()
     """Diagnosis templates, by name."""
     withdrawn: tuple[Withdrawal, ...] = ()

@@ -107,6 +107,7 @@ def read_catalogue(
         profile=read_profile(pc.site, has, get),
         not_applicable=read.not_applicable,
         not_yet=read.not_yet,
+        replaced=read.replaced,
         withdrawn=rollouts.withdrawn,
         recalls=terms.recalls,
         recalled=tuple(_recalled(pc.installed, terms, get)) if terms.recalls else (),
@@ -162,12 +163,14 @@ def _read_order(rollouts: Rollouts, has: Callable[[str], bool], get: GetDocument
 
 @dataclass(frozen=True)
 class ReadPatches:
-    """The patches that the rollouts name, sorted into four kinds, each by ``entry.sequence``."""
+    """The patches that the rollouts name, sorted into kinds, each by ``entry.sequence``."""
 
     patches: tuple[CataloguePatch, ...]
     refused: tuple[RefusedPatch, ...]
     not_applicable: tuple[NotApplicable, ...]
     not_yet: tuple[NotYet, ...] = ()
+    replaced: tuple[PatchRef, ...] = ()
+    """Where a newer publication of the same id is there that this PC may have."""
 
 
 def read_patches(
@@ -201,7 +204,7 @@ def read_patches(
         with _refuses(entry, refused):
             found.append(_read_manifest(entry, order, get, left_bytes, choose, held, terms))
             left_bytes -= found[-1].manifest_bytes
-    found = _newest(found)
+    found, replaced = _newest(found)
     expect(one.torrent_path for one in found if one.payload)
     left_bytes = max_bytes  # by sequence, each with its torrent: what comes later takes nothing from the first ones
     for one in found:
@@ -219,16 +222,17 @@ def read_patches(
     for n, skipped in enumerate(not_applicable):
         if skipped.shared is not None and any(_supersedes(other.manifest, skipped.manifest) for other in here):
             not_applicable[n] = replace(skipped, shared=None)
-    return ReadPatches(tuple(patches), tuple(refused), tuple(not_applicable), tuple(not_yet))
+    return ReadPatches(tuple(patches), tuple(refused), tuple(not_applicable), tuple(not_yet), replaced)
 
 
-def _newest(found: list["_Found"]) -> list["_Found"]:
-    """Return what is left where a newer publication of the same id is there that this PC may have."""
+def _newest(found: list["_Found"]) -> tuple[list["_Found"], tuple[PatchRef, ...]]:
+    """Return what is left where a newer publication of the same id is there that this PC may have, and what is not."""
     newest: dict[str, int] = {}
     for one in found:
         if one.wait is None and not one.not_applicable:
             newest[one.manifest.patch_id] = max(one.manifest.number, newest.get(one.manifest.patch_id, 0))
-    return [one for one in found if one.manifest.number >= newest.get(one.manifest.patch_id, 0)]
+    older = [one.entry.ref for one in found if one.manifest.number < newest.get(one.manifest.patch_id, 0)]
+    return [one for one in found if one.entry.ref not in older], tuple(older)
 
 
 def _supersedes(newer: Manifest, older: Manifest) -> bool:

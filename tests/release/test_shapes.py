@@ -6,6 +6,10 @@ from typing import Any
 
 import msgpack
 
+from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, RolloutEntry, Rollouts, encode_rollouts
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, Publications, encode_order
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, encode_recalls
+from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts, encode_staged
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.channels import OnDataConnection, decode_from_server, decode_on_data_connection, encode_message
 from p2pdist.shared.wire.codec import Message, Record
@@ -41,6 +45,7 @@ from p2pdist.shared.wire.messages import (
 from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.trust_news import TrustNews, decode_news, encode_news
 from tests.helpers.previous_release import place_of_previous_release
+from tests.unit.p2pdist.trust.test_catalogue_reading import by_rings, documents
 
 HASH = "ab" * 32
 OTHER = OtherPc(hostname="pc-2", address="10.0.0.2")
@@ -121,6 +126,40 @@ def test_all_that_the_server_says_without_a_feature_is_understood_by_the_previou
     assert decode_token(again["token"]) == TOKEN
     assert decode_news(again["news"]) == news
     assert again["protocol"] == OLDEST_PROTOCOL, "it was that release"
+
+
+READS = """
+import sys
+import msgpack
+from p2pdist.trust.catalogue import first_payload, read_catalogue
+
+found = msgpack.unpackb(sys.stdin.buffer.read())
+catalogue = read_catalogue(
+    found.__contains__, lambda path, _: found[path], site=None, choose=first_payload, held=()
+)
+taken = [f"{patch.entry.patch_id}@{patch.entry.version}" for patch in catalogue.patches]
+sys.stdout.buffer.write(msgpack.packb([taken, len(catalogue.refused)]))
+"""
+
+
+def test_the_previous_release_takes_what_is_offered_to_everyone_and_nothing_by_rings() -> None:
+    """What is open to a ring alone it would install everywhere: so it must not even see it."""
+    found = documents("a", "b")
+    everyone = Rollouts(format=1, entries=[RolloutEntry("a", "1", 1)])
+    staged = StagedRollouts(format=1, entries=(by_rings(found, "b", opened=1, sequence=2),))
+    once = Publications(newest=1, lowest=1)
+    found |= {
+        ROLLOUTS_TARGET: encode_rollouts(everyone),
+        ORDER_TARGET: encode_order(PublicationOrder(format=1, patches={"a": once, "b": once})),
+        STAGED_TARGET: encode_staged(staged),
+        RECALLS_TARGET: encode_recalls(Recalls(1, (Recall("a", 1, "", "crashes", 1),))),
+    }
+    place = place_of_previous_release("127.0.0.1")
+    result = subprocess.run(
+        [*place.prefix, "-c", READS], input=msgpack.packb(found), capture_output=True, check=False, timeout=60
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    assert msgpack.unpackb(result.stdout) == [["a@1"], 0]
 
 
 def test_every_kind_is_said_or_needs_a_feature() -> None:

@@ -375,6 +375,7 @@ def test_until_the_ring_of_a_newer_publication_opens_the_one_before_stays(opened
     read = read_all(found, entry("a", 1), newer, order=order, terms=staged(StagedEntry(2, plan, (1,) * opened)))
     assert [str(one.ref) for one in read.patches] == ["a@2" if opened else "a@1"]
     assert [str(one.entry.ref) for one in read.not_yet] == ([] if opened else ["a@2"])
+    assert [str(ref) for ref in read.replaced] == (["a@1"] if opened else [])
 
 
 def whole(found: dict[str, bytes], rollouts: Rollouts, *installed: PatchRef, **more: bytes) -> Catalogue:
