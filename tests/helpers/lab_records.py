@@ -49,7 +49,7 @@ def made(
         uplink=full_line(START, round(end)) if scenario.uplink else None,
         footprint=Footprint(100_000_000, 80_000_000, 0.002) if scenario.footprint else None,
         hashing_seconds=0.1,
-        harm_pauses=0,
+        harm_pauses=0 if ours else None,
         repeat=repeat,
     )
 

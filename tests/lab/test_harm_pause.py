@@ -35,7 +35,7 @@ pytestmark = pytest.mark.processes
 
 LINE_MBIT, RTT_MS, BUFFER_MS = 20.0, 40.0, 200.0
 STOPPED_SECONDS = 60.0  # after the breach, at most
-QUIET_MBIT = 0.2
+QUIET_MBIT = 1.0  # a second with less of the line has no piece in it
 AT_WORK_EVERY_SECONDS = 0.1
 
 AT_WORK = f"""
@@ -103,7 +103,9 @@ async def test_a_harmful_limiter_is_stopped_and_business_recovers(
         pause = await paused(fleet.server.home, 4 * minute_seconds + STOPPED_SECONDS)
         seen_ms = now_ms()
         await trio.sleep(3.0)
-        why: Any = msgspec.json.decode(await run_command("p2pdist", "why", "--home", fleet.endpoints[3].home, "--json"))
+        why: Any = msgspec.json.decode(
+            await run_command("p2pdist", "why", "harm", "--home", fleet.endpoints[3].home, "--json")
+        )
         end_ms = now_ms()
         await branch.line.counters()
 
@@ -124,7 +126,7 @@ async def test_a_harmful_limiter_is_stopped_and_business_recovers(
     assert (pause.reason, pause.in_a_row) == (HarmReason.SLOWED.value, 1)
     assert pause.ends_at - pause.begun_at == pytest.approx(rule.pause_seconds)
     (row,) = why["patches"]
-    assert row["why"]["reason"] == WhyReason.LINE_SPARED.value, row
+    assert row["reason"] == WhyReason.LINE_SPARED.value, row
 
 
 async def paused(home: Path, within_seconds: float) -> HarmPauseRow:
