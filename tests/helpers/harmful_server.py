@@ -2,6 +2,7 @@
 
     python harmful_server.py LINE_MBIT MINUTE_SECONDS HOME      serves HOME
     python harmful_server.py LINE_MBIT MINUTE_SECONDS part ...  is one of its parts
+    python harmful_server.py 0 MINUTE_SECONDS HOME              the same with the shipped controller
 
 There is no such switch in the product: this program changes the product's classes in its own process. Minutes of the
 bound on harm may be shorter, of which a quarter makes one harmful, as ever.
@@ -43,14 +44,13 @@ class HarmfulController(controller.Controller):
 
 def be_harmful(line_mbit: float, minute_seconds: float) -> None:
     """Change this process."""
-    HarmfulController.rate = BytesPerSecond(int(TOO_MUCH * line_mbit * MBIT))
     rule = HarmRule(minute_seconds=minute_seconds, harmful_seconds=max(2, round(minute_seconds / 4)))
-    changes: dict[tuple[Any, str], Any] = {
-        (site_rate, "Controller"): HarmfulController,
-        (site_harm, "HarmBound"): partial(HarmBound, rule),
+    changes: dict[tuple[Any, str], Any] = {(site_harm, "HarmBound"): partial(HarmBound, rule)}
+    if line_mbit:
+        HarmfulController.rate = BytesPerSecond(int(TOO_MUCH * line_mbit * MBIT))
+        changes[site_rate, "Controller"] = HarmfulController
         # CUBIC, as the lab's routes say: it fills whatever buffer there is
-        (data_link, "use_known_control"): lambda _socket: False,
-    }
+        changes[data_link, "use_known_control"] = lambda _socket: False
     for (module, name), value in changes.items():
         assert hasattr(module, name)
         setattr(module, name, value)

@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from bench.fleet import run_command
-from bench.lab.business import business_server, read_lines, running
+from bench.lab.business import business_server, flow, read_lines, running
 from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.programs import SERVICE_PORT
 from bench.lab.queue_log import MANAGED, read_log
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.processes
 LINE_MBIT, RTT_MS, BUFFER_MS = 20.0, 40.0, 200.0
 STOPPED_SECONDS = 60.0  # after the breach, at most
 QUIET_MBIT = 1.0  # a second with less of the line has no piece in it
+NEVER_PAUSED_SECONDS = 60.0
 AT_WORK_EVERY_SECONDS = 0.1
 
 AT_WORK = f"""
@@ -127,6 +128,36 @@ async def test_a_harmful_limiter_is_stopped_and_business_recovers(
     assert pause.ends_at - pause.begun_at == pytest.approx(rule.pause_seconds)
     (row,) = why["patches"]
     assert row["reason"] == WhyReason.LINE_SPARED.value, row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("buffer_ms", [50.0, BUFFER_MS])
+async def test_the_shipped_limiter_beside_all_kinds_of_business_is_never_paused(
+    tmp_path: Path, buffer_ms: float
+) -> None:
+    """Its PCs see all of it: people at work, downloads with pauses, and pages. Minutes are of five seconds."""
+    payload = tmp_path / "payload.bin"
+    payload.write_bytes(os.urandom(400_000_000))
+    shape = LabShape((line_shape(LINE_MBIT, LINE_MBIT, rtt_ms=RTT_MS, buffer_ms=buffer_ms),), endpoints=3)
+    serve = (sys.executable, harmful_server.__file__, "0", "5")
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        lab = await enter(open_lab(shape, tmp_path))
+        fleet = await enter(open_lab_fleet(lab, tmp_path, serve_command=serve))
+        await enter(business_server(lab.head, tmp_path))
+        first, second, third = lab.branches[0].endpoints
+        for host in (first, second):
+            log = tmp_path / f"work-{host.address}.jsonl"
+            await enter(running(host, log.stem, [sys.executable, "-c", AT_WORK, lab.head.address, log], tmp_path))
+        await enter(flow("onoff", first, lab.head, tmp_path))
+        await enter(flow("web", third, lab.head, tmp_path))
+        await fleet.publish(payload, "harm")
+        await trio.sleep(NEVER_PAUSED_SECONDS)
+        with Database.open(fleet.server.home / "state.db") as database:
+            (row,) = database.site_limits()
+        assert row.sending_seconds > NEVER_PAUSED_SECONDS / 2
+        assert row.yield_seconds > 1, "it saw business"
+        assert row.harm is None
 
 
 async def paused(home: Path, within_seconds: float) -> HarmPauseRow:
