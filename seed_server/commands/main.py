@@ -11,6 +11,7 @@ from p2pdist.shared.logs import configure_log
 from p2pdist.shared.priority import give_way
 from p2pdist.shared.server_extra import need_server_extra
 from p2pdist.shared.watching import watch_option
+from seed_server.commands.audit_commands import audit_group
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
@@ -198,6 +199,7 @@ seed_server.add_command(endpoints_group)
 seed_server.add_command(deny_command)
 seed_server.add_command(allow_command)
 seed_server.add_command(posture_check_command)
+seed_server.add_command(audit_group)
 
 
 with_language(seed_server)

@@ -46,6 +46,11 @@ class AuditTable(Transactions):
         with self.reading() as connection:
             return _size(connection)
 
+    def audit_count(self) -> int:
+        """Return how many rows of entries there are, whatever their numbers."""
+        with self.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(AUDIT_ENTRIES)) or 0
+
     def audit_state(self) -> tuple[int, bytes]:
         """Return how many entries there are, and the root over them, by the kept hashes."""
         with self.reading() as connection:

@@ -40,6 +40,17 @@ class Transactions:
             yield connection
 
     @contextmanager
+    def one_state(self) -> Iterator[None]:
+        """Let all that this thread reads within the block be of one state of the database; nothing is written."""
+        before = self._ours()
+        with self.reading() as connection:
+            self._within.connection = connection
+            try:
+                yield
+            finally:
+                self._within.connection = before
+
+    @contextmanager
     def _writing(self) -> Iterator[Connection]:
         if (ours := self._ours()) is not None:
             yield ours

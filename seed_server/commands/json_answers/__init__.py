@@ -4,6 +4,7 @@ Fields may be added, with "Since VERSION." at the end of their text. None may go
 rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
+from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
@@ -50,6 +51,9 @@ DOCUMENTS: dict[str, object] = {
     "endpoints PAGE": EndpointsPageDocument,
     "profile show": list[ProfileNameDocument],
     "profile show SITE": ProfileDocument,
+    "audit list": list[AuditEntryDocument],
+    "audit verify": AuditVerifyDocument,
+    "audit prove": AuditProofDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
 }
