@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from p2pdist import __version__
+from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallRequests
@@ -37,6 +38,7 @@ class Problems:
     transfers: Transfers
     limiter: LanLimiter
     patching: InstallService
+    witness: AuditWitness
 
     def now(self) -> list[str]:
         """Return all that is wrong now, in words; empty while all is well."""
@@ -49,6 +51,7 @@ class Problems:
             state.renewal_problem,
             state.trust_problem,
             state.stale_problem,
+            self.witness.problem,
             self.transfers.memory.problem,
             self.discovery.problem if self.discovery else "mDNS is switched off",
             *self.limiter.problems,

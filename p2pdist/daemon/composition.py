@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
+from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.fact_news import FactNews
@@ -53,6 +54,7 @@ from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.shared_news import SharedNews
 from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
+from p2pdist.trust.witness import Witness
 
 EXPIRED_RENEWAL_SECONDS = 10.0  # how long a start with expired certificates waits for new ones, before it goes on
 STOP_SECONDS = 5.0  # for the last record and the goodbyes
@@ -88,6 +90,7 @@ class Parts:
     explainer: Explainer
     reports: Reports
     said: Sequence[HelpNews | FactNews]
+    witness: AuditWitness
     problems: Problems
 
 
@@ -259,7 +262,8 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         installs=settings.install,
         server_says=lambda: state.server_says,
     )
-    problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching)
+    witness = AuditWitness(Witness(store.witness_file), origin.send)
+    problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching, witness)
     return Parts(
         store,
         link_reports,
@@ -272,6 +276,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         explainer,
         Reports(lambda: state.refuses, share_of(state.identity.endpoint_id)),
         (HelpNews(state, lambda: limiter.helps), FactNews(state, lambda: core.pc.facts)),
+        witness,
         problems,
     )
 
@@ -289,12 +294,20 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     transfers, neighbours, patching = parts.transfers, parts.neighbours, parts.patching
     refresh_seconds = core.settings.refresh_seconds
     trust = TrustRefresh(
-        state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
+        state,
+        wakeups,
+        core.clock,
+        parts.store,
+        core.pc,
+        transfers,
+        patching,
+        refresh_seconds=refresh_seconds,
+        audit_log=parts.witness.told,
     )
     origin_events = OriginEvents(
         state,
         wakeups,
-        Asking((transfers, transfers.made), transfers.parcels),
+        Asking((transfers, transfers.made), transfers.parcels, parts.witness),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -326,6 +339,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
             wakeups,
         ),
         patching.run,
+        parts.witness.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,
         partial(parts.link_reports.run, origin),

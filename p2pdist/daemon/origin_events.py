@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 import trio
 
+from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.copies import Copies
@@ -30,6 +31,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.witness import Consistency
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
 from p2pdist.transfer.parcels import ParcelFetches
@@ -60,6 +62,7 @@ class Asking:
 
     pieces: Collection[AsksOrigin]
     parcels: ParcelFetches
+    witness: AuditWitness
 
 
 class OriginEvents:
@@ -111,12 +114,15 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
+        elif isinstance(event, Consistency):
+            self._asking.witness.heard(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
             self._pace(event)
         else:
             self._disconnected(event)
+            self._asking.witness.disconnected()
             self._state.newest = None
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
@@ -175,6 +181,7 @@ class OriginEvents:
         for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
         self._asking.parcels.welcomed(has_parcels=PARCELS in welcome.features)
+        self._asking.witness.welcomed(welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

@@ -7,6 +7,7 @@ looked at a few times in the life of a timestamp; without a connection, every fe
 
 import math
 import random
+from collections.abc import Callable
 
 import structlog
 import trio
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 class TrustRefresh:
     """Fetches the signed catalogue and gives it to the parts that act on it."""
 
-    def __init__(  # what it works with, where the catalogue comes from, which parts get it
+    def __init__(  # noqa: PLR0913 - what it works with, where the catalogue comes from, which parts get it
         self,
         state: DaemonState,
         wakeups: WakeUps,
@@ -46,7 +47,9 @@ class TrustRefresh:
         patching: InstallService,
         *,
         refresh_seconds: float,
+        audit_log: Callable[[bytes], None],
     ) -> None:
+        """``audit_log`` is called with the newest checkpoint of the server's audit log, as it was signed for PCs."""
         self._state = state
         self._wakeups = wakeups
         self._clock = clock
@@ -55,6 +58,7 @@ class TrustRefresh:
         self._transfers = transfers
         self._patching = patching
         self._refresh_seconds = refresh_seconds
+        self._audit_log = audit_log
         self._anything_known = False
         self._ask_at = -math.inf
         """When the server is asked next, though it has not said that there is anything new; in trio's time."""
@@ -145,6 +149,7 @@ class TrustRefresh:
             raise
         await self._accept(newest)
         self._anything_known = True
+        self._audit_log(newest.checkpoint)
         self._state.accepted_timestamp = newest.timestamp_version
         if said is None:
             self._state.clock_trust.certificate_fits(True)

@@ -23,6 +23,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.witness import Consistency
 
 
 class Disconnected(Message, frozen=True, tag="disconnected"):
@@ -45,6 +46,7 @@ OriginEvent: TypeAlias = (
     | LinkWatch
     | SiteLimit
     | SharedIdentity
+    | Consistency
     | Disconnected
 )
 

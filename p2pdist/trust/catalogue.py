@@ -110,6 +110,8 @@ class Catalogue:
     """What goes back wherever it is installed, on any PC."""
     recalled: tuple[RecalledPatch, ...] = ()
     """Of what is installed on this PC, what goes back here."""
+    checkpoint: bytes = field(default=b"", compare=False)
+    """The newest checkpoint of the server's audit log, a signed note; empty: there is none."""
     confirmed: bool = field(default=True, compare=False)
     """Whether the server has just sent it; false: it is what this PC accepted last, and may be long out of date."""
     passed_at: float = field(default=0.0, compare=False)

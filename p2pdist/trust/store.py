@@ -88,6 +88,11 @@ class TrustStore:
         self.member: RingMember | None = None
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
 
+    @property
+    def witness_file(self) -> Path:
+        """Where to keep what this PC has seen of the audit log of the server with this trust root."""
+        return self._files.directory / "witness"
+
     async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
         """Fetch, verify and accept the newest metadata and its documents.
 

@@ -34,12 +34,14 @@ from p2pdist.shared.wire.messages import (
 from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pings import ping_frame, read_echo
+from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
 from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
+from seed_server.origin.log_proofs import LogProofs
 from seed_server.origin.outbox import nobody
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
@@ -50,7 +52,7 @@ from seed_server.origin.site import LiveSite
 from seed_server.origin.state import DAMAGED
 from seed_server.store.rows import Recorded, ServedPayload
 
-Question: TypeAlias = NewsWanted | ParcelsWanted
+Question: TypeAlias = NewsWanted | ParcelsWanted | ConsistencyWanted
 """What takes time to be answered."""
 
 
@@ -66,6 +68,7 @@ class PortParts:
     outside_log: OutsideLog
     pace: Callable[[], Pace]
     """How often PCs shall report now."""
+    proofs: LogProofs
 
 
 class ControlConversation:
@@ -180,6 +183,8 @@ class ControlConversation:
                     await self._tell_news(question)
                 case ParcelsWanted():
                     await self._tell_parcels(question)
+                case ConsistencyWanted():
+                    await self._prove(question)
                 case _:
                     assert_never(question)
         del self._unanswered[kind]
@@ -224,9 +229,8 @@ class ControlConversation:
             case Helping():
                 self._helps(Help(message.how))
             case PieceStored() | PieceRejected():
-                leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
-                (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
-            case NewsWanted() | ParcelsWanted():
+                self._fetched(message)
+            case NewsWanted() | ParcelsWanted() | ConsistencyWanted():
                 self._asks(message)
             case Report():
                 self._reported(message)
@@ -234,6 +238,9 @@ class ControlConversation:
                 self._parts.records.said(self._session.endpoint, message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
+            case AuditAlarm():
+                said = {"fault": message.fault, "known": message.known, "told": message.told}
+                self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
             case Goodbye():
                 raise LostConnectionError(f"the endpoint said: {message.reason}")
             case _:
@@ -271,6 +278,14 @@ class ControlConversation:
         self._unanswered[kind] = question
         if not begun and self._nursery is not None:
             self._nursery.start_soon(guarded, partial(self._answer, kind), self._session)
+
+    def _fetched(self, message: PieceStored | PieceRejected) -> None:
+        leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
+        (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
+
+    async def _prove(self, wanted: ConsistencyWanted) -> None:
+        if (answer := await self._parts.proofs.answer(wanted)) is not None:
+            self._session.outbox.put("consistency", answer)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)

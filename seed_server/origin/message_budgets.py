@@ -22,6 +22,7 @@ from p2pdist.shared.wire.messages import (
     Want,
 )
 from p2pdist.shared.wire.parcel import ParcelsWanted
+from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     FactsChanged: Budget(1, 60),  # once after connecting; a language or a release changes in days
     NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
     ParcelsWanted: Budget(1, 60),  # as often, and once for each sixteen parcels
+    ConsistencyWanted: Budget(1, 30),  # once for each publication at most, and after connecting
+    AuditAlarm: Budget(1, 30),  # after connecting
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known
 }

@@ -42,6 +42,7 @@ from seed_server.origin.control import ControlConversation, PortParts, guarded
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.hello import hello_of
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
+from seed_server.origin.log_proofs import LogProofs
 from seed_server.origin.paced_news import FindNews, PacedNews
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.report_pace import pace_for
@@ -137,6 +138,7 @@ class OriginServer:
             limits=limits,
             outside_log=self._log,
             pace=self._pace,
+            proofs=LogProofs(database.audit_consistency),
         )
         self.known_addresses = KnownAddresses()
         """From which enrolled endpoints come; those that connect are added."""

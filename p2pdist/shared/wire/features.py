@@ -31,9 +31,12 @@ INVITES = "invites"
 FACTS = "facts"
 """The server takes `FactsChanged`."""
 
+AUDIT_WITNESS = "audit_witness"
+"""The server answers `ConsistencyWanted` with `Consistency`, and takes `AuditAlarm`."""
+
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, FACTS)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, FACTS, AUDIT_WITNESS)
 """What this release understands of a PC."""
 
 

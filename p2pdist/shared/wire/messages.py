@@ -22,6 +22,7 @@ from p2pdist.shared.manifest.ring_facts import ToldFacts
 from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
+from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 
 PROTOCOL_VERSION = 6
 OLDEST_PROTOCOL = 5  # of release 0.2.0, which knows no features
@@ -389,9 +390,9 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | Goodbye
+    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
-    | SiteLimit | SharedIdentity | Goodbye
+    | SiteLimit | SharedIdentity | Consistency | Goodbye
 )  # fmt: skip

@@ -1,0 +1,125 @@
+"""Asks the server to prove that its audit log has only grown, whenever a newer state of it was signed for PCs.
+
+An alarm stops no patch: those are trusted by other keys, and a PC that takes none is easier prey than the log is worth
+(ADR 0048). It is shown, logged, and told the server, whose operators may not know.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+
+from p2pdist.shared.wire.features import AUDIT_WITNESS
+from p2pdist.shared.wire.messages import Features, FromEndpoint
+from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
+from p2pdist.trust.witness import Question, Witness
+
+PROOF_SECONDS = 60.0  # for an answer over a slow line that yields
+ASK_AGAIN_SECONDS = 600.0  # after none
+
+ALARM_WORDS = (
+    "The server's audit log is not what this PC has seen of it: entries were changed or removed. Tell the security "
+    "team; the evidence is in the file 'witness' of this PC's trust folder."
+)
+UNPROVED_WORDS = (
+    "The server does not prove that its audit log has only grown since this PC saw it last. Look at it with "
+    "'seed-server audit verify'."
+)
+
+log = structlog.get_logger()
+
+
+class AuditWitness:
+    """Follows the audit log of the server."""
+
+    def __init__(self, witness: Witness, send: Callable[[FromEndpoint], Awaitable[None]]) -> None:
+        self._witness = witness
+        self._send = send
+        self._note = b""
+        self._proves: bool | None = None
+        """Whether the server answers; None: there is no connection."""
+        self._wake = trio.Event()
+        self._answer: Consistency | None = None
+        self._answered = trio.Event()
+        self._unproved = False
+        self._storage = ""
+
+    @property
+    def problem(self) -> str:
+        """What people should know, in words; empty: the log is as it was, and longer."""
+        if self._witness.fault is not None:
+            return ALARM_WORDS
+        return self._storage or (UNPROVED_WORDS if self._unproved else "")
+
+    def told(self, note: bytes) -> None:
+        """Take the newest checkpoint that was signed for PCs; empty: there is none."""
+        if note and note != self._note:
+            self._note = note
+            self._wake.set()
+
+    def welcomed(self, features: Features) -> None:
+        """Ask on this connection, where the server answers."""
+        self._proves = AUDIT_WITNESS in features
+        self._wake.set()
+
+    def disconnected(self) -> None:
+        """Wait for the next connection."""
+        self._proves = None
+        self._answered.set()
+
+    def heard(self, answer: Consistency) -> None:
+        """Take an answer; one that nobody waits for does no harm."""
+        self._answer = answer
+        self._answered.set()
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        while True:
+            again = await self._step()
+            with trio.move_on_after(again):
+                await self._wake.wait()
+
+    async def _step(self) -> float:
+        """Judge the newest checkpoint; return when to look again, where nothing wakes us."""
+        self._wake = trio.Event()
+        try:
+            if self._note and await self._judge(self._note):
+                return ASK_AGAIN_SECONDS
+            self._storage = ""
+        except OSError as error:
+            self._storage = f"What this PC has seen of the server's audit log cannot be kept: {error.strerror}."
+            return ASK_AGAIN_SECONDS
+        if self._witness.fault is not None and self._proves:
+            await self._send(AuditAlarm(self._witness.fault, self._witness.known_size, self._witness.told_size))
+        return float("inf")
+
+    async def _judge(self, note: bytes) -> bool:
+        """Judge a checkpoint; return whether a proof of it is still to be had."""
+        question = await trio.to_thread.run_sync(self._witness.look, note)
+        if question is None:
+            self._unproved = False
+            return False
+        if self._proves is None:
+            return False  # the next connection wakes us
+        answer = await self._ask(question) if self._proves else None
+        if answer is None:
+            if not self._unproved:
+                log.warning("the server does not prove that its audit log has only grown", known=question.known.size)
+            self._unproved = True
+            return True
+        await trio.to_thread.run_sync(self._witness.answer, question, answer)
+        self._unproved = False
+        return False
+
+    async def _ask(self, question: Question) -> Consistency | None:
+        self._answered, self._answer = trio.Event(), None
+        wanted = ConsistencyWanted(question.known.size, question.told.size)
+        await self._send(wanted)
+        with trio.move_on_after(PROOF_SECONDS):
+            while self._proves:
+                await self._answered.wait()
+                answer: Consistency | None = self._answer
+                if answer is not None and (answer.first, answer.second) == (wanted.first, wanted.second):
+                    return answer
+                self._answered = trio.Event()
+        return None

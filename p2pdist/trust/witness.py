@@ -1,0 +1,133 @@
+"""What this PC has seen of the server's audit log, kept beside the trust floor; what does not follow from it. Blocking.
+
+A log may only grow. Whoever owns the server and its keys can sign any log, but not one that begins as the log did which
+this PC has seen. Where that happens both signed states are kept: together they are the evidence.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
+from p2pdist.shared.merkle_log import HASH_BYTES, proves_consistency
+from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.witness import Consistency, WitnessFault
+from p2pdist.trust.floor import CHECKSUM_BYTES
+
+MAX_WITNESS_BYTES = 4 << 10  # two checkpoints
+
+log = structlog.get_logger()
+
+
+class Seen(Record, frozen=True):
+    """What is kept."""
+
+    format: int = 1
+    known: bytes = b""
+    """The newest checkpoint that follows from all that were seen before; empty: none was seen yet."""
+    conflict: bytes = b""
+    """The first one that does not; empty: all do."""
+    fault: WitnessFault | None = None
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A checkpoint that needs a proof."""
+
+    note: bytes
+    known: Checkpoint
+    told: Checkpoint
+
+
+class Witness:
+    """Remembers one server's audit log. An alarm stays: a log that was rewritten does not become whole again."""
+
+    def __init__(self, path: Path) -> None:
+        """``path`` is the file; one that is missing or damaged counts as that of a PC that has seen nothing."""
+        self._path = path
+        self._seen = _load(path)
+
+    @property
+    def fault(self) -> WitnessFault | None:
+        """What was wrong with the log; None: nothing."""
+        return self._seen.fault
+
+    @property
+    def known_size(self) -> int:
+        """How many entries the log had when it was last proved; 0 also for none."""
+        return read_checkpoint(self._seen.known).size if self._seen.known else 0
+
+    @property
+    def told_size(self) -> int:
+        """How many entries the log has of which something is wrong; 0: it cannot be read, or there is none."""
+        try:
+            return read_checkpoint(self._seen.conflict).size
+        except DecodeError:
+            return 0
+
+    def look(self, note: bytes) -> Question | None:
+        """Judge a checkpoint that was signed for PCs; return it where it needs a proof. Raises `OSError`."""
+        if note == self._seen.known or self._seen.fault is not None:
+            return None
+        try:
+            told = read_checkpoint(note)
+        except DecodeError:
+            self._alarm(note, "malformed")
+            return None
+        if not self._seen.known:
+            self._keep(Seen(known=note))
+            return None
+        known = read_checkpoint(self._seen.known)
+        if (told.origin, told.key) != (known.origin, known.key):
+            self._alarm(note, "other_key")
+        elif told.size < known.size:
+            self._alarm(note, "shorter")
+        elif told.size > known.size:
+            return Question(note, known, told)
+        elif told.root != known.root:
+            self._alarm(note, "other_entries")
+        return None
+
+    def answer(self, question: Question, answer: Consistency) -> None:
+        """Judge the proof that was asked for. Raises `OSError`."""
+        hashes = [answer.hashes[at : at + HASH_BYTES] for at in range(0, len(answer.hashes), HASH_BYTES)]
+        known, told = question.known, question.told
+        if proves_consistency(known.size, known.root, told.size, told.root, hashes):
+            self._keep(msgspec.structs.replace(self._seen, known=question.note))
+        else:
+            self._alarm(question.note, "no_proof")
+
+    def _alarm(self, note: bytes, fault: WitnessFault) -> None:
+        self._seen = msgspec.structs.replace(self._seen, conflict=note[:MAX_CHECKPOINT_BYTES], fault=fault)
+        log.error("the server's audit log is not what this PC has seen of it", fault=fault, known=self.known_size)
+        self._keep(self._seen)
+
+    def _keep(self, seen: Seen) -> None:
+        body = codec.encode(seen)
+        durable_files.write_file(self._path, hashlib.sha256(body).digest() + body, mode=0o600)
+        self._seen = seen
+
+
+def _load(path: Path) -> Seen:
+    try:
+        data = read_capped(path, MAX_WITNESS_BYTES)
+        body = data[CHECKSUM_BYTES:]
+        if hashlib.sha256(body).digest() != data[:CHECKSUM_BYTES]:
+            raise DecodeError("the checksum does not fit: the file is damaged")
+        seen: Seen = codec.decode(body, Seen, max_bytes=MAX_WITNESS_BYTES)
+        if seen.known:
+            read_checkpoint(seen.known)
+    except FileNotFoundError:
+        return Seen()
+    except (OSError, DecodeError, FileTooLargeError) as error:
+        log.warning("what was seen of the server's audit log is lost", path=str(path), reason=str(error))
+        return Seen()
+    return seen
