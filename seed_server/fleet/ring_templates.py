@@ -9,19 +9,8 @@ import msgspec
 from bandwidth.core.quantities import QuantityError, parse_duration
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
-from p2pdist.shared.manifest.expression import (
-    MAX_EXPRESSION_CHARS,
-    AllOf,
-    AnyOf,
-    Comparison,
-    Constant,
-    ExpressionError,
-    Installed,
-    Not,
-    Package,
-    Term,
-    parse_expression,
-)
+from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError
+from p2pdist.shared.manifest.ring_facts import RING_FACTS, other_names
 from p2pdist.shared.manifest.rollout_plan import (
     MAX_RINGS,
     MAX_SOAK_SECONDS,
@@ -36,10 +25,6 @@ from p2pdist.shared.wire.codec import Record
 
 MAX_RING_TEMPLATE_BYTES = 64 << 10  # ten rings with long expressions; more is no template
 DEFAULT_SILENT_AFTER = "3d"
-KNOWN_FACTS = (
-    "site", "tags", "hostname", "os.family", "os.id", "os.release", "os.build", "os.language", "arch", "ram_mb",
-)  # fmt: skip
-"""Facts that a PC and its server know alike, and that installing a patch does not change."""
 
 _Percent: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _Duration: TypeAlias = Annotated[str, msgspec.Meta(max_length=20)]
@@ -155,13 +140,13 @@ def _check_ring(file: TomlFile[WrittenRings], place: int) -> None:
         raise file.error(f"there are two rings {ring.name}; give one another name.", "ring", place, "name")
     if ring.who:
         try:
-            others = _unknown_here(parse_expression(ring.who))
+            others = other_names(ring.who)
         except ExpressionError as error:
             raise file.error(f"who, {error}. Correct it and try again.", "ring", place, "who") from error
         if others:
             raise file.error(
-                f"no ring can ask for {', '.join(sorted(others))}: server and PC have to know it alike. There are "
-                f"{', '.join(KNOWN_FACTS)}.",
+                f"no ring can ask for {', '.join(others)}: server and PC have to know it alike. There are "
+                f"{', '.join(sorted(RING_FACTS))}.",
                 "ring", place, "who",
             )  # fmt: skip
     before = _first(rings[:place], lambda other: other.who in ("", ring.who) and other.share >= ring.share)
@@ -189,21 +174,3 @@ def _seconds(file: TomlFile[WrittenRings], text: str, *path: str | int) -> int:
     if seconds > MAX_SOAK_SECONDS:
         raise file.error(f"{path[-1]}: {text} is over {MAX_SOAK_SECONDS // 86_400} days.", *path)
     return seconds
-
-
-def _unknown_here(term: Term) -> set[str]:
-    """Return what an expression asks for that the server does not know of PCs."""
-    if isinstance(term, AllOf | AnyOf):
-        return {name for part in term.terms for name in _unknown_here(part)}
-    if isinstance(term, Not):
-        return _unknown_here(term.term)
-    if isinstance(term, Constant):
-        return set()
-    if isinstance(term, Installed):
-        return {f'installed("{term.name}")'}
-    if isinstance(term, Comparison):
-        left = term.left
-        if isinstance(left, Package):
-            return {f'package("{left.name}")'}
-        return {left.name} - set(KNOWN_FACTS)
-    return {term.name} - set(KNOWN_FACTS)

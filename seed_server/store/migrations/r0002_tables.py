@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -31,7 +32,7 @@ def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool
 
 
 def _columns(
-    kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool] | type[LargeBinary], *names: str
+    kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool] | type[LargeBinary] | Text, *names: str
 ) -> list[SchemaItem]:
     return [Column(name, kind, nullable=False) for name in names]
 
@@ -77,4 +78,37 @@ _table(
     _of("endpoint", "endpoints"),
     *_columns(LargeBinary, "facts"),
     PrimaryKeyConstraint("endpoint"),
+)
+
+# --- rollouts by rings
+_table(
+    "rollouts",
+    Column("number", Integer, primary_key=True),
+    *_columns(Integer(), "patch", "required"),
+    *_columns(Text(), "patch_id", "version", "template", "author", "note", "state"),
+    *_columns(_BIG, "sequence"),
+    *_columns(_SECONDS, "created_at", "changed_at"),
+    *_columns(LargeBinary, "plan", "progress", "acknowledged"),
+    Index("rollouts_by_state", "state"),
+    rowid=True,
+    never_again=True,
+)
+_table(
+    "rollout_approvals",
+    _of("rollout", "rollouts"),
+    *_columns(Text(), "person", "who", "approver"),
+    *_columns(Integer(), "rings"),
+    *_columns(_SECONDS, "at"),
+    *_columns(LargeBinary, "signature"),
+    PrimaryKeyConstraint("rollout", "person"),
+)
+_table(
+    "exceptions",
+    Column("number", Integer, primary_key=True),
+    *_columns(Text(), "patch", "expression", "reason", "owner", "made_by", "ended_by"),
+    *_columns(_SECONDS, "begins_at", "ends_at"),
+    Column("ended_at", _SECONDS, nullable=True),
+    Index("exceptions_by_end", "ends_at"),
+    rowid=True,
+    never_again=True,
 )

@@ -1,0 +1,227 @@
+"""The database's rollouts and exceptions, and what the engine reads of PCs. Blocking."""
+
+import array
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import RowMapping, select
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.codec import Record
+from seed_server.store.engines import upsert
+from seed_server.store.tables import ENDPOINTS, EVENTS, INSTALL_CODES, PATCH_CODES, PATCHES, SITES, STANDING
+from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUTS
+from seed_server.store.transactions import Transactions
+
+OVER_STATES = ("complete", "aborted")  # in which nothing happens any more
+
+
+class RolloutRow(Record, frozen=True):
+    """One rollout; columns as in the table `rollouts`. The plan and the progress are encoded."""
+
+    number: int
+    patch: int
+    patch_id: str
+    version: str
+    template: str
+    author: str
+    note: str
+    state: str
+    required: int
+    sequence: int
+    created_at: float
+    changed_at: float
+    plan: bytes
+    progress: bytes
+    acknowledged: bytes = b""
+
+    @property
+    def ref(self) -> PatchRef:
+        """Which patch it is about."""
+        return PatchRef(self.patch_id, self.version)
+
+    @property
+    def acknowledged_pcs(self) -> list[int]:
+        """The numbers of the PCs whose failures do not count any more."""
+        found = array.array("I")
+        found.frombytes(self.acknowledged)
+        if sys.byteorder == "big":
+            found.byteswap()
+        return found.tolist()
+
+
+class ApprovalRow(Record, frozen=True):
+    """One person's word for a rollout; columns as in the table `rollout_approvals`."""
+
+    person: str
+    who: str
+    approver: str
+    rings: int
+    at: float
+    signature: bytes = b""
+
+
+class ExceptionRow(Record, frozen=True):
+    """One exception; columns as in the table `exceptions`."""
+
+    number: int
+    patch: str
+    expression: str
+    reason: str
+    owner: str
+    made_by: str
+    begins_at: float
+    ends_at: float
+    ended_at: float | None = None
+    ended_by: str = ""
+
+    def holds(self, now: float) -> bool:
+        """Whether it holds PCs back now."""
+        return self.ended_at is None and now < self.ends_at
+
+
+class PcRow(NamedTuple):
+    """What decides of a PC in which rings it is, and whether it is silent."""
+
+    number: int
+    endpoint_id: str
+    hostname: str
+    site: str
+    tags: tuple[str, ...]
+    allowed: bool
+    connected: bool
+    last_seen_at: float
+
+
+class Word(NamedTuple):
+    """What a PC says of a patch, in the words of `tables`."""
+
+    endpoint: int
+    patch: int
+    state: str
+    install: str
+    at: int
+    """Seconds since `tables.REPORTED_SINCE`."""
+
+
+def packed(numbers: Iterable[int]) -> bytes:
+    """Return numbers of PCs as `RolloutRow.acknowledged` has them."""
+    found = array.array("I", sorted(set(numbers)))
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found.tobytes()
+
+
+class RolloutTable(Transactions):
+    """The part of `Database` that is about rollouts; raises as all of it."""
+
+    def add_rollout(self, row: RolloutRow) -> int:
+        """Record a new rollout, whose ``number`` is not looked at; return its number."""
+        values = {name: value for name, value in msgspec.structs.asdict(row).items() if name != "number"}
+        with self._writing() as connection:
+            return int(connection.execute(ROLLOUTS.insert().returning(ROLLOUTS.c.number), values).scalar_one())
+
+    def change_rollout(
+        self, number: int, *, state: str, progress: bytes, now: float, acknowledged: bytes | None = None
+    ) -> None:
+        """Record how a rollout stands now; ``acknowledged`` None: as before."""
+        values: dict[str, object] = {"state": state, "progress": progress, "changed_at": now}
+        if acknowledged is not None:
+            values["acknowledged"] = acknowledged
+        with self._writing() as connection:
+            connection.execute(ROLLOUTS.update().where(ROLLOUTS.c.number == number).values(values))
+
+    def rollouts(self, *, live: bool = False) -> list[RolloutRow]:
+        """Return all rollouts, the oldest first; ``live``: those that are not over."""
+        query = select(ROLLOUTS).order_by(ROLLOUTS.c.number)
+        if live:
+            query = query.where(ROLLOUTS.c.state.not_in(OVER_STATES))
+        with self.reading() as connection:
+            return list(map(_rollout, connection.execute(query).mappings()))
+
+    def rollout(self, number: int) -> RolloutRow | None:
+        """Return one rollout; None: there is none of that number."""
+        with self.reading() as connection:
+            row = connection.execute(select(ROLLOUTS).where(ROLLOUTS.c.number == number)).mappings().one_or_none()
+        return None if row is None else _rollout(row)
+
+    def approvals(self, rollout: int) -> list[ApprovalRow]:
+        """Return who approves a rollout, the first one first."""
+        columns = [ROLLOUT_APPROVALS.c[name] for name in ApprovalRow.__struct_fields__]
+        query = select(*columns).where(ROLLOUT_APPROVALS.c.rollout == rollout)
+        with self.reading() as connection:
+            found = [ApprovalRow(*row) for row in connection.execute(query)]
+        return sorted(found, key=lambda row: (row.at, row.person))
+
+    def add_approval(self, rollout: int, row: ApprovalRow) -> None:
+        """Record a person's word, in place of an earlier one of theirs."""
+        with self._writing() as connection:
+            connection.execute(
+                upsert(connection, ROLLOUT_APPROVALS), msgspec.structs.asdict(row) | {"rollout": rollout}
+            )
+
+    def add_exception(self, row: ExceptionRow) -> int:
+        """Record a new exception, whose ``number`` is not looked at; return its number."""
+        values = {name: value for name, value in msgspec.structs.asdict(row).items() if name != "number"}
+        with self._writing() as connection:
+            return int(connection.execute(EXCEPTIONS.insert().returning(EXCEPTIONS.c.number), values).scalar_one())
+
+    def end_exception(self, number: int, *, who: str, now: float) -> None:
+        """Record that somebody ends an exception before its day."""
+        ours = (EXCEPTIONS.c.number == number) & EXCEPTIONS.c.ended_at.is_(None)
+        with self._writing() as connection:
+            connection.execute(EXCEPTIONS.update().where(ours).values(ended_at=now, ended_by=who))
+
+    def exceptions(self) -> list[ExceptionRow]:
+        """Return all exceptions, also those that are over, the oldest first."""
+        columns = [EXCEPTIONS.c[name] for name in ExceptionRow.__struct_fields__]
+        with self.reading() as connection:
+            return [ExceptionRow(*row) for row in connection.execute(select(*columns).order_by(EXCEPTIONS.c.number))]
+
+    # --- what the engine reads ---------------------------------------------------------------
+
+    def ring_pcs(self) -> list[PcRow]:
+        """Return every PC, in the order of their numbers."""
+        columns = (
+            ENDPOINTS.c.number, ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname, SITES.c.name, ENDPOINTS.c.tags,
+            ENDPOINTS.c.denied, ENDPOINTS.c.connected_to, ENDPOINTS.c.last_seen_at,
+        )  # fmt: skip
+        query = select(*columns).join_from(ENDPOINTS, SITES).order_by(ENDPOINTS.c.number)
+        with self.reading() as connection:
+            return [
+                PcRow(number, name, hostname, site, tuple(tags.split()), not denied, server is not None, seen)
+                for number, name, hostname, site, tags, denied, server, seen in connection.execute(query)
+            ]
+
+    def words_on(self, patch: int) -> Iterator[Word]:
+        """Return what PCs say of the patch with this number."""
+        columns = (STANDING.c.endpoint, STANDING.c.state, STANDING.c.install, STANDING.c.reported_at)
+        with self.reading() as connection:
+            found = connection.execute(select(*columns).where(STANDING.c.patch == patch)).all()
+        return (Word(pc, patch, PATCH_CODES[state], INSTALL_CODES[install], at) for pc, state, install, at in found)
+
+    def words_since(self, moment: int) -> list[Word]:
+        """Return each step of each PC at ``moment`` and after it, in seconds since `tables.REPORTED_SINCE`.
+
+        They come in their order. One that is being written may be missing, with an earlier moment than others that
+        are there.
+        """
+        query = select(EVENTS).where(EVENTS.c.at >= moment).order_by(EVENTS.c.at)
+        with self.reading() as connection:
+            found = connection.execute(query).mappings().all()
+        return [
+            Word(row["endpoint"], row["patch"], PATCH_CODES[row["state"]], INSTALL_CODES[row["install"]], row["at"])
+            for row in found
+        ]
+
+    def patch_number(self, ref: PatchRef) -> int | None:
+        """Return the number of a published patch; None: it is not known."""
+        ours = (PATCHES.c.patch_id == ref.patch_id) & (PATCHES.c.version == ref.version)
+        with self.reading() as connection:
+            return connection.scalar(select(PATCHES.c.number).where(ours))
+
+
+def _rollout(row: RowMapping) -> RolloutRow:
+    return RolloutRow(**{name: row[name] for name in RolloutRow.__struct_fields__})
