@@ -294,16 +294,9 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     transfers, neighbours, patching = parts.transfers, parts.neighbours, parts.patching
     refresh_seconds = core.settings.refresh_seconds
     trust = TrustRefresh(
-        state,
-        wakeups,
-        core.clock,
-        parts.store,
-        core.pc,
-        transfers,
-        patching,
-        refresh_seconds=refresh_seconds,
-        audit_log=parts.witness.told,
+        state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
+    trust.on_checkpoint = parts.witness.told
     origin_events = OriginEvents(
         state,
         wakeups,

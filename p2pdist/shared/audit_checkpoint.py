@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
-from p2pdist.shared.merkle_log import HASH_BYTES, MAX_LEAVES
+from p2pdist.shared.merkle import HASH_BYTES
+from p2pdist.shared.merkle_log import MAX_LEAVES
 from p2pdist.shared.wire.codec import DecodeError
 
 ORIGIN_PREFIX = "p2pdist-audit/"

@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-HASH_BYTES = 32
+from p2pdist.shared.merkle import HASH_BYTES
+
 MAX_LEVELS = 40  # of a tree: 10^12 leaves
 MAX_LEAVES = 1 << MAX_LEVELS
 MAX_PROOF_HASHES = 2 * MAX_LEVELS

@@ -111,6 +111,7 @@ def read_catalogue(
         withdrawn=rollouts.withdrawn,
         recalls=terms.recalls,
         recalled=tuple(_recalled(pc.installed, terms, get)) if terms.recalls else (),
+        checkpoint=terms.staged.checkpoint,
     )
 
 

@@ -15,7 +15,8 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
-from p2pdist.shared.merkle_log import HASH_BYTES, proves_consistency
+from p2pdist.shared.merkle import HASH_BYTES
+from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.witness import Consistency, WitnessFault

@@ -13,7 +13,7 @@ from p2pdist.shared.tables import FactTable
 from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
-from seed_server.commands.texts import counted, utc_minute
+from seed_server.commands.texts import utc_minute
 from seed_server.fleet import audit_queries
 from seed_server.fleet.audit_queries import LoggedEntry, Wanted
 from seed_server.fleet.context import Context
@@ -103,7 +103,7 @@ def verify_command(context: Context, files: tuple[Path, ...], as_json: bool) -> 
             say(problem)
         say("Stop making changes here, keep the home and the database as they are, and tell the security team.")
     else:
-        say(f"The audit log is whole: {counted(verdict.size, 'entry')}, root {verdict.root.hex()}.")
+        say(f"The audit log is whole. It has {verdict.size} entries; their root is {verdict.root.hex()}.")
         for place in check.vouched_by:
             say(f"It begins as {place} says.")
     if verdict.problems:

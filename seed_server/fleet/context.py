@@ -75,9 +75,8 @@ class Context:
 
     def settle(self, repository: Repository) -> None:
         """Say it at a start: whoever was killed could not."""
-        with repository.locked(), self.database() as database:
-            in_force = hashlib.sha256(repository.newest_timestamp().data).digest()
-            self._log().settle(database, in_force)
+        with repository.locked():
+            self.settling().ends(hashlib.sha256(repository.newest_timestamp().data).digest())
 
     def _log(self) -> AuditLog:
         return AuditLog(self.home, self.clock, self.request, self.database)

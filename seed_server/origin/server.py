@@ -124,16 +124,13 @@ class OriginServer:
             limits=limits,
             outside_log=self._log,
         )
+        fleet = self._fleet
         self._parts = PortParts(
-            find_patch=self._fleet.find_patch,
+            find_patch=fleet.find_patch,
             news=PacedNews(
-                published.find_news,
-                self._fleet.news_torrents.offer,
-                self._fleet.metadata_line,
-                published.budgets,
-                self._log,
+                published.find_news, fleet.news_torrents.offer, fleet.metadata_line, published.budgets, self._log
             ),
-            parcels=self._fleet.parcels,
+            parcels=fleet.parcels,
             records=self._records,
             limits=limits,
             outside_log=self._log,

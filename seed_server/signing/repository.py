@@ -29,6 +29,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, offers, publications, repository_files, staged
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.listed_documents import Listed, ListedDocuments
+from seed_server.signing.log_checkpoint import witnessed
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
     CurrentMetadata,
@@ -278,9 +279,13 @@ class Repository:
     def _write_rollouts(
         self, current: CurrentMetadata, rollouts: Rollouts | None, by_rings: StagedRollouts | None = None
     ) -> None:
-        """Write the documents that are given, and list them; the caller commits."""
-        role = current.targets["rollouts"].signed
-        encoded = None if by_rings is None else staged.checked(by_rings)
+        """Write the documents that are given, and list them; with them goes the audit log's newest checkpoint.
+
+        The caller commits.
+        """
+        role, known = current.targets["rollouts"].signed, self._documents.staged(current)
+        wanted = witnessed(by_rings or known, known.checkpoint, self._home)
+        encoded = None if wanted == known and by_rings is None else staged.checked(wanted)
         if rollouts is not None:
             self._writer.add_target(role, ROLLOUTS_TARGET, encode_rollouts(rollouts))
         if encoded is not None:

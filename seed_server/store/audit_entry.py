@@ -9,9 +9,9 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Document
 
 MAX_ENTRY_BYTES = 32 << 10
-MAX_NAME_CHARS = 200  # longer texts are cut: an entry is written in any case
+MAX_AUDIT_NAME_CHARS = 200  # longer texts are cut: an entry is written in any case
 MAX_AUDIT_REASON_CHARS = 1_000
-MAX_DETAILS = 40
+MAX_AUDIT_DETAILS = 40
 
 
 class AuditEntry(Document, frozen=True, kw_only=True):
@@ -46,14 +46,14 @@ def encode_entry(entry: AuditEntry) -> bytes:
     texts = {
         name: printable(getattr(entry, name))[:most]
         for name, most in (
-            ("actor", MAX_NAME_CHARS), ("known_by", MAX_NAME_CHARS), ("role", MAX_NAME_CHARS),
-            ("address", MAX_NAME_CHARS), ("request", MAX_NAME_CHARS), ("operation", MAX_NAME_CHARS),
-            ("subject", MAX_NAME_CHARS), ("reason", MAX_AUDIT_REASON_CHARS),
+            ("actor", MAX_AUDIT_NAME_CHARS), ("known_by", MAX_AUDIT_NAME_CHARS), ("role", MAX_AUDIT_NAME_CHARS),
+            ("address", MAX_AUDIT_NAME_CHARS), ("request", MAX_AUDIT_NAME_CHARS), ("operation", MAX_AUDIT_NAME_CHARS),
+            ("subject", MAX_AUDIT_NAME_CHARS), ("reason", MAX_AUDIT_REASON_CHARS),
         )
     }  # fmt: skip
     details = {
-        printable(name)[:MAX_NAME_CHARS]: printable(text)[:MAX_NAME_CHARS]
-        for name, text in sorted(entry.details.items())[:MAX_DETAILS]
+        printable(name)[:MAX_AUDIT_NAME_CHARS]: printable(text)[:MAX_AUDIT_NAME_CHARS]
+        for name, text in sorted(entry.details.items())[:MAX_AUDIT_DETAILS]
     }
     return codec.encode(msgspec.structs.replace(entry, details=details, **texts))
 

@@ -100,6 +100,7 @@ TESTED_IN = {
     "p2pdist/shared/server_extra.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "p2pdist/shared/toml_misfits.py": "tests/unit/p2pdist/shared/test_toml_config.py",
     "p2pdist/shared/wire/data_messages.py": "tests/unit/p2pdist/shared/wire/test_messages.py",
+    "p2pdist/shared/wire/witness.py": "tests/unit/seed_server/origin/test_log_proofs.py",
     "p2pdist/status/reasons.py": "tests/unit/p2pdist/status/test_why.py",
     "p2pdist/transfer/cache.py": "tests/swarm/test_transfers.py",
     "p2pdist/transfer/engine.py": "tests/swarm/test_transfers.py",

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from p2pdist.shared.merkle_log import HASH_BYTES, MAX_LEAVES, MAX_PROOF_HASHES
+from p2pdist.shared.merkle import HASH_BYTES
+from p2pdist.shared.merkle_log import MAX_LEAVES, MAX_PROOF_HASHES
 from p2pdist.shared.wire.codec import Message
 
 LogSize = Annotated[int, msgspec.Meta(ge=0, le=MAX_LEAVES)]

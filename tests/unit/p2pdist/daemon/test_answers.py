@@ -87,6 +87,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
         cast("Any", SimpleNamespace(memory=SimpleNamespace(problem=""))),
         cast("Any", SimpleNamespace(problems=["Neighbours are not served now: it is busy."])),
         cast("Any", SimpleNamespace(problems=["Restart this PC to finish acme@1."])),
+        cast("Any", SimpleNamespace(problem="The audit log is another one.")),
     )
     acme, tool = PatchRef("acme", "1"), PatchRef("tool", "1")
     views = [
@@ -102,6 +103,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
         "The network part has stopped.",
         state.clock_trust.problem,
         "The catalogue is old.",
+        "The audit log is another one.",
         "mDNS is switched off",
         "Neighbours are not served now: it is busy.",
         *["bad 1 cannot be taken: it has no manifest. Publish it again."] * MAX_REFUSED_SHOWN,

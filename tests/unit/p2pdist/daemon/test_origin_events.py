@@ -1,7 +1,8 @@
 """`p2pdist.daemon.origin_events`: which part gets which message of the server."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog.testing
 import trio
@@ -14,8 +15,9 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
-from p2pdist.shared.wire.features import PARCELS
+from p2pdist.shared.wire.features import AUDIT_WITNESS, PARCELS
 from p2pdist.shared.wire.messages import (
+    Features,
     LinkWatch,
     OtherPc,
     Pace,
@@ -27,6 +29,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.witness import Consistency
 from p2pdist.status.report_pace import ReportPace
 from tests.helpers.daemon_states import made_up_state
 from tests.helpers.fake_clock import FakeClock
@@ -84,11 +87,27 @@ class Parts:
         self.calls.append("announce")
 
 
+@dataclass
+class FollowsLog:
+    """Stands in for the witness of the audit log."""
+
+    calls: list[Any]
+
+    def welcomed(self, features: Features) -> None:
+        self.calls += ["proofs"] if AUDIT_WITNESS in features else []
+
+    def heard(self, _answer: Consistency) -> None:
+        self.calls.append("proof")
+
+    def disconnected(self) -> None:
+        self.calls.append("no proofs")
+
+
 def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: WakeUps | None = None) -> OriginEvents:
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        Asking((parts,), parts),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls))),
         parts,
         parts,
         parts,
@@ -133,6 +152,18 @@ async def test_each_message_reaches_its_part(tmp_path: Path, autojump_clock: tri
     assert await rung(wakeups.transfers), "patches wait for it"
 
 
+async def test_the_witness_of_the_audit_log_hears_what_it_needs(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    events = made_up_events(made_up_state(), parts, tmp_path)
+    await events.handle(structs.replace(WELCOME, features=(AUDIT_WITNESS,)))
+    assert "proofs" in parts.calls
+    await events.handle(Consistency(1, 2, b""))
+    await events.handle(Disconnected("gone"))
+    assert parts.calls[-2:] == ["proof", "no proofs"]
+
+
 async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -142,7 +173,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        Asking((parts,), parts),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls))),
         parts,
         parts,
         parts,

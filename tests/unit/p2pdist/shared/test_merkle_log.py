@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pdist.shared.merkle import HASH_BYTES
 from p2pdist.shared.merkle_log import (
     EMPTY_ROOT,
-    HASH_BYTES,
     MAX_LEAVES,
     MAX_PROOF_HASHES,
     Node,

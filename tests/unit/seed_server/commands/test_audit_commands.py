@@ -73,7 +73,7 @@ def test_a_whole_log_is_verified(filled: Shell, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_bytes(filled.home.audit_checkpoint.read_bytes())
     said = filled("audit", "verify", "--checkpoint", kept)
-    assert "The audit log is whole: 5 entries" in said
+    assert "The audit log is whole. It has 5 entries" in said
     assert str(kept) in said
     shown = json.loads(filled("audit", "verify", "--json"))
     assert (shown["whole"], shown["entries"], shown["problems"]) == (True, 5, [])
@@ -137,6 +137,6 @@ def test_all_is_exported_a_line_each(filled: Shell) -> None:
 def test_a_new_home_has_an_empty_log(tmp_path: Path) -> None:
     shell = Shell(ServerHome(tmp_path / "home"))
     shell("init", "--name", "hq", "--address", "127.0.69.1")
-    assert "whole: 0 entries" in shell("audit", "verify")
+    assert "is whole. It has 0 entries" in shell("audit", "verify")
     assert "no such entry" in shell("audit", "list")
     assert json.loads(shell("audit", "list", "--json")) == []

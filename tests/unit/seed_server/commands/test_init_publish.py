@@ -73,7 +73,7 @@ def test_init_makes_a_home_that_is_its_owners_alone(shell: Shell) -> None:
     assert facts["root_pin"] == hashlib.sha256(first_root).hexdigest()
     keys = {str(path.relative_to(shell.home.keys)) for path in shell.home.keys.rglob("*.pem")}
     assert keys == {
-        *(f"online/{name}.pem" for name in ("rollouts", "snapshot", "timestamp")),
+        *(f"online/{name}.pem" for name in ("audit", "rollouts", "snapshot", "timestamp")),
         *(f"offline/{name}.pem" for name in ("root", "patches", "profiles")),
         *(f"ca/{name}-ca.{kind}.pem" for name in ("control", "swarm") for kind in ("key", "crt")),
     }

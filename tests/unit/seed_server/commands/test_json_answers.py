@@ -81,8 +81,8 @@ def outputs(folder: Path) -> dict[str, str]:
         "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
-        "audit list": output_of("audit list", *here),
-        "audit verify": output_of("audit verify", *here),
+        "audit list": output_of("audit list", *here, "--operation", "make token"),
+        "audit verify": of_a_log_that_was_cut(folder, here),
         "audit prove": output_of("audit prove", "0", *here),
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
@@ -100,6 +100,15 @@ def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         "list": output_of("list", *here),
         "offer": output_of("offer", "office", *here),
     }
+
+
+def of_a_log_that_was_cut(folder: Path, here: tuple[object, ...]) -> str:
+    """Return what `audit verify` prints where something is wrong."""
+    (folder / "checkpoint").write_text("none")
+    words = ["audit", "verify", *map(str, here), "--checkpoint", str(folder / "checkpoint"), "--json"]
+    result = CliRunner().invoke(seed_server, words)
+    assert result.exit_code == 1
+    return result.stdout
 
 
 def bundles(folder: Path, here: tuple[object, ...]) -> dict[str, str]:

@@ -227,6 +227,20 @@ def test_signing_anew_settles_first_what_is_open(context: Context, monkeypatch: 
     assert [entry.operation for entry in entries(context)] == ["renew"]
 
 
+def test_signing_anew_does_not_wait_for_the_log(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr("seed_server.fleet.audit_log.RecordedCommit.ends", lambda *_: None)
+        operations.renew(context, ADA, OfflineKeys(context.home.offline_keys))
+    with context.database() as database, database.batch():
+        database.add_pending(7)
+    key_path(context.home.online_keys, "audit").unlink()
+    repository = context.repository(context.settling())
+    version = repository.timestamp_version()
+    context.settle(repository)
+    assert repository.refresh_timestamp(context.clock.now(), force=True)
+    assert repository.timestamp_version() > version
+
+
 def test_each_checkpoint_continues_the_one_before(context: Context, tmp_path: Path) -> None:
     size, root = 0, b""
     for _ in range(9):

@@ -1,0 +1,139 @@
+"""`p2pdist.daemon.audit_witness`: when a PC asks for a proof, and what it says where there is none."""
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from p2pdist.daemon.audit_witness import ALARM_WORDS, ASK_AGAIN_SECONDS, PROOF_SECONDS, UNPROVED_WORDS, AuditWitness
+from p2pdist.shared.wire.features import AUDIT_WITNESS, SERVER_FEATURES
+from p2pdist.shared.wire.messages import FromEndpoint
+from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
+from p2pdist.trust.witness import Witness
+from tests.unit.p2pdist.trust.test_witness import FIVE, KNOWN, ServersLog
+
+GROWN = ServersLog(*FIVE, b"5", b"6", b"7")
+
+
+class Pc:
+    """A PC's witness, and a server that answers as it is told to."""
+
+    def __init__(self, path: Path, nursery: trio.Nursery) -> None:
+        self.sent: list[FromEndpoint] = []
+        self.path = path
+        self.server: ServersLog | None = KNOWN
+        self.witness = AuditWitness(Witness(path), self._send)
+        nursery.start_soon(self.witness.run)
+
+    async def _send(self, message: FromEndpoint) -> None:
+        self.sent.append(message)
+        if isinstance(message, ConsistencyWanted) and self.server is not None:
+            self.witness.heard(Consistency(1, 2, b"of another question"))
+            self.witness.heard(self.server.proof(message.first))
+
+    async def after(self, seconds: float) -> list[FromEndpoint]:
+        """Return what was sent within some time."""
+        await trio.sleep(seconds)
+        sent, self.sent = self.sent, []
+        return sent
+
+
+@pytest.fixture
+async def pc(tmp_path: Path, nursery: trio.Nursery, autojump_clock: MockClock) -> Pc:
+    autojump_clock.autojump_threshold = 0.05  # threads write files
+    pc = Pc(tmp_path / "witness", nursery)
+    pc.witness.welcomed(SERVER_FEATURES)
+    pc.witness.told(KNOWN.note())
+    assert await pc.after(1.0) == []
+    assert Witness(pc.path).known_size == 5
+    return pc
+
+
+async def test_a_log_that_has_grown_is_asked_for_its_proof_once(pc: Pc) -> None:
+    pc.server = GROWN
+    pc.witness.told(GROWN.note())
+    pc.witness.told(GROWN.note())
+    assert await pc.after(10 * ASK_AGAIN_SECONDS) == [ConsistencyWanted(5, 8)]
+    assert (pc.witness.problem, Witness(pc.path).known_size) == ("", 8)
+
+
+async def test_a_fork_is_an_alarm_which_the_server_is_told_on_each_connection(pc: Pc) -> None:
+    pc.server = ServersLog(*FIVE[:4], b"other", b"5")
+    pc.witness.told(pc.server.note())
+    alarm = AuditAlarm("no_proof", 5, 6)
+    assert await pc.after(1.0) == [ConsistencyWanted(5, 6), alarm]
+    assert pc.witness.problem == ALARM_WORDS
+    pc.witness.disconnected()
+    pc.witness.welcomed(SERVER_FEATURES)
+    pc.witness.told(GROWN.note())
+    assert await pc.after(10 * ASK_AGAIN_SECONDS) == [alarm]
+    pc.witness.disconnected()
+    pc.witness.welcomed(())
+    assert await pc.after(1.0) == [], "a server that knows nothing of it would not understand"
+
+
+async def test_a_server_that_does_not_answer_is_asked_again_and_shown(pc: Pc) -> None:
+    pc.server = None
+    pc.witness.told(GROWN.note())
+    assert await pc.after(PROOF_SECONDS - 1) == [ConsistencyWanted(5, 8)]
+    assert pc.witness.problem == ""
+    assert await pc.after(2) == []
+    assert pc.witness.problem == UNPROVED_WORDS
+    pc.server = GROWN
+    assert await pc.after(ASK_AGAIN_SECONDS) == [ConsistencyWanted(5, 8)]
+    assert pc.witness.problem == ""
+
+
+async def test_a_server_that_cannot_prove_anything_is_shown(pc: Pc) -> None:
+    pc.witness.disconnected()
+    pc.witness.welcomed(tuple(name for name in SERVER_FEATURES if name != AUDIT_WITNESS))
+    pc.witness.told(GROWN.note())
+    assert await pc.after(1.0) == []
+    assert pc.witness.problem == UNPROVED_WORDS
+
+
+async def test_without_a_connection_it_waits_for_one(pc: Pc) -> None:
+    pc.witness.disconnected()
+    pc.server = GROWN
+    pc.witness.told(GROWN.note())
+    assert await pc.after(ASK_AGAIN_SECONDS) == []
+    assert pc.witness.problem == ""
+    pc.witness.welcomed(SERVER_FEATURES)
+    assert await pc.after(1.0) == [ConsistencyWanted(5, 8)]
+
+
+async def test_a_connection_that_ends_in_the_middle_is_no_silence_of_the_server(pc: Pc) -> None:
+    pc.server = None
+    pc.witness.told(GROWN.note())
+    assert await pc.after(1.0) == [ConsistencyWanted(5, 8)]
+    pc.witness.disconnected()
+    pc.server = GROWN
+    await trio.sleep(1.0)
+    assert pc.witness.problem == ""
+    pc.witness.welcomed(SERVER_FEATURES)
+    assert await pc.after(1.0) == [ConsistencyWanted(5, 8)]
+    assert (pc.witness.problem, Witness(pc.path).known_size) == ("", 8)
+
+
+async def test_a_full_disk_is_said_and_tried_again(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    pc.server = GROWN
+    with monkeypatch.context() as disk:
+        disk.setattr("p2pdist.shared.durable_files.write_file", full)
+        pc.witness.told(GROWN.note())
+        await pc.after(1.0)
+        assert "cannot be kept: No space left on device" in pc.witness.problem
+    await pc.after(ASK_AGAIN_SECONDS)
+    assert (pc.witness.problem, Witness(pc.path).known_size) == ("", 8)
+
+
+async def test_no_log_is_no_problem(tmp_path: Path, nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    pc = Pc(tmp_path / "witness", nursery)
+    pc.witness.told(b"")
+    pc.witness.welcomed(())
+    assert await pc.after(1.0) == []
+    assert pc.witness.problem == ""
+    assert not pc.path.exists()

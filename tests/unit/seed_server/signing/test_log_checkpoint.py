@@ -1,0 +1,63 @@
+"""`seed_server.signing.log_checkpoint`: which checkpoint of the audit log is signed for PCs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared.audit_checkpoint import read_checkpoint
+from p2pdist.shared.manifest.staged import NOTHING_STAGED
+from seed_server.fleet import operations
+from seed_server.fleet.context import Context
+from seed_server.settings import ServerHome
+from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.log_checkpoint import witnessed
+from tests.unit.p2pdist.trust.test_witness import FIVE, ServersLog
+from tests.unit.seed_server.fleet.test_operations import ADA, ENDPOINT, context, publish
+
+__all__ = ["context"]
+
+OLDER, NEWER = ServersLog(*FIVE[:3]).note(), ServersLog(*FIVE).note()
+
+
+@pytest.mark.parametrize(
+    ("signed", "found", "goes"),
+    [
+        (b"", NEWER, NEWER),
+        (OLDER, NEWER, NEWER),
+        (NEWER, OLDER, NEWER),
+        (NEWER, NEWER, NEWER),
+        (b"", None, b""),
+        (OLDER, None, OLDER),
+        (b"", b"damaged", b""),
+        (OLDER, b"damaged", OLDER),
+        (OLDER, b"x" * 9_000, OLDER),
+    ],
+)
+def test_the_newest_that_can_be_read_is_signed(tmp_path: Path, signed: bytes, found: bytes | None, goes: bytes) -> None:
+    home = ServerHome(tmp_path)
+    if found is not None:
+        home.audit_checkpoint.write_bytes(found)
+    assert witnessed(NOTHING_STAGED, signed, home).checkpoint == goes
+
+
+def test_it_goes_with_whatever_changes_the_rollouts(context: Context, tmp_path: Path) -> None:
+    def signed() -> int:
+        return read_checkpoint(context.repository().current_staged().checkpoint).size
+
+    publish(context, OfflineKeys(context.home.offline_keys), tmp_path)
+    assert context.repository().current_staged().checkpoint == b"", "the log was empty before the first entry"
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: operations.withdraw(context, ADA, "office", "crashes"),
+        lambda: operations.offer(context, ADA, "office"),
+    )
+    for size, step in enumerate(steps, 1):
+        step()
+        assert signed() == size
+    operations.deny(context, ADA, ENDPOINT)
+    repository = context.repository()
+    repository.stage(NOTHING_STAGED, now=context.clock.now())
+    assert signed() == 4
+    version = repository.timestamp_version()
+    repository.stage(repository.current_staged(), now=context.clock.now())
+    assert (signed(), repository.timestamp_version() > version) == (4, True)
