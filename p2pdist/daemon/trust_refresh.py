@@ -36,7 +36,7 @@ log = structlog.get_logger()
 class TrustRefresh:
     """Fetches the signed catalogue and gives it to the parts that act on it."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, where the catalogue comes from, which parts get it
+    def __init__(  # what it works with, where the catalogue comes from, which parts get it
         self,
         state: DaemonState,
         wakeups: WakeUps,

@@ -234,13 +234,10 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
-            case Diagnosis() | FactsChanged():
-                self._parts.records.said(self._session.endpoint, message)
+            case Diagnosis() | FactsChanged() | AuditAlarm():
+                self._says(message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
-            case AuditAlarm():
-                said = {"fault": message.fault, "known": message.known, "told": message.told}
-                self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
             case Goodbye():
                 raise LostConnectionError(f"the endpoint said: {message.reason}")
             case _:
@@ -282,6 +279,13 @@ class ControlConversation:
     def _fetched(self, message: PieceStored | PieceRejected) -> None:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
+
+    def _says(self, message: Diagnosis | FactsChanged | AuditAlarm) -> None:
+        if not isinstance(message, AuditAlarm):
+            self._parts.records.said(self._session.endpoint, message)
+            return
+        said = {"fault": message.fault, "known": message.known, "told": message.told}
+        self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
 
     async def _prove(self, wanted: ConsistencyWanted) -> None:
         if (answer := await self._parts.proofs.answer(wanted)) is not None:
