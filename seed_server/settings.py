@@ -130,6 +130,11 @@ class ServerHome:
         return self.root / "audit-checkpoint"
 
     @property
+    def people_key(self) -> Path:
+        """What seals the second factors of accounts."""
+        return self.keys / "people.key"
+
+    @property
     def prepared(self) -> Path:
         """Bundles that wait for signatures, named by their ids."""
         return self.root / "prepared"

@@ -12,13 +12,16 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
 from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import home_option
+from seed_server.commands.options import home_needing
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import audit_queries
 from seed_server.fleet.audit_queries import LoggedEntry, Wanted
 from seed_server.fleet.context import Context
+from seed_server.fleet.roles import WHOLE_FLEET
 
 MOST_LISTED = 100_000
+
+_home_option = home_needing("audit", WHOLE_FLEET)
 
 
 @click.group("audit", short_help="Who did what: list, verify and export the audit log.")
@@ -35,7 +38,7 @@ def audit_group() -> None:
 
 
 @audit_group.command("list", cls=LookingCommand, short_help="List what was done, the newest first.")
-@home_option
+@_home_option
 @click.option("--actor", default="", metavar="NAME", help="Only what they did: ada, local:root, seed-server.")
 @click.option("--operation", default="", metavar="NAME", help="Only this: publish, withdraw, deny …")
 @click.option("--subject", default="", metavar="NAME", help="Only what was done to it: a patch, a PC's id, a site …")
@@ -65,7 +68,7 @@ def list_command(context: Context, actor: str, operation: str, subject: str, lim
 
 
 @audit_group.command("verify", cls=LookingCommand, short_help="Verify that nothing in the log was changed.")
-@home_option
+@_home_option
 @click.option(
     "--checkpoint",
     "files",
@@ -111,7 +114,7 @@ def verify_command(context: Context, files: tuple[Path, ...], as_json: bool) -> 
 
 
 @audit_group.command("prove", cls=LookingCommand, short_help="Prove to somebody else that an entry is in the log.")
-@home_option
+@_home_option
 @click.argument("number", type=click.IntRange(0), metavar="ENTRY")
 @json_option
 def prove_command(context: Context, number: int, as_json: bool) -> None:
@@ -143,7 +146,7 @@ def prove_command(context: Context, number: int, as_json: bool) -> None:
 
 
 @audit_group.command("export", cls=LookingCommand, short_help="Print all entries, one JSON document a line.")
-@home_option
+@_home_option
 @click.option("--from", "first", type=click.IntRange(0), default=0, metavar="ENTRY", help="The first one to print.")
 def export_command(context: Context, first: int) -> None:
     """Print all entries, the oldest first, one JSON document a line: for an archive, or a SIEM.

@@ -11,6 +11,9 @@ from p2pdist.shared.logs import configure_log
 from p2pdist.shared.priority import give_way
 from p2pdist.shared.server_extra import need_server_extra
 from p2pdist.shared.watching import watch_option
+from seed_server.commands.acting import TOKEN_VARIABLE, ask_to_act
+from seed_server.commands.api_token_commands import api_token_group
+from seed_server.commands.approver_commands import approver_group
 from seed_server.commands.audit_commands import audit_group
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.json_answers.operations import InitDocument
@@ -20,6 +23,7 @@ from seed_server.commands.offer_commands import list_command, offer_command, wit
 from seed_server.commands.options import (
     actor_of,
     ask_passphrase,
+    bare_home_option,
     home_option,
     offline_keys_of,
     offline_option,
@@ -27,6 +31,7 @@ from seed_server.commands.options import (
     prepare_option,
     settings_options,
 )
+from seed_server.commands.people_commands import people_group
 from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
 from seed_server.commands.recipe_commands import lint_command, publish_command
@@ -49,7 +54,14 @@ from seed_server.settings import ServerSettings
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="seed-server")
-def seed_server() -> None:
+@click.option("--as", "as_name", metavar="NAME", help="Act as this account; asks for its password and code.")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=f"Act by the API token in this file; also from {TOKEN_VARIABLE}.",
+)
+def seed_server(as_name: str | None, token_file: Path | None) -> None:
     """Publish patches to a fleet, and follow them.
 
     \b
@@ -61,15 +73,17 @@ def seed_server() -> None:
       seed-server publish office.msi --patch-id office --version 1.2 --severity high
       seed-server lint acme.toml && seed-server publish --recipe acme.toml
       seed-server status --watch
+      seed-server --as alice withdraw acme --reason "crashes on start"
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not initialised, 5 refused (key, passphrase), 7 bad input,
     8 storage, 9 in use.
     """
+    ask_to_act(as_name, token_file)
     configure_log("warning")  # commands say themselves what they did; `serve` sets its own level
 
 
 @seed_server.command("init", short_help="Make the home of a new server.")
-@home_option
+@bare_home_option
 @settings_options
 @click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys; ask for the passphrase.")
 @passphrase_option
@@ -118,7 +132,7 @@ def init_command(
 
 
 @seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
-@home_option
+@bare_home_option
 def serve_command(context: Context) -> None:
     """Serve endpoints, in the foreground; SIGTERM or Ctrl-C stops it cleanly.
 
@@ -200,6 +214,11 @@ seed_server.add_command(deny_command)
 seed_server.add_command(allow_command)
 seed_server.add_command(posture_check_command)
 seed_server.add_command(audit_group)
+
+
+seed_server.add_command(people_group)
+seed_server.add_command(api_token_group)
+seed_server.add_command(approver_group)
 
 
 with_language(seed_server)

@@ -15,8 +15,11 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.private_directory import check_home_name
 from p2pdist.shared.wire.enrolment import MAX_SERVER_NAME_CHARS, MAX_TAGS, TAG_PATTERN
+from seed_server.commands.acting import account_of
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.operation import require
+from seed_server.fleet.roles import NO_PC, Permission, Reach
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
@@ -79,7 +82,7 @@ def read_passphrase(path: Path) -> bytes:
         raise UserError(f"{path}, the passphrase file: {error}", FaultKind.BAD_INPUT) from error
 
 
-home_option = click.option(
+bare_home_option = click.option(
     "--home",
     "context",
     envvar="SEED_SERVER_HOME",
@@ -89,6 +92,28 @@ home_option = click.option(
     callback=_opened,
     help="The server's home directory; also from SEED_SERVER_HOME.",
 )
+"""For commands that are the machine's own: whoever is named by `--as` has no part in them."""
+
+
+def home_needing(permission: Permission, reach: Reach) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a command the option ``--home``, as ``context``, and asks for a right before anything else.
+
+    Who is named by ``--as`` or a token proves it there. What an operation needs is asked for by that besides.
+    """
+
+    def option(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def proven(*args: object, context: Context, **others: object) -> None:
+            require(context, actor_of(context), permission, reach)
+            command(*args, context=context, **others)
+
+        given: Callable[..., None] = bare_home_option(proven)
+        return given
+
+    return option
+
+
+home_option = home_needing("look", NO_PC)
 
 optional_home_option = click.option(
     "--home",
@@ -204,9 +229,10 @@ def keys_in(folder: Path, passphrase: bytes | None, *roles: str) -> OfflineKeys:
     return OfflineKeys(folder, passphrase)
 
 
-def actor_of(_context: Context) -> Actor:
-    """Return on whose behalf a command acts."""
-    return local_user()
+def actor_of(context: Context) -> Actor:
+    """Return on whose behalf a command acts. Raises as `account_of`."""
+    local = local_user()
+    return account_of(context, local) or local
 
 
 def local_user() -> Actor:

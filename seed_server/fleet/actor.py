@@ -5,7 +5,7 @@ from typing import Literal, Self, TypeAlias
 
 from seed_server.fleet.roles import ALL_RIGHTS, NO_RIGHTS, Rights
 
-Evidence: TypeAlias = Literal["local user", "password", "token", "oidc", "engine"]
+Evidence: TypeAlias = Literal["local user", "password", "token", "engine"]
 """How an actor is known. A local user is anyone whom the operating system lets read the server's home."""
 Barred: TypeAlias = Literal["", "disabled", "expired", "revoked", "owner disabled", "foreign"]
 """Why somebody may nothing at all, whatever their rights; empty: they are not barred."""

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.accounts import holders_of
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.permissions import may
@@ -47,7 +48,8 @@ def operation(
     return declare
 
 
-def require(_context: Context, actor: Actor, permission: Permission, reach: Reach) -> None:
+def require(context: Context, actor: Actor, permission: Permission, reach: Reach) -> None:
     """Raise `UserError` (REFUSED) where ``actor`` may not do what needs ``permission`` to the PCs in ``reach``."""
-    if (refusal := may(actor, permission, reach)) is not None:
-        raise UserError(refusal, FaultKind.REFUSED)
+    if may(actor, permission, reach) is not None:
+        refusal = may(actor, permission, reach, holders=() if actor.barred else holders_of(context, permission))
+        raise UserError(refusal or "", FaultKind.REFUSED)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.site_profile import (
     decode_site_profile,
     encode_site_profile,
@@ -16,6 +17,7 @@ from p2pdist.shared.manifest.site_profile import (
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.approver_list import approvers_in
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
@@ -128,6 +130,17 @@ def prepare_keys(
     preparation = _preparation(context, actor, f"change the keys of {role}")
     bundle = context.repository().proposals().propose_keys(preparation, change)
     return _kept(context, actor, bundle, to)
+
+
+@operation("keys")
+def prepare_approvers(context: Context, actor: Actor, file: Path | None, to: Path) -> Bundle:
+    """Write a bundle ``to`` set the list of approvers in ``file``; without it, to have none.
+
+    Raises as `prepare_publication`.
+    """
+    approvers = approvers_in(context, file)
+    change = {APPROVERS_TARGET: None if approvers is None else encode_approvers(approvers)}
+    return _prepare_documents(context, actor, "change the list of approvers", "patches", change, to)
 
 
 @operation("look", reach=None)

@@ -220,7 +220,7 @@ class ControlConversation:
         alone = self._session not in swapping or len(swapping) < 2
         return Reader.WITH_NEIGHBOURS if not alone and self._live.may_send(trio.current_time()) else Reader.ALONE
 
-    async def _handle(self, message: FromEndpoint) -> None:  # noqa: C901 - one case for each kind
+    async def _handle(self, message: FromEndpoint) -> None:
         match message:
             case Want():
                 await self._want(message)

@@ -18,7 +18,7 @@ class NewKey:
     """The file to bring to the server."""
 
 
-def make_key(folder: Path, role: Literal["patches", "profiles"], passphrase: bytes | None) -> NewKey:
+def make_key(folder: Path, role: Literal["patches", "profiles", "approver"], passphrase: bytes | None) -> NewKey:
     """Make ``ROLE.pem`` and ``ROLE.pub`` in ``folder``; the former is encrypted where there is a ``passphrase``.
 
     Raises `UserError`: BAD_INPUT where there is such a key already, or for an unfit passphrase; STORAGE.

@@ -153,6 +153,11 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
+def raw_public_key(key: Ed25519PublicKey) -> bytes:
+    """Return the 32 bytes of a public key."""
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
 def check_private(path: Path) -> None:
     """Raise `UserError` (REFUSED) where others can read the key at ``path``, or open its folder; else `OSError`.
 

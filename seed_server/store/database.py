@@ -24,6 +24,7 @@ from seed_server.store.engines import BUSY_SECONDS, Engines
 from seed_server.store.facts import FactTable
 from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.patches import PatchTable
+from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
 from seed_server.store.rollout_rows import RolloutTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
@@ -41,7 +42,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
-    StandingPageTable, AuditTable, FactTable, RolloutTable,
+    StandingPageTable, AuditTable, FactTable, RolloutTable, PersonTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

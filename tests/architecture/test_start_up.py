@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py", "cryptography")
+HEAVY = (
+    "libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py", "cryptography", "sqlalchemy", "argon2",
+    "pyotp", "segno",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

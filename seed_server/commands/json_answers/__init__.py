@@ -21,6 +21,13 @@ from seed_server.commands.json_answers.operations import (
     TokenDocument,
     TokenRowDocument,
 )
+from seed_server.commands.json_answers.people import (
+    ApiTokenDocument,
+    ApiTokenMadeDocument,
+    ApproversDocument,
+    PersonDocument,
+    PersonViewDocument,
+)
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
@@ -56,5 +63,11 @@ DOCUMENTS: dict[str, object] = {
     "audit prove": AuditProofDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
+    "people add": PersonDocument,
+    "people list": list[PersonDocument],
+    "people show": PersonViewDocument,
+    "api-token make": ApiTokenMadeDocument,
+    "api-token list": list[ApiTokenDocument],
+    "approver list": ApproversDocument,
 }
 """What each command prints with ``--json``."""

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -23,6 +24,7 @@ TABLES = MetaData()
 _SMALL = SmallInteger().with_variant(Integer(), "sqlite")
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
 _SECONDS: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+_FLAG = Boolean().with_variant(Integer(), "sqlite")
 
 
 def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool = False) -> None:
@@ -32,7 +34,7 @@ def _table(name: str, *parts: SchemaItem, rowid: bool = False, never_again: bool
 
 
 def _columns(
-    kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool] | type[LargeBinary] | Text, *names: str
+    kind: TypeEngine[int] | TypeEngine[float] | TypeEngine[bool] | type[LargeBinary] | type[Text], *names: str
 ) -> list[SchemaItem]:
     return [Column(name, kind, nullable=False) for name in names]
 
@@ -80,12 +82,48 @@ _table(
     PrimaryKeyConstraint("endpoint"),
 )
 
+# --- people
+_table(
+    "people",
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    *_columns(Text, "roles", "sites", "tags", "password"),
+    *_columns(LargeBinary, "totp"),
+    *_columns(_BIG, "totp_step"),
+    *_columns(_FLAG, "disabled"),
+    *_columns(_SECONDS, "created_at"),
+    *_columns(Text, "created_by"),
+    *_columns(_SECONDS, "logged_in_at"),
+    rowid=True,
+    never_again=True,
+)
+_table(
+    "api_tokens",
+    Column("secret_sha256", LargeBinary, primary_key=True),
+    *_columns(Text, "token_id"),
+    _of("person", "people"),
+    *_columns(Text, "label", "permissions", "sites", "tags"),
+    *_columns(_SECONDS, "created_at"),
+    *_columns(Text, "made_by"),
+    *_columns(_SECONDS, "expires_at"),
+    Column("revoked_at", _SECONDS),
+    *_columns(_SECONDS, "used_at"),
+    Index("api_tokens_by_person", "person"),
+)
+_table(
+    "logins",
+    *_columns(Text, "name", "source"),
+    *_columns(_BIG, "failures"),
+    *_columns(_SECONDS, "failed_at", "succeeded_at"),
+    PrimaryKeyConstraint("name", "source"),
+)
+
 # --- rollouts by rings
 _table(
     "rollouts",
     Column("number", Integer, primary_key=True),
     *_columns(Integer(), "patch", "required"),
-    *_columns(Text(), "patch_id", "version", "template", "author", "note", "state"),
+    *_columns(Text, "patch_id", "version", "template", "author", "note", "state"),
     *_columns(_BIG, "sequence"),
     *_columns(_SECONDS, "created_at", "changed_at"),
     *_columns(LargeBinary, "plan", "progress", "acknowledged"),
@@ -96,7 +134,7 @@ _table(
 _table(
     "rollout_approvals",
     _of("rollout", "rollouts"),
-    *_columns(Text(), "person", "who", "approver"),
+    *_columns(Text, "person", "who", "approver"),
     *_columns(Integer(), "rings"),
     *_columns(_SECONDS, "at"),
     *_columns(LargeBinary, "signature"),
@@ -105,7 +143,7 @@ _table(
 _table(
     "exceptions",
     Column("number", Integer, primary_key=True),
-    *_columns(Text(), "patch", "expression", "reason", "owner", "made_by", "ended_by"),
+    *_columns(Text, "patch", "expression", "reason", "owner", "made_by", "ended_by"),
     *_columns(_SECONDS, "begins_at", "ends_at"),
     Column("ended_at", _SECONDS, nullable=True),
     Index("exceptions_by_end", "ends_at"),

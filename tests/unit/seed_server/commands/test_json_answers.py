@@ -14,6 +14,7 @@ from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
+from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
 from tests.helpers.statements import pc_of, statement
@@ -45,6 +46,14 @@ def lines(*arguments: object) -> list[str]:
     return CliRunner().invoke(seed_server, words, catch_exceptions=False).stdout.splitlines()
 
 
+def approvers_in(folder: Path) -> Path:
+    """Write a list of approvers, and the keys that it names."""
+    for name in ("ada", "bob"):
+        make_key(folder / name, "approver", None).public.rename(folder / f"{name}.pub")
+    (folder / "approvers.toml").write_text('required = 1\n[keys]\nada = "ada.pub"\nbob = "bob.pub"\n')
+    return folder / "approvers.toml"
+
+
 def outputs(folder: Path) -> dict[str, str]:
     """Return what every command prints, on a home in which there is something of everything."""
     files = {"office.msi": "payload", "office.toml": PROFILE, "openssl.toml": TEMPLATE, "recipe.toml": RECIPE}
@@ -65,9 +74,14 @@ def outputs(folder: Path) -> dict[str, str]:
     for words in (
         ("profile", "set", "oslo", folder / "office.toml", "--new-site"),
         ("template", "set", "december", folder / "openssl.toml"),
+        ("approver", "set", approvers_in(folder)),
     ):
         assert runner.invoke(seed_server, [str(word) for word in (*words, *here)]).exit_code == 0
     found |= bundles(folder, here)
+    person = ("ada", *here, "--role", "operator", "--site", "oslo", "--tag", "kiosk", "--no-password")
+    found["people add"] = output_of("people add", *person)
+    token = ("nightly", *here, "--right", "publish", "--ttl", "1h", "--for", "ada")
+    found["api-token make"] = output_of("api-token make", *token)
     pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
     fill(ServerHome(folder / "home"), pc.endpoint_id)
     return found | {
@@ -77,6 +91,10 @@ def outputs(folder: Path) -> dict[str, str]:
         "endpoints PAGE": output_of("endpoints", *here, "--page-size", "1"),
         "sites": output_of("sites", *here),
         "token list": output_of("token list", *here),
+        "people list": output_of("people list", *here),
+        "people show": output_of("people show", "ada", *here),
+        "api-token list": output_of("api-token list", *here),
+        "approver list": output_of("approver list", *here),
         "endpoints": output_of("endpoints", *here),
         "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),

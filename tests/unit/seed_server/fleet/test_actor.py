@@ -7,7 +7,6 @@ def test_names_in_records() -> None:
     named = {
         Actor.local_user("ada"): "local:ada",
         Actor("ada", "password"): "ada",
-        Actor("ada", "oidc"): "ada",
         Actor("ada", "token", token_id="5f0c"): "ada/5f0c",
         Actor.engine(): "engine",
     }
@@ -18,7 +17,6 @@ def test_one_person_however_they_came() -> None:
     ways = [
         Actor.local_user("Ada"),
         Actor("ada", "password"),
-        Actor("ada", "oidc"),
         Actor("ada", "token", token_id="5f0c"),
     ]
     assert {actor.person for actor in ways} == {"ada"}

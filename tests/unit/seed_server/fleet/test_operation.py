@@ -42,6 +42,7 @@ EXPECTED: dict[str, Permission] = {
     "prepare_profile": "profiles",
     "prepare_template": "templates",
     "prepare_keys": "keys",
+    "prepare_approvers": "keys",
     "finish": "look",  # and what the bundle's own preparation needed
     "drop_prepared": "look",
 }

@@ -1,0 +1,90 @@
+"""Passwords of accounts: Argon2id, and nothing that tells by its time whether an account exists. Blocking."""
+
+import contextlib
+import threading
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.server_extra import need_server_extra
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+MIN_PASSWORD_CHARS = 12
+MAX_PASSWORD_CHARS = 200
+PASSES, MEMORY_KIB, LANES = 3, 64 << 10, 2  # some 0.1 s of two cores; a guesser needs the memory too
+PASSWORDS_AT_ONCE = 2  # 128 MiB, and no more of the cores than two
+PASSWORD_TURN_SECONDS = 10.0
+
+NOBODYS_PASSWORD = (
+    "$argon2id$v=19$m=65536,t=3,p=2$bm9ib2R5J3NhbHQxMjM0NQ$"  # noqa: S105 - opens nothing: no hash has this value
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+"""To be verified where there is no password: it takes as long, and fails."""
+
+_turns = threading.BoundedSemaphore(PASSWORDS_AT_ONCE)
+
+
+def check_new_password(password: str, name: str) -> None:
+    """Raise `UserError` (BAD_INPUT) for a password that is not fit for the account ``name``."""
+    chars = len(_normal(password))
+    if not MIN_PASSWORD_CHARS <= chars <= MAX_PASSWORD_CHARS:
+        raise UserError(
+            f"The password has {chars} characters; it must have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS}. Choose "
+            "another one.",
+            FaultKind.BAD_INPUT,
+        )
+    if name.casefold() in password.casefold() or len(set(password)) < MIN_PASSWORD_CHARS // 3:
+        raise UserError(
+            "The password has the account's name in it, or is of few characters again and again. Choose another one.",
+            FaultKind.BAD_INPUT,
+        )
+
+
+def hash_password(password: str) -> str:
+    """Return what the database keeps of a password. Raises `UserError` (BUSY)."""
+    with _turn():
+        return _hasher().hash(_normal(password))
+
+
+def password_matches(kept: str, password: str) -> bool:
+    """Whether ``password`` is the one that was kept as ``kept``; empty: there is none, which takes as long to tell.
+
+    Raises `UserError` (BUSY).
+    """
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    long = len(password) > MAX_PASSWORD_CHARS
+    with _turn(), contextlib.suppress(VerificationError, InvalidHashError):
+        _hasher().verify(kept or NOBODYS_PASSWORD, "" if long else _normal(password))
+        return bool(kept) and not long
+    return False
+
+
+def is_outdated(kept: str) -> bool:
+    """Whether a password is kept with other costs than new ones are."""
+    return _hasher().check_needs_rehash(kept)
+
+
+def _normal(password: str) -> str:
+    # the same keys give different characters on different systems
+    return unicodedata.normalize("NFKC", password)
+
+
+def _hasher() -> "PasswordHasher":
+    need_server_extra("argon2")
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    if not _turns.acquire(timeout=PASSWORD_TURN_SECONDS):
+        raise UserError("Too many people log in at this moment. Try again.", FaultKind.BUSY)
+    try:
+        yield
+    finally:
+        _turns.release()

@@ -1,0 +1,285 @@
+"""What is done to accounts and API tokens. Blocking.
+
+Nobody gives what they have not, and nobody changes an account that may more than they: else the right to manage people
+would be every right. An administrator for the whole fleet is always left.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import given_name, parse_site_name
+from p2pdist.shared.wire.enrolment import Tag
+from seed_server.fleet.accounts import (
+    checked_account_name,
+    person_rights,
+    roles_in,
+)
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation as _operation
+from seed_server.fleet.operation import require as _require
+from seed_server.fleet.passwords import check_new_password, hash_password
+from seed_server.fleet.roles import (
+    MAX_SCOPE_NAMES,
+    NO_PC,
+    PERMISSIONS,
+    ROLES,
+    WHOLE_FLEET,
+    Rights,
+    Role,
+)
+from seed_server.fleet.second_factor import matching_step, seal
+from seed_server.store.people_rows import PersonRow
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+MAX_PEOPLE = 1_000
+
+log = structlog.get_logger()
+
+
+# --- accounts ----------------------------------------------------------------------------
+
+
+@_operation("people")
+def add_person(
+    context: Context,
+    actor: Actor,
+    name: str,
+    *,
+    roles: Iterable[str],
+    sites: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    password: str | None = None,
+) -> PersonRow:
+    """Make an account; without a ``password``, API tokens alone open it.
+
+    Writes the database. Raises `UserError`: BAD_INPUT, REFUSED for
+    more than the actor has, NOT_SET_UP, STORAGE, BUSY.
+    """
+    checked = checked_account_name(name)
+    person = PersonRow(
+        name=checked,
+        roles=checked_roles(roles),
+        sites=checked_sites(sites),
+        tags=checked_tags(tags),
+        created_at=context.clock.now(),
+        created_by=actor.who,
+        password=_kept(password, checked),
+    )
+    _check_scope(person)
+    _require_over(actor, person)
+    with context.audited(actor, Deed("add account", checked, after=person)) as database, database.people_change():
+        if len(database.people()) >= MAX_PEOPLE:
+            raise UserError(f"There are {MAX_PEOPLE} accounts already. Remove one first.", FaultKind.REFUSED)
+        if not database.add_person(person):
+            raise UserError(f"There is an account {checked} already.", FaultKind.BAD_INPUT)
+    log.info("account made", person=checked, roles=person.roles, sites=person.sites, tags=person.tags)
+    return person
+
+
+@_operation("people")
+def set_roles(context: Context, actor: Actor, name: str, roles: Iterable[str]) -> PersonRow:
+    """Give an account these roles in place of those before. Writes and raises as `add_person`."""
+    return _change(context, actor, name, "set roles", roles=checked_roles(roles))
+
+
+@_operation("people")
+def set_scope(context: Context, actor: Actor, name: str, *, sites: Iterable[str], tags: Iterable[str]) -> PersonRow:
+    """Limit an account to PCs at ``sites`` or with ``tags``; without both, not at all.
+
+    Writes and raises as `add_person`.
+    """
+    return _change(context, actor, name, "set scope", sites=checked_sites(sites), tags=checked_tags(tags))
+
+
+@_operation("people")
+def set_disabled(context: Context, actor: Actor, name: str, *, disabled: bool) -> PersonRow:
+    """Let an account, and its API tokens, do nothing any more, or again. Writes and raises as `add_person`."""
+    return _change(context, actor, name, "disable account" if disabled else "enable account", disabled=disabled)
+
+
+@_operation("people")
+def remove_person(context: Context, actor: Actor, name: str) -> PersonRow:
+    """Remove an account and its API tokens; what it did stays in the records. Writes and raises as `add_person`."""
+    deed = Deed("remove account", checked_account_name(name))
+    with context.audited(actor, deed) as database, database.people_change():
+        deed.before = person = known_person(database, name)
+        _require_over(actor, person)
+        _check_administrator_left(database, person, None)
+        database.remove_person(person.name)
+    log.info("account removed", person=person.name)
+    return person
+
+
+@_operation("look", reach=NO_PC)
+def set_password(context: Context, actor: Actor, name: str, password: str) -> PersonRow:
+    """Give an account a password: one's own, or with the right to manage people. Writes and raises as `add_person`."""
+    require_own(actor, context, name)
+    kept = _kept(password, checked_account_name(name))
+    return _change(context, actor, name, "set password", password=kept)
+
+
+@_operation("look", reach=NO_PC)
+def set_second_factor(context: Context, actor: Actor, name: str, seed: str, code: str) -> PersonRow:
+    """Ask an account for codes from now on: one's own, or with the right to manage people.
+
+    ``seed`` is of `people_queries.new_seed`; a ``code`` proves that the app has it. Writes and raises as `add_person`.
+    """
+    require_own(actor, context, name)
+    step = matching_step(seed, code, context.clock.now())
+    if step is None:
+        raise UserError(
+            "That is not the code of now, so nothing was changed. Check the clocks of this machine and of the phone, "
+            "and begin again.",
+            FaultKind.BAD_INPUT,
+        )
+    deed = Deed("set second factor", checked_account_name(name))
+    with context.audited(actor, deed) as database, database.people_change():
+        sealed = seal(context.home.people_key, checked_account_name(name), seed)
+        person = _changed(database, actor, name, deed, totp=sealed)
+        database.take_totp_step(person.name, step)
+    log.info("second factor set", person=person.name)
+    return person
+
+
+@_operation("people")
+def remove_second_factor(context: Context, actor: Actor, name: str) -> PersonRow:
+    """Ask an account for no codes any more: the phone is lost. Writes and raises as `add_person`."""
+    return _change(context, actor, name, "remove second factor", totp=b"")
+
+
+# --- checks ------------------------------------------------------------------------------
+
+
+def known_person(database: "Database", name: str) -> PersonRow:
+    """Return an account. Raises `UserError` (BAD_INPUT) for none."""
+    person = database.person(checked_account_name(name))
+    if person is None:
+        raise UserError(
+            f"There is no account {checked_account_name(name)}. 'seed-server people list' lists them.",
+            FaultKind.BAD_INPUT,
+        )
+    return person
+
+
+def checked_roles(names: Iterable[str]) -> tuple[Role, ...]:
+    """Return roles, in the order of the table. Raises `UserError` (BAD_INPUT) for what is none, and for none at all."""
+    given = set(names)
+    unknown = sorted(given - set(ROLES))
+    if unknown or not given:
+        what = f"{unknown[0][:40]!r} is no role" if unknown else "An account has at least one role"
+        raise UserError(f"{what}; there are: {', '.join(ROLES)}.", FaultKind.BAD_INPUT)
+    return tuple(role for role in ROLES if role in given)
+
+
+def checked_sites(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of sites, sorted. Raises `UserError` (BAD_INPUT)."""
+    return _few({str(given_name(parse_site_name, name)) for name in names})
+
+
+def checked_tags(names: Iterable[str]) -> tuple[str, ...]:
+    """Return tags of PCs, sorted. Raises `UserError` (BAD_INPUT)."""
+    try:
+        return _few({str(msgspec.convert(name, Tag)) for name in names})
+    except msgspec.ValidationError as error:
+        raise UserError(f"This is no tag of PCs: {error}.", FaultKind.BAD_INPUT) from error
+
+
+def _few(names: set[str]) -> tuple[str, ...]:
+    if len(names) > MAX_SCOPE_NAMES:
+        raise UserError(f"A scope has at most {MAX_SCOPE_NAMES} sites and {MAX_SCOPE_NAMES} tags.", FaultKind.BAD_INPUT)
+    return tuple(sorted(names))
+
+
+def _check_scope(person: PersonRow) -> None:
+    if "administrator" in person.roles and person_rights(person).scope.limited:
+        raise UserError(
+            "An administrator of a part of the fleet could not manage people, keys or the audit log. Give the role "
+            "without --site and --tag, or give others.",
+            FaultKind.BAD_INPUT,
+        )
+
+
+def _kept(password: str | None, name: str) -> str:
+    if password is None:
+        return ""
+    check_new_password(password, name)
+    return hash_password(password)
+
+
+def check_within(asked: Rights, whose: str, rights: Rights) -> None:
+    """Raise `UserError` (REFUSED) where ``asked`` is more than somebody's rights."""
+    lacking = [one for one in PERMISSIONS if one in asked.permissions - rights.permissions]
+    if lacking:
+        raise UserError(
+            f"{whose} has not the right {', '.join(lacking)}, so it cannot be given on. Leave it out.",
+            FaultKind.REFUSED,
+        )
+    if not asked.scope.within(rights.scope):
+        raise UserError(
+            f"The rights of {whose} are for {rights.scope} alone. Limit this with --site and --tag to that, or less.",
+            FaultKind.REFUSED,
+        )
+
+
+def _require_over(actor: Actor, person: PersonRow) -> None:
+    """Raise `UserError` (REFUSED) for an account that may more than ``actor``."""
+    check_within(person_rights(person), actor.who, actor.rights)
+
+
+def require_own(actor: Actor, context: Context, name: str) -> None:
+    """Raise `UserError` (REFUSED) for somebody else's account, without the right to manage people."""
+    own = actor.known_by == "password" and checked_account_name(name) == actor.name
+    if not own:
+        _require(context, actor, "people", WHOLE_FLEET)
+
+
+def _change(context: Context, actor: Actor, name: str, what: str, **changes: object) -> PersonRow:
+    shown = {key: value for key, value in changes.items() if key not in ("password", "totp")}
+    details = {key: value if isinstance(value, str) else _words(value) for key, value in shown.items()}
+    deed = Deed(what, checked_account_name(name), details=details)
+    with context.audited(actor, deed) as database, database.people_change():
+        person = _changed(database, actor, name, deed, **changes)
+    log.info(what, person=person.name, **shown)
+    return person
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else "yes" if value else "no"
+
+
+def _changed(database: "Database", actor: Actor, name: str, deed: Deed, **changes: object) -> PersonRow:
+    """Change an account within a `people_change`."""
+    before = known_person(database, name)
+    after = msgspec.structs.replace(before, **changes)
+    deed.before, deed.after = before, after
+    _check_scope(after)
+    if checked_account_name(name) != actor.name or actor.known_by != "password":
+        _require_over(actor, before)
+    _require_over(actor, after)
+    _check_administrator_left(database, before, after)
+    database.change_person(after)
+    return after
+
+
+def _check_administrator_left(database: "Database", before: PersonRow, after: PersonRow | None) -> None:
+    """Raise `UserError` (REFUSED) for a change after which nobody could manage people."""
+    if not _administers(before) or (after is not None and _administers(after)):
+        return
+    if not any(_administers(person) for person in database.people() if person.name != before.name):
+        raise UserError(
+            f"{before.name} is the last administrator, so this was not done. Make another one first: seed-server "
+            "people add NAME --role administrator",
+            FaultKind.REFUSED,
+        )
+
+
+def _administers(person: PersonRow) -> bool:
+    return not person.disabled and "administrator" in roles_in(person.roles)
