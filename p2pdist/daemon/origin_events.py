@@ -18,7 +18,7 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.features import FACTS, HOLDINGS, PARCELS
+from p2pdist.shared.wire.features import HOLDINGS, PARCELS, TELLS_FACTS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -176,7 +176,7 @@ class OriginEvents:
         if welcome.large_packets_lost and not before and (line := self._log_limit.line("packets", "", now)):
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
-        self._state.takes_facts = FACTS in welcome.features
+        self._state.takes_facts = TELLS_FACTS in welcome.features
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)

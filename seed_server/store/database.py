@@ -21,7 +21,7 @@ from seed_server.store.diagnoses import DiagnosisTable
 from seed_server.store.endpoint_pages import EndpointPageTable
 from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
-from seed_server.store.facts import FactTable
+from seed_server.store.facts import EndpointFactTable
 from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
@@ -42,7 +42,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
-    StandingPageTable, AuditTable, FactTable, RolloutTable, PersonTable,
+    StandingPageTable, AuditTable, EndpointFactTable, RolloutTable, PersonTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -15,7 +15,7 @@ from seed_server.store.transactions import Transactions
 MAX_FACTS_BYTES = 16 << 10  # `TOLD_FACTS` of at most 255 signs each, in any script
 
 
-class FactTable(Transactions):
+class EndpointFactTable(Transactions):
     """The part of `Database` that is about facts; raises as all of it."""
 
     def save_facts(self, facts: Mapping[str, Mapping[str, int | str]]) -> None:

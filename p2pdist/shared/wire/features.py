@@ -28,7 +28,7 @@ HOLDINGS = "holdings"
 INVITES = "invites"
 """The server asks with `DataWanted` for a data connection, and the PC opens none before."""
 
-FACTS = "facts"
+TELLS_FACTS = "facts"
 """The server takes `FactsChanged`."""
 
 AUDIT_WITNESS = "audit_witness"
@@ -36,7 +36,7 @@ AUDIT_WITNESS = "audit_witness"
 
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, FACTS, AUDIT_WITNESS)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS)
 """What this release understands of a PC."""
 
 
