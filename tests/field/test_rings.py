@@ -1,13 +1,17 @@
 """PCs of a real repository take a patch when their ring is open, and neither before nor after it was stopped."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
-from p2pdist.shared.manifest.staged import Hold, StagedEntry
+from p2pdist.shared.manifest.staged import Approval, Hold, StagedEntry
+from p2pdist.shared.wire.trust_news import decode_news
+from seed_server.store.trust_news import BY_DIFFERENCES, TrustNewsReader
+from tests.helpers.old_repository import manifest_of
 from tests.helpers.ring_lab import DAY, NOBODY, NOW, Pc, People, Server, plan_of
 
 
@@ -80,10 +84,21 @@ async def test_a_pc_waits_for_the_approvals_that_the_offline_key_wants(server: S
     assert await lab.sees() == "taken"
 
 
-async def test_a_changed_rollout_costs_a_pc_its_difference_alone(server: Server) -> None:
-    plans = [plan_of(server.publish(f"patch-{n}")) for n in range(3)]
-    lab = Pc(server, 1, site="rome", tags=("lab",))
-    server.stage(*(StagedEntry(n + 1, plan, (int(NOW),)) for n, plan in enumerate(plans)))
-    assert len((await lab.refresh()).patches) == 3
-    server.stage(*(StagedEntry(n + 1, plan, (int(NOW),)) for n, plan in enumerate(plans[1:])))
-    assert [str(patch.ref) for patch in (await lab.refresh()).patches] == ["patch-1@1", "patch-2@1"]
+def test_a_changed_rollout_costs_a_pc_under_ten_kilobytes_beside_300_others(server: Server) -> None:
+    draws = Random(5)
+    entries = []
+    for number in range(300):
+        plan = plan_of(manifest_of(f"patch-{number}", "1.2.3", now=NOW), salt=draws.randbytes(16))
+        approvals = tuple(Approval(name, 3, int(NOW), draws.randbytes(64)) for name in ("kim", "ito"))
+        entries.append(StagedEntry(number + 1, plan, (int(NOW),), approvals))
+    server.stage(*entries)
+    known = server.repository.newest_timestamp().snapshot
+    server.now += 3_600
+    entries[150] = replace(entries[150], opened_at=(int(NOW), int(server.now)))
+    server.stage(*entries)
+    reader = TrustNewsReader(server.home.tuf_metadata, server.home.tuf_targets)
+    news = reader.answer(1, known, BY_DIFFERENCES)
+    assert news is not None
+    assert len(news) < 10_000
+    told = decode_news(news)
+    assert any(path.endswith(".staged") for path in told.changed), "the difference, and not left to be asked for"
