@@ -827,6 +827,26 @@ async def test_withdrawn_while_it_is_made_ready_nothing_is_begun(pc: Pc, monkeyp
     assert pc.installs.journal.history == ()
 
 
+async def test_held_back_while_it_is_made_ready_nothing_is_begun_until_that_ends(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = pc.candidate("acme")
+    looking = pc.installer.installed_version
+
+    async def held_meanwhile(install: Install, package: PackageFile | None = None) -> str:
+        pc.candidates = [dataclasses.replace(ready, not_yet="an exception holds it back on this PC")]
+        return await looking(install, package)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pc.installer, "installed_version", held_meanwhile)
+        await pc.settle()
+    assert pc.installer.calls == []
+    assert pc.installs.journal.history == ()
+    pc.candidates = [ready]
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+
+
 async def test_nothing_is_begun_while_it_is_not_known_whether_it_is_still_offered(pc: Pc) -> None:
     pc.candidate("acme")
     pc.held = "the list of patches has expired"

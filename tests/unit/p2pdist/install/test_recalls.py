@@ -117,11 +117,11 @@ async def test_where_its_recipe_is_not_known_any_more_it_waits_for_it(pc: Pc) ->
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("step", range(4))
 async def test_killed_at_each_step_it_comes_to_the_same_end(
     pc: Pc, monkeypatch: pytest.MonkeyPatch, step: int, written: bool
 ) -> None:
-    """The journal is written three times: that it is asked for, that it begins, and how it ended."""
+    """The journal is written four times: that it is withdrawn, that it shall go back, that that begins, and its end."""
     manifest = await installed(pc)
     save, saved = install_journal.save_journal, 0
 
