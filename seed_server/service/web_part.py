@@ -11,6 +11,7 @@ from p2pdist.shared.packet_size import limit_packets
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.context import Context
+from seed_server.fleet.rollout_engine import RolloutEngine
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
@@ -74,6 +75,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_fresh)
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
+            nursery.start_soon(RolloutEngine(context, repository, database).run)
             setting.serves()
             await trio.sleep_forever()
 

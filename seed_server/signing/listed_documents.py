@@ -5,6 +5,7 @@ from typing import TypeAlias, TypeVar
 
 from tuf.api.metadata import TargetFile
 
+from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     DecodeError,
@@ -47,6 +48,16 @@ class ListedDocuments:
         """Return what is offered by rings; nothing where no rollout by rings was ever begun."""
         entry = current.targets["rollouts"].signed.targets.get(STAGED_TARGET)
         return NOTHING_STAGED if entry is None else self._known(STAGED_TARGET, entry, decode_staged)
+
+    def approvers(self, current: CurrentMetadata) -> Approvers | None:
+        """Return whose approvals PCs want; None: nobody's."""
+        entry = current.targets["patches"].signed.targets.get(APPROVERS_TARGET)
+        if entry is None:
+            return None
+        try:
+            return decode_approvers(self._files.read_target(APPROVERS_TARGET, entry))
+        except DecodeError as error:
+            raise damaged(APPROVERS_TARGET) from error
 
     def order(self, listed: Listed) -> PublicationOrder:
         """Return the numbers of all publications."""

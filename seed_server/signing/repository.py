@@ -12,11 +12,10 @@ from tuf.api.metadata import TargetFile, Timestamp
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
-from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
+from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
-    DecodeError,
     Manifest,
     Rollouts,
     encode_manifest,
@@ -163,14 +162,8 @@ class Repository:
         }
 
     def approvers(self) -> Approvers | None:
-        """Return whose approvals PCs want; None: nobody's. Raises `UserError` (STORAGE) for a damaged list."""
-        entry = self._files.load().targets["patches"].signed.targets.get(APPROVERS_TARGET)
-        if entry is None:
-            return None
-        try:
-            return decode_approvers(self._files.read_target(APPROVERS_TARGET, entry))
-        except DecodeError as error:
-            raise repository_files.damaged(APPROVERS_TARGET) from error
+        """Return whose approvals PCs want; None: nobody's."""
+        return self._documents.approvers(self._files.load())
 
     # --- changes ---------------------------------------------------------------------
 

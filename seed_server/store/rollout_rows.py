@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, select
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.codec import Record
 from seed_server.store.engines import upsert
-from seed_server.store.tables import ENDPOINTS, EVENTS, INSTALL_CODES, PATCH_CODES, PATCHES, SITES, STANDING
+from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, states_of
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUTS
 from seed_server.store.transactions import Transactions
 
@@ -155,6 +155,15 @@ class RolloutTable(Transactions):
             found = [ApprovalRow(*row) for row in connection.execute(query)]
         return sorted(found, key=lambda row: (row.at, row.person))
 
+    def all_approvals(self) -> dict[int, list[ApprovalRow]]:
+        """Return who approves each rollout, by its number, the first one first."""
+        columns = [ROLLOUT_APPROVALS.c[name] for name in ApprovalRow.__struct_fields__]
+        found: dict[int, list[ApprovalRow]] = {}
+        with self.reading() as connection:
+            for rollout, *row in connection.execute(select(ROLLOUT_APPROVALS.c.rollout, *columns)):
+                found.setdefault(rollout, []).append(ApprovalRow(*row))
+        return {rollout: sorted(rows, key=lambda row: (row.at, row.person)) for rollout, rows in found.items()}
+
     def add_approval(self, rollout: int, row: ApprovalRow) -> None:
         """Record a person's word, in place of an earlier one of theirs."""
         with self._writing() as connection:
@@ -197,10 +206,10 @@ class RolloutTable(Transactions):
 
     def words_on(self, patch: int) -> Iterator[Word]:
         """Return what PCs say of the patch with this number."""
-        columns = (STANDING.c.endpoint, STANDING.c.state, STANDING.c.install, STANDING.c.reported_at)
+        columns = (STANDING.c.endpoint, STANDING.c.said, STANDING.c.reported_at)
         with self.reading() as connection:
             found = connection.execute(select(*columns).where(STANDING.c.patch == patch)).all()
-        return (Word(pc, patch, PATCH_CODES[state], INSTALL_CODES[install], at) for pc, state, install, at in found)
+        return (Word(pc, patch, *states_of(said), at) for pc, said, at in found)
 
     def words_since(self, moment: int) -> list[Word]:
         """Return each step of each PC at ``moment`` and after it, in seconds since `tables.REPORTED_SINCE`.
@@ -211,10 +220,7 @@ class RolloutTable(Transactions):
         query = select(EVENTS).where(EVENTS.c.at >= moment).order_by(EVENTS.c.at)
         with self.reading() as connection:
             found = connection.execute(query).mappings().all()
-        return [
-            Word(row["endpoint"], row["patch"], PATCH_CODES[row["state"]], INSTALL_CODES[row["install"]], row["at"])
-            for row in found
-        ]
+        return [Word(row["endpoint"], row["patch"], *states_of(row["said"]), row["at"]) for row in found]
 
     def patch_number(self, ref: PatchRef) -> int | None:
         """Return the number of a published patch; None: it is not known."""

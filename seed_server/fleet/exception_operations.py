@@ -1,0 +1,100 @@
+"""What people do to exceptions: PCs that shall not install something until a day. As `rollout_operations`. Blocking."""
+
+import structlog
+from msgspec.structs import replace
+
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import check_relation, given_name
+from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
+from p2pdist.shared.manifest.ring_facts import RING_FACTS, other_names
+from p2pdist.shared.manifest.staged import MAX_HOLDS, MAX_OWNER_CHARS
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation, require
+from seed_server.fleet.roles import Reach, reach_of
+from seed_server.fleet.rollout_announcing import announce
+from seed_server.signing.offers import checked_reason
+from seed_server.signing.repository import Repository
+from seed_server.store.rollout_rows import ExceptionRow
+
+MAX_EXCEPTION_DAYS = 180  # half a year; who still needs it then says so again
+
+log = structlog.get_logger()
+
+
+@operation("except", reach=None)
+def add_exception(
+    context: Context, actor: Actor, *, who: str, until: float, reason: str, owner: str, patch: str = ""
+) -> ExceptionRow:
+    """Hold ``patch`` (ID or ID@VERSION; empty: every one) back from PCs for which ``who`` holds, until a moment.
+
+    Writes database and repository. Raises `UserError`: BAD_INPUT; REFUSED where there are too many; NOT_SET_UP,
+    STORAGE, BUSY.
+    """
+    now = context.clock.now()
+    if not now < until <= now + MAX_EXCEPTION_DAYS * DAY_SECONDS:
+        raise UserError(
+            f"An exception ends within {MAX_EXCEPTION_DAYS} days from now. Give its last day.", FaultKind.BAD_INPUT
+        )
+    why, name = checked_reason(reason), " ".join(owner.split())
+    if not reason.strip() or not 1 <= len(name) <= MAX_OWNER_CHARS or not name.isprintable():
+        raise UserError("An exception has a reason and an owner, whom others can ask about it.", FaultKind.BAD_INPUT)
+    reach = _checked_who(who)
+    require(context, actor, "except", reach)
+    if patch:
+        given_name(check_relation, patch)
+    repository = context.repository(context.settling())
+    row = ExceptionRow(
+        number=0, patch=patch, expression=who, reason=why, owner=name, made_by=actor.who, begins_at=now, ends_at=until
+    )
+    deed = Deed("add exception", patch or "every patch", reason=why, details={"who": who or "every PC"}, after=row)
+    with context.audited(actor, deed) as database:
+        if sum(one.holds(now) for one in database.exceptions()) >= MAX_HOLDS:
+            raise UserError(f"There are {MAX_HOLDS} exceptions already; end one first.", FaultKind.REFUSED)
+        number = database.add_exception(row)
+        deed.details["exception"] = str(number)
+    log.info("exception added", exception=number, patch=patch, who=who)
+    _announce(context, repository)
+    return replace(row, number=number)
+
+
+@operation("except", reach=None)
+def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
+    """End an exception now. Writes and raises as `add_exception`; BAD_INPUT for one that does not hold."""
+    now = context.clock.now()
+    repository = context.repository(context.settling())
+    deed = Deed("end exception", str(number))
+    with context.audited(actor, deed) as database:
+        row = next((one for one in database.exceptions() if one.number == number and one.holds(now)), None)
+        if row is None:
+            raise UserError(
+                f"No exception {number} holds PCs back. 'seed-server exception list' lists them.", FaultKind.BAD_INPUT
+            )
+        require(context, actor, "except", _checked_who(row.expression))
+        database.end_exception(number, who=actor.who, now=now)
+        deed.before = row
+    log.info("exception ended", exception=number)
+    _announce(context, repository)
+    return row
+
+
+def _announce(context: Context, repository: Repository) -> None:
+    with context.database() as database:
+        announce(repository, database, context.clock.now())
+
+
+def _checked_who(who: str) -> Reach:
+    if not who:
+        return reach_of(None)
+    try:
+        if others := other_names(who):
+            raise UserError(
+                f"No exception can ask for {', '.join(others)}: server and PC have to know it alike. There are "
+                f"{', '.join(sorted(RING_FACTS))}.",
+                FaultKind.BAD_INPUT,
+            )
+        return reach_of(parse_expression(who))
+    except ExpressionError as error:
+        raise UserError(f"{who[:80]!r} is no expression: {error}.", FaultKind.BAD_INPUT) from error

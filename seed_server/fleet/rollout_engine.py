@@ -1,0 +1,243 @@
+"""Carries rollouts on: takes in what PCs report, decides, and has it signed. Blocking; the web part drives it.
+
+All that counts is in the database. So a look that fails is made again, and a start after a crash finds what was
+decided and not yet announced.
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import structlog
+import trio
+
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.approvers import Approvers
+from p2pdist.shared.manifest.documents import Manifest, Rollouts
+from p2pdist.shared.manifest.staged import StagedRollouts
+from p2pdist.shared.wire import codec
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.context import Context
+from seed_server.fleet.harm_share import LEAST_PAUSED_SITES, harm_share
+from seed_server.fleet.ring_counts import away_since
+from seed_server.fleet.rollout import RolloutProgress, RolloutReason, RolloutState, RolloutStep, decide, stopped
+from seed_server.fleet.rollout_announcing import announce, kept_rollouts, wanted_by
+from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted
+from seed_server.fleet.rollout_documents import KeptRollout, taken_back
+from seed_server.fleet.rollout_words import why_sentence
+from seed_server.signing.repository import Repository
+from seed_server.store.rollout_rows import ExceptionRow, Word
+from seed_server.store.tables import REPORTED_SINCE
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+LOOK_EVERY_SECONDS = 2.0
+PCS_SECONDS = 20.0  # so old may be what is known of who is connected and where
+OVERLAP_SECONDS = 10  # a report may be committed so long after the moment that it carries …
+COUNT_AT_ONCE = 10  # … and what came later still is found as each rollout is counted anew in its turn
+MOST_STEPS = 30  # of one rollout at a time: ten rings, each with an approval
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Signed:
+    """What is known of the repository, and for which of its versions."""
+
+    version: int
+    manifests: dict[PatchRef, Manifest]
+    refused: frozenset[tuple[str, int]]
+    """Publications that no PC may install any more."""
+    staged: StagedRollouts
+    rollouts: Rollouts
+    approvers: Approvers | None
+
+
+class _OvertakenError(Exception):
+    """A person has changed the rollout meanwhile: the next look sees it."""
+
+
+class RolloutEngine:
+    """The rollouts of one server."""
+
+    def __init__(self, context: Context, repository: Repository, database: "Database") -> None:
+        self._context = context
+        self._repository = repository
+        self._database = database
+        self._pcs = KnownPcs()
+        self._pcs_at = -PCS_SECONDS
+        self._counted: dict[int, CountedRollout] = {}
+        self._cursor = 0
+        self._turn = 0
+        self._signed: _Signed | None = None
+        self._looked: tuple[object, ...] | None = None
+
+    async def run(self) -> None:
+        """Look every `LOOK_EVERY_SECONDS`, until cancelled."""
+        while True:
+            try:
+                await trio.to_thread.run_sync(self.look)
+            except UserError as error:
+                log.error("rollouts wait: the next look tries again", reason=error.message)  # noqa: TRY400
+            await trio.sleep(LOOK_EVERY_SECONDS)
+
+    def look(self) -> int:
+        """Take in what is new, and carry each rollout on; return how many have changed. Raises `UserError`."""
+        now = self._context.clock.now()
+        live = kept_rollouts(self._database, live=True)
+        exceptions = [one for one in self._database.exceptions() if one.holds(now)]
+        moved = self._take_pcs(now) if live else []
+        self._count(live, exceptions, moved, now)
+        self._take_words(now)
+        away: dict[int, bytes] = {}
+        changed = 0
+        for kept in live:
+            if (one := self._counted.get(kept.row.number)) is not None:
+                seconds = kept.plan.silent_after_seconds
+                if seconds not in away:
+                    away[seconds] = away_since(self._pcs.seen_at, now - seconds)
+                one.sweep(self._pcs, now, away[seconds])
+                with contextlib.suppress(_OvertakenError):
+                    changed += self._carry_on(one, now)
+        self._announce(live, exceptions, changed, now)
+        return changed
+
+    def _announce(
+        self, live: Sequence[KeptRollout], exceptions: Sequence[ExceptionRow], changed: int, now: float
+    ) -> None:
+        """Sign what follows, where anything may be new since it was looked at last."""
+        rows = tuple((kept.row.number, kept.row.changed_at, len(kept.approvals)) for kept in live)
+        looked = (self._repository.timestamp_version(), rows, tuple(one.number for one in exceptions))
+        if changed or looked != self._looked:
+            announce(self._repository, self._database, now)
+            self._looked = (self._repository.timestamp_version(), *looked[1:])
+
+    # --- what is new -------------------------------------------------------------------------
+
+    def _take_pcs(self, now: float) -> Sequence[int]:
+        if now < self._pcs_at + PCS_SECONDS:
+            return []
+        self._pcs_at = now
+        return self._pcs.refresh(self._database.ring_pcs(), self._database.told_facts())
+
+    def _count(
+        self, live: Iterable[KeptRollout], exceptions: Sequence[ExceptionRow], moved: Sequence[int], now: float
+    ) -> None:
+        """Bring the counts up to what is live, some of those that are not counted yet among them."""
+        by_number = {kept.row.number: kept for kept in live}
+        for number in self._counted.keys() - by_number.keys():
+            del self._counted[number]
+        for number, one in self._counted.items():
+            one.acknowledge(self._pcs, by_number[number])
+            one.place(self._pcs, moved)
+            one.hold(self._pcs, exceptions, anew=moved)
+        for number in islice((each for each in by_number if each not in self._counted), COUNT_AT_ONCE):
+            kept = by_number[number]
+            installs = self._installs(kept)
+            self._counted[number] = counted(self._database, self._pcs, kept, exceptions, now, installs=installs)
+        self._count_one_anew()
+
+    def _count_one_anew(self) -> None:
+        """Read all that PCs say of one rollout, in turn: what was committed very late is found by it."""
+        if self._counted:
+            numbers = sorted(self._counted)
+            self._turn = (self._turn + 1) % len(numbers)
+            one = self._counted[numbers[self._turn]]
+            one.observe(self._pcs, self._database.words_on(one.kept.row.patch))
+
+    def _take_words(self, now: float) -> None:
+        words = self._database.words_since(max(0, self._cursor - OVERLAP_SECONDS)) if self._cursor else []
+        self._cursor = int(now) - REPORTED_SINCE
+        by_patch: dict[int, list[Word]] = {}
+        for word in words:
+            by_patch.setdefault(word.patch, []).append(word)
+        for one in self._counted.values():
+            if found := by_patch.get(one.kept.row.patch):
+                one.observe(self._pcs, found)
+
+    def _installs(self, kept: KeptRollout) -> bool:
+        manifest = self._known().manifests.get(kept.plan.ref)
+        return manifest is None or manifest.install is not None
+
+    def _known(self) -> _Signed:
+        version = self._repository.timestamp_version()
+        if self._signed is None or self._signed.version != version:
+            order = self._repository.publication_order()
+            manifests = {manifest.ref: manifest for manifest in self._repository.manifests()}
+            refused = frozenset(
+                (one.patch_id, one.number) for one in manifests.values() if order.refusal(one.patch_id, one.number)
+            )
+            self._signed = _Signed(
+                version,
+                manifests,
+                refused,
+                self._repository.current_staged(),
+                self._repository.current_rollouts(),
+                self._repository.approvers(),
+            )
+        return self._signed
+
+    # --- what follows ------------------------------------------------------------------------
+
+    def _carry_on(self, one: CountedRollout, now: float) -> int:
+        """Take each step that is due; return how many were."""
+        if (over := self._taken_back(one.kept, now)) is not None:
+            self._save(one, RolloutStep.ABORTED, over, now)
+            return 1
+        if (harmed := self._harmed(one, now)) is not None:
+            self._save(one, RolloutStep.PAUSED, harmed, now)
+            return 1
+        for steps in range(MOST_STEPS):
+            kept = one.kept
+            known = self._known()
+            by_pcs = wanted_by(known.approvers, known.manifests[kept.plan.ref])
+            decision = decide(kept.plan, kept.progress, one.counts.tallies(), now, kept.approved(by_pcs=by_pcs))
+            if decision.step is None:
+                return steps
+            self._save(one, decision.step, decision.progress, now)
+        return MOST_STEPS
+
+    def _taken_back(self, kept: KeptRollout, now: float) -> RolloutProgress | None:
+        if kept.progress.state is RolloutState.ABORTED:
+            return None
+        known = self._known()
+        if (kept.plan.patch_id, kept.plan.number) in known.refused or kept.plan.ref not in known.manifests:
+            return stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.REPLACED, now, "")
+        gone = taken_back(kept, known.staged, known.rollouts)
+        if gone is None:
+            return None
+        return stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.WITHDRAWN, now, gone.reason)
+
+    def _harmed(self, one: CountedRollout, now: float) -> RolloutProgress | None:
+        if one.kept.progress.state is not RolloutState.RUNNING:
+            return None
+        at_work = self._database.sites_at_work(now)
+        if sum(pause is not None for pause in at_work.values()) < LEAST_PAUSED_SITES:
+            return None
+        share = harm_share(at_work, one.sites_waiting(self._pcs))
+        if not share.is_too_much:
+            return None
+        return stopped(one.kept.progress, RolloutStep.PAUSED, RolloutReason.HARM, now, share.words)
+
+    def _save(self, one: CountedRollout, step: RolloutStep, after: RolloutProgress, now: float) -> None:
+        """Write a step with its entry in the audit log, unless a person was faster."""
+        kept = one.kept
+        deed = Deed(f"rollout: {step.value}", str(kept.row.number), reason=why_sentence(after.why))
+        with self._context.audited(Actor.engine(), deed) as database:
+            row = database.rollout(kept.row.number)
+            if row is None or row.progress != kept.row.progress:
+                raise _OvertakenError
+            deed.before, deed.after = kept.progress, after
+            deed.details |= {"patch": str(kept.plan.ref), "state": after.state.value}
+            database.change_rollout(row.number, state=after.state, progress=codec.encode(after), now=now)
+            row = database.rollout(row.number) or row
+        one.kept = KeptRollout.of(row, kept.approvals)
+        log.info(
+            "rollout carried on", rollout=row.number, patch=str(kept.plan.ref), step=step.value,
+            state=after.state.value, reason=why_sentence(after.why),
+        )  # fmt: skip

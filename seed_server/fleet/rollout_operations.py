@@ -1,0 +1,361 @@
+"""What people do to rollouts. As `operations`: each either does all of it, or raises `UserError`.
+
+The state changes first, with its entry in the audit log, then what PCs are told is derived from it and signed. Where
+that fails, a running server signs it at its next look. Blocking.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from cryptography.hazmat.primitives import serialization
+from msgspec.structs import replace
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.expression import parse_expression
+from p2pdist.shared.manifest.rollout_plan import SALT_BYTES, RolloutPlan, plan_digest
+from p2pdist.shared.manifest.staged import approval_bytes
+from p2pdist.shared.wire import codec
+from seed_server.fleet.actor import Actor, person_of
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation, require
+from seed_server.fleet.ring_templates import RingTemplate
+from seed_server.fleet.roles import Reach, reach_of
+from seed_server.fleet.rollout import (
+    RolloutProgress,
+    RolloutReason,
+    RolloutState,
+    RolloutStep,
+    new_rollout,
+    resumed,
+    stopped,
+)
+from seed_server.fleet.rollout_announcing import announce, approvals_wanted, kept_rollouts, manifest_sha256
+from seed_server.fleet.rollout_counting import counted, known_pcs, ring_sizes
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_words import why_sentence
+from seed_server.signing.key_files import load_signing_key
+from seed_server.signing.offers import checked_reason, next_sequence, parse_named
+from seed_server.signing.repository import Repository
+from seed_server.store.rollout_rows import ApprovalRow, RolloutRow, packed
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+MAX_LIVE_ROLLOUTS = 500  # of the 600 that PCs accept
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Started:
+    """A new rollout."""
+
+    rollout: KeptRollout
+    ring_sizes: tuple[int, ...]
+    """How many PCs each ring has now."""
+
+
+@operation("roll-out", reach=None)
+def start_rollout(context: Context, actor: Actor, patch: str, template: RingTemplate, *, note: str = "") -> Started:
+    """Begin to offer ``patch`` (ID or ID@VERSION) by the rings of ``template``; ``note`` says why.
+
+    Writes database and repository. Raises `UserError`: BAD_INPUT for an unknown patch, a template without rings and a
+    note that is missing; REFUSED where a rollout of it is under way, or there are too many; NOT_SET_UP, STORAGE, BUSY.
+    """
+    now = context.clock.now()
+    reason = checked_reason(note) if note else ""
+    repository = context.repository(context.settling())
+    manifest = _published(repository, parse_named(patch))
+    _check_template(template, manifest, reason)
+    for ring in template.rings:
+        require(context, actor, "roll-out", reach_of(parse_expression(ring.who) if ring.who else None))
+    plan = template.plan(manifest.ref, manifest.number, manifest_sha256(manifest), secrets.token_bytes(SALT_BYTES))
+    required = max(
+        template.approvals if any(ring.approval for ring in plan.rings) else 0, approvals_wanted(repository, manifest)
+    )
+    progress = new_rollout(now)
+    with repository.locked():
+        deed = Deed("start rollout", str(manifest.ref), reason=reason, details={"template": template.name}, after=plan)
+        with context.audited(actor, deed) as database:
+            number = database.patch_number(manifest.ref)
+            if number is None:
+                raise _unknown(patch)
+            _check_room(database, manifest)
+            row = RolloutRow(
+                number=0,
+                patch=number,
+                patch_id=manifest.patch_id,
+                version=manifest.version,
+                template=template.name,
+                author=actor.who,
+                note=reason,
+                state=progress.state,
+                required=required,
+                sequence=_next_sequence(repository, database),
+                created_at=now,
+                changed_at=now,
+                plan=codec.encode(plan),
+                progress=codec.encode(progress),
+            )
+            made = database.add_rollout(row)
+            deed.details["rollout"] = str(made)
+            sizes = tuple(ring_sizes(known_pcs(database), plan))
+        log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
+        _announce(context, repository)
+    return Started(KeptRollout.of(replace(row, number=made)), sizes)
+
+
+@operation("stop")
+def pause_rollout(context: Context, actor: Actor, number: int, reason: str) -> KeptRollout:
+    """Open no further ring of a rollout; those that are open go on.
+
+    Writes database and repository. Raises `UserError`: BAD_INPUT for an unknown one, REFUSED where its state does not
+    allow it; NOT_SET_UP, STORAGE, BUSY. So do the next three.
+    """
+    return _stop(context, actor, number, reason, RolloutStep.PAUSED, RolloutReason.PAUSED)
+
+
+@operation("stop")
+def halt_rollout(context: Context, actor: Actor, number: int, reason: str) -> KeptRollout:
+    """Let no PC begin any more; `resume_rollout` takes it back."""
+    return _stop(context, actor, number, reason, RolloutStep.HALTED, RolloutReason.HALTED)
+
+
+@operation("stop")
+def abort_rollout(context: Context, actor: Actor, number: int, reason: str) -> KeptRollout:
+    """End a rollout: no PC begins any more, and it is not resumed. Where the patch is installed, it stays."""
+    return _stop(context, actor, number, reason, RolloutStep.ABORTED, RolloutReason.ABORTED)
+
+
+@operation("roll-out", reach=None)
+def resume_rollout(context: Context, actor: Actor, number: int, reason: str = "") -> KeptRollout:
+    """Go on with a rollout that is paused, halted or waits for a word: failures so far do not halt it again."""
+    words = checked_reason(reason) if reason else ""
+    now = context.clock.now()
+
+    def resume(kept: KeptRollout, database: "Database") -> tuple[RolloutProgress, bytes | None]:
+        require(context, actor, "roll-out", _reach(kept.plan))
+        if kept.progress.state is not RolloutState.HALTED:
+            return resumed(kept.progress, now, words), None
+        pcs = known_pcs(database)
+        one = counted(database, pcs, kept, database.exceptions(), now, installs=True)
+        failed = {*one.failed_numbers(pcs), *kept.row.acknowledged_pcs}
+        return resumed(kept.progress, now, words), packed(failed)
+
+    return _change(context, actor, number, Deed("resume rollout", str(number), reason=words), resume)
+
+
+@operation("approve", reach=None)
+def approve_rollout(
+    context: Context,
+    actor: Actor,
+    number: int,
+    *,
+    rings: int | None = None,
+    key: Path | None = None,
+    passphrase: bytes | None = None,
+) -> KeptRollout:
+    """Say that the first ``rings`` of a rollout (None: all) may open; nobody approves what they have started.
+
+    ``key`` is the file of the approver's own key, by whose signature PCs know it. Writes and raises as `pause_rollout`;
+    REFUSED also for its author, and for a key that is in no list of approvers.
+    """
+    now = context.clock.now()
+    repository = context.repository(context.settling())
+    deed = Deed("approve rollout", str(number))
+    with context.audited(actor, deed) as database:
+        kept = _kept(database, number)
+        require(context, actor, "approve", _reach(kept.plan))
+        if not kept.live and kept.progress.state is not RolloutState.HALTED:
+            raise UserError(
+                f"Rollout {number} is {kept.progress.state.value}; there is nothing to approve.", FaultKind.REFUSED
+            )
+        person = actor.person
+        if not person or person == person_of(kept.row.author):
+            raise UserError(
+                f"You have started rollout {number} yourself, so somebody else has to approve it.", FaultKind.REFUSED
+            )
+        count = len(kept.plan.rings) if rings is None else rings
+        if not 1 <= count <= len(kept.plan.rings):
+            raise UserError(f"Rollout {number} has {len(kept.plan.rings)} rings, not {count}.", FaultKind.BAD_INPUT)
+        approver, signature = _signed(repository, kept.plan, count, int(now), key, passphrase)
+        row = ApprovalRow(
+            person=person, who=actor.who, approver=approver, rings=count, at=float(int(now)), signature=signature
+        )
+        database.add_approval(number, row)
+        deed.details |= {"rings": str(count), "signed": approver or "no"}
+        deed.after = row
+    log.info("rollout approved", rollout=number, rings=count, signed_as=approver)
+    return _announced(context, repository, number)
+
+
+# --- what they share ---------------------------------------------------------------------
+
+_Change = Callable[[KeptRollout, "Database"], tuple[RolloutProgress, bytes | None]]
+
+
+def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str) -> list[int]:
+    """Abort the rollouts of a patch that is being withdrawn; return their numbers."""
+    numbers = []
+    with context.database() as database:
+        live = [one for one in kept_rollouts(database, live=True) if _is_named(named, one.plan.ref)]
+    for one in live:
+        deed = Deed("abort rollout", str(one.row.number), reason=reason)
+        with context.audited(actor, deed) as database:
+            now = context.clock.now()
+            kept = _kept(database, one.row.number)
+            after = stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.WITHDRAWN, now, reason)
+            _save(database, kept, after, now, deed)
+        numbers.append(one.row.number)
+    return numbers
+
+
+def _is_named(named: PatchRef, ref: PatchRef) -> bool:
+    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
+
+
+def _stop(
+    context: Context, actor: Actor, number: int, reason: str, step: RolloutStep, why: RolloutReason
+) -> KeptRollout:
+    words, now = checked_reason(reason), context.clock.now()
+    verb = {RolloutStep.PAUSED: "pause", RolloutStep.HALTED: "halt", RolloutStep.ABORTED: "abort"}[step]
+    return _change(
+        context,
+        actor,
+        number,
+        Deed(f"{verb} rollout", str(number), reason=words),
+        lambda kept, _: (stopped(kept.progress, step, why, now, words), None),
+    )
+
+
+def _change(context: Context, actor: Actor, number: int, deed: Deed, change: _Change) -> KeptRollout:
+    repository = context.repository(context.settling())
+    with context.audited(actor, deed) as database:
+        kept = _kept(database, number)
+        try:
+            after, acknowledged = change(kept, database)
+        except ValueError as error:
+            raise UserError(
+                f"Rollout {number} is {kept.progress.state.value}, so this cannot be done. "
+                f"{why_sentence(kept.progress.why)}",
+                FaultKind.REFUSED,
+            ) from error
+        _save(database, kept, after, context.clock.now(), deed, acknowledged)
+    log.info("rollout changed", rollout=number, state=after.state.value)
+    return _announced(context, repository, number)
+
+
+def _save(
+    database: "Database",
+    kept: KeptRollout,
+    after: RolloutProgress,
+    now: float,
+    deed: Deed,
+    acknowledged: bytes | None = None,
+) -> None:
+    deed.before, deed.after = kept.progress, after
+    deed.details |= {"patch": str(kept.plan.ref), "state": after.state.value}
+    database.change_rollout(
+        kept.row.number, state=after.state, progress=codec.encode(after), now=now, acknowledged=acknowledged
+    )
+
+
+def _kept(database: "Database", number: int) -> KeptRollout:
+    row = database.rollout(number)
+    if row is None:
+        raise UserError(f"There is no rollout {number}. 'seed-server rollout list' lists them.", FaultKind.BAD_INPUT)
+    return KeptRollout.of(row, database.approvals(number))
+
+
+def _announce(context: Context, repository: Repository) -> None:
+    with context.database() as database:
+        announce(repository, database, context.clock.now())
+
+
+def _announced(context: Context, repository: Repository, number: int) -> KeptRollout:
+    with context.database() as database:
+        announce(repository, database, context.clock.now())
+        return _kept(database, number)
+
+
+def _published(repository: Repository, named: PatchRef) -> Manifest:
+    found = [manifest for manifest in repository.manifests() if _is_named(named, manifest.ref)]
+    if not found:
+        raise _unknown(str(named) if named.version else named.patch_id)
+    manifest = max(found, key=lambda one: one.number)
+    if refusal := repository.publication_order().refusal(manifest.patch_id, manifest.number):
+        raise UserError(f"No PC would install {manifest.ref}: {refusal}. Publish it again.", FaultKind.REFUSED)
+    return manifest
+
+
+def _unknown(patch: str) -> UserError:
+    return UserError(f"No {patch} is published here. 'seed-server list' lists the patches.", FaultKind.BAD_INPUT)
+
+
+def _check_template(template: RingTemplate, manifest: Manifest, reason: str) -> None:
+    if template.at_once:
+        raise UserError(
+            f"The template {template.name} has no rings: it offers a patch to every PC when it is published. Choose "
+            "another one; 'seed-server rollout templates' lists them.",
+            FaultKind.BAD_INPUT,
+        )
+    least = template.least_cvss
+    if least is not None and (manifest.cvss is None or manifest.cvss < least) and not reason:
+        score = "no CVSS score" if manifest.cvss is None else f"a CVSS score of {manifest.cvss:g}"
+        raise UserError(
+            f"The template {template.name} is for patches with a CVSS score of {least:g} or more, and {manifest.ref} "
+            f"has {score}. Say why with --reason, or choose another template.",
+            FaultKind.BAD_INPUT,
+        )
+
+
+def _check_room(database: "Database", manifest: Manifest) -> None:
+    live = kept_rollouts(database, live=True)
+    for one in live:
+        if one.plan.patch_id == manifest.patch_id and one.plan.number == manifest.number:
+            raise UserError(
+                f"Rollout {one.row.number} of {one.plan.ref} is {one.progress.state.value}. Resume it, or abort it "
+                "before you start another one.",
+                FaultKind.REFUSED,
+            )
+    if len(live) >= MAX_LIVE_ROLLOUTS:
+        raise UserError(
+            f"{len(live)} rollouts are under way, the most that there may be. Abort one that has stood for long.",
+            FaultKind.REFUSED,
+        )
+
+
+def _next_sequence(repository: Repository, database: "Database") -> int:
+    signed = next_sequence(repository.current_rollouts(), repository.current_staged())
+    return max([signed, *(row.sequence + 1 for row in database.rollouts())])
+
+
+def _reach(plan: RolloutPlan) -> Reach:
+    return tuple(
+        area for ring in plan.rings for area in reach_of(parse_expression(ring.who) if ring.who else None)
+    )  # fmt: skip
+
+
+def _signed(
+    repository: Repository, plan: RolloutPlan, rings: int, at: int, key: Path | None, passphrase: bytes | None
+) -> tuple[str, bytes]:
+    """Return the approver's name, as the list has it, and the signature; both empty without a key."""
+    if key is None:
+        return "", b""
+    private = load_signing_key(key, passphrase)
+    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    approvers = repository.approvers()
+    names = [] if approvers is None else [name for name, known in approvers.keys.items() if known == public]
+    if not names:
+        raise UserError(
+            f"The key {key} is in no list of approvers that PCs know, so they would not take its word.",
+            FaultKind.REFUSED,
+        )
+    return names[0], private.sign(approval_bytes(plan_digest(plan), rings, at))

@@ -1,0 +1,246 @@
+"""`seed_server.fleet.rollout_engine`, with `rollout_operations`, on a home: from a start to every PC, or to a halt."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.messages import PatchReport
+from seed_server.fleet import exception_operations as exceptions
+from seed_server.fleet import operations
+from seed_server.fleet import rollout_operations as rollouts
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.ring_templates import parse_ring_template
+from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_engine import PCS_SECONDS, RolloutEngine
+from seed_server.initialising import initialise
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
+from seed_server.store.database import Database
+from seed_server.store.rows import SeenRow
+from tests.helpers.fake_clock import FakeClock
+
+ADA, BOB = Actor.local_user("ada"), Actor.local_user("bob")
+BEGIN = 1_800_000_000.0
+TEMPLATE = parse_ring_template(
+    """
+title = "Two rings"
+silent_after = "1d"
+[[ring]]
+name = "test"
+who = '"test" in tags'
+soak = "1h"
+success = 90
+failure = 20
+[[ring]]
+name = "all"
+soak = "1h"
+success = 50
+failure = 20
+least_failed = 2
+approval = true
+""",
+    "two",
+)
+REF = PatchRef("office", "1")
+TESTERS, OTHERS = [f"pc-test-{k}" for k in range(3)], [f"pc-{k}" for k in range(7)]
+
+
+class Company:
+    """A home with ten PCs, a published patch, and the engine."""
+
+    def __init__(self, home: ServerHome) -> None:
+        self.clock = FakeClock(BEGIN)
+        self.context = Context(home, self.clock)
+        self.database: Database = self.context.database()
+        for name in TESTERS + OTHERS:
+            self.database.add_endpoint(name, name, BEGIN, ["test"] if name in TESTERS else [])
+        self.database.save_facts({name: {"hostname": name} for name in TESTERS + OTHERS})
+        self.seen(TESTERS + OTHERS)
+        self.repository = self.context.repository(self.context.settling())
+        self.engine = self.new_engine()
+
+    def new_engine(self) -> RolloutEngine:
+        return RolloutEngine(self.context, self.repository, self.database)
+
+    def seen(self, names: list[str], *, connected: bool = True) -> None:
+        row = SeenRow("osaka", "10.0.0.1", "p2pdist/1", connected, self.clock.now())
+        self.database.save_seen(dict.fromkeys(names, row))
+
+    def say(self, said: Mapping[str, str]) -> None:
+        """Have PCs report states of their files: the patch is delivered, nothing is installed."""
+        reports = {
+            name: [
+                PatchReport(
+                    patch_id="office", version="1", state=state, progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
+                    seconds=1.0,
+                )
+            ]
+            for name, state in said.items()
+        }  # fmt: skip
+        self.database.save_reports(reports, self.clock.now())  # type: ignore[arg-type]
+
+    def look(self, later: float = PCS_SECONDS) -> KeptRollout:
+        self.clock.wall += later
+        self.engine.look()
+        return self.rollout()
+
+    def rollout(self, number: int = 1) -> KeptRollout:
+        row = self.database.rollout(number)
+        assert row is not None
+        return KeptRollout.of(row, self.database.approvals(number))
+
+    def start(self) -> KeptRollout:
+        return rollouts.start_rollout(self.context, ADA, "office", TEMPLATE).rollout
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home where a patch is published: to make one takes a second."""
+    folder = tmp_path_factory.mktemp("published")
+    home = ServerHome(folder / "home")
+    initialise(home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=BEGIN)
+    (folder / "office.msi").write_text("payload")
+    recipe = Recipe(patch_id="office", version="1", payload=(PayloadFile("office.msi"),))
+    context, keys = Context(home, FakeClock(BEGIN)), OfflineKeys(home.offline_keys, None)
+    operations.publish(context, ADA, Publication(recipe, folder), keys)
+    return home.root
+
+
+@pytest.fixture
+def company(tmp_path: Path, published: Path) -> Iterator[Company]:
+    made = Company(ServerHome(shutil.copytree(published, tmp_path / "home")))
+    yield made
+    made.database.close()
+
+
+def test_a_rollout_goes_ring_by_ring_to_every_pc(company: Company) -> None:
+    started = rollouts.start_rollout(company.context, ADA, "office@1", TEMPLATE)
+    assert started.ring_sizes == (3, 7)
+    assert company.repository.current_staged().entries[0].opened_at == ()
+    assert len(company.look(0.0).progress.opened_at) == 1
+    company.say(dict.fromkeys(TESTERS, "verified"))
+    assert company.look(3_000.0).progress.state is RolloutState.RUNNING
+    waits = company.look(700.0)
+    assert (waits.progress.state, waits.progress.why.reason) == (RolloutState.UNAPPROVED, RolloutReason.NOT_APPROVED)
+    with pytest.raises(UserError, match="somebody else has to approve it"):
+        rollouts.approve_rollout(company.context, ADA, 1)
+    rollouts.approve_rollout(company.context, BOB, 1)
+    opened = company.look()
+    assert len(opened.progress.opened_at) == 2
+    (entry,) = company.repository.current_staged().entries
+    assert (entry.ref, entry.opened_at) == (REF, opened.progress.opened_at)
+    company.say(dict.fromkeys(OTHERS[:6], "verified"))
+    assert company.look(3_700.0).progress.state is RolloutState.COMPLETE
+    assert company.repository.current_staged().entries == ()
+    assert [entry.ref for entry in company.repository.current_rollouts().entries] == [REF]
+    assert company.look().progress.state is RolloutState.COMPLETE
+
+
+def test_a_failure_halts_it_at_the_next_look_and_resuming_acknowledges(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    company.say({TESTERS[0]: "failed", TESTERS[1]: "failed"})
+    halted = company.look(2.0)
+    assert (halted.progress.state, halted.progress.why.reason) == (RolloutState.HALTED, RolloutReason.FAILURES)
+    staged = company.repository.current_staged()
+    assert (staged.entries, staged.stopped[0].ref) == ((), REF)
+    assert "2 of 2 PCs that decided have failed" in staged.stopped[0].reason
+    rollouts.resume_rollout(company.context, ADA, 1, "known, and harmless")
+    assert company.repository.current_staged().stopped == ()
+    assert company.look().progress.state is RolloutState.RUNNING
+    company.engine = company.new_engine()  # it is known after a restart, too
+    assert company.look().progress.state is RolloutState.RUNNING
+    company.say({TESTERS[2]: "failed"})
+    assert company.look(2.0).progress.why.count == 1
+
+
+def test_what_was_decided_and_not_announced_is_announced_after_a_restart(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    announced = company.repository.current_staged()
+    company.repository.stage(type(announced)(format=1), now=company.clock.now())
+    company.engine = company.new_engine()
+    company.look()
+    assert company.repository.current_staged().entries == announced.entries
+
+
+def test_pausing_halting_and_aborting_are_announced_at_once(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    rollouts.pause_rollout(company.context, BOB, 1, "looking at it")
+    assert len(company.repository.current_staged().entries) == 1
+    with pytest.raises(UserError, match="Rollout 1 is paused, so this cannot be done. It is paused since"):
+        rollouts.pause_rollout(company.context, BOB, 1, "again")
+    rollouts.halt_rollout(company.context, BOB, 1, "crashes")
+    assert company.repository.current_staged().entries == ()
+    rollouts.abort_rollout(company.context, BOB, 1, "crashes")
+    assert company.look().progress.state is RolloutState.ABORTED
+    assert [one.reason for one in company.repository.current_staged().stopped] == ["crashes"]
+    with pytest.raises(UserError, match="There is no rollout 7"):
+        rollouts.resume_rollout(company.context, BOB, 7)
+
+
+def test_withdrawing_the_patch_ends_its_rollout(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    operations.withdraw(company.context, ADA, "office", "crashes")
+    ended = company.look()
+    assert (ended.progress.state, ended.progress.why.reason) == (RolloutState.ABORTED, RolloutReason.WITHDRAWN)
+    assert company.repository.current_staged().entries == ()
+    assert company.repository.current_rollouts().entries == []
+
+
+def test_a_withdrawal_that_came_another_way_ends_it_too(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    company.clock.wall += 5
+    company.repository.withdraw_patch(REF, "crashes", patches_key=None, now=company.clock.now())
+    assert company.look().progress.why.reason is RolloutReason.WITHDRAWN
+    assert company.repository.current_staged().entries == ()
+
+
+def test_one_rollout_of_a_patch_at_a_time(company: Company) -> None:
+    company.start()
+    with pytest.raises(UserError, match="Rollout 1 of office@1 is running"):
+        company.start()
+    with pytest.raises(UserError, match="No tool is published here"):
+        rollouts.start_rollout(company.context, ADA, "tool", TEMPLATE)
+
+
+def test_an_exception_holds_pcs_back_until_its_day(company: Company) -> None:
+    company.start()
+    until = company.clock.now() + 3_600
+    made = exceptions.add_exception(
+        company.context, ADA, who='hostname == "pc-test-0"', until=until, reason="demo for a customer", owner="Ada"
+    )
+    company.look(0.0)
+    (hold,) = company.repository.current_staged().holds
+    assert (hold.number, hold.who, hold.until, hold.owner) == (made.number, made.expression, int(until), "Ada")
+    company.say(dict.fromkeys(TESTERS[1:], "verified"))
+    company.look(3_601.0)
+    assert company.repository.current_staged().holds == ()
+    with pytest.raises(UserError, match="within 180 days"):
+        exceptions.add_exception(company.context, ADA, who="", until=until + 2e7, reason="x", owner="Ada")
+    with pytest.raises(UserError, match="No exception can ask for disk.free_mb"):
+        exceptions.add_exception(
+            company.context, ADA, who="disk.free_mb > 5", until=until + 9_000, reason="x", owner="Ada"
+        )
+    with pytest.raises(UserError, match="No exception 1 holds PCs back"):
+        exceptions.end_exception(company.context, ADA, 1)
+
+
+def test_silent_testers_do_not_open_the_next_ring(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    company.seen(TESTERS, connected=False)
+    company.look(2 * 3_600.0)
+    ended = company.look(2 * 86_400.0)
+    assert (ended.progress.state, ended.progress.why.reason) == (RolloutState.HALTED, RolloutReason.TOO_FEW_DECIDED)
