@@ -49,6 +49,7 @@ from seed_server.commands.sites_view import (
     SHARED_IDENTITIES_NOTE,
 )
 from seed_server.fleet.estimate import NoPace
+from seed_server.fleet.rollout import RolloutState
 from seed_server.line.harm_evidence import HarmReason
 
 UNUSED_HEADERS = tuple(
@@ -63,7 +64,7 @@ KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
-    StatementFault, OrderRefusal, NoPace, RingReason, HarmReason,
+    StatementFault, OrderRefusal, NoPace, RingReason, HarmReason, RolloutState,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (

@@ -24,6 +24,7 @@ from p2pdist.shared.wire.messages import Port
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
+MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
@@ -50,6 +51,8 @@ class ServerSettings(Record, frozen=True):
     """How long endpoints trust what they know without news; also how long a stolen server can hide a patch."""
     snapshot_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=90)] = 7.0
     rollouts_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=365)] = 30.0
+    rollout_template: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_CHARS)] = "all-at-once"
+    """By which rings `publish` offers a patch: a shipped template, or a file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
@@ -303,6 +306,10 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "snapshot_lifetime_days": ("Lifetime of the signed list of metadata; 'serve' renews it at half of that.",),
     "rollouts_lifetime_days": ("Lifetime of the signed list of rollouts; 'serve' renews it at half of that.",),
+    "rollout_template": (
+        "By which rings 'publish' offers a patch: a template of 'seed-server rollout templates', or a file",
+        "in TOML. all-at-once offers it to every PC as soon as it is published.",
+    ),
     "log_level": ("debug, info, warning or error.",),
     "database_url": (
         "Where the state is: empty, in state.db beside this file; or postgresql://USER@HOST/NAME, a",

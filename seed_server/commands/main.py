@@ -16,6 +16,7 @@ from seed_server.commands.api_token_commands import api_token_group
 from seed_server.commands.approver_commands import approver_group
 from seed_server.commands.audit_commands import audit_group
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
+from seed_server.commands.exception_commands import exception_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
 from seed_server.commands.looking import LookingCommand
@@ -35,6 +36,7 @@ from seed_server.commands.people_commands import people_group
 from seed_server.commands.posture_commands import posture_check_command
 from seed_server.commands.profile_commands import profile_group
 from seed_server.commands.recipe_commands import lint_command, publish_command
+from seed_server.commands.rollout_commands import rollout_group
 from seed_server.commands.signing_commands import (
     finish_command,
     prepared_command,
@@ -149,6 +151,8 @@ seed_server.add_command(lint_command)
 seed_server.add_command(withdraw_command)
 seed_server.add_command(offer_command)
 seed_server.add_command(list_command)
+seed_server.add_command(rollout_group)
+seed_server.add_command(exception_group)
 seed_server.add_command(sign_command)
 seed_server.add_command(finish_command)
 seed_server.add_command(prepared_command)

@@ -34,8 +34,10 @@ from seed_server.commands.options import (
 from seed_server.commands.progress import progress_bars
 from seed_server.commands.signing_commands import finish_bundle, show_prepared
 from seed_server.commands.texts import counted, utc_minute
-from seed_server.fleet import operations, preparing, queries
+from seed_server.fleet import operations, preparing, queries, rollout_operations, rollout_queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.ring_templates import RingTemplate
+from seed_server.fleet.rollout_operations import Started
 from seed_server.publishing.check_shorthand import CheckTextError
 from seed_server.publishing.examination import Examined, Publication
 from seed_server.publishing.findings import Finding
@@ -102,6 +104,9 @@ def _with_recipe_options(command: F) -> F:
     type=click.Path(path_type=Path),
     help="Publish what was prepared and is signed in this file; like 'seed-server finish'.",
 )
+@click.option(
+    "--template", default=None, metavar="NAME|FILE", help="By which rings it is offered; else as server.toml says."
+)
 @json_option
 def publish_command(
     context: Context,
@@ -109,6 +114,7 @@ def publish_command(
     recipe: Path | None,
     prepare: Path | None,
     finish: Path | None,
+    template: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -150,16 +156,36 @@ def publish_command(
             )
         show_prepared(bundle, prepare, as_json=as_json)
         return
+    rings = rollout_queries.ring_template(template or context.settings().rollout_template)
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     with _interruptible(), progress_bars() as on_progress:
-        published = operations.publish(context, actor_of(context), publication, keys, on_progress=on_progress)
+        published = operations.publish(
+            context, actor_of(context), publication, keys, on_progress=on_progress, offered=rings.at_once
+        )
+    started = _started(context, published, rings)
     if as_json:
         print_json(_publish_document(published))
     else:
         _show(published)
         _show_contents(published.examined)
+        if started is not None:
+            say(f"Rollout {started.rollout.row.number} of {started.rollout.plan.ref} has begun.")
     _show_warnings(published.examined)
     _warn_of_expiry(context)
+
+
+def _started(context: Context, published: Published, rings: RingTemplate) -> Started | None:
+    """Start the rollout of what was just published; None: every PC is offered it, or it was only repaired."""
+    if rings.at_once or published.repaired:
+        return None
+    ref = published.patch.ref
+    try:
+        return rollout_operations.start_rollout(context, actor_of(context), str(ref), rings)
+    except UserError as error:
+        raise UserError(
+            f"{ref} is published, and offered to nobody yet: {error.message} Then: seed-server rollout start {ref}",
+            error.kind,
+        ) from error
 
 
 @contextlib.contextmanager

@@ -104,15 +104,23 @@ def publish(
     keys: OfflineKeys,
     *,
     on_progress: OnStage = lambda *_: None,
+    offered: bool = True,
 ) -> Published:
     """Sign a patch and offer it to every endpoint, or repair a published one whose files were damaged here.
 
-    Writes payloads, database and repository; a running server tells endpoints at once. Needs the patches key.
-    Raises `UserError`, then nothing is announced: BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
+    Not ``offered``: it waits for `rollout_operations.start_rollout`. Writes payloads, database and repository; a
+    running server tells endpoints at once. Needs the patches key. Raises `UserError`, then nothing is announced:
+    BAD_INPUT, NOT_SET_UP, REFUSED (key), STORAGE, BUSY.
     """
     recorder = context.recorded(actor, Deed("publish", str(publication.recipe.ref)))
     return publishing.publish(
-        context.home, publication, keys, on_progress=on_progress, clock=context.clock, recorder=recorder
+        context.home,
+        publication,
+        keys,
+        on_progress=on_progress,
+        offered=offered,
+        clock=context.clock,
+        recorder=recorder,
     )
 
 

@@ -184,4 +184,3 @@ def ring_sizes(pcs: KnownPcs, plan: RolloutPlan) -> list[int]:
         if (ring := pcs.ring_of(place, rules)) < len(sizes):
             sizes[ring] += 1
     return sizes
-

@@ -33,7 +33,7 @@ from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.signing.offers import with_entry
+from seed_server.signing.offers import next_sequence, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
@@ -76,9 +76,12 @@ def publish(
     *,
     clock: Clock,
     on_progress: OnStage = lambda *_: None,
+    offered: bool = True,
     recorder: CommitRecorder | None = None,
 ) -> Published:
     """Publish a patch; endpoints get it from the moment this returns. ``recorder`` as of `Repository.open`.
+
+    Not ``offered``: it is signed, and waits for a rollout.
 
     Publishing the same files under the same name again repairs a payload that
     the server found damaged. Raises `UserError`; then nothing is announced.
@@ -96,7 +99,7 @@ def publish(
         key = keys.load("patches")
         work.repository.check_patches_key(key)
         before = work.repository.manifests()
-        rows = work.publish(examined, key)
+        rows = work.publish(examined, key, offered=offered)
         same = same_bytes({row.sha256 for row in rows}, before)
         return Published(rows, repaired=False, examined=examined, same_bytes=tuple(same))
 
@@ -186,10 +189,10 @@ class PublishingWork:
                 return _Broken(manifest, broken) if broken else None
         return None
 
-    def publish(self, examined: Examined, key: Ed25519PrivateKey) -> list[ServedPayload]:
+    def publish(self, examined: Examined, key: Ed25519PrivateKey, *, offered: bool = True) -> list[ServedPayload]:
         """Publish a new patch."""
         with self.new_files(examined) as (copies, torrents), self.repository.locked():
-            return self._announce(examined.publication.recipe, copies, torrents, key)
+            return self._announce(examined.publication.recipe, copies, torrents, key, offered=offered)
 
     @contextlib.contextmanager
     def new_files(self, examined: Examined) -> Iterator[tuple[list[IncomingFile], list[TorrentBuilt]]]:
@@ -275,11 +278,19 @@ class PublishingWork:
         return numbered(manifest, self.repository.publication_order(), self.repository.manifests())
 
     def _announce(
-        self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt], key: Ed25519PrivateKey
+        self,
+        recipe: Recipe,
+        copies: Sequence[IncomingFile],
+        torrents: Sequence[TorrentBuilt],
+        key: Ed25519PrivateKey,
+        *,
+        offered: bool,
     ) -> list[ServedPayload]:
         manifest = self.manifest(recipe, copies, torrents)
-        rollouts = with_entry(self.repository.current_rollouts(), manifest.ref, self.repository.current_staged())
-        rows = rows_of(manifest, rollouts.entries[-1].sequence)
+        rollouts, staged = self.repository.current_rollouts(), self.repository.current_staged()
+        rows = rows_of(manifest, next_sequence(rollouts, staged))
+        if offered:
+            rollouts = with_entry(rollouts, manifest.ref, staged)
         try:
             self.keep(copies, torrents)
             self.database.add_patch(*rows)

@@ -28,6 +28,7 @@ from seed_server.commands.json_answers.people import (
     PersonDocument,
     PersonViewDocument,
 )
+from seed_server.commands.json_answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
 from seed_server.commands.json_answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
@@ -45,6 +46,18 @@ DOCUMENTS: dict[str, object] = {
     "withdraw": WithdrawDocument,
     "offer": OfferDocument,
     "list": list[ListedDocument],
+    "rollout start": RolloutRowDocument,
+    "rollout list": list[RolloutRowDocument],
+    "rollout show": RolloutDocument,
+    "rollout why": RolloutDocument,
+    "rollout pause": RolloutRowDocument,
+    "rollout resume": RolloutRowDocument,
+    "rollout halt": RolloutRowDocument,
+    "rollout abort": RolloutRowDocument,
+    "rollout approve": RolloutRowDocument,
+    "exception add": ExceptionDocument,
+    "exception list": list[ExceptionDocument],
+    "exception end": ExceptionDocument,
     "keys list": list[RoleKeysDocument],
     "lint": LintDocument,
     "token": TokenDocument,

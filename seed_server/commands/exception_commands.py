@@ -1,0 +1,118 @@
+"""`seed-server exception`: hold patches back from some PCs until a day."""
+
+import datetime as dt
+
+import click
+from msgspec import structs
+from rich.text import Text
+
+from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.language import tr
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.commands.json_answers.rollouts import ExceptionDocument
+from seed_server.commands.looking import LookingCommand
+from seed_server.commands.options import actor_of, home_option
+from seed_server.commands.texts import utc_minute
+from seed_server.fleet import exception_operations, rollout_queries
+from seed_server.fleet.context import Context
+from seed_server.store.rollout_rows import ExceptionRow
+
+
+@click.group("exception", short_help="Hold patches back from some PCs until a day.")
+def exception_group() -> None:
+    """Hold patches back from some PCs until a day. Each exception ends by itself, and has an owner and a reason."""
+
+
+@exception_group.command("add", short_help="Hold a patch back.")
+@home_option
+@click.option("--patch", default="", metavar="ID[@V]", help="Which patch; every one when not given.")
+@click.option("--who", required=True, metavar="EXPR", help='Which PCs; "" for all.')
+@click.option("--until", required=True, metavar="DATE", help="Its last day, at most 180 days from now: 2026-12-24.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; the PCs show it.")
+@click.option("--owner", required=True, metavar="NAME", help="Whom to ask about it.")
+@json_option
+def add_command(context: Context, patch: str, who: str, until: str, reason: str, owner: str, as_json: bool) -> None:
+    """Hold a patch back from the PCs for which an expression holds.
+
+    \b
+    Example:
+      seed-server exception add --patch acme --who '"till" in tags' --until 2026-12-24 \\
+          --reason "Christmas trade" --owner "Store IT"
+    """
+    row = exception_operations.add_exception(
+        context, actor_of(context), who=who, until=_end_of(until), reason=reason, owner=owner, patch=patch
+    )
+    if as_json:
+        print_json(_document(row))
+    else:
+        say(f"Exception {row.number} holds until {utc_minute(row.ends_at)}.")
+
+
+@exception_group.command("list", cls=LookingCommand, short_help="List the exceptions.")
+@home_option
+@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
+@json_option
+def list_command(context: Context, everything: bool, as_json: bool) -> None:
+    """List the exceptions that hold PCs back now, the newest first.
+
+    \b
+    Example:
+      seed-server exception list --all
+    """
+    found = rollout_queries.read_exceptions(context, holding=not everything)
+    if as_json:
+        print_json([_document(row) for row in found])
+        return
+    if not found:
+        say("No exception holds PCs back.")
+        return
+    table = FactTable()
+    table.column(tr("exception"), tr("patch"), least=NAME_CELLS, folds=True)
+    table.column(tr("until"), tr("owner"))
+    table.sentences(tr("reason"))
+    for row in found:
+        said = Text(f"{printable(row.reason)} ({printable(row.expression) or tr('every PC')})")
+        until = utc_minute(row.ends_at if row.ended_at is None else row.ended_at)
+        patch = row.patch or tr("every patch")
+        table.row(str(row.number), patch, until, printable(row.owner), sentences=[said], below=said)
+    wide_terminal().print(table)
+
+
+@exception_group.command("end", short_help="End an exception now.")
+@home_option
+@click.argument("number", type=int, metavar="EXCEPTION")
+@json_option
+def end_command(context: Context, number: int, as_json: bool) -> None:
+    """End an exception before its day.
+
+    \b
+    Example:
+      seed-server exception end 3
+    """
+    row = exception_operations.end_exception(context, actor_of(context), number)
+    if as_json:
+        print_json(_document(row))
+    else:
+        say(f"Exception {row.number} has ended.")
+
+
+def _end_of(text: str) -> float:
+    """Return the end of a day, UTC."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{text[:40]!r} is no day. Write it as 2026-12-24.", FaultKind.BAD_INPUT) from error
+    return dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC).timestamp()
+
+
+def _document(row: ExceptionRow) -> ExceptionDocument:
+    values = structs.asdict(row)
+    return ExceptionDocument(
+        who=values.pop("expression"),
+        begins_at=int(values.pop("begins_at")),
+        ends_at=int(values.pop("ends_at")),
+        ended_at=None if row.ended_at is None else int(row.ended_at),
+        **{name: values[name] for name in ("number", "patch", "reason", "owner", "made_by")},
+    )

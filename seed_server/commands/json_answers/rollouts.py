@@ -1,0 +1,126 @@
+"""What `rollout` and `exception` print with `--json`. Pure."""
+
+from msgspec import Struct
+
+from p2pdist.shared.json_units import WholeUnixSeconds
+
+
+class RolloutRingDocument(Struct, frozen=True):
+    """A ring, and how its PCs stand."""
+
+    name: str
+    """What people call it. Since 0.3."""
+    who: str
+    """The expression that chooses its PCs; empty: every PC. Since 0.3."""
+    share_percent: float
+    """Of those PCs, with the rings before. Since 0.3."""
+    opened_at: WholeUnixSeconds | None
+    """When it was opened; null: it is not open. Since 0.3."""
+    installed: int
+    """PCs that have installed it. Since 0.3."""
+    failed: int
+    """PCs on which it failed. Since 0.3."""
+    rolled_back: int
+    """PCs on which it was rolled back. Since 0.3."""
+    not_applicable: int
+    """PCs that it is not for. Since 0.3."""
+    excepted: int
+    """PCs that an exception holds back. Since 0.3."""
+    silent: int
+    """PCs that were not seen for too long while the ring was open. Since 0.3."""
+    waiting: int
+    """PCs that have still to decide. Since 0.3."""
+    acknowledged: int
+    """Failures that do not count any more, as a person has resumed the rollout. Since 0.3."""
+
+
+class RolloutApprovalDocument(Struct, frozen=True):
+    """One person's word for a rollout."""
+
+    who: str
+    """Who has approved it. Since 0.3."""
+    rings: int
+    """For how many rings, from the first on. Since 0.3."""
+    at: WholeUnixSeconds
+    """When. Since 0.3."""
+    signed: bool
+    """Whether PCs can verify it. Since 0.3."""
+
+
+class RolloutRowDocument(Struct, frozen=True):
+    """A rollout among others."""
+
+    number: int
+    """What it is called. Since 0.3."""
+    patch: str
+    """ID@VERSION. Since 0.3."""
+    template: str
+    """The template that it was started with. Since 0.3."""
+    state: str
+    """running, waiting for approval, waiting for a word, paused, halted, complete or aborted. Since 0.3."""
+    author: str
+    """Who has started it. Since 0.3."""
+    started_at: WholeUnixSeconds
+    """When. Since 0.3."""
+    open_rings: int
+    """How many rings are open. Since 0.3."""
+    rings: int
+    """How many rings it has. Since 0.3."""
+
+
+class RolloutDocument(Struct, frozen=True):
+    """A rollout as it stands."""
+
+    number: int
+    """What it is called. Since 0.3."""
+    patch: str
+    """ID@VERSION. Since 0.3."""
+    template: str
+    """The template that it was started with. Since 0.3."""
+    state: str
+    """As in `rollout list`. Since 0.3."""
+    reason: str
+    """Why it stands there: one of a closed list. Since 0.3."""
+    why: str
+    """The same in a sentence of English, with the rule's numbers. Since 0.3."""
+    since: WholeUnixSeconds
+    """Since when it waits for that. Since 0.3."""
+    author: str
+    """Who has started it. Since 0.3."""
+    note: str
+    """Why it was started, where somebody had to say. Since 0.3."""
+    started_at: WholeUnixSeconds
+    """When. Since 0.3."""
+    required_approvals: int
+    """So many people open a ring that wants approval. Since 0.3."""
+    approvals: tuple[RolloutApprovalDocument, ...]
+    """Who has approved it. Since 0.3."""
+    rings: tuple[RolloutRingDocument, ...]
+    """Its rings, the first one first. Since 0.3."""
+    in_no_ring: int
+    """PCs for which no ring's rule holds. Since 0.3."""
+    not_known: int
+    """PCs whose facts the server does not know: they are in no ring. Since 0.3."""
+
+
+class ExceptionDocument(Struct, frozen=True):
+    """An exception."""
+
+    number: int
+    """What it is called. Since 0.3."""
+    patch: str
+    """ID or ID@VERSION; empty: every patch. Since 0.3."""
+    who: str
+    """The expression that chooses PCs; empty: every PC. Since 0.3."""
+    reason: str
+    """Why. Since 0.3."""
+    owner: str
+    """Whom to ask about it. Since 0.3."""
+    made_by: str
+    """Who has made it. Since 0.3."""
+    begins_at: WholeUnixSeconds
+    """From when on it holds PCs back. Since 0.3."""
+    ends_at: WholeUnixSeconds
+    """When it ends by itself. Since 0.3."""
+    ended_at: WholeUnixSeconds | None
+    """When somebody ended it before that; null: nobody has. Since 0.3."""

@@ -1,0 +1,307 @@
+"""`seed-server rollout`: start, watch, stop and approve what goes to PCs ring by ring."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.commands.json_answers.rollouts import (
+    RolloutApprovalDocument,
+    RolloutDocument,
+    RolloutRingDocument,
+    RolloutRowDocument,
+)
+from seed_server.commands.looking import LookingCommand
+from seed_server.commands.options import actor_of, home_option, passphrase_option
+from seed_server.commands.texts import utc_minute
+from seed_server.fleet import rollout_operations, rollout_queries
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.rollout import RolloutState
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_queries import RolloutView
+from seed_server.fleet.rollout_words import why_sentence
+from seed_server.fleet.shipped_rings import SHIPPED_RINGS
+
+WATCH_SECONDS = 2.0
+_STYLES = {
+    RolloutState.RUNNING: "green",
+    RolloutState.COMPLETE: "green",
+    RolloutState.HALTED: "red",
+    RolloutState.ABORTED: "red",
+}
+
+
+@click.group("rollout", short_help="Offer patches ring by ring.")
+def rollout_group() -> None:
+    """Offer patches ring by ring: each ring opens when the one before has shown that the patch is good.
+
+    docs/rollouts.md: your first rollout, and what to do when a bad patch is out.
+    """
+
+
+@rollout_group.command("templates", short_help="List the shipped templates.")
+def templates_command() -> None:
+    """List the shipped templates; 'rollout templates' are files in TOML, and --template takes yours.
+
+    \b
+    Example:
+      seed-server rollout templates
+    """
+    for name in SHIPPED_RINGS:
+        template = rollout_queries.ring_template(name)
+        rings = ", ".join(ring.name for ring in template.rings) or tr("every PC at once")
+        say(f"{name}: {in_words(template.title)} ({rings})")
+
+
+@rollout_group.command("start", short_help="Begin to offer PATCH by rings.")
+@home_option
+@click.argument("patch", metavar="PATCH[@VERSION]")
+@click.option("--template", default="rings", show_default=True, metavar="NAME|FILE", help="A shipped one, or a file.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, in one line, where the template wants it.")
+@json_option
+def start_command(context: Context, patch: str, template: str, reason: str, as_json: bool) -> None:
+    """Begin to offer PATCH by the rings of a template.
+
+    \b
+    Examples:
+      seed-server rollout start acme
+      seed-server rollout start acme@2.1 --template emergency --reason "exploited since today"
+    """
+    rings = rollout_queries.ring_template(template)
+    started = rollout_operations.start_rollout(context, actor_of(context), patch, rings, note=reason)
+    kept = started.rollout
+    if as_json:
+        print_json(_row_document(kept))
+        return
+    say(f"Rollout {kept.row.number} of {kept.plan.ref} has begun.")
+    for ring, size in zip(kept.plan.rings, started.ring_sizes, strict=True):
+        say(f"  {ring.name}: {tr('{number} PCs', number=size)}")
+    if started.ring_sizes[0] == 0:
+        say(tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template."))
+
+
+@rollout_group.command("list", cls=LookingCommand, short_help="List the rollouts.")
+@home_option
+@click.option("--live", is_flag=True, help="Only those that are not over.")
+@json_option
+def list_command(context: Context, live: bool, as_json: bool) -> None:
+    """List the rollouts, the newest first.
+
+    \b
+    Example:
+      seed-server rollout list --live
+    """
+    found = rollout_queries.read_rollouts(context, live=live)
+    if as_json:
+        print_json([_row_document(kept) for kept in found])
+        return
+    if not found:
+        say("No rollouts yet. Start one with: seed-server rollout start PATCH")
+        return
+    table = FactTable()
+    table.column(tr("rollout"), tr("patch"), least=NAME_CELLS, folds=True)
+    table.column(tr("state"), tr("open rings"))
+    table.sentences(tr("why"))
+    for kept in found:
+        state = Text(in_words(kept.progress.state.value), style=_STYLES.get(kept.progress.state, "yellow"))
+        rings = f"{len(kept.progress.opened_at)}/{len(kept.plan.rings)}"
+        why = Text(in_words(printable(why_sentence(kept.progress.why))))
+        table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=why)
+    wide_terminal().print(table)
+
+
+@rollout_group.command("show", cls=LookingCommand, short_help="Show how far a rollout is.")
+@home_option
+@click.argument("number", type=int, metavar="ROLLOUT")
+@json_option
+def show_command(context: Context, number: int, as_json: bool) -> None:
+    """Show each ring of a rollout, how its PCs stand, and what it waits for.
+
+    \b
+    Example:
+      seed-server rollout show 7
+    """
+    view = rollout_queries.read_rollout(context, number)
+    if as_json:
+        print_json(_document(view))
+    else:
+        _show(view)
+
+
+@rollout_group.command("why", cls=LookingCommand, short_help="Say what a rollout waits for.")
+@home_option
+@click.argument("number", type=int, metavar="ROLLOUT")
+@json_option
+def why_command(context: Context, number: int, as_json: bool) -> None:
+    """Say in one sentence what a rollout waits for, since when, by which numbers.
+
+    \b
+    Example:
+      seed-server rollout why 7
+    """
+    view = rollout_queries.read_rollout(context, number)
+    if as_json:
+        print_json(_document(view))
+    else:
+        say(in_words(printable(why_sentence(view.why))))
+
+
+@rollout_group.command("watch", short_help="Follow a rollout until it is over.")
+@home_option
+@click.argument("number", type=int, metavar="ROLLOUT")
+def watch_command(context: Context, number: int) -> None:
+    """Say each time that a rollout's state or reason changes, until it is halted or over; Ctrl-C ends it.
+
+    \b
+    Example:
+      seed-server rollout watch 7
+    """
+    said = ""
+    while True:
+        view = rollout_queries.read_rollout(context, number)
+        state = view.kept.progress.state
+        sentence = f"{in_words(state.value)}: {in_words(printable(why_sentence(view.why)))}"
+        if sentence != said:
+            say(sentence)
+            said = sentence
+        if state in (RolloutState.COMPLETE, RolloutState.HALTED, RolloutState.ABORTED):
+            return
+        time.sleep(WATCH_SECONDS)
+
+
+_Stop = Callable[[Context, Actor, int, str], KeptRollout]
+
+
+def _stopping(name: str, short: str, stop: _Stop, text: str, *, needs_reason: bool = True) -> None:
+    @rollout_group.command(name, short_help=short, help=text)
+    @home_option
+    @click.argument("number", type=int, metavar="ROLLOUT")
+    @click.option("--reason", required=needs_reason, default=None if needs_reason else "", metavar="TEXT", help="Why.")
+    @json_option
+    def command(context: Context, number: int, reason: str, as_json: bool) -> None:
+        _show_changed(stop(context, actor_of(context), number, reason), as_json=as_json)
+
+
+_stopping(
+    "pause", "Open no further ring.", rollout_operations.pause_rollout,
+    "Open no further ring of a rollout; PCs of the open ones go on.",
+)  # fmt: skip
+_stopping(
+    "halt", "Let no PC begin any more.", rollout_operations.halt_rollout,
+    "Let no PC begin any more; what is being installed comes to its end. 'rollout resume' goes on.",
+)  # fmt: skip
+_stopping(
+    "abort", "End a rollout.", rollout_operations.abort_rollout,
+    "End a rollout for good: no PC begins any more. Where the patch is installed, it stays.",
+)  # fmt: skip
+_stopping(
+    "resume", "Go on with a rollout.", rollout_operations.resume_rollout,
+    "Go on with a rollout that is paused, halted or waits for a word. The failures so far do not halt it again; new "
+    "ones do.",
+    needs_reason=False,
+)  # fmt: skip
+
+
+@rollout_group.command("approve", short_help="Say that a rollout may go on.")
+@home_option
+@click.argument("number", type=int, metavar="ROLLOUT")
+@click.option("--rings", type=click.IntRange(min=1), default=None, metavar="N", help="Only the first N; else all.")
+@click.option("--key", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Sign it with your own key.")
+@passphrase_option
+@json_option
+def approve_command(
+    context: Context, number: int, rings: int | None, key: Path | None, passphrase: bytes | None, as_json: bool
+) -> None:
+    """Say that the rings of a rollout may open. Nobody approves what they have started.
+
+    \b
+    Examples:
+      seed-server rollout approve 7
+      seed-server rollout approve 7 --key /media/mine/approver.pem
+          PCs verify it, where they have a list of approvers
+    """
+    kept = rollout_operations.approve_rollout(
+        context, actor_of(context), number, rings=rings, key=key, passphrase=passphrase
+    )
+    _show_changed(kept, as_json=as_json)
+
+
+# --- what is shown -----------------------------------------------------------------------
+
+
+def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_row_document(kept))
+        return
+    say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
+
+
+def _show(view: RolloutView) -> None:
+    kept = view.kept
+    say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
+    say(in_words(printable(why_sentence(view.why))))
+    table = FactTable()
+    table.column(tr("ring"), tr("opened"), least=NAME_CELLS, folds=True)
+    for name in ("installed", "failed", "rolled back", "not applicable", "excepted", "silent", "waiting"):
+        table.column(in_words(name))
+    for place, (ring, tally) in enumerate(zip(kept.plan.rings, view.tallies, strict=True)):
+        opened = utc_minute(kept.progress.opened_at[place]) if place < len(kept.progress.opened_at) else "–"
+        table.row(ring.name, opened, *map(str, tally[:-1]))
+    wide_terminal().print(table)
+    if view.not_known:
+        say(tr("{number} PCs have not said yet what they are, and are in no ring.", number=view.not_known))
+    for one in kept.approvals:
+        say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
+
+
+def _row_document(kept: KeptRollout) -> RolloutRowDocument:
+    return RolloutRowDocument(
+        number=kept.row.number,
+        patch=str(kept.plan.ref),
+        template=kept.row.template,
+        state=kept.progress.state.value,
+        author=kept.row.author,
+        started_at=int(kept.row.created_at),
+        open_rings=len(kept.progress.opened_at),
+        rings=len(kept.plan.rings),
+    )
+
+
+def _document(view: RolloutView) -> RolloutDocument:
+    kept, opened = view.kept, view.kept.progress.opened_at
+    return RolloutDocument(
+        number=kept.row.number,
+        patch=str(kept.plan.ref),
+        template=kept.row.template,
+        state=kept.progress.state.value,
+        reason=view.why.reason.value,
+        why=why_sentence(view.why),
+        since=int(view.why.since),
+        author=kept.row.author,
+        note=kept.row.note,
+        started_at=int(kept.row.created_at),
+        required_approvals=kept.row.required,
+        approvals=tuple(
+            RolloutApprovalDocument(who=one.who, rings=one.rings, at=int(one.at), signed=bool(one.signature))
+            for one in kept.approvals
+        ),
+        rings=tuple(
+            RolloutRingDocument(
+                name=ring.name,
+                who=ring.who,
+                share_percent=ring.share / 100,
+                opened_at=opened[place] if place < len(opened) else None,
+                **view.tallies[place]._asdict(),
+            )
+            for place, ring in enumerate(kept.plan.rings)
+        ),
+        in_no_ring=view.in_no_ring,
+        not_known=view.not_known,
+    )

@@ -1,0 +1,91 @@
+"""What people ask of rollouts, exceptions and templates. Blocking."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2pdist.shared.capped_files import read_given_text
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.context import Context
+from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, RingTally
+from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
+from seed_server.fleet.rollout import RolloutWhy, decide
+from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
+from seed_server.fleet.rollout_counting import counted, known_pcs
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
+from seed_server.store.rollout_rows import ExceptionRow
+
+
+@dataclass(frozen=True)
+class RolloutView:
+    """One look at a rollout."""
+
+    kept: KeptRollout
+    tallies: Sequence[RingTally]
+    """Of each ring, the first one first."""
+    in_no_ring: int
+    not_known: int
+    """PCs whose facts the server does not know."""
+    why: RolloutWhy
+    """What it waits for now, or why it is over."""
+
+
+def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
+    """Return all rollouts, or those that are not over, the newest first. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        return kept_rollouts(database, live=live)[::-1]
+
+
+def read_rollout(context: Context, number: int) -> RolloutView:
+    """Return one rollout as it stands. Raises `UserError`; BAD_INPUT for one that is not known."""
+    repository = context.repository()
+    now = context.clock.now()
+    with context.database() as database:
+        row = database.rollout(number)
+        if row is None:
+            raise UserError(
+                f"There is no rollout {number}. 'seed-server rollout list' lists them.", FaultKind.BAD_INPUT
+            )
+        kept = KeptRollout.of(row, database.approvals(number))
+        manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
+        installs = manifest is None or manifest.install is not None
+        one = counted(database, known_pcs(database), kept, _holding(database.exceptions(), now), now, installs=installs)
+    tallies = one.counts.tallies()
+    by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
+    decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
+    why = decision.why if decision.step is None else kept.progress.why  # the step is the engine's
+    return RolloutView(
+        kept, tallies, one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size, why
+    )  # fmt: skip
+
+
+def read_exceptions(context: Context, *, holding: bool = False) -> list[ExceptionRow]:
+    """Return all exceptions, or those that hold PCs back now, the newest first. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        found = database.exceptions()
+    return (_holding(found, context.clock.now()) if holding else found)[::-1]
+
+
+def ring_template(name: str) -> RingTemplate:
+    """Return the shipped template of this name, or that in the file. Raises `UserError` (BAD_INPUT)."""
+    if name in SHIPPED_RINGS:
+        return parse_ring_template(shipped_rings(name), name)
+    path = Path(name)
+    if path.suffix != ".toml" and not path.exists():
+        near = difflib.get_close_matches(name[:80], SHIPPED_RINGS, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UserError(
+            f"There is no template {name[:80]}.{hint} 'seed-server rollout templates' lists them; name another one by "
+            "its file.",
+            FaultKind.BAD_INPUT,
+        )
+    text = read_given_text("template", path, MAX_RING_TEMPLATE_BYTES, "a template has at most ten rings.")
+    return parse_ring_template(text, path.stem, source=str(path))
+
+
+def _holding(rows: Sequence[ExceptionRow], now: float) -> list[ExceptionRow]:
+    return [one for one in rows if one.holds(now)]
