@@ -61,6 +61,7 @@ class Store:
             not_yet=self.not_yet,
             passed_at=self.passed_at,
             expires_at=self.expires_at,
+            checkpoint=b"signed now",
         )
 
 
@@ -309,3 +310,21 @@ async def test_a_clock_that_is_not_believed_opens_nothing(autojump_clock: trio.t
         await trio.sleep(200)
         assert store.member.now == 0.0
         nursery.cancel_scope.cancel()
+
+
+async def test_the_checkpoint_that_the_server_sends_is_passed_on_and_not_that_on_disk(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What is on the disk may be older than what this PC has seen: that would be an alarm."""
+    state, store, both = made_up_state(), Store(), cast("Any", Following())
+    refresh = TrustRefresh(state, WakeUps(), FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    store.cached = Catalogue(1, (), (), "", confirmed=False, checkpoint=b"signed before")
+    told: list[bytes] = []
+    refresh.on_checkpoint = told.append
+    with trio.move_on_after(30):
+        await refresh.run()
+    assert told == []
+    store.fails = False
+    with trio.move_on_after(30):
+        await refresh.run()
+    assert told == [b"signed now"]
