@@ -47,11 +47,13 @@ MEANS_TWO_THINGS = {
     "REFRESH_SECONDS": OWN_WAIT,
     "REQUEST_SECONDS": OWN_WAIT,
     "RETRY_SECONDS": OWN_WAIT,
+    "REVISION_NUMBER": "each revision of the database has its own",
     "Rate": "in a message; in a JSON document",
     "Seconds": "a duration in a message; one in a JSON document",
     "STEADY_SECONDS": OWN_WAIT,
     "STOPPED": "a limit of a profile; the least that libtorrent takes for one",
     "STOP_SECONDS": OWN_WAIT,
+    "TABLES": "each revision of the database has its own",
     "TRANSITIONS": "each state machine has its table",
 }
 
