@@ -33,13 +33,13 @@ async def test_each_ring_takes_it_when_it_opens_and_all_of_them_when_it_is_compl
     server.stage(StagedEntry(1, plan, opened))
     assert await all_see(pcs) == ["NOT_OPEN"] * 3
     for wait, seen in ((0, ["taken", "NOT_OPEN", "NOT_OPEN"]), (3_600, ["taken", "taken", "NOT_OPEN"])):
-        server.now += wait
+        server.wait(wait)
         opened = (*opened, int(server.now))
         server.stage(StagedEntry(1, plan, opened))
         assert await all_see([*pcs, plant]) == [*seen, "IN_NO_RING"]
     server.stage(StagedEntry(1, plan, (*opened, int(server.now))))
     assert await rome.sees() == "SOAKING", "a server in a hurry"
-    server.now += DAY
+    server.wait(DAY)
     assert await all_see([*pcs, plant]) == ["taken"] * 3 + ["IN_NO_RING"]
     server.stage(rollouts=replace(NOBODY, entries=[RolloutEntry("acme", "1", 1)]))
     assert await all_see([*pcs, plant]) == ["taken"] * 4
@@ -61,8 +61,7 @@ async def test_an_exception_holds_pcs_until_its_day_and_a_clock_set_back_does_no
     server.stage(entry, holds=(hold,))
     assert await lab.sees() == "HELD"
     assert (await lab.refresh()).changes_at == NOW + 7_200
-    server.now += 7_200
-    server.repository.refresh_timestamp(server.now, force=True)
+    server.wait(7_200)
     assert await lab.sees() == "taken"
     server.now -= 3_600
     assert await lab.sees() == "taken", "the signed metadata proves that the time has passed"

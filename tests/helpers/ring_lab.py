@@ -62,6 +62,11 @@ class Server:
         self.repository.stage(self.repository.current_staged(), now=self.now, rollouts=before)
         return manifest
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and renew the timestamp."""
+        self.now += seconds
+        self.repository.refresh_timestamp(self.now, force=True)
+
     def names_approvers(self, people: "People", required: int = 2) -> None:
         """Have PCs want approvals for what is published from now on."""
         document = Approvers(

@@ -42,7 +42,7 @@ class Here:
         self.store = SimpleNamespace(journal=Journal())
         self.transfer = transfer(1, REF, "verified")
         transfers = SimpleNamespace(everything=lambda: [self.transfer])
-        patching = SimpleNamespace(plan=list, withdrawn=tuple, installs=self.store)
+        patching = SimpleNamespace(plan=list, withdrawn=tuple, recalled=tuple, installs=self.store)
         self.patches = Patches(
             Path("/patches"), cast("Any", transfers), cast("Any", patching), FakeClock(), refused=list
         )

@@ -384,7 +384,13 @@ def whole(found: dict[str, bytes], rollouts: Rollouts, *installed: PatchRef, **m
     targets = {"staged": STAGED_TARGET, "approvers": APPROVERS_TARGET, "recalls": RECALLS_TARGET}
     every = found | {ROLLOUTS_TARGET: encode_rollouts(rollouts), ORDER_TARGET: encode_order(order)}
     every |= {targets[name]: data for name, data in more.items()}
-    return read_catalogue(every.__contains__, lambda path, _: every[path], ThisPc(member=PC, installed=installed))
+
+    def get(path: str, _cap: int) -> bytes:
+        if path not in every:
+            raise DocumentError("missing")
+        return every[path]
+
+    return read_catalogue(every.__contains__, get, ThisPc(member=PC, installed=installed))
 
 
 def test_both_documents_are_read_and_what_is_stopped_is_not_offered() -> None:
@@ -407,7 +413,7 @@ def test_approvers_hold_back_what_nobody_has_approved_and_recalls_are_read() -> 
     found = documents("a")
     only_a = Rollouts(format=1, entries=[entry("a", 1)])
     approvers = Approvers(format=1, keys={"kim": b"k" * 32}, required=1, required_in_emergency=1, since=0)
-    recall = Recall("a", 1, "", "crashes", 1)
+    recall = Recall("b", 1, "", "crashes", 1)
     newer = decode_manifest(found[path_of("a")])
     found[path_of("a")] = encode_manifest(replace(newer, published_at=1))
     read = whole(found, only_a, approvers=encode_approvers(approvers), recalls=encode_recalls(Recalls(1, (recall,))))
