@@ -1,0 +1,74 @@
+"""`seed-server rollout` and `seed-server exception`, as people run them on a home where a patch is published."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from seed_server.commands.main import seed_server
+from seed_server.fleet.context import Context
+from seed_server.settings import ServerHome
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    home = tmp_path / "home"
+
+    def invoke(*words: str) -> Result:
+        where = [] if words[1:2] == ("templates",) else ["--home", str(home)]
+        return CliRunner().invoke(seed_server, [*words, *where], catch_exceptions=True)
+
+    assert invoke("init", "--name", "hq", "--address", "127.0.0.1").exit_code == 0
+    (tmp_path / "office.msi").write_text("payload")
+    return invoke
+
+
+def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: Path) -> None:
+    with Context(ServerHome(tmp_path / "home")).database() as database:
+        database.add_endpoint("pc-1", "pc-1", time.time(), ["test"])
+        database.save_facts({"pc-1": {"hostname": "pc-1"}})
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    published = run("publish", str(tmp_path / "office.msi"), *options)
+    assert (published.exit_code, "Rollout 1 of office@1 has begun." in published.output) == (0, True), published.output
+    (row,) = json.loads(run("rollout", "list", "--json").output)
+    assert (row["patch"], row["template"], row["state"], row["rings"]) == ("office@1", "rings", "running", 5)
+    shown = json.loads(run("rollout", "show", "1", "--json").output)
+    assert [ring["name"] for ring in shown["rings"]] == ["test", "first", "fast", "broad", "last"]
+    assert (shown["rings"][0]["waiting"], shown["not_known"]) == (1, 0)
+    assert "test" in run("rollout", "show", "1").output
+    halted = run("rollout", "halt", "1", "--reason", "crashes on start")
+    assert "Rollout 1 of office@1: halted." in halted.output
+    assert "crashes on start" in run("rollout", "why", "1").output
+    assert "halted: It was halted at" in run("rollout", "watch", "1").output
+    again = run("rollout", "pause", "1", "--reason", "x")
+    assert (again.exit_code, "Rollout 1 is halted, so this cannot be done." in again.output) != (0, True)
+    assert "somebody else has to approve it" in run("rollout", "approve", "1").output
+    assert "running" in run("rollout", "resume", "1").output
+    assert "aborted" in run("rollout", "abort", "1", "--reason", "no").output
+    assert "aborted" in run("rollout", "list").output
+
+
+def test_templates_are_listed_and_a_wrong_name_is_met_with_the_nearest(run: Run) -> None:
+    listed = run("rollout", "templates").output
+    assert "rings: Five rings in a week (test, first, fast, broad, last)" in listed
+    assert "all-at-once: Every PC at once (every PC at once)" in listed
+    wrong = run("rollout", "start", "office", "--template", "ring")
+    assert "There is no template ring. Did you mean rings?" in wrong.output
+
+
+def test_an_exception_is_made_listed_and_ended(run: Run) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+    words = ("--who", '"till" in tags', "--until", day, "--reason", "Christmas trade", "--owner", "Store IT")
+    made = run("exception", "add", "--patch", "acme", *words)
+    assert made.exit_code == 0, made.output
+    (row,) = json.loads(run("exception", "list", "--json").output)
+    assert (row["number"], row["patch"], row["owner"], row["ended_at"]) == (1, "acme", "Store IT", None)
+    assert "Christmas trade" in run("exception", "list").output
+    assert "Exception 1 has ended." in run("exception", "end", "1").output
+    assert json.loads(run("exception", "list", "--json").output) == []
+    assert "no day" in run("exception", "add", *words[:2], "--until", "soon", *words[4:]).output
