@@ -55,7 +55,7 @@ def add_exception(
             raise UserError(f"There are {MAX_HOLDS} exceptions already; end one first.", FaultKind.REFUSED)
         number = database.add_exception(row)
         deed.details["exception"] = str(number)
-    log.info("exception added", exception=number, patch=patch, who=who)
+    log.info("exception added", number=number, patch=patch, who=who)
     _announce(context, repository)
     return replace(row, number=number)
 
@@ -75,7 +75,7 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
         require(context, actor, "except", _checked_who(row.expression))
         database.end_exception(number, who=actor.who, now=now)
         deed.before = row
-    log.info("exception ended", exception=number)
+    log.info("exception ended", number=number)
     _announce(context, repository)
     return row
 

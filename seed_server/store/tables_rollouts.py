@@ -11,13 +11,13 @@ ROLLOUTS = table(
     "rollouts",
     number(),
     count("patch"),  # no foreign key: what was done outlives the patch
+    count("required"),  # approvals
     words("patch_id"),
     words("version"),
     words("template"),
     words("author"),  # `Actor.who`
     words("note"),  # why it was started, where somebody had to say
     words("state"),
-    count("required"),  # approvals
     large_count("sequence"),
     seconds("created_at"),
     seconds("changed_at"),
