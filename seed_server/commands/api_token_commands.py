@@ -5,6 +5,7 @@ import click
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
 from seed_server.commands import people_views
 from seed_server.commands.json_answers.people import ApiTokenMadeDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.people_commands import scope_options
 from seed_server.fleet import api_token_operations, people_queries
@@ -74,7 +75,7 @@ def make_command(
         click.echo(made.text)
 
 
-@api_token_group.command("list", short_help="List the API tokens, and when each was used.")
+@api_token_group.command("list", cls=LookingCommand, short_help="List the API tokens, and when each was used.")
 @home_option
 @click.option("--for", "owner", metavar="NAME", help="Only those of this account.")
 @json_option

@@ -7,6 +7,7 @@ import click
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.people import ApproverDocument, ApproversDocument
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,
     ask_passphrase,
@@ -98,7 +99,7 @@ def set_command(
         say(f"PCs want the word of {approvers.required} of: {', '.join(sorted(approvers.keys))}.")
 
 
-@approver_group.command("list", short_help="List the approvers.")
+@approver_group.command("list", cls=LookingCommand, short_help="List the approvers.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from seed_server.commands import acting, people_views
 from seed_server.commands.acting import ask_new_password
+from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, read_passphrase
 from seed_server.fleet import people_operations, people_queries
 from seed_server.fleet.context import Context
@@ -101,7 +102,7 @@ def add_command(
         say(f"A password alone is easily lost. Next: seed-server --as {made.name} people totp {made.name}")
 
 
-@people_group.command("list", short_help="List the accounts.")
+@people_group.command("list", cls=LookingCommand, short_help="List the accounts.")
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:
@@ -120,7 +121,7 @@ def list_command(context: Context, as_json: bool) -> None:
         say("No accounts yet. Make one with: seed-server people add NAME --role administrator")
 
 
-@people_group.command("show", short_help="Show all that an account may.")
+@people_group.command("show", cls=LookingCommand, short_help="Show all that an account may.")
 @home_option
 @click.argument("name")
 @json_option

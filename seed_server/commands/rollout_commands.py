@@ -46,7 +46,7 @@ def rollout_group() -> None:
     """
 
 
-@rollout_group.command("templates", short_help="List the shipped templates.")
+@rollout_group.command("templates", cls=LookingCommand, short_help="List the shipped templates.")
 def templates_command() -> None:
     """List the shipped templates; 'rollout templates' are files in TOML, and --template takes yours.
 
@@ -153,7 +153,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
         say(in_words(printable(why_sentence(view.why))))
 
 
-@rollout_group.command("watch", short_help="Follow a rollout until it is over.")
+@rollout_group.command("watch", cls=LookingCommand, short_help="Follow a rollout until it is over.")
 @home_option
 @click.argument("number", type=int, metavar="ROLLOUT")
 def watch_command(context: Context, number: int) -> None:
