@@ -17,7 +17,7 @@ from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import exception_operations, rollout_queries
 from seed_server.fleet.context import Context
-from seed_server.store.rollout_rows import ExceptionRow
+from seed_server.store.rollout_records import ExceptionRow
 
 
 @click.group("exception", short_help="Hold patches back from some PCs until a day.")

@@ -17,7 +17,7 @@ from seed_server.fleet.roles import Reach, reach_of
 from seed_server.fleet.rollout_announcing import announce
 from seed_server.signing.offers import checked_reason
 from seed_server.signing.repository import Repository
-from seed_server.store.rollout_rows import ExceptionRow
+from seed_server.store.rollout_records import ExceptionRow
 
 MAX_EXCEPTION_DAYS = 180  # half a year; who still needs it then says so again
 

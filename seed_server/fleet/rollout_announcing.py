@@ -11,7 +11,7 @@ from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, encode_manifest
 from seed_server.fleet.rollout_documents import KeptRollout, announcement
 from seed_server.signing.repository import Repository
-from seed_server.store.rollout_rows import OVER_STATES
+from seed_server.store.rollout_records import OVER_STATES
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database

@@ -11,7 +11,7 @@ from p2pdist.shared.manifest.ring_facts import ring_facts
 from p2pdist.shared.manifest.rollout_plan import RingRules, RolloutPlan
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, RingCounts, away_since, outcome_said
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.store.rollout_rows import ExceptionRow, PcRow, Word
+from seed_server.store.rollout_records import ExceptionRow, PcRow, PcWord
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -100,7 +100,7 @@ class CountedRollout:
             if ring != self.counts.ring_of(place):
                 self.counts.place(place, ring)
 
-    def observe(self, pcs: KnownPcs, words: Iterable[Word]) -> None:
+    def observe(self, pcs: KnownPcs, words: Iterable[PcWord]) -> None:
         """Take what PCs say of the patch."""
         for word in words:
             place = pcs.places.get(word.endpoint)

@@ -23,7 +23,7 @@ from p2pdist.shared.manifest.staged import (
 from p2pdist.shared.wire import codec
 from seed_server.fleet.rollout import STOPPED_STATES, Approved, RolloutProgress, RolloutState
 from seed_server.fleet.rollout_words import why_sentence
-from seed_server.store.rollout_rows import ApprovalRow, ExceptionRow, RolloutRow
+from seed_server.store.rollout_records import ApprovalRow, ExceptionRow, RolloutRow
 
 MAX_KEPT_BYTES = 256 << 10  # of a plan or a progress: ten rings with long expressions
 

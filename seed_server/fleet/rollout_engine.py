@@ -19,6 +19,7 @@ from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
@@ -30,7 +31,7 @@ from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted
 from seed_server.fleet.rollout_documents import KeptRollout, taken_back
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.signing.repository import Repository
-from seed_server.store.rollout_rows import ExceptionRow, Word
+from seed_server.store.rollout_records import ExceptionRow, PcWord
 from seed_server.store.tables import REPORTED_SINCE
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class RolloutEngine:
         while True:
             try:
                 await trio.to_thread.run_sync(self.look)
-            except UserError as error:
-                log.error("rollouts wait: the next look tries again", reason=error.message)  # noqa: TRY400
+            except (UserError, DecodeError) as error:
+                log.error("rollouts wait: the next look tries again", reason=str(error))  # noqa: TRY400
             await trio.sleep(LOOK_EVERY_SECONDS)
 
     def look(self) -> int:
@@ -151,9 +152,12 @@ class RolloutEngine:
             one.observe(self._pcs, self._database.words_on(one.kept.row.patch))
 
     def _take_words(self, now: float) -> None:
-        words = self._database.words_since(max(0, self._cursor - OVERLAP_SECONDS)) if self._cursor else []
-        self._cursor = int(now) - REPORTED_SINCE
-        by_patch: dict[int, list[Word]] = {}
+        before, self._cursor = self._cursor, int(now) - REPORTED_SINCE
+        patches = {one.kept.row.patch for one in self._counted.values()}
+        if not before or not patches:
+            return
+        words = self._database.words_since(max(0, before - OVERLAP_SECONDS), patches)
+        by_patch: dict[int, list[PcWord]] = {}
         for word in words:
             by_patch.setdefault(word.patch, []).append(word)
         for one in self._counted.values():

@@ -43,7 +43,7 @@ from seed_server.fleet.rollout_words import why_sentence
 from seed_server.signing.key_files import load_signing_key
 from seed_server.signing.offers import checked_reason, next_sequence, parse_named
 from seed_server.signing.repository import Repository
-from seed_server.store.rollout_rows import ApprovalRow, RolloutRow, packed
+from seed_server.store.rollout_records import ApprovalRow, RolloutRow, packed
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -201,8 +201,12 @@ def approve_rollout(
 _Change = Callable[[KeptRollout, "Database"], tuple[RolloutProgress, bytes | None]]
 
 
+@operation("withdraw")
 def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str) -> list[int]:
-    """Abort the rollouts of a patch that is being withdrawn; return their numbers."""
+    """Abort the rollouts of a patch that is being withdrawn; return their numbers. What PCs are told stays.
+
+    Writes the database. Raises `UserError`: NOT_SET_UP, STORAGE, BUSY.
+    """
     numbers = []
     with context.database() as database:
         live = [one for one in kept_rollouts(database, live=True) if _is_named(named, one.plan.ref)]

@@ -15,7 +15,7 @@ from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
 from seed_server.fleet.rollout_counting import counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
-from seed_server.store.rollout_rows import ExceptionRow
+from seed_server.store.rollout_records import ExceptionRow
 
 
 @dataclass(frozen=True)

@@ -1,117 +1,16 @@
 """The database's rollouts and exceptions, and what the engine reads of PCs. Blocking."""
 
-import array
-import sys
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
 
 import msgspec
 from sqlalchemy import RowMapping, select
 
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.codec import Record
 from seed_server.store.engines import upsert
+from seed_server.store.rollout_records import OVER_STATES, ApprovalRow, ExceptionRow, PcRow, PcWord, RolloutRow
 from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, states_of
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUTS
 from seed_server.store.transactions import Transactions
-
-OVER_STATES = ("complete", "aborted")  # in which nothing happens any more
-
-
-class RolloutRow(Record, frozen=True):
-    """One rollout; columns as in the table `rollouts`. The plan and the progress are encoded."""
-
-    number: int
-    patch: int
-    patch_id: str
-    version: str
-    template: str
-    author: str
-    note: str
-    state: str
-    required: int
-    sequence: int
-    created_at: float
-    changed_at: float
-    plan: bytes
-    progress: bytes
-    acknowledged: bytes = b""
-
-    @property
-    def ref(self) -> PatchRef:
-        """Which patch it is about."""
-        return PatchRef(self.patch_id, self.version)
-
-    @property
-    def acknowledged_pcs(self) -> list[int]:
-        """The numbers of the PCs whose failures do not count any more."""
-        found = array.array("I")
-        found.frombytes(self.acknowledged)
-        if sys.byteorder == "big":
-            found.byteswap()
-        return found.tolist()
-
-
-class ApprovalRow(Record, frozen=True):
-    """One person's word for a rollout; columns as in the table `rollout_approvals`."""
-
-    person: str
-    who: str
-    approver: str
-    rings: int
-    at: float
-    signature: bytes = b""
-
-
-class ExceptionRow(Record, frozen=True):
-    """One exception; columns as in the table `exceptions`."""
-
-    number: int
-    patch: str
-    expression: str
-    reason: str
-    owner: str
-    made_by: str
-    begins_at: float
-    ends_at: float
-    ended_at: float | None = None
-    ended_by: str = ""
-
-    def holds(self, now: float) -> bool:
-        """Whether it holds PCs back now."""
-        return self.ended_at is None and now < self.ends_at
-
-
-class PcRow(NamedTuple):
-    """What decides of a PC in which rings it is, and whether it is silent."""
-
-    number: int
-    endpoint_id: str
-    hostname: str
-    site: str
-    tags: tuple[str, ...]
-    allowed: bool
-    connected: bool
-    last_seen_at: float
-
-
-class Word(NamedTuple):
-    """What a PC says of a patch, in the words of `tables`."""
-
-    endpoint: int
-    patch: int
-    state: str
-    install: str
-    at: int
-    """Seconds since `tables.REPORTED_SINCE`."""
-
-
-def packed(numbers: Iterable[int]) -> bytes:
-    """Return numbers of PCs as `RolloutRow.acknowledged` has them."""
-    found = array.array("I", sorted(set(numbers)))
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found.tobytes()
 
 
 class RolloutTable(Transactions):
@@ -204,23 +103,23 @@ class RolloutTable(Transactions):
                 for number, name, hostname, site, tags, denied, server, seen in connection.execute(query)
             ]
 
-    def words_on(self, patch: int) -> Iterator[Word]:
+    def words_on(self, patch: int) -> Iterator[PcWord]:
         """Return what PCs say of the patch with this number."""
         columns = (STANDING.c.endpoint, STANDING.c.said, STANDING.c.reported_at)
         with self.reading() as connection:
             found = connection.execute(select(*columns).where(STANDING.c.patch == patch)).all()
-        return (Word(pc, patch, *states_of(said), at) for pc, said, at in found)
+        return (PcWord(pc, patch, *states_of(said), at) for pc, said, at in found)
 
-    def words_since(self, moment: int) -> list[Word]:
-        """Return each step of each PC at ``moment`` and after it, in seconds since `tables.REPORTED_SINCE`.
+    def words_since(self, moment: int, patches: Collection[int]) -> list[PcWord]:
+        """Return each step of a PC with ``patches`` at ``moment`` and after it, in seconds since `REPORTED_SINCE`.
 
         They come in their order. One that is being written may be missing, with an earlier moment than others that
         are there.
         """
-        query = select(EVENTS).where(EVENTS.c.at >= moment).order_by(EVENTS.c.at)
+        query = select(EVENTS).where(EVENTS.c.at >= moment, EVENTS.c.patch.in_(patches)).order_by(EVENTS.c.at)
         with self.reading() as connection:
             found = connection.execute(query).mappings().all()
-        return [Word(row["endpoint"], row["patch"], *states_of(row["said"]), row["at"]) for row in found]
+        return [PcWord(row["endpoint"], row["patch"], *states_of(row["said"]), row["at"]) for row in found]
 
     def patch_number(self, ref: PatchRef) -> int | None:
         """Return the number of a published patch; None: it is not known."""
