@@ -107,7 +107,8 @@ def rings_that_differ(pairs: int, pcs: int = 5_000) -> tuple[int, int]:
     for _ in range(pcs):
         facts = _random_facts(chance)
         site, tags = str(facts.values["site"]), tuple(facts.values["tags"])  # type: ignore[arg-type]
-        told = codec.decode(codec.encode(told_facts(facts)), dict[str, int | str], max_bytes=4_096)
+        sent = codec.encode(told_facts(facts))
+        told: dict[str, int | str] = codec.decode(sent, dict[str, int | str], max_bytes=4_096)
         name = EndpointId(f"pc-{secrets.token_hex(16)}")
         on_pc = ring_facts(told_facts(facts), site=site, tags=tags)
         people.append((name, on_pc, ring_facts(told, site=site, tags=tags)))

@@ -37,7 +37,7 @@ from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, preparing, queries, rollout_operations, rollout_queries
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_templates import RingTemplate
-from seed_server.fleet.rollout_operations import Started
+from seed_server.fleet.rollout_operations import StartedRollout
 from seed_server.publishing.check_shorthand import CheckTextError
 from seed_server.publishing.examination import Examined, Publication
 from seed_server.publishing.findings import Finding
@@ -174,7 +174,7 @@ def publish_command(
     _warn_of_expiry(context)
 
 
-def _started(context: Context, published: Published, rings: RingTemplate) -> Started | None:
+def _started(context: Context, published: Published, rings: RingTemplate) -> StartedRollout | None:
     """Start the rollout of what was just published; None: every PC is offered it, or it was only repaired."""
     if rings.at_once or published.repaired:
         return None

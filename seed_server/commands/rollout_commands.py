@@ -29,7 +29,7 @@ from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 
-WATCH_SECONDS = 2.0
+ROLLOUT_WATCH_SECONDS = 2.0
 _STYLES = {
     RolloutState.RUNNING: "green",
     RolloutState.COMPLETE: "green",
@@ -173,7 +173,7 @@ def watch_command(context: Context, number: int) -> None:
             said = sentence
         if state in (RolloutState.COMPLETE, RolloutState.HALTED, RolloutState.ABORTED):
             return
-        time.sleep(WATCH_SECONDS)
+        time.sleep(ROLLOUT_WATCH_SECONDS)
 
 
 _Stop = Callable[[Context, Actor, int, str], KeptRollout]

@@ -61,7 +61,7 @@ class KeptRollout:
 
 
 @dataclass(frozen=True)
-class Announcement:
+class DerivedDocuments:
     """Both documents, as they are to be."""
 
     staged: StagedRollouts
@@ -76,7 +76,7 @@ def announcement(
     now: float,
     *,
     stays: bool = False,
-) -> Announcement:
+) -> DerivedDocuments:
     """Return what is to be announced; ``staged`` and ``rollouts`` are in force now.
 
     ``stays``: what is complete stays there too, as PCs ask for its approvals.
@@ -104,7 +104,7 @@ def announcement(
         stopped=tuple(sorted(stopped.values(), key=lambda one: one.at))[-MAX_STAGED:],
         holds=holds_of(exceptions, now),
     )
-    return Announcement(after, rollouts)
+    return DerivedDocuments(after, rollouts)
 
 
 def taken_back(kept: KeptRollout, staged: StagedRollouts, rollouts: Rollouts) -> Withdrawal | None:

@@ -54,7 +54,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedRollout:
     """A new rollout."""
 
     rollout: KeptRollout
@@ -63,7 +63,9 @@ class Started:
 
 
 @operation("roll-out", reach=None)
-def start_rollout(context: Context, actor: Actor, patch: str, template: RingTemplate, *, note: str = "") -> Started:
+def start_rollout(
+    context: Context, actor: Actor, patch: str, template: RingTemplate, *, note: str = ""
+) -> StartedRollout:
     """Begin to offer ``patch`` (ID or ID@VERSION) by the rings of ``template``; ``note`` says why.
 
     Writes database and repository. Raises `UserError`: BAD_INPUT for an unknown patch, a template without rings and a
@@ -109,7 +111,7 @@ def start_rollout(context: Context, actor: Actor, patch: str, template: RingTemp
             sizes = tuple(ring_sizes(known_pcs(database), plan))
         log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
         _announce(context, repository)
-    return Started(KeptRollout.of(replace(row, number=made)), sizes)
+    return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes)
 
 
 @operation("stop")

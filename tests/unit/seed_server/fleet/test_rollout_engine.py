@@ -8,7 +8,7 @@ import pytest
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.messages import PatchReport
+from p2pdist.shared.wire.messages import PatchReport, PatchState
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import operations
 from seed_server.fleet import rollout_operations as rollouts
@@ -74,18 +74,18 @@ class Company:
         row = SeenRow("osaka", "10.0.0.1", "p2pdist/1", connected, self.clock.now())
         self.database.save_seen(dict.fromkeys(names, row))
 
-    def say(self, said: Mapping[str, str]) -> None:
+    def say(self, said: Mapping[str, PatchState]) -> None:
         """Have PCs report states of their files: the patch is delivered, nothing is installed."""
         reports = {
             name: [
                 PatchReport(
                     patch_id="office", version="1", state=state, progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
-                    seconds=1.0,
+                    seconds=1.0, bytes_wasted=0, error="",
                 )
             ]
             for name, state in said.items()
         }  # fmt: skip
-        self.database.save_reports(reports, self.clock.now())  # type: ignore[arg-type]
+        self.database.save_reports(reports, self.clock.now())
 
     def look(self, later: float = PCS_SECONDS) -> KeptRollout:
         self.clock.wall += later
