@@ -32,12 +32,11 @@ from seed_server.commands.options import (
     prepare_option,
 )
 from seed_server.commands.progress import progress_bars
+from seed_server.commands.rollout_starting import say_started, start_published
 from seed_server.commands.signing_commands import finish_bundle, show_prepared
 from seed_server.commands.texts import counted, utc_minute
-from seed_server.fleet import operations, preparing, queries, rollout_operations, rollout_queries
+from seed_server.fleet import operations, preparing, queries, rollout_queries
 from seed_server.fleet.context import Context
-from seed_server.fleet.ring_templates import RingTemplate
-from seed_server.fleet.rollout_operations import StartedRollout
 from seed_server.publishing.check_shorthand import CheckTextError
 from seed_server.publishing.examination import Examined, Publication
 from seed_server.publishing.findings import Finding
@@ -162,30 +161,15 @@ def publish_command(
         published = operations.publish(
             context, actor_of(context), publication, keys, on_progress=on_progress, offered=rings.at_once
         )
-    started = _started(context, published, rings)
+    started = None if published.repaired else start_published(context, published.patch.ref, rings)
     if as_json:
         print_json(_publish_document(published))
     else:
         _show(published)
         _show_contents(published.examined)
-        if started is not None:
-            say(f"Rollout {started.rollout.row.number} of {started.rollout.plan.ref} has begun.")
+        say_started(started)
     _show_warnings(published.examined)
     _warn_of_expiry(context)
-
-
-def _started(context: Context, published: Published, rings: RingTemplate) -> StartedRollout | None:
-    """Start the rollout of what was just published; None: every PC is offered it, or it was only repaired."""
-    if rings.at_once or published.repaired:
-        return None
-    ref = published.patch.ref
-    try:
-        return rollout_operations.start_rollout(context, actor_of(context), str(ref), rings)
-    except UserError as error:
-        raise UserError(
-            f"{ref} is published, and offered to nobody yet: {error.message} Then: seed-server rollout start {ref}",
-            error.kind,
-        ) from error
 
 
 @contextlib.contextmanager

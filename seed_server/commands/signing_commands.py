@@ -12,8 +12,9 @@ from p2pdist.shared.printable_text import printable
 from seed_server.commands.json_answers.bundles import BundleDocument
 from seed_server.commands.options import actor_of, home_option, keys_in, passphrase_option
 from seed_server.commands.progress import progress_bars
+from seed_server.commands.rollout_starting import say_started, start_published
 from seed_server.commands.texts import utc_minute
-from seed_server.fleet import preparing, queries
+from seed_server.fleet import preparing, queries, rollout_queries
 from seed_server.fleet.context import Context
 from seed_server.signer.review import Review, open_review
 from seed_server.signing.bundle import Bundle
@@ -134,13 +135,16 @@ def finish_command(context: Context, bundle: Path, as_json: bool) -> None:
 
 def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     """Finish a bundle, and print what is in force now. Raises `UserError`."""
-    finished = preparing.finish(context, actor_of(context), bundle)
+    rings = rollout_queries.ring_template(context.settings().rollout_template)
+    finished = preparing.finish(context, actor_of(context), bundle, offered=rings.at_once)
+    started = start_published(context, finished.payloads[0].ref, rings) if finished.payloads else None
     if as_json:
         print_json(_document(finished.bundle, "finished"))
         return
     say(f"Done: {finished.bundle.purpose}")
     for payload in finished.payloads:
         say(f"  {payload.file_name}, SHA-256 {payload.sha256}")
+    say_started(started)
 
 
 @click.command("prepared", short_help="List what waits for signatures, or drop it.")

@@ -144,19 +144,20 @@ def prepare_approvers(context: Context, actor: Actor, file: Path | None, to: Pat
 
 
 @operation("look", reach=None)
-def finish(context: Context, actor: Actor, file: Path) -> Finished:
+def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) -> Finished:
     """Put in force what was prepared here and is signed in ``file``; a running server uses it at once.
 
-    Needs the right that its preparation needed. Writes database and repository. Raises `UserError`: BAD_INPUT, REFUSED
-    for missing signatures and for a repository that has changed since, NOT_SET_UP, STORAGE, BUSY; then nothing is
-    announced.
+    Not ``offered``: a patch in it waits for `rollout_operations.start_rollout`. Needs the right that its preparation
+    needed. Writes database and repository. Raises `UserError`: BAD_INPUT, REFUSED for missing signatures and for a
+    repository that has changed since, NOT_SET_UP, STORAGE, BUSY; then nothing is announced.
     """
     context.settings()
     begun, given = context.clock.now(), read_bundle(file)
     own = prepared.kept(context.home, given.bundle_id)
     require(context, actor, *_right_for(own))
     deed = Deed("finish", own.purpose, details={"bundle": own.bundle_id, "prepared by": own.prepared_by})
-    finished = prepared.finish(context.home, given, clock=context.clock, recorder=context.recorded(actor, deed))
+    recorder = context.recorded(actor, deed)
+    finished = prepared.finish(context.home, given, clock=context.clock, offered=offered, recorder=recorder)
     _forget_answers(context, finished.bundle, begun)
     return finished
 

@@ -23,7 +23,7 @@ from seed_server.publishing.publish import (
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.commit_recorder import CommitRecorder
-from seed_server.signing.offers import parse_named, with_entry
+from seed_server.signing.offers import next_sequence, parse_named, with_entry
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
 from seed_server.store.opening import open_database
@@ -81,8 +81,12 @@ def kept(home: ServerHome, bundle_id: str) -> Bundle:
     return PreparedBundles(home).get(bundle_id)
 
 
-def finish(home: ServerHome, given: Bundle, *, clock: Clock, recorder: CommitRecorder | None = None) -> Finished:
+def finish(
+    home: ServerHome, given: Bundle, *, clock: Clock, offered: bool = True, recorder: CommitRecorder | None = None
+) -> Finished:
     """Put in force what was prepared here and is signed in ``given``; of that, only the signatures are used.
+
+    Not ``offered``: a patch in it waits for a rollout.
 
     ``recorder`` is told, as of `Repository.open`.
 
@@ -96,7 +100,7 @@ def finish(home: ServerHome, given: Bundle, *, clock: Clock, recorder: CommitRec
         own, proposals = work.prepared.get(given.bundle_id), work.repository.proposals()
         proposals.check(own, given.signatures, clock.now())
         with work.repository.locked():
-            rollouts, rows = _announcement(work, own)
+            rollouts, rows = _announcement(work, own, offered=offered)
             try:
                 if rows:
                     database.add_patch(*rows)
@@ -123,7 +127,7 @@ def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
     return bundle
 
 
-def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, list[ServedPayload]]:
+def _announcement(work: PublishingWork, own: Bundle, *, offered: bool) -> tuple[Rollouts | None, list[ServedPayload]]:
     """Return what the rollouts become, where they change, and the rows of the patch that is published."""
     if own.withdraws:
         named, now = parse_named(own.withdraws), work.clock.now()
@@ -139,5 +143,6 @@ def _announcement(work: PublishingWork, own: Bundle) -> tuple[Rollouts | None, l
                 "nothing was announced. Prepare it again.",
                 FaultKind.STORAGE,
             )
-    rollouts = with_entry(work.repository.current_rollouts(), manifest.ref, work.repository.current_staged())
-    return rollouts, rows_of(manifest, rollouts.entries[-1].sequence)
+    rollouts, staged = work.repository.current_rollouts(), work.repository.current_staged()
+    rows = rows_of(manifest, next_sequence(rollouts, staged))
+    return with_entry(rollouts, manifest.ref, staged) if offered else None, rows

@@ -144,6 +144,7 @@ TESTED_IN = {
     "seed_server/commands/paging.py": "tests/unit/seed_server/commands/test_endpoints_view.py",
     "seed_server/commands/people_views.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/commands/progress.py": "tests/unit/seed_server/commands/test_recipe_commands.py",
+    "seed_server/commands/rollout_starting.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
     "seed_server/commands/status_commands.py": "tests/unit/seed_server/commands/test_status_output.py",
     "seed_server/commands/status_document.py": "tests/unit/seed_server/commands/test_status_view.py",
     "seed_server/commands/status_pcs.py": "tests/unit/seed_server/commands/test_status_output.py",

@@ -78,3 +78,18 @@ def test_an_exception_is_made_listed_and_ended(run: Run) -> None:
     assert "Exception 1 has ended." in run("exception", "end", "1").output
     assert json.loads(run("exception", "list", "--json").output) == []
     assert "no day" in refused(run("exception", "add", *words[:2], "--until", "soon", *words[4:]))
+
+
+def test_what_was_signed_elsewhere_goes_by_the_rings_of_the_settings(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with (home / "server.toml").open("a") as file:
+        file.write('rollout_template = "rings"\n')
+    bundle, options = str(tmp_path / "office.bundle"), ("--patch-id", "office", "--version", "1")
+    assert run("publish", str(tmp_path / "office.msi"), *options, "--prepare", bundle).exit_code == 0
+    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
+    signed = CliRunner().invoke(
+        seed_server, ["sign", bundle, *where, "--payload", str(tmp_path / "office.msi"), "--yes"]
+    )
+    assert signed.exit_code == 0, (signed.output, signed.exception)
+    assert "Rollout 1 of office@1 has begun." in run("finish", bundle).output
+    assert Context(ServerHome(home)).repository().current_rollouts().entries == []
