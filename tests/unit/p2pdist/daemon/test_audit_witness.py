@@ -50,7 +50,7 @@ async def pc(tmp_path: Path, nursery: trio.Nursery, autojump_clock: MockClock) -
     return pc
 
 
-async def test_a_log_that_has_grown_is_asked_for_its_proof_once(pc: Pc) -> None:
+async def test_a_log_that_has_grown_is_asked_for_its_proof_once(pc: Pc, autojump_clock: MockClock) -> None:
     pc.server = GROWN
     pc.witness.told(GROWN.note())
     pc.witness.told(GROWN.note())
@@ -58,7 +58,9 @@ async def test_a_log_that_has_grown_is_asked_for_its_proof_once(pc: Pc) -> None:
     assert (pc.witness.problem, Witness(pc.path).known_size) == ("", 8)
 
 
-async def test_a_fork_is_an_alarm_which_the_server_is_told_on_each_connection(pc: Pc) -> None:
+async def test_a_fork_is_an_alarm_which_the_server_is_told_on_each_connection(
+    pc: Pc, autojump_clock: MockClock
+) -> None:
     pc.server = ServersLog(*FIVE[:4], b"other", b"5")
     pc.witness.told(pc.server.note())
     alarm = AuditAlarm("no_proof", 5, 6)
@@ -73,7 +75,7 @@ async def test_a_fork_is_an_alarm_which_the_server_is_told_on_each_connection(pc
     assert await pc.after(1.0) == [], "a server that knows nothing of it would not understand"
 
 
-async def test_a_server_that_does_not_answer_is_asked_again_and_shown(pc: Pc) -> None:
+async def test_a_server_that_does_not_answer_is_asked_again_and_shown(pc: Pc, autojump_clock: MockClock) -> None:
     pc.server = None
     pc.witness.told(GROWN.note())
     assert await pc.after(PROOF_SECONDS - 1) == [ConsistencyWanted(5, 8)]
@@ -85,7 +87,7 @@ async def test_a_server_that_does_not_answer_is_asked_again_and_shown(pc: Pc) ->
     assert pc.witness.problem == ""
 
 
-async def test_a_server_that_cannot_prove_anything_is_shown(pc: Pc) -> None:
+async def test_a_server_that_cannot_prove_anything_is_shown(pc: Pc, autojump_clock: MockClock) -> None:
     pc.witness.disconnected()
     pc.witness.welcomed(tuple(name for name in SERVER_FEATURES if name != AUDIT_WITNESS))
     pc.witness.told(GROWN.note())
@@ -93,7 +95,7 @@ async def test_a_server_that_cannot_prove_anything_is_shown(pc: Pc) -> None:
     assert pc.witness.problem == UNPROVED_WORDS
 
 
-async def test_without_a_connection_it_waits_for_one(pc: Pc) -> None:
+async def test_without_a_connection_it_waits_for_one(pc: Pc, autojump_clock: MockClock) -> None:
     pc.witness.disconnected()
     pc.server = GROWN
     pc.witness.told(GROWN.note())
@@ -103,7 +105,9 @@ async def test_without_a_connection_it_waits_for_one(pc: Pc) -> None:
     assert await pc.after(1.0) == [ConsistencyWanted(5, 8)]
 
 
-async def test_a_connection_that_ends_in_the_middle_is_no_silence_of_the_server(pc: Pc) -> None:
+async def test_a_connection_that_ends_in_the_middle_is_no_silence_of_the_server(
+    pc: Pc, autojump_clock: MockClock
+) -> None:
     pc.server = None
     pc.witness.told(GROWN.note())
     assert await pc.after(1.0) == [ConsistencyWanted(5, 8)]
@@ -116,7 +120,9 @@ async def test_a_connection_that_ends_in_the_middle_is_no_silence_of_the_server(
     assert (pc.witness.problem, Witness(pc.path).known_size) == ("", 8)
 
 
-async def test_a_full_disk_is_said_and_tried_again(pc: Pc, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_said_and_tried_again(
+    pc: Pc, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
