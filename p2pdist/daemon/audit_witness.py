@@ -103,6 +103,8 @@ class AuditWitness:
             return False  # the next connection wakes us
         answer = await self._ask(question) if self._proves else None
         if answer is None:
+            if self._proves is None:
+                return False  # the connection has ended: as above
             if not self._unproved:
                 log.warning("the server does not prove that its audit log has only grown", known=question.known.size)
             self._unproved = True

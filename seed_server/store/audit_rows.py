@@ -85,11 +85,13 @@ class AuditTable(Transactions):
     def audit_inclusion(self, number: int, size: int) -> list[bytes]:
         """Return the proof that an entry is among the first ``size``. Raises `ValueError` where it is not."""
         with self.reading() as connection:
+            _check_size(connection, size)
             return inclusion_proof(number, size, _hash_of(connection))
 
     def audit_consistency(self, first: int, size: int) -> list[bytes]:
         """Return the proof that the log of ``size`` entries begins with that of ``first``; `ValueError` as above."""
         with self.reading() as connection:
+            _check_size(connection, size)
             return consistency_proof(first, size, _hash_of(connection))
 
     # --- checkpoints ---------------------------------------------------------------------
@@ -132,6 +134,11 @@ class AuditTable(Transactions):
 def _size(connection: Connection) -> int:
     newest = connection.scalar(select(func.max(AUDIT_ENTRIES.c.number)))
     return 0 if newest is None else newest + 1
+
+
+def _check_size(connection: Connection, size: int) -> None:
+    if size > _size(connection):
+        raise ValueError(f"the log does not have {size} entries")
 
 
 def _hash_of(connection: Connection) -> HashOf:

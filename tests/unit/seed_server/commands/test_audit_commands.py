@@ -77,7 +77,7 @@ def test_a_whole_log_is_verified(filled: Shell, tmp_path: Path) -> None:
     assert str(kept) in said
     shown = json.loads(filled("audit", "verify", "--json"))
     assert (shown["whole"], shown["entries"], shown["problems"]) == (True, 5, [])
-    assert shown["vouched_by"] == [str(filled.home.audit_checkpoint)]
+    assert shown["vouched_by"] == [str(filled.home.audit_checkpoint), "what is signed for PCs"]
 
 
 def test_a_log_that_was_changed_is_found(filled: Shell, tmp_path: Path) -> None:

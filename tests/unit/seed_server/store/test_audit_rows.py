@@ -51,6 +51,9 @@ def test_proofs(database: Database) -> None:
     assert database.audit_consistency(8, 20) != []
     with pytest.raises(ValueError, match="never had"):
         database.audit_consistency(22, 21)
+    for more in (lambda: database.audit_consistency(8, 22), lambda: database.audit_inclusion(8, 22)):
+        with pytest.raises(ValueError, match="does not have 22 entries"):
+            more()
 
 
 def test_what_fails_leaves_no_entry_and_no_gap(database: Database) -> None:
