@@ -12,7 +12,7 @@ import trio
 from p2pdist.shared.wire.features import AUDIT_WITNESS
 from p2pdist.shared.wire.messages import Features, FromEndpoint
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
-from p2pdist.trust.witness import Question, Witness
+from p2pdist.trust.witness import ProofQuestion, Witness
 
 PROOF_SECONDS = 60.0  # for an answer over a slow line that yields
 ASK_AGAIN_SECONDS = 600.0  # after none
@@ -103,17 +103,21 @@ class AuditWitness:
             return False  # the next connection wakes us
         answer = await self._ask(question) if self._proves else None
         if answer is None:
-            if self._proves is None:
-                return False  # the connection has ended: as above
-            if not self._unproved:
-                log.warning("the server does not prove that its audit log has only grown", known=question.known.size)
-            self._unproved = True
-            return True
+            return self._silent(question)
         await trio.to_thread.run_sync(self._witness.answer, question, answer)
         self._unproved = False
         return False
 
-    async def _ask(self, question: Question) -> Consistency | None:
+    def _silent(self, question: ProofQuestion) -> bool:
+        """Note that there is no answer; return whether the server is to be asked again without being connected anew."""
+        if self._proves is None:
+            return False
+        if not self._unproved:
+            log.warning("the server does not prove that its audit log has only grown", known=question.known.size)
+        self._unproved = True
+        return True
+
+    async def _ask(self, question: ProofQuestion) -> Consistency | None:
         self._answered, self._answer = trio.Event(), None
         wanted = ConsistencyWanted(question.known.size, question.told.size)
         await self._send(wanted)
