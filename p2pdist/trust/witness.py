@@ -40,7 +40,7 @@ class Seen(Record, frozen=True):
 
 
 @dataclass(frozen=True)
-class Question:
+class ProofQuestion:
     """A checkpoint that needs a proof."""
 
     note: bytes
@@ -74,7 +74,7 @@ class Witness:
         except DecodeError:
             return 0
 
-    def look(self, note: bytes) -> Question | None:
+    def look(self, note: bytes) -> ProofQuestion | None:
         """Judge a checkpoint that was signed for PCs; return it where it needs a proof. Raises `OSError`."""
         if note == self._seen.known or self._seen.fault is not None:
             return None
@@ -92,12 +92,12 @@ class Witness:
         elif told.size < known.size:
             self._alarm(note, "shorter")
         elif told.size > known.size:
-            return Question(note, known, told)
+            return ProofQuestion(note, known, told)
         elif told.root != known.root:
             self._alarm(note, "other_entries")
         return None
 
-    def answer(self, question: Question, answer: Consistency) -> None:
+    def answer(self, question: ProofQuestion, answer: Consistency) -> None:
         """Judge the proof that was asked for. Raises `OSError`."""
         hashes = [answer.hashes[at : at + HASH_BYTES] for at in range(0, len(answer.hashes), HASH_BYTES)]
         known, told = question.known, question.told

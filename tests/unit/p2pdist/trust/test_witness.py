@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared.audit_checkpoint import signed_checkpoint
 from p2pdist.shared.merkle_log import consistency_proof, log_root
 from p2pdist.shared.wire.witness import Consistency, WitnessFault
-from p2pdist.trust.witness import Question, Witness
+from p2pdist.trust.witness import ProofQuestion, Witness
 from tests.unit.p2pdist.shared.test_merkle_log import Log
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def asked(path: Path, log: ServersLog) -> tuple[Witness, Question]:
+def asked(path: Path, log: ServersLog) -> tuple[Witness, ProofQuestion]:
     witness = Witness(path)
     question = witness.look(log.note())
     assert question is not None
