@@ -32,6 +32,7 @@ from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make
 from tests.helpers.workers import Sharing, in_a_stream
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by what tests start
+os.environ.pop("COLUMNS", None)  # of a worker's standard output; what a test prints goes into a pipe, unless it says
 os.umask(0o022)  # with 002, as many systems give it to users, directories that tests make are not trusted
 
 # the same examples on every run and no clock: a failure is the change's fault, not the day's or a busy machine's

@@ -8,8 +8,7 @@ from p2pdist.shared.merkle_log import EMPTY_ROOT, Node, leaf_hash, log_root, nod
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.store.database import Database
 
-CHUNK_LEVEL = 13
-CHUNK = 1 << CHUNK_LEVEL  # entries at a time: some megabytes
+CHUNK_LEVEL = 13  # 8,192 entries at a time: some megabytes
 MOST_SAID = 20  # of a log that was rewritten, nearly all is wrong
 
 
@@ -32,13 +31,16 @@ class AuditVerdict:
     """What is wrong, in words; empty: the log is what its checkpoints vouch for."""
 
 
-def check_log(database: Database, anchors: Sequence[Anchor], origin: str, key: bytes) -> AuditVerdict:
+def check_log(
+    database: Database, anchors: Sequence[Anchor], origin: str, key: bytes, *, chunk_level: int = CHUNK_LEVEL
+) -> AuditVerdict:
     """Compute the log anew, in one state of the database. Raises `UserError` where it cannot be read.
 
-    ``anchors`` lie outside the database. ``origin`` and ``key`` are those of this server.
+    ``anchors`` lie outside the database. ``origin`` and ``key`` are those of this server. Two to the ``chunk_level``
+    entries are read at a time.
     """
     with database.one_state():
-        check = _Check(database)
+        check = _Check(database, chunk_level)
         kept = database.audit_checkpoints()
         found = [_anchored(anchor, origin, key) for anchor in anchors]
         found += [_anchored(Anchor("the database", note), origin, key, size) for size, note in kept]
@@ -70,8 +72,9 @@ def _anchored(anchor: Anchor, origin: str, key: bytes, size: int | None = None) 
 
 
 class _Check:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, chunk_level: int) -> None:
         self._database = database
+        self._chunk_level, self._chunk_entries = chunk_level, 1 << chunk_level
         self.size = database.audit_size()
         self.problems: list[str] = []
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
@@ -90,25 +93,25 @@ class _Check:
             self.size = entries  # a number that is far too high makes no work
         wanted = sorted({size for size in sizes if 0 < size <= self.size} | {self.size} - {0})
         tops: dict[Node, bytes] = {}
-        for start in range(0, self.size, CHUNK):
+        for start in range(0, self.size, self._chunk_entries):
             levels = self._chunk(start)
             self._nodes = {
                 Node(level, (start >> level) + at): found
                 for level, hashes in enumerate(levels)
                 for at, found in enumerate(hashes)
-            } if any(start < size <= start + CHUNK for size in wanted) else {}  # fmt: skip
-            if len(levels) > CHUNK_LEVEL and levels[CHUNK_LEVEL]:
-                self._grow(tops, start >> CHUNK_LEVEL, levels[CHUNK_LEVEL][0])
+            } if any(start < size <= start + self._chunk_entries for size in wanted) else {}  # fmt: skip
+            if len(levels) > self._chunk_level and levels[self._chunk_level]:
+                self._grow(tops, start >> self._chunk_level, levels[self._chunk_level][0])
             self._nodes |= tops
             for size in wanted:
-                if start < size <= start + CHUNK:
+                if start < size <= start + self._chunk_entries:
                     self.roots[size] = log_root(size, self._nodes.__getitem__)
         self._compare_tops(tops)
         self._compare_counts()
 
     def _chunk(self, start: int) -> list[list[bytes]]:
         """Return the hashes of the complete subtrees of a chunk by level, compared with those that are kept."""
-        end = min(start + CHUNK, self.size)
+        end = min(start + self._chunk_entries, self.size)
         rows = self._database.audit_entries(start, end)
         entries = dict(rows)
         if len(rows) != end - start:
@@ -123,7 +126,7 @@ class _Check:
         return levels
 
     def _grow(self, tops: dict[Node, bytes], place: int, found: bytes) -> None:
-        level = CHUNK_LEVEL
+        level = self._chunk_level
         tops[Node(level, place)] = found
         while place & 1:
             found = node_hash(tops[Node(level, place - 1)], found)
@@ -131,7 +134,7 @@ class _Check:
             tops[Node(level, place)] = found
 
     def _compare_tops(self, tops: dict[Node, bytes]) -> None:
-        for level in sorted({node.level for node in tops if node.level > CHUNK_LEVEL}):
+        for level in sorted({node.level for node in tops if node.level > self._chunk_level}):
             hashes = [tops[node] for node in sorted(tops) if node.level == level]
             self._compare(level, 0, hashes)
 

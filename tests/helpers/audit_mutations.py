@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from p2pdist.shared.audit_checkpoint import signed_checkpoint
 from p2pdist.shared.merkle_log import Node, completed, leaf_hash, log_root
-from seed_server.store.audit_check import Anchor, AuditVerdict, check_log
+from seed_server.store.audit_check import CHUNK_LEVEL, Anchor, AuditVerdict, check_log
 from seed_server.store.database import Database
 from seed_server.store.tables_audit import AUDIT_CHECKPOINTS, AUDIT_ENTRIES, AUDIT_NODES
 
@@ -41,13 +41,20 @@ class _TakenBackError(Exception):
     pass
 
 
-def verdict_after(database: Database, mutation: Mutation, rng: random.Random, anchors: list[Anchor]) -> AuditVerdict:
+def verdict_after(
+    database: Database,
+    mutation: Mutation,
+    rng: random.Random,
+    anchors: list[Anchor],
+    *,
+    chunk_level: int = CHUNK_LEVEL,
+) -> AuditVerdict:
     """Return what is found after a mutation, which is taken back."""
     verdict = None
     try:
         with database._writing() as connection:
             mutation(connection, rng)
-            verdict = check_log(database, anchors, ORIGIN, PUBLIC)
+            verdict = check_log(database, anchors, ORIGIN, PUBLIC, chunk_level=chunk_level)
             raise _TakenBackError
     except _TakenBackError:
         assert verdict is not None

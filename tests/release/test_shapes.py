@@ -44,6 +44,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.trust_news import TrustNews, decode_news, encode_news
+from p2pdist.shared.wire.witness import Consistency
 from tests.helpers.previous_release import place_of_previous_release
 from tests.unit.p2pdist.trust.test_catalogue_reading import by_rings, documents
 
@@ -69,7 +70,7 @@ SAID: list[Message] = [
     Piece(torrent=HASH, piece=1, data=b"x"),
 ]  # fmt: skip
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
-ONLY_WITH_A_FEATURE: set[type[Message]] = {Parcels, DataWanted, Pace}
+ONLY_WITH_A_FEATURE: set[type[Message]] = {Parcels, DataWanted, Pace, Consistency}
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}"),

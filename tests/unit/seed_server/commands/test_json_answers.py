@@ -105,6 +105,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
         **offers(folder, here),
+        **rollouts(folder, here),
     }
 
 
@@ -118,6 +119,31 @@ def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         "list": output_of("list", *here),
         "offer": output_of("offer", "office", *here),
     }
+
+
+def rollouts(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that carry a patch from ring to ring, and hold PCs back from one."""
+    token = json.loads(
+        output_of("api-token make", "approves", *here, "--right", "approve", "--ttl", "1h", "--for", "bea")
+    )
+    (folder / "token").write_text(token["token"])
+    (folder / "till.msi").write_text("a fourth payload")
+    till = (folder / "till.msi", "--patch-id", "till", "--version", "1", "--template", "rings")
+    output_of("publish", *here, *till)
+    said = (*here, "--reason", "crashes on start")
+    found = {"rollout list": output_of("rollout list", *here)}
+    for word in ("pause", "resume", "halt"):
+        found[f"rollout {word}"] = output_of(f"rollout {word}", "1", *(said if word in ("pause", "halt") else here))
+    words = ["--token-file", str(folder / "token"), "rollout", "approve", "1", *map(str, here), "--json"]
+    found["rollout approve"] = CliRunner().invoke(seed_server, words, catch_exceptions=False).stdout
+    found |= {f"rollout {word}": output_of(f"rollout {word}", "1", *here) for word in ("show", "why")}
+    found["rollout abort"] = output_of("rollout abort", "1", *said)
+    found["rollout start"] = output_of("rollout start", "till", *here, "--template", "rings")
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86_400))
+    who = ("--who", '"till" in tags', "--until", day, "--reason", "Christmas trade", "--owner", "Store IT")
+    found["exception add"] = output_of("exception add", "--patch", "till", *who, *here)
+    found["exception list"] = output_of("exception list", *here)
+    return found | {"exception end": output_of("exception end", "1", *here)}
 
 
 def of_a_log_that_was_cut(folder: Path, here: tuple[object, ...]) -> str:

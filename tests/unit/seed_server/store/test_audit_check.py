@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared.merkle_log import EMPTY_ROOT
-from seed_server.store import audit_check
 from seed_server.store.audit_check import Anchor, AuditVerdict, check_log
 from seed_server.store.database import Database
 from tests.helpers.audit_mutations import MUTATIONS, ORIGIN, OTHER_KEY, PUBLIC, Mutation, made_log, verdict_after
@@ -22,17 +21,16 @@ def test_an_empty_log_is_whole(database: Database) -> None:
 
 @pytest.mark.parametrize("chunk_level", [1, 3, 13])
 @pytest.mark.parametrize("size", [1, 7, 8, 9, 31, 64])
-def test_a_whole_log_is_whole_in_chunks_of_any_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_level: int, size: int
-) -> None:
-    monkeypatch.setattr(audit_check, "CHUNK_LEVEL", chunk_level)
-    monkeypatch.setattr(audit_check, "CHUNK", 1 << chunk_level)
+def test_a_whole_log_is_whole_in_chunks_of_any_size(tmp_path: Path, chunk_level: int, size: int) -> None:
     with Database.create(tmp_path / "state.db") as database:
         earlier = Anchor("earlier", made_log(database, size))
         note = made_log(database, 5)
-        assert check_log(database, [earlier, Anchor("a PC", note)], ORIGIN, PUBLIC).problems == ()
+        assert (
+            check_log(database, [earlier, Anchor("a PC", note)], ORIGIN, PUBLIC, chunk_level=chunk_level).problems == ()
+        )
         for mutation in MUTATIONS:
-            verdict = verdict_after(database, mutation, random.Random(size), [earlier, Anchor("a PC", note)])
+            outside, rng = [earlier, Anchor("a PC", note)], random.Random(size)
+            verdict = verdict_after(database, mutation, rng, outside, chunk_level=chunk_level)
             assert verdict.problems, mutation.__name__
 
 
