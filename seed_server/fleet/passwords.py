@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MIN_PASSWORD_CHARS = 12
 MAX_PASSWORD_CHARS = 200
+MAX_TYPED_CHARS = 4 * MAX_PASSWORD_CHARS  # some systems type a letter and its accents one by one
+SHORTEST_NAME_CHARS = 3  # of an account, that may not be in its password: every text has shorter ones in it
 PASSES, MEMORY_KIB, LANES = 3, 64 << 10, 2  # some 0.1 s of two cores; a guesser needs the memory too
 PASSWORDS_AT_ONCE = 2  # 128 MiB, and no more of the cores than two
 PASSWORD_TURN_SECONDS = 10.0
@@ -29,14 +31,22 @@ _turns = threading.BoundedSemaphore(PASSWORDS_AT_ONCE)
 
 def check_new_password(password: str, name: str) -> None:
     """Raise `UserError` (BAD_INPUT) for a password that is not fit for the account ``name``."""
-    chars = len(_normal(password))
+    try:
+        password.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "The password has characters that are none. Type it in a terminal that is set to UTF-8.",
+            FaultKind.BAD_INPUT,
+        ) from error
+    chars = len(password) if len(password) > MAX_TYPED_CHARS else len(_normal(password))
     if not MIN_PASSWORD_CHARS <= chars <= MAX_PASSWORD_CHARS:
         raise UserError(
             f"The password has {chars} characters; it must have {MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS}. Choose "
             "another one.",
             FaultKind.BAD_INPUT,
         )
-    if name.casefold() in password.casefold() or len(set(password)) < MIN_PASSWORD_CHARS // 3:
+    named = len(name) >= SHORTEST_NAME_CHARS and name.casefold() in password.casefold()
+    if named or len(set(password)) < MIN_PASSWORD_CHARS // 3:
         raise UserError(
             "The password has the account's name in it, or is of few characters again and again. Choose another one.",
             FaultKind.BAD_INPUT,
@@ -46,7 +56,7 @@ def check_new_password(password: str, name: str) -> None:
 def hash_password(password: str) -> str:
     """Return what the database keeps of a password. Raises `UserError` (BUSY)."""
     with _turn():
-        return _hasher().hash(_normal(password))
+        return _hasher().hash(_octets(password))
 
 
 def password_matches(kept: str, password: str) -> bool:
@@ -56,9 +66,9 @@ def password_matches(kept: str, password: str) -> bool:
     """
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    long = len(password) > MAX_PASSWORD_CHARS
+    long = len(password) > MAX_TYPED_CHARS
     with _turn(), contextlib.suppress(VerificationError, InvalidHashError):
-        _hasher().verify(kept or NOBODYS_PASSWORD, "" if long else _normal(password))
+        _hasher().verify(kept or NOBODYS_PASSWORD, b"" if long else _octets(password))
         return bool(kept) and not long
     return False
 
@@ -71,6 +81,10 @@ def is_outdated(kept: str) -> bool:
 def _normal(password: str) -> str:
     # the same keys give different characters on different systems
     return unicodedata.normalize("NFKC", password)
+
+
+def _octets(password: str) -> bytes:
+    return _normal(password).encode(errors="surrogatepass")  # whatever a terminal gives is wrong at most
 
 
 def _hasher() -> "PasswordHasher":

@@ -42,6 +42,24 @@ def test_only_the_right_one_opens() -> None:
         assert not password_matches(nothing, "")
 
 
+def test_letters_whose_accents_are_typed_one_by_one_count_as_letters() -> None:
+    typed = "e\u0301a\u0308o\u0302u\u0300" * (MAX_PASSWORD_CHARS // 4)
+    check_new_password(typed, "ada")
+    assert password_matches(hash_password(typed), typed)
+
+
+def test_what_a_terminal_gives_that_is_no_text_is_wrong_and_no_more() -> None:
+    garbled = "\udcff\udcfe" + GOOD
+    assert not password_matches(hash_password(GOOD), garbled)
+    with pytest.raises(UserError, match="set to UTF-8") as caught:
+        check_new_password(garbled, "ada")
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_a_short_name_is_in_every_text() -> None:
+    check_new_password(GOOD, "o")
+
+
 @pytest.mark.parametrize(
     "unfit", ["short", "x" * 12, "abab" * 6, "my name is ada, so", "x" * (MAX_PASSWORD_CHARS + 1), ""]
 )
