@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.site_profile import (
@@ -27,7 +29,7 @@ from seed_server.publishing import prepared
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import Finished
 from seed_server.publishing.publish import OnStage
-from seed_server.signing.bins import PATCHES_FAMILY
+from seed_server.signing.bins import PATCHES_FAMILY, PATCHES_ROLE
 from seed_server.signing.bundle import Bundle, encode_bundle, read_bundle, write_bundle
 from seed_server.signing.key_files import read_public_key
 from seed_server.signing.offers import checked_reason, parse_named
@@ -217,9 +219,19 @@ def _right_for(bundle: Bundle) -> tuple[Permission, Reach]:
     if set(bundle.proposed) <= PATCHES_FAMILY:
         if manifests_in(bundle):
             return "publish", WHOLE_FLEET
-        if all(name.startswith(TEMPLATES_PREFIX) for name in bundle.documents):
+        changed = bundle.documents.keys() | _removed(bundle)
+        if changed and all(name.startswith(TEMPLATES_PREFIX) for name in changed):
             return "templates", WHOLE_FLEET
     return "keys", WHOLE_FLEET
+
+
+def _removed(bundle: Bundle) -> set[str]:
+    """Return what `patches` itself lists no more: templates, or the list of approvers."""
+    before, after = (
+        set[str]() if data is None else set(msgspec.json.decode(data)["signed"]["targets"])
+        for data in (bundle.current.get(PATCHES_ROLE), bundle.proposed.get(PATCHES_ROLE))
+    )
+    return before - after
 
 
 def _profiled(bundle: Bundle) -> Reach:

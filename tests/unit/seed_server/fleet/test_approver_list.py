@@ -107,9 +107,8 @@ def test_whoever_signs_it_elsewhere_is_shown_every_key(
         review = open_review(bundle, keys.folder, root=None, files=(), now=clock.wall, on_bytes=lambda *_: None)
         review.sign(keys)
         operator = Actor("ola", "password", rights_of(frozenset({"operator"}), PersonScope()))
-        if file is not None:
-            with pytest.raises(UserError, match="'keys' is missing"):
-                finish(context, operator, bundle)
+        with pytest.raises(UserError, match="'keys' is missing"):
+            finish(context, operator, bundle)
         finish(context, ROOT, bundle)
         return list(review.lines)
 
