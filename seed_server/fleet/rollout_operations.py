@@ -188,6 +188,7 @@ def approve_rollout(
         if not 1 <= count <= len(kept.plan.rings):
             raise UserError(f"Rollout {number} has {len(kept.plan.rings)} rings, not {count}.", FaultKind.BAD_INPUT)
         approver, signature = _signed(repository, kept.plan, count, int(now), key, passphrase)
+        _check_key(kept, approver, person)
         row = ApprovalRow(
             person=person, who=actor.who, approver=approver, rings=count, at=float(int(now)), signature=signature
         )
@@ -347,6 +348,23 @@ def _reach(plan: RolloutPlan) -> Reach:
     return tuple(
         area for ring in plan.rings for area in reach_of(parse_expression(ring.who) if ring.who else None)
     )  # fmt: skip
+
+
+def _check_key(kept: KeptRollout, approver: str, person: str) -> None:
+    """Raise `UserError` (REFUSED) for the key of the author, or of who has approved by another name."""
+    if not approver:
+        return
+    if approver == person_of(kept.row.author):
+        raise UserError(
+            f"This is the key of {approver}, who has started rollout {kept.row.number}, so somebody else has to "
+            "approve it with their own.",
+            FaultKind.REFUSED,
+        )
+    if any(row.approver == approver and row.person != person for row in kept.approvals):
+        raise UserError(
+            f"{approver} has approved rollout {kept.row.number} already with this key, and one person counts once.",
+            FaultKind.REFUSED,
+        )
 
 
 def _signed(

@@ -9,8 +9,8 @@ import pytest
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import PatchReport, PatchState
+from seed_server.fleet import approver_list, operations
 from seed_server.fleet import exception_operations as exceptions
-from seed_server.fleet import operations
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -22,7 +22,7 @@ from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.key_files import OfflineKeys, create_signing_key, write_public_key
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from tests.helpers.fake_clock import FakeClock
@@ -119,6 +119,27 @@ def company(tmp_path: Path, published: Path) -> Iterator[Company]:
     made = Company(ServerHome(shutil.copytree(published, tmp_path / "home")))
     yield made
     made.database.close()
+
+
+def test_a_key_is_of_one_person_whoever_holds_it(company: Company, tmp_path: Path) -> None:
+    """The author is not another one with sudo: else one pair of eyes would do, for PCs too."""
+    text = ""
+    for name in ("ada", "bob"):
+        write_public_key(tmp_path / f"{name}.pub", create_signing_key(tmp_path / f"{name}.pem", None))
+        text += f'{name} = "{name}.pub"\n'
+    (tmp_path / "approvers.toml").write_text(f"required = 1\n[keys]\n{text}")
+    keys = OfflineKeys(company.context.home.offline_keys, None)
+    approver_list.set_approvers(company.context, ADA, tmp_path / "approvers.toml", keys)
+    company.start()
+    root = Actor.local_user("root")
+    with pytest.raises(UserError, match="the key of ada, who has started"):
+        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "ada.pem")
+    assert company.rollout().approvals == ()
+    for _ in range(2):
+        rollouts.approve_rollout(company.context, BOB, 1, key=tmp_path / "bob.pem")
+    with pytest.raises(UserError, match="one person counts once"):
+        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "bob.pem")
+    assert [one.approver for one in company.rollout().approvals] == ["bob"]
 
 
 def test_a_rollout_goes_ring_by_ring_to_every_pc(company: Company) -> None:
