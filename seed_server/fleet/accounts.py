@@ -74,7 +74,11 @@ def login(context: Context, name: str, password: str, code: str, *, source: str)
     with context.database() as database:
         _take_attempt(context, database, known, source)
         person = database.person(known) if known else None
-        right = password_matches("" if person is None else person.password, password)
+        try:
+            right = password_matches("" if person is None else person.password, password)
+        except UserError:  # too many at once: else strangers who crowd would make a person's own places wait
+            database.forget_login_failure(known, source)
+            raise
         if not right or person is None or not _code_is_right(context, database, person, code):
             raise UserError(_WRONG, FaultKind.REFUSED)
         database.note_login(known, source, context.clock.now())

@@ -75,6 +75,11 @@ class PersonTable(Transactions):
         with self._writing() as connection:
             return connection.execute(PEOPLE.update().where(new).values(totp_step=step)).rowcount == 1
 
+    def begin_totp(self, name: str, step: int) -> None:
+        """Record that ``step`` is the first whose code was given for a new seed; those of older seeds are no matter."""
+        with self._writing() as connection:
+            connection.execute(PEOPLE.update().where(PEOPLE.c.name == name).values(totp_step=step))
+
     # --- attempts to log in --------------------------------------------------------------
 
     def logins(self, name: str) -> list[LoginRow]:
@@ -98,6 +103,12 @@ class PersonTable(Transactions):
             insert = insert_into(connection, LOGINS).values(**values)
             change = {"failures": LOGINS.c.failures + 1, "failed_at": now}
             connection.execute(insert.on_conflict_do_update(index_elements=["name", "source"], set_=change))
+
+    def forget_login_failure(self, name: str, source: str) -> None:
+        """Take back one failure: the attempt was not looked at."""
+        ours = (LOGINS.c.name == name) & (LOGINS.c.source == source) & (LOGINS.c.failures > 0)
+        with self._writing() as connection:
+            connection.execute(LOGINS.update().where(ours).values(failures=LOGINS.c.failures - 1))
 
     def note_login(self, name: str, source: str, now: float) -> None:
         """Record that somebody has logged in; failures from there are forgotten."""

@@ -12,6 +12,7 @@ from seed_server.fleet.accounts import actor_of_token, holders_of, login
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.api_token_operations import make_api_token, revoke_api_token
 from seed_server.fleet.context import Context
+from seed_server.fleet.login_wait import FREE_FAILURES
 from seed_server.fleet.people_operations import (
     set_disabled,
     set_roles,
@@ -128,6 +129,38 @@ def test_who_is_wrong_again_and_again_waits_and_a_stranger_locks_nobody_out(
     assert login(context, "ola", PASSWORD, "", source="cellar").name == "ola"
     refusal(lambda: login(context, "ola", "wrong", "", source="cellar"))
     assert login(context, "ola", PASSWORD, "", source="cellar").name == "ola"  # counted from the start again
+
+
+def test_a_clock_that_was_ahead_spoils_no_new_second_factor(server: tuple[Context, FakeClock]) -> None:
+    context, clock = server
+    ola = person(context, "ola", "operator")
+    seed = ""
+    for ahead in (365 * 86_400.0, 0.0):
+        clock.wall += ahead
+        seed = new_seed(context, "ola").seed
+        set_second_factor(context, ola, "ola", seed, code_at(seed, clock.wall))
+        refusal(partial(login, context, "ola", PASSWORD, code_at(seed, clock.wall), source="desk"))  # taken once
+        clock.wall -= ahead
+    clock.wall += 30.0
+    assert login(context, "ola", PASSWORD, code_at(seed, clock.wall), source="desk") == ola
+
+
+def test_who_was_not_looked_at_was_not_wrong(
+    server: tuple[Context, FakeClock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers who crowd would make a person wait at their own place."""
+    context, _ = server
+    ola = person(context, "ola", "operator")
+
+    def no_turn(*_: object) -> bool:
+        raise UserError("Too many people log in at this moment.", FaultKind.BUSY)
+
+    with monkeypatch.context() as crowd:
+        crowd.setattr(accounts, "password_matches", no_turn)
+        for _ in range(FREE_FAILURES + 1):
+            with pytest.raises(UserError, match="Too many people log in"):
+                login(context, "ola", PASSWORD, "", source="desk")
+    assert login(context, "ola", PASSWORD, "", source="desk") == ola
 
 
 def test_a_password_of_older_costs_is_kept_anew(
