@@ -42,6 +42,8 @@ class AuditWitness:
         self._answer: Consistency | None = None
         self._answered = trio.Event()
         self._unproved = False
+        self._withheld = False
+        """Whether no checkpoint is signed for PCs any more."""
         self._storage = ""
 
     @property
@@ -49,10 +51,11 @@ class AuditWitness:
         """What people should know, in words; empty: the log is as it was, and longer."""
         if self._witness.fault is not None:
             return ALARM_WORDS
-        return self._storage or (UNPROVED_WORDS if self._unproved else "")
+        return self._storage or (UNPROVED_WORDS if self._unproved or self._withheld else "")
 
     def told(self, note: bytes) -> None:
         """Take the newest checkpoint that was signed for PCs; empty: there is none."""
+        self._withheld = not note and self._witness.known_size > 0
         if note and note != self._note:
             self._note = note
             self._wake.set()

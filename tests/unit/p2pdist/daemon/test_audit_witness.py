@@ -143,3 +143,14 @@ async def test_no_log_is_no_problem(tmp_path: Path, nursery: trio.Nursery, autoj
     assert await pc.after(1.0) == []
     assert pc.witness.problem == ""
     assert not pc.path.exists()
+
+
+async def test_a_server_that_says_no_more_of_its_log_is_shown(pc: Pc, autojump_clock: MockClock) -> None:
+    """Whoever rewrites a log signs none: that is no state that is judged, and no reason to say nothing."""
+    pc.witness.told(b"")
+    assert pc.witness.problem == UNPROVED_WORDS
+    again = AuditWitness(Witness(pc.path), pc._send)
+    again.told(b"")
+    assert again.problem == UNPROVED_WORDS
+    pc.witness.told(KNOWN.note())
+    assert pc.witness.problem == ""
