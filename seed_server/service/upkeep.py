@@ -14,6 +14,7 @@ from seed_server.enrolment.certificate_authority import CertificateAuthority, Se
 from seed_server.ports.called_address import why_not_here
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import unencrypted_keys
+from seed_server.signing.log_checkpoint import tell_newest
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
 
@@ -39,6 +40,8 @@ class Upkeep:
             try:
                 if await trio.to_thread.run_sync(self.repository.refresh_timestamp, self.clock.now()):
                     log.info("online metadata signed anew")
+                if await trio.to_thread.run_sync(self._tell_log):
+                    log.info("PCs are told of the audit log as it is now")
                 expiries, now = await trio.to_thread.run_sync(self.repository.expiries), self.clock.now()
                 for expiry in expiring_offline(expiries, now):
                     days = max(0, int((expiry.expires_at - now) / DAY_SECONDS))
@@ -46,6 +49,10 @@ class Upkeep:
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
             await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+
+    def _tell_log(self) -> bool:
+        life, now = self.settings.rollouts_lifetime_days * DAY_SECONDS, self.clock.now()
+        return tell_newest(self.repository, self.home, rollouts_life=life, now=now)
 
     async def watch_address(self) -> None:
         """Warn while the address that PCs have enrolled with leads to other machines."""

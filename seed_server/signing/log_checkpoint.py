@@ -1,13 +1,21 @@
 """The audit log's newest checkpoint goes to PCs with the rollouts, whoever signs them. Blocking."""
 
+from typing import TYPE_CHECKING
+
 import structlog
 from msgspec.structs import replace
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES, StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.settings import ServerHome
+
+if TYPE_CHECKING:
+    from seed_server.signing.repository import Repository
+
+UNTOLD_SECONDS = 1.0 * DAY_SECONDS  # for so long the end of the log may be known to nobody but this server
 
 log = structlog.get_logger()
 
@@ -28,3 +36,20 @@ def witnessed(staged: StagedRollouts, signed: bytes, home: ServerHome) -> Staged
     except (OSError, FileTooLargeError, DecodeError) as error:
         log.warning("the checkpoint of the audit log is not signed for PCs", reason=str(error))
     return replace(staged, checkpoint=newest)
+
+
+def tell_newest(repository: "Repository", home: ServerHome, *, rollouts_life: float, now: float) -> bool:
+    """Sign the newest checkpoint for PCs though no rollout has changed for `UNTOLD_SECONDS`; return whether it was.
+
+    Else what is done to people, tokens and PCs could be cut off the log long afterwards. ``rollouts_life``: that of the
+    role, in seconds. Raises `UserError`: BUSY, STORAGE.
+    """
+    with repository.locked():
+        signed_at = next(one.expires_at for one in repository.expiries() if one.role == "rollouts") - rollouts_life
+        if now - signed_at < UNTOLD_SECONDS:
+            return False
+        known = repository.current_staged()
+        if witnessed(known, known.checkpoint, home) == known:
+            return False
+        repository.stage(known, now=now)
+    return True

@@ -11,7 +11,7 @@ from seed_server.fleet import operations
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.signing.log_checkpoint import witnessed
+from seed_server.signing.log_checkpoint import UNTOLD_SECONDS, tell_newest, witnessed
 from tests.unit.p2pdist.trust.test_witness import FIVE, ServersLog
 from tests.unit.seed_server.fleet.test_operations import ADA, ENDPOINT, context, publish
 
@@ -61,3 +61,24 @@ def test_it_goes_with_whatever_changes_the_rollouts(context: Context, tmp_path: 
     version = repository.timestamp_version()
     repository.stage(repository.current_staged(), now=context.clock.now())
     assert (signed(), repository.timestamp_version() > version) == (4, True)
+
+
+def test_it_goes_after_a_day_in_which_no_rollout_changed(context: Context) -> None:
+    now, life = context.clock.now(), context.settings().rollouts_lifetime_days * 86_400.0
+
+    def told(later: float) -> bool:
+        nonlocal now
+        now += later
+        return tell_newest(context.repository(), context.home, rollouts_life=life, now=now)
+
+    context.repository().stage(NOTHING_STAGED, now=now)
+    assert not told(3 * UNTOLD_SECONDS), "there is no log yet"
+    operations.deny(context, ADA, ENDPOINT)
+    version = context.repository().timestamp_version()
+    assert told(0.0)
+    assert read_checkpoint(context.repository().current_staged().checkpoint).size == 1
+    assert context.repository().timestamp_version() > version
+    operations.allow(context, ADA, ENDPOINT)
+    assert not told(UNTOLD_SECONDS - 10)
+    assert told(20.0)
+    assert not told(3 * UNTOLD_SECONDS), "PCs know it"
