@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,10 +17,14 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.audit_checkpoint import origin_of, signed_checkpoint
+from p2pdist.shared.audit_checkpoint import origin_of, read_checkpoint, signed_checkpoint
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
+from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import create_signing_key, key_path, load_signing_key
@@ -137,9 +142,20 @@ class AuditLog:
             ) from error
 
     def _publish_checkpoint(self, database: "Database") -> None:
-        """Keep the newest checkpoint outside the database; the next change tries again."""
+        """Keep the newest checkpoint outside the database; the next change tries again.
+
+        One that is no continuation of what lies there stays inside: else it would take away what vouches for entries
+        that are lost, and PCs would be told it next.
+        """
         try:
-            durable_files.write_file(self.home.audit_checkpoint, database.audit_checkpoint())
+            if continues_checkpoint(database, self.home.audit_checkpoint):
+                durable_files.write_file(self.home.audit_checkpoint, database.audit_checkpoint())
+            else:
+                log.error(
+                    "the audit log is not the one that audit-checkpoint vouches for: was an older database put back? "
+                    "Look at it with 'seed-server audit verify'",
+                    kept=str(self.home.audit_checkpoint),
+                )
         except (OSError, UserError) as error:
             log.warning("the checkpoint of the audit log is not written", reason=str(error))
 
@@ -156,9 +172,8 @@ class AuditLog:
         """
         for number in database.pending():
             with database.batch():
-                known = database.audit_entry(number)
-                if known is None or decode_entry(known).after != in_force:
-                    self._append(database, self._taken_back(number, "it was cut off"))
+                if (why := _why_not_carried_out(database.audit_entry(number), in_force)) is not None:
+                    self._append(database, self._taken_back(number, why))
                 database.remove_pending(number)
             self._publish_checkpoint(database)
 
@@ -191,6 +206,35 @@ class RecordedCommit:
                 self.audit.settle(database, in_force)
         except UserError as error:
             log.warning("the audit log cannot say now whether a change was carried out", reason=error.message)
+
+
+def continues_checkpoint(database: "Database", path: Path) -> bool:
+    """Whether the log begins as the checkpoint in ``path`` says; also where there is none to be read.
+
+    Raises `UserError`, `OSError`.
+    """
+    try:  # before the database: what another process writes meanwhile makes that the longer one
+        kept = read_checkpoint(read_capped(path, MAX_CHECKPOINT_BYTES))
+    except (FileNotFoundError, FileTooLargeError, DecodeError):
+        return True
+    with database.one_state():
+        try:
+            newest = read_checkpoint(database.audit_checkpoint())
+        except DecodeError:
+            return False
+        if (kept.origin, kept.key) != (newest.origin, newest.key) or kept.size > newest.size:
+            return False
+        proof = database.audit_consistency(kept.size, newest.size)
+    return proves_consistency(kept.size, kept.root, newest.size, newest.root, proof)
+
+
+def _why_not_carried_out(entry: bytes | None, in_force: bytes) -> str | None:
+    if entry is None:
+        return "its entry is missing"
+    try:
+        return None if decode_entry(entry).after == in_force else "it was cut off"
+    except DecodeError:  # tampered with; or of a newer release
+        return "its entry cannot be read"
 
 
 def digest(state: object) -> bytes:

@@ -99,6 +99,7 @@ def read_head(context: Context, database: "Database") -> FleetHead:
             serving=serving,
             at_work=database.sites_at_work(context.clock.now()),
             repository=repository,
+            database=database,
         ),
     )
 

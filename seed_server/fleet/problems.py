@@ -6,9 +6,11 @@ A running server writes the same to its log, which nobody reads. Blocking.
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
+from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import harm_share
 from seed_server.line.site_map_file import load_sites
@@ -16,6 +18,9 @@ from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
 from seed_server.store.rows import HarmPauseRow
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,17 @@ def fleet_problems(
     serving: bool,
     at_work: Mapping[str, HarmPauseRow | None],
     repository: Repository | None = None,
+    database: "Database | None" = None,
 ) -> list[FleetProblem]:
     """Return what is wrong with the server's files, connections and sites now, the worst first.
 
     ``at_work``: `Database.sites_at_work`. ``repository``: that of the home, where it is open already.
+    ``database``: to look at the audit log; None: nobody looks.
     """
     now = context.clock.now()
     found = [*site_map_problems(context)]
+    if database is not None:
+        found += audit_problems(context, database)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -63,6 +72,19 @@ def site_map_problems(context: Context) -> list[FleetProblem]:
             )
         ]
     return []
+
+
+def audit_problems(context: Context, database: "Database") -> list[FleetProblem]:
+    """Return what is wrong with the audit log, as far as a look can tell; `verify_log` computes it anew."""
+    try:
+        if continues_checkpoint(database, context.home.audit_checkpoint):
+            return []
+    except OSError:  # the next change says so
+        return []
+    except UserError as error:
+        return [FleetProblem(error.message, "seed-server audit verify")]
+    text = "The audit log lacks entries that it had, or has others. Was an older database put back?"
+    return [FleetProblem(text, "seed-server audit verify")]
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

@@ -176,6 +176,7 @@ def read_status(context: Context) -> FleetStatus:
                 database.endpoint_counts(),
                 serving=serving,
                 at_work=database.sites_at_work(context.clock.now()),
+                database=database,
             ),
         )
 

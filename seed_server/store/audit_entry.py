@@ -12,6 +12,7 @@ MAX_ENTRY_BYTES = 32 << 10
 MAX_AUDIT_NAME_CHARS = 200  # longer texts are cut: an entry is written in any case
 MAX_AUDIT_REASON_CHARS = 1_000
 MAX_AUDIT_DETAILS = 40
+MAX_AUDIT_DETAIL_BYTES = 16 << 10  # of all together: a scope of a hundred sites and tags, whole
 
 
 class AuditEntry(Document, frozen=True, kw_only=True):
@@ -51,11 +52,17 @@ def encode_entry(entry: AuditEntry) -> bytes:
             ("subject", MAX_AUDIT_NAME_CHARS), ("reason", MAX_AUDIT_REASON_CHARS),
         )
     }  # fmt: skip
-    details = {
-        printable(name)[:MAX_AUDIT_NAME_CHARS]: printable(text)[:MAX_AUDIT_NAME_CHARS]
-        for name, text in sorted(entry.details.items())[:MAX_AUDIT_DETAILS]
-    }
-    return codec.encode(msgspec.structs.replace(entry, details=details, **texts))
+    return codec.encode(msgspec.structs.replace(entry, details=_cut(entry.details), **texts))
+
+
+def _cut(details: dict[str, str]) -> dict[str, str]:
+    left, found = MAX_AUDIT_DETAIL_BYTES, {}
+    # the shortest first: what one long text leaves no room for is that alone
+    for name, text in sorted(details.items(), key=lambda one: (len(one[1]), one))[:MAX_AUDIT_DETAILS]:
+        encoded = printable(text).encode()[:left]
+        left -= len(encoded)
+        found[printable(name)[:MAX_AUDIT_NAME_CHARS]] = encoded.decode(errors="ignore")
+    return dict(sorted(found.items()))
 
 
 def decode_entry(data: bytes) -> AuditEntry:

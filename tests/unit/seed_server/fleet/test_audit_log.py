@@ -18,7 +18,9 @@ from p2pdist.shared.merkle_log import leaf_hash, log_root, proves_consistency
 from seed_server.commands.main import seed_server
 from seed_server.fleet import operations, preparing
 from seed_server.fleet.audit_log import NOT_CARRIED_OUT, Deed, digest
+from seed_server.fleet.audit_queries import verify_log
 from seed_server.fleet.context import Context
+from seed_server.fleet.queries import read_status
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.bundle import read_bundle
@@ -294,11 +296,83 @@ def test_texts_of_any_kind_make_an_entry(context: Context) -> None:
     with context.audited(ADA, deed):
         pass
     (entry,) = entries(context)
-    texts = [entry.subject, entry.reason, *entry.details, *entry.details.values()]
+    texts = [entry.subject, entry.reason, *entry.details]
     assert all(text.isprintable() and len(text) <= 1_000 for text in texts)
+    (detail,) = entry.details.values()
+    assert detail.isprintable()
+    assert len(detail) == 5_000
 
 
 def test_what_a_digest_is_of() -> None:
     assert digest(None) == b""
     assert digest(b"x") == hashlib.sha256(b"x").digest()
     assert leaf_hash(b"") != digest(b"")
+
+
+@pytest.mark.parametrize("later", [1, 4])
+def test_an_older_database_takes_nothing_of_what_vouches_for_the_newer_one(
+    context: Context, tmp_path: Path, later: int
+) -> None:
+    """Else its owner cuts off the end of the log, goes on, and all that is kept here says that it is whole."""
+    older = tmp_path / "older.db"
+
+    def copy(of: Path, to: Path) -> None:
+        with contextlib.closing(sqlite3.connect(of)) as source, contextlib.closing(sqlite3.connect(to)) as target:
+            source.backup(target)
+
+    def tokens(count: int) -> None:
+        for _ in range(count):
+            operations.make_token(context, ADA, uses=1, seconds=60)
+
+    tokens(3)
+    copy(context.home.database, older)
+    tokens(2)
+    kept = context.home.audit_checkpoint.read_bytes()
+    copy(older, context.home.database)
+    tokens(later)
+    assert context.home.audit_checkpoint.read_bytes() == kept
+    assert any(str(context.home.audit_checkpoint) in one for one in verify_log(context).verdict.problems)
+    assert [one.mend for one in read_status(context).problems] == ["seed-server audit verify"]
+    context.home.audit_checkpoint.unlink()  # an operator who knows why begins anew
+    tokens(1)
+    check_checkpoint(context)
+    assert read_status(context).problems == []
+
+
+def test_another_audit_key_takes_nothing_of_what_the_first_one_has_signed(context: Context) -> None:
+    operations.allow(context, ADA, ENDPOINT)
+    kept = context.home.audit_checkpoint.read_bytes()
+    path = key_path(context.home.online_keys, "audit")
+    path.unlink()
+    create_signing_key(path, None)
+    operations.deny(context, ADA, ENDPOINT)
+    assert context.home.audit_checkpoint.read_bytes() == kept
+    assert verify_log(context).verdict.problems
+
+
+def test_an_entry_that_cannot_be_read_does_not_keep_the_server_from_starting(context: Context) -> None:
+    operations.allow(context, ADA, ENDPOINT)
+    with context.database() as database, database.batch():
+        database.add_pending(0)
+    with contextlib.closing(sqlite3.connect(context.home.database)) as raw:
+        raw.execute("UPDATE audit_entries SET entry = x'00'")
+        raw.commit()
+    context.settle(context.repository())
+    with context.database() as database:
+        assert database.pending() == []
+        (_, data) = database.audit_entries(1, 9)[0]
+    entry = decode_entry(data)
+    assert (entry.operation, entry.subject, entry.reason) == (NOT_CARRIED_OUT, "0", "its entry cannot be read")
+
+
+def test_what_is_given_to_whom_is_kept_whole(context: Context) -> None:
+    sites = " ".join(f"site-{number:03}" + "x" * 55 for number in range(100))
+    with context.audited(ADA, Deed("set scope", "ada", details={"sites": sites, "tags": sites, "why": "y"})):
+        pass
+    (entry,) = entries(context)
+    assert entry.details == {"sites": sites, "tags": sites, "why": "y"}
+    with context.audited(
+        ADA, Deed("set scope", "ada", reason="\U0001f600" * 2_000, details=dict.fromkeys("abc", "漢" * 9_000))
+    ):
+        pass
+    assert len(entries(context)) == 2
