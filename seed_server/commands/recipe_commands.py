@@ -143,19 +143,19 @@ def publish_command(
     """
     offline_keys, passphrase = given.pop("offline_keys"), given.pop("passphrase")
     if finish is not None:
-        if file or recipe or prepare or any(given.values()):
+        if file or recipe or prepare or template or any(given.values()):
             raise click.UsageError("--finish publishes what was prepared; give nothing else with it.")
         finish_bundle(context, finish, as_json=as_json)
         return
     publication = _publication(file, recipe, given)
+    rings = rollout_queries.ring_template(template or context.settings().rollout_template)
     if prepare is not None:
         with _interruptible(), progress_bars() as on_progress:
             bundle = preparing.prepare_publication(
-                context, actor_of(context), publication, prepare, on_progress=on_progress
+                context, actor_of(context), publication, prepare, on_progress=on_progress, by_rings=not rings.at_once
             )
         show_prepared(bundle, prepare, as_json=as_json)
         return
-    rings = rollout_queries.ring_template(template or context.settings().rollout_template)
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     with _interruptible(), progress_bars() as on_progress:
         published = operations.publish(

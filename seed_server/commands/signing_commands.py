@@ -145,6 +145,8 @@ def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     for payload in finished.payloads:
         say(f"  {payload.file_name}, SHA-256 {payload.sha256}")
     say_started(started)
+    if finished.bundle.by_rings and rings.at_once:
+        say(f"It is offered to nobody yet. Next: seed-server rollout start {finished.payloads[0].ref} --template NAME")
 
 
 @click.command("prepared", short_help="List what waits for signatures, or drop it.")

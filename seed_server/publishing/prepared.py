@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass
 
 import structlog
+from msgspec.structs import replace
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
@@ -23,7 +24,7 @@ from seed_server.publishing.publish import (
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.commit_recorder import CommitRecorder
-from seed_server.signing.offers import next_sequence, parse_named, with_entry
+from seed_server.signing.offers import next_sequence, parse_named, with_entry, without_version
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
 from seed_server.store.opening import open_database
@@ -43,11 +44,17 @@ class Finished:
 
 
 def prepare(
-    home: ServerHome, publication: Publication, *, actor: str, clock: Clock, on_progress: OnStage = lambda *_: None
+    home: ServerHome,
+    publication: Publication,
+    *,
+    actor: str,
+    clock: Clock,
+    on_progress: OnStage = lambda *_: None,
+    by_rings: bool = False,
 ) -> Bundle:
     """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is announced.
 
-    Raises `UserError` as `publish`; then nothing is kept.
+    ``by_rings``: nor is it when that is finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
@@ -58,10 +65,13 @@ def prepare(
         work.check_new(recipe)
         with work.new_files(examined) as (copies, torrents):
             manifest = work.manifest(recipe, copies, torrents)
-            documents = work.repository.publication(manifest, [built.torrent for built in torrents])
-            purpose = f"publish {recipe.patch_id} {recipe.version}"
+            documents = work.repository.publication(
+                manifest, [built.torrent for built in torrents], by_rings=by_rings
+            )
+            purpose = f"publish {recipe.patch_id} {recipe.version}{' for rings' if by_rings else ''}"
             preparation = Preparation(purpose, actor, clock.now())
             bundle = work.repository.proposals().propose_documents(preparation, "patches", documents)
+            bundle = replace(bundle, by_rings=by_rings)
             encode_bundle(bundle)  # one that is too large is refused before anything is kept
             work.keep(copies, torrents)
             work.prepared.keep(bundle)
@@ -145,4 +155,6 @@ def _announcement(work: PublishingWork, own: Bundle, *, offered: bool) -> tuple[
             )
     rollouts, staged = work.repository.current_rollouts(), work.repository.current_staged()
     rows = rows_of(manifest, next_sequence(rollouts, staged))
-    return with_entry(rollouts, manifest.ref, staged) if offered else None, rows
+    if offered and not own.by_rings:
+        return with_entry(rollouts, manifest.ref, staged), rows
+    return without_version(rollouts, manifest.ref), rows

@@ -33,7 +33,7 @@ from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.signing.offers import next_sequence, with_entry
+from seed_server.signing.offers import next_sequence, with_entry, without_version
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
@@ -289,8 +289,7 @@ class PublishingWork:
         manifest = self.manifest(recipe, copies, torrents)
         rollouts, staged = self.repository.current_rollouts(), self.repository.current_staged()
         rows = rows_of(manifest, next_sequence(rollouts, staged))
-        if offered:
-            rollouts = with_entry(rollouts, manifest.ref, staged)
+        rollouts = with_entry(rollouts, manifest.ref, staged) if offered else without_version(rollouts, manifest.ref)
         try:
             self.keep(copies, torrents)
             self.database.add_patch(*rows)

@@ -150,7 +150,10 @@ def _check_may_change(name: str, data: bytes) -> None:
 
 
 def _order_lines(change: RoleChange) -> Iterator[str]:
-    """Return what changes in the order: for each new publication its number, which is the lowest from then on."""
+    """Return what changes in the order: for each new publication its number, which is the lowest from then on.
+
+    One for rings leaves the lowest where it was, or higher: that allows nothing that was not allowed before.
+    """
     documents = {**change.added, **change.replaced}
     if ORDER_TARGET not in documents:
         _check_parts(documents, NOTHING_PUBLISHED)
@@ -166,7 +169,11 @@ def _order_lines(change: RoleChange) -> Iterator[str]:
         if was == becomes:
             continue
         number = old.next_number(PatchId(patch_id))
-        expected = Publications(newest=number, lowest=number) == becomes and numbers.get(patch_id) == number
+        least = number if was is None else min(was.lowest, number)
+        expected = (
+            becomes is not None and (becomes.newest, numbers.get(patch_id)) == (number, number)
+            and least <= becomes.lowest <= number
+        )  # fmt: skip
         mark = "" if expected else ALARM
         yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"
 

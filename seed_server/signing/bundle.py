@@ -82,13 +82,15 @@ class Bundle(Record, frozen=True):
     """The patch (ID or ID@VERSION) that the online keys offer to nobody any more when this is finished; empty: none."""
     reason: _Line = ""
     """Why it is withdrawn."""
+    by_rings: bool = False
+    """Whether the patch that it publishes waits for a rollout; else every PC is offered it when this is finished."""
     signatures: Annotated[tuple[RoleSignature, ...], msgspec.Meta(max_length=MAX_BUNDLED_SIGNATURES)] = ()
 
     @property
     def bundle_id(self) -> str:
         """What names it, whoever has signed: the first digits of the SHA-256 of all but the signatures."""
         unsigned = msgspec.structs.replace(self, signatures=())
-        return hashlib.sha256(codec.encode(unsigned)).hexdigest()[:BUNDLE_ID_CHARS]
+        return hashlib.sha256(_encoded(unsigned)).hexdigest()[:BUNDLE_ID_CHARS]
 
     def with_signatures(self, new: tuple[RoleSignature, ...]) -> "Bundle":
         """Return it with further signatures; one of a key that has signed a role before replaces that."""
@@ -96,9 +98,16 @@ class Bundle(Record, frozen=True):
         return msgspec.structs.replace(self, signatures=tuple(known[key] for key in sorted(known)))
 
 
+def _encoded(bundle: Bundle) -> bytes:
+    fields = msgspec.structs.asdict(bundle)
+    if not bundle.by_rings:
+        del fields["by_rings"]  # releases before 0.3 know no such field, and their bundles keep their ids
+    return codec.encode(fields)
+
+
 def encode_bundle(bundle: Bundle, *, max_bytes: int = MAX_BUNDLE_BYTES) -> bytes:
     """Return the file's bytes; equal bundles have equal bytes. Raises `UserError` (REFUSED) where it is too large."""
-    data = codec.encode(bundle)
+    data = _encoded(bundle)
     if len(data) > max_bytes:
         raise UserError(
             f"The bundle would have {len(data)} bytes, and signers accept {max_bytes}. Publish fewer or "

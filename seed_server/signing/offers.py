@@ -86,6 +86,15 @@ def with_entry(rollouts: Rollouts, ref: PatchRef, staged: StagedRollouts = NOTHI
     )
 
 
+def without_version(rollouts: Rollouts, ref: PatchRef) -> Rollouts:
+    """Return the rollouts that say nothing of ``ref``: its next publication, of the same version, is for rings."""
+    return Rollouts(
+        format=1,
+        entries=[one for one in rollouts.entries if one.ref != ref],
+        withdrawn=tuple(one for one in rollouts.withdrawn if one.ref != ref),
+    )
+
+
 def without_entries(rollouts: Rollouts, named: PatchRef, reason: str, now: float) -> Rollouts:
     """Return the rollouts that offer ``named`` no more; unchanged where they do not offer it."""
     gone = [entry for entry in rollouts.entries if _names(named, entry.ref)]

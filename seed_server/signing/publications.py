@@ -15,8 +15,8 @@ SUPERSEDED_DAYS = 180  # by then whoever was off is back; gone back to is what w
 KEEP_PUBLICATIONS = 2  # of each id: the newest, and the one before, whose file can still be repaired and gone back to
 
 
-def order_after(order: PublicationOrder, new: Manifest) -> PublicationOrder:
-    """Return the order after ``new``, from which on alone PCs may install. Raises `UserError`.
+def order_after(order: PublicationOrder, new: Manifest, lowest: int | None = None) -> PublicationOrder:
+    """Return the order after ``new``; PCs may install those from ``lowest`` (None: itself) on. Raises `UserError`.
 
     REFUSED: another process has published this id meanwhile, or no document can hold more patches.
     """
@@ -27,7 +27,7 @@ def order_after(order: PublicationOrder, new: Manifest) -> PublicationOrder:
             FaultKind.REFUSED,
         )
     try:
-        return order.with_publication(patch_id, lowest=new.number)
+        return order.with_publication(patch_id, lowest=new.number if lowest is None else lowest)
     except msgspec.ValidationError as error:
         raise UserError(
             f"The repository can number no further publication ({error}); nothing was announced. "
@@ -36,18 +36,38 @@ def order_after(order: PublicationOrder, new: Manifest) -> PublicationOrder:
         ) from error
 
 
-def unlisted_after(listed: Collection[Manifest], new: Manifest) -> list[str]:
-    """Return the targets that leave the role with ``new``: of its id, all but the newest `KEEP_PUBLICATIONS`."""
+def lowest_by_rings(
+    order: PublicationOrder, new: Manifest, listed: Iterable[Manifest], offered: Collection[PatchRef]
+) -> int:
+    """Return the lowest publication that PCs may install after ``new``, which is for rings.
+
+    What is ``offered`` of its id and may be installed stays so: the PCs of rings that are not open have nothing else.
+    """
+    return min(
+        (
+            other.number
+            for other in listed
+            if other.patch_id == new.patch_id
+            and other.ref != new.ref
+            and other.ref in offered
+            and not order.refusal(other.patch_id, other.number)
+        ),
+        default=new.number,
+    )
+
+
+def unlisted_after(listed: Collection[Manifest], new: Manifest, offered: Collection[PatchRef] = ()) -> list[str]:
+    """Return the targets that leave the role with ``new``: of its id, all that are not `kept`."""
     others = [manifest for manifest in listed if manifest.ref != new.ref]
-    of_id = sorted((m for m in others if m.patch_id == new.patch_id), key=lambda manifest: manifest.number)
-    gone = of_id[: max(0, len(of_id) - (KEEP_PUBLICATIONS - 1))]
+    stay_listed = kept([*(other for other in others if other.patch_id == new.patch_id), new], offered)
+    gone = [other for other in others if other.patch_id == new.patch_id and other not in stay_listed]
     stay = [new, *(manifest for manifest in others if manifest not in gone)]
     torrents = _torrents([*gone, *(manifest for manifest in listed if manifest.ref == new.ref)]) - _torrents(stay)
     return [*map(_target, gone), *sorted(torrents)]
 
 
-def kept(listed: Collection[Manifest]) -> list[Manifest]:
-    """Return the manifests that are still of use: of each id, the newest `KEEP_PUBLICATIONS`.
+def kept(listed: Collection[Manifest], offered: Collection[PatchRef] = ()) -> list[Manifest]:
+    """Return the manifests that are still of use: what is ``offered``, and of each id the newest `KEEP_PUBLICATIONS`.
 
     Older ones stay in their bins until those are signed anew for something else: a bin that is signed for them alone
     would be one more that every PC fetches.
@@ -56,12 +76,13 @@ def kept(listed: Collection[Manifest]) -> list[Manifest]:
     for manifest in sorted(listed, key=lambda manifest: -manifest.number):
         of_id.setdefault(manifest.patch_id, []).append(manifest)
     newest = {id(manifest) for found in of_id.values() for manifest in found[:KEEP_PUBLICATIONS]}
-    return [manifest for manifest in listed if id(manifest) in newest]
+    return [manifest for manifest in listed if id(manifest) in newest or manifest.ref in offered]
 
 
 def still_signed(listed: Collection[Manifest], rollouts: Rollouts, now: float) -> list[Manifest]:
     """Return those of `kept` that are offered, or were superseded less than `SUPERSEDED_DAYS` before ``now``."""
-    stay, offered = kept(listed), {entry.ref for entry in rollouts.entries}
+    offered = {entry.ref for entry in rollouts.entries}
+    stay = kept(listed, offered)
     newest: dict[str, Manifest] = {}
     superseded_at: dict[PatchRef, int] = {}
     for manifest in stay:

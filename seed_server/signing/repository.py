@@ -136,8 +136,13 @@ class Repository:
         return offers.joined(self._documents.rollouts(current), self._documents.staged(current))
 
     def manifests(self) -> list[Manifest]:
-        """Return the manifest of every patch that is listed: of each id, the last publications."""
-        return publications.kept(self._documents.manifests(self._files.load().listed()))
+        """Return the manifest of every patch that is listed: of each id, the last publications and what is offered."""
+        current = self._files.load()
+        return publications.kept(self._documents.manifests(current.listed()), self._offered_refs(current))
+
+    def _offered_refs(self, current: CurrentMetadata) -> set[PatchRef]:
+        rollouts = offers.joined(self._documents.rollouts(current), self._documents.staged(current))
+        return {entry.ref for entry in rollouts.entries}
 
     def publication_order(self) -> PublicationOrder:
         """Return the numbers of all publications."""
@@ -178,15 +183,16 @@ class Repository:
     ) -> int:
         """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
-        Older publications of its id may not be installed from then on (`publications`). Endpoints see all of it or
-        nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
+        Where ``rollouts`` offer it to every PC, no older publication of its id may be installed from then on; else
+        what is offered now still may (`publications`). Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
         the next, BUSY, STORAGE.
         """
         with self._writer.writing():
             current = self._files.load()
             listed = current.listed()
             manifests = self._documents.manifests(listed)
-            changes = self._publication(listed, manifest, torrents)
+            by_rings = all(entry.ref != manifest.ref for entry in rollouts.entries)
+            changes = self._publication(current, manifest, torrents, by_rings=by_rings)
             changed = self._change(current, changes, now)
             others = [other for other in manifests if other.ref != manifest.ref]
             offered = offers.joined(rollouts, self._documents.staged(current))
@@ -195,18 +201,29 @@ class Repository:
             self._write_rollouts(current, rollouts)
             return self._writer.commit(current, (*changed, "rollouts"), {"patches": patches_key}, now)
 
-    def publication(self, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
+    def publication(
+        self, manifest: Manifest, torrents: Sequence[bytes], *, by_rings: bool = False
+    ) -> dict[str, bytes | None]:
         """Return what a publication changes in the patches role: targets by path, None for those that go.
 
-        Raises `UserError` (REFUSED) for a number that is not the next.
+        ``by_rings``: what is offered now may still be installed. Raises `UserError` (REFUSED) for a number that is not
+        the next.
         """
-        listed = self._files.load().listed()
-        manifests = self._documents.manifests(listed)
-        changes = self._publication(listed, manifest, torrents)
-        return dict.fromkeys(publications.unlisted_after(manifests, manifest)) | changes
+        current = self._files.load()
+        manifests = self._documents.manifests(current.listed())
+        changes = self._publication(current, manifest, torrents, by_rings=by_rings)
+        offered = self._offered_refs(current) if by_rings else ()
+        return dict.fromkeys(publications.unlisted_after(manifests, manifest, offered)) | changes
 
-    def _publication(self, listed: Listed, manifest: Manifest, torrents: Sequence[bytes]) -> dict[str, bytes | None]:
-        changes = self._new_order(listed, publications.order_after(self._documents.order(listed), manifest))
+    def _publication(
+        self, current: CurrentMetadata, manifest: Manifest, torrents: Sequence[bytes], *, by_rings: bool
+    ) -> dict[str, bytes | None]:
+        listed, lowest = current.listed(), manifest.number
+        order = self._documents.order(listed)
+        if by_rings:
+            others, offered = self._documents.manifests(listed), self._offered_refs(current)
+            lowest = publications.lowest_by_rings(order, manifest, others, offered)
+        changes = self._new_order(listed, publications.order_after(order, manifest, lowest))
         changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
         for payload, torrent in zip(manifest.payloads, torrents, strict=True):
             changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent

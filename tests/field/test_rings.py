@@ -101,3 +101,20 @@ def test_a_changed_rollout_costs_a_pc_under_ten_kilobytes_beside_300_others(serv
     assert len(news) < 10_000
     told = decode_news(news)
     assert any(path.endswith(".staged") for path in told.changed), "the difference, and not left to be asked for"
+
+
+async def test_while_a_new_version_is_in_its_first_ring_the_others_get_the_one_before(server: Server) -> None:
+    """However many newer ones are tried in rings: what PCs are offered may be installed, until one is for all."""
+    lab, oslo = Pc(server, 1, site="rome", tags=("lab",)), Pc(server, 2, site="oslo")
+    server.publish(at_once=True)
+    assert await all_see([lab, oslo]) == ["taken"] * 2
+    for number in (2, 3):
+        newer = server.publish("acme", str(number))
+        server.stage(StagedEntry(number, plan_of(newer), (int(NOW),)))
+        assert await all_see([lab, oslo]) == ["not offered", "taken"]
+        assert await all_see([lab, oslo], f"acme@{number}") == ["taken", "NOT_OPEN"]
+    server.repository.withdraw_patch(PatchRef("acme", "3"), "it crashes", patches_key=None, now=server.now)
+    assert await all_see([lab, oslo]) == ["taken", "taken"]
+    server.publish("acme", "4", at_once=True)
+    server.sign_anything(rollouts=replace(NOBODY, entries=[RolloutEntry("acme", "1", 1)]))
+    assert await all_see([lab, oslo]) == ["not offered"] * 2, "the newest for all is the lowest"

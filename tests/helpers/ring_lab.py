@@ -51,15 +51,14 @@ class Server:
         self.now = NOW
         self.repository = Repository.create(self.home, SETTINGS, self.keys, self.now)
 
-    def publish(self, patch_id: str = "acme", version: str = "1") -> Manifest:
-        """Publish a patch, and offer it to nobody yet."""
+    def publish(self, patch_id: str = "acme", version: str = "1", *, at_once: bool = False) -> Manifest:
+        """Publish a patch; offer it to nobody yet, or to every PC."""
         number = self.repository.publication_order().next_number(patch_id)  # type: ignore[arg-type]
         manifest = manifest_of(patch_id, version, number=number, now=self.now)
         before = self.repository.current_rollouts()
-        after = with_entry(before, manifest.ref, self.repository.current_staged())
+        after = with_entry(before, manifest.ref, self.repository.current_staged()) if at_once else before
         torrents, key = [torrent_of(manifest)], self.keys["patches"]
         self.repository.publish_patch(manifest, torrents, after, patches_key=key, now=self.now)
-        self.repository.stage(self.repository.current_staged(), now=self.now, rollouts=before)
         return manifest
 
     def wait(self, seconds: float) -> None:

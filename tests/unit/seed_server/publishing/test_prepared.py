@@ -1,19 +1,22 @@
 """`seed_server.publishing.prepared`: a patch waits, is finished or dropped; whatever ends that, nothing breaks."""
 
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.publication_order import Publications
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import drop, finish, prepare
 from seed_server.publishing.publish import publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing.bundle import Bundle
+from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.bundle_check import check_bundle
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.prepared_bundles import PreparedBundles
@@ -42,8 +45,9 @@ class Server:
         path.write_bytes(random.Random(seed).randbytes(300_000))
         return Publication(Recipe(patch_id=patch_id, version=version, payload=(PayloadFile(path.as_posix()),)))
 
-    def prepare(self, *names: Any, **named: Any) -> Bundle:
-        return prepare(self.home, self.publication(*names, **named), actor="ann", clock=CLOCK)
+    def prepare(self, *names: Any, by_rings: bool = False, **named: Any) -> Bundle:
+        publication = self.publication(*names, **named)
+        return prepare(self.home, publication, actor="ann", clock=CLOCK, by_rings=by_rings)
 
     def signed(self, bundle: Bundle) -> Bundle:
         root = Repository.open(self.home, SETTINGS).trusted_root().encode()
@@ -101,6 +105,30 @@ def test_two_bundles_of_one_file_share_it(server: Server) -> None:
     drop(server.home, one.bundle_id, clock=CLOCK)
     assert server.content() == 1
     assert server.finish(two)
+
+
+def test_what_is_for_rings_is_offered_to_nobody_when_it_is_finished(server: Server) -> None:
+    server.publish()
+    bundle = server.prepare(version="2.0", seed=2, by_rings=True)
+    assert bundle.bundle_id != replace(bundle, by_rings=False).bundle_id
+    assert server.finish(bundle)
+    assert (server.announced(), server.rows()) == (["office@1.0"], ["office@1.0", "office@2.0"])
+    repository = Repository.open(server.home, SETTINGS)
+    assert repository.publication_order().patches["office"] == Publications(newest=2, lowest=1)
+    server.prepare(version="3.0", seed=3, by_rings=True)  # nothing that is offered goes with it
+    assert {one.ref.version for one in repository.manifests()} == {"1.0", "2.0"}
+
+
+def test_a_bundle_for_every_pc_is_written_as_before(server: Server) -> None:
+    assert b"by_rings" not in encode_bundle(server.prepare())
+
+
+def test_another_recipe_of_an_offered_version_is_offered_to_nobody_before_its_rings(server: Server) -> None:
+    server.publish()
+    same = server.publication()
+    corrected = dataclasses.replace(same, recipe=replace(same.recipe, title="Office, corrected"))
+    publish(server.home, corrected, server.keys, clock=CLOCK, offered=False)
+    assert server.announced() == []
 
 
 def test_what_cannot_be_published_is_not_prepared(server: Server) -> None:

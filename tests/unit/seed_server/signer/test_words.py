@@ -162,7 +162,8 @@ def order(**patches: tuple[int, int]) -> bytes:
         ({}, {"acme": (1, 1)}, True),
         ({"acme": (1, 1)}, {"acme": (2, 2)}, True),
         ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2), "word": (5, 5)}, True),
-        ({"acme": (1, 1)}, {"acme": (2, 1)}, False),  # the older one may come back
+        ({"acme": (1, 1)}, {"acme": (2, 1)}, True),  # it is for rings: what may be installed still may be
+        ({"acme": (2, 2)}, {"acme": (3, 1)}, False),  # an older one may come back
         ({"acme": (1, 1)}, {"acme": (2, 3)}, False),  # none may be installed
         ({"acme": (1, 1)}, {"acme": (9, 9)}, False),  # numbers are used up
         ({"acme": (1, 1)}, {}, False),

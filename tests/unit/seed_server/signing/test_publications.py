@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.publication_order import (
 from seed_server.signing.publications import (
     KEEP_PUBLICATIONS,
     kept,
+    lowest_by_rings,
     order_after,
     still_signed,
     take_out,
@@ -38,6 +39,28 @@ def torrent_of(made: Manifest) -> str:
 def test_the_newest_becomes_the_lowest_that_may_be_installed() -> None:
     order = order_after(order_after(NOTHING_PUBLISHED, manifest("1", 1)), manifest("2", 2))
     assert order.patches == {"acme": Publications(newest=2, lowest=2)}
+
+
+def test_a_publication_for_rings_leaves_what_is_offered_installable() -> None:
+    listed = [manifest(str(number), number) for number in (1, 2, 3)] + [manifest("1", 1, "other", torrent="1")]
+    order = PublicationOrder(
+        format=1, patches={"acme": Publications(newest=3, lowest=2), "other": Publications(newest=1, lowest=1)}
+    )
+    new, other = manifest("4", 4), PatchRef("other", "1")
+    two, three = PatchRef("acme", "2"), PatchRef("acme", "3")
+    assert lowest_by_rings(order, new, listed, {two, three, other}) == 2
+    assert lowest_by_rings(order, new, listed, {three}) == 3
+    assert lowest_by_rings(order, new, listed, {PatchRef("acme", "1"), other}) == 4, "it may not be installed any more"
+    assert lowest_by_rings(order, manifest("3", 4), listed, {three}) == 4, "another recipe of the same version"
+    assert order_after(order, new, 2).patches["acme"] == Publications(newest=4, lowest=2)
+
+
+def test_what_is_offered_stays_listed_however_many_newer_ones_there_are() -> None:
+    listed = [manifest(str(number), number) for number in range(1, 6)]
+    assert [one.number for one in kept(listed, {PatchRef("acme", "1")})] == [1, 4, 5]
+    assert unlisted_after(listed, manifest("6", 6), {PatchRef("acme", "2")}) == [
+        *(f"patches/acme@{number}.manifest" for number in (1, 3, 4)), *sorted(map(torrent_of, (listed[0], *listed[2:4])))
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [1, 3])
