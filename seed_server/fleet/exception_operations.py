@@ -14,7 +14,7 @@ from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Reach, reach_of
-from seed_server.fleet.rollout_announcing import announce
+from seed_server.fleet.rollout_announcing import announce, check_announceable
 from seed_server.signing.offers import checked_reason
 from seed_server.signing.repository import Repository
 from seed_server.store.rollout_records import ExceptionRow
@@ -55,6 +55,7 @@ def add_exception(
             raise UserError(f"There are {MAX_HOLDS} exceptions already; end one first.", FaultKind.REFUSED)
         number = database.add_exception(row)
         deed.details["exception"] = str(number)
+        check_announceable(repository, database, now)
     log.info("exception added", number=number, patch=patch, who=who)
     _announce(context, repository)
     return replace(row, number=number)

@@ -51,7 +51,8 @@ def prepare_publication(
 ) -> Bundle:
     """Copy and hash a patch, and write the bundle ``to`` be signed. Needs no offline key; nothing is announced.
 
-    ``by_rings``: when it is finished, it waits for `rollout_operations.start_rollout`. Writes payloads. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
+    ``by_rings``: when it is finished, it waits for `rollout_operations.start_rollout`. Writes payloads. Raises
+    `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
     """
     bundle = prepared.prepare(
         context.home, publication, actor=str(actor), clock=context.clock, on_progress=on_progress, by_rings=by_rings

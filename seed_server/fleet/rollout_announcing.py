@@ -8,9 +8,11 @@ import structlog
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.approvers import Approvers
-from p2pdist.shared.manifest.documents import Manifest, encode_manifest
-from seed_server.fleet.rollout_documents import KeptRollout, announcement
+from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest
+from p2pdist.shared.manifest.staged import StagedRollouts
+from seed_server.fleet.rollout_documents import DerivedDocuments, KeptRollout, announcement
 from seed_server.signing.repository import Repository
+from seed_server.signing.staged import checked
 from seed_server.store.rollout_records import OVER_STATES
 
 if TYPE_CHECKING:
@@ -40,14 +42,7 @@ def announce(repository: Repository, database: "Database", now: float) -> bool:
     """
     with repository.locked():
         staged, rollouts = repository.current_staged(), repository.current_rollouts()
-        wanted = announcement(
-            staged,
-            rollouts,
-            kept_rollouts(database, over={entry.ref for entry in staged.entries}),
-            database.exceptions(),
-            now,
-            stays=repository.approvers() is not None,
-        )
+        wanted = _wanted(repository, database, staged, rollouts, now)
         if wanted.staged == staged and wanted.rollouts == rollouts:
             return False
         repository.stage(
@@ -55,6 +50,27 @@ def announce(repository: Repository, database: "Database", now: float) -> bool:
         )  # fmt: skip
     log.info("rollouts announced", live=len(wanted.staged.entries), holds=len(wanted.staged.holds))
     return True
+
+
+def check_announceable(repository: Repository, database: "Database", now: float) -> None:
+    """Raise `UserError` (REFUSED) where PCs would not take what follows from the database.
+
+    Ask before it is committed what gives more: else nothing could be announced any more, and nothing stopped.
+    """
+    checked(_wanted(repository, database, repository.current_staged(), repository.current_rollouts(), now).staged)
+
+
+def _wanted(
+    repository: Repository, database: "Database", staged: StagedRollouts, rollouts: Rollouts, now: float
+) -> DerivedDocuments:
+    return announcement(
+        staged,
+        rollouts,
+        kept_rollouts(database, over={entry.ref for entry in staged.entries}),
+        database.exceptions(),
+        now,
+        stays=repository.approvers() is not None,
+    )
 
 
 def approvals_wanted(repository: Repository, manifest: Manifest) -> int:

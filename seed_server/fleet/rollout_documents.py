@@ -90,17 +90,20 @@ def announcement(
         if one.live and not taken_back(one, staged, rollouts):
             entries[ref] = _entry(one)
             stopped.pop(ref, None)
+            rollouts = _offered_by_rings_alone(rollouts, one)
         elif one.progress.state in STOPPED_STATES and ref in open_now:
             entries.pop(ref, None)
-            stopped[ref] = _stopped(one)
+            if all(entry.ref != ref for entry in rollouts.entries):  # another publication of it may be there by now
+                stopped[ref] = _stopped(one)
         elif one.progress.state is RolloutState.COMPLETE and ref in open_now:
             rollouts = _offered_to_all(rollouts, one)
             if stays and any(entry.ref == ref for entry in rollouts.entries):
                 entries[ref] = _entry(one)
-    ordered = sorted(entries.values(), key=lambda entry: entry.sequence)
+    live = {one.plan.ref for one in kept if one.live}
+    ordered = sorted(entries.values(), key=lambda entry: (entry.ref in live, entry.sequence))[-MAX_STAGED:]
     after = replace(
         staged,
-        entries=tuple(ordered[-MAX_STAGED:]),
+        entries=tuple(sorted(ordered, key=lambda entry: entry.sequence)),
         stopped=tuple(sorted(stopped.values(), key=lambda one: one.at))[-MAX_STAGED:],
         holds=holds_of(exceptions, now),
     )
@@ -132,13 +135,13 @@ def holds_of(exceptions: Iterable[ExceptionRow], now: float) -> tuple[Hold, ...]
 
 
 def signed_approvals(approvals: Iterable[ApprovalRow]) -> tuple[Approval, ...]:
-    """Return those that PCs can verify."""
+    """Return those that PCs can verify; of too many, those for most rings."""
     found = [
         Approval(approver=row.approver, rings=row.rings, at=int(row.at), signature=row.signature)
         for row in approvals
         if row.signature
     ]
-    return tuple(found[-MAX_APPROVALS:])
+    return tuple(sorted(found, key=lambda one: one.rings)[-MAX_APPROVALS:])
 
 
 def entries_by_ref(staged: StagedRollouts) -> Mapping[PatchRef, StagedEntry]:
@@ -164,6 +167,19 @@ def _stopped(kept: KeptRollout) -> Withdrawal:
         sequence=kept.row.sequence,
         reason=reason[:MAX_REASON_CHARS],
         at=int(why.since),
+    )
+
+
+def _offered_by_rings_alone(rollouts: Rollouts, kept: KeptRollout) -> Rollouts:
+    """Return the rollouts that offer a live one's patch to nobody else, and say no more that it was withdrawn before.
+
+    PCs of release 0.2.0 know no rings, and would take it at once.
+    """
+    ref, before = kept.plan.ref, kept.row.sequence
+    return replace(
+        rollouts,
+        entries=[one for one in rollouts.entries if one.ref != ref or one.sequence > before],
+        withdrawn=tuple(one for one in rollouts.withdrawn if one.ref != ref or one.sequence > before),
     )
 
 

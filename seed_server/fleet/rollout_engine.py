@@ -210,7 +210,12 @@ class RolloutEngine:
         if kept.progress.state is RolloutState.ABORTED:
             return None
         known = self._known()
-        if (kept.plan.patch_id, kept.plan.number) in known.refused or kept.plan.ref not in known.manifests:
+        manifest = known.manifests.get(kept.plan.ref)
+        if (
+            manifest is None
+            or manifest.number != kept.plan.number
+            or (manifest.patch_id, manifest.number) in known.refused
+        ):
             return stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.REPLACED, now, "")
         gone = taken_back(kept, known.staged, known.rollouts)
         if gone is None:

@@ -36,7 +36,13 @@ from seed_server.fleet.rollout import (
     resumed,
     stopped,
 )
-from seed_server.fleet.rollout_announcing import announce, approvals_wanted, kept_rollouts, manifest_sha256
+from seed_server.fleet.rollout_announcing import (
+    announce,
+    approvals_wanted,
+    check_announceable,
+    kept_rollouts,
+    manifest_sha256,
+)
 from seed_server.fleet.rollout_counting import counted, known_pcs, ring_sizes
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_words import why_sentence
@@ -108,6 +114,7 @@ def start_rollout(
             )
             made = database.add_rollout(row)
             deed.details["rollout"] = str(made)
+            check_announceable(repository, database, now)
             sizes = tuple(ring_sizes(known_pcs(database), plan))
         log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
         _announce(context, repository)
@@ -193,6 +200,7 @@ def approve_rollout(
             person=person, who=actor.who, approver=approver, rings=count, at=float(int(now)), signature=signature
         )
         database.add_approval(number, row)
+        check_announceable(repository, database, now)
         deed.details |= {"rings": str(count), "signed": approver or "no"}
         deed.after = row
     log.info("rollout approved", rollout=number, rings=count, signed_as=approver)
@@ -255,6 +263,8 @@ def _change(context: Context, actor: Actor, number: int, deed: Deed, change: _Ch
                 FaultKind.REFUSED,
             ) from error
         _save(database, kept, after, context.clock.now(), deed, acknowledged)
+        if after.state is RolloutState.RUNNING:
+            check_announceable(repository, database, context.clock.now())
     log.info("rollout changed", rollout=number, state=after.state.value)
     return _announced(context, repository, number)
 

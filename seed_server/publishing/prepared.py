@@ -65,9 +65,7 @@ def prepare(
         work.check_new(recipe)
         with work.new_files(examined) as (copies, torrents):
             manifest = work.manifest(recipe, copies, torrents)
-            documents = work.repository.publication(
-                manifest, [built.torrent for built in torrents], by_rings=by_rings
-            )
+            documents = work.repository.publication(manifest, [built.torrent for built in torrents], by_rings=by_rings)
             purpose = f"publish {recipe.patch_id} {recipe.version}{' for rings' if by_rings else ''}"
             preparation = Preparation(purpose, actor, clock.now())
             bundle = work.repository.proposals().propose_documents(preparation, "patches", documents)
