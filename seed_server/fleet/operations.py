@@ -27,6 +27,7 @@ from seed_server.fleet.operation import require as _require
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.fleet.roles import Area, Reach
 from seed_server.fleet.rollout_operations import abort_withdrawn
+from seed_server.fleet.rollout_queries import halted_refs
 from seed_server.publishing import publish as publishing
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import OnStage, Published
@@ -136,10 +137,11 @@ def withdraw(context: Context, actor: Actor, patch: str, reason: str, keys: Offl
     key = None if keys is None else keys.load("patches")
     deed = Deed("withdraw", patch, reason=why, details={"for good": "no" if key is None else "yes"})
     repository = context.repository(context.recorded(actor, deed))
+    halted = halted_refs(context, named)
     # says so where there is nothing to withdraw, before anything changes
-    repository.rollouts_without(named, why, for_good=key is not None, now=context.clock.now())
+    repository.rollouts_without(named, why, for_good=key is not None, now=context.clock.now(), halted=halted)
     abort_withdrawn(context, actor, named, why)
-    gone = repository.withdraw_patch(named, why, patches_key=key, now=context.clock.now())
+    gone = repository.withdraw_patch(named, why, patches_key=key, now=context.clock.now(), halted=halted)
     log.info("patch withdrawn", patch=patch, reason=why, for_good=key is not None)
     return Withdrawn(gone, why, for_good=key is not None, dependents=_dependents(repository, named))
 

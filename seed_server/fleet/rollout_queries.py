@@ -7,10 +7,11 @@ from pathlib import Path
 
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
-from seed_server.fleet.rollout import RolloutWhy, decide
+from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide
 from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
 from seed_server.fleet.rollout_counting import counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
@@ -60,6 +61,13 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     return RolloutView(
         kept, tallies, one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size, why
     )  # fmt: skip
+
+
+def halted_refs(context: Context, named: PatchRef) -> tuple[PatchRef, ...]:
+    """Return what ``named`` (no version: any) is of halted rollouts: PCs are not offered it, and yet it may go on."""
+    halted = (one for one in read_rollouts(context, live=True) if one.progress.state is RolloutState.HALTED)
+    refs = (one.plan.ref for one in halted)
+    return tuple(ref for ref in refs if named.patch_id == ref.patch_id and named.version in ("", ref.version))
 
 
 def read_exceptions(context: Context, *, holding: bool = False) -> list[ExceptionRow]:

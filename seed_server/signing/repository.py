@@ -44,6 +44,7 @@ from seed_server.signing.proposals import Proposals
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import RoleExpiry, roles_due
+from seed_server.signing.staged import Refs
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
@@ -248,25 +249,26 @@ class Repository:
         return changed | current.half_spent(now)
 
     def withdraw_patch(
-        self, named: PatchRef, reason: str, *, patches_key: Ed25519PrivateKey | None, now: float
+        self, named: PatchRef, reason: str, *, patches_key: Ed25519PrivateKey | None, now: float, halted: Refs = ()
     ) -> tuple[PatchRef, ...]:
         """Offer ``named`` (no version: whichever is offered) to nobody any more; return what was offered until now.
 
-        With ``patches_key``, no publication of it so far may be installed from then on, whatever the online keys
-        sign. Raises `UserError`: BAD_INPUT for what is neither offered nor allowed, else as `publish_patch`.
+        ``halted`` was stopped before and could go on; PCs are told ``reason`` instead. With ``patches_key``, no
+        publication of it so far may be installed from then on, whatever the online keys sign. Raises `UserError`:
+        BAD_INPUT for what is neither offered nor allowed, else as `publish_patch`.
         """
         with self._writer.writing():
             current = self._files.load()
             before, by_rings = self._documents.rollouts(current), self._documents.staged(current)
-            after = self.rollouts_without(named, reason, for_good=patches_key is not None, now=now)
-            left = staged.without_staged(by_rings, named, reason, now)
+            after = self.rollouts_without(named, reason, for_good=patches_key is not None, now=now, halted=halted)
+            left = staged.without_staged(by_rings, named, reason, now, halted)
             self._write_rollouts(current, after, None if left is by_rings else left)
             if patches_key is None:
                 self._writer.commit(current, ("rollouts",), {}, now)
             else:
                 changed = self._change(current, self.withdrawal(named), now)
                 self._writer.commit(current, ("rollouts", *changed), {"patches": patches_key}, now)
-            return tuple(dict.fromkeys((*_difference(before, after), *_difference(by_rings, left))))
+            return tuple(dict.fromkeys((*staged.left_out(before, after), *staged.left_out(by_rings, left), *halted)))
 
     def offer_patch(self, named: PatchRef, *, now: float) -> tuple[PatchRef, ...]:
         """Offer again what was withdrawn by the online key; return it.
@@ -279,10 +281,10 @@ class Repository:
             before = self.current_rollouts()
             after = offers.offered_again(before, named, self.publication_order(), self.manifests())
             by_rings = self._documents.staged(current)
-            left = staged.without_stopped(by_rings, _difference(after, before))
+            left = staged.without_stopped(by_rings, staged.left_out(after, before))
             self._write_rollouts(current, after, None if left is by_rings else left)
             self._writer.commit(current, ("rollouts",), {}, now)
-            return _difference(after, before)
+            return staged.left_out(after, before)
 
     def stage(self, staged_rollouts: StagedRollouts, *, now: float, rollouts: Rollouts | None = None) -> int:
         """Announce what is offered by rings and, where given, what every PC is offered, at once.
@@ -331,13 +333,16 @@ class Repository:
         entry = self._files.load().listed().get(name)
         return 0 if entry is None else self._documents.manifest(name, entry).number
 
-    def rollouts_without(self, named: PatchRef, reason: str, *, for_good: bool, now: float) -> Rollouts:
+    def rollouts_without(
+        self, named: PatchRef, reason: str, *, for_good: bool, now: float, halted: Refs = ()
+    ) -> Rollouts:
         """Return the rollouts without ``named``. Raises `UserError` (BAD_INPUT) where nothing would change."""
         rollouts = self.current_rollouts()
         after = offers.without_entries(rollouts, named, reason, now)
         by_rings = self.current_staged()
         if (
-            after.entries == rollouts.entries
+            not halted
+            and after.entries == rollouts.entries
             and staged.without_staged(by_rings, named, reason, now) is by_rings
             and not (for_good and self._order_without(named) != self.publication_order())
         ):
@@ -406,8 +411,3 @@ class Repository:
                 changed |= bins.PATCHES_FAMILY
             self._writer.sign_root(current.root, keys, now)
             self._writer.commit(current, changed, keys, now, root=current.root)
-
-
-def _difference(of: Rollouts | StagedRollouts, without: Rollouts | StagedRollouts) -> tuple[PatchRef, ...]:
-    left = {entry.ref for entry in without.entries}
-    return tuple(entry.ref for entry in of.entries if entry.ref not in left)

@@ -1,14 +1,17 @@
 """What the rollouts by rings become when one is taken back, and what may be signed of them. Pure."""
 
 from collections.abc import Collection
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Withdrawal
-from p2pdist.shared.manifest.staged import MAX_STAGED, StagedRollouts, decode_staged, encode_staged
+from p2pdist.shared.manifest.documents import Rollouts, Withdrawal
+from p2pdist.shared.manifest.staged import MAX_STAGED, StagedEntry, StagedRollouts, decode_staged, encode_staged
 from p2pdist.shared.wire.codec import DecodeError
+
+Refs: TypeAlias = Collection[PatchRef]
 
 
 def checked(staged: StagedRollouts) -> bytes:
@@ -31,9 +34,15 @@ def checked(staged: StagedRollouts) -> bytes:
     return encoded
 
 
-def without_staged(staged: StagedRollouts, named: PatchRef, reason: str, now: float) -> StagedRollouts:
-    """Return the rollouts by rings with ``named`` (no version: any) stopped; unchanged where they do not offer it."""
-    gone = [entry for entry in staged.entries if _names(named, entry.ref)]
+def without_staged(
+    staged: StagedRollouts, named: PatchRef, reason: str, now: float, halted: Refs = ()
+) -> StagedRollouts:
+    """Return the rollouts by rings with ``named`` (no version: any) stopped; unchanged where they do not offer it.
+
+    What was ``halted`` before is stopped for ``reason`` from now on.
+    """
+    gone: list[StagedEntry | Withdrawal] = [entry for entry in staged.entries if _names(named, entry.ref)]
+    gone += [one for one in staged.stopped if one.ref in halted]
     if not gone:
         return staged
     fresh = tuple(
@@ -55,10 +64,16 @@ def without_staged(staged: StagedRollouts, named: PatchRef, reason: str, now: fl
     )
 
 
-def without_stopped(staged: StagedRollouts, refs: Collection[PatchRef]) -> StagedRollouts:
+def without_stopped(staged: StagedRollouts, refs: Refs) -> StagedRollouts:
     """Return the rollouts by rings that say no more that ``refs`` are stopped; unchanged where they do not."""
     left = tuple(one for one in staged.stopped if one.ref not in refs)
     return staged if len(left) == len(staged.stopped) else replace(staged, stopped=left)
+
+
+def left_out(of: Rollouts | StagedRollouts, without: Rollouts | StagedRollouts) -> tuple[PatchRef, ...]:
+    """Return what the first one offers and the second one does not."""
+    left = {entry.ref for entry in without.entries}
+    return tuple(entry.ref for entry in of.entries if entry.ref not in left)
 
 
 def _names(named: PatchRef, ref: PatchRef) -> bool:

@@ -219,6 +219,20 @@ def test_withdrawing_the_patch_ends_its_rollout(company: Company) -> None:
     assert company.repository.current_rollouts().entries == []
 
 
+def test_what_has_halted_can_be_withdrawn_for_a_reason_of_its_own(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    company.say({TESTERS[0]: "failed", TESTERS[1]: "failed"})
+    assert company.look(2.0).progress.state is RolloutState.HALTED
+    gone = operations.withdraw(company.context, ADA, "office", "crashes")
+    assert gone.patches == (REF,)
+    ended = company.look()
+    assert (ended.progress.state, ended.progress.why.reason) == (RolloutState.ABORTED, RolloutReason.WITHDRAWN)
+    assert [one.reason for one in company.repository.current_staged().stopped] == ["crashes"]
+    with pytest.raises(UserError, match="withdrawn already"):
+        operations.withdraw(company.context, ADA, "office", "again")
+
+
 def test_a_withdrawal_that_came_another_way_ends_it_too(company: Company) -> None:
     company.start()
     company.look(0.0)
