@@ -106,6 +106,7 @@ def _with_recipe_options(command: F) -> F:
 @click.option(
     "--template", default=None, metavar="NAME|FILE", help="By which rings it is offered; else as server.toml says."
 )
+@click.option("--reason", default="", metavar="TEXT", help="Why by that template, where it wants to know.")
 @json_option
 def publish_command(
     context: Context,
@@ -114,6 +115,7 @@ def publish_command(
     prepare: Path | None,
     finish: Path | None,
     template: str | None,
+    reason: str,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -143,13 +145,15 @@ def publish_command(
     """
     offline_keys, passphrase = given.pop("offline_keys"), given.pop("passphrase")
     if finish is not None:
-        if file or recipe or prepare or template or any(given.values()):
+        if file or recipe or prepare or template or reason or any(given.values()):
             raise click.UsageError("--finish publishes what was prepared; give nothing else with it.")
         finish_bundle(context, finish, as_json=as_json)
         return
     publication = _publication(file, recipe, given)
     rings = rollout_queries.ring_template(template or context.settings().rollout_template)
     if prepare is not None:
+        if template or reason:
+            raise click.UsageError("What is prepared goes by rollout_template in server.toml: set it there.")
         with _interruptible(), progress_bars() as on_progress:
             bundle = preparing.prepare_publication(
                 context, actor_of(context), publication, prepare, on_progress=on_progress, by_rings=not rings.at_once
@@ -161,7 +165,7 @@ def publish_command(
         published = operations.publish(
             context, actor_of(context), publication, keys, on_progress=on_progress, offered=rings.at_once
         )
-    started = None if published.repaired else start_published(context, published.patch.ref, rings)
+    started = None if published.repaired else start_published(context, published.patch.ref, rings, reason)
     if as_json:
         print_json(_publish_document(published))
     else:

@@ -8,17 +8,20 @@ from seed_server.fleet import rollout_operations
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_templates import RingTemplate
 from seed_server.fleet.rollout_operations import StartedRollout
+from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 
 
-def start_published(context: Context, ref: PatchRef, rings: RingTemplate) -> StartedRollout | None:
+def start_published(context: Context, ref: PatchRef, rings: RingTemplate, reason: str = "") -> StartedRollout | None:
     """Start the rollout of what was just published; None: every PC is offered it. Raises `UserError`."""
     if rings.at_once:
         return None
     try:
-        return rollout_operations.start_rollout(context, actor_of(context), str(ref), rings)
+        return rollout_operations.start_rollout(context, actor_of(context), str(ref), rings, note=reason)
     except UserError as error:
+        template = rings.name if rings.name in SHIPPED_RINGS else f"{rings.name}.toml"
         raise UserError(
-            f"{ref} is published, and offered to nobody yet: {error.message} Then: seed-server rollout start {ref}",
+            f"{ref} is published, and offered to nobody yet: {error.message} Then: "
+            f"seed-server rollout start {ref} --template {template}",
             error.kind,
         ) from error
 

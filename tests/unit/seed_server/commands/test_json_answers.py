@@ -123,6 +123,7 @@ def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
 
 def rollouts(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     """Return what the commands print that carry a patch from ring to ring, and hold PCs back from one."""
+    output_of("people add", "bea", *here, "--role", "approver", "--no-password")
     token = json.loads(
         output_of("api-token make", "approves", *here, "--right", "approve", "--ttl", "1h", "--for", "bea")
     )

@@ -59,6 +59,24 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
     assert "aborted" in run("rollout", "list").output
 
 
+def test_an_emergency_by_hand_says_why(run: Run, tmp_path: Path) -> None:
+    file, options = str(tmp_path / "office.msi"), ("--patch-id", "office", "--template", "emergency")
+    silent = refused(run("publish", file, "--version", "1", *options))
+    assert "published, and offered to nobody yet" in silent
+    assert silent.endswith("Then: seed-server rollout start office@1 --template emergency")
+    said = run("publish", file, "--version", "2", *options, "--reason", "exploited since today")
+    assert "Rollout 1 of office@2 has begun." in said.output
+    assert json.loads(run("rollout", "show", "1", "--json").output)["note"] == "exploited since today"
+
+
+def test_what_is_signed_elsewhere_takes_no_template_of_the_command_line(run: Run, tmp_path: Path) -> None:
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    prepared = run("publish", str(tmp_path / "office.msi"), *options, "--prepare", str(tmp_path / "bundle"))
+    assert (prepared.exit_code, "set it there" in prepared.output) == (2, True)
+    finished = run("publish", "--finish", str(tmp_path / "bundle"), "--template", "rings")
+    assert (finished.exit_code, "give nothing else with it" in finished.output) == (2, True)
+
+
 def test_templates_are_listed_and_a_wrong_name_is_met_with_the_nearest(run: Run) -> None:
     listed = run("rollout", "templates").output
     assert "rings: Five rings in a week (test, first, fast, broad, last)" in listed
