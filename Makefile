@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check
 
 help:
-	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file'
+	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
 	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
 	@echo 'make slow                        the tests that take longest, one after the other: before a release'
 	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'

@@ -1,10 +1,11 @@
 """The demo: a seed server and four endpoints on this machine, as real processes, share one large file.
 
-Then they install an application: its first version everywhere, and the next one where it applies and is healthy.
+Then they install an application: its first version everywhere, and the next one where it applies and is healthy. Two
+more come by rings: a bad one is halted in the second ring and withdrawn, the good one goes on after an approval.
 
 Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has verified
-the file, the origin sent it (almost) once, and every installation ended as it
-should. It always cleans up after itself.
+the file, the origin sent it (almost) once, every installation and rollout ended as it
+should, and the audit log is whole. It always cleans up after itself.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from rich.text import Text
 from bandwidth.core.quantities import bytes_text, duration_text
 from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
+from bench.demo_rollouts import TESTER, Company, audit_table, rollout_table, rollouts
 from bench.fleet import Fleet, FleetError, is_verified, open_fleet
 from p2pdist.shared.errors import first_error
 
@@ -64,18 +66,21 @@ class Demo:
         with trio.move_on_after(TIMEOUT_SECONDS + self.file_bytes / SLOWEST_BYTES_PER_SECOND) as scope:
             self.say(f"seed server on {fleet.server.address}: init, serve")
             await fleet.start_server()
-            fleet.endpoints[KIOSK].tags = ("kiosk",)
+            fleet.endpoints[KIOSK].tags, fleet.endpoints[TESTER].tags = ("kiosk",), ("test",)
+            company = Company(fleet, self.scratch)
             self.say(f"{ENDPOINTS} endpoints on {NETWORK}.11 to {NETWORK}.{10 + ENDPOINTS}: enrol, run")
             async with trio.open_nursery() as nursery:
                 for k in fleet.endpoints:
                     nursery.start_soon(fleet.start_endpoint, k)
+                nursery.start_soon(company.hire)
             self.say(f"publish {self.file.name}, {bytes_text(self.file_bytes)}")
             await fleet.publish(self.file, PATCH_ID)
             await self.follow(fleet)
             self.say("compare every endpoint's file with the source")
             await self.compare(fleet)
             facts = self.facts(fleet)
-            return facts | {"patch_life": await patch_life(fleet, self.scratch, self.say)}
+            facts |= {"patch_life": await patch_life(fleet, self.scratch, self.say)}
+            return facts | await rollouts(company, self.scratch, self.say)
         assert scope.cancelled_caught
         tails = "\n".join(member.log_tail() for member in fleet.members)
         raise FleetError(
@@ -273,6 +278,8 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
     ratio = facts["origin_ratio"]
     console.print(result_table(facts))
     console.print(life_table(facts["patch_life"]))
+    console.print(rollout_table(facts["rollouts"]))
+    console.print(audit_table(facts["audit"]))
     good = ratio <= MAX_ORIGIN_RATIO and all(each["state"] == "verified" for each in facts["endpoints"])
     console.print(
         Text.assemble(
@@ -283,7 +290,8 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
     )
     if as_json:
         print(json.dumps(facts, indent=2))
-    return 0 if good else 1
+    proven = facts["audit"]["whole"] and all(row["proved"] for row in facts["audit"]["who_did_what"])
+    return 0 if good and proven else 1
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

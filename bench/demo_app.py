@@ -41,23 +41,28 @@ def expected(k: int) -> Expected:
     return Expected("not_applicable", f"{APP_ID} 1.0") if k == KIOSK else Expected("installed", f"{APP_ID} 2.0")
 
 
-def build_version(directory: Path, version: str) -> Path:
-    """Write an archive of the application and its recipe, and return the recipe's path."""
+def build_version(
+    directory: Path, version: str, *, can_be_sick: bool = False, applies_to: str = "", within_seconds: int = 1
+) -> Path:
+    """Write an archive of the application and its recipe, and return the recipe's path.
+
+    ``can_be_sick``: it is not healthy where there is a file `BROKEN`.
+    """
     archive = directory / f"{APP_ID}-{version}.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         # the link `current` leads into versions/VERSION, so five directories up is the endpoint's root
         sick = f'[ ! -e "${{0%/*}}/../../../../../{BROKEN}" ] || {{ echo "broken on purpose"; exit 1; }}\n'
         for name, script in (("bin/demo-app", f"echo {APP_ID} {version}\n"), ("bin/health", sick)):
-            data = f"#!/bin/sh\n{script if version != '1.0' or name != 'bin/health' else 'exit 0'}".encode()
+            data = f"#!/bin/sh\n{script if can_be_sick or name != 'bin/health' else 'exit 0'}".encode()
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755
             tar.addfile(member, io.BytesIO(data))
     recipe = directory / f"{APP_ID}-{version}.toml"
-    applies_to = "" if version == "1.0" else "applies_to = '\"kiosk\" not in tags'\n"
+    condition = f"applies_to = '{applies_to}'\n" if applies_to else ""
     recipe.write_text(f"""patch_id = "{APP_ID}"
 version = "{version}"
 title = "An application that can be unhealthy"
-{applies_to}
+{condition}
 [[payload]]
 file = "{archive.name}"
 
@@ -71,7 +76,7 @@ command = ["/{DIRECTORY}/current/bin/demo-app"]
 output = "{APP_ID} {version}"
 
 [health]
-within_seconds = 3
+within_seconds = {within_seconds}
 [[health.checks]]
 kind = "command"
 command = ["/{DIRECTORY}/current/bin/health"]
@@ -82,6 +87,13 @@ command = ["/{DIRECTORY}/current/bin/health"]
 def root_of(member: Member) -> Path:
     """Return the directory below which an endpoint of the demo installs."""
     return member.home / "root"
+
+
+def make_sick(member: Member) -> None:
+    """Let what can be unhealthy be so on this endpoint."""
+    broken = root_of(member) / BROKEN
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.touch()
 
 
 def running_version(member: Member) -> str:
@@ -97,11 +109,10 @@ async def patch_life(fleet: Fleet, directory: Path, say: Callable[[str], None]) 
     everywhere = dict.fromkeys(fleet.endpoints, "installed")
     await until(fleet, "1.0", everywhere)
     say(f"{APP_ID} 1.0 is installed and detected on {len(fleet.endpoints)} endpoints")
-    broken = root_of(fleet.endpoints[SICK]) / BROKEN
-    broken.parent.mkdir(parents=True, exist_ok=True)
-    broken.touch()
+    make_sick(fleet.endpoints[SICK])
     say(f"publish {APP_ID} 2.0, not for kiosks (endpoint {KIOSK}); on endpoint {SICK} it will not be healthy")
-    await fleet.publish_recipe(build_version(directory, "2.0"))
+    recipe = build_version(directory, "2.0", can_be_sick=True, applies_to='"kiosk" not in tags')
+    await fleet.publish_recipe(recipe)
     await until(fleet, "2.0", {k: expected(k).state for k in fleet.endpoints})
     rows = []
     for k, member in fleet.endpoints.items():

@@ -170,6 +170,10 @@ class Fleet:
         """Run `seed-server publish --recipe` and return what it printed."""
         return await run_command("seed-server", "publish", "--home", self.server.home, "--recipe", recipe)
 
+    async def on_server(self, command: str, *arguments: str | Path) -> str:
+        """Run a command of the seed server, or of one of its groups, and return what it printed."""
+        return await run_command("seed-server", command, *arguments, "--home", self.server.home)
+
     async def token(self, *options: str) -> str:
         """Run `seed-server token` and return the token."""
         return (await run_command("seed-server", "token", "--home", self.server.home, *options)).strip()

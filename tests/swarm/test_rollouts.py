@@ -1,0 +1,145 @@
+"""Rollouts by rings with a real server and real daemons: what is bad stops, and reaches nobody else."""
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+import trio
+
+from bench.demo_app import APP_ID, build_version, make_sick, root_of, running_version
+from bench.demo_rollouts import BAD, GOOD, OFFICE, REASON, TESTER, Company, halt
+from bench.fleet import Fleet, FleetError, Member, is_connected, open_fleet
+from p2pdist.shared.merkle_log import proves_inclusion
+from seed_server.fleet import audit_queries
+from seed_server.fleet.rollout import RolloutReason, RolloutState
+
+pytestmark = pytest.mark.processes
+
+WITHIN_SECONDS = 60.0  # each takes seconds; a machine may be busy
+HALT_SECONDS = 10.0  # the promises
+BEGUN_SECONDS = 30.0
+SETTLE_SECONDS = 2.0  # a PC that may take something begins within this
+BEGUN = re.compile(rf"timestamp=(\S+) .*event=installing patch={APP_ID} version={re.escape(BAD)}")
+
+
+def begun(member: Member) -> list[float]:
+    """Return when a PC began to install the bad version, to a second."""
+    found = BEGUN.findall(member.log.read_text()) if member.log.exists() else []
+    return [dt.datetime.fromisoformat(text).timestamp() for text in found]
+
+
+def has_nothing(member: Member) -> bool:
+    """Whether a PC has no byte of any patch, and knows of none that is for it."""
+    files = [*(member.home / "cache").glob("*"), *(member.home / "patches").glob("*"), *root_of(member).rglob("bin")]
+    return member.latest is not None and not files
+
+
+async def start(fleet: Fleet, *numbers: int) -> None:
+    await fleet.start_server()
+    fleet.endpoints[TESTER].tags = ("test",)
+    for k, member in fleet.endpoints.items():
+        if k > max(OFFICE):
+            member.tags = ("kiosk",)
+    async with trio.open_nursery() as nursery:
+        for k in numbers:
+            nursery.start_soon(fleet.start_endpoint, k)
+
+
+async def who_did_what(company: Company) -> list[tuple[str, str]]:
+    """Return what the log says of rollouts, after it was held to all that vouches for it."""
+    check = await trio.to_thread.run_sync(audit_queries.verify_log, company.context)
+    assert check.verdict.problems == ()
+    entries = await company.entries()
+    for one in entries:
+        proof = audit_queries.prove_entry(company.context, one.entry.number)
+        signed = proof.checkpoint
+        assert proves_inclusion(one.leaf, one.entry.number, signed.size, proof.hashes, signed.root)
+    told = [(one.entry.actor.partition("/")[0], one.entry.operation) for one in entries]
+    return [row for row in told if "rollout" in row[1] or row[1] == "withdraw"]
+
+
+async def test_what_is_bad_is_halted_in_the_second_ring_and_reaches_nobody_else(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.91", endpoints=4) as fleet:
+        company, kiosk = Company(fleet, tmp_path), fleet.endpoints[4]
+        await start(fleet, TESTER, 2, 4)
+        make_sick(fleet.endpoints[2])
+        number = await company.start("", build_version(tmp_path, BAD, can_be_sick=True))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fleet.enrol, 3)  # one of the office, which is off all the time
+            halted, seconds = await halt(company, number, print)
+        assert halted.why.reason is RolloutReason.FAILURES
+        assert halted.why.ring == "office"
+        assert seconds <= HALT_SECONDS
+        await company.act("", "withdraw", f"{APP_ID}@{BAD}", "--reason", REASON)
+        aborted = (await company.look(number)).kept.progress
+        assert (aborted.state, aborted.why.reason) == (RolloutState.ABORTED, RolloutReason.WITHDRAWN)
+
+        await fleet.start_endpoint(3)
+        await trio.sleep(SETTLE_SECONDS)
+        assert has_nothing(fleet.endpoints[3])
+        assert has_nothing(kiosk)
+        assert running_version(fleet.endpoints[TESTER]) == f"{APP_ID} {BAD}"
+        assert [len(begun(member)) for member in fleet.endpoints.values()] == [1, 1, 0, 0]
+        assert max(begun(fleet.endpoints[2])) <= halted.why.since + BEGUN_SECONDS
+        who = next(actor for actor, did in await who_did_what(company) if did == "withdraw")
+        assert await who_did_what(company) == [
+            (who, "start rollout"),
+            ("engine", "rollout: a ring opens"),
+            ("engine", "rollout: a ring opens"),
+            ("engine", "rollout: it is halted"),
+            (who, "abort rollout"),
+            (who, "withdraw"),
+        ]
+        assert who.startswith("local:")
+
+
+@pytest.mark.slow
+async def test_eight_pcs_and_two_people(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network="127.0.91", endpoints=8) as fleet:
+        company, away = Company(fleet, tmp_path), fleet.endpoints[3]
+        await start(fleet, *fleet.endpoints)
+        await company.hire()
+        await fleet.publish_recipe(build_version(tmp_path, "1.0"))
+        members = list(fleet.endpoints.values())
+
+        async def everywhere(version: str) -> None:
+            def all_have_it() -> bool:
+                return all(member.install_state(APP_ID, version) == "installed" for member in members)
+
+            await fleet.wait_until(all_have_it, WITHIN_SECONDS, f"{version} everywhere")
+
+        await everywhere("1.0")
+        make_sick(fleet.endpoints[2])
+        bad = await company.start("alice", build_version(tmp_path, BAD, can_be_sick=True, within_seconds=2))
+        await fleet.wait_until(lambda: away.patch(APP_ID).version == BAD, WITHIN_SECONDS, "its being told")
+        await fleet.kill9(away)
+        halted, seconds = await halt(company, bad, print)
+        assert halted.why.ring == "office"
+        assert seconds <= HALT_SECONDS
+        await company.act("bob", "withdraw", f"{APP_ID}@{BAD}", "--reason", REASON)
+        await fleet.start_endpoint(3)
+        await fleet.wait_until(lambda: is_connected(away), WITHIN_SECONDS, "its return")
+        await trio.sleep(SETTLE_SECONDS)
+        began = [moment for member in members for moment in begun(member)]
+        assert max(began) <= halted.why.since + BEGUN_SECONDS
+        assert not any(begun(member) for member in members if member.tags == ("kiosk",))
+        assert [running_version(member) for member in members[3:]] == [f"{APP_ID} 1.0"] * 5
+
+        good = await company.start("alice", build_version(tmp_path, GOOD))
+        await company.until(good, RolloutState.UNAPPROVED, print)
+        with pytest.raises(FleetError, match="the right 'approve' is missing"):
+            await company.act("alice", "rollout", "approve", str(good))
+        assert {member.install_state(APP_ID, GOOD) for member in members[3:]} <= {""}
+        await company.act("bob", "rollout", "approve", str(good))
+        await company.until(good, RolloutState.COMPLETE, print)
+        await everywhere(GOOD)
+        told = await who_did_what(company)
+        assert [row for row in told if row[0] != "engine"] == [
+            ("alice", "start rollout"),
+            ("bob", "abort rollout"),
+            ("bob", "withdraw"),
+            ("alice", "start rollout"),
+            ("bob", "approve rollout"),
+        ]
+        assert told[-1] == ("engine", "rollout: the last ring is through")
