@@ -54,7 +54,8 @@ def prepare(
 ) -> Bundle:
     """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is announced.
 
-    ``by_rings``: nor is it when that is finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing is kept.
+    ``by_rings``: nor is it when that is finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing
+    is kept.
     """
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())

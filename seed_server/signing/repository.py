@@ -185,8 +185,8 @@ class Repository:
         """Sign and announce a patch, with the torrent of each payload in order; return the new timestamp version.
 
         Where ``rollouts`` offer it to every PC, no older publication of its id may be installed from then on; else
-        what is offered now still may (`publications`). Endpoints see all of it or nothing. Raises `UserError`: REFUSED for a key that the repository does not trust and for a number that is not
-        the next, BUSY, STORAGE.
+        what is offered now still may (`publications`). Endpoints see all of it or nothing. Raises `UserError`: REFUSED
+        for a key that the repository does not trust and for a number that is not the next, BUSY, STORAGE.
         """
         with self._writer.writing():
             current = self._files.load()

@@ -58,9 +58,12 @@ def test_a_publication_for_rings_leaves_what_is_offered_installable() -> None:
 def test_what_is_offered_stays_listed_however_many_newer_ones_there_are() -> None:
     listed = [manifest(str(number), number) for number in range(1, 6)]
     assert [one.number for one in kept(listed, {PatchRef("acme", "1")})] == [1, 4, 5]
+    gone = (listed[0], *listed[2:4])
+    manifests = [f"patches/acme@{number}.manifest" for number in (1, 3, 4)]
     assert unlisted_after(listed, manifest("6", 6), {PatchRef("acme", "2")}) == [
-        *(f"patches/acme@{number}.manifest" for number in (1, 3, 4)), *sorted(map(torrent_of, (listed[0], *listed[2:4])))
-    ]  # fmt: skip
+        *manifests,
+        *sorted(map(torrent_of, gone)),
+    ]
 
 
 @pytest.mark.parametrize("number", [1, 3])
