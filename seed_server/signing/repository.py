@@ -1,18 +1,16 @@
-"""The TUF repository on disk: what it holds, and how its documents change. Blocking.
+"""The TUF repository on disk: how its documents change; what they say is in `published_metadata`. Blocking.
 
 Which key signs what, and in which order files are written, is in `repository_writer`; lifetimes are in `role_policy`.
 """
 
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tuf.api.metadata import TargetFile, Timestamp
+from tuf.api.metadata import TargetFile
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
-from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
@@ -25,31 +23,29 @@ from p2pdist.shared.manifest.documents import (
 )
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, encode_order, parts_of
 from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
-from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, offers, publications, repository_files, staged
 from seed_server.signing.commit_recorder import CommitRecorder
-from seed_server.signing.listed_documents import Listed, ListedDocuments
+from seed_server.signing.listed_documents import Listed
 from seed_server.signing.log_checkpoint import witnessed
 from seed_server.signing.metadata import (
     DELEGATED_PATHS,
     CurrentMetadata,
     Keys,
-    MetadataReader,
-    NewestTimestamp,
     first_versions,
     public_key,
 )
 from seed_server.signing.proposals import Proposals
+from seed_server.signing.published_metadata import PublishedMetadata
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
-from seed_server.signing.role_policy import RoleExpiry, roles_due
+from seed_server.signing.role_policy import roles_due
 from seed_server.signing.staged import Refs
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
 
-class Repository:
+class Repository(PublishedMetadata):
     """The one writer of ``tuf/``. Its methods may be called from any thread; writes of all processes take turns."""
 
     def __init__(
@@ -61,10 +57,9 @@ class Repository:
         max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
         recorder: CommitRecorder | None = None,
     ) -> None:
+        super().__init__(home)
         self._home = home
         self._server = settings.name
-        self._files = MetadataReader(home)
-        self._documents = ListedDocuments(self._files)
         self._writer = RepositoryWriter(
             home, settings, lock_seconds=lock_seconds, max_role_bytes=max_role_bytes, recorder=recorder
         )
@@ -101,77 +96,6 @@ class Repository:
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the write lock across several calls; re-entrant within a thread. Raises `UserError` (BUSY, STORAGE)."""
         return self._writer.locked()
-
-    # --- what endpoints see ----------------------------------------------------------
-
-    def timestamp_version(self) -> int:
-        """Return the version of the timestamp on the disk; cheap enough to be asked every second."""
-        return self._files.read("timestamp", Timestamp).signed.version
-
-    def newest_timestamp(self) -> NewestTimestamp:
-        """Return the timestamp on the disk, with what may be told of it. Raises `UserError` (STORAGE)."""
-        return self._files.newest_timestamp()
-
-    def trusted_root(self) -> str:
-        """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""
-        return self._files.first_root().decode()
-
-    def root_pin(self) -> bytes:
-        """Return the SHA-256 of `trusted_root`, by which a new endpoint recognises it."""
-        return hashlib.sha256(self._files.first_root()).digest()
-
-    def current_rollouts(self) -> Rollouts:
-        """Return what every PC is offered.
-
-        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next four.
-        """
-        return self._documents.rollouts(self._files.load())
-
-    def current_staged(self) -> StagedRollouts:
-        """Return what PCs are offered by rings."""
-        return self._documents.staged(self._files.load())
-
-    def offered(self) -> Rollouts:
-        """Return what any PC may be offered, by rings or not."""
-        current = self._files.load()
-        return offers.joined(self._documents.rollouts(current), self._documents.staged(current))
-
-    def manifests(self) -> list[Manifest]:
-        """Return the manifest of every patch that is listed: of each id, the last publications and what is offered."""
-        current = self._files.load()
-        return publications.kept(self._documents.manifests(current.listed()), self._offered_refs(current))
-
-    def _offered_refs(self, current: CurrentMetadata) -> set[PatchRef]:
-        rollouts = offers.joined(self._documents.rollouts(current), self._documents.staged(current))
-        return {entry.ref for entry in rollouts.entries}
-
-    def publication_order(self) -> PublicationOrder:
-        """Return the numbers of all publications."""
-        return self._documents.order(self._files.load().listed())
-
-    def expiries(self) -> list[RoleExpiry]:
-        """Return when each role expires."""
-        return self._files.load().expiries()
-
-    def profiles(self) -> dict[str, bytes]:
-        """Return the throttle profiles of sites, by target path."""
-        role = self._files.load().targets["profiles"].signed
-        return {name: self._files.read_target(name, entry) for name, entry in role.targets.items()}
-
-    def templates(self) -> dict[str, bytes]:
-        """Return the diagnosis templates, by target path."""
-        patches = self._files.load().targets["patches"].signed
-        return {
-            name: self._files.read_target(name, entry)
-            for name, entry in patches.targets.items()
-            if name.startswith(TEMPLATES_PREFIX)
-        }
-
-    def approvers(self) -> Approvers | None:
-        """Return whose approvals PCs want; None: nobody's."""
-        return self._documents.approvers(self._files.load())
-
-    # --- changes ---------------------------------------------------------------------
 
     def publish_patch(
         self,

@@ -1,0 +1,92 @@
+"""What the TUF repository on disk says to endpoints, and to whoever asks what they are told. Blocking."""
+
+import hashlib
+
+from tuf.api.metadata import Timestamp
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.approvers import Approvers
+from p2pdist.shared.manifest.documents import Manifest, Rollouts
+from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.staged import StagedRollouts
+from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
+from seed_server.settings import ServerHome
+from seed_server.signing import offers, publications
+from seed_server.signing.listed_documents import ListedDocuments
+from seed_server.signing.metadata import CurrentMetadata, MetadataReader, NewestTimestamp
+from seed_server.signing.role_policy import RoleExpiry
+
+
+class PublishedMetadata:
+    """The part of `Repository` that only reads; its methods may be called from any thread."""
+
+    def __init__(self, home: ServerHome) -> None:
+        self._files = MetadataReader(home)
+        self._documents = ListedDocuments(self._files)
+
+    def timestamp_version(self) -> int:
+        """Return the version of the timestamp on the disk; cheap enough to be asked every second."""
+        return self._files.read("timestamp", Timestamp).signed.version
+
+    def newest_timestamp(self) -> NewestTimestamp:
+        """Return the timestamp on the disk, with what may be told of it. Raises `UserError` (STORAGE)."""
+        return self._files.newest_timestamp()
+
+    def trusted_root(self) -> str:
+        """Return root version 1 as JSON text: where a new endpoint starts; it walks to later versions by itself."""
+        return self._files.first_root().decode()
+
+    def root_pin(self) -> bytes:
+        """Return the SHA-256 of `trusted_root`, by which a new endpoint recognises it."""
+        return hashlib.sha256(self._files.first_root()).digest()
+
+    def current_rollouts(self) -> Rollouts:
+        """Return what every PC is offered.
+
+        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next four.
+        """
+        return self._documents.rollouts(self._files.load())
+
+    def current_staged(self) -> StagedRollouts:
+        """Return what PCs are offered by rings."""
+        return self._documents.staged(self._files.load())
+
+    def offered(self) -> Rollouts:
+        """Return what any PC may be offered, by rings or not."""
+        current = self._files.load()
+        return offers.joined(self._documents.rollouts(current), self._documents.staged(current))
+
+    def manifests(self) -> list[Manifest]:
+        """Return the manifest of every patch that is listed: of each id, the last publications and what is offered."""
+        current = self._files.load()
+        return publications.kept(self._documents.manifests(current.listed()), self._offered_refs(current))
+
+    def _offered_refs(self, current: CurrentMetadata) -> set[PatchRef]:
+        rollouts = offers.joined(self._documents.rollouts(current), self._documents.staged(current))
+        return {entry.ref for entry in rollouts.entries}
+
+    def publication_order(self) -> PublicationOrder:
+        """Return the numbers of all publications."""
+        return self._documents.order(self._files.load().listed())
+
+    def expiries(self) -> list[RoleExpiry]:
+        """Return when each role expires."""
+        return self._files.load().expiries()
+
+    def profiles(self) -> dict[str, bytes]:
+        """Return the throttle profiles of sites, by target path."""
+        role = self._files.load().targets["profiles"].signed
+        return {name: self._files.read_target(name, entry) for name, entry in role.targets.items()}
+
+    def templates(self) -> dict[str, bytes]:
+        """Return the diagnosis templates, by target path."""
+        patches = self._files.load().targets["patches"].signed
+        return {
+            name: self._files.read_target(name, entry)
+            for name, entry in patches.targets.items()
+            if name.startswith(TEMPLATES_PREFIX)
+        }
+
+    def approvers(self) -> Approvers | None:
+        """Return whose approvals PCs want; None: nobody's."""
+        return self._documents.approvers(self._files.load())
