@@ -110,6 +110,7 @@ async def test_silent_connections_hold_up_no_patch(
         assert len(logged) < MAX_LOG_BYTES
 
 
+@pytest.mark.slow
 async def test_stopping_amid_fifty_handshakes_is_clean(tmp_path: Path) -> None:
     """libtorrent 2.1.1 writes into freed memory when its session is destroyed then: it must not be."""
     async with open_fleet(tmp_path, network="127.0.72", endpoints=1) as fleet:

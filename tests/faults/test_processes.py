@@ -102,6 +102,7 @@ async def fails_with(code: ExitCode, program: str, *arguments: object) -> str:
     return text
 
 
+@pytest.mark.slow
 async def test_server_killed_and_restarted_in_the_middle(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.31", endpoints=3) as fleet:
         await start(fleet, 1, 2, 3, line_mbit=SLOW_LINE_MBIT)
@@ -219,6 +220,7 @@ async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_l
         )
 
 
+@pytest.mark.slow
 async def test_damaged_bytes_on_an_endpoints_disk_are_found_and_fetched_from_the_neighbour(
     tmp_path: Path, payload: Path
 ) -> None:
@@ -287,6 +289,7 @@ async def test_endpoint_whose_disk_fills_up_in_the_middle_says_so_and_goes_on_la
         assert_same_bytes(endpoint, payload)
 
 
+@pytest.mark.slow
 async def test_endpoint_killed_and_restarted_on_a_full_disk_still_knows_its_patches_and_shares_them(
     tmp_path: Path, payload: Path, small_disk: Path
 ) -> None:

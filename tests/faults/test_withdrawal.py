@@ -93,6 +93,7 @@ async def test_a_patch_is_stopped_in_the_middle_and_offered_again(tmp_path: Path
             assert Path(member.patch("patch").path or "").read_bytes() == payload.read_bytes()
 
 
+@pytest.mark.slow
 async def test_an_emergency_overtakes_a_big_patch_that_is_under_way(tmp_path: Path, payload: Path) -> None:
     small = tmp_path / "small.bin"
     small.write_bytes(os.urandom(1_000))
@@ -116,6 +117,7 @@ async def test_an_emergency_overtakes_a_big_patch_that_is_under_way(tmp_path: Pa
         assert sum(member.patch("big").bytes_from_origin for member in members) <= 1.03 * FILE_BYTES
 
 
+@pytest.mark.slow
 async def test_the_same_bytes_published_again_cross_no_line(tmp_path: Path) -> None:
     payload = tmp_path / "payload.bin"
     payload.write_bytes(os.urandom(2_000_000))

@@ -77,9 +77,8 @@ def breach_ms(rule: HarmRule, queue_ms: list[float], begin_ms: float) -> float:
     raise AssertionError("the line was not harmed enough")
 
 
-@pytest.mark.parametrize(
-    "minute_seconds", [8.0, pytest.param(60.0, marks=pytest.mark.slow)], ids=["short minutes", "the product's minutes"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("minute_seconds", [8.0, 60.0], ids=["short minutes", "the product's minutes"])
 async def test_a_harmful_limiter_is_stopped_and_business_recovers(
     tmp_path: Path, minute_seconds: float, record_property: Callable[[str, object], None]
 ) -> None:

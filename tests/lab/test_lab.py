@@ -102,6 +102,7 @@ async def test_rate_delay_and_buffer_are_exact(tmp_path: Path) -> None:
         assert min(offsets[half:]) - min(offsets[:half]) == pytest.approx(0, abs=0.01 * half * spacing_ns)
 
 
+@pytest.mark.slow
 async def test_cubic_alone_fills_the_line_and_a_call_sees_its_queue(tmp_path: Path) -> None:
     async with open_lab(LabShape((LINE,), endpoints=0), tmp_path) as lab:
         branch = lab.branches[0]
@@ -124,6 +125,7 @@ async def test_cubic_alone_fills_the_line_and_a_call_sees_its_queue(tmp_path: Pa
             assert log.sent_bytes(start, end) * 8 / ((end - start) / 1000) == pytest.approx(20e6, rel=0.02)
 
 
+@pytest.mark.slow
 async def test_fair_queueing_keeps_a_call_from_a_downloads_queue(tmp_path: Path) -> None:
     fair = line_shape(20, 10, rtt_ms=40, buffer_ms=200, queue="fq")
     async with open_lab(LabShape((fair,), endpoints=0), tmp_path) as lab:
@@ -192,6 +194,7 @@ async def test_business_meets_the_same_losses_again(tmp_path: Path) -> None:
         assert came[0] != came[2]
 
 
+@pytest.mark.slow
 async def test_branches_behind_one_uplink_share_it(tmp_path: Path) -> None:
     shape = LabShape((LINE, LINE), endpoints=0, uplink=line_shape(30, 30, rtt_ms=2, buffer_ms=100))
     async with open_lab(shape, tmp_path) as lab:

@@ -27,6 +27,7 @@ async def test_connections_are_real(tmp_path: Path) -> None:
     assert "real TLS connections" in run.kind
 
 
+@pytest.mark.slow
 async def test_reports_are_timed_until_they_are_committed(tmp_path: Path) -> None:
     with trio.fail_after(MOST_SECONDS):
         run = await run_scenario(REPORTS, TINY, tmp_path)
@@ -35,6 +36,7 @@ async def test_reports_are_timed_until_they_are_committed(tmp_path: Path) -> Non
     assert 0 < run.figures["committed_p99_seconds"] < 30
 
 
+@pytest.mark.slow
 async def test_all_pcs_return_as_frames_and_some_with_tls(tmp_path: Path) -> None:
     with trio.fail_after(MOST_SECONDS):
         run = await run_scenario(RETURN, TINY, tmp_path)
