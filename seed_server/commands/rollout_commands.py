@@ -249,8 +249,8 @@ def _show(view: RolloutView) -> None:
     say(in_words(printable(why_sentence(view.why))))
     table = FactTable()
     table.column(tr("ring"), tr("opened"), least=NAME_CELLS, folds=True)
-    for name in ("installed", "failed", "rolled back", "not applicable", "excepted", "silent", "waiting"):
-        table.column(in_words(name))
+    table.column(*map(in_words, ("installed", "failed", "rolled back", "not applicable")))
+    table.column(tr("excepted"), tr("silent"), in_words("waiting"))
     for place, (ring, tally) in enumerate(zip(kept.plan.rings, view.tallies, strict=True)):
         opened = utc_minute(kept.progress.opened_at[place]) if place < len(kept.progress.opened_at) else "–"
         table.row(ring.name, opened, *map(str, tally[:-1]))
