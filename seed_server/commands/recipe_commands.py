@@ -151,6 +151,7 @@ def publish_command(
         return
     publication = _publication(file, recipe, given)
     rings = rollout_queries.ring_template(template or context.settings().rollout_template)
+    rings.check_reason(publication.recipe.cvss, reason)  # before anything is published
     if prepare is not None:
         if template or reason:
             raise click.UsageError("What is prepared goes by rollout_template in server.toml: set it there.")

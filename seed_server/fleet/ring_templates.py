@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from bandwidth.core.quantities import QuantityError, parse_duration
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import MAX_TITLE_CHARS
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError
@@ -79,6 +80,18 @@ class RingTemplate:
     def at_once(self) -> bool:
         """Whether there are no rings."""
         return not self.rings
+
+    def check_reason(self, cvss: float | None, reason: str) -> None:
+        """Raise `UserError` (BAD_INPUT) where somebody has to say why a patch of this CVSS score goes by it."""
+        least = self.least_cvss
+        if least is None or reason or (cvss is not None and cvss >= least):
+            return
+        score = "no CVSS score" if cvss is None else f"a CVSS score of {cvss:g}"
+        raise UserError(
+            f"The template {self.name} is for patches with a CVSS score of {least:g} or more, and this one has "
+            f"{score}. Say why with --reason, or choose another template.",
+            FaultKind.BAD_INPUT,
+        )
 
     def plan(self, ref: PatchRef, number: int, manifest_sha256: str, salt: bytes) -> RolloutPlan:
         """Return the plan for a publication; ``salt`` is random."""

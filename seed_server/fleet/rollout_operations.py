@@ -323,14 +323,7 @@ def _check_template(template: RingTemplate, manifest: Manifest, reason: str) -> 
             "another one; 'seed-server rollout templates' lists them.",
             FaultKind.BAD_INPUT,
         )
-    least = template.least_cvss
-    if least is not None and (manifest.cvss is None or manifest.cvss < least) and not reason:
-        score = "no CVSS score" if manifest.cvss is None else f"a CVSS score of {manifest.cvss:g}"
-        raise UserError(
-            f"The template {template.name} is for patches with a CVSS score of {least:g} or more, and {manifest.ref} "
-            f"has {score}. Say why with --reason, or choose another template.",
-            FaultKind.BAD_INPUT,
-        )
+    template.check_reason(manifest.cvss, reason)
 
 
 def _check_room(database: "Database", manifest: Manifest) -> None:

@@ -62,8 +62,8 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
 def test_an_emergency_by_hand_says_why(run: Run, tmp_path: Path) -> None:
     file, options = str(tmp_path / "office.msi"), ("--patch-id", "office", "--template", "emergency")
     silent = refused(run("publish", file, "--version", "1", *options))
-    assert "published, and offered to nobody yet" in silent
-    assert silent.endswith("Then: seed-server rollout start office@1 --template emergency")
+    assert "this one has no CVSS score. Say why with --reason" in silent
+    assert "No patches yet" in run("list").output
     said = run("publish", file, "--version", "2", *options, "--reason", "exploited since today")
     assert "Rollout 1 of office@2 has begun." in said.output
     assert json.loads(run("rollout", "show", "1", "--json").output)["note"] == "exploited since today"
