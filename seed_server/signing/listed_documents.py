@@ -1,7 +1,7 @@
 """The documents that the repository's metadata lists: read, decoded, and known to this release. Blocking."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from tuf.api.metadata import TargetFile
 
@@ -37,6 +37,8 @@ class ListedDocuments:
         self._files = files
         self._decoded: dict[str, Manifest] = {}
         """The manifests that were listed last, by the SHA-256 of their bytes."""
+        self._newest: dict[str, tuple[str, Document]] = {}
+        """Of each other document the one that was read last, with the SHA-256 of its bytes."""
 
     def rollouts(self, current: CurrentMetadata) -> Rollouts:
         """Return what every PC is offered."""
@@ -66,12 +68,17 @@ class ListedDocuments:
         return self._known(ORDER_TARGET, listed[ORDER_TARGET], decode_order)
 
     def _known(self, target: str, entry: TargetFile | None, decode: Callable[[bytes], D]) -> D:
+        digest = "" if entry is None else entry.hashes["sha256"]
+        known_digest, known = self._newest.get(target, ("", None))
+        if known is not None and known_digest == digest:
+            return cast("D", known)
         data = self._files.read_target(target, entry)
         try:
             document = decode(data)
         except DecodeError as error:
             raise damaged(target) from error
         repository_files.check_all_known(target, data, document)
+        self._newest[target] = (digest, document)
         return document
 
     def manifests(self, listed: Listed) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""The TUF repository on disk: how its documents change; what they say is in `published_metadata`. Blocking.
+"""The TUF repository on disk: how its documents change; what they say is in `signed_repository`. Blocking.
 
 Which key signs what, and in which order files are written, is in `repository_writer`; lifetimes are in `role_policy`.
 """
@@ -36,16 +36,16 @@ from seed_server.signing.metadata import (
     public_key,
 )
 from seed_server.signing.proposals import Proposals
-from seed_server.signing.published_metadata import PublishedMetadata
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import roles_due
+from seed_server.signing.signed_repository import SignedRepository
 from seed_server.signing.staged import Refs
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
 
-class Repository(PublishedMetadata):
+class Repository(SignedRepository):
     """The one writer of ``tuf/``. Its methods may be called from any thread; writes of all processes take turns."""
 
     def __init__(

@@ -207,7 +207,7 @@ TESTED_IN = {
     "seed_server/signing/listed_documents.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/metadata.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/prepared_bundles.py": "tests/unit/seed_server/signing/test_proposals.py",
-    "seed_server/signing/published_metadata.py": "tests/unit/seed_server/signing/test_repository.py",
+    "seed_server/signing/signed_repository.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/repository_files.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/repository_writer.py": "tests/unit/seed_server/signing/test_repository.py",
     "seed_server/signing/templates.py": "tests/unit/seed_server/commands/test_template_commands.py",

@@ -17,7 +17,7 @@ from seed_server.signing.metadata import CurrentMetadata, MetadataReader, Newest
 from seed_server.signing.role_policy import RoleExpiry
 
 
-class PublishedMetadata:
+class SignedRepository:
     """The part of `Repository` that only reads; its methods may be called from any thread."""
 
     def __init__(self, home: ServerHome) -> None:
