@@ -19,7 +19,7 @@ from p2pdist.shared.manifest.expression import Term, parse_expression
 from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.manifest.recalls import Recall
 from p2pdist.shared.manifest.rollout_plan import RingRules, RolloutPlan
-from p2pdist.shared.manifest.staged import NOTHING_STAGED, Hold, StagedEntry, StagedRollouts
+from p2pdist.shared.manifest.staged import NO_END, NOTHING_STAGED, Hold, StagedEntry, StagedRollouts
 
 LAST_SHOWN = 253_402_300_799  # the end of 9999
 REMEMBERED = 1_024  # plans and expressions: more than a document can hold
@@ -29,9 +29,10 @@ class RingReason(enum.StrEnum):
     """Why a patch that is offered here waits for its rollout: the closed list that people read."""
 
     HELD = "an exception holds it back on this PC"
+    WITHDRAWN_HERE = "it is withdrawn on this PC"
     OTHER_PUBLICATION = "its rollout is of another publication"
     IN_NO_RING = "no ring of its rollout has this PC"
-    NOT_OPEN = "its ring is not open yet"
+    NOT_OPEN = "its ring is not open"
     NOT_APPROVED = "it is not approved for this PC's ring"
     SOAKING = "the rings before have not been watched for long enough"
 
@@ -140,7 +141,11 @@ class RingTerms:
             if hold.until > now and (not hold.patch or ref.matches(hold.patch)) and _chooses(hold.who, facts)
         ]
         last = max(holding, key=lambda hold: hold.until, default=None)
-        return None if last is None else RingWait(RingReason.HELD, _hold_words(last), float(last.until))
+        if last is None:
+            return None
+        if last.until >= NO_END:
+            return RingWait(RingReason.WITHDRAWN_HERE, f"by {last.owner}: {last.reason}")
+        return RingWait(RingReason.HELD, _hold_words(last), float(last.until))
 
 
 EVERYONE = RingTerms()

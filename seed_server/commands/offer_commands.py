@@ -21,7 +21,7 @@ from seed_server.commands.options import (
 )
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
-from seed_server.fleet import operations, preparing, queries
+from seed_server.fleet import operations, preparing, queries, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.signing.offers import Offer
@@ -38,6 +38,8 @@ _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
     is_flag=True,
     help="Sign it with the offline key too: only a new publication is installed from then on.",
 )
+@click.option("--ring", metavar="NAME", help="Only from this ring of its rollout, and those after it.")
+@click.option("--site", metavar="SITE", help="Only at this site.")
 @offline_option
 @passphrase_option
 @prepare_option
@@ -47,6 +49,8 @@ def withdraw_command(
     patch: str,
     reason: str,
     for_good: bool,
+    ring: str | None,
+    site: str | None,
     offline_keys: Path | None,
     passphrase: bytes | None,
     prepare: Path | None,
@@ -65,8 +69,18 @@ def withdraw_command(
       seed-server withdraw acme --reason "crashes on start" --prepare acme.bundle
           the same, signed on another machine; withdraw it at once before that
 
+      seed-server withdraw acme --reason "no printing" --ring broad
+          that ring and those after it are closed; 'seed-server rollout resume' opens them again
+      seed-server withdraw acme --reason "no printing" --site tokyo
+          only there; 'seed-server offer acme --site tokyo' takes it back
+
     To bring PCs back to the version before, publish that again with --downgrade.
     """
+    if ring is not None or site is not None:
+        if for_good or prepare or offline_keys or passphrase or (ring is not None and site is not None):
+            raise click.UsageError("Give --ring or --site alone; what they say can be taken back, and needs no key.")
+        _withdraw_from_some(context, patch, reason, ring, site, as_json=as_json)
+        return
     if prepare is not None:
         bundle = preparing.prepare_withdrawal(context, actor_of(context), patch, reason, prepare)
         show_prepared(bundle, prepare, as_json=as_json)
@@ -88,6 +102,34 @@ def withdraw_command(
         _show_withdrawn(patch, withdrawn)
 
 
+def _withdraw_from_some(
+    context: Context, patch: str, reason: str, ring: str | None, site: str | None, *, as_json: bool
+) -> None:
+    actor = actor_of(context)
+    if ring is not None:
+        taken = taking_back.withdraw_from_ring(context, actor, patch, ring, reason)
+    else:
+        taken = taking_back.withdraw_from_site(context, actor, patch, site or "", reason)
+    patches = ", ".join(map(str, taken.patches))
+    if as_json:
+        document = WithdrawDocument(
+            patches=tuple(map(str, taken.patches)),
+            reason=taken.reason,
+            for_good=False,
+            required_by=(),
+            rollout=taken.rollout,
+            rings=taken.rings,
+            site=site,
+        )
+        print_json(document)
+    elif taken.rollout is not None:
+        say(f"{patches} is withdrawn from: {', '.join(taken.rings)}. Where it is installed, it stays.")
+        say(f"Rollout {taken.rollout} is paused. It goes on with: seed-server rollout resume {taken.rollout}")
+    else:
+        say(f"{patches} is withdrawn at {site}. Where it is installed, it stays.")
+        say(f"It is offered there again with: seed-server offer {patch} --site {site}")
+
+
 def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
     patches = ", ".join(map(str, withdrawn.patches)) or patch
     if withdrawn.for_good:
@@ -106,8 +148,9 @@ def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
 @click.command("offer", short_help="Offer a withdrawn patch again.")
 @home_option
 @click.argument("patch", metavar="PATCH[@VERSION]")
+@click.option("--site", metavar="SITE", help="At this site, where alone it was withdrawn.")
 @json_option
-def offer_command(context: Context, patch: str, as_json: bool) -> None:
+def offer_command(context: Context, patch: str, site: str | None, as_json: bool) -> None:
     """Offer PATCH again, which was withdrawn. PCs that had a part of it fetch it anew.
 
     \b
@@ -116,11 +159,16 @@ def offer_command(context: Context, patch: str, as_json: bool) -> None:
 
     What was withdrawn for good, or replaced by a newer publication, must be published again.
     """
-    back = operations.offer(context, actor_of(context), patch)
+    if site is None:
+        back = operations.offer(context, actor_of(context), patch)
+    else:
+        back = taking_back.offer_at_site(context, actor_of(context), patch, site)
     if as_json:
         print_json(OfferDocument(patches=tuple(map(str, back))))
-    else:
+    elif site is None:
         say(f"{', '.join(map(str, back))} is offered again.")
+    else:
+        say(f"{', '.join(map(str, back))} is offered at {site} again.")
 
 
 @click.command("list", cls=LookingCommand, short_help="Show what is offered, withdrawn and superseded.")

@@ -73,6 +73,12 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
             raise UserError(
                 f"No exception {number} holds PCs back. 'seed-server exception list' lists them.", FaultKind.BAD_INPUT
             )
+        if row.is_withdrawal:
+            raise UserError(
+                f"{row.patch} was withdrawn there, which is no exception. 'seed-server offer {row.patch} --site SITE' "
+                "ends it.",
+                FaultKind.BAD_INPUT,
+            )
         require(context, actor, "except", _checked_who(row.expression))
         database.end_exception(number, who=actor.who, now=now)
         deed.before = row

@@ -95,6 +95,7 @@ class RolloutReason(enum.StrEnum):
     HALTED = "somebody has halted it"
     ABORTED = "somebody has aborted it"
     WITHDRAWN = "the patch was withdrawn"
+    RING_WITHDRAWN = "the patch was withdrawn from a ring and those after it"
     REPLACED = "a newer publication has taken the patch's place"
     THROUGH = "all rings are through"
     TO_OPEN = "the next ring may open"
@@ -307,6 +308,21 @@ def stopped(
 ) -> RolloutProgress:
     """Return a rollout that somebody pauses, halts or aborts. Raises `ValueError` where its state has no such step."""
     return _stepped(progress, step, RolloutWhy(reason, now, words=words)).progress
+
+
+def ring_closed(progress: RolloutProgress, place: int, ring: str, now: float, words: str) -> RolloutProgress:
+    """Return a paused rollout whose ring at ``place``, and those after it, are closed; the others stay as they are.
+
+    Raises `ValueError` where no PC begins anyway.
+    """
+    why = RolloutWhy(RolloutReason.RING_WITHDRAWN, now, ring, words=words)
+    if progress.state is RolloutState.PAUSED:
+        paused = replace(progress, why=why)
+    else:
+        paused = _stepped(progress, RolloutStep.PAUSED, why).progress
+    return replace(
+        paused, opened_at=progress.opened_at[:place], without_silent=min(progress.without_silent, place)
+    )  # fmt: skip
 
 
 def resumed(progress: RolloutProgress, now: float, words: str = "") -> RolloutProgress:

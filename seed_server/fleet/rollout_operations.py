@@ -151,7 +151,8 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
 
     def resume(kept: KeptRollout, database: "Database") -> tuple[RolloutProgress, bytes | None]:
         require(context, actor, "roll-out", _reach(kept.plan))
-        if kept.progress.state is not RolloutState.HALTED:
+        closed = kept.progress.why.reason is RolloutReason.RING_WITHDRAWN
+        if kept.progress.state is not RolloutState.HALTED and not closed:
             return resumed(kept.progress, now, words), None
         pcs = known_pcs(database)
         one = counted(database, pcs, kept, database.exceptions(), now, installs=True)

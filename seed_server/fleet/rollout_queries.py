@@ -74,7 +74,7 @@ def read_exceptions(context: Context, *, holding: bool = False) -> list[Exceptio
     """Return all exceptions, or those that hold PCs back now, the newest first. Raises `UserError`."""
     context.settings()
     with context.database() as database:
-        found = database.exceptions()
+        found = [one for one in database.exceptions() if not one.is_withdrawal]
     return (_holding(found, context.clock.now()) if holding else found)[::-1]
 
 

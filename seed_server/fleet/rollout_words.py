@@ -38,6 +38,9 @@ _SENTENCES: Mapping[RolloutReason, str] = {
     RolloutReason.HALTED: "It was halted at {since}: {words}",
     RolloutReason.ABORTED: "It was aborted at {since}: {words}",
     RolloutReason.WITHDRAWN: "It was aborted at {since}, as the patch was withdrawn: {words}",
+    RolloutReason.RING_WITHDRAWN: (
+        "It is paused since {since}, as the patch was withdrawn from ring {ring} and those after it: {words}"
+    ),
     RolloutReason.REPLACED: "It was aborted at {since}, as a newer publication has taken the patch's place.",
     RolloutReason.THROUGH: "All rings are through since {since}, and every PC is offered the patch.",
     RolloutReason.TO_OPEN: "It goes on since {since}.",

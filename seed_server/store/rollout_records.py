@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.staged import NO_END
 from p2pdist.shared.wire.codec import Record
 
 OVER_STATES = ("complete", "aborted")  # in which nothing happens any more
@@ -73,6 +74,11 @@ class ExceptionRow(Record, frozen=True):
     def holds(self, now: float) -> bool:
         """Whether it holds PCs back now."""
         return self.ended_at is None and now < self.ends_at
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether it is no exception: the patch was withdrawn from these PCs, until somebody offers it there again."""
+        return self.ends_at >= NO_END
 
 
 class PcRow(NamedTuple):

@@ -23,6 +23,7 @@ MAX_APPROVALS = 5  # of one rollout: as many as a template may require
 MAX_CHECKPOINT_BYTES = 1_024  # a signed note of three lines and a signature
 MAX_OWNER_CHARS = 80
 SIGNATURE_BYTES = 64  # Ed25519
+NO_END = (1 << 40) - 1  # `Hold.until` of what was withdrawn from some PCs: it ends by a person's word alone
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_REASON_CHARS)]
 SignedSeconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 40)]
@@ -68,6 +69,7 @@ class Hold(Record, frozen=True):
     reason: Reason
     owner: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_OWNER_CHARS)]
     until: SignedSeconds
+    """`NO_END`: it was withdrawn from these PCs."""
 
 
 class StagedRollouts(Document, frozen=True):

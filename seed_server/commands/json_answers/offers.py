@@ -18,6 +18,12 @@ class WithdrawDocument(Struct, frozen=True):
     """Whether only a new publication can be installed from now on."""
     required_by: tuple[str, ...]
     """ID@VERSION of what is still offered and requires it: PCs without it wait."""
+    rollout: int | None = None
+    """The rollout whose rings are closed; null: it was withdrawn from none of its rings."""
+    rings: tuple[str, ...] = ()
+    """The rings that are closed now."""
+    site: str | None = None
+    """Where alone it is withdrawn; null: it is not a site."""
 
 
 class OfferDocument(Struct, frozen=True):

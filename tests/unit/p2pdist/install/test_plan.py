@@ -182,7 +182,7 @@ def test_an_older_one_that_is_detected_is_installed_all_the_same() -> None:
     assert (row.state, row.due) == ("installed", False)
 
 
-NOT_YET = "its ring is not open yet: ring broad"
+NOT_YET = "its ring is not open: ring broad"
 
 
 def waiting(patch_id: str, *, sequence: int = 1, here: bool = False, **fields: Any) -> Candidate:

@@ -64,7 +64,7 @@ def test_each_pc_waits_for_its_own_ring() -> None:
     assert [reason(terms(oslo, opened=n)) for n in (1, 2)] == [RingReason.NOT_OPEN, None]
     wait = terms(rome, opened=2).wait(patch(), SHA)
     assert wait is not None
-    assert wait.words == "its ring is not open yet: ring broad"
+    assert wait.words == "its ring is not open: ring broad"
     assert reason(terms(rome)) is None
 
 

@@ -1,0 +1,153 @@
+"""`seed_server.fleet.taking_back`, with what PCs then do: they read the server's own repository by their trust stores."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from p2pdist.shared.errors import UserError
+from seed_server.fleet import exception_operations as exceptions
+from seed_server.fleet import operations, rollout_queries, taking_back
+from seed_server.fleet import rollout_operations as rollouts
+from seed_server.fleet.context import Context
+from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.initialising import initialise
+from seed_server.publishing.examination import Publication
+from seed_server.publishing.recipe import PayloadFile, Recipe
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
+from tests.helpers.fake_clock import FakeClock
+from tests.helpers.ring_lab import Pc
+from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
+
+
+class Office(Company):
+    """The company, with PCs that read what it signs."""
+
+    def __init__(self, home: ServerHome) -> None:
+        super().__init__(home)
+        self.keys = OfflineKeys(home.offline_keys, None)
+
+    def pc(self, number: int, *, site: str = "osaka", tags: tuple[str, ...] = ()) -> Pc:
+        self.reading: Any = SimpleNamespace(
+            directory=self.context.home.root.parent, home=self.context.home, repository=self.repository,
+            now=self.clock.now(),
+        )  # fmt: skip
+        return Pc(self.reading, number, site=site, tags=tags)
+
+    def publish(self, version: str, *, patch_id: str = "office") -> None:
+        folder = self.context.home.root.parent
+        (folder / f"{patch_id}.msi").write_text(f"payload {patch_id} {version}")
+        recipe = Recipe(patch_id=patch_id, version=version, payload=(PayloadFile(f"{patch_id}.msi"),))
+        operations.publish(self.context, ADA, Publication(recipe, folder), self.keys)
+
+    def both_open(self) -> None:
+        """Start a rollout, and bring it to its last ring."""
+        self.start()
+        rollouts.approve_rollout(self.context, BOB, 1)
+        self.look(0.0)
+        self.say(dict.fromkeys(TESTERS, "verified"))
+        assert len(self.look(3_700.0).progress.opened_at) == 2
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    home = ServerHome(folder / "home")
+    initialise(home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=BEGIN)
+    (folder / "office.msi").write_text("payload")
+    recipe = Recipe(patch_id="office", version="1", payload=(PayloadFile("office.msi"),))
+    keys = OfflineKeys(home.offline_keys, None)
+    operations.publish(Context(home, FakeClock(BEGIN)), ADA, Publication(recipe, folder), keys)
+    return home.root
+
+
+@pytest.fixture
+def office(tmp_path: Path, published: Path) -> Iterator[Office]:
+    made = Office(ServerHome(shutil.copytree(published, tmp_path / "home")))
+    yield made
+    made.database.close()
+
+
+async def test_a_ring_is_closed_with_those_after_it_and_those_before_go_on(office: Office) -> None:
+    office.both_open()
+    tester, other = office.pc(1, tags=("test",)), office.pc(2)
+    assert [await tester.sees("office@1"), await other.sees("office@1")] == ["taken", "taken"]
+    taken = taking_back.withdraw_from_ring(office.context, ADA, "office", "all", "no printing")
+    assert (taken.rollout, taken.rings, taken.reason) == (1, ("all",), "no printing")
+    assert [await tester.sees("office@1"), await other.sees("office@1")] == ["taken", "NOT_OPEN"]
+    stands = office.look(7_200.0).progress
+    assert (stands.state, stands.why.reason, len(stands.opened_at)) == (
+        RolloutState.PAUSED, RolloutReason.RING_WITHDRAWN, 1,
+    )  # fmt: skip
+    rollouts.resume_rollout(office.context, ADA, 1)
+    office.look()
+    assert await other.sees("office@1") == "taken"
+
+
+async def test_what_a_ring_reported_before_it_was_closed_does_not_halt_it_when_it_is_opened_again(
+    office: Office,
+) -> None:
+    office.both_open()
+    office.say(dict.fromkeys(OTHERS[:3], "failed"))  # too few, and too early, for the engine, which has not looked
+    taking_back.withdraw_from_ring(office.context, ADA, "office", "all", "no printing")
+    office.look()
+    rollouts.resume_rollout(office.context, ADA, 1)
+    assert office.look().progress.state is RolloutState.RUNNING
+
+
+async def test_the_first_ring_closes_them_all(office: Office) -> None:
+    office.both_open()
+    assert taking_back.withdraw_from_ring(office.context, ADA, "office@1", "test", "bad").rings == ("test", "all")
+    assert await office.pc(1, tags=("test",)).sees("office@1") == "NOT_OPEN"
+
+
+def test_a_ring_that_is_not_open_or_not_there_is_said_to_be(office: Office) -> None:
+    with pytest.raises(UserError, match="No rollout of office is under way"):
+        taking_back.withdraw_from_ring(office.context, ADA, "office", "test", "bad")
+    office.start()
+    office.look(0.0)
+    with pytest.raises(UserError, match="has no ring 'broad'. It has test, all"):
+        taking_back.withdraw_from_ring(office.context, ADA, "office", "broad", "bad")
+    with pytest.raises(UserError, match="Ring all of rollout 1 is not open.*rollout pause 1"):
+        taking_back.withdraw_from_ring(office.context, ADA, "office", "all", "bad")
+    rollouts.halt_rollout(office.context, ADA, 1, "crashes")
+    with pytest.raises(UserError, match="Rollout 1 is halted, so no PC begins"):
+        taking_back.withdraw_from_ring(office.context, ADA, "office", "test", "bad")
+
+
+async def test_a_site_is_offered_it_no_more_until_it_is_offered_there_again(office: Office) -> None:
+    here, there = office.pc(1), office.pc(2, site="oslo")
+    assert [await here.sees("office@1"), await there.sees("office@1")] == ["taken", "taken"]
+    taken = taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
+    assert list(map(str, taken.patches)) == ["office@1"]
+    assert [await here.sees("office@1"), await there.sees("office@1")] == ["WITHDRAWN_HERE", "taken"]
+    (waiting,) = (await here.refresh()).not_yet
+    assert waiting.wait.words == "it is withdrawn on this PC: by local:ada: no printing"
+    assert waiting.wait.until is None
+    assert rollout_queries.read_exceptions(office.context) == []  # it is none, and has no end
+    with pytest.raises(UserError, match="which is no exception.*offer office@1 --site"):
+        exceptions.end_exception(office.context, ADA, 1)
+    with pytest.raises(UserError, match="withdrawn at osaka already"):
+        taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "again")
+    assert list(map(str, taking_back.offer_at_site(office.context, ADA, "office", "osaka"))) == ["office@1"]
+    assert await here.sees("office@1") == "taken"
+    with pytest.raises(UserError, match="not withdrawn at osaka"):
+        taking_back.offer_at_site(office.context, ADA, "office", "osaka")
+
+
+async def test_a_newer_publication_is_not_held_back_where_one_before_was_withdrawn(office: Office) -> None:
+    taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
+    office.clock.wall += 60.0
+    office.publish("2")
+    assert await office.pc(1).sees("office@2") == "taken"
+
+
+def test_a_site_that_is_not_known_and_a_patch_that_is_not_offered_are_said_to_be(office: Office) -> None:
+    with pytest.raises(UserError, match="No PC of site osaca is known here"):
+        taking_back.withdraw_from_site(office.context, ADA, "office", "osaca", "bad")
+    with pytest.raises(UserError, match="No word is known here"):
+        taking_back.withdraw_from_site(office.context, ADA, "word", "osaka", "bad")
