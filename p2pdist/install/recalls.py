@@ -29,7 +29,11 @@ async def note_recalls(store: JournalStore, recalled: Collection[RecalledPatch])
     """
     for one in recalled:
         record, why = store.record(one.ref), f"recalled: {one.recall.reason}"
-        if record is None or record.state not in ("installed", "unproven") or record.number > one.recall.number:
+        if (
+            record is None
+            or record.state not in ("installed", "unproven")
+            or (record.number and not one.recall.covers(record.number))
+        ):
             continue
         if record.failure is FailureClass.RECALL:  # it is asked for, or there is no way back
             continue

@@ -67,7 +67,7 @@ class NotYet:
     manifest: Manifest
     wait: RingWait
     shared: CataloguePatch | None = None
-    """The patch, if the PC already has bytes of it: they are kept and shared."""
+    """The patch, if the PC already has bytes of it: they are kept and shared; none of what was taken back here."""
 
 
 @dataclass(frozen=True)

@@ -336,7 +336,10 @@ def _read_manifest(
     if choice.payload is None:
         return _Found(entry, manifest, len(encoded), _held_payload(manifest, held), choice.reason)
     wait = terms.wait(manifest, hashlib.sha256(encoded).hexdigest())
-    payload = choice.payload if wait is None else _held_payload(manifest, held)
+    if wait is None:
+        payload: Payload | None = choice.payload
+    else:
+        payload = None if wait.taken_back else _held_payload(manifest, held)
     return _Found(entry, manifest, len(encoded), payload, "", wait=wait)
 
 

@@ -48,6 +48,11 @@ class RingWait:
     """When it ends by itself, in seconds since 1970; None: not by time alone."""
 
     @property
+    def taken_back(self) -> bool:
+        """Whether nothing of it belongs on this PC, as of what is withdrawn: its ring may have been closed again."""
+        return self.reason in (RingReason.WITHDRAWN_HERE, RingReason.NOT_OPEN)
+
+    @property
     def words(self) -> str:
         """Both, for people."""
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)
@@ -108,11 +113,11 @@ class RingTerms:
         return self._soaking(entry, manifest, place)
 
     def recall(self, patch_id: str, number: int) -> Recall | None:
-        """Return what takes publication ``number`` back on this PC; None: nothing does."""
+        """Return what takes publication ``number`` (0: it is not known which) back on this PC; None: nothing does."""
         if self.member is None:
             return None
         facts = self.member.facts
-        found = [one for one in self.recalls if one.patch_id == patch_id and number <= one.number]
+        found = [one for one in self.recalls if one.patch_id == patch_id and (not number or one.covers(number))]
         return max((one for one in found if _chooses(one.who, facts)), key=lambda one: one.number, default=None)
 
     def _required(self, manifest: Manifest) -> int:

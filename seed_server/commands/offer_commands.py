@@ -1,6 +1,6 @@
 """`seed-server withdraw`, `seed-server offer` and `seed-server list`: what PCs are offered now."""
 
-from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -24,6 +24,7 @@ from seed_server.commands.texts import utc_minute
 from seed_server.fleet import operations, preparing, queries, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
+from seed_server.fleet.taking_back import TakenBack
 from seed_server.signing.offers import Offer
 
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
@@ -38,6 +39,11 @@ _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
     is_flag=True,
     help="Sign it with the offline key too: only a new publication is installed from then on.",
 )
+@click.option(
+    "--roll-back",
+    is_flag=True,
+    help="Where it is installed, go back by its recipe's way, and withdraw it for good; needs the offline key.",
+)
 @click.option("--ring", metavar="NAME", help="Only from this ring of its rollout, and those after it.")
 @click.option("--site", metavar="SITE", help="Only at this site.")
 @offline_option
@@ -51,10 +57,8 @@ def withdraw_command(
     for_good: bool,
     ring: str | None,
     site: str | None,
-    offline_keys: Path | None,
-    passphrase: bytes | None,
-    prepare: Path | None,
     as_json: bool,
+    **signing: Any,
 ) -> None:
     """Offer PATCH to nobody any more. Connected PCs stop fetching it within seconds, begin no installation of it, and
     remove its file; the others do so as soon as they are back. What is being installed comes to its end; where it is
@@ -71,11 +75,21 @@ def withdraw_command(
 
       seed-server withdraw acme --reason "no printing" --ring broad
           that ring and those after it are closed; 'seed-server rollout resume' opens them again
+      seed-server withdraw acme --reason "loses data" --roll-back --offline-keys /media/safe/offline
+          PCs that have installed it go back; a newer publication answers it
       seed-server withdraw acme --reason "no printing" --site tokyo
           only there; 'seed-server offer acme --site tokyo' takes it back
 
     To bring PCs back to the version before, publish that again with --downgrade.
     """
+    offline_keys, passphrase, prepare = (signing[name] for name in ("offline_keys", "passphrase", "prepare"))
+    if signing["roll_back"]:
+        if for_good or ring is not None or prepare is not None:
+            raise click.UsageError("--roll-back is for all PCs, or with --site; it withdraws for good by itself.")
+        keys = offline_keys_of(context, offline_keys, passphrase, "patches")
+        taken = taking_back.roll_back(context, actor_of(context), patch, reason, keys, site=site)
+        _show_roll_back(taken, site, as_json=as_json)
+        return
     if ring is not None or site is not None:
         if for_good or prepare or offline_keys or passphrase or (ring is not None and site is not None):
             raise click.UsageError("Give --ring or --site alone; what they say can be taken back, and needs no key.")
@@ -100,6 +114,23 @@ def withdraw_command(
         )
     else:
         _show_withdrawn(patch, withdrawn)
+
+
+def _show_roll_back(taken: TakenBack, site: str | None, *, as_json: bool) -> None:
+    if as_json:
+        document = WithdrawDocument(
+            patches=tuple(map(str, taken.patches)),
+            reason=taken.reason,
+            for_good=site is None,
+            required_by=(),
+            site=site,
+            rolls_back=True,
+        )
+        print_json(document)
+        return
+    where = "" if site is None else f" at {site}"
+    say(f"{taken.patches[0]} is withdrawn{where}, and PCs that have installed it go back where its recipe has a way.")
+    say(f"How far they are: seed-server status --patch {taken.patches[0]}")
 
 
 def _withdraw_from_some(

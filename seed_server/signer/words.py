@@ -134,7 +134,8 @@ def _recalls(data: bytes) -> Iterator[str]:
     recalls: Recalls = _decoded(RECALLS_TARGET, decode_recalls, data)
     for one in recalls.recalls:
         who = f" where {printable(one.who)}" if one.who else ""
-        what = f"{printable(one.patch_id)}, publications up to {one.number}"
+        first = f"{one.since} to " if one.since > 1 else "up to "
+        what = f"{printable(one.patch_id)}, publications {first}{one.number}"
         yield f"PCs go back from {what}{who}: {printable(one.reason)}"
 
 

@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.documents import (
     decode_rollouts,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, ORDER_TARGET, PublicationOrder, decode_order
+from p2pdist.shared.manifest.recalls import NOTHING_RECALLED, RECALLS_TARGET, Recalls, decode_recalls
 from p2pdist.shared.manifest.staged import NOTHING_STAGED, STAGED_TARGET, StagedRollouts, decode_staged
 from p2pdist.shared.wire.codec import Document
 from seed_server.signing import repository_files
@@ -60,6 +61,16 @@ class ListedDocuments:
             return decode_approvers(self._files.read_target(APPROVERS_TARGET, entry))
         except DecodeError as error:
             raise damaged(APPROVERS_TARGET) from error
+
+    def recalls(self, listed: Listed) -> Recalls:
+        """Return what goes back where it is installed."""
+        entry = listed.get(RECALLS_TARGET)
+        if entry is None:
+            return NOTHING_RECALLED
+        try:
+            return decode_recalls(self._files.read_target(RECALLS_TARGET, entry))
+        except DecodeError as error:
+            raise damaged(RECALLS_TARGET) from error
 
     def order(self, listed: Listed) -> PublicationOrder:
         """Return the numbers of all publications."""

@@ -10,6 +10,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, manifest_target, torrent_target
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, answered, encode_recalls
 
 SUPERSEDED_DAYS = 180  # by then whoever was off is back; gone back to is what was replaced lately
 KEEP_PUBLICATIONS = 2  # of each id: the newest, and the one before, whose file can still be repaired and gone back to
@@ -54,6 +55,12 @@ def lowest_by_rings(
         ),
         default=new.number,
     )
+
+
+def recall_changes(recalls: Recalls, patch_id: str) -> dict[str, bytes | None]:
+    """Return what a new publication of ``patch_id`` changes of ``recalls``: it answers those of its id."""
+    left = answered(recalls, patch_id)
+    return {} if left == recalls else {RECALLS_TARGET: encode_recalls(left)}
 
 
 def unlisted_after(listed: Collection[Manifest], new: Manifest, offered: Collection[PatchRef] = ()) -> list[str]:

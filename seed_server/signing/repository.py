@@ -22,6 +22,7 @@ from p2pdist.shared.manifest.documents import (
     torrent_target,
 )
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, encode_order, parts_of
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, encode_recalls
 from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing import bins, offers, publications, repository_files, staged
@@ -149,6 +150,7 @@ class Repository(SignedRepository):
             others, offered = self._documents.manifests(listed), self._offered_refs(current)
             lowest = publications.lowest_by_rings(order, manifest, others, offered)
         changes = self._new_order(listed, publications.order_after(order, manifest, lowest))
+        changes |= publications.recall_changes(self._documents.recalls(listed), manifest.patch_id)
         changes[manifest_target(PatchId(manifest.patch_id), PatchVersion(manifest.version))] = encode_manifest(manifest)
         for payload, torrent in zip(manifest.payloads, torrents, strict=True):
             changes[torrent_target(TorrentHash(payload.torrent_hash))] = torrent
@@ -173,12 +175,20 @@ class Repository(SignedRepository):
         return changed | current.half_spent(now)
 
     def withdraw_patch(
-        self, named: PatchRef, reason: str, *, patches_key: Ed25519PrivateKey | None, now: float, halted: Refs = ()
+        self,
+        named: PatchRef,
+        reason: str,
+        *,
+        patches_key: Ed25519PrivateKey | None,
+        now: float,
+        halted: Refs = (),
+        recalls: Recalls | None = None,
     ) -> tuple[PatchRef, ...]:
         """Offer ``named`` (no version: whichever is offered) to nobody any more; return what was offered until now.
 
         ``halted`` was stopped before and could go on; PCs are told ``reason`` instead. With ``patches_key``, no
-        publication of it so far may be installed from then on, whatever the online keys sign. Raises `UserError`:
+        publication of it so far may be installed from then on, whatever the online keys sign; ``recalls`` says what
+        goes back. Raises `UserError`:
         BAD_INPUT for what is neither offered nor allowed, else as `publish_patch`.
         """
         with self._writer.writing():
@@ -190,7 +200,8 @@ class Repository(SignedRepository):
             if patches_key is None:
                 self._writer.commit(current, ("rollouts",), {}, now)
             else:
-                changed = self._change(current, self.withdrawal(named), now)
+                more = {} if recalls is None else {RECALLS_TARGET: encode_recalls(recalls)}
+                changed = self._change(current, {**self.withdrawal(named), **more}, now)
                 self._writer.commit(current, ("rollouts", *changed), {"patches": patches_key}, now)
             return tuple(dict.fromkeys((*staged.left_out(before, after), *staged.left_out(by_rings, left), *halted)))
 

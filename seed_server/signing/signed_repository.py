@@ -8,6 +8,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
+from p2pdist.shared.manifest.recalls import Recalls
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from seed_server.settings import ServerHome
@@ -90,3 +91,7 @@ class SignedRepository:
     def approvers(self) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""
         return self._documents.approvers(self._files.load())
+
+    def recalls(self) -> Recalls:
+        """Return what goes back where it is installed."""
+        return self._documents.recalls(self._files.load().listed())

@@ -21,11 +21,17 @@ class Recall(Record, frozen=True):
 
     patch_id: str
     number: PublicationNumber
-    """Publications up to this one."""
+    """Publications up to this one …"""
     who: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)]
     """An expression; empty: every PC."""
     reason: Reason
     at: SignedSeconds
+    since: PublicationNumber = 1
+    """… and from this one on: who goes back from the last one keeps the one before."""
+
+    def covers(self, number: int) -> bool:
+        """Whether a publication goes back."""
+        return self.since <= number <= self.number
 
 
 class Recalls(Record, frozen=True):
@@ -33,6 +39,9 @@ class Recalls(Record, frozen=True):
 
     format: Literal[1]
     recalls: Annotated[tuple[Recall, ...], msgspec.Meta(max_length=MAX_RECALLS)]
+
+
+NOTHING_RECALLED = Recalls(format=1, recalls=())
 
 
 def encode_recalls(recalls: Recalls) -> bytes:
@@ -53,3 +62,16 @@ def decode_recalls(data: bytes) -> Recalls:
     if not all(recall.reason.isprintable() for recall in recalls.recalls):
         raise DecodeError("the reason of a recall has a character that cannot be printed")
     return recalls
+
+
+def with_recall(recalls: Recalls, new: Recall) -> Recalls:
+    """Return them with ``new`` as the last one, in place of one of the same; the oldest is forgotten of too many."""
+    others = (
+        one for one in recalls.recalls if (one.patch_id, one.number, one.who) != (new.patch_id, new.number, new.who)
+    )
+    return Recalls(format=1, recalls=(*others, new)[-MAX_RECALLS:])
+
+
+def answered(recalls: Recalls, patch_id: str) -> Recalls:
+    """Return them without those of an id, of which a newer publication is there."""
+    return Recalls(format=1, recalls=tuple(one for one in recalls.recalls if one.patch_id != patch_id))

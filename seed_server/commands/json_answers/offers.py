@@ -24,6 +24,8 @@ class WithdrawDocument(Struct, frozen=True):
     """The rings that are closed now."""
     site: str | None = None
     """Where alone it is withdrawn; null: it is not a site."""
+    rolls_back: bool = False
+    """Whether PCs that have installed it go back."""
 
 
 class OfferDocument(Struct, frozen=True):

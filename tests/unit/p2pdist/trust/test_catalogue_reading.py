@@ -34,7 +34,7 @@ from p2pdist.shared.manifest.publication_order import (
 )
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, encode_recalls
 from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
-from p2pdist.shared.manifest.staged import STAGED_TARGET, Hold, StagedEntry, StagedRollouts, encode_staged
+from p2pdist.shared.manifest.staged import NO_END, STAGED_TARGET, Hold, StagedEntry, StagedRollouts, encode_staged
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import Catalogue, DocumentError, Held
@@ -348,12 +348,19 @@ def test_what_waits_for_its_ring_is_neither_refused_nor_fetched() -> None:
 
 def test_bytes_of_it_that_are_here_are_kept_and_shared() -> None:
     found = documents("a")
-    read = read_all(
-        found, entry("a", 1), terms=staged(by_rings(found, "a", opened=0)), held=[(PatchRef("a", "1"), HASH)]
-    )
+    held = staged(by_rings(found, "a", opened=1), holds=(Hold(1, "a", "", "a running order", "kim", 200),))
+    read = read_all(found, entry("a", 1), terms=held, held=[(PatchRef("a", "1"), HASH)])
     (waiting,) = read.not_yet
     assert waiting.shared is not None
     assert Catalogue(1, (), (), "", not_yet=read.not_yet).wanted() == {HASH: (waiting.shared,)}
+
+
+def test_bytes_of_what_was_taken_back_here_do_not_stay() -> None:
+    found = documents("a")
+    withdrawn = Hold(1, "a", "", "no printing", "kim", NO_END)
+    for terms in (staged(by_rings(found, "a", opened=0)), staged(by_rings(found, "a", opened=1), holds=(withdrawn,))):
+        read = read_all(found, entry("a", 1), terms=terms, held=[(PatchRef("a", "1"), HASH)])
+        assert [one.shared for one in read.not_yet] == [None]
 
 
 def test_what_does_not_apply_says_so_before_it_waits_for_a_ring() -> None:

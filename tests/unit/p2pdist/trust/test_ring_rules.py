@@ -126,7 +126,7 @@ def test_an_exception_holds_the_pcs_that_it_names_until_it_ends() -> None:
 
 
 def test_a_time_that_no_calendar_has_is_shown_all_the_same() -> None:
-    for_ever = Hold(1, "", "", "a running order", "kim", (1 << 40) - 1)
+    for_ever = Hold(1, "", "", "a running order", "kim", (1 << 40) - 2)
     wait = terms(member(), holds=(for_ever,)).wait(patch(), SHA)
     assert wait is not None
     assert "9999-12-31" in wait.words

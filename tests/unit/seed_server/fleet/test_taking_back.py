@@ -1,4 +1,4 @@
-"""`seed_server.fleet.taking_back`, with what PCs then do: they read the server's own repository by their trust stores."""
+"""`seed_server.fleet.taking_back`, and what PCs do then: they read the server's repository by their trust stores."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import operations, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
@@ -151,3 +152,63 @@ def test_a_site_that_is_not_known_and_a_patch_that_is_not_offered_are_said_to_be
         taking_back.withdraw_from_site(office.context, ADA, "office", "osaca", "bad")
     with pytest.raises(UserError, match="No word is known here"):
         taking_back.withdraw_from_site(office.context, ADA, "word", "osaka", "bad")
+
+
+@pytest.mark.parametrize("way", ["ring", "site"])
+async def test_what_is_under_way_is_given_up_and_its_bytes_go(office: Office, way: str) -> None:
+    office.both_open()
+    pc = office.pc(1)
+    (patch,) = (await pc.refresh()).patches
+    pc.store.held = {(patch.ref, patch.payload.torrent_hash)}  # it fetches it
+    if way == "ring":
+        taking_back.withdraw_from_ring(office.context, ADA, "office", "all", "no printing")
+    else:
+        taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
+    assert (await pc.refresh()).wanted() == {}
+
+
+async def recalled_on(pc: Pc, *refs: str) -> list[str]:
+    """Return which of what is installed there goes back, with the reason."""
+    pc.store.installed = frozenset(PatchRef(*ref.split("@")) for ref in refs)
+    return [f"{one.ref}: {one.recall.reason}" for one in (await pc.refresh()).recalled]
+
+
+async def test_pcs_go_back_from_that_publication_alone_until_a_newer_one_is_there(office: Office) -> None:
+    office.clock.wall += 60.0
+    office.publish("2")
+    taken = taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
+    assert list(map(str, taken.patches)) == ["office@2"]
+    pc = office.pc(1)
+    assert await recalled_on(pc, "office@1", "office@2") == ["office@2: loses data"]
+    assert await pc.sees("office@2") == "not offered"
+    with pytest.raises(UserError, match="cannot be offered again"):
+        operations.offer(office.context, ADA, "office@2")
+    office.clock.wall += 60.0
+    office.publish("3")
+    assert await recalled_on(office.pc(3), "office@2") == []
+    assert office.repository.recalls().recalls == ()
+
+
+async def test_what_was_withdrawn_before_goes_back_later_when_the_keys_are_here(office: Office) -> None:
+    operations.withdraw(office.context, ADA, "office", "loses data", office.keys)
+    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
+    assert await recalled_on(office.pc(1), "office@1") == ["office@1: loses data"]
+
+
+async def test_at_a_site_alone_it_goes_back_there_and_is_not_offered_there_again(office: Office) -> None:
+    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys, site="osaka")
+    here, there = office.pc(1), office.pc(2, site="oslo")
+    assert await recalled_on(here, "office@1") == ["office@1: loses data"]
+    assert (await recalled_on(there, "office@1"), await there.sees("office@1")) == ([], "taken")
+    with pytest.raises(UserError, match="none of them installs it again"):
+        taking_back.offer_at_site(office.context, ADA, "office", "osaka")
+
+
+def test_nothing_changes_without_the_offline_key(office: Office, tmp_path: Path) -> None:
+    office.start()
+    strange = ServerHome(tmp_path / "other")
+    initialise(strange, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=BEGIN)
+    with pytest.raises(UserError, match="key"):
+        taking_back.roll_back(office.context, ADA, "office", "x", OfflineKeys(strange.offline_keys, None))
+    assert office.rollout().progress.state is RolloutState.RUNNING
+    assert office.repository.recalls().recalls == ()
