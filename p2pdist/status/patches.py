@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import trio
 
-from p2pdist.install.lifecycle import HistoryEntry, reported_state
+from p2pdist.install.lifecycle import FailureClass, HistoryEntry, reported_state
 from p2pdist.install.plan import PlanRow
 from p2pdist.install.service import InstallService
 from p2pdist.shared.clock import Clock
@@ -85,8 +85,13 @@ class Patches:
         for one in self._patching.withdrawn():
             record = self._patching.installs.store.record(one.ref)
             install: InstallState = "" if record is None or record.untouched else reported_state(record)
+            went_back = record is not None and record.failure is FailureClass.RECALL
             view = WithdrawnView(
-                one.reason, one.at, install, removed=one.ref in self._transfers.removed or one.ref in recalled
+                one.reason,
+                one.at,
+                install,
+                removed=one.ref in self._transfers.removed or one.ref in recalled,
+                recalled=record.reason if record is not None and went_back else "",
             )
             yield PatchView(one.ref, withdrawn=view)
 

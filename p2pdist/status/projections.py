@@ -106,7 +106,7 @@ def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport 
         seconds=0.0,
         error="",
         install=withdrawn.install or "not_applicable",
-        install_reason=f"withdrawn: {withdrawn.reason}"[:MAX_TEXT_CHARS],
+        install_reason=(withdrawn.recalled or f"withdrawn: {withdrawn.reason}")[:MAX_TEXT_CHARS],
     )
 
 

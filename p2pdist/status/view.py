@@ -67,6 +67,8 @@ class WithdrawnView:
     """What had become of it on this PC; empty: nothing."""
     removed: bool = False
     """Whether bytes of it were removed since the daemon was started: the server has not heard of that yet."""
+    recalled: str = ""
+    """What has come of going back, in words; empty: it does not go back."""
 
 
 @dataclass(frozen=True, slots=True)

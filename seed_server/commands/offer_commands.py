@@ -25,6 +25,7 @@ from seed_server.fleet import operations, preparing, queries, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.fleet.taking_back import TakenBack
+from seed_server.fleet.way_back import WayBack, read_ways_back
 from seed_server.signing.offers import Offer
 
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
@@ -86,8 +87,8 @@ def withdraw_command(
     if signing["roll_back"]:
         if for_good or ring is not None or prepare is not None:
             raise click.UsageError("--roll-back is for all PCs, or with --site; it withdraws for good by itself.")
-        keys = offline_keys_of(context, offline_keys, passphrase, "patches")
-        taken = taking_back.roll_back(context, actor_of(context), patch, reason, keys, site=site)
+        patches_key = offline_keys_of(context, offline_keys, passphrase, "patches")
+        taken = taking_back.roll_back(context, actor_of(context), patch, reason, patches_key, site=site)
         _show_roll_back(taken, site, as_json=as_json)
         return
     if ring is not None or site is not None:
@@ -130,7 +131,7 @@ def _show_roll_back(taken: TakenBack, site: str | None, *, as_json: bool) -> Non
         return
     where = "" if site is None else f" at {site}"
     say(f"{taken.patches[0]} is withdrawn{where}, and PCs that have installed it go back where its recipe has a way.")
-    say(f"How far they are: seed-server status --patch {taken.patches[0]}")
+    say("How far they are: seed-server list")
 
 
 def _withdraw_from_some(
@@ -215,9 +216,9 @@ def list_command(context: Context, as_json: bool) -> None:
 
     Of each id, the last two publications are known. 'seed-server status' says how far PCs are.
     """
-    offers = queries.read_offers(context)
+    offers, back = queries.read_offers(context), read_ways_back(context)
     if as_json:
-        print_json([_document(offer) for offer in offers])
+        print_json([_document(offer, back.get(offer.manifest.ref)) for offer in offers])
         return
     if not offers:
         say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
@@ -231,10 +232,22 @@ def list_command(context: Context, as_json: bool) -> None:
         manifest = offer.manifest
         severity = tr("an emergency") if manifest.schedule.emergency else in_words(manifest.severity)
         state = Text(words[offer.state], style=_STATE_STYLES[offer.state])
-        note = _note(offer)
+        note = "; ".join(filter(None, (_note(offer), ways_back_words(back.get(manifest.ref)))))
         below = Text.assemble((f"{manifest.patch_id} {manifest.version}: ", "bold"), note) if note else None
         table.row(manifest.patch_id, manifest.version, state, severity, sentences=[Text(note)], below=below)
     wide_terminal().print(table)
+
+
+def ways_back_words(back: WayBack | None) -> str:
+    """Return how far PCs are that go back from a publication; empty: none does."""
+    if back is None:
+        return ""
+    parts = [
+        tr("{number} PCs went back", number=back.went_back),
+        tr("{number} have still to", number=back.going_back),
+        *(tr("{number} cannot: {why}", number=count, why=printable(why)) for why, count in back.cannot.items()),
+    ]
+    return ", ".join(parts)
 
 
 def _note(offer: Offer) -> str:
@@ -248,7 +261,7 @@ def _note(offer: Offer) -> str:
     return "; ".join(parts) or offer.manifest.title
 
 
-def _document(offer: Offer) -> ListedDocument:
+def _document(offer: Offer, back: WayBack | None) -> ListedDocument:
     manifest, withdrawal = offer.manifest, offer.withdrawal
     return ListedDocument(
         id=manifest.patch_id,
@@ -263,4 +276,7 @@ def _document(offer: Offer) -> ListedDocument:
         withdrawn_at=withdrawal.at if withdrawal else None,
         for_good=offer.for_good,
         superseded_by=str(offer.superseded_by) if offer.superseded_by else None,
+        went_back=None if back is None else back.went_back,
+        going_back=None if back is None else back.going_back,
+        cannot_go_back={} if back is None else back.cannot,
     )

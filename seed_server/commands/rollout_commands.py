@@ -18,6 +18,7 @@ from seed_server.commands.json_answers.rollouts import (
     RolloutRowDocument,
 )
 from seed_server.commands.looking import LookingCommand
+from seed_server.commands.offer_commands import ways_back_words
 from seed_server.commands.options import actor_of, home_option, passphrase_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_operations, rollout_queries
@@ -257,6 +258,8 @@ def _show(view: RolloutView) -> None:
     wide_terminal().print(table)
     if view.not_known:
         say(tr("{number} PCs have not said yet what they are, and are in no ring.", number=view.not_known))
+    if view.back is not None:
+        say(f"{ways_back_words(view.back)}.")
     for one in kept.approvals:
         say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
 

@@ -16,6 +16,7 @@ from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
 from seed_server.fleet.rollout_counting import counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
+from seed_server.fleet.way_back import WayBack, read_ways_back
 from seed_server.store.rollout_records import ExceptionRow
 
 
@@ -31,6 +32,8 @@ class RolloutView:
     """PCs whose facts the server does not know."""
     why: RolloutWhy
     """What it waits for now, or why it is over."""
+    back: WayBack | None = None
+    """How far PCs are that go back from the patch; None: none does."""
 
 
 def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
@@ -58,9 +61,9 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
     decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
     why = decision.why if decision.step is None else kept.progress.why  # the step is the engine's
-    return RolloutView(
-        kept, tallies, one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size, why
-    )  # fmt: skip
+    back = read_ways_back(context).get(kept.plan.ref)
+    in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back)
 
 
 def halted_refs(context: Context, named: PatchRef) -> tuple[PatchRef, ...]:

@@ -27,6 +27,7 @@ from seed_server.fleet.rollout import ring_closed
 from seed_server.fleet.rollout_announcing import announce, kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_operations import abort_withdrawn
+from seed_server.fleet.rollout_queries import halted_refs
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import checked_reason, not_offered, parse_named
@@ -167,8 +168,9 @@ def roll_back(
     )
     repository = context.repository(context.recorded(actor, deed))
     if site is None and _is_allowed(repository, manifest):
+        halted = halted_refs(context, manifest.ref)
         abort_withdrawn(context, actor, manifest.ref, why)
-        repository.withdraw_patch(manifest.ref, why, patches_key=key, now=now, recalls=recalls)
+        repository.withdraw_patch(manifest.ref, why, patches_key=key, now=now, halted=halted, recalls=recalls)
     else:
         repository.change_document("patches", RECALLS_TARGET, encode_recalls(recalls), key=key, now=now)
     log.info("patch goes back", patch=str(manifest.ref), site=site)
@@ -184,8 +186,8 @@ def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tupl
     named, name, now = parse_named(patch), checked_site(site), context.clock.now()
     require(context, actor, "roll-out", (Area(site=name),))
     repository = context.repository(context.settling())
-    for one in repository.recalls().recalls:
-        if one.patch_id == named.patch_id and one.who in ("", _at_site(name)):
+    for recall in repository.recalls().recalls:
+        if recall.patch_id == named.patch_id and recall.who in ("", _at_site(name)):
             raise UserError(
                 f"PCs of {name} go back from {patch}, as the offline key says, and none of them installs it again. "
                 "Publish it again, or a newer version.",

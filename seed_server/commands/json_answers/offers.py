@@ -62,3 +62,9 @@ class ListedDocument(Struct, frozen=True):
     """Whether it is withdrawn, and only a new publication can be installed."""
     superseded_by: str | None
     """ID@VERSION of what has taken its place; null: nothing."""
+    went_back: int | None = None
+    """So many PCs that had installed it went back from it; null: it does not go back."""
+    going_back: int | None = None
+    """So many have it still, and are at it or wait for something; null as `went_back`."""
+    cannot_go_back: dict[str, int] = {}
+    """So many have no way back, or failed on it, by what they say."""

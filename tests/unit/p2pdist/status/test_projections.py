@@ -147,6 +147,13 @@ def test_what_is_withdrawn_says_so_and_what_is_left_of_it() -> None:
         assert (status_patches([view]), installs([view])) == ([], {})
 
 
+def test_what_goes_back_says_what_is_in_the_way() -> None:
+    words = "recalled: crashes; it was here already"
+    report = patch_report(PatchView(REF, withdrawn=WithdrawnView("crashes", WALL_TIME, "installed", True, words)))
+    assert report is not None
+    assert (report.install, report.install_reason) == ("installed", words)
+
+
 def test_nothing_is_reported_of_a_withdrawn_patch_of_which_nothing_was_here() -> None:
     assert patch_report(PatchView(REF, withdrawn=WithdrawnView("crashes", WALL_TIME))) is None
 

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from p2pdist.shared.console import ExitCode
+from seed_server.commands.main import seed_server
 from seed_server.settings import load_settings
 from seed_server.signing.repository import Repository
 from tests.unit.seed_server.commands.test_recipe_commands import Shell
@@ -67,3 +69,12 @@ def test_what_is_not_there_is_neither_withdrawn_nor_offered(shell: Shell) -> Non
     assert "No word is known here" in shell("offer", "word", code=ExitCode.BAD_INPUT)
     assert "--for-good only" in shell("withdraw", "acme", "--reason", "x", "--offline-keys", "y", code=ExitCode.USAGE)
     assert "--reason" in shell("withdraw", "acme", code=ExitCode.USAGE)
+
+
+def test_ring_site_and_roll_back_do_not_go_with_what_contradicts_them(tmp_path: Path) -> None:
+    init = ["init", "--name", "hq", "--address", "127.0.0.1", "--home", str(tmp_path / "home")]
+    assert CliRunner().invoke(seed_server, init).exit_code == 0
+    for words in (("--ring", "a", "--site", "b"), ("--site", "b", "--for-good"), ("--roll-back", "--ring", "a")):
+        asked = ["withdraw", "acme", "--reason", "bad", *words, "--home", str(tmp_path / "home")]
+        result = CliRunner().invoke(seed_server, asked)
+        assert (result.exit_code, "Usage" in result.output) == (2, True), result.output

@@ -10,11 +10,13 @@ import pytest
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire.messages import PatchReport
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import operations, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.fleet.way_back import WayBack, read_ways_back
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
@@ -22,7 +24,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.ring_lab import Pc
-from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
+from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, REF, TESTERS, Company
 
 
 class Office(Company):
@@ -33,11 +35,11 @@ class Office(Company):
         self.keys = OfflineKeys(home.offline_keys, None)
 
     def pc(self, number: int, *, site: str = "osaka", tags: tuple[str, ...] = ()) -> Pc:
-        self.reading: Any = SimpleNamespace(
+        reading: Any = SimpleNamespace(
             directory=self.context.home.root.parent, home=self.context.home, repository=self.repository,
             now=self.clock.now(),
         )  # fmt: skip
-        return Pc(self.reading, number, site=site, tags=tags)
+        return Pc(reading, number, site=site, tags=tags)
 
     def publish(self, version: str, *, patch_id: str = "office") -> None:
         folder = self.context.home.root.parent
@@ -212,3 +214,24 @@ def test_nothing_changes_without_the_offline_key(office: Office, tmp_path: Path)
         taking_back.roll_back(office.context, ADA, "office", "x", OfflineKeys(strange.offline_keys, None))
     assert office.rollout().progress.state is RolloutState.RUNNING
     assert office.repository.recalls().recalls == ()
+
+
+def test_how_many_went_back_and_who_cannot_is_counted(office: Office) -> None:
+    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
+    said: Any = {
+        OTHERS[0]: ("rolled_back", "recalled: loses data"),
+        OTHERS[1]: ("installed", "recalled: loses data"),
+        OTHERS[2]: ("installed", "recalled: loses data; it was here already"),
+        OTHERS[3]: ("not_applicable", "withdrawn: loses data"),
+    }
+    reports: Any = {
+        name: [
+            PatchReport(
+                patch_id="office", version="1", state="waiting", progress=0.0, bytes_from_origin=0,
+                bytes_from_peers=0, seconds=1.0, bytes_wasted=0, error="", install=install, install_reason=reason,
+            )
+        ]
+        for name, (install, reason) in said.items()
+    }  # fmt: skip
+    office.database.save_reports(reports, office.clock.now())
+    assert read_ways_back(office.context) == {REF: WayBack(1, 1, {"it was here already": 1})}
