@@ -25,7 +25,7 @@ from seed_server.fleet import operations, preparing, queries, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.fleet.taking_back import TakenBack
-from seed_server.fleet.way_back import WayBack, read_ways_back
+from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.signing.offers import Offer
 
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
@@ -238,7 +238,7 @@ def list_command(context: Context, as_json: bool) -> None:
     wide_terminal().print(table)
 
 
-def ways_back_words(back: WayBack | None) -> str:
+def ways_back_words(back: GoneBack | None) -> str:
     """Return how far PCs are that go back from a publication; empty: none does."""
     if back is None:
         return ""
@@ -261,7 +261,7 @@ def _note(offer: Offer) -> str:
     return "; ".join(parts) or offer.manifest.title
 
 
-def _document(offer: Offer, back: WayBack | None) -> ListedDocument:
+def _document(offer: Offer, back: GoneBack | None) -> ListedDocument:
     manifest, withdrawal = offer.manifest, offer.withdrawal
     return ListedDocument(
         id=manifest.patch_id,

@@ -16,7 +16,7 @@ from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
 from seed_server.fleet.rollout_counting import counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
-from seed_server.fleet.way_back import WayBack, read_ways_back
+from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.store.rollout_records import ExceptionRow
 
 
@@ -32,7 +32,7 @@ class RolloutView:
     """PCs whose facts the server does not know."""
     why: RolloutWhy
     """What it waits for now, or why it is over."""
-    back: WayBack | None = None
+    back: GoneBack | None = None
     """How far PCs are that go back from the patch; None: none does."""
 
 

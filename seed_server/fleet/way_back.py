@@ -12,7 +12,7 @@ SAYS_RECALLED = "recalled: "
 
 
 @dataclass(frozen=True)
-class WayBack:
+class GoneBack:
     """How many PCs stand where."""
 
     went_back: int = 0
@@ -22,7 +22,7 @@ class WayBack:
     """So many have no way back or failed on it, by what they say."""
 
 
-def read_ways_back(context: Context) -> dict[PatchRef, WayBack]:
+def read_ways_back(context: Context) -> dict[PatchRef, GoneBack]:
     """Return it of each publication that is listed and goes back. Raises `UserError`."""
     repository = context.repository()
     recalls = repository.recalls().recalls
@@ -40,7 +40,7 @@ def read_ways_back(context: Context) -> dict[PatchRef, WayBack]:
     return found
 
 
-def way_back(words: Iterable[tuple[str, str, int]], reasons: Collection[str]) -> WayBack:
+def way_back(words: Iterable[tuple[str, str, int]], reasons: Collection[str]) -> GoneBack:
     """Return how far PCs are; ``words``: state of the installation, what is said of it, and by how many PCs."""
     cannot: Counter[str] = Counter()
     went_back = going_back = 0
@@ -53,4 +53,4 @@ def way_back(words: Iterable[tuple[str, str, int]], reasons: Collection[str]) ->
             cannot[rest] += count
         elif install != "not_applicable":
             going_back += count
-    return WayBack(went_back, going_back, dict(cannot.most_common()))
+    return GoneBack(went_back, going_back, dict(cannot.most_common()))

@@ -16,7 +16,7 @@ from seed_server.fleet import operations, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
-from seed_server.fleet.way_back import WayBack, read_ways_back
+from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
@@ -234,4 +234,4 @@ def test_how_many_went_back_and_who_cannot_is_counted(office: Office) -> None:
         for name, (install, reason) in said.items()
     }  # fmt: skip
     office.database.save_reports(reports, office.clock.now())
-    assert read_ways_back(office.context) == {REF: WayBack(1, 1, {"it was here already": 1})}
+    assert read_ways_back(office.context) == {REF: GoneBack(1, 1, {"it was here already": 1})}

@@ -1,6 +1,6 @@
 """`seed_server.fleet.way_back`."""
 
-from seed_server.fleet.way_back import WayBack, way_back
+from seed_server.fleet.way_back import GoneBack, way_back
 
 
 def test_pcs_are_told_apart_by_what_they_say() -> None:
@@ -12,4 +12,4 @@ def test_pcs_are_told_apart_by_what_they_say() -> None:
         ("not_applicable", "recalled: loses data; and time", 5),
     ]
     told = {"it was here already": 1, "not rolled back: exit code 1": 3}
-    assert way_back(words, ["loses data; and time", "loses data"]) == WayBack(7, 2, told)
+    assert way_back(words, ["loses data; and time", "loses data"]) == GoneBack(7, 2, told)
