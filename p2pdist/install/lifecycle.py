@@ -16,6 +16,7 @@ from bandwidth.core.state_table import StateTable
 from p2pdist.install.outcomes import InstallEnding
 from p2pdist.install.packages import PackageFile
 from p2pdist.shared.backoff import Backoff
+from p2pdist.shared.custody import Custody, CustodyRecord
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
@@ -25,6 +26,7 @@ from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 MAX_RECORDS = 4_000  # as many as transfers are remembered
 MAX_NUMBERED = 8_000  # patch ids whose highest number is kept: as many as the offline role can number
 MAX_HISTORY = 1_000  # steps; a patch takes five
+MAX_TOLD_VERSION_CHARS = 100  # in custody
 MAX_OUTPUT_CHARS = 2_000  # of an installer, in the history
 
 LifeState: TypeAlias = Literal[
@@ -85,6 +87,7 @@ UNDER_WAY: frozenset[LifeState] = frozenset({"installing", "detecting", "checkin
 
 
 _FINAL: frozenset[LifeState] = frozenset({"waiting", "installed", "rolled_back", "failed"})
+_OUTCOMES: frozenset[LifeState] = frozenset({"unproven", "installed", "rolled_back", "failed"})
 _NO_LONGER_PUT_OFF: frozenset[LifeState] = frozenset({"installed", "rolling_back", "rolled_back", "failed"})
 
 
@@ -229,6 +232,8 @@ class Journal(Record, frozen=True):
 
     A rollback does not change it: going back is then this PC's own decision, and of its own files.
     """
+    custody: Custody = Custody()
+    """What patches came to, by a log that only grows: what leaves the history stays below its root."""
 
     def record(self, ref: PatchRef) -> InstallRecord | None:
         """Return the record of a patch."""
@@ -244,7 +249,28 @@ class Journal(Record, frozen=True):
             records=(*others[-(MAX_RECORDS - 1) :], record),
             history=history,
             lowest=_raised(self.lowest, record),
+            custody=_in_custody(self.custody, self.record(record.ref), record),
         )
+
+
+def _in_custody(custody: Custody, before: InstallRecord | None, after: InstallRecord) -> Custody:
+    """Return the log with what ``after`` came to; one attempt that found something busy is no outcome."""
+    known = ("waiting", 0) if before is None else (before.state, before.decision)
+    gone = known[0] == "installed" and after.state == "waiting"
+    if known == (after.state, after.decision) or not (gone or after.state in _OUTCOMES):
+        return custody
+    return custody.with_record(
+        CustodyRecord(
+            at=int(after.changed_at),
+            patch_id=after.patch_id,
+            version=after.version,
+            number=after.number,
+            decision=after.decision,
+            outcome=after.state,
+            failure=after.failure or "",
+            installed_as=after.installed_as[:MAX_TOLD_VERSION_CHARS],
+        )
+    )
 
 
 def _raised(lowest: dict[str, int], record: InstallRecord) -> dict[str, int]:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import datetime as dt
 import enum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 from cryptography import x509
@@ -61,6 +61,23 @@ class Statement(msgspec.Struct, frozen=True):
     audience: str = ""
 
 
+class Signed(Protocol):
+    """What every signed statement has."""
+
+    @property
+    def endpoint_id(self) -> str:
+        """Who says it."""
+        ...
+
+    @property
+    def at(self) -> int:
+        """When it was made, by the PC's clock: seconds since 1970."""
+        ...
+
+
+SignedT = TypeVar("SignedT", bound=Signed)
+
+
 class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alg: Literal["ES256"]
     typ: Literal["JWT"]
@@ -77,6 +94,18 @@ def check_statement(
     to which it is believed. ``nonce`` and ``audience`` must be those that were asked for; an empty ``nonce`` accepts a
     statement that was made for another question, within its age.
     """
+    statement = signed_content(jws, control_ca, Statement)
+    if not -CLOCK_AHEAD_SECONDS <= now - statement.at <= longest_seconds:
+        raise StatementError(StatementFault.STALE, f"{now - statement.at:.0f} s old")
+    if nonce and statement.nonce != nonce:
+        raise StatementError(StatementFault.WRONG_NONCE)
+    if statement.audience != audience:
+        raise StatementError(StatementFault.WRONG_AUDIENCE, statement.audience[:MAX_DETAIL_CHARS])
+    return statement
+
+
+def signed_content(jws: str, control_ca: str, kind: type[SignedT]) -> SignedT:
+    """Return what a PC of this control CA has signed, whenever that was. Raises `StatementError`."""
     if len(jws) > MAX_STATEMENT_CHARS:
         raise StatementError(StatementFault.MALFORMED, f"over {MAX_STATEMENT_CHARS} characters")
     parts = jws.strip().split(".")
@@ -85,7 +114,7 @@ def check_statement(
     head, body, signature = parts
     try:
         header = msgspec.json.decode(_unpacked(head), type=_Header)
-        statement = msgspec.json.decode(_unpacked(body), type=Statement)
+        statement = msgspec.json.decode(_unpacked(body), type=kind)
         certificate = x509.load_der_x509_certificate(base64.b64decode(header.x5c[0], validate=True))
         key, raw = certificate.public_key(), _unpacked(signature)
     except msgspec.MsgspecError as error:
@@ -99,12 +128,6 @@ def check_statement(
     public = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if not statement.endpoint_id == header.kid == endpoint_id_of_public_key(public):
         raise StatementError(StatementFault.ANOTHER_PC)
-    if not -CLOCK_AHEAD_SECONDS <= now - statement.at <= longest_seconds:
-        raise StatementError(StatementFault.STALE, f"{now - statement.at:.0f} s old")
-    if nonce and statement.nonce != nonce:
-        raise StatementError(StatementFault.WRONG_NONCE)
-    if statement.audience != audience:
-        raise StatementError(StatementFault.WRONG_AUDIENCE, statement.audience[:MAX_DETAIL_CHARS])
     return statement
 
 
