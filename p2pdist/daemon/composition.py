@@ -17,6 +17,7 @@ import trio
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.core import Core, build_core
+from p2pdist.daemon.custody_news import CustodyNews
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.help_news import HelpNews
@@ -26,6 +27,7 @@ from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import Asking, OriginEvents
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
+from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
@@ -89,7 +91,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
-    said: Sequence[HelpNews | FactNews]
+    said: Sequence[HelpNews | FactNews | CustodyNews]
     witness: AuditWitness
     problems: Problems
 
@@ -275,7 +277,16 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         patches,
         explainer,
         Reports(lambda: state.refuses, share_of(state.identity.endpoint_id)),
-        (HelpNews(state, lambda: limiter.helps), FactNews(state, lambda: core.pc.facts)),
+        (
+            HelpNews(state, lambda: limiter.helps),
+            FactNews(state, lambda: core.pc.facts),
+            CustodyNews(
+                state,
+                lambda: patching.installs.journal.custody,
+                lambda statement: sign_statement(state.identity, statement),
+                core.clock,
+            ),
+        ),
         witness,
         problems,
     )

@@ -18,7 +18,8 @@ from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
-from p2pdist.shared.wire.features import HOLDINGS, PARCELS, TELLS_FACTS
+from p2pdist.shared.wire.custody import CustodyWanted
+from p2pdist.shared.wire.features import CUSTODY, HOLDINGS, PARCELS, TELLS_FACTS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -114,8 +115,8 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
-        elif isinstance(event, Consistency):
-            self._asking.witness.heard(event)
+        elif isinstance(event, Consistency | CustodyWanted):
+            self._of_logs(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
@@ -128,6 +129,14 @@ class OriginEvents:
             self._state.link_watch = LinkWatch(interval_seconds=None)
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
+
+    def _of_logs(self, event: Consistency | CustodyWanted) -> None:
+        """Take a proof of the server's log, or a question about this PC's own."""
+        if isinstance(event, Consistency):
+            self._asking.witness.heard(event)
+        else:
+            self._state.custody_wanted = event
+            self._wakeups.transfers.ring()
 
     def _pace(self, event: LinkWatch | SiteLimit | Pace) -> None:
         """Take what the server says of the pace of this site's line, or of this PC's reports."""
@@ -177,6 +186,7 @@ class OriginEvents:
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
         self._state.takes_facts = TELLS_FACTS in welcome.features
+        self._state.takes_custody, self._state.custody_wanted = CUSTODY in welcome.features, None
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)

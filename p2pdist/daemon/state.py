@@ -9,6 +9,7 @@ from p2pdist.identity.copies import Copies
 from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit
 from p2pdist.status.why import ServerSays
 from p2pdist.trust.catalogue import NotYet, RefusedPatch
@@ -49,6 +50,10 @@ class DaemonState:
         """What the server has said last on this connection of its newest timestamp; None: there is no connection."""
         self.takes_facts = False
         """Whether the server that is connected takes `FactsChanged`."""
+        self.takes_custody = False
+        """Likewise `CustodyTold`."""
+        self.custody_wanted: CustodyWanted | None = None
+        """What the server lacks of this PC's install records; `custody_news` takes it."""
         self.site_limit: SiteLimit | None = None
         self.link_watch = LinkWatch(interval_seconds=None)
         """How often the server wants a report of others' traffic."""

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import trio
 
+from p2pdist.daemon.custody_news import CustodyNews
 from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.wakeups import WakeUps
@@ -46,7 +47,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    said: Sequence[HelpNews | FactNews],
+    said: Sequence[HelpNews | FactNews | CustodyNews],
     origin: ServerConnection,
     neighbours: Neighbours,
     wakeups: WakeUps,

@@ -6,6 +6,7 @@ from typing import Annotated, Protocol, TypeAlias
 import msgspec
 
 from p2pdist.shared.wire.codec import Message
+from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.messages import (
     MAX_COPIES,
     FromEndpoint,
@@ -47,6 +48,7 @@ OriginEvent: TypeAlias = (
     | SiteLimit
     | SharedIdentity
     | Consistency
+    | CustodyWanted
     | Disconnected
 )
 

@@ -23,7 +23,7 @@ from p2pdist.shared.merkle_log import (
     subtrees,
 )
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import Document, Record
+from p2pdist.shared.wire.codec import Record
 
 MAX_HELD_RECORDS = 600  # on a PC: two months of 300 patches
 MAX_CUSTODY_RECORD_BYTES = 1 << 10
@@ -37,8 +37,8 @@ CustodyFault: TypeAlias = Literal["malformed", "shorter", "other_records", "gap"
 restored from an image. other_records: it had signed other ones. gap: records between are missing."""
 
 
-class CustodyRecord(Document, frozen=True):
-    """What a patch came to on this PC."""
+class CustodyRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What a patch came to on this PC. A later release may append fields."""
 
     at: int
     """Seconds since 1970, by the PC's clock."""

@@ -104,8 +104,11 @@ def check_statement(
     return statement
 
 
-def signed_content(jws: str, control_ca: str, kind: type[SignedT]) -> SignedT:
-    """Return what a PC of this control CA has signed, whenever that was. Raises `StatementError`."""
+def signed_content(jws: str, control_ca: str | None, kind: type[SignedT]) -> SignedT:
+    """Return what a PC of this control CA has signed, whenever that was. Raises `StatementError`.
+
+    None for a CA: the caller knows by itself that the PC, whose id is that of its key, was enrolled.
+    """
     if len(jws) > MAX_STATEMENT_CHARS:
         raise StatementError(StatementFault.MALFORMED, f"over {MAX_STATEMENT_CHARS} characters")
     parts = jws.strip().split(".")
@@ -121,7 +124,8 @@ def signed_content(jws: str, control_ca: str, kind: type[SignedT]) -> SignedT:
         raise StatementError(StatementFault.MALFORMED, str(error)[:MAX_DETAIL_CHARS]) from error
     except (ValueError, UnsupportedAlgorithm) as error:  # what Python says of that is not for people
         raise StatementError(StatementFault.MALFORMED, "a part of it cannot be read") from error
-    _check_issued(certificate, control_ca, statement.at)
+    if control_ca is not None:
+        _check_issued(certificate, control_ca, statement.at)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise StatementError(StatementFault.FORGED, "no key for ES256")
     _check_signature(key, raw, f"{head}.{body}".encode())

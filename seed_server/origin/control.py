@@ -12,6 +12,7 @@ from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.custody import CustodyTold
 from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, ignores_additions
 from p2pdist.shared.wire.messages import (
     HELD_BYTES,
@@ -234,7 +235,7 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
-            case Diagnosis() | FactsChanged() | AuditAlarm():
+            case Diagnosis() | FactsChanged() | AuditAlarm() | CustodyTold():
                 self._says(message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
@@ -280,7 +281,10 @@ class ControlConversation:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
-    def _says(self, message: Diagnosis | FactsChanged | AuditAlarm) -> None:
+    def _says(self, message: Diagnosis | FactsChanged | AuditAlarm | CustodyTold) -> None:
+        if isinstance(message, CustodyTold):
+            self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
+            return
         if not isinstance(message, AuditAlarm):
             self._parts.records.said(self._session.endpoint, message)
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.channels import UnknownKind
+from p2pdist.shared.wire.custody import CustodyTold
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     FactsChanged,
@@ -45,6 +46,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     NewsWanted: Budget(1, 30),  # once for each publication, and after connecting
     ParcelsWanted: Budget(1, 60),  # as often, and once for each sixteen parcels
     ConsistencyWanted: Budget(1, 30),  # once for each publication at most, and after connecting
+    CustodyTold: Budget(1 / 3600, 20),  # its state after connecting, and what the server asks for: all in seven
     AuditAlarm: Budget(1, 30),  # after connecting
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known

@@ -1,12 +1,13 @@
 """What the origin port has learned and not yet written, in parts that are a transaction each. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from types import MappingProxyType
 from typing import TypeVar
 
 from p2pdist.shared.identifiers import EndpointId, PatchRef, TorrentHash
+from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
@@ -15,6 +16,14 @@ NOBODY: Mapping[str, int] = MappingProxyType({})
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+
+@dataclass(frozen=True)
+class CustodySaid:
+    """What a PC says of its install records, and how to ask it for what is lacking."""
+
+    told: CustodyTold
+    ask: Callable[[CustodyWanted], None]
 
 
 @dataclass
@@ -27,6 +36,7 @@ class RecordBatch:
     refusals: dict[str, str] = field(default_factory=dict)
     recorded: dict[str, Recorded] = field(default_factory=dict)
     facts: dict[str, dict[str, int | str]] = field(default_factory=dict)
+    custody: dict[str, CustodySaid] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -39,7 +49,8 @@ class RecordBatch:
         alone = len(self.seen) + len(self.refusals) + len(self.sent_bytes) + len(self.damaged) + len(self.limits)
         answers = (diagnosis for some in self.diagnoses.values() for diagnosis in some.values())
         said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
-        return alone + len(self.recorded) + len(self.facts) + said
+        signed = sum(1 + len(one.told.records) for one in self.custody.values())
+        return alone + len(self.recorded) + len(self.facts) + signed + said
 
     def add(self, newer: "RecordBatch") -> None:
         """Join what has come later: it wins."""
@@ -51,6 +62,7 @@ class RecordBatch:
         self.refusals.update(newer.refusals)
         self.recorded.update(newer.recorded)
         self.facts.update(newer.facts)
+        self.custody.update(newer.custody)
         self.limits.update(newer.limits)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -117,6 +129,7 @@ class RecordBatch:
         yield from (RecordBatch(sent_bytes=some) for some in _portions(self.sent_bytes, most))
         yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
+        yield from (RecordBatch(custody={endpoint: said}) for endpoint, said in self.custody.items())
         of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded, self.facts)
         for endpoint in map(EndpointId, dict.fromkeys(of_pcs)):
             whole = RecordBatch(

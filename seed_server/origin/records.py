@@ -1,18 +1,22 @@
 """What the origin port learns, on its way into the database: collected, and written once a second."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import structlog
 import trio
 
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.custody_check import check_head
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, MAX_WITHDRAWALS
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.statement_check import StatementError
+from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
-from seed_server.origin.record_batch import RecordBatch
+from seed_server.origin.record_batch import CustodySaid, RecordBatch
+from seed_server.store.custody import CustodyOutcome, SignedPart
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 from seed_server.store.transactions import OTHERS_TURN_SECONDS
@@ -66,6 +70,10 @@ class OriginRecords:
             waiting = self._batch.diagnoses.setdefault(endpoint, {})
             if said.template in waiting or len(waiting) < MAX_TEMPLATES:
                 waiting[said.template] = said
+
+    def custody(self, endpoint: EndpointId, told: CustodyTold, ask: Callable[[CustodyWanted], None]) -> None:
+        """Keep what a PC says of its install records; ``ask`` is called, once that is written, for what is lacking."""
+        self._batch.custody[endpoint] = CustodySaid(told, ask)
 
     def seen(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """Keep where an endpoint is."""
@@ -149,8 +157,9 @@ class OriginRecords:
             # in a thread: to cut up what thousands of PCs say at once takes longer than a controller may wait
             while (unwritten := await trio.to_thread.run_sync(next, parts, None)) is not None:
                 await trio.sleep(others_turn_seconds)
-                await trio.to_thread.run_sync(self._write, unwritten)
-                unwritten = None
+                outcomes = await trio.to_thread.run_sync(self._write, unwritten)
+                written, unwritten = unwritten, None
+                _tell(written.custody, outcomes)
                 others_turn_seconds = OTHERS_TURN_SECONDS
         finally:
             with trio.CancelScope(shield=True):
@@ -158,8 +167,9 @@ class OriginRecords:
             kept.add(self._batch)
             self._batch = kept
 
-    def _write(self, batch: RecordBatch) -> None:
+    def _write(self, batch: RecordBatch) -> dict[str, CustodyOutcome]:
         now = self._clock.now()
+        custody = {endpoint: _signed(endpoint, said.told) for endpoint, said in batch.custody.items()}
         with self._database.batch():
             self._database.save_seen(batch.seen)
             self._database.save_refusals(batch.refusals)
@@ -173,6 +183,30 @@ class OriginRecords:
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
+            return self._database.save_custody({pc: part for pc, part in custody.items() if part is not None}, now)
+
+
+def _signed(endpoint: str, told: CustodyTold) -> SignedPart | None:
+    """Return what a PC tells, its signature verified; None: that is wrong. By TLS it is known to be enrolled."""
+    if not told.statement:
+        return SignedPart(told)
+    try:
+        return SignedPart(told, check_head(told.statement, None, endpoint))
+    except StatementError as error:
+        log.warning("what a PC has signed of its install records is refused", endpoint=endpoint, reason=str(error))
+        return None
+
+
+def _tell(said: Mapping[str, CustodySaid], outcomes: Mapping[str, CustodyOutcome]) -> None:
+    for endpoint, outcome in outcomes.items():
+        if outcome.fault is not None:
+            log.warning(
+                "a PC's install records do not continue what it has signed before",
+                endpoint=endpoint,
+                fault=outcome.fault,
+            )
+        if outcome.wanted is not None:
+            said[endpoint].ask(outcome.wanted)
 
 
 def _joined(first: RecordBatch, others: Iterator[RecordBatch]) -> RecordBatch:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store.audit_rows import AuditTable
+from seed_server.store.custody import CustodyTable
 from seed_server.store.diagnoses import DiagnosisTable
 from seed_server.store.endpoint_pages import EndpointPageTable
 from seed_server.store.endpoints import EndpointTable
@@ -42,7 +43,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
-    StandingPageTable, AuditTable, EndpointFactTable, RolloutTable, PersonTable,
+    StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

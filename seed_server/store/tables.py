@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from seed_server.store import tables_audit, tables_facts, tables_people, tables_rollouts
+from seed_server.store import tables_audit, tables_custody, tables_facts, tables_people, tables_rollouts
 from seed_server.store.columns import (
     METADATA,
     SECONDS,
@@ -49,7 +49,13 @@ REVISION = "0002"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
-PARTS = (tables_audit, tables_facts, tables_people, tables_rollouts)  # further tables of METADATA, a topic in each
+PARTS = (
+    tables_audit,
+    tables_custody,
+    tables_facts,
+    tables_people,
+    tables_rollouts,
+)  # further tables of METADATA, a topic in each
 __all__ = ["METADATA"]
 
 

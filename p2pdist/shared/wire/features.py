@@ -34,9 +34,12 @@ TELLS_FACTS = "facts"
 AUDIT_WITNESS = "audit_witness"
 """The server answers `ConsistencyWanted` with `Consistency`, and takes `AuditAlarm`."""
 
+CUSTODY = "custody"
+"""The server takes `CustodyTold`, and answers with `CustodyWanted` where it lacks something."""
+
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY)
 """What this release understands of a PC."""
 
 

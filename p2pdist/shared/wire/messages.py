@@ -20,6 +20,7 @@ from bandwidth.core.units import LARGEST_PACKET_BYTES, SMALLEST_PACKET_BYTES
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.ring_facts import ToldFacts
 from p2pdist.shared.wire.codec import Extensible, Message
+from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
@@ -390,9 +391,9 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | Goodbye
+    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
-    | SiteLimit | SharedIdentity | Consistency | Goodbye
+    | SiteLimit | SharedIdentity | Consistency | CustodyWanted | Goodbye
 )  # fmt: skip

@@ -150,3 +150,21 @@ _table(
     rowid=True,
     never_again=True,
 )
+
+# --- what PCs have signed of their installations
+_table(
+    "custody_logs",
+    *_columns(_BIG, "first", "size"),
+    *_columns(_SECONDS, "at"),
+    *_columns(Integer(), "endpoint", "log"),
+    *_columns(Text, "fault", "statement"),
+    *_columns(LargeBinary, "before", "frontier"),
+    PrimaryKeyConstraint("endpoint", "log"),
+)
+_table(
+    "custody_records",
+    *_columns(_BIG, "number"),
+    *_columns(Integer(), "endpoint", "log"),
+    *_columns(LargeBinary, "record"),
+    PrimaryKeyConstraint("endpoint", "log", "number"),
+)

@@ -20,7 +20,7 @@ LIFE: tuple[LifeState, ...] = ("installing", "detecting", "checking", "installed
 
 
 def outcomes(journal: Journal) -> list[str]:
-    read = [codec.decode(one, CustodyRecord, max_bytes=1 << 10) for one in journal.custody.records]
+    read: list[CustodyRecord] = [codec.decode(one, CustodyRecord, max_bytes=1 << 10) for one in journal.custody.records]
     assert all((one.patch_id, one.version, one.number) == ("acme", "2", 7) for one in read)
     return [one.outcome for one in read]
 
@@ -49,6 +49,10 @@ def test_an_attempt_that_found_something_busy_is_no_outcome() -> None:
     assert outcomes(journal) == []
 
 
+async def live(store: JournalStore, state: LifeState) -> None:
+    await store.update(REF, lambda record: replace(record, state=state, decision=1))
+
+
 @pytest.mark.parametrize("lost", range(len(LIFE)))
 async def test_a_kill_at_any_step_loses_no_record_and_makes_none_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
@@ -65,16 +69,17 @@ async def test_a_kill_at_any_step_loses_no_record_and_makes_none_twice(
         write(*args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(durable_files, "write_file", killed)
+    for state in LIFE[:lost]:
+        await live(store, state)
     with pytest.raises(KeyboardInterrupt):
-        for state in LIFE:
-            await store.update(REF, lambda r, state=state: replace(r, state=state, decision=1))  # type: ignore[misc]
+        await live(store, LIFE[lost])
     monkeypatch.undo()
 
     again = JournalStore(home, SystemClock())
     await again.load()
     assert outcomes(again.journal) == []
     for state in LIFE[lost:]:
-        await again.update(REF, lambda r, state=state: replace(r, state=state, decision=1))  # type: ignore[misc]
+        await live(again, state)
     kept = await load_journal(home.installs, 0.0)
     assert outcomes(kept) == ["installed"]
     assert kept.custody.root() == again.journal.custody.root()
