@@ -13,7 +13,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.custody import Custody, custody_statement, frontier_root
 from p2pdist.shared.wire.custody import MAX_PAGE_RECORDS, MAX_PAGES_A_CONNECTION, CustodyTold, CustodyWanted
 
-TELL_SECONDS = 86_400.0
+STATE_AGAIN_SECONDS = 86_400.0
 
 
 class CustodyNews:
@@ -44,7 +44,9 @@ class CustodyNews:
         if wanted is not None and self._pages < MAX_PAGES_A_CONNECTION:
             self._pages += 1
             return [self._page(custody, wanted)]
-        if self._told_size == custody.size or (self._told_size and trio.current_time() - self._told_at < TELL_SECONDS):
+        if self._told_size == custody.size or (
+            self._told_size and trio.current_time() - self._told_at < STATE_AGAIN_SECONDS
+        ):
             return []
         if self._told_size:
             self._pages = 0

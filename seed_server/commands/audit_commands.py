@@ -10,6 +10,7 @@ from p2pdist.shared.audit_checkpoint import verifier_key
 from p2pdist.shared.console import ExitCode, json_option, json_text, print_json, say, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
+from seed_server.commands.custody_commands import custody_command
 from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_needing
@@ -34,6 +35,7 @@ def audit_group() -> None:
       seed-server audit verify --checkpoint kept-elsewhere
       seed-server audit prove 17 --json > proof.json
       seed-server audit export > audit.jsonl
+      seed-server audit custody pc-17 --patch office
     """
 
 
@@ -157,6 +159,9 @@ def export_command(context: Context, first: int) -> None:
     """
     for one in audit_queries.all_entries(context, first):
         click.echo(json_text(_document(one), indent=None))
+
+
+audit_group.add_command(custody_command)
 
 
 def audit_table(entries: list[LoggedEntry]) -> RenderableType:

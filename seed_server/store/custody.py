@@ -107,15 +107,17 @@ def _save(connection: Connection, endpoint: int, row: Row[Any] | None, part: Sig
     log = 0 if row is None else row.log + (fault is not None)
     if log >= MAX_CUSTODY_LOGS:
         return CustodyOutcome(fault=fault)
-    begins = row is None or fault is not None
-    if not begins and told.size == kept.size:
+    if row is not None and fault is None and told.size == kept.size:
         return CustodyOutcome()
-    first, before = (told.first, told.frontier) if begins else (row.first, unpacked_hashes(row.before))
-    new = told if begins else told.since(kept.size, len(told.records))
+    if row is None or fault is not None:
+        first, before, why, new = told.first, told.frontier, fault or "", told
+    else:
+        first, before, why = row.first, unpacked_hashes(row.before), row.fault
+        new = told.since(kept.size, len(told.records))
     frontier = told.frontier_at(told.size)
     values = {
         "endpoint": endpoint, "log": log, "first": first, "size": told.size, "at": now,
-        "fault": (fault or "") if begins else row.fault, "statement": part.told.statement,
+        "fault": why, "statement": part.told.statement,
         "before": b"".join(before), "frontier": b"".join(frontier),
     }  # fmt: skip
     connection.execute(upsert(connection, CUSTODY_LOGS), [values])

@@ -6,6 +6,7 @@ rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 
 from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
+from seed_server.commands.json_answers.custody import CustodyDocument
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     EndpointsPageDocument,
@@ -74,6 +75,7 @@ DOCUMENTS: dict[str, object] = {
     "audit list": list[AuditEntryDocument],
     "audit verify": AuditVerifyDocument,
     "audit prove": AuditProofDocument,
+    "audit custody": CustodyDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
     "people add": PersonDocument,

@@ -5,7 +5,7 @@ from typing import Any
 import trio
 import trio.testing
 
-from p2pdist.daemon.custody_news import TELL_SECONDS, CustodyNews
+from p2pdist.daemon.custody_news import STATE_AGAIN_SECONDS, CustodyNews
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.custody import Custody, CustodyRecord
 from p2pdist.shared.merkle_log import EMPTY_ROOT
@@ -45,9 +45,9 @@ async def test_the_state_is_told_once_a_connection_and_once_a_day(autojump_clock
     assert pc.news.news() == [CustodyTold(2, pc.custody.root())]
     pc.installed(1)
     assert pc.news.news() == []
-    await trio.sleep(TELL_SECONDS)
+    await trio.sleep(STATE_AGAIN_SECONDS)
     assert pc.news.news() == [CustodyTold(3, pc.custody.root())]
-    await trio.sleep(TELL_SECONDS)
+    await trio.sleep(STATE_AGAIN_SECONDS)
     assert pc.news.news() == [], "nothing is new"
     pc.connect()
     assert len(pc.news.news()) == 1

@@ -1,11 +1,18 @@
-"""`p2pdist.install.journal`: the journal on disk."""
+"""`p2pdist.install.journal`: the journal on disk; an outcome and its record in custody are one write."""
 
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from p2pdist.install.journal import load_journal, save_journal
-from p2pdist.install.lifecycle import InstallRecord, Journal
+from p2pdist.install.journal import JournalStore, load_journal, save_journal
+from p2pdist.install.lifecycle import InstallRecord, Journal, LifeState
+from p2pdist.settings import EndpointHome
+from p2pdist.shared import durable_files
+from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.custody import CustodyRecord
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.wire import codec
 
 RECORD = InstallRecord(patch_id="acme", version="2", state="installing", first_seen_at=1.0, changed_at=1.0, decision=3)
 
@@ -42,3 +49,84 @@ async def test_unreadable_journal_is_no_empty_journal(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         await load_journal(path, 7.5)
+
+
+# --- custody
+
+REF = PatchRef("acme", "2")
+WAITING = InstallRecord(patch_id="acme", version="2", state="waiting", first_seen_at=1.0, changed_at=1.0, number=7)
+LIFE: tuple[LifeState, ...] = ("installing", "detecting", "checking", "installed")
+
+
+def outcomes(journal: Journal) -> list[str]:
+    read: list[CustodyRecord] = [codec.decode(one, CustodyRecord, max_bytes=1 << 10) for one in journal.custody.records]
+    assert all((one.patch_id, one.version, one.number) == ("acme", "2", 7) for one in read)
+    return [one.outcome for one in read]
+
+
+def lived(journal: Journal, *states: LifeState, decision: int = 1) -> Journal:
+    for state in states:
+        record = replace(journal.record(REF) or WAITING, state=state, decision=decision)
+        journal = journal.with_record(record)
+    return journal
+
+
+def test_each_outcome_has_one_record() -> None:
+    journal = lived(Journal(records=(WAITING,)), *LIFE, "installed", "installed")
+    assert outcomes(journal) == ["installed"]
+    journal = lived(journal, "waiting", "waiting")
+    assert outcomes(journal) == ["installed", "waiting"]  # it is gone
+    journal = lived(journal, "installing", "detecting", "rolling_back", "rolled_back", decision=2)
+    journal = lived(journal, "waiting", "installing", "failed", decision=3)
+    assert outcomes(journal) == ["installed", "waiting", "rolled_back", "failed"]
+
+
+def test_an_attempt_that_found_something_busy_is_no_outcome() -> None:
+    journal = Journal(records=(WAITING,))
+    for decision in range(1, 50):
+        journal = lived(journal, "installing", "detecting", "waiting", decision=decision)
+    assert outcomes(journal) == []
+
+
+async def live(store: JournalStore, state: LifeState) -> None:
+    await store.update(REF, lambda record: replace(record, state=state, decision=1))
+
+
+@pytest.mark.parametrize("lost", range(len(LIFE)))
+async def test_a_kill_at_any_step_loses_no_record_and_makes_none_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    home = EndpointHome(tmp_path)
+    store = JournalStore(home, SystemClock())
+    await store.change(lambda journal: journal.with_record(WAITING))
+    write = durable_files.write_file
+    writes = iter(range(len(LIFE)))
+
+    def killed(*args: object, **more: object) -> None:
+        if next(writes) == lost:
+            raise KeyboardInterrupt
+        write(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(durable_files, "write_file", killed)
+    for state in LIFE[:lost]:
+        await live(store, state)
+    with pytest.raises(KeyboardInterrupt):
+        await live(store, LIFE[lost])
+    monkeypatch.undo()
+
+    again = JournalStore(home, SystemClock())
+    await again.load()
+    assert outcomes(again.journal) == []
+    for state in LIFE[lost:]:
+        await live(again, state)
+    kept = await load_journal(home.installs, 0.0)
+    assert outcomes(kept) == ["installed"]
+    assert kept.custody.root() == again.journal.custody.root()
+
+
+async def test_a_journal_from_before_custody_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "installs.msgpack"
+    old = {"decisions": 3, "records": [], "history": [], "lowest": {"acme": 7}}
+    path.write_bytes(codec.encode(old))
+    journal = await load_journal(path, 0.0)
+    assert (journal.decisions, journal.custody.size) == (3, 0)

@@ -101,6 +101,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "profile show SITE": output_of("profile show", "oslo", *here),
         "audit list": output_of("audit list", *here, "--operation", "make token"),
         "audit verify": of_a_log_that_was_cut(folder, here),
+        "audit custody": output_of("audit custody", pc.endpoint_id, *here),
         "audit prove": output_of("audit prove", "0", *here),
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),

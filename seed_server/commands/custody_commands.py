@@ -1,0 +1,111 @@
+"""`seed-server audit custody`: what a PC has signed of its installations, with proofs."""
+
+import base64
+
+import click
+
+from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
+from p2pdist.shared.language import tr
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.tables import FactTable
+from seed_server.commands.json_answers.custody import CustodyDocument, CustodyLogDocument, CustodyRecordDocument
+from seed_server.commands.looking import LookingCommand
+from seed_server.commands.options import home_needing
+from seed_server.commands.texts import utc_minute
+from seed_server.fleet.context import Context
+from seed_server.fleet.custody_queries import CustodyView, HeldLog, ProvedRecord, custody_of
+from seed_server.fleet.roles import WHOLE_FLEET
+
+
+@click.command("custody", cls=LookingCommand, short_help="Show and prove what a PC has signed of its installations.")
+@home_needing("audit", WHOLE_FLEET)
+@click.argument("pc", metavar="PC")
+@click.option("--patch", "patch", default="", metavar="PATCH", help="Only this patch: office, or office@1.")
+@json_option
+def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> None:
+    """Show what PC, an id or a host name, has signed of its installations: what each patch came to, and when.
+
+    With --json each record has the proof that it is below what the PC has signed. Exits with 1 where the records here
+    are not what the PC has signed.
+
+    \b
+    Example:
+      seed-server audit custody pc-17 --patch office --json > proof.json
+    """
+    view = custody_of(context, pc, patch)
+    if as_json:
+        print_json(_document(view))
+    else:
+        _show(view)
+    if any(log.problem for log in view.logs):
+        raise SystemExit(ExitCode.FAILED)
+
+
+def _show(view: CustodyView) -> None:
+    if not view.logs:
+        say(f"{view.hostname} has signed nothing of its installations yet.")
+        return
+    if view.records:
+        table = FactTable()
+        table.column(tr("log"), tr("record"), right=True)
+        table.column(tr("when"), tr("patch"), tr("came to"))
+        for one in view.records:
+            patch = printable(f"{one.record.patch_id}@{one.record.version}")
+            outcome = printable(" ".join(filter(None, (one.record.outcome, one.record.failure))))
+            table.row(
+                str(one.log), str(one.number), utc_minute(one.record.at), patch, outcome, sentences=[], below=None
+            )
+        wide_terminal().print(table)
+    else:
+        say("It has signed nothing of this patch.")
+    for log in view.logs:
+        _show_log(log)
+
+
+def _show_log(log: HeldLog) -> None:
+    if log.fault:
+        say(
+            f"Log {log.log} does not continue the one before ({log.fault}): the PC was restored, its journal was lost, "
+            "or its records were changed."
+        )
+    if log.problem:
+        say(f"Log {log.log} is NOT what the PC has signed: {log.problem}.")
+    else:
+        say(f"Log {log.log} is what the PC has signed: {log.size} records.")
+
+
+def _document(view: CustodyView) -> CustodyDocument:
+    return CustodyDocument(
+        endpoint_id=view.endpoint_id,
+        hostname=view.hostname,
+        logs=tuple(
+            CustodyLogDocument(
+                log=log.log,
+                first=log.first,
+                size=log.size,
+                root=log.root.hex(),
+                statement=log.statement,
+                fault=log.fault,
+                problem=log.problem,
+            )
+            for log in view.logs
+        ),
+        records=tuple(map(_record, view.records)),
+    )
+
+
+def _record(one: ProvedRecord) -> CustodyRecordDocument:
+    return CustodyRecordDocument(
+        log=one.log,
+        number=one.number,
+        at=one.record.at,
+        patch_id=one.record.patch_id,
+        version=one.record.version,
+        publication=one.record.number,
+        decision=one.record.decision,
+        outcome=one.record.outcome,
+        failure=one.record.failure,
+        installed_as=one.record.installed_as,
+        record=base64.b64encode(one.data).decode(),
+        hashes=tuple(found.hex() for found in one.hashes),
+    )
