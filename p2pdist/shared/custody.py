@@ -28,7 +28,7 @@ from p2pdist.shared.wire.codec import Record
 MAX_HELD_RECORDS = 600  # on a PC: two months of 300 patches
 MAX_CUSTODY_RECORD_BYTES = 1 << 10
 
-Hash: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
+TreeHash: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_LEAVES)]
 EncodedRecord: TypeAlias = Annotated[bytes, msgspec.Meta(max_length=MAX_CUSTODY_RECORD_BYTES)]
 
@@ -61,7 +61,7 @@ class Custody(Record, frozen=True):
     """
 
     first: Size = 0
-    frontier: Annotated[tuple[Hash, ...], msgspec.Meta(max_length=MAX_LEVELS)] = ()
+    frontier: Annotated[tuple[TreeHash, ...], msgspec.Meta(max_length=MAX_LEVELS)] = ()
     records: Annotated[tuple[EncodedRecord, ...], msgspec.Meta(max_length=MAX_HELD_RECORDS)] = ()
     """As they are hashed: who reads one never encodes it again."""
 

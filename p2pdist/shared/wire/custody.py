@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from p2pdist.shared.custody import EncodedRecord, Hash, Size
+from p2pdist.shared.custody import EncodedRecord, Size, TreeHash
 from p2pdist.shared.merkle import HASH_BYTES
 from p2pdist.shared.merkle_log import MAX_LEVELS
 from p2pdist.shared.wire.codec import Message
@@ -19,7 +19,7 @@ class CustodyTold(Message, frozen=True, tag="custody"):
 
     size: Size
     """How many records the log has after this part."""
-    root: Hash
+    root: TreeHash
     """The root over them."""
     frontier: Annotated[bytes, msgspec.Meta(max_length=MAX_LEVELS * HASH_BYTES)] = b""
     """Of the records before this part: the hashes of the complete subtrees, the largest first."""
@@ -32,4 +32,4 @@ class CustodyWanted(Message, frozen=True, tag="custody_wanted"):
     """The server has the first ``after`` records of a log, below ``root``, and wants what follows, signed."""
 
     after: Size
-    root: Hash
+    root: TreeHash

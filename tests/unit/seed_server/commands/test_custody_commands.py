@@ -81,7 +81,7 @@ def proved(shown: dict[str, Any], record: dict[str, Any]) -> bool:
         else:
             found = hashlib.sha256(b"\1" + found + sibling).digest()
         at, last = at >> 1, last >> 1
-    return last == 0 and found.hex() == said["root"]
+    return bool(last == 0 and found.hex() == said["root"])
 
 
 def test_what_a_pc_has_signed_is_shown_and_proved(shell: Shell, pc: Identity) -> None:

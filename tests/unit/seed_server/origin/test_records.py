@@ -8,14 +8,18 @@ import msgspec
 import pytest
 import trio
 
+from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.custody import Custody, CustodyRecord, custody_statement
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
+from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import PatchReport, Report
 from seed_server.origin.records import OriginRecords
 from seed_server.store.database import Database
 from seed_server.store.rows import Recorded, SeenRow, ServedPayload
 from tests.helpers.state_databases import database, place, postgres_server
+from tests.helpers.statements import Company
 from tests.helpers.stored_rows import all_reports, tallies
 
 __all__ = ["database", "place", "postgres_server"]
@@ -144,3 +148,27 @@ async def test_a_part_of_much_that_cannot_be_written_comes_again(
 
 def full_disk(*_: object) -> None:
     raise UserError("The disk is full.", FaultKind.STORAGE)
+
+
+async def test_install_records_are_asked_for_once_they_are_written_and_unsigned_ones_are_refused(
+    database: Database, tmp_path: Path
+) -> None:
+    pc = Company(tmp_path / "ca", 1.9e9).pc(1.9e9)
+    endpoint = EndpointId(pc.endpoint_id)
+    database.add_endpoint(endpoint, "pc", 1.0)
+    records = OriginRecords(database, SystemClock())
+    asked: list[CustodyWanted] = []
+    custody = Custody().with_record(CustodyRecord(1, "acme", "2", 7, 1, "installed"))
+    state = CustodyTold(1, custody.root())
+    records.custody(endpoint, state, asked.append)
+    await records.flush()
+    assert asked == [CustodyWanted(0, Custody().root())]
+    statement = sign_statement(pc, custody_statement(pc.endpoint_id, custody, 1.9e9))
+    forged = statement[:-8] + "AAAAAAAA"
+    for said, kept in ((forged, 0), (statement, 1)):
+        records.custody(endpoint, CustodyTold(1, custody.root(), b"", custody.records, said), asked.append)
+        await records.flush()
+        assert len(database.custody_logs(endpoint)) == kept
+    records.custody(endpoint, state, asked.append)
+    await records.flush()
+    assert len(asked) == 1, "the server has it"
