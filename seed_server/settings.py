@@ -25,9 +25,40 @@ from p2pdist.shared.wire.messages import Port
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
 MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
+MAX_CLAIM_CHARS = 1_000
+MAX_CLAIM_SCOPES = 20
+MAX_OIDC_GROUPS = 200
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+
+
+class OidcGroup(Record, frozen=True):
+    """What a group at the identity provider may here."""
+
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    roles: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_CLAIM_SCOPES)]
+    sites: tuple[str, ...] = ()
+    """Of the scope, as ``tags``; none of both: the whole fleet."""
+    tags: tuple[str, ...] = ()
+
+
+class OidcSettings(Record, frozen=True):
+    """``[oidc]``: who may log in by an identity provider."""
+
+    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    """Its address, to the letter as it names itself."""
+    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    groups: Annotated[tuple[OidcGroup, ...], msgspec.Meta(min_length=1, max_length=MAX_OIDC_GROUPS)]
+    client_secret_file: str = ""
+    """From the home on; empty: a public client, which has none."""
+    ca_file: str = ""
+    """Certificates of the authority that vouches for it; empty: those of this machine."""
+    scopes: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CLAIM_SCOPES)] = ("openid", "profile")
+    name_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "preferred_username"
+    groups_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "groups"
+    login_hours: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 8.0
+    """For how long a login lasts."""
 
 
 class ServerSettings(Record, frozen=True):
@@ -56,6 +87,8 @@ class ServerSettings(Record, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
+    oidc: OidcSettings | None = None
+    """An identity provider; None: people log in with passwords alone."""
 
     def __repr__(self) -> str:
         # the URL may carry a password

@@ -10,6 +10,7 @@ import click
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from seed_server.fleet import saved_logins
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 
@@ -31,6 +32,11 @@ def ask_to_act(name: str | None, token_file: Path | None) -> None:
     click.get_current_context().meta[_ASKED] = _Asked(name, token_file)
 
 
+def names_an_account() -> bool:
+    """Whether the command line says as whom to act."""
+    return bool(click.get_current_context().meta.get(_ASKED, _Asked(None, None)) != _Asked(None, None))
+
+
 def account_of(context: Context, local: Actor) -> Actor | None:
     """Return who the command line or the environment names, who has proven it; None: nobody, so the local user acts.
 
@@ -47,9 +53,17 @@ def account_of(context: Context, local: Actor) -> Actor | None:
 
 
 def _proven(context: Context, asked: _Asked, local: Actor) -> Actor | None:
-    from seed_server.fleet.accounts import actor_of_token, login
+    from seed_server.fleet.accounts import actor_of_token, comes_by_provider, login
 
     if asked.name is not None:
+        if comes_by_provider(context, asked.name):
+            if (saved := saved_logins.token_of(context, asked.name)) is not None:
+                return actor_of_token(context, saved)
+            raise UserError(
+                f"{asked.name} logs in by the identity provider, and is not logged in here. Do it with: seed-server "
+                "login",
+                FaultKind.REFUSED,
+            )
         password, code = _password_and_code(asked.name)
         return login(context, asked.name, password, code, source=local.who)
     token = _token(asked.token_file)

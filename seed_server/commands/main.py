@@ -19,6 +19,7 @@ from seed_server.commands.endpoint_commands import allow_command, deny_command, 
 from seed_server.commands.exception_commands import exception_group
 from seed_server.commands.json_answers.operations import InitDocument
 from seed_server.commands.key_commands import keys_group
+from seed_server.commands.login_commands import login_command, logout_command
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
 from seed_server.commands.options import (
@@ -56,7 +57,12 @@ from seed_server.settings import ServerSettings
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="seed-server")
-@click.option("--as", "as_name", metavar="NAME", help="Act as this account; asks for its password and code.")
+@click.option(
+    "--as",
+    "as_name",
+    metavar="NAME",
+    help="Act as this account; asks for its password and code, if it is not logged in.",
+)
 @click.option(
     "--token-file",
     metavar="FILE",
@@ -220,6 +226,8 @@ seed_server.add_command(posture_check_command)
 seed_server.add_command(audit_group)
 
 
+seed_server.add_command(login_command)
+seed_server.add_command(logout_command)
 seed_server.add_command(people_group)
 seed_server.add_command(api_token_group)
 seed_server.add_command(approver_group)

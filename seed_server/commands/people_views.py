@@ -108,6 +108,7 @@ def person_document(person: PersonRow) -> PersonDocument:
         made_at=person.created_at,
         made_by=person.created_by,
         logged_in_at=person.logged_in_at or None,
+        subject=person.subject or None,
     )
 
 

@@ -89,6 +89,16 @@ def login(context: Context, name: str, password: str, code: str, *, source: str)
     return Actor(known, "password", person_rights(person))
 
 
+def comes_by_provider(context: Context, name: str) -> bool:
+    """Whether an account is of somebody whom the identity provider lets in; for who may read the database anyway.
+
+    Raises `UserError`: NOT_SET_UP, STORAGE, BUSY.
+    """
+    with context.database() as database:
+        person = database.person(name.strip().casefold())
+    return person is not None and bool(person.subject)
+
+
 def _take_attempt(context: Context, database: "Database", name: str, source: str) -> None:
     """Count an attempt as failed until it has succeeded, so that those at the same time count too."""
     with database.people_change():
@@ -121,7 +131,7 @@ def _keep_anew(database: "Database", person: PersonRow, password: str) -> None:
 def new_token_text(context: Context, secret: bytes) -> str:
     """Return what a program gives to speak with the API token of ``secret``."""
     coded = base64.urlsafe_b64encode(secret).decode().rstrip("=")
-    return f"{TOKEN_MARK}_{_own_pin(context)}_{coded}"
+    return f"{TOKEN_MARK}_{own_pin(context)}_{coded}"
 
 
 def actor_of_token(context: Context, text: str) -> Actor:
@@ -129,8 +139,8 @@ def actor_of_token(context: Context, text: str) -> Actor:
 
     Writes the database (its last use). Raises `UserError`: REFUSED for a token that is none, NOT_SET_UP, STORAGE, BUSY.
     """
-    pin, secret = _parsed_token(text)
-    if pin != _own_pin(context):
+    pin, secret = parsed_token(text)
+    if pin != own_pin(context):
         raise UserError(BARRED["foreign"], FaultKind.REFUSED)
     with context.database() as database:
         token = database.api_token(secret)
@@ -146,10 +156,14 @@ def actor_of_token(context: Context, text: str) -> Actor:
         barred: Barred = "owner disabled" if owner.disabled else "" if state == "open" else state
         if not barred:
             database.note_api_token_use(token, now)
+    if owner.subject:  # what a login left
+        over: Barred = "disabled" if owner.disabled else "login over" if barred else ""
+        return Actor(owner.name, "oidc", token_rights(token, owner), barred=over)
     return Actor(owner.name, "token", token_rights(token, owner), token.token_id, barred)
 
 
-def _parsed_token(text: str) -> tuple[str, bytes]:
+def parsed_token(text: str) -> tuple[str, bytes]:
+    """Return a token's part of the server's root pin, and its secret. Raises `UserError` (REFUSED) for none."""
     mark, _, rest = text.strip()[: MAX_API_TOKEN_CHARS + 1].partition("_")
     pin, _, coded = rest.partition("_")
     secret = b""
@@ -167,7 +181,8 @@ def _parsed_token(text: str) -> tuple[str, bytes]:
     return pin, secret
 
 
-def _own_pin(context: Context) -> str:
+def own_pin(context: Context) -> str:
+    """Return the part of this server's root pin that its API tokens carry."""
     return context.repository().root_pin().hex()[:TOKEN_PIN_CHARS]
 
 

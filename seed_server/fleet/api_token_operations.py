@@ -13,10 +13,9 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation as _operation
+from seed_server.fleet.people_checks import checked_sites, checked_tags
 from seed_server.fleet.people_operations import (
     check_within,
-    checked_sites,
-    checked_tags,
     known_person,
     require_own,
 )
@@ -57,8 +56,12 @@ def make_api_token(
     the right to manage people is needed. No token makes a token: it would outlive itself. Writes the database, which
     stores only the secret's hash. Raises as `add_person`.
     """
-    if actor.known_by == "token":
-        raise UserError("An API token makes no API tokens. Log in with --as NAME.", FaultKind.REFUSED)
+    if actor.known_by in ("token", "oidc"):
+        raise UserError(
+            "An API token makes no API tokens, nor does who came by the identity provider: their rights end with the "
+            "login. Log in with --as NAME, as an account with a password.",
+            FaultKind.REFUSED,
+        )
     if actor.known_by == "local user" and not owner:
         raise UserError("Whom shall the token speak for? Name an account with --for NAME.", FaultKind.BAD_INPUT)
     require_own(actor, context, owner or actor.name)
@@ -74,6 +77,12 @@ def make_api_token(
     deed = Deed("make API token", token_id_of(secret), details={"label": label.strip()})
     with context.audited(actor, deed) as database, database.people_change():
         person = known_person(database, owner or actor.name)
+        if person.subject:
+            raise UserError(
+                f"What {person.name} may ends with each login by the identity provider, so no API token speaks for "
+                "them. Make an account for the program: seed-server people add NAME --no-password",
+                FaultKind.REFUSED,
+            )
         if not asked.scope.limited:  # as far as both reach
             asked = replace(asked, scope=common_scope(person_rights(person).scope, actor.rights.scope))
         for whose, rights in ((person.name, person_rights(person)), (actor.who, actor.rights)):

@@ -11,8 +11,6 @@ import msgspec
 import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import given_name, parse_site_name
-from p2pdist.shared.wire.enrolment import Tag
 from seed_server.fleet.accounts import (
     checked_account_name,
     person_rights,
@@ -24,14 +22,12 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.operation import require as _require
 from seed_server.fleet.passwords import check_new_password, hash_password
+from seed_server.fleet.people_checks import check_scope, checked_roles, checked_sites, checked_tags
 from seed_server.fleet.roles import (
-    MAX_SCOPE_NAMES,
     NO_PC,
     PERMISSIONS,
-    ROLES,
     WHOLE_FLEET,
     Rights,
-    Role,
 )
 from seed_server.fleet.second_factor import matching_step, seal
 from seed_server.store.people_rows import PersonRow
@@ -73,7 +69,7 @@ def add_person(
         created_by=actor.who,
         password=_kept(password, checked),
     )
-    _check_scope(person)
+    check_scope(person.roles, limited=person_rights(person).scope.limited)
     _require_over(actor, person)
     with context.audited(actor, Deed("add account", checked, after=person)) as database, database.people_change():
         if len(database.people()) >= MAX_PEOPLE:
@@ -169,44 +165,6 @@ def known_person(database: "Database", name: str) -> PersonRow:
     return person
 
 
-def checked_roles(names: Iterable[str]) -> tuple[Role, ...]:
-    """Return roles, in the order of the table. Raises `UserError` (BAD_INPUT) for what is none, and for none at all."""
-    given = set(names)
-    unknown = sorted(given - set(ROLES))
-    if unknown or not given:
-        what = f"{unknown[0][:40]!r} is no role" if unknown else "An account has at least one role"
-        raise UserError(f"{what}; there are: {', '.join(ROLES)}.", FaultKind.BAD_INPUT)
-    return tuple(role for role in ROLES if role in given)
-
-
-def checked_sites(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names of sites, sorted. Raises `UserError` (BAD_INPUT)."""
-    return _few({str(given_name(parse_site_name, name)) for name in names})
-
-
-def checked_tags(names: Iterable[str]) -> tuple[str, ...]:
-    """Return tags of PCs, sorted. Raises `UserError` (BAD_INPUT)."""
-    try:
-        return _few({str(msgspec.convert(name, Tag)) for name in names})
-    except msgspec.ValidationError as error:
-        raise UserError(f"This is no tag of PCs: {error}.", FaultKind.BAD_INPUT) from error
-
-
-def _few(names: set[str]) -> tuple[str, ...]:
-    if len(names) > MAX_SCOPE_NAMES:
-        raise UserError(f"A scope has at most {MAX_SCOPE_NAMES} sites and {MAX_SCOPE_NAMES} tags.", FaultKind.BAD_INPUT)
-    return tuple(sorted(names))
-
-
-def _check_scope(person: PersonRow) -> None:
-    if "administrator" in person.roles and person_rights(person).scope.limited:
-        raise UserError(
-            "An administrator of a part of the fleet could not manage people, keys or the audit log. Give the role "
-            "without --site and --tag, or give others.",
-            FaultKind.BAD_INPUT,
-        )
-
-
 def _kept(password: str | None, name: str) -> str:
     if password is None:
         return ""
@@ -258,9 +216,16 @@ def _words(value: object) -> str:
 def _changed(database: "Database", actor: Actor, name: str, deed: Deed, **changes: object) -> PersonRow:
     """Change an account within a `people_change`."""
     before = known_person(database, name)
+    if before.subject and changes.keys() - {"disabled"}:
+        raise UserError(
+            f"{before.name} comes by the identity provider, whose groups say what they may, and which asks for "
+            "password and code. Change it there, or the groups in server.toml; it holds from the next login. Disable "
+            f"the account to keep them out: seed-server people disable {before.name}",
+            FaultKind.REFUSED,
+        )
     after = msgspec.structs.replace(before, **changes)
     deed.before, deed.after = before, after
-    _check_scope(after)
+    check_scope(after.roles, limited=person_rights(after).scope.limited)
     if checked_account_name(name) != actor.name or actor.known_by != "password":
         _require_over(actor, before)
     _require_over(actor, after)
@@ -282,4 +247,5 @@ def _check_administrator_left(database: "Database", before: PersonRow, after: Pe
 
 
 def _administers(person: PersonRow) -> bool:
-    return not person.disabled and "administrator" in roles_in(person.roles)
+    # who comes by an identity provider does not count: they may be gone tomorrow, and so may it
+    return not person.disabled and not person.subject and "administrator" in roles_in(person.roles)

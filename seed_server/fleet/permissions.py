@@ -29,6 +29,7 @@ BARRED: Mapping[Barred, str] = MappingProxyType(
             "The account {name}, whose API token this is, is disabled. An administrator can enable it: "
             "seed-server people enable {name}"
         ),
+        "login over": "The login of {name} has ended. Log in again: seed-server login",
         "foreign": "This API token is of another seed server. Give one that was made here.",
     }
 )

@@ -48,6 +48,12 @@ class PersonTable(Transactions):
             row = connection.execute(select(PEOPLE).where(PEOPLE.c.name == name)).one_or_none()
         return None if row is None else _person(row)
 
+    def person_of_subject(self, subject: str) -> PersonRow | None:
+        """Return the account of somebody whom an identity provider knows; ``subject`` is not empty."""
+        with self.reading() as connection:
+            row = connection.execute(select(PEOPLE).where(PEOPLE.c.subject == subject)).one_or_none()
+        return None if row is None else _person(row)
+
     def add_person(self, person: PersonRow) -> bool:
         """Add an account, within a `people_change`; False: the name is taken."""
         with self._writing() as connection:
@@ -206,6 +212,7 @@ def _person(row: Row[Any]) -> PersonRow:
         password=row.password,
         totp=row.totp,
         logged_in_at=row.logged_in_at,
+        subject=row.subject,
     )
 
 
@@ -221,4 +228,5 @@ def _values(person: PersonRow) -> dict[str, object]:
         "password": person.password,
         "totp": person.totp,
         "logged_in_at": person.logged_in_at,
+        "subject": person.subject,
     }

@@ -27,6 +27,9 @@ class PersonRow(Record, frozen=True):
     totp: bytes = b""
     """The sealed seed of the second factor; empty: there is none."""
     logged_in_at: float = 0.0
+    subject: str = ""
+    """Who they are to an identity provider, which says what they may: its issuer, a blank, its ``sub``. Empty: nobody
+    there."""
 
 
 class ApiTokenRow(Record, frozen=True):

@@ -17,6 +17,7 @@ PEOPLE = table(
     words("tags"),
     words("password"),  # as Argon2 writes it; empty: none opens the account
     octets("totp"),  # sealed; empty: no second factor
+    words("subject"),  # of an identity provider: issuer, blank, sub; empty: the account is of this server alone
     large_count("totp_step"),  # of the last code: it is taken once
     flag("disabled"),
     seconds("created_at"),

@@ -26,6 +26,7 @@ from seed_server.commands.json_answers.people import (
     ApiTokenDocument,
     ApiTokenMadeDocument,
     ApproversDocument,
+    LoginDocument,
     PersonDocument,
     PersonViewDocument,
 )
@@ -78,6 +79,7 @@ DOCUMENTS: dict[str, object] = {
     "audit custody": CustodyDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
+    "login": LoginDocument,
     "people add": PersonDocument,
     "people list": list[PersonDocument],
     "people show": PersonViewDocument,

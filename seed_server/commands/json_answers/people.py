@@ -1,4 +1,4 @@
-"""What `people`, `api-token` and `approver` print with `--json`. Pure."""
+"""What `login`, `people`, `api-token` and `approver` print with `--json`. Pure."""
 
 from msgspec import Struct
 
@@ -75,7 +75,9 @@ class PersonDocument(Struct, frozen=True):
     made_by: str
     """Who made it."""
     logged_in_at: UnixSeconds | None
-    """When somebody last logged in with its password; null: never."""
+    """When somebody last logged in; null: never."""
+    subject: str | None
+    """Issuer and subject of whom the identity provider lets in; null: it is of this server alone."""
 
 
 class EffectiveRightDocument(Struct, frozen=True):
@@ -124,3 +126,18 @@ class ApproversDocument(Struct, frozen=True):
     """What was published before needs no approval; null: there is no list."""
     approvers: tuple[ApproverDocument, ...]
     """Who they are, by name."""
+
+
+class LoginDocument(Struct, frozen=True):
+    """A login by the identity provider."""
+
+    name: str
+    """The account; later commands act as it with --as."""
+    roles: tuple[str, ...]
+    """What its groups give it."""
+    sites: tuple[str, ...]
+    """Sites that its rights are for."""
+    tags: tuple[str, ...]
+    """Tags of PCs that its rights are for; without sites and tags: the whole fleet."""
+    ends_at: UnixSeconds
+    """When it ends."""

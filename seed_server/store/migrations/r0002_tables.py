@@ -89,6 +89,7 @@ _table(
     Column("name", Text, nullable=False, unique=True),
     *_columns(Text, "roles", "sites", "tags", "password"),
     *_columns(LargeBinary, "totp"),
+    *_columns(Text, "subject"),
     *_columns(_BIG, "totp_step"),
     *_columns(_FLAG, "disabled"),
     *_columns(_SECONDS, "created_at"),
