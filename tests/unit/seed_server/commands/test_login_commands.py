@@ -118,7 +118,7 @@ async def test_an_answer_with_another_state_is_waited_past() -> None:
 
 
 def test_who_declines_at_the_provider_is_told_what_it_said(run: Run, provider: OidcProvider) -> None:
-    provider.answer = lambda answer: (answer.pop("code"), answer.update(error="access_denied"))
+    provider.answer = lambda answer: answer.update(code="", error="access_denied")
     refused(run("login"), "let nobody in: access_denied")
 
 

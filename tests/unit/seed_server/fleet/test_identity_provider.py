@@ -1,5 +1,6 @@
 """Logins at a provider over real HTTP, with real keys, and all that may be wrong with its answers."""
 
+import importlib.util
 import json
 import logging
 import warnings
@@ -12,7 +13,6 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from p2pdist.shared import server_extra
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.id_token import ExpectedToken, verified_claims
 from seed_server.fleet.identity_provider import MAX_PROVIDER_BYTES, IdentityProvider, LoginAttempt, ProvenIdentity
@@ -240,7 +240,7 @@ def test_the_client_secret_is_private_and_is_told_to_nobody(
 def test_who_has_not_the_library_is_told_how_to_install_it(
     provider: OidcProvider, home: ServerHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_extra.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert "pip install 'p2pdist[server]'" in refusal(lambda: logged_in(provider, home), FaultKind.FAILED)
 
 
@@ -257,6 +257,7 @@ def test_keys_of_other_kinds_are_passed_over_and_small_ones_are_none() -> None:
     for key, algorithm in ((ECKey.generate_key("P-256"), "ES256"), (GOOD_KEY, "PS256")):
         keys, token = keys_and_token(key, algorithm)
         assert verified_claims(token, keys, expected)["sub"] == "s"
+        nothing: dict[str, Any]
         for nothing in ({}, {"keys": "x"}, {"keys": []}, {"keys": [{**keys["keys"][-1], "use": "enc"}]}):
             assert "none of its keys" in refusal(lambda: verified_claims(token, nothing, expected))  # noqa: B023
     with warnings.catch_warnings(action="ignore"):

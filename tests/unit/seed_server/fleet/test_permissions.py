@@ -66,7 +66,7 @@ WITHIN = {
     "oslo or kiosk": {"no PC", "a PC at oslo", "a kiosk", "a kiosk at bergen", "oslo and the kiosks"},
     "nowhere": {"no PC"},
 }
-STATES: tuple[Barred, ...] = ("", "disabled", "expired", "revoked", "owner disabled", "foreign")
+STATES: tuple[Barred, ...] = ("", "disabled", "expired", "revoked", "owner disabled", "foreign", "login over")
 
 
 def test_the_table_here_is_of_every_permission_and_role() -> None:
