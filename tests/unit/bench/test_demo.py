@@ -21,7 +21,18 @@ def test_the_bar_tells_origin_from_peers_and_never_overflows(origin: int, peers:
 def facts(**changed: Any) -> dict[str, Any]:
     endpoint = {"id": "a" * 26, "state": "verified", "seconds": 3.0, "bytes_from_origin": 100, "bytes_from_peers": 0}
     life = {"endpoint": 1, "state": "installed", "runs": "demo-app 2.0", "reason": "installed"}
-    made = {"file_bytes": 100, "origin_ratio": 1.0, "seconds": 3.0, "endpoints": [endpoint], "patch_life": [life]}
+    ring = {"name": "test", "open": True, "installed": 1, "rolled_back": 0, "waiting": 0}
+    rollout = {"patch": "demo-app@3.1", "state": "complete", "rings": [ring]}
+    deed = {"who": "bob", "did": "withdraw", "to": "demo-app@3.0", "because": "not healthy", "proved": True}
+    made = {
+        "file_bytes": 100,
+        "origin_ratio": 1.0,
+        "seconds": 3.0,
+        "endpoints": [endpoint],
+        "patch_life": [life],
+        "rollouts": [rollout],
+        "audit": {"whole": True, "entries": 1, "who_did_what": [deed]},
+    }
     return made | changed
 
 
@@ -33,6 +44,13 @@ def test_the_exit_code_holds_the_origin_ratio_to_its_promise(ratio: float, code:
 def test_the_exit_code_is_1_when_an_endpoint_has_not_verified() -> None:
     one = facts()["endpoints"][0]
     assert report(Console(quiet=True), facts(endpoints=[one, one | {"state": "failed"}]), as_json=False) == 1
+
+
+@pytest.mark.parametrize(("whole", "proved"), [(False, True), (True, False)])
+def test_the_exit_code_is_1_when_the_audit_log_proves_nothing(whole: bool, proved: bool) -> None:
+    audit = facts()["audit"]
+    audit |= {"whole": whole, "who_did_what": [audit["who_did_what"][0] | {"proved": proved}]}
+    assert report(Console(quiet=True), facts(audit=audit), as_json=False) == 1
 
 
 def test_an_empty_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
