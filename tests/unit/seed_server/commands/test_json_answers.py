@@ -18,6 +18,8 @@ from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
 from tests.helpers.statements import pc_of, statement
+from tests.unit.seed_server.commands.test_custody_commands import log_of
+from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
@@ -84,6 +86,7 @@ def outputs(folder: Path) -> dict[str, str]:
     found["api-token make"] = output_of("api-token make", *token)
     pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
     fill(ServerHome(folder / "home"), pc.endpoint_id)
+    signed_by_its_pc(ServerHome(folder / "home"), pc, log_of("office", "driver"))
     return found | {
         "status": output_of("status", *here),
         "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
