@@ -21,6 +21,8 @@ from tests.helpers.statements import pc_of, statement
 from tests.unit.seed_server.commands.test_custody_commands import log_of
 from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
+MAY_BE_EMPTY = {"withdraw": "rings", "list": "cannot_go_back"}  # of a rollout alone; of what goes back
+NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
 RECIPE = 'patch_id = "a"\nversion = "1"\n[schedule]\ndeadline = 2020-01-01T00:00:00\n[[payload]]\nfile = "office.msi"\n'
@@ -205,11 +207,13 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
 
 def test_every_command_prints_its_document(tmp_path: Path) -> None:
     printed = outputs(tmp_path)
-    assert set(printed) == set(DOCUMENTS)
-    for command, kind in DOCUMENTS.items():
+    assert set(printed) == set(DOCUMENTS) - {NEEDS_A_PROVIDER}
+    for command in printed:
         value = json.loads(printed[command])
-        document = msgspec.convert(value, kind, strict=True)
+        document = msgspec.convert(value, DOCUMENTS[command], strict=True)
         assert json.loads(msgspec.json.encode(document)) == value, command
+        for part in value if isinstance(value, list) else [value]:
+            part.pop(MAY_BE_EMPTY.get(command), None)
         assert nothing_empty_in(value), f"{command}: an empty list proves nothing"
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -14,6 +15,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands import login_answer, login_commands
+from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.main import seed_server
 from seed_server.settings import ServerHome
 from tests.helpers.fake_clock import FakeClock
@@ -100,6 +102,7 @@ def test_a_login_in_a_browser_is_used_by_later_commands_until_logout(
 
 def test_a_login_prints_a_document_and_names_nobody(run: Run) -> None:
     document = json.loads(shown(run("login", "--json")))
+    assert json.loads(msgspec.json.encode(msgspec.convert(document, LoginDocument, strict=True))) == document
     assert document["ends_at"] == FakeClock().wall + 8 * 3_600
     assert (document["name"], document["roles"], document["sites"]) == ("alice", ["operator"], [])
     assert run("--as", "alice", "login").exit_code == ExitCode.USAGE
