@@ -111,3 +111,15 @@ def test_what_was_signed_elsewhere_goes_by_the_rings_of_the_settings(run: Run, t
     assert signed.exit_code == 0, (signed.output, signed.exception)
     assert "Rollout 1 of office@1 has begun." in run("finish", bundle).output
     assert Context(ServerHome(home)).repository().current_rollouts().entries == []
+
+
+def test_a_withdrawal_that_was_signed_elsewhere_ends_the_rollout(run: Run, tmp_path: Path) -> None:
+    home, bundle = tmp_path / "home", str(tmp_path / "office.bundle")
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
+    assert run("withdraw", "office", "--reason", "crashes on start", "--prepare", bundle).exit_code == 0
+    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
+    assert CliRunner().invoke(seed_server, ["sign", bundle, *where, "--yes", "--allow-changes"]).exit_code == 0
+    assert run("finish", bundle).exit_code == 0
+    assert "aborted" in run("rollout", "list").output
+    assert Context(ServerHome(home)).repository().current_staged().entries == ()
