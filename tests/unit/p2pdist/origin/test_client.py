@@ -244,7 +244,7 @@ async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
 
     async def control(side: Side) -> None:
         await side.send(WELCOME)
-        for _ in range(3):
+        while len(waited) < 3 or not any(echo and echo.read_late_seconds for echo in waited):
             await side.stream.send_all(ping_frame(7))
             waited.append(read_echo(await side.receive()))
         answered.set()
@@ -253,7 +253,10 @@ async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
     async with connected(control, clock=BusyPc()):
         await answered.wait()
     assert all(echo and echo.number == 7 for echo in waited)
-    assert 0.5 <= min(echo.read_late_seconds for echo in waited if echo) < 0.7
+    known = [
+        echo.read_late_seconds for echo in waited if echo and echo.read_late_seconds
+    ]  # Linux may stamp none at first
+    assert 0.5 <= min(known) < 0.7
     first, *later = (echo.last_sent_late_seconds for echo in waited if echo)
     assert first == 0.0
     assert min(later) < 0.1
