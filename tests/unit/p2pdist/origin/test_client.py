@@ -38,7 +38,7 @@ from p2pdist.shared.wire.messages import (
     RepositoryChanged,
     Welcome,
 )
-from p2pdist.shared.wire.pings import ping_frame, read_echo
+from p2pdist.shared.wire.pings import Echo, ping_frame, read_echo
 from tests.helpers.deaf_socket import deafen, hear_again
 from tests.helpers.pki import TestCA, client_context, server_context
 
@@ -235,7 +235,7 @@ async def test_answers_a_ping_at_once_although_nobody_takes_the_pieces() -> None
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a ping came in")
 async def test_an_echo_says_how_late_the_pc_has_read_the_ping() -> None:
-    waited = []
+    waited: list[Echo | None] = []
     answered = trio.Event()
 
     class BusyPc(SystemClock):
