@@ -107,7 +107,10 @@ class PatchRef(NamedTuple):
 
     def matches(self, relation: str) -> bool:
         """Return whether ``relation`` (ID or ID@VERSION) names this patch."""
-        named = PatchRef.of_relation(relation)
+        return self.is_named(PatchRef.of_relation(relation))
+
+    def is_named(self, named: "PatchRef") -> bool:
+        """Return whether ``named``, which may have no version, names this patch."""
         return named.patch_id == self.patch_id and named.version in ("", self.version)
 
 

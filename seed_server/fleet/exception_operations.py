@@ -14,9 +14,8 @@ from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Reach, reach_of
-from seed_server.fleet.rollout_announcing import announce, check_announceable
+from seed_server.fleet.rollout_announcing import announce_from, check_announceable
 from seed_server.signing.offers import checked_reason
-from seed_server.signing.repository import Repository
 from seed_server.store.rollout_records import ExceptionRow
 
 MAX_EXCEPTION_DAYS = 180  # half a year; who still needs it then says so again
@@ -57,7 +56,7 @@ def add_exception(
         deed.details["exception"] = str(number)
         check_announceable(repository, database, now)
     log.info("exception added", number=number, patch=patch, who=who)
-    _announce(context, repository)
+    announce_from(context, repository)
     return replace(row, number=number)
 
 
@@ -83,13 +82,8 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
         database.end_exception(number, who=actor.who, now=now)
         deed.before = row
     log.info("exception ended", number=number)
-    _announce(context, repository)
+    announce_from(context, repository)
     return row
-
-
-def _announce(context: Context, repository: Repository) -> None:
-    with context.database() as database:
-        announce(repository, database, context.clock.now())
 
 
 def _checked_who(who: str) -> Reach:

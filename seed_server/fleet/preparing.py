@@ -25,7 +25,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.fleet.roles import WHOLE_FLEET, Area, Permission, Reach
-from seed_server.fleet.rollout_announcing import announce
+from seed_server.fleet.rollout_announcing import announce_from
 from seed_server.fleet.rollout_operations import abort_withdrawn
 from seed_server.publishing import prepared
 from seed_server.publishing.examination import Publication
@@ -168,8 +168,7 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     finished = prepared.finish(context.home, given, clock=context.clock, offered=offered, recorder=recorder)
     _forget_answers(context, finished.bundle, begun)
     if own.withdraws and abort_withdrawn(context, actor, parse_named(own.withdraws), own.reason):
-        with context.database() as database:
-            announce(context.repository(recorder), database, context.clock.now())
+        announce_from(context, context.repository(context.settling()))
     return finished
 
 

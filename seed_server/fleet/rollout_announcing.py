@@ -10,6 +10,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest
 from p2pdist.shared.manifest.staged import StagedRollouts
+from seed_server.fleet.context import Context
 from seed_server.fleet.rollout_documents import DerivedDocuments, KeptRollout, announcement
 from seed_server.signing.repository import Repository
 from seed_server.signing.staged import checked
@@ -50,6 +51,12 @@ def announce(repository: Repository, database: "Database", now: float) -> bool:
         )  # fmt: skip
     log.info("rollouts announced", live=len(wanted.staged.entries), holds=len(wanted.staged.holds))
     return True
+
+
+def announce_from(context: Context, repository: Repository) -> None:
+    """Sign what follows from the database of ``context``, as `announce`."""
+    with context.database() as database:
+        announce(repository, database, context.clock.now())
 
 
 def check_announceable(repository: Repository, database: "Database", now: float) -> None:

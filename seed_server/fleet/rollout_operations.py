@@ -38,6 +38,7 @@ from seed_server.fleet.rollout import (
 )
 from seed_server.fleet.rollout_announcing import (
     announce,
+    announce_from,
     approvals_wanted,
     check_announceable,
     kept_rollouts,
@@ -117,7 +118,7 @@ def start_rollout(
             check_announceable(repository, database, now)
             sizes = tuple(ring_sizes(known_pcs(database), plan))
         log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
-        _announce(context, repository)
+        announce_from(context, repository)
     return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes)
 
 
@@ -221,7 +222,7 @@ def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str
     """
     numbers = []
     with context.database() as database:
-        live = [one for one in kept_rollouts(database, live=True) if _is_named(named, one.plan.ref)]
+        live = [one for one in kept_rollouts(database, live=True) if one.plan.ref.is_named(named)]
     for one in live:
         deed = Deed("abort rollout", str(one.row.number), reason=reason)
         with context.audited(actor, deed) as database:
@@ -231,10 +232,6 @@ def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str
             _save(database, kept, after, now, deed)
         numbers.append(one.row.number)
     return numbers
-
-
-def _is_named(named: PatchRef, ref: PatchRef) -> bool:
-    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
 
 
 def _stop(
@@ -292,11 +289,6 @@ def _kept(database: "Database", number: int) -> KeptRollout:
     return KeptRollout.of(row, database.approvals(number))
 
 
-def _announce(context: Context, repository: Repository) -> None:
-    with context.database() as database:
-        announce(repository, database, context.clock.now())
-
-
 def _announced(context: Context, repository: Repository, number: int) -> KeptRollout:
     with context.database() as database:
         announce(repository, database, context.clock.now())
@@ -304,7 +296,7 @@ def _announced(context: Context, repository: Repository, number: int) -> KeptRol
 
 
 def _published(repository: Repository, named: PatchRef) -> Manifest:
-    found = [manifest for manifest in repository.manifests() if _is_named(named, manifest.ref)]
+    found = [manifest for manifest in repository.manifests() if manifest.ref.is_named(named)]
     if not found:
         raise _unknown(str(named) if named.version else named.patch_id)
     manifest = max(found, key=lambda one: one.number)

@@ -70,7 +70,7 @@ def halted_refs(context: Context, named: PatchRef) -> tuple[PatchRef, ...]:
     """Return what ``named`` (no version: any) is of halted rollouts: PCs are not offered it, and yet it may go on."""
     halted = (one for one in read_rollouts(context, live=True) if one.progress.state is RolloutState.HALTED)
     refs = (one.plan.ref for one in halted)
-    return tuple(ref for ref in refs if named.patch_id == ref.patch_id and named.version in ("", ref.version))
+    return tuple(ref for ref in refs if ref.is_named(named))
 
 
 def read_exceptions(context: Context, *, holding: bool = False) -> list[ExceptionRow]:

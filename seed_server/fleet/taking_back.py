@@ -24,7 +24,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Area
 from seed_server.fleet.rollout import ring_closed
-from seed_server.fleet.rollout_announcing import announce, kept_rollouts
+from seed_server.fleet.rollout_announcing import announce_from, kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_operations import abort_withdrawn
 from seed_server.fleet.rollout_queries import halted_refs
@@ -90,7 +90,7 @@ def withdraw_from_ring(context: Context, actor: Actor, patch: str, ring: str, re
         deed.details |= {"rollout": str(kept.row.number), "patch": str(kept.plan.ref)}
         database.change_rollout(kept.row.number, state=after.state, progress=codec.encode(after), now=now)
     log.info("patch withdrawn from a ring", patch=str(kept.plan.ref), ring=ring, rollout=kept.row.number)
-    _announce(context, repository)
+    announce_from(context, repository)
     closed = tuple(one.name for one in kept.plan.rings[place : len(kept.progress.opened_at)])
     return TakenBack((kept.plan.ref,), why, kept.row.number, closed)
 
@@ -104,7 +104,7 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
     """
     named, why, now = parse_named(patch), checked_reason(reason), context.clock.now()
     repository = context.repository(context.settling())
-    refs = [entry.ref for entry in repository.offered().entries if _names(named, entry.ref)]
+    refs = [entry.ref for entry in repository.offered().entries if entry.ref.is_named(named)]
     if not refs:
         raise not_offered(named, repository.offers())
     name = checked_site(site)
@@ -139,7 +139,7 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
             database.add_exception(row)
         deed.details["patches"] = " ".join(map(str, fresh))
     log.info("patch withdrawn at a site", patch=patch, site=name)
-    _announce(context, repository)
+    announce_from(context, repository)
     return TakenBack(tuple(fresh), why)
 
 
@@ -195,13 +195,13 @@ def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tupl
             )
     with context.audited(actor, Deed("offer", patch, details={"site": name})) as database:
         holding = [one for one in database.exceptions() if one.holds(now)]
-        ours = [one for one in _withdrawn_at(name, holding) if _names(named, PatchRef.of_relation(one.patch))]
+        ours = [one for one in _withdrawn_at(name, holding) if PatchRef.of_relation(one.patch).is_named(named)]
         if not ours:
             raise UserError(f"{patch} is not withdrawn at {name}; nothing is to be done.", FaultKind.BAD_INPUT)
         for one in ours:
             database.end_exception(one.number, who=actor.who, now=now)
     log.info("patch offered at a site again", patch=patch, site=name)
-    _announce(context, repository)
+    announce_from(context, repository)
     return tuple(PatchRef.of_relation(one.patch) for one in ours)
 
 
@@ -215,7 +215,7 @@ def _at_site(site: SiteName) -> str:
 
 
 def _published_last(repository: Repository, named: PatchRef) -> Manifest:
-    found = [manifest for manifest in repository.manifests() if _names(named, manifest.ref)]
+    found = [manifest for manifest in repository.manifests() if manifest.ref.is_named(named)]
     if not found:
         raise not_offered(named, repository.offers())
     offered = [manifest for manifest in found if _is_offered(repository, manifest.ref)]
@@ -238,7 +238,7 @@ def _is_allowed(repository: Repository, manifest: Manifest) -> bool:
 
 
 def _under_way(database: "Database", named: PatchRef, patch: str) -> KeptRollout:
-    found = [one for one in kept_rollouts(database, live=True) if _names(named, one.plan.ref)]
+    found = [one for one in kept_rollouts(database, live=True) if one.plan.ref.is_named(named)]
     if not found:
         raise UserError(
             f"No rollout of {patch} is under way, so it is withdrawn from none of its rings. Withdraw it at a site, or "
@@ -255,12 +255,3 @@ def _place(kept: KeptRollout, ring: str) -> int:
             f"Rollout {kept.row.number} has no ring {ring[:40]!r}. It has {', '.join(names)}.", FaultKind.BAD_INPUT
         )
     return names.index(ring)
-
-
-def _names(named: PatchRef, ref: PatchRef) -> bool:
-    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
-
-
-def _announce(context: Context, repository: Repository) -> None:
-    with context.database() as database:
-        announce(repository, database, context.clock.now())

@@ -97,7 +97,7 @@ def without_version(rollouts: Rollouts, ref: PatchRef) -> Rollouts:
 
 def without_entries(rollouts: Rollouts, named: PatchRef, reason: str, now: float) -> Rollouts:
     """Return the rollouts that offer ``named`` no more; unchanged where they do not offer it."""
-    gone = [entry for entry in rollouts.entries if _names(named, entry.ref)]
+    gone = [entry for entry in rollouts.entries if entry.ref.is_named(named)]
     taken = {entry.ref for entry in gone}
     fresh = (
         Withdrawal(patch_id=one.patch_id, version=one.version, sequence=one.sequence, reason=reason, at=int(now))
@@ -126,7 +126,7 @@ def offered_again(
     ``order`` and ``listed`` are what the offline key has signed. Raises `UserError`: BAD_INPUT for what is not
     withdrawn, REFUSED for what PCs would not install, or where no more can be offered.
     """
-    back = [one for one in rollouts.withdrawn if _names(named, one.ref)]
+    back = [one for one in rollouts.withdrawn if one.ref.is_named(named)]
     if not back:
         if _is_gone(named, rollouts, order, listed):
             raise _bad(
@@ -197,7 +197,7 @@ def not_offered(named: PatchRef, listed: Iterable[Offer]) -> UserError:
     of_id = [offer for offer in listed if offer.manifest.patch_id == named.patch_id]
     patch = _written(named)
     for offer in of_id:  # the newest first: of an id alone, that one is meant
-        if not _names(named, offer.manifest.ref):
+        if not offer.manifest.ref.is_named(named):
             continue
         if offer.for_good:
             return _bad(f"{patch} is withdrawn for good already; nothing is to be done.")
@@ -213,19 +213,15 @@ def not_offered(named: PatchRef, listed: Iterable[Offer]) -> UserError:
 def _not_withdrawn(named: PatchRef, rollouts: Rollouts, listed: Iterable[Offer]) -> UserError:
     """Return the error for a patch that cannot be offered again."""
     patch = _written(named)
-    if any(_names(named, entry.ref) for entry in rollouts.entries):
+    if any(entry.ref.is_named(named) for entry in rollouts.entries):
         return _bad(f"{patch} is offered already; nothing is to be done.")
     for offer in listed:
-        if _names(named, offer.manifest.ref) and offer.superseded_by is not None:
+        if offer.manifest.ref.is_named(named) and offer.superseded_by is not None:
             return _bad(
                 f"{patch} cannot be offered again: {offer.superseded_by} has taken its place. "
                 "To go back to it, publish it again."
             )
     return _bad(f"No {patch} is known here, so it cannot be offered again. 'seed-server list' lists the patches.")
-
-
-def _names(named: PatchRef, ref: PatchRef) -> bool:
-    return named.patch_id == ref.patch_id and named.version in ("", ref.version)
 
 
 def _supersedes(newer: Manifest, older: Manifest) -> bool:

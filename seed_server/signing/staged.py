@@ -41,7 +41,7 @@ def without_staged(
 
     What was ``halted`` before is stopped for ``reason`` from now on.
     """
-    gone: list[StagedEntry | Withdrawal] = [entry for entry in staged.entries if _names(named, entry.ref)]
+    gone: list[StagedEntry | Withdrawal] = [entry for entry in staged.entries if entry.ref.is_named(named)]
     gone += [one for one in staged.stopped if one.ref in halted]
     if not gone:
         return staged
@@ -74,7 +74,3 @@ def left_out(of: Rollouts | StagedRollouts, without: Rollouts | StagedRollouts) 
     """Return what the first one offers and the second one does not."""
     left = {entry.ref for entry in without.entries}
     return tuple(entry.ref for entry in of.entries if entry.ref not in left)
-
-
-def _names(named: PatchRef, ref: PatchRef) -> bool:
-    return named.patch_id == ref.patch_id and named.version in ("", ref.version)

@@ -123,3 +123,4 @@ def test_a_withdrawal_that_was_signed_elsewhere_ends_the_rollout(run: Run, tmp_p
     assert run("finish", bundle).exit_code == 0
     assert "aborted" in run("rollout", "list").output
     assert Context(ServerHome(home)).repository().current_staged().entries == ()
+    assert len(json.loads(run("audit", "list", "--operation", "finish", "--json").output)) == 1
