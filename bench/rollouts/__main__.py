@@ -12,14 +12,17 @@ import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 
 import msgspec
 
-from bench.rollouts.measures import look_seconds, rings_that_differ
+from bench.ring_pairs import compare
+from bench.rollouts.measures import look_seconds
 from bench.rollouts.report import results_of, write_results
 from bench.rollouts.world import Outcome, World
 
 LIVE_ROLLOUTS = 300
+RINGS_SEED = 2
 LOOKS = 30
 PAIRS = 1_000_000
 
@@ -64,11 +67,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write bench/results/rollouts.json and docs/benchmarks.md")
     asked = parser.parse_args()
     looks = look_seconds(LIVE_ROLLOUTS, asked.pcs, LOOKS)
-    rings = rings_that_differ(PAIRS)
+    different, _ = compare(PAIRS, Random(RINGS_SEED))
     outcomes = play_all(asked.rollouts, asked.pcs, asked.jobs, asked.first_seed)
     if asked.keep is not None:
         outcomes = kept(asked.keep, outcomes)
-    results = results_of(outcomes, looks, rings, pcs=asked.pcs, rollouts=LIVE_ROLLOUTS)
+    results = results_of(outcomes, looks, (PAIRS, different), pcs=asked.pcs, rollouts=LIVE_ROLLOUTS)
     for row in results.summary:
         print(f"{row.metric}: {row.measured} (target {row.target})")
     print(*results.notes, sep="\n")
