@@ -5,7 +5,7 @@ decided and not yet announced.
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.staged import StagedRollouts
-from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
@@ -29,9 +28,11 @@ from seed_server.fleet.rollout import RolloutProgress, RolloutReason, RolloutSta
 from seed_server.fleet.rollout_announcing import announce, kept_rollouts, wanted_by
 from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted
 from seed_server.fleet.rollout_documents import KeptRollout, taken_back
+from seed_server.fleet.rollout_operations import save_progress
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.signing.repository import Repository
 from seed_server.store.rollout_records import ExceptionRow, PcWord
+from seed_server.store.rows import HarmPauseRow
 from seed_server.store.tables import REPORTED_SINCE
 
 if TYPE_CHECKING:
@@ -91,10 +92,13 @@ class RolloutEngine:
         """Take in what is new, and carry each rollout on; return how many have changed. Raises `UserError`."""
         now = self._context.clock.now()
         live = kept_rollouts(self._database, live=True)
+        if live:
+            self._read_signed()
         exceptions = [one for one in self._database.exceptions() if one.holds(now)]
         moved = self._take_pcs(now) if live else []
         self._count(live, exceptions, moved, now)
         self._take_words(now)
+        at_work = self._database.sites_at_work(now) if live else {}
         away: dict[int, bytes] = {}
         changed = 0
         for kept in live:
@@ -104,7 +108,7 @@ class RolloutEngine:
                     away[seconds] = away_since(self._pcs.seen_at, now - seconds)
                 one.sweep(self._pcs, now, away[seconds])
                 with contextlib.suppress(_OvertakenError):
-                    changed += self._carry_on(one, now)
+                    changed += self._carry_on(one, at_work, now)
         self._announce(live, exceptions, changed, now)
         return changed
 
@@ -169,6 +173,11 @@ class RolloutEngine:
         return manifest is None or manifest.install is not None
 
     def _known(self) -> _Signed:
+        assert self._signed is not None, "each look begins with it"
+        return self._signed
+
+    def _read_signed(self) -> None:
+        """Bring up to date what is known of the repository; within a look it stays."""
         version = self._repository.timestamp_version()
         if self._signed is None or self._signed.version != version:
             order = self._repository.publication_order()
@@ -184,22 +193,21 @@ class RolloutEngine:
                 self._repository.current_rollouts(),
                 self._repository.approvers(),
             )
-        return self._signed
 
     # --- what follows ------------------------------------------------------------------------
 
-    def _carry_on(self, one: CountedRollout, now: float) -> int:
+    def _carry_on(self, one: CountedRollout, at_work: Mapping[str, HarmPauseRow | None], now: float) -> int:
         """Take each step that is due; return how many were."""
         if (over := self._taken_back(one.kept, now)) is not None:
             self._save(one, RolloutStep.ABORTED, over, now)
             return 1
-        if (harmed := self._harmed(one, now)) is not None:
+        if (harmed := self._harmed(one, at_work, now)) is not None:
             self._save(one, RolloutStep.PAUSED, harmed, now)
             return 1
+        known = self._known()
+        by_pcs = wanted_by(known.approvers, known.manifests[one.kept.plan.ref])
         for steps in range(MOST_STEPS):
             kept = one.kept
-            known = self._known()
-            by_pcs = wanted_by(known.approvers, known.manifests[kept.plan.ref])
             decision = decide(kept.plan, kept.progress, one.counts.tallies(), now, kept.approved(by_pcs=by_pcs))
             if decision.step is None:
                 return steps
@@ -222,10 +230,11 @@ class RolloutEngine:
             return None
         return stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.WITHDRAWN, now, gone.reason)
 
-    def _harmed(self, one: CountedRollout, now: float) -> RolloutProgress | None:
+    def _harmed(
+        self, one: CountedRollout, at_work: Mapping[str, HarmPauseRow | None], now: float
+    ) -> RolloutProgress | None:
         if one.kept.progress.state is not RolloutState.RUNNING:
             return None
-        at_work = self._database.sites_at_work(now)
         if sum(pause is not None for pause in at_work.values()) < LEAST_PAUSED_SITES:
             return None
         share = harm_share(at_work, one.sites_waiting(self._pcs))
@@ -241,9 +250,7 @@ class RolloutEngine:
             row = database.rollout(kept.row.number)
             if row is None or row.progress != kept.row.progress:
                 raise _OvertakenError
-            deed.before, deed.after = kept.progress, after
-            deed.details |= {"patch": str(kept.plan.ref), "state": after.state.value}
-            database.change_rollout(row.number, state=after.state, progress=codec.encode(after), now=now)
+            save_progress(database, kept, after, now, deed)
             row = database.rollout(row.number) or row
         one.kept = KeptRollout.of(row, kept.approvals)
         log.info(

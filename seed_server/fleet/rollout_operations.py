@@ -229,7 +229,7 @@ def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str
             now = context.clock.now()
             kept = _kept(database, one.row.number)
             after = stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.WITHDRAWN, now, reason)
-            _save(database, kept, after, now, deed)
+            save_progress(database, kept, after, now, deed)
         numbers.append(one.row.number)
     return numbers
 
@@ -260,14 +260,14 @@ def _change(context: Context, actor: Actor, number: int, deed: Deed, change: _Ch
                 f"{why_sentence(kept.progress.why)}",
                 FaultKind.REFUSED,
             ) from error
-        _save(database, kept, after, context.clock.now(), deed, acknowledged)
+        save_progress(database, kept, after, context.clock.now(), deed, acknowledged)
         if after.state is RolloutState.RUNNING:
             check_announceable(repository, database, context.clock.now())
     log.info("rollout changed", rollout=number, state=after.state.value)
     return _announced(context, repository, number)
 
 
-def _save(
+def save_progress(
     database: "Database",
     kept: KeptRollout,
     after: RolloutProgress,
@@ -275,6 +275,7 @@ def _save(
     deed: Deed,
     acknowledged: bytes | None = None,
 ) -> None:
+    """Write how a rollout stands from now on, and what its entry in the audit log says of that."""
     deed.before, deed.after = kept.progress, after
     deed.details |= {"patch": str(kept.plan.ref), "state": after.state.value}
     database.change_rollout(
