@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
+from bandwidth.simulator.ours import STEADY_WINDOW
 from bench.control.cells import (
     ALONE,
     BUSINESSES,
@@ -83,6 +84,7 @@ def test_business_has_idle_time_before_and_after_it() -> None:
 def test_what_our_sender_is_told_is_the_sender(cell) -> None:
     here, idle = cell("web"), cell(IDLE)
     assert here.scenario(OURS, 2).business_visible
+    assert {here.scenario(sender, 2).window for sender in (OURS, OURS_HIDDEN, OURS_LEARNED)} == {STEADY_WINDOW}
     assert not here.scenario(OURS_HIDDEN, 2).business_visible
     assert here.scenario(OURS_HIDDEN, 2).capacity_configured
     assert not idle.scenario(OURS_LEARNED, 1).capacity_configured
