@@ -11,7 +11,6 @@ from bandwidth.core.window_renewal import WindowRenewal
 from bandwidth.simulator.flows.bbr import HIGH_GAIN
 from bandwidth.simulator.flows.cubic import CubicSender
 from bandwidth.simulator.flows.delivery_rate import DeliveryRate, SendState
-from bandwidth.simulator.flows.tcp import INITIAL_WINDOW
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.ping import Ping
 
@@ -62,7 +61,7 @@ class OurSender(CubicSender):
         *,
         line_rate: BytesPerSecond | None,
         business: Callable[[], tuple[int, dict[int, int]] | None],
-        window: str = CUBIC_WINDOW,
+        window: str = STEADY_WINDOW,
     ) -> None:
         if window not in WINDOWS:
             raise ValueError(f"no such window: {window!r} ({', '.join(WINDOWS)})")
@@ -99,7 +98,8 @@ class OurSender(CubicSender):
             rate = self._path_rate
             rate.acknowledged(state, self.delivered_bytes, rtt, self.min_rtt, self._simulator.now)
             most = HIGH_GAIN * rate.highest * self.min_rtt / self.packet_bytes + QUANTA_PACKETS
-            self.window = max(INITIAL_WINDOW, min(self.window + packets, most))
+            if self.window < most:  # while it starts up, it only grows
+                self.window += packets
 
     def lost(self, packets: int, new_event: bool) -> None:
         """See `CubicSender`."""

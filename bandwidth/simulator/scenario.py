@@ -16,7 +16,7 @@ from bandwidth.simulator.events import Simulator
 from bandwidth.simulator.link import Link
 from bandwidth.simulator.loss import RandomLoss
 from bandwidth.simulator.meters import Meter, percentile
-from bandwidth.simulator.ours import CUBIC_WINDOW, NO_WINDOW, Law, OurSender
+from bandwidth.simulator.ours import NO_WINDOW, STEADY_WINDOW, Law, OurSender
 from bandwidth.simulator.path import NetworkPath
 from bandwidth.simulator.rates import ConstantRate, LineRate, PiecewiseRate, radio_rate
 
@@ -55,8 +55,8 @@ class Scenario:
     """Whether our controller is told the line's rate."""
     kernel_window: bool = True
     """Whether TCP's own window limits our sender under its pacing, as it does in a kernel."""
-    window: str = CUBIC_WINDOW
-    """Which window that is: `cubic`, or `steady`: like BBR's while it starts up, no loss makes it smaller."""
+    window: str = STEADY_WINDOW
+    """Which window that is: `cubic`; or `steady`, as BBR's while it starts up, which no loss makes smaller."""
     radio: bool = False
     """A rate that wanders like a wireless link's between 40 % of ``line_mbit`` and all of it."""
     drop_share: float = 1.0
@@ -191,7 +191,7 @@ def shipped_law(scenario: Scenario) -> Law:
 def run(scenario: Scenario, law: LawMaker = shipped_law) -> Result:
     """Run ``scenario`` and its business alone. ``law`` makes the controller of our own sender."""
     # without a scavenger these make no difference, so that one cached run serves all
-    bare = replace(scenario, business_visible=True, capacity_configured=True, kernel_window=True, window=CUBIC_WINDOW)
+    bare = replace(scenario, business_visible=True, capacity_configured=True, kernel_window=True, window=STEADY_WINDOW)
     alone = _alone(replace(bare, scavenger="none"))
     return Result(scenario, alone if scenario.scavenger == "none" else simulate(scenario, law), alone)
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES, MBIT
 from bandwidth.simulator.building import BUSINESS, SCAVENGERS
-from bandwidth.simulator.ours import STEADY_WINDOW
 from bandwidth.simulator.scenario import Scenario
 
 ACK_BYTES = 78  # 20 IPv4, 32 TCP with time stamps, 26 Ethernet with its preamble
@@ -109,8 +108,6 @@ class Cell:
 
     def scenario(self, sender: str, seed: int) -> Scenario:
         """Return what is simulated. Business alone has one scenario, whatever it is compared with.
-
-        Our sender's window is one that no loss makes smaller: the product's data sockets use BBR.
         The way back is a delay in the simulator; what the up rate adds to it is the time that an
         acknowledgement takes to send.
         """
@@ -127,11 +124,8 @@ class Cell:
             seed=seed,
             loss=self.loss / 100,
         )
-        if sender not in (OURS, OURS_HIDDEN, OURS_LEARNED):
-            return scenario
-        return replace(
-            scenario, window=STEADY_WINDOW, business_visible=sender == OURS, capacity_configured=sender != OURS_LEARNED
-        )
+        hidden = sender in (OURS_HIDDEN, OURS_LEARNED)
+        return replace(scenario, business_visible=not hidden, capacity_configured=sender != OURS_LEARNED)
 
 
 @dataclass(frozen=True, slots=True)
