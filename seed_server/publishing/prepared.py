@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_sha256
-from p2pdist.shared.manifest.documents import Rollouts
+from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import (
     OnStage,
@@ -27,6 +27,7 @@ from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.offers import next_sequence, parse_named, with_entry, without_version
 from seed_server.signing.prepared_bundles import PreparedBundles, manifests_in
 from seed_server.signing.proposals import Preparation
+from seed_server.signing.repository import Repository
 from seed_server.store.opening import open_database
 from seed_server.store.rows import ServedPayload
 
@@ -152,8 +153,27 @@ def _announcement(work: PublishingWork, own: Bundle, *, offered: bool) -> tuple[
                 "nothing was announced. Prepare it again.",
                 FaultKind.STORAGE,
             )
+    if not offered and not own.by_rings:
+        _check_may_go_by_rings(work.repository, manifest)
     rollouts, staged = work.repository.current_rollouts(), work.repository.current_staged()
     rows = rows_of(manifest, next_sequence(rollouts, staged))
     if offered and not own.by_rings:
         return with_entry(rollouts, manifest.ref, staged), rows
     return without_version(rollouts, manifest.ref), rows
+
+
+def _check_may_go_by_rings(repository: Repository, manifest: Manifest) -> None:
+    """Refuse what was signed for every PC, where PCs of closed rings could not install any more what they are offered.
+
+    Raises `UserError` (REFUSED).
+    """
+    offered, order = {entry.ref for entry in repository.offered().entries}, repository.publication_order()
+    for other in repository.manifests():
+        lasts = other.ref in offered and not order.refusal(other.patch_id, other.number)
+        if lasts and other.patch_id == manifest.patch_id and other.ref != manifest.ref:
+            raise UserError(
+                f"This was prepared for every PC: after it, none may install {other.ref} any more, which is what "
+                "PCs of closed rings are offered. Drop it, and prepare it for rings: seed-server publish --prepare "
+                "FILE --template NAME",
+                FaultKind.REFUSED,
+            )

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import TargetFile
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
@@ -260,7 +261,17 @@ class Repository(SignedRepository):
 
     def _order_without(self, named: PatchRef) -> PublicationOrder:
         up_to = self._number(named) if named.version else None
-        return self.publication_order().without(named.patch_id, up_to=up_to)
+        stay = [] if up_to is None else self._offered_beside(named)
+        return self.publication_order().without(named.patch_id, up_to=up_to, stay=stay)
+
+    def _offered_beside(self, ref: PatchRef) -> list[int]:
+        """Return the numbers of what is offered of the same id: to the PCs of rings that are not open."""
+        numbers = []
+        for entry in self.offered().entries:
+            if entry.patch_id == ref.patch_id and entry.ref != ref:
+                with contextlib.suppress(UserError):  # it is damaged, and no PC installs it
+                    numbers.append(self._number(entry.ref))
+        return numbers
 
     def _number(self, ref: PatchRef) -> int:
         """Return the number of a publication; 0: it is not listed. A damaged manifest of another one is no matter."""

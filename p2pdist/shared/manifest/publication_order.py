@@ -10,7 +10,7 @@ publication changes a small part of them alone. A PC reads the parts that it nee
 
 import enum
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -23,6 +23,7 @@ ORDER_TARGET = "patches/order"
 ORDER_PARTS = 32  # of some kilobytes at thousands of ids; more would make the list of parts larger than a part
 MAX_ORDERED_PATCHES = 8_000  # as many as the patches role can list (`MAX_TARGETS_ROLE_BYTES`)
 MAX_ORDER_BYTES = 1 << 20  # MAX_ORDERED_PATCHES of an id and two numbers, under 100 bytes each
+MAX_GONE = 8  # of an id: the next one for every PC forgets them
 MAX_PUBLICATION_NUMBER = 1 << 31  # one publication a second for 68 years
 
 PublicationNumber: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_PUBLICATION_NUMBER)]
@@ -33,16 +34,20 @@ class OrderRefusal(enum.StrEnum):
 
     SUPERSEDED = "a newer one is signed, and this one may not be installed any more"
     WAS_NEWER = "this PC has had a newer one, or one that supersedes it"
+    WITHDRAWN = "it was withdrawn for good"
     UNNUMBERED = "the offline patches key has given it no number"
 
 
-class Publications(Document, frozen=True):
+class Publications(Document, frozen=True, omit_defaults=True):
     """The numbers of one patch id."""
 
     newest: PublicationNumber
     """Of the last publication."""
     lowest: Annotated[int, msgspec.Meta(ge=1, le=MAX_PUBLICATION_NUMBER + 1)]
     """The lowest that may be installed; above ``newest``: none may."""
+    gone: Annotated[tuple[PublicationNumber, ...], msgspec.Meta(max_length=MAX_GONE)] = ()
+    """From ``lowest`` on, those that may not be, either: withdrawn for good, while one before them is offered. Release
+    0.2.0 does not read it, and knows no rings, by which alone two publications of an id are offered."""
 
 
 class PublicationOrder(Document, frozen=True):
@@ -62,20 +67,28 @@ class PublicationOrder(Document, frozen=True):
 
         Raises `msgspec.ValidationError` for more patches than a document can hold, or a number over its cap.
         """
-        added = Publications(newest=self.next_number(patch_id), lowest=lowest)
+        known = self.patches.get(patch_id)
+        gone = () if known is None else tuple(one for one in known.gone if one >= lowest)
+        added = Publications(newest=self.next_number(patch_id), lowest=lowest, gone=gone)
         raw = msgspec.to_builtins(PublicationOrder(format=1, patches={**self.patches, patch_id: added}))
         return msgspec.convert(raw, PublicationOrder)
 
-    def without(self, patch_id: str, *, up_to: int | None = None) -> "PublicationOrder":
+    def without(self, patch_id: str, *, up_to: int | None = None, stay: Collection[int] = ()) -> "PublicationOrder":
         """Return the order after which no publication of ``patch_id`` may be installed, but for later ones.
 
-        ``up_to``: the last number that is meant; None: the newest. What was never published stays unknown.
+        ``up_to``: the last number that is meant; None: the newest. What was never published stays unknown. ``stay``:
+        those before it that may be installed as before, as far as there are not too many between them.
         """
         known = self.patches.get(patch_id)
         if known is None:
             return self
         last = known.newest if up_to is None else min(up_to, known.newest)
-        fewer = Publications(newest=known.newest, lowest=max(known.lowest, last + 1))
+        kept = [one for one in stay if one <= last and not self.refusal(patch_id, one)]
+        lowest = max(known.lowest, min(kept, default=last + 1))
+        gone = {*range(lowest, last + 1), *known.gone} - {*kept, *range(lowest)}
+        if len(gone) > MAX_GONE:
+            lowest, gone = last + 1, {one for one in known.gone if one > last}
+        fewer = Publications(newest=known.newest, lowest=lowest, gone=tuple(sorted(gone)))
         return PublicationOrder(format=1, patches={**self.patches, patch_id: fewer})
 
     def replaced_by(self, supersedes: Iterable[str], listed: Mapping[PatchRef, int]) -> dict[str, int]:
@@ -99,7 +112,7 @@ class PublicationOrder(Document, frozen=True):
             return str(OrderRefusal.UNNUMBERED)
         if number < known.lowest:
             return refused(OrderRefusal.SUPERSEDED, number, known.lowest)
-        return ""
+        return str(OrderRefusal.WITHDRAWN) if number in known.gone else ""
 
 
 NOTHING_PUBLISHED = PublicationOrder(format=1, patches={})

@@ -53,8 +53,9 @@ class Server:
         root = Repository.open(self.home, SETTINGS).trusted_root().encode()
         return check_bundle(bundle, root, NOW).sign({"patches": self.keys.load("patches")})
 
-    def finish(self, bundle: Bundle) -> list[str]:
-        return [row.file_name for row in finish(self.home, self.signed(bundle), clock=CLOCK).payloads]
+    def finish(self, bundle: Bundle, *, offered: bool = True) -> list[str]:
+        finished = finish(self.home, self.signed(bundle), clock=CLOCK, offered=offered)
+        return [row.file_name for row in finished.payloads]
 
     def publish(self, *names: Any, **named: Any) -> None:
         publish(self.home, self.publication(*names, **named), self.keys, clock=CLOCK)
@@ -117,6 +118,17 @@ def test_what_is_for_rings_is_offered_to_nobody_when_it_is_finished(server: Serv
     assert repository.publication_order().patches["office"] == Publications(newest=2, lowest=1)
     server.prepare(version="3.0", seed=3, by_rings=True)  # nothing that is offered goes with it
     assert {one.ref.version for one in repository.manifests()} == {"1.0", "2.0"}
+
+
+def test_what_is_for_every_pc_is_not_finished_by_rings_where_it_would_take_away_what_is_offered(server: Server) -> None:
+    first = server.prepare()
+    assert server.finish(first, offered=False), "nothing of it was offered before"
+    server.publish(version="1.1", seed=3)
+    bundle = server.prepare(version="2.0", seed=2)
+    with pytest.raises(UserError, match="none may install office@1.1 any more.*prepare it for rings"):
+        server.finish(bundle, offered=False)
+    assert server.announced() == ["office@1.1"]
+    assert server.finish(bundle)
 
 
 def test_a_bundle_for_every_pc_is_written_as_before(server: Server) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from p2pdist.shared.identifiers import PatchId, PatchRef
 from p2pdist.shared.manifest.publication_order import (
+    MAX_GONE,
     MAX_ORDER_BYTES,
     MAX_ORDERED_PATCHES,
     MAX_PUBLICATION_NUMBER,
@@ -43,6 +44,43 @@ def test_what_is_below_the_lowest_is_refused_with_both_numbers() -> None:
     assert [order.refusal("acme", number) for number in (2, 3)] == ["", ""]
     assert order.refusal("acme", 1) == refused(OrderRefusal.SUPERSEDED, 1, 2)
     assert refused(OrderRefusal.SUPERSEDED, 1, 2).endswith("(it is publication 1, the lowest allowed is 2)")
+
+
+def test_one_that_is_for_rings_goes_for_good_and_what_the_others_are_offered_stays() -> None:
+    order = published(3, lowest=1).without("acme", up_to=3, stay=[1])
+    assert order.patches["acme"] == Publications(newest=3, lowest=1, gone=(2, 3))
+    assert [order.refusal("acme", number) for number in (1, 2, 3)] == ["", *[str(OrderRefusal.WITHDRAWN)] * 2]
+    assert decode_order(encode_order(order)) == order
+    again = order.with_publication(ACME, lowest=1)
+    assert again.patches["acme"] == Publications(newest=4, lowest=1, gone=(2, 3)), "they stay gone"
+    assert again.without("acme", up_to=4, stay=[2]).patches["acme"] == Publications(newest=4, lowest=5), "what is gone"
+    assert again.without("acme").patches["acme"] == Publications(newest=4, lowest=5)
+    assert order.with_publication(ACME, lowest=4).patches["acme"] == Publications(newest=4, lowest=4)
+    many = published(MAX_GONE + 2, lowest=1)
+    assert len(many.without("acme", up_to=MAX_GONE + 1, stay=[1]).patches["acme"].gone) == MAX_GONE
+    last = many.without("acme", up_to=MAX_GONE + 2, stay=[1]).patches["acme"]
+    assert last == Publications(newest=MAX_GONE + 2, lowest=MAX_GONE + 3), "too many between them: rather too few"
+
+
+def test_an_order_in_which_nothing_is_gone_is_written_as_before() -> None:
+    assert b"gone" not in encode_order(published(3, lowest=1))
+
+
+@given(
+    most=st.integers(1, 12), lowest=st.integers(1, 12), up_to=st.integers(1, 14),
+    stay=st.sets(st.integers(1, 12)), more=st.integers(0, 2),
+)  # fmt: skip
+def test_what_goes_for_good_allows_nothing_that_was_not_and_only_what_shall_stay(
+    most: int, lowest: int, up_to: int, stay: set[int], more: int
+) -> None:
+    before = published(most, lowest=min(lowest, most))
+    after = before.without("acme", up_to=up_to, stay=stay)
+    for _ in range(more):
+        after = after.with_publication(ACME, lowest=min(after.patches[ACME].lowest, after.next_number(ACME)))
+    allowed = {number for number in range(1, most + 1) if not after.refusal("acme", number)}
+    were = {number for number in range(1, most + 1) if not before.refusal("acme", number)}
+    assert allowed <= {number for number in were if number in stay or number > up_to}
+    assert {number for number in were if number > up_to} <= allowed
 
 
 @pytest.mark.parametrize(("patch_id", "number"), [("acme", 4), ("other", 1)])
