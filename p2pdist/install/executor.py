@@ -21,6 +21,7 @@ from p2pdist.install.lifecycle import (
     failed,
     settled,
     step,
+    with_predecessors,
     with_restart_of,
 )
 from p2pdist.install.outcomes import InstallEnding, Outcome
@@ -336,7 +337,8 @@ class Executor:
             mine = journal.record(record.ref)
             if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
                 others = [r for r in kept if r.ref != record.ref]
-                kept = [*others, with_restart_of(mine, filter(gone, journal.records))]
+                replaced = list(filter(gone, journal.records))
+                kept = [*others, with_predecessors(with_restart_of(mine, replaced), replaced)]
             return replace(journal, records=tuple(kept))
 
         await self._store.change(forgotten)

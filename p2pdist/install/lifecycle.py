@@ -26,6 +26,7 @@ from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 MAX_RECORDS = 4_000  # as many as transfers are remembered
 MAX_NUMBERED = 8_000  # patch ids whose highest number is kept: as many as the offline role can number
 MAX_HISTORY = 1_000  # steps; a patch takes five
+MAX_PREDECESSORS = 5  # versions; what is withdrawn is seldom older
 MAX_TOLD_VERSION_CHARS = 100  # in custody
 MAX_OUTPUT_CHARS = 2_000  # of an installer, in the history
 
@@ -191,6 +192,8 @@ class InstallRecord(Record, frozen=True):
     previous: KeptFile | None = None
     own: KeptFile | None = None
     """Its own payload, kept since it was installed."""
+    predecessors: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_PREDECESSORS)] = ()
+    """The last versions of the patch that were installed here before it, and that it has replaced."""
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
     restart_rules: ScheduleRules | None = None
@@ -318,6 +321,13 @@ def with_restart_of(record: InstallRecord, predecessors: Iterable[InstallRecord]
             rules = other.restart_rules
         record = replace(record, restart_boot=boot or other.restart_boot, restart_rules=rules)
     return record
+
+
+def with_predecessors(record: InstallRecord, replaced: Iterable[InstallRecord]) -> InstallRecord:
+    """Return the record, which says that it has ``replaced`` those: theirs are dropped."""
+    versions = [version for other in replaced for version in (*other.predecessors, other.version)]
+    known = dict.fromkeys((*versions, *record.predecessors))
+    return replace(record, predecessors=tuple(known)[-MAX_PREDECESSORS:])
 
 
 def _strength(rules: ScheduleRules | None) -> int:

@@ -81,17 +81,27 @@ class Patches:
         return self._outputs[1]
 
     def _withdrawn(self) -> Iterator[PatchView]:
+        if not (withdrawn := self._patching.withdrawn()):
+            return
         recalled = {one.ref for one in self._patching.recalled()}
-        for one in self._patching.withdrawn():
+        newer = {
+            PatchRef(record.patch_id, version): record.ref
+            for record in self._patching.installs.journal.records
+            if record.state == "installed"
+            for version in record.predecessors
+        }
+        for one in withdrawn:
             record = self._patching.installs.store.record(one.ref)
             install: InstallState = "" if record is None or record.untouched else reported_state(record)
+            replaced_by = newer.get(one.ref) if install == "" else None
             went_back = record is not None and record.failure is FailureClass.RECALL
             view = WithdrawnView(
                 one.reason,
                 one.at,
                 install,
-                removed=one.ref in self._transfers.removed or one.ref in recalled,
+                removed=one.ref in self._transfers.removed or one.ref in recalled or replaced_by is not None,
                 recalled=record.reason if record is not None and went_back else "",
+                replaced_by=str(replaced_by or ""),
             )
             yield PatchView(one.ref, withdrawn=view)
 

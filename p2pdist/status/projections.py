@@ -95,6 +95,8 @@ TELLING = frozenset({"failed", "rolled_back", "retrying", "unproven"})
 def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport | None:
     if not withdrawn.removed:
         return None
+    newer = withdrawn.replaced_by
+    words = f"replaced: {newer} is installed" if newer else f"withdrawn: {withdrawn.reason}"
     return PatchReport(
         patch_id=view.ref.patch_id,
         version=view.ref.version,
@@ -106,7 +108,7 @@ def _withdrawn_report(view: PatchView, withdrawn: WithdrawnView) -> PatchReport 
         seconds=0.0,
         error="",
         install=withdrawn.install or "not_applicable",
-        install_reason=(withdrawn.recalled or f"withdrawn: {withdrawn.reason}")[:MAX_TEXT_CHARS],
+        install_reason=(withdrawn.recalled or words)[:MAX_TEXT_CHARS],
     )
 
 

@@ -69,6 +69,8 @@ class WithdrawnView:
     """Whether bytes of it were removed since the daemon was started: the server has not heard of that yet."""
     recalled: str = ""
     """What has come of going back, in words; empty: it does not go back."""
+    replaced_by: str = ""
+    """ID@VERSION of the newer one that was installed in its place; empty: none was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from p2pdist.install import journal as install_journal
 from p2pdist.install.findings import CheckResult, Look, found
-from p2pdist.install.lifecycle import FailureClass, InstallRecord, Journal, LifeState
+from p2pdist.install.lifecycle import MAX_PREDECESSORS, FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import (
     DETECT_AGAIN_SECONDS,
     LONGEST_WAIT_SECONDS,
@@ -796,6 +796,16 @@ async def test_withdrawn_patches_are_forgotten_unless_something_has_happened(pc:
     pc.candidates = before
     await pc.settle()
     assert pc.installer.calls.count("install sick 1") == 1, "it is remembered that it did harm"
+
+
+async def test_a_newer_version_remembers_which_ones_it_has_replaced(pc: Pc) -> None:
+    for number in range(1, MAX_PREDECESSORS + 3):
+        pc.candidates = []
+        pc.candidate("acme", str(number), number=number)
+        await pc.settle()
+    (record,) = pc.installs.journal.records
+    last = tuple(map(str, range(2, MAX_PREDECESSORS + 2)))
+    assert (record.version, record.predecessors) == (str(MAX_PREDECESSORS + 2), last)
 
 
 async def test_withdrawn_in_the_middle_it_comes_to_its_end(pc: Pc) -> None:

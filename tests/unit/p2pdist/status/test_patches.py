@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import HistoryEntry, Journal
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.status import patches as patches_module
 from p2pdist.status.patches import Patches, file_view
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
@@ -41,10 +42,10 @@ class Here:
     def __init__(self) -> None:
         self.store = SimpleNamespace(journal=Journal())
         self.transfer = transfer(1, REF, "verified")
-        transfers = SimpleNamespace(everything=lambda: [self.transfer])
-        patching = SimpleNamespace(plan=list, withdrawn=tuple, recalled=tuple, installs=self.store)
+        transfers = SimpleNamespace(everything=lambda: [self.transfer], removed=frozenset())
+        self.patching = SimpleNamespace(plan=list, withdrawn=tuple, recalled=tuple, installs=self.store)
         self.patches = Patches(
-            Path("/patches"), cast("Any", transfers), cast("Any", patching), FakeClock(), refused=list
+            Path("/patches"), cast("Any", transfers), cast("Any", self.patching), FakeClock(), refused=list
         )
 
     async def output(self) -> str:
@@ -89,6 +90,18 @@ async def test_a_file_on_its_way_is_looked_at_each_time(autojump_clock: trio.tes
         ages.append(view.file.since_line_seconds)
         await trio.sleep(5.0)
     assert ages == [0.0, 5.0]
+
+
+@pytest.mark.parametrize("state", ["installed", "rolled_back"])
+async def test_what_was_withdrawn_and_a_newer_version_has_replaced_is_told_after_a_restart_too(state: Any) -> None:
+    here, newer = Here(), replace(install_record(PatchRef(REF.patch_id, "9"), state), predecessors=("0.9",))
+    old = PatchRef(REF.patch_id, "0.9")
+    here.store.journal = Journal(records=(newer,))
+    here.store.store = SimpleNamespace(record=here.store.journal.record)
+    here.patching.withdrawn = lambda: (Withdrawal(*old, sequence=1, reason="crashes", at=1),)
+    (view,) = (one.withdrawn for one in here.patches.views() if one.withdrawn is not None)
+    expected = (str(newer.ref), True) if state == "installed" else ("", False)
+    assert (view.replaced_by, view.removed) == expected
 
 
 async def test_the_history_is_read_once_for_many_looks(monkeypatch: pytest.MonkeyPatch) -> None:

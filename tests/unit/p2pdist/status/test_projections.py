@@ -147,6 +147,13 @@ def test_what_is_withdrawn_says_so_and_what_is_left_of_it() -> None:
         assert (status_patches([view]), installs([view])) == ([], {})
 
 
+def test_what_a_newer_version_has_replaced_says_that_and_not_that_it_is_for_others() -> None:
+    left = WithdrawnView("crashes", WALL_TIME, removed=True, replaced_by="acme@2")
+    report = patch_report(PatchView(REF, withdrawn=left))
+    assert report is not None
+    assert (report.install, report.install_reason) == ("not_applicable", "replaced: acme@2 is installed")
+
+
 def test_what_goes_back_says_what_is_in_the_way() -> None:
     words = "recalled: crashes; it was here already"
     report = patch_report(PatchView(REF, withdrawn=WithdrawnView("crashes", WALL_TIME, "installed", True, words)))
