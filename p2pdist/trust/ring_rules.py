@@ -116,9 +116,10 @@ class RingTerms:
         """Return what takes publication ``number`` (0: it is not known which) back on this PC; None: nothing does."""
         if self.member is None:
             return None
-        facts = self.member.facts
+        pc = self.member
         found = [one for one in self.recalls if one.patch_id == patch_id and (not number or one.covers(number))]
-        return max((one for one in found if _chooses(one.who, facts)), key=lambda one: one.number, default=None)
+        reaching = (one for one in found if one.reaches(pc.endpoint_id, pc.facts))
+        return max(reaching, key=lambda one: one.number, default=None)
 
     def _required(self, manifest: Manifest) -> int:
         approvers = self.approvers

@@ -21,7 +21,8 @@ from seed_server.commands.options import (
 )
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
-from seed_server.fleet import operations, preparing, queries, taking_back
+from seed_server.commands.way_back_words import way_back_document, way_back_words
+from seed_server.fleet import operations, preparing, queries, rolling_back, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.fleet.taking_back import TakenBack
@@ -78,6 +79,8 @@ def withdraw_command(
           that ring and those after it are closed; 'seed-server rollout resume' opens them again
       seed-server withdraw acme --reason "loses data" --roll-back --offline-keys /media/safe/offline
           PCs that have installed it go back; a newer publication answers it
+      seed-server withdraw acme --reason "loses data" --roll-back --ring broad --prepare back.bundle
+          only PCs of that ring and those after it; signed on another machine
       seed-server withdraw acme --reason "no printing" --site tokyo
           only there; 'seed-server offer acme --site tokyo' takes it back
 
@@ -85,10 +88,18 @@ def withdraw_command(
     """
     offline_keys, passphrase, prepare = (signing[name] for name in ("offline_keys", "passphrase", "prepare"))
     if signing["roll_back"]:
-        if for_good or ring is not None or prepare is not None:
-            raise click.UsageError("--roll-back is for all PCs, or with --site; it withdraws for good by itself.")
+        if for_good or (ring is not None and site is not None):
+            raise click.UsageError(
+                "--roll-back is for all PCs, or with --site or --ring; for all, it withdraws for good by itself."
+            )
+        if prepare is not None:
+            bundle = preparing.prepare_roll_back(
+                context, actor_of(context), patch, reason, prepare, site=site, ring=ring
+            )  # fmt: skip
+            show_prepared(bundle, prepare, as_json=as_json)
+            return
         patches_key = offline_keys_of(context, offline_keys, passphrase, "patches")
-        taken = taking_back.roll_back(context, actor_of(context), patch, reason, patches_key, site=site)
+        taken = rolling_back.roll_back(context, actor_of(context), patch, reason, patches_key, site=site, ring=ring)
         _show_roll_back(taken, site, as_json=as_json)
         return
     if ring is not None or site is not None:
@@ -122,16 +133,27 @@ def _show_roll_back(taken: TakenBack, site: str | None, *, as_json: bool) -> Non
         document = WithdrawDocument(
             patches=tuple(map(str, taken.patches)),
             reason=taken.reason,
-            for_good=site is None,
+            for_good=site is None and not taken.rings,
             required_by=(),
+            rollout=taken.rollout,
+            rings=taken.rings,
             site=site,
             rolls_back=True,
         )
         print_json(document)
         return
-    where = "" if site is None else f" at {site}"
-    say(f"{taken.patches[0]} is withdrawn{where}, and PCs that have installed it go back where its recipe has a way.")
-    say("How far they are: seed-server list")
+    patch = taken.patches[0]
+    if taken.rings:
+        say(f"PCs of these rings go back from {patch} where its recipe has a way: {', '.join(taken.rings)}.")
+    else:
+        say(
+            f"{patch} is withdrawn, and PCs that have installed it go back where its recipe has a way."
+            if site is None
+            else f"{patch} is withdrawn at {site}, and PCs that have installed it go back where its recipe has a way."
+        )
+    if taken.rollout is not None:
+        say(f"Rollout {taken.rollout} is paused; rings before go on. These stay closed until a newer publication.")
+    say(f"How far they are: seed-server status {patch}")
 
 
 def _withdraw_from_some(
@@ -232,22 +254,10 @@ def list_command(context: Context, as_json: bool) -> None:
         manifest = offer.manifest
         severity = tr("an emergency") if manifest.schedule.emergency else in_words(manifest.severity)
         state = Text(words[offer.state], style=_STATE_STYLES[offer.state])
-        note = "; ".join(filter(None, (_note(offer), ways_back_words(back.get(manifest.ref)))))
+        note = "; ".join(filter(None, (_note(offer), way_back_words(back.get(manifest.ref)))))
         below = Text.assemble((f"{manifest.patch_id} {manifest.version}: ", "bold"), note) if note else None
         table.row(manifest.patch_id, manifest.version, state, severity, sentences=[Text(note)], below=below)
     wide_terminal().print(table)
-
-
-def ways_back_words(back: GoneBack | None) -> str:
-    """Return how far PCs are that go back from a publication; empty: none does."""
-    if back is None:
-        return ""
-    parts = [
-        tr("{number} PCs went back", number=back.went_back),
-        tr("{number} have still to", number=back.going_back),
-        *(tr("{number} cannot: {why}", number=count, why=printable(why)) for why, count in back.cannot.items()),
-    ]
-    return ", ".join(parts)
 
 
 def _note(offer: Offer) -> str:
@@ -276,7 +286,5 @@ def _document(offer: Offer, back: GoneBack | None) -> ListedDocument:
         withdrawn_at=withdrawal.at if withdrawal else None,
         for_good=offer.for_good,
         superseded_by=str(offer.superseded_by) if offer.superseded_by else None,
-        went_back=None if back is None else back.went_back,
-        going_back=None if back is None else back.going_back,
-        cannot_go_back={} if back is None else back.cannot,
+        back=way_back_document(back),
     )

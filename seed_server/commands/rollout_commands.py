@@ -18,9 +18,9 @@ from seed_server.commands.json_answers.rollouts import (
     RolloutRowDocument,
 )
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.offer_commands import ways_back_words
 from seed_server.commands.options import actor_of, home_option, passphrase_option
 from seed_server.commands.texts import utc_minute
+from seed_server.commands.way_back_words import way_back_document, way_back_words
 from seed_server.fleet import rollout_operations, rollout_queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -258,8 +258,10 @@ def _show(view: RolloutView) -> None:
     wide_terminal().print(table)
     if view.not_known:
         say(tr("{number} PCs have not said yet what they are, and are in no ring.", number=view.not_known))
+    if view.replaced:
+        say(tr("{number} PCs that installed it have a newer version since.", number=view.replaced))
     if view.back is not None:
-        say(f"{ways_back_words(view.back)}.")
+        say(f"{way_back_words(view.back)}.")
     for one in kept.approvals:
         say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
 
@@ -307,4 +309,6 @@ def _document(view: RolloutView) -> RolloutDocument:
         ),
         in_no_ring=view.in_no_ring,
         not_known=view.not_known,
+        replaced=view.replaced,
+        back=way_back_document(view.back),
     )

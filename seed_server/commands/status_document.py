@@ -15,6 +15,7 @@ from seed_server.commands.json_answers.fleet import (
     StatusDocument,
     StatusPayloadDocument,
 )
+from seed_server.commands.way_back_words import way_back_document
 from seed_server.fleet.coverage import PatchCoverage, Reached
 from seed_server.fleet.endpoint_pages import Namesakes
 from seed_server.fleet.problems import FleetProblem
@@ -95,6 +96,7 @@ def patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
             PatchSiteDocument(site=site, wan_bytes=count, origin_ratio=round(ratio, 4))
             for site, count, ratio in status.sites_of(patch)
         ),
+        back=way_back_document(status.back.get(patch.ref)),
     )
 
 

@@ -17,12 +17,14 @@ from p2pdist.shared.tables import FactTable
 from seed_server.commands.paging import end_of_rows, next_page
 from seed_server.commands.status_pcs import pc_line, pc_table, sites_table
 from seed_server.commands.texts import FULL_COLUMNS, problem_lines
+from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.overview import FleetHead, PatchProgress
 from seed_server.fleet.reason_codes import REASON_CODES
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.fleet.status import REASONS_OF_A_PAGE, REASONS_OF_A_PATCH, StatusScreen
+from seed_server.fleet.way_back import GoneBack
 from seed_server.store.count_rows import PatchHead, ReasonCount
 
 MOST_REPLACED = 4  # that are named
@@ -212,7 +214,7 @@ def _in_detail(screen: StatusScreen, progress: PatchProgress, columns: int, now:
         return
     if patch.ref in head.replaced:
         yield Text(tr("replaced: what PCs last said of it"), style="dim")
-    yield from _rest_line(progress)
+    yield from _rest_line(progress, screen.back.get(patch.ref))
     reasons = [one for one in screen.reasons if one.patch == patch.number]
     for reason in reasons[:REASONS_OF_A_PATCH]:
         yield _reason_line(reason)
@@ -268,7 +270,9 @@ def _counted(number: int, state: str) -> str:
     return tr("{number} {state}", number=number, state=state)
 
 
-def _rest_line(progress: PatchProgress) -> Iterator[Text]:
+def _rest_line(progress: PatchProgress, back: GoneBack | None) -> Iterator[Text]:
+    if words := way_back_words(back):
+        yield Text(words)
     if progress.rest.seconds is not None:
         lasts = in_words(age_text(progress.rest.seconds + 59.0))
         yield Text(tr("those under way are done in about {duration}, at the pace of the last 3 hours", duration=lasts))

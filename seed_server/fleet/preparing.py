@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import structlog
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.site_profile import (
     decode_site_profile,
     encode_site_profile,
@@ -18,6 +20,7 @@ from p2pdist.shared.manifest.site_profile import (
 )
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
+from seed_server.fleet import rolling_back
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.approver_list import approvers_in
 from seed_server.fleet.audit_log import Deed
@@ -39,6 +42,8 @@ from seed_server.signing.prepared_bundles import manifests_in
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
+
+log = structlog.get_logger()
 
 
 @operation("publish")
@@ -71,6 +76,31 @@ def prepare_withdrawal(context: Context, actor: Actor, patch: str, reason: str, 
     preparation = _preparation(context, actor, f"withdraw {patch}")
     changes = repository.withdrawal(named)
     bundle = repository.proposals().propose_documents(preparation, "patches", changes, withdraws=patch, reason=why)
+    return _kept(context, actor, bundle, to)
+
+
+@operation("withdraw")
+def prepare_roll_back(
+    context: Context,
+    actor: Actor,
+    patch: str,
+    reason: str,
+    to: Path,
+    *,
+    site: str | None = None,
+    ring: str | None = None,
+) -> Bundle:
+    """Write a bundle ``to`` have PCs go back, as `rolling_back.roll_back`. Raises as this, and `prepare_publication`.
+
+    When it is finished, it is withdrawn there, too; until then it is offered as before.
+    """
+    going = rolling_back.going_back(context, patch, reason, site=site, ring=ring)
+    where = f" at {site}" if site is not None else f" from ring {ring} on" if ring is not None else ""
+    preparation = _preparation(context, actor, f"roll back {going.manifest.ref}{where}")
+    withdraws = str(going.manifest.ref) if going.for_good else ""
+    bundle = context.repository().proposals().propose_documents(
+        preparation, "patches", going.documents, withdraws=withdraws, reason=going.recall.reason
+    )  # fmt: skip
     return _kept(context, actor, bundle, to)
 
 
@@ -169,6 +199,11 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     _forget_answers(context, finished.bundle, begun)
     if own.withdraws and abort_withdrawn(context, actor, parse_named(own.withdraws), own.reason):
         announce_from(context, context.repository(context.settling()))
+    for recall in rolling_back.recalls_in(own):
+        try:
+            rolling_back.close_where_it_goes_back(context, actor, recall)
+        except UserError as error:  # it is in force, and by it PCs install nothing of this
+            log.warning("PCs go back, but it is offered there still", patch=recall.patch_id, reason=error.message)
     return finished
 
 
@@ -228,6 +263,8 @@ def _right_for(bundle: Bundle) -> tuple[Permission, Reach]:
         if manifests_in(bundle):
             return "publish", WHOLE_FLEET
         changed = bundle.documents.keys() | _removed(bundle)
+        if changed == {RECALLS_TARGET}:
+            return "withdraw", WHOLE_FLEET
         if changed and all(name.startswith(TEMPLATES_PREFIX) for name in changed):
             return "templates", WHOLE_FLEET
     return "keys", WHOLE_FLEET

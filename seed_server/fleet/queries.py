@@ -13,6 +13,7 @@ from p2pdist.shared.statement_check import Statement, StatementError, check_stat
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, PatchCoverage, PublishedRow, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
+from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
@@ -66,6 +67,8 @@ class FleetStatus:
     """What PCs are offered no more, as something newer is: each with its version of now; empty: another patch."""
     problems: Sequence[FleetProblem] = ()
     """What the operator should know, the worst first."""
+    back: Mapping[PatchRef, GoneBack] = field(default_factory=dict)
+    """How far PCs are that go back from a patch, of each from which they do."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -178,6 +181,7 @@ def read_status(context: Context) -> FleetStatus:
                 at_work=database.sites_at_work(context.clock.now()),
                 database=database,
             ),
+            back={} if problem else read_ways_back(context),
         )
 
 

@@ -149,9 +149,16 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
     """Go on with a rollout that is paused, halted or waits for a word: failures so far do not halt it again."""
     words = checked_reason(reason) if reason else ""
     now = context.clock.now()
+    recalled = [one.plan for one in context.repository().recalls().recalls if one.plan is not None]
 
     def resume(kept: KeptRollout, database: "Database") -> tuple[RolloutProgress, bytes | None]:
         require(context, actor, "roll-out", _reach(kept.plan))
+        if kept.plan in recalled:
+            raise UserError(
+                f"PCs of some rings of rollout {number} go back, as the offline key says, and none of them installs "
+                f"{kept.plan.ref} again. Publish it again, or a newer version.",
+                FaultKind.REFUSED,
+            )
         closed = kept.progress.why.reason is RolloutReason.RING_WITHDRAWN
         if kept.progress.state is not RolloutState.HALTED and not closed:
             return resumed(kept.progress, now, words), None

@@ -4,20 +4,27 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
-from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, RingTally
+from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
-from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide
+from seed_server.fleet.rollout import STOPPED_STATES, RolloutState, RolloutWhy, decide
 from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
-from seed_server.fleet.rollout_counting import counted, known_pcs
+from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
 from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.store.rollout_records import ExceptionRow
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+SAYS_REPLACED, SAYS_WITHDRAWN = "replaced: ", "withdrawn: "
+"""What the words of a PC begin with of a patch that is offered no more: a newer version is there, or nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class RolloutView:
     """What it waits for now, or why it is over."""
     back: GoneBack | None = None
     """How far PCs are that go back from the patch; None: none does."""
+    replaced: int = 0
+    """Of those that installed it, so many have installed a newer version of the patch since."""
 
 
 def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
@@ -56,14 +65,32 @@ def read_rollout(context: Context, number: int) -> RolloutView:
         kept = KeptRollout.of(row, database.approvals(number))
         manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
         installs = manifest is None or manifest.install is not None
-        one = counted(database, known_pcs(database), kept, _holding(database.exceptions(), now), now, installs=installs)
+        pcs = known_pcs(database)
+        one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, installs=installs)
+        replaced = _as_it_came(database, pcs, one, now) if kept.progress.state in STOPPED_STATES else 0
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
     decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
     why = decision.why if decision.step is None else kept.progress.why  # the step is the engine's
     back = read_ways_back(context).get(kept.plan.ref)
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back)
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced)
+
+
+def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:
+    """Count PCs that say a stopped patch is none for them any more by what it came to there; return who has a newer."""
+    replaced = 0
+    for number, install, words in database.install_words(one.kept.row.patch):
+        place = pcs.places.get(number)
+        if place is None or install != "not_applicable":
+            continue
+        if words.startswith(SAYS_REPLACED):
+            one.counts.observe(place, PcOutcome.INSTALLED)
+            replaced += 1
+        elif words.startswith(SAYS_WITHDRAWN):
+            one.counts.observe(place, PcOutcome.WAITING)
+    one.sweep(pcs, now)
+    return replaced
 
 
 def halted_refs(context: Context, named: PatchRef) -> tuple[PatchRef, ...]:

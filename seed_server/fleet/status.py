@@ -1,9 +1,10 @@
 """What `status` is asked, and what it answers: patches by counts, or PCs one by one. Blocking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.overview import (
@@ -16,6 +17,7 @@ from seed_server.fleet.overview import (
 )
 from seed_server.fleet.paging import site_asked
 from seed_server.fleet.standing import StandingPage, StatusQuestion, parse_cursor, standing_page
+from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, ReasonCount
 
 if TYPE_CHECKING:
@@ -59,13 +61,18 @@ class StatusScreen:
     """Patches of other pages on which PCs have failed, with how many have; most first."""
     after: str = ""
     """What the next page of patches begins behind; empty: this is the last one."""
+    back: Mapping[PatchRef, GoneBack] = field(default_factory=dict)
+    """How far PCs are that go back from the patches that are shown PC by PC."""
 
 
 def read_screen(context: Context, question: StatusQuestion) -> StatusScreen:
     """Return what a screen shows. Raises `UserError`; BAD_INPUT where the question names what is not known."""
     context.settings()
     with context.database() as database:
-        return screen_of(context, database, read_head(context, database), question)
+        screen = screen_of(context, database, read_head(context, database), question)
+    if screen.page is None or screen.head.repository_problem:
+        return screen
+    return replace(screen, back=read_ways_back(context, [one.patch.ref for one in screen.patches]))
 
 
 def screen_of(context: Context, database: "Database", head: FleetHead, question: StatusQuestion) -> StatusScreen:

@@ -1,11 +1,9 @@
 """A patch is taken back from some PCs: from a ring of its rollout, or from a site. As `operations`. Blocking.
 
 For a ring, its rollout says so: it is paused, with that ring and those after it closed. For a site, a hold without an
-end says so. Where it is installed, it stays; `roll_back` has PCs go back, which needs the offline key: a thief of the
-server must not take security fixes away.
+end says so. Where it is installed, it stays; `rolling_back` has PCs go back.
 """
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +12,6 @@ import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, SiteName
-from p2pdist.shared.manifest.documents import Manifest
-from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, encode_recalls, with_recall
 from p2pdist.shared.manifest.staged import MAX_HOLDS, MAX_OWNER_CHARS, NO_END
 from p2pdist.shared.wire import codec
 from seed_server.fleet.actor import Actor
@@ -26,13 +22,9 @@ from seed_server.fleet.roles import Area
 from seed_server.fleet.rollout import ring_closed
 from seed_server.fleet.rollout_announcing import announce_from, kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.fleet.rollout_operations import abort_withdrawn
-from seed_server.fleet.rollout_queries import halted_refs
 from seed_server.fleet.rollout_words import why_sentence
-from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import checked_reason, not_offered, parse_named
 from seed_server.signing.profiles import checked_site
-from seed_server.signing.repository import Repository
 from seed_server.store.rollout_records import ExceptionRow
 
 if TYPE_CHECKING:
@@ -41,7 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class _AlreadyError(UserError):
+class AlreadyWithdrawnError(UserError):
     """It is withdrawn there already."""
 
 
@@ -71,7 +63,7 @@ def withdraw_from_ring(context: Context, actor: Actor, patch: str, ring: str, re
     deed = Deed("withdraw", patch, reason=why, details={"ring": ring})
     with context.audited(actor, deed) as database:
         kept = _under_way(database, named, patch)
-        place = _place(kept, ring)
+        place = place_of_ring(kept, ring)
         if place >= len(kept.progress.opened_at):
             raise UserError(
                 f"Ring {ring} of rollout {kept.row.number} is not open, so no PC there begins. To keep it closed: "
@@ -118,7 +110,9 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
         known = {one.patch for one in _withdrawn_at(name, holding)}
         fresh = [ref for ref in refs if str(ref) not in known]
         if not fresh:
-            raise _AlreadyError(f"{patch} is withdrawn at {name} already; nothing is to be done.", FaultKind.BAD_INPUT)
+            raise AlreadyWithdrawnError(
+                f"{patch} is withdrawn at {name} already; nothing is to be done.", FaultKind.BAD_INPUT
+            )
         if len(holding) + len(fresh) > MAX_HOLDS:
             raise UserError(
                 f"There are {len(holding)} exceptions and withdrawals at sites, and PCs take {MAX_HOLDS}; end some "
@@ -129,7 +123,7 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
             row = ExceptionRow(
                 number=0,
                 patch=str(ref),
-                expression=_at_site(name),
+                expression=at_site(name),
                 reason=why,
                 owner=actor.who[:MAX_OWNER_CHARS],
                 made_by=actor.who,
@@ -143,40 +137,6 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
     return TakenBack(tuple(fresh), why)
 
 
-@operation("withdraw")
-def roll_back(
-    context: Context, actor: Actor, patch: str, reason: str, keys: OfflineKeys, *, site: str | None = None
-) -> TakenBack:
-    """Withdraw ``patch`` for good, or at ``site`` alone, and have PCs that installed it go back by its recipe's way.
-
-    It may have been withdrawn before. Only the publication that was offered last goes back. Writes database and
-    repository; a running server tells endpoints at once. Needs the patches key. Raises `UserError` as
-    `withdraw_from_site`; REFUSED (key), too.
-    """
-    named, why, now, key = parse_named(patch), checked_reason(reason), context.clock.now(), keys.load("patches")
-    who = "" if site is None else _at_site(checked_site(site))
-    repository = context.repository()
-    manifest = _published_last(repository, named)
-    repository.check_patches_key(key)
-    if site is not None and _is_offered(repository, manifest.ref):
-        with contextlib.suppress(_AlreadyError):
-            withdraw_from_site(context, actor, str(manifest.ref), site, why)
-    recall = Recall(manifest.patch_id, manifest.number, who, why, int(now), since=manifest.number)
-    recalls = with_recall(repository.recalls(), recall)
-    deed = Deed(
-        "withdraw", patch, reason=why, details={"roll back": str(manifest.ref), "site": site or ""}, after=recall
-    )
-    repository = context.repository(context.recorded(actor, deed))
-    if site is None and _is_allowed(repository, manifest):
-        halted = halted_refs(context, manifest.ref)
-        abort_withdrawn(context, actor, manifest.ref, why)
-        repository.withdraw_patch(manifest.ref, why, patches_key=key, now=now, halted=halted, recalls=recalls)
-    else:
-        repository.change_document("patches", RECALLS_TARGET, encode_recalls(recalls), key=key, now=now)
-    log.info("patch goes back", patch=str(manifest.ref), site=site)
-    return TakenBack((manifest.ref,), why)
-
-
 @operation("roll-out", reach=None)
 def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tuple[PatchRef, ...]:
     """End what `withdraw_from_site` has said of ``patch``; return what is offered at ``site`` again.
@@ -187,7 +147,7 @@ def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tupl
     require(context, actor, "roll-out", (Area(site=name),))
     repository = context.repository(context.settling())
     for recall in repository.recalls().recalls:
-        if recall.patch_id == named.patch_id and recall.who in ("", _at_site(name)):
+        if recall.patch_id == named.patch_id and recall.plan is None and recall.who in ("", at_site(name)):
             raise UserError(
                 f"PCs of {name} go back from {patch}, as the offline key says, and none of them installs it again. "
                 "Publish it again, or a newer version.",
@@ -207,34 +167,12 @@ def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tupl
 
 def _withdrawn_at(site: SiteName, holding: Sequence[ExceptionRow]) -> list[ExceptionRow]:
     """Return the withdrawals at a site among what holds PCs back."""
-    return [one for one in holding if one.is_withdrawal and one.expression == _at_site(site)]
+    return [one for one in holding if one.is_withdrawal and one.expression == at_site(site)]
 
 
-def _at_site(site: SiteName) -> str:
+def at_site(site: SiteName) -> str:
+    """Return the expression that chooses the PCs of a site."""
     return f'site == "{site}"'  # nothing in a site's name means anything in an expression
-
-
-def _published_last(repository: Repository, named: PatchRef) -> Manifest:
-    found = [manifest for manifest in repository.manifests() if manifest.ref.is_named(named)]
-    if not found:
-        raise not_offered(named, repository.offers())
-    offered = [manifest for manifest in found if _is_offered(repository, manifest.ref)]
-    if len(offered) > 1:
-        raise UserError(
-            f"{' and '.join(str(one.ref) for one in offered)} are offered; name the one that is to go back.",
-            FaultKind.BAD_INPUT,
-        )
-    return offered[0] if offered else max(found, key=lambda one: one.number)
-
-
-def _is_offered(repository: Repository, ref: PatchRef) -> bool:
-    return any(entry.ref == ref for entry in repository.offered().entries)
-
-
-def _is_allowed(repository: Repository, manifest: Manifest) -> bool:
-    """Whether something of it is left to be withdrawn for good."""
-    refused = repository.publication_order().refusal(manifest.patch_id, manifest.number)
-    return not refused or _is_offered(repository, manifest.ref)
 
 
 def _under_way(database: "Database", named: PatchRef, patch: str) -> KeptRollout:
@@ -248,7 +186,8 @@ def _under_way(database: "Database", named: PatchRef, patch: str) -> KeptRollout
     return found[-1]
 
 
-def _place(kept: KeptRollout, ring: str) -> int:
+def place_of_ring(kept: KeptRollout, ring: str) -> int:
+    """Return the place of a rollout's ring, by its name. Raises `UserError` (BAD_INPUT)."""
     names = [one.name for one in kept.plan.rings]
     if ring not in names:
         raise UserError(

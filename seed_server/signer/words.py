@@ -28,7 +28,7 @@ from p2pdist.shared.manifest.publication_order import (
     is_order,
     parts_of,
 )
-from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, decode_recalls
+from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, decode_recalls
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
 from p2pdist.shared.printable_text import printable
@@ -136,7 +136,19 @@ def _recalls(data: bytes) -> Iterator[str]:
         who = f" where {printable(one.who)}" if one.who else ""
         first = f"{one.since} to " if one.since > 1 else "up to "
         what = f"{printable(one.patch_id)}, publications {first}{one.number}"
-        yield f"PCs go back from {what}{who}: {printable(one.reason)}"
+        yield f"PCs go back from {what}{who}{_of_rings(one)}: {printable(one.reason)}"
+
+
+def _of_rings(recall: Recall) -> str:
+    """Return all that chooses the PCs of a ring and of those after it; empty: it is no matter in which one they are."""
+    if recall.plan is None:
+        return ""
+    rings = (
+        f"{printable(ring.name)} ({ring.share / 100:g} %{f' where {printable(ring.who)}' if ring.who else ''})"
+        for ring in recall.plan.rings
+    )
+    name = printable(recall.plan.rings[recall.ring].name)
+    return f" from ring {name} on, of {', '.join(rings)}, drawn by {recall.plan.salt.hex()}"
 
 
 def _time(at: float) -> str:
@@ -174,6 +186,7 @@ def _order_lines(change: RoleChange) -> Iterator[str]:
         expected = (
             becomes is not None and (becomes.newest, numbers.get(patch_id)) == (number, number)
             and least <= becomes.lowest <= number
+            and {one for one in (was.gone if was else ()) if one >= becomes.lowest} <= set(becomes.gone)
         )  # fmt: skip
         mark = "" if expected else ALARM
         yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"
@@ -190,7 +203,8 @@ def _check_parts(documents: Mapping[str, bytes], whole: PublicationOrder) -> Non
 def _numbers(known: Publications | None) -> str:
     if known is None:
         return "none"
-    return f"newest publication {known.newest}, lowest that may be installed {known.lowest}"
+    gone = f", but not {', '.join(map(str, known.gone))}" if known.gone else ""
+    return f"newest publication {known.newest}, lowest that may be installed {known.lowest}{gone}"
 
 
 def _manifests_in(change: RoleChange) -> list[Manifest]:

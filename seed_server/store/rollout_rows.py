@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator
 
 import msgspec
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, select
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import upsert
 from seed_server.store.rollout_records import OVER_STATES, ApprovalRow, ExceptionRow, PcRow, PcWord, RolloutRow
-from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, TALLIES, TEXTS, states_of
+from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, TEXTS, states_of
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUTS
 from seed_server.store.transactions import Transactions
 
@@ -121,16 +121,15 @@ class RolloutTable(Transactions):
             found = connection.execute(query).mappings().all()
         return [PcWord(row["endpoint"], row["patch"], *states_of(row["said"]), row["at"]) for row in found]
 
-    def words_beginning(self, patch: int, begin: str) -> list[tuple[str, str, int]]:
-        """Return what PCs say of an installation that begins so: its state, the words, and how many PCs say it."""
+    def install_words(self, patch: int) -> list[tuple[int, str, str]]:
+        """Return of each PC that says anything of the patch: its number, the installation's state, and why it is so."""
         query = (
-            select(TALLIES.c.said, TEXTS.c.text, func.sum(TALLIES.c.endpoints))
-            .join_from(TALLIES, TEXTS, TEXTS.c.number == TALLIES.c.reason)
-            .where(TALLIES.c.patch == patch, TEXTS.c.text.startswith(begin, autoescape=True))
-            .group_by(TALLIES.c.said, TEXTS.c.text)
+            select(STANDING.c.endpoint, STANDING.c.said, TEXTS.c.text)
+            .outerjoin_from(STANDING, TEXTS, TEXTS.c.number == STANDING.c.reason)
+            .where(STANDING.c.patch == patch)
         )
         with self.reading() as connection:
-            return [(states_of(said)[1], text, int(count)) for said, text, count in connection.execute(query)]
+            return [(pc, states_of(said)[1], text or "") for pc, said, text in connection.execute(query)]
 
     def patch_number(self, ref: PatchRef) -> int | None:
         """Return the number of a published patch; None: it is not known."""

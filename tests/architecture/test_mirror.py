@@ -152,6 +152,7 @@ TESTED_IN = {
     "seed_server/commands/status_document.py": "tests/unit/seed_server/commands/test_status_view.py",
     "seed_server/commands/status_pcs.py": "tests/unit/seed_server/commands/test_status_output.py",
     "seed_server/commands/texts.py": "tests/unit/seed_server/commands/test_template_commands.py",
+    "seed_server/commands/way_back_words.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
     "seed_server/fleet/api_token_operations.py": "tests/unit/seed_server/fleet/test_people_operations.py",
     "seed_server/fleet/audit_queries.py": "tests/unit/seed_server/commands/test_audit_commands.py",
     "seed_server/fleet/context.py": "tests/unit/seed_server/fleet/test_operations.py",

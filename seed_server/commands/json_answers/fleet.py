@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from p2pdist.shared.json_units import ByteRate, Bytes, Count, Seconds, UnixSeconds
+from seed_server.commands.json_answers.offers import WayBackDocument
 
 
 class StatusPayloadDocument(Struct, frozen=True):
@@ -164,6 +165,8 @@ class PatchDocument(Struct, frozen=True):
     """Endpoints that have reported on it."""
     sites: tuple[PatchSiteDocument, ...]
     """Sites that it was sent to."""
+    back: WayBackDocument | None = None
+    """How far PCs are that go back from it; null: none does. Since 0.3."""
 
 
 class EndpointDocument(Struct, frozen=True):

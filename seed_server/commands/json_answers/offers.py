@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from p2pdist.shared.json_units import WholeUnixSeconds
+from p2pdist.shared.json_units import Count, WholeUnixSeconds
 
 
 class WithdrawDocument(Struct, frozen=True):
@@ -21,11 +21,24 @@ class WithdrawDocument(Struct, frozen=True):
     rollout: int | None = None
     """The rollout whose rings are closed; null: it was withdrawn from none of its rings."""
     rings: tuple[str, ...] = ()
-    """The rings that are closed now."""
+    """The rings that are closed now, or go back."""
     site: str | None = None
     """Where alone it is withdrawn; null: it is not a site."""
     rolls_back: bool = False
     """Whether PCs that have installed it go back."""
+
+
+class WayBackDocument(Struct, frozen=True):
+    """How far the PCs are that are to go back from a publication; those that never had it are in none of these."""
+
+    went_back: Count
+    """PCs on which it was installed and is no more. Since 0.3."""
+    going_back: Count
+    """PCs that have it still, are connected, and are at it or wait for something. Since 0.3."""
+    away: Count
+    """PCs that had it when they were last heard, and are not connected: they go back when they return. Since 0.3."""
+    cannot: dict[str, int]
+    """PCs that have no way back, or failed on it, by what they say. Since 0.3."""
 
 
 class OfferDocument(Struct, frozen=True):
@@ -62,9 +75,5 @@ class ListedDocument(Struct, frozen=True):
     """Whether it is withdrawn, and only a new publication can be installed."""
     superseded_by: str | None
     """ID@VERSION of what has taken its place; null: nothing."""
-    went_back: int | None = None
-    """So many PCs that had installed it went back from it; null: it does not go back."""
-    going_back: int | None = None
-    """So many have it still, and are at it or wait for something; null as `went_back`."""
-    cannot_go_back: dict[str, int] = {}
-    """So many have no way back, or failed on it, by what they say."""
+    back: WayBackDocument | None = None
+    """How far PCs are that go back from it; null: none does. Since 0.3."""

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from p2pdist.shared.json_units import WholeUnixSeconds
+from seed_server.commands.json_answers.offers import WayBackDocument
 
 
 class RolloutRingDocument(Struct, frozen=True):
@@ -101,6 +102,10 @@ class RolloutDocument(Struct, frozen=True):
     """PCs for which no ring's rule holds. Since 0.3."""
     not_known: int
     """PCs whose facts the server does not know: they are in no ring. Since 0.3."""
+    replaced: int
+    """Of those that installed it, so many have installed a newer version of the patch since. Since 0.3."""
+    back: WayBackDocument | None
+    """How far PCs are that go back from the patch; null: none does. Since 0.3."""
 
 
 class ExceptionDocument(Struct, frozen=True):

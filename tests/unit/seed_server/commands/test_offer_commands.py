@@ -74,7 +74,12 @@ def test_what_is_not_there_is_neither_withdrawn_nor_offered(shell: Shell) -> Non
 def test_ring_site_and_roll_back_do_not_go_with_what_contradicts_them(tmp_path: Path) -> None:
     init = ["init", "--name", "hq", "--address", "127.0.0.1", "--home", str(tmp_path / "home")]
     assert CliRunner().invoke(seed_server, init).exit_code == 0
-    for words in (("--ring", "a", "--site", "b"), ("--site", "b", "--for-good"), ("--roll-back", "--ring", "a")):
+    for words in (
+        ("--ring", "a", "--site", "b"),
+        ("--roll-back", "--ring", "a", "--site", "b"),
+        ("--site", "b", "--for-good"),
+        ("--roll-back", "--for-good"),
+    ):
         asked = ["withdraw", "acme", "--reason", "bad", *words, "--home", str(tmp_path / "home")]
         result = CliRunner().invoke(seed_server, asked)
         assert (result.exit_code, "Usage" in result.output) == (2, True), result.output

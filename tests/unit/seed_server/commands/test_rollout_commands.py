@@ -4,11 +4,13 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.wire.messages import PatchReport
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
@@ -124,3 +126,42 @@ def test_a_withdrawal_that_was_signed_elsewhere_ends_the_rollout(run: Run, tmp_p
     assert "aborted" in run("rollout", "list").output
     assert Context(ServerHome(home)).repository().current_staged().entries == ()
     assert len(json.loads(run("audit", "list", "--operation", "finish", "--json").output)) == 1
+
+
+def test_a_ring_goes_back_by_what_another_machine_has_signed_and_all_screens_say_how_far_it_is(
+    run: Run, tmp_path: Path
+) -> None:
+    home, bundle = tmp_path / "home", str(tmp_path / "back.bundle")
+    with Context(ServerHome(home)).database() as database:
+        for name in ("pc-1", "pc-2"):
+            database.add_endpoint(name, name, time.time(), ["test"])
+        database.save_facts({name: {"hostname": name} for name in ("pc-1", "pc-2")})
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
+    report: dict[str, Any] = {
+        "patch_id": "office", "version": "1", "state": "verified", "progress": 1.0, "bytes_from_origin": 0,
+        "bytes_from_peers": 0, "seconds": 1.0, "bytes_wasted": 0, "error": "", "install": "installed",
+    }  # fmt: skip
+    with Context(ServerHome(home)).database() as database:
+        database.save_reports({name: [PatchReport(**report)] for name in ("pc-1", "pc-2")}, time.time())
+    back = ("withdraw", "office", "--reason", "loses data", "--roll-back", "--ring", "test")
+    assert run(*back, "--prepare", bundle).exit_code == 0
+    assert "went back" not in run("rollout", "show", "1").output, "nothing is in force yet"
+    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
+    signed = CliRunner().invoke(seed_server, ["sign", bundle, *where, "--yes", "--allow-changes"])
+    assert "from ring test on, of test (100 % where" in signed.output
+    assert run("finish", bundle).exit_code == 0
+    report |= {"state": "waiting", "install": "rolled_back", "install_reason": "recalled: loses data"}
+    with Context(ServerHome(home)).database() as database:
+        database.save_reports({"pc-1": [PatchReport(**report)]}, time.time())
+    words = "1 PCs went back, 0 have still to, 1 are off and had it"
+    for screen in (("rollout", "show", "1"), ("status", "office@1"), ("list",)):
+        shown = " ".join(run(*screen).output.split())
+        assert words in shown, screen
+    told = {"went_back": 1, "going_back": 0, "away": 1, "cannot": {}}
+    assert json.loads(run("rollout", "show", "1", "--json").output)["back"] == told
+    assert json.loads(run("status", "--json").output)["patches"][0]["back"] == told
+    assert json.loads(run("list", "--json").output)[0]["back"] == told
+    assert "none of them installs office@1 again" in refused(run("rollout", "resume", "1"))
+    now = run(*back)
+    assert "PCs of these rings go back from office@1" in now.output, (now.output, now.exception)

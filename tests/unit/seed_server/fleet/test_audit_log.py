@@ -72,6 +72,7 @@ def publication(folder: Path) -> Publication:
 PREPARING: dict[str, Callable[[Context, Path], Any]] = {
     "prepare_publication": lambda of, folder: preparing.prepare_publication(of, ADA, publication(folder), folder / "p"),
     "prepare_withdrawal": lambda of, folder: preparing.prepare_withdrawal(of, ADA, "office", "crashes", folder / "w"),
+    "prepare_roll_back": lambda of, folder: preparing.prepare_roll_back(of, ADA, "office", "crashes", folder / "b"),
     "prepare_renewal": lambda of, folder: preparing.prepare_renewal(of, ADA, folder / "r"),
     "prepare_profile": lambda of, folder: preparing.prepare_profile(
         of, ADA, "oslo", folder / "office.toml", folder / "o"

@@ -38,6 +38,7 @@ EXPECTED: dict[str, Permission] = {
     "remove_template": "templates",
     "prepare_publication": "publish",
     "prepare_withdrawal": "withdraw",
+    "prepare_roll_back": "withdraw",
     "prepare_renewal": "keys",
     "prepare_profile": "profiles",
     "prepare_template": "templates",

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.messages import PatchReport
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import operations, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
-from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
@@ -24,7 +21,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.ring_lab import Pc
-from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, REF, TESTERS, Company
+from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
 
 
 class Office(Company):
@@ -41,11 +38,11 @@ class Office(Company):
         )  # fmt: skip
         return Pc(reading, number, site=site, tags=tags)
 
-    def publish(self, version: str, *, patch_id: str = "office") -> None:
+    def publish(self, version: str, *, patch_id: str = "office", offered: bool = True) -> None:
         folder = self.context.home.root.parent
         (folder / f"{patch_id}.msi").write_text(f"payload {patch_id} {version}")
         recipe = Recipe(patch_id=patch_id, version=version, payload=(PayloadFile(f"{patch_id}.msi"),))
-        operations.publish(self.context, ADA, Publication(recipe, folder), self.keys)
+        operations.publish(self.context, ADA, Publication(recipe, folder), self.keys, offered=offered)
 
     def both_open(self) -> None:
         """Start a rollout, and bring it to its last ring."""
@@ -167,71 +164,3 @@ async def test_what_is_under_way_is_given_up_and_its_bytes_go(office: Office, wa
     else:
         taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
     assert (await pc.refresh()).wanted() == {}
-
-
-async def recalled_on(pc: Pc, *refs: str) -> list[str]:
-    """Return which of what is installed there goes back, with the reason."""
-    pc.store.installed = frozenset(PatchRef(*ref.split("@")) for ref in refs)
-    return [f"{one.ref}: {one.recall.reason}" for one in (await pc.refresh()).recalled]
-
-
-async def test_pcs_go_back_from_that_publication_alone_until_a_newer_one_is_there(office: Office) -> None:
-    office.clock.wall += 60.0
-    office.publish("2")
-    taken = taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
-    assert list(map(str, taken.patches)) == ["office@2"]
-    pc = office.pc(1)
-    assert await recalled_on(pc, "office@1", "office@2") == ["office@2: loses data"]
-    assert await pc.sees("office@2") == "not offered"
-    with pytest.raises(UserError, match="cannot be offered again"):
-        operations.offer(office.context, ADA, "office@2")
-    office.clock.wall += 60.0
-    office.publish("3")
-    assert await recalled_on(office.pc(3), "office@2") == []
-    assert office.repository.recalls().recalls == ()
-
-
-async def test_what_was_withdrawn_before_goes_back_later_when_the_keys_are_here(office: Office) -> None:
-    operations.withdraw(office.context, ADA, "office", "loses data", office.keys)
-    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
-    assert await recalled_on(office.pc(1), "office@1") == ["office@1: loses data"]
-
-
-async def test_at_a_site_alone_it_goes_back_there_and_is_not_offered_there_again(office: Office) -> None:
-    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys, site="osaka")
-    here, there = office.pc(1), office.pc(2, site="oslo")
-    assert await recalled_on(here, "office@1") == ["office@1: loses data"]
-    assert (await recalled_on(there, "office@1"), await there.sees("office@1")) == ([], "taken")
-    with pytest.raises(UserError, match="none of them installs it again"):
-        taking_back.offer_at_site(office.context, ADA, "office", "osaka")
-
-
-def test_nothing_changes_without_the_offline_key(office: Office, tmp_path: Path) -> None:
-    office.start()
-    strange = ServerHome(tmp_path / "other")
-    initialise(strange, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=BEGIN)
-    with pytest.raises(UserError, match="key"):
-        taking_back.roll_back(office.context, ADA, "office", "x", OfflineKeys(strange.offline_keys, None))
-    assert office.rollout().progress.state is RolloutState.RUNNING
-    assert office.repository.recalls().recalls == ()
-
-
-def test_how_many_went_back_and_who_cannot_is_counted(office: Office) -> None:
-    taking_back.roll_back(office.context, ADA, "office", "loses data", office.keys)
-    said: Any = {
-        OTHERS[0]: ("rolled_back", "recalled: loses data"),
-        OTHERS[1]: ("installed", "recalled: loses data"),
-        OTHERS[2]: ("installed", "recalled: loses data; it was here already"),
-        OTHERS[3]: ("not_applicable", "withdrawn: loses data"),
-    }
-    reports: Any = {
-        name: [
-            PatchReport(
-                patch_id="office", version="1", state="waiting", progress=0.0, bytes_from_origin=0,
-                bytes_from_peers=0, seconds=1.0, bytes_wasted=0, error="", install=install, install_reason=reason,
-            )
-        ]
-        for name, (install, reason) in said.items()
-    }  # fmt: skip
-    office.database.save_reports(reports, office.clock.now())
-    assert read_ways_back(office.context) == {REF: GoneBack(1, 1, {"it was here already": 1})}

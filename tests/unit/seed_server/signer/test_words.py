@@ -26,6 +26,7 @@ from p2pdist.shared.manifest.recipe import (
     ScriptInstall,
     UnitCheck,
 )
+from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
 from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
 from p2pdist.shared.manifest.template import Template, TemplateItem, encode_template
 from seed_server.signer.words import manifests_of, review_lines
@@ -225,3 +226,13 @@ def test_approvers_are_shown_whole_and_what_goes_back_is_loud() -> None:
     ]
     change["replaced"] = {"patches/recalls": two}
     assert "!!   no more: PCs go back from acme, publications up to 1: crashes" in review_lines(checked(**change))
+    rings = (PlannedRing("test", 'site == "oslo"'), PlannedRing("few", share=1_000), PlannedRing("all"))
+    plan = RolloutPlan(
+        format=1, patch_id="acme", version="1", number=1, manifest_sha256="0" * 64, salt=b"s" * 16, rings=rings,
+        silent_after_seconds=0,
+    )  # fmt: skip
+    of_rings = msgspec.structs.replace(old, plan=plan, ring=1)
+    assert (
+        "!!   PCs go back from acme, publications up to 1 from ring few on, of "
+        f'test (100 % where site == "oslo"), few (10 %), all (100 %), drawn by {"73" * 16}: crashes'
+    ) in review_lines(checked(added={"patches/recalls": encode_recalls(Recalls(1, (of_rings,)))}))
