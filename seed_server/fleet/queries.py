@@ -13,7 +13,7 @@ from p2pdist.shared.statement_check import Statement, StatementError, check_stat
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, PatchCoverage, PublishedRow, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
-from seed_server.fleet.way_back import GoneBack, read_ways_back
+from seed_server.fleet.way_back import GoneBack, known_ways_back
 from seed_server.publishing.examination import Examined
 from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
@@ -181,7 +181,7 @@ def read_status(context: Context) -> FleetStatus:
                 at_work=database.sites_at_work(context.clock.now()),
                 database=database,
             ),
-            back={} if problem else read_ways_back(context),
+            back=known_ways_back(context),
         )
 
 

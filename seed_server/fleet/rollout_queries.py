@@ -12,7 +12,7 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
-from seed_server.fleet.rollout import STOPPED_STATES, RolloutState, RolloutWhy, decide
+from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide
 from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
 from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout
@@ -67,7 +67,7 @@ def read_rollout(context: Context, number: int) -> RolloutView:
         installs = manifest is None or manifest.install is not None
         pcs = known_pcs(database)
         one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, installs=installs)
-        replaced = _as_it_came(database, pcs, one, now) if kept.progress.state in STOPPED_STATES else 0
+        replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
     decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
@@ -78,7 +78,7 @@ def read_rollout(context: Context, number: int) -> RolloutView:
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:
-    """Count PCs that say a stopped patch is none for them any more by what it came to there; return who has a newer."""
+    """Count who says that a patch is no more for them by what it came to there; return how many have a newer one."""
     replaced = 0
     for number, install, words in database.install_words(one.kept.row.patch):
         place = pcs.places.get(number)

@@ -17,7 +17,7 @@ from seed_server.fleet.overview import (
 )
 from seed_server.fleet.paging import site_asked
 from seed_server.fleet.standing import StandingPage, StatusQuestion, parse_cursor, standing_page
-from seed_server.fleet.way_back import GoneBack, read_ways_back
+from seed_server.fleet.way_back import GoneBack, known_ways_back
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, ReasonCount
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def read_screen(context: Context, question: StatusQuestion) -> StatusScreen:
     context.settings()
     with context.database() as database:
         screen = screen_of(context, database, read_head(context, database), question)
-    if screen.page is None or screen.head.repository_problem:
+    if screen.page is None:
         return screen
-    return replace(screen, back=read_ways_back(context, [one.patch.ref for one in screen.patches]))
+    return replace(screen, back=known_ways_back(context, [one.patch.ref for one in screen.patches]))
 
 
 def screen_of(context: Context, database: "Database", head: FleetHead, question: StatusQuestion) -> StatusScreen:

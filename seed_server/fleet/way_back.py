@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, PatchRef
 from p2pdist.shared.manifest.recalls import Recall
 from seed_server.fleet.context import Context
@@ -42,14 +43,23 @@ def read_ways_back(context: Context, refs: Collection[PatchRef] | None = None) -
     """Return it of each publication that is listed and goes back, or of those among ``refs``. Raises `UserError`."""
     repository = context.repository()
     recalls = repository.recalls().recalls
+    ids = {one.patch_id for one in recalls}
+    if refs is not None:
+        ids &= {ref.patch_id for ref in refs}
     found: dict[PatchRef, GoneBack] = {}
-    if not recalls or (refs is not None and not {one.patch_id for one in recalls} & {ref.patch_id for ref in refs}):
-        return found
-    for manifest in repository.manifests():
+    for manifest in repository.manifests_of(ids) if ids else ():
         covering = [one for one in recalls if one.patch_id == manifest.patch_id and one.covers(manifest.number)]
         if covering and (refs is None or manifest.ref in refs):
             found[manifest.ref] = _read(context, manifest.ref, covering)
     return found
+
+
+def known_ways_back(context: Context, refs: Collection[PatchRef] | None = None) -> dict[PatchRef, GoneBack]:
+    """Return the same, and nothing where it cannot be read: who only looks is shown the rest. `list` says why."""
+    try:
+        return read_ways_back(context, refs)
+    except UserError:
+        return {}
 
 
 def _read(context: Context, ref: PatchRef, recalls: Collection[Recall]) -> GoneBack:

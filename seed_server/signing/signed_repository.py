@@ -1,6 +1,7 @@
 """What the TUF repository on disk says to endpoints, and to whoever asks what they are told. Blocking."""
 
 import hashlib
+from collections.abc import Collection
 
 from tuf.api.metadata import Timestamp
 
@@ -61,6 +62,14 @@ class SignedRepository:
         """Return the manifest of every patch that is listed: of each id, the last publications and what is offered."""
         current = self._files.load()
         return publications.kept(self._documents.manifests(current.listed()), self._offered_refs(current))
+
+    def manifests_of(self, patch_ids: Collection[str]) -> list[Manifest]:
+        """Return the manifests that are signed of these patches; others are not read. Raises `UserError` (STORAGE)."""
+        return [
+            self._documents.manifest(name, entry)
+            for name, entry in self._files.load().listed().items()
+            if name.endswith(".manifest") and name.removeprefix("patches/").partition("@")[0] in patch_ids
+        ]
 
     def _offered_refs(self, current: CurrentMetadata) -> set[PatchRef]:
         rollouts = offers.joined(self._documents.rollouts(current), self._documents.staged(current))

@@ -1,6 +1,11 @@
 """`seed_server.fleet.way_back`; from what is in the database: `test_rolling_back`."""
 
-from seed_server.fleet.way_back import BackWord, GoneBack, way_back
+from pathlib import Path
+
+from seed_server.fleet.context import Context
+from seed_server.fleet.way_back import BackWord, GoneBack, known_ways_back, way_back
+from seed_server.settings import ServerHome
+from tests.helpers.fake_clock import FakeClock
 
 
 def test_pcs_are_told_apart_by_what_they_say() -> None:
@@ -17,3 +22,7 @@ def test_pcs_are_told_apart_by_what_they_say() -> None:
     words += [BackWord("installed", "", False), BackWord("rolled_back", "recalled: loses data", False)]
     told = {"not rolled back: exit code 1": 3, "it was here already": 1}
     assert way_back(words, ["loses data; and time", "loses data"]) == GoneBack(8, 3, 1, told)
+
+
+def test_who_only_looks_is_shown_the_rest_where_it_cannot_be_read(tmp_path: Path) -> None:
+    assert known_ways_back(Context(ServerHome(tmp_path / "none"), FakeClock(0.0))) == {}
