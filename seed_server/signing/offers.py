@@ -138,11 +138,7 @@ def offered_again(
     for one in back:
         number = numbers.get(one.ref)
         if number is None or order.refusal(one.patch_id, number):
-            raise UserError(
-                f"{one.ref} cannot be offered again: with the offline key, it was withdrawn for good, or a newer one "
-                "was published, so no PC would install it. Publish it again.",
-                FaultKind.REFUSED,
-            )
+            raise _for_good(one.ref)
     if len(rollouts.entries) + len(back) > MAX_ROLLOUT_ENTRIES:
         raise UserError(
             f"The fleet is offered {len(rollouts.entries)} patches already, the most that endpoints accept. "
@@ -221,7 +217,19 @@ def _not_withdrawn(named: PatchRef, rollouts: Rollouts, listed: Iterable[Offer])
                 f"{patch} cannot be offered again: {offer.superseded_by} has taken its place. "
                 "To go back to it, publish it again."
             )
+        if offer.manifest.ref.is_named(named) and offer.for_good:
+            return _for_good(offer.manifest.ref)
+        if offer.manifest.ref.is_named(named) and offer.state == "withdrawn":
+            return _bad(f"{patch} goes by rings. Begin its rollout: seed-server rollout start {offer.manifest.ref}")
     return _bad(f"No {patch} is known here, so it cannot be offered again. 'seed-server list' lists the patches.")
+
+
+def _for_good(ref: PatchRef) -> UserError:
+    return UserError(
+        f"{ref} cannot be offered again: with the offline key, it was withdrawn for good, or a newer one was published, "
+        "so no PC would install it. Publish it again.",
+        FaultKind.REFUSED,
+    )
 
 
 def _supersedes(newer: Manifest, older: Manifest) -> bool:

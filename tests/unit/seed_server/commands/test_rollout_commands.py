@@ -58,6 +58,9 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
     assert "somebody else has to approve it" in refused(run("rollout", "approve", "1"))
     assert "running" in run("rollout", "resume", "1").output
     assert "aborted" in run("rollout", "abort", "1", "--reason", "no").output
+    assert "office goes by rings. Begin its rollout: seed-server rollout start office@1" in refused(
+        run("offer", "office")
+    )
     assert "aborted" in run("rollout", "list").output
 
 
