@@ -226,8 +226,8 @@ def _not_withdrawn(named: PatchRef, rollouts: Rollouts, listed: Iterable[Offer])
 
 def _for_good(ref: PatchRef) -> UserError:
     return UserError(
-        f"{ref} cannot be offered again: with the offline key, it was withdrawn for good, or a newer one was published, "
-        "so no PC would install it. Publish it again.",
+        f"{ref} cannot be offered again: with the offline key, it was withdrawn for good, or a newer one was "
+        "published, so no PC would install it. Publish it again.",
         FaultKind.REFUSED,
     )
 
