@@ -186,7 +186,7 @@ def _order_lines(change: RoleChange) -> Iterator[str]:
         expected = (
             becomes is not None and (becomes.newest, numbers.get(patch_id)) == (number, number)
             and least <= becomes.lowest <= number
-            and {one for one in (was.gone if was else ()) if one >= becomes.lowest} <= set(becomes.gone)
+            and becomes.gone == tuple(one for one in (was.gone if was else ()) if one >= becomes.lowest)
         )  # fmt: skip
         mark = "" if expected else ALARM
         yield f"{mark}{_INDENT}order of {printable(patch_id)}: {_numbers(was)} → {_numbers(becomes)}"

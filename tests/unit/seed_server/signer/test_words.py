@@ -152,8 +152,12 @@ def test_a_manifest_and_its_torrents_come_together() -> None:
             manifests_of(part)
 
 
-def order(**patches: tuple[int, int]) -> bytes:
-    found = {patch_id: Publications(newest=newest, lowest=lowest) for patch_id, (newest, lowest) in patches.items()}
+def order(**patches: tuple[int, ...]) -> bytes:
+    """Return the order with the newest, the lowest, and those that are gone, of each patch."""
+    found = {
+        patch_id: Publications(newest=newest, lowest=lowest, gone=tuple(gone))
+        for patch_id, (newest, lowest, *gone) in patches.items()
+    }
     return encode_order(PublicationOrder(format=1, patches=found))
 
 
@@ -171,10 +175,14 @@ def order(**patches: tuple[int, int]) -> bytes:
         ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2), "word": (5, 4)}, False),  # another one comes back
         ({"acme": (1, 1), "word": (5, 5)}, {"acme": (2, 2)}, False),
         ({"acme": (1, 1)}, {"acme": (2, 2), "word": (1, 1)}, False),
+        ({"acme": (2, 1, 2)}, {"acme": (3, 1, 2)}, True),
+        ({"acme": (2, 1, 2)}, {"acme": (3, 3)}, True),
+        ({"acme": (2, 1, 2)}, {"acme": (3, 1)}, False),  # one that was gone for good comes back
+        ({"acme": (2, 1)}, {"acme": (3, 1, 2)}, False),  # one more is gone
     ],
 )
 def test_only_the_number_of_the_new_publication_is_quiet(
-    before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], quiet: bool
+    before: dict[str, tuple[int, ...]], after: dict[str, tuple[int, ...]], quiet: bool
 ) -> None:
     number = max(before.get("acme", (0, 0))[0] + 1, 1)
     manifest = msgspec.structs.replace(MANIFEST, number=number)
