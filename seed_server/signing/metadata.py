@@ -1,7 +1,7 @@
 """The repository's metadata as it is on disk: read, verified, and its very first versions. Blocking."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -120,27 +120,32 @@ class MetadataReader:
 
     def __init__(self, home: ServerHome) -> None:
         self._home = home
-        self._known: tuple[CurrentMetadata, list[_Look | None]] | None = None
-        """What was verified last, and how its files looked."""
+        self._known: tuple[CurrentMetadata, list[str], list[_Look | None]] | None = None
+        """What was verified last, its files, and how they looked."""
 
     def load(self) -> CurrentMetadata:
-        """Read and verify the whole state, so that we never sign on top of tampered metadata. The caller may change it.
+        """Return a copy of `current`, to be changed. Raises as that does."""
+        return self.current().copied()
+
+    def current(self) -> CurrentMetadata:
+        """Read and verify the whole state, so that we never sign on top of tampered metadata. Nobody changes it.
 
         A publication asks for it a dozen times: while all files look as they did, nothing is read again. Raises
         `UserError`: NOT_SET_UP, STORAGE.
         """
         if self._known is not None:
-            current, looks = self._known
-            if looks == self._looks(current):
-                return current.copied()
+            current, names, looks = self._known
+            if looks == self._looks(names):
+                return current
         timestamp = self._look("timestamp")
         current = self._verified()
         # where another process has published meanwhile, what was read is whole, and not the last word
-        self._known = (current, self._looks(current)) if timestamp == self._look("timestamp") else None
-        return current.copied()
+        names = current.file_names()
+        self._known = (current, names, self._looks(names)) if timestamp == self._look("timestamp") else None
+        return current
 
-    def _looks(self, current: CurrentMetadata) -> list[_Look | None]:
-        return [self._look(name) for name in current.file_names()]
+    def _looks(self, names: Sequence[str]) -> list[_Look | None]:
+        return [self._look(name) for name in names]
 
     def _look(self, name: str) -> _Look | None:
         """Return what changes with a file's content; None: there is no such file."""

@@ -156,7 +156,7 @@ class Proposals:
             make_next(role, metadata, preparation.now, self._writer.online)
             proposed[role] = metadata.to_bytes()
             self._writer.check_size(role, len(proposed[role]))
-        newest = self._files.load().root.signed.version
+        newest = self._files.current().root.signed.version
         versions = range(max(1, newest - MAX_BUNDLED_ROOTS + 1), newest + 1)
         return Bundle(
             format=1,

@@ -88,7 +88,7 @@ class Repository(SignedRepository):
     def open(cls, home: ServerHome, settings: ServerSettings, recorder: CommitRecorder | None = None) -> "Repository":
         """Open the repository in ``home``; ``recorder`` hears of changes. Raises `UserError` (NOT_SET_UP, STORAGE)."""
         repository = cls(home, settings, recorder=recorder)
-        repository._files.load()
+        repository._files.current()
         return repository
 
     def proposals(self) -> Proposals:
@@ -257,7 +257,7 @@ class Repository(SignedRepository):
 
     def withdrawal(self, named: PatchRef) -> dict[str, bytes | None]:
         """Return what a withdrawal for good changes in the patches role; as `publication`."""
-        return self._new_order(self._files.load().listed(), self._order_without(named))
+        return self._new_order(self._files.current().listed(), self._order_without(named))
 
     def _order_without(self, named: PatchRef) -> PublicationOrder:
         up_to = self._number(named) if named.version else None
@@ -276,7 +276,7 @@ class Repository(SignedRepository):
     def _number(self, ref: PatchRef) -> int:
         """Return the number of a publication; 0: it is not listed. A damaged manifest of another one is no matter."""
         name = manifest_target(PatchId(ref.patch_id), PatchVersion(ref.version))
-        entry = self._files.load().listed().get(name)
+        entry = self._files.current().listed().get(name)
         return 0 if entry is None else self._documents.manifest(name, entry).number
 
     def rollouts_without(
@@ -297,7 +297,7 @@ class Repository(SignedRepository):
 
     def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
         """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""
-        patches = self._files.load().delegated("patches")
+        patches = self._files.current().delegated("patches")
         if public_key(patches_key).keyid not in patches.keyids:
             raise untrusted("patches")
         if patches.threshold > 1:
@@ -327,7 +327,7 @@ class Repository(SignedRepository):
         For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
         makes `serve` and endpoints look for changes. Raises `UserError`.
         """
-        if not force and not roles_due(self._files.load().expiries(), self._writer.online, now):
+        if not force and not roles_due(self._files.current().expiries(), self._writer.online, now):
             return False
         with self._writer.writing():
             current = self._files.load()  # a publish may have done it while we waited for the lock

@@ -47,20 +47,20 @@ class SignedRepository:
 
         Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next four.
         """
-        return self._documents.rollouts(self._files.load())
+        return self._documents.rollouts(self._files.current())
 
     def current_staged(self) -> StagedRollouts:
         """Return what PCs are offered by rings."""
-        return self._documents.staged(self._files.load())
+        return self._documents.staged(self._files.current())
 
     def offered(self) -> Rollouts:
         """Return what any PC may be offered, by rings or not."""
-        current = self._files.load()
+        current = self._files.current()
         return offers.joined(self._documents.rollouts(current), self._documents.staged(current))
 
     def manifests(self) -> list[Manifest]:
         """Return the manifest of every patch that is listed: of each id, the last publications and what is offered."""
-        current = self._files.load()
+        current = self._files.current()
         return publications.kept(self._documents.manifests(current.listed()), self._offered_refs(current))
 
     def manifests_of(self, patch_ids: Collection[str]) -> list[Manifest]:
@@ -77,20 +77,20 @@ class SignedRepository:
 
     def publication_order(self) -> PublicationOrder:
         """Return the numbers of all publications."""
-        return self._documents.order(self._files.load().listed())
+        return self._documents.order(self._files.current().listed())
 
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
-        return self._files.load().expiries()
+        return self._files.current().expiries()
 
     def profiles(self) -> dict[str, bytes]:
         """Return the throttle profiles of sites, by target path."""
-        role = self._files.load().targets["profiles"].signed
+        role = self._files.current().targets["profiles"].signed
         return {name: self._files.read_target(name, entry) for name, entry in role.targets.items()}
 
     def templates(self) -> dict[str, bytes]:
         """Return the diagnosis templates, by target path."""
-        patches = self._files.load().targets["patches"].signed
+        patches = self._files.current().targets["patches"].signed
         return {
             name: self._files.read_target(name, entry)
             for name, entry in patches.targets.items()
@@ -99,8 +99,8 @@ class SignedRepository:
 
     def approvers(self) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""
-        return self._documents.approvers(self._files.load())
+        return self._documents.approvers(self._files.current())
 
     def recalls(self) -> Recalls:
         """Return what goes back where it is installed."""
-        return self._documents.recalls(self._files.load().listed())
+        return self._documents.recalls(self._files.current().listed())
