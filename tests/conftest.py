@@ -27,9 +27,12 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from p2pdist.transfer.torrent_engine import SwarmIdentity
+from seed_server.publishing import publish
+from seed_server.signer import payloads
 from tests.helpers import certificates as certificates_module
 from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
+from tests.helpers.quick_torrents import build_quickly
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 from tests.helpers.workers import Sharing, in_a_stream
 
@@ -148,6 +151,15 @@ def log_plainly() -> None:
     assert isinstance(renderer, structlog.dev.ConsoleRenderer)
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*others, plain])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_torrents() -> Iterator[None]:
+    """Let publications in this process make their torrents here. What the child does is shown by its own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (publish, payloads):
+            patch.setattr(module, "build_torrent", build_quickly)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,11 @@ def _say(**message: Any) -> None:
         os._exit(1)
 
 
-def _make(payload: Path, piece_length: int, on_piece: Callable[[int, int], None]) -> None:
+def make_torrent(payload: Path, piece_length: int, on_piece: Callable[[int, int], None]) -> TorrentBuilt:
+    """Return what `build_torrent` does, made in this process; ``on_piece`` is handed how many of how many are hashed.
+
+    Raises OSError, RuntimeError, KeyError or ValueError when the payload cannot be read.
+    """
     import libtorrent as lt
 
     length = payload.stat().st_size
@@ -135,11 +139,8 @@ def _make(payload: Path, piece_length: int, on_piece: Callable[[int, int], None]
     layer = entry.get(b"piece layers", {}).get(root, root)
     if merkle.pieces_root(merkle.split_hashes(layer), piece_length) != root or payload.stat().st_size != length:
         raise OSError("the file changed while it was read")
-    _say(
-        torrent=base64.b64encode(lt.bencode(entry)).decode(),
-        torrent_hash=hashlib.sha256(lt.bencode(info)).hexdigest(),
-        piece_hashes=base64.b64encode(layer).decode(),
-    )
+    torrent_hash = TorrentHash(hashlib.sha256(lt.bencode(info)).hexdigest())
+    return TorrentBuilt(lt.bencode(entry), torrent_hash, piece_length, layer)
 
 
 def _child(payload: Path, piece_length: int) -> None:
@@ -155,10 +156,15 @@ def _child(payload: Path, piece_length: int) -> None:
             _say(done=min(done * piece_length, length), total=length)
 
     try:
-        _make(payload, piece_length, on_piece)
+        made = make_torrent(payload, piece_length, on_piece)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    _say(
+        torrent=base64.b64encode(made.torrent).decode(),
+        torrent_hash=made.torrent_hash,
+        piece_hashes=base64.b64encode(made.piece_hashes).decode(),
+    )
 
 
 if __name__ == "__main__":
