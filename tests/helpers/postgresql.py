@@ -44,7 +44,9 @@ class PostgresServer:
     def new_database(self, *options: str) -> str:
         """Make an empty database and return its URL; ``options`` are of `createdb`."""
         name = f"test_{next(_numbers)}"
-        _run(self._owner, "createdb", "-h", str(self._directory), "-U", self._owner, *options, name)
+        # file_copy: the way that is quicker for a server whose data is in memory and that waits for no disk
+        connected = ("-h", str(self._directory), "-U", self._owner)
+        _run(self._owner, "createdb", *connected, "--strategy=file_copy", *options, name)
         return f"postgresql://{self._owner}@/{name}?host={self._directory}"
 
 
