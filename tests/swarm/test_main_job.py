@@ -31,6 +31,7 @@ async def start_all(fleet: Fleet) -> None:
             nursery.start_soon(fleet.start_endpoint, k)
 
 
+@pytest.mark.slow  # `make test` shows it by the demo; this one also what PCs say of each other, and their exit codes
 async def test_four_endpoints_get_one_file_from_the_origin_once(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network=NETWORK, endpoints=4) as fleet:
         await start_all(fleet)
