@@ -1,6 +1,7 @@
-"""The demo's last part: a bad version is halted in its second ring, the good one goes on after an approval.
+"""The demo's last part: a bad version is halted in its second ring, the good one opens to PCs after an approval.
 
-Alice publishes both, Bob withdraws one and approves the other, each by an API token of an account of their own. What
+Alice publishes both, Bob withdraws one and approves the other, each by an API token of an account of their own. The
+approval is signed with a key that Bob alone has, and PCs want it: the offline role has named him an approver. What
 became of it, and who did what, is read from the server's database: a process for each question would take seconds.
 """
 
@@ -16,8 +17,10 @@ from rich.text import Text
 from bench.demo_app import APP_ID, build_version, make_sick, running_version
 from bench.fleet import POLL_SECONDS, Fleet, FleetError, run_command
 from p2pdist.shared import durable_files
+from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.merkle_log import proves_inclusion
-from seed_server.fleet import audit_queries, rollout_queries
+from seed_server.fleet import approver_list, audit_queries, rollout_queries
+from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_queries import LoggedEntry, Wanted
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import RingTally
@@ -25,6 +28,8 @@ from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.settings import ServerHome
+from seed_server.signer.new_key import make_key
+from seed_server.signing.key_files import OfflineKeys
 
 TESTER = 1  # the endpoint with the tag "test": the first ring
 OFFICE = (2, 3)  # the second ring, where the bad version is not healthy; the kiosk is the third
@@ -55,6 +60,7 @@ failure = 0
 approval = true
 """
 ROLES = {"alice": ("operator", ("publish", "roll-out")), "bob": ("approver", ("withdraw", "approve"))}
+APPROVERS = ("bob", "carol")  # one is required, and one more: it may be the author who is one of them
 STATE_STYLES = {"complete": "green", "aborted": "red"}
 WITHIN_SECONDS = 60.0  # many times what a ring of two PCs takes
 MOST_ENTRIES = 1_000  # of the audit log; the demo makes some thirty
@@ -83,6 +89,25 @@ class Company:
         asked = [part for right in rights for part in ("--right", right)]
         token = await self.fleet.on_server("api-token", "make", "the demo", "--for", name, "--ttl", "1h", *asked)
         durable_files.write_file(self._token_file(name), token.encode(), mode=0o600)
+
+    def name_approvers(self) -> Approvers:
+        """Make a key for each of `APPROVERS`, and have the offline role tell PCs to want the word of one of them.
+
+        Returns what is signed; it holds for what is published in a later second. Blocking. Raises `UserError`.
+        """
+        file, lines = self._directory / "approvers.toml", ["required = 1", "[keys]"]
+        for name in APPROVERS:
+            public = make_key(self._directory / name, "approver", None).public
+            lines.append(f'{name} = "{public.relative_to(self._directory)}"')
+        file.write_text("\n".join(lines))
+        keys = OfflineKeys(self.context.home.offline_keys)
+        signed = approver_list.set_approvers(self.context, Actor.local_user("the administrator"), file, keys)
+        assert signed is not None
+        return signed
+
+    def own_key(self, name: str) -> Path:
+        """Return the file of an approver's own key."""
+        return self._directory / name / "approver.pem"
 
     async def act(self, name: str, *command: str | Path) -> str:
         """Run a command of the seed server as ``name``, or as the machine's administrator where that is empty.
@@ -141,19 +166,25 @@ async def rollouts(company: Company, directory: Path, say: Callable[[str], None]
     halted, seconds = await halt(company, bad, say)
     say(f"{APP_ID}@{BAD}: halted {seconds:.1f} s after the first PC saw it")
     say(why_sentence(halted.why))
+    approvers = await trio.to_thread.run_sync(company.name_approvers)
+    say(f"the offline key has signed: PCs want the word of {' or '.join(approvers.keys)}, each by a key of their own")
     await company.act("bob", "withdraw", f"{APP_ID}@{BAD}", "--reason", REASON)
     say(f"bob has withdrawn it: {REASON}")
     _check_runs(fleet, before | {TESTER: f"{APP_ID} {BAD}"})
     say(f"alice rolls out {APP_ID} {GOOD} by the same rings")
+    await trio.sleep(
+        max(0.0, approvers.since + 1 - time.time())
+    )  # what is published in the very second needs no approval
     good = await company.start("alice", build_version(directory, GOOD))
     waiting = await company.until(good, RolloutState.UNAPPROVED, say)
     say(f"{APP_ID}@{GOOD}: ring {waiting.why.ring} waits for approval")
-    await company.act("bob", "rollout", "approve", str(good))
-    say("bob has approved it")
+    await company.act("bob", "rollout", "approve", str(good), "--key", company.own_key("bob"))
+    say("bob has approved it with his own key, and PCs verify that")
     complete = await company.until(good, RolloutState.COMPLETE, say)
     _check_runs(fleet, dict.fromkeys(fleet.endpoints, f"{APP_ID} {GOOD}"))
     entries = await company.entries()
     return {
+        "approvers": {"required": approvers.required, "names": sorted(approvers.keys)},
         "rollouts": [
             # where it is installed, PCs say later that it is not for them any more
             _facts(await company.look(bad), entries, halted.tallies) | {"halt_seconds": seconds},
@@ -203,6 +234,7 @@ def _facts(view: RolloutView, entries: list[LoggedEntry], tallies: Sequence[Ring
         "reason": view.why.reason.value,
         "started_by": kept.row.author,
         "approved_by": [one.who for one in kept.approvals],
+        "signed_by": [one.approver for one in kept.approvals if one.signature],
         "rings": [
             {
                 "name": ring.name,

@@ -2,17 +2,26 @@
 
 import datetime as dt
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from bench.demo_app import APP_ID, build_version, make_sick, root_of, running_version
 from bench.demo_rollouts import BAD, GOOD, OFFICE, REASON, TESTER, Company, halt
-from bench.fleet import Fleet, FleetError, Member, is_connected, open_fleet
+from bench.fleet import POLL_SECONDS, Fleet, FleetError, Member, is_connected, open_fleet
+from p2pdist.local_api.messages import PLAN
+from p2pdist.local_api.socket import ask_daemon
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.merkle_log import proves_inclusion
+from p2pdist.shared.wire import codec
 from seed_server.fleet import audit_queries
+from seed_server.fleet.actor import Actor
 from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_operations import approve_rollout
 
 pytestmark = pytest.mark.processes
 
@@ -20,6 +29,8 @@ WITHIN_SECONDS = 60.0  # each takes seconds; a machine may be busy
 HALT_SECONDS = 10.0  # the promises
 BEGUN_SECONDS = 30.0
 SETTLE_SECONDS = 2.0  # a PC that may take something begins within this
+NOT_OPEN = "its ring is not open: ring test"
+NOT_APPROVED = "it is not approved for this PC's ring: 0 of 1 approvals"
 BEGUN = re.compile(rf"timestamp=(\S+) .*event=installing patch={APP_ID} version={re.escape(BAD)}")
 
 
@@ -46,6 +57,22 @@ async def start(fleet: Fleet, *numbers: int) -> None:
             nursery.start_soon(fleet.start_endpoint, k)
 
 
+def open_first_ring(company: Company, number: int) -> None:
+    """Write into the server's database that a ring is open that nobody has approved, as its thief may. Blocking."""
+    with company.context.database() as database:
+        row = database.rollout(number)
+        assert row is not None
+        now, progress = company.context.clock.now(), KeptRollout.of(row).progress
+        opened = replace(progress, state=RolloutState.RUNNING, opened_at=(int(now),))
+        database.change_rollout(number, state=opened.state, progress=codec.encode(opened), now=now)
+
+
+async def reason_of(member: Member) -> str:
+    """Return what a PC says that the bad version waits for; empty: it knows none."""
+    answer = await ask_daemon(EndpointHome(member.home).socket, PLAN)
+    return next((row.reason for row in answer.patches if row.version == BAD), "")
+
+
 async def who_did_what(company: Company) -> list[tuple[str, str]]:
     """Return what the log says of rollouts, after it was held to all that vouches for it."""
     check = await trio.to_thread.run_sync(audit_queries.verify_log, company.context)
@@ -62,9 +89,19 @@ async def who_did_what(company: Company) -> list[tuple[str, str]]:
 async def test_what_is_bad_is_halted_in_the_second_ring_and_reaches_nobody_else(tmp_path: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.91", endpoints=4) as fleet:
         company, kiosk = Company(fleet, tmp_path), fleet.endpoints[4]
+        await fleet.init_server()
+        await trio.to_thread.run_sync(company.name_approvers)
         await start(fleet, TESTER, 2, 4)
         make_sick(fleet.endpoints[2])
         number = await company.start("", build_version(tmp_path, BAD, can_be_sick=True))
+        await company.until(number, RolloutState.UNAPPROVED, print)
+        await trio.to_thread.run_sync(open_first_ring, company, number)
+        with trio.fail_after(WITHIN_SECONDS):
+            while (waits := await reason_of(fleet.endpoints[TESTER])) != NOT_APPROVED:
+                assert waits in {"", NOT_OPEN}
+                await trio.sleep(POLL_SECONDS)
+        bob, key = Actor.local_user("bob"), company.own_key("bob")
+        await trio.to_thread.run_sync(partial(approve_rollout, company.context, bob, number, key=key))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(fleet.enrol, 3)  # one of the office, which is off all the time
             halted, seconds = await halt(company, number, print)
@@ -85,7 +122,8 @@ async def test_what_is_bad_is_halted_in_the_second_ring_and_reaches_nobody_else(
         who = next(actor for actor, did in await who_did_what(company) if did == "withdraw")
         assert await who_did_what(company) == [
             (who, "start rollout"),
-            ("engine", "rollout: a ring opens"),
+            ("engine", "rollout: the next ring lacks approvals"),
+            ("local:bob", "approve rollout"),
             ("engine", "rollout: a ring opens"),
             ("engine", "rollout: it is halted"),
             (who, "abort rollout"),
