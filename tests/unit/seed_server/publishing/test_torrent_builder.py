@@ -18,6 +18,7 @@ from p2pdist.shared import merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.publishing import torrent_builder
 from seed_server.publishing.torrent_builder import build_torrent
+from tests.helpers.quick_torrents import build_quickly
 
 PIECE = 256 << 10
 BLOCK = merkle.BLOCK_BYTES
@@ -61,6 +62,7 @@ def test_the_torrent_is_what_the_design_asks_for(tmp_path: Path) -> None:
     assert info.info_hashes().has_v2()
     assert not info.info_hashes().has_v1()
     assert build_torrent(path, PIECE, quiet) == built  # the same bytes, whenever it is made
+    assert build_quickly(path, PIECE, quiet) == built  # which is what other tests publish
 
 
 def test_progress_reaches_the_end(tmp_path: Path) -> None:

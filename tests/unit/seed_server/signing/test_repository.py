@@ -596,3 +596,15 @@ def test_approvers_and_recalls_are_the_offline_key_s(bench: Bench) -> None:
         assert bench.client().get(target) == data
         with pytest.raises(UserError, match="not the one that this repository trusts"):
             bench.repository.change_document("patches", target, None, key=bench.keys["rollouts"], now=NOW)
+
+
+def test_who_looks_is_handed_no_copy_and_who_changes_changes_their_own(bench: Bench) -> None:
+    bench.publish("office", "1")
+    files = bench.repository._files
+    looked = files.current()
+    changed = files.load()
+    changed.snapshot.signed.version += 1
+    changed.targets["rollouts"].signed.targets.clear()
+    assert files.current() is looked
+    assert bench.repository.current_rollouts().entries
+    assert looked.snapshot.signed.version == changed.snapshot.signed.version - 1
