@@ -67,7 +67,7 @@ class SignedRepository:
         """Return the manifests that are signed of these patches; others are not read. Raises `UserError` (STORAGE)."""
         return [
             self._documents.manifest(name, entry)
-            for name, entry in self._files.load().listed().items()
+            for name, entry in self._files.current().listed().items()
             if name.endswith(".manifest") and name.removeprefix("patches/").partition("@")[0] in patch_ids
         ]
 
