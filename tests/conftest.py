@@ -43,7 +43,7 @@ os.umask(0o022)  # with 002, as many systems give it to users, directories that 
 # what tests write is in memory: the product waits until each file is on the disk, which no test could tell from not
 # waiting, and that was half of the suite's real time; TMPDIR=/tmp has it on the disk
 IN_MEMORY = Path("/dev/shm")
-LEAST_FREE_BYTES = 4 << 30  # a run uses some hundred MB; containers often have 64 MB there
+LEAST_FREE_BYTES = 4 << 30  # a run uses up to 2 GB, most of it databases; containers often have 64 MB there
 if "TMPDIR" not in os.environ and IN_MEMORY.is_dir():
     _found = os.statvfs(IN_MEMORY)
     if _found.f_bavail * _found.f_frsize >= LEAST_FREE_BYTES and not _found.f_flag & getattr(os, "ST_NOEXEC", 0):
