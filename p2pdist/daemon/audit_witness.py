@@ -4,11 +4,15 @@ An alarm stops no patch: those are trusted by other keys, and a PC that takes no
 (ADR 0048). It is shown, logged, and told the server, whose operators may not know.
 """
 
+import datetime as dt
 from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
 
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.audit_checkpoint import LaterCheckpointError
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.features import AUDIT_WITNESS
 from p2pdist.shared.wire.messages import Features, FromEndpoint
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
@@ -16,6 +20,7 @@ from p2pdist.trust.witness import ProofQuestion, Witness
 
 PROOF_SECONDS = 60.0  # for an answer over a slow line that yields
 ASK_AGAIN_SECONDS = 600.0  # after none
+SHOWN_SECONDS = 30 * DAY_SECONDS  # for so long it is said that the log began again
 
 ALARM_WORDS = (
     "The server's audit log is not what this PC has seen of it: entries were changed or removed. Tell the security "
@@ -25,6 +30,10 @@ UNPROVED_WORDS = (
     "The server does not prove that its audit log has only grown since this PC saw it last. Look at it with "
     "'seed-server audit verify'."
 )
+LATER_WORDS = (
+    "The server's audit log is signed in a form that this release does not know, so nothing is proved of it. Update "
+    "p2pdist on this PC."
+)
 
 log = structlog.get_logger()
 
@@ -32,10 +41,11 @@ log = structlog.get_logger()
 class AuditWitness:
     """Follows the audit log of the server."""
 
-    def __init__(self, witness: Witness, send: Callable[[FromEndpoint], Awaitable[None]]) -> None:
+    def __init__(self, witness: Witness, send: Callable[[FromEndpoint], Awaitable[None]], clock: Clock) -> None:
         self._witness = witness
         self._send = send
-        self._note = b""
+        self._clock = clock
+        self._note = self._anchor = b""
         self._proves: bool | None = None
         """Whether the server answers; None: there is no connection."""
         self._wake = trio.Event()
@@ -44,6 +54,8 @@ class AuditWitness:
         self._unproved = False
         self._withheld = False
         """Whether no checkpoint is signed for PCs any more."""
+        self._later = False
+        """Whether what is signed is of a later release."""
         self._storage = ""
 
     @property
@@ -51,13 +63,26 @@ class AuditWitness:
         """What people should know, in words; empty: the log is as it was, and longer."""
         if self._witness.fault is not None:
             return ALARM_WORDS
-        return self._storage or (UNPROVED_WORDS if self._unproved or self._withheld else "")
+        if self._storage or self._later:
+            return self._storage or LATER_WORDS
+        return UNPROVED_WORDS if self._unproved or self._withheld else self._begun_again()
 
-    def told(self, note: bytes) -> None:
-        """Take the newest checkpoint that was signed for PCs; empty: there is none."""
+    def _begun_again(self) -> str:
+        begun = self._witness.begun_again
+        if begun is None or self._clock.now() > begun[0].at + SHOWN_SECONDS:
+            return ""
+        beginning, known = begun
+        day = dt.datetime.fromtimestamp(beginning.at, dt.UTC)
+        return (
+            f"The server's audit log began again on {day:%Y-%m-%d}, as its operators have signed: {beginning.reason}. "
+            f"This PC had seen {known} entries of the log before."
+        )
+
+    def told(self, note: bytes, anchor: bytes = b"") -> None:
+        """Take the newest checkpoint that was signed for PCs, and what the offline role says of it; empty: nothing."""
         self._withheld = not note and self._witness.known_size > 0
-        if note and note != self._note:
-            self._note = note
+        if note and (note, anchor) != (self._note, self._anchor):
+            self._note, self._anchor = note, anchor
             self._wake.set()
 
     def welcomed(self, features: Features) -> None:
@@ -92,13 +117,19 @@ class AuditWitness:
         except OSError as error:
             self._storage = f"What this PC has seen of the server's audit log cannot be kept: {error.strerror}."
             return ASK_AGAIN_SECONDS
-        if self._witness.fault is not None and self._proves:
-            await self._send(AuditAlarm(self._witness.fault, self._witness.known_size, self._witness.told_size))
+        if self._witness.had_alarm and self._proves:
+            told = 0 if self._witness.fault is None else self._witness.told_size
+            await self._send(AuditAlarm(self._witness.fault, self._witness.known_size, told))
         return float("inf")
 
     async def _judge(self, note: bytes) -> bool:
         """Judge a checkpoint; return whether a proof of it is still to be had."""
-        question = await trio.to_thread.run_sync(self._witness.look, note)
+        try:
+            question = await trio.to_thread.run_sync(self._witness.look, note, self._anchor)
+        except LaterCheckpointError:
+            self._later, self._unproved = True, False
+            return False
+        self._later = False
         if question is None:
             self._unproved = False
             return False

@@ -264,7 +264,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         installs=settings.install,
         server_says=lambda: state.server_says,
     )
-    witness = AuditWitness(Witness(store.witness_file), origin.send)
+    witness = AuditWitness(Witness(store.witness_file), origin.send, core.clock)
     problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching, witness)
     return Parts(
         store,

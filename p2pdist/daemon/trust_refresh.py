@@ -56,8 +56,8 @@ class TrustRefresh:
         self._transfers = transfers
         self._patching = patching
         self._refresh_seconds = refresh_seconds
-        self.on_checkpoint: Callable[[bytes], None] = lambda _note: None
-        """Called with the newest checkpoint of the server's audit log, as it was signed for PCs."""
+        self.on_checkpoint: Callable[[bytes, bytes], None] = lambda _note, _anchor: None
+        """Called with the newest checkpoint of the server's audit log, as it was signed for PCs, and its anchor."""
         self._anything_known = False
         self._ask_at = -math.inf
         """When the server is asked next, though it has not said that there is anything new; in trio's time."""
@@ -148,7 +148,7 @@ class TrustRefresh:
             raise
         await self._accept(newest)
         self._anything_known = True
-        self.on_checkpoint(newest.checkpoint)
+        self.on_checkpoint(newest.checkpoint, newest.log_anchor)
         self._state.accepted_timestamp = newest.timestamp_version
         if said is None:
             self._state.clock_trust.certificate_fits(True)

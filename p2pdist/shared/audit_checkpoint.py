@@ -29,6 +29,10 @@ _ORIGIN = re.compile(ORIGIN_PREFIX + f"[0-9a-f]{{{ORIGIN_DIGITS}}}")
 _SIZE = re.compile("0|[1-9][0-9]{0,12}")
 
 
+class LaterCheckpointError(DecodeError):
+    """A checkpoint has further lines, which a later release has added: this one cannot tell what they say."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A log at one moment."""
@@ -54,13 +58,17 @@ def signed_checkpoint(origin: str, size: int, root: bytes, key: Ed25519PrivateKe
 
 
 def read_checkpoint(note: bytes) -> Checkpoint:
-    """Return what a note says whose signature is that of the key in it. Raises `DecodeError` for any other."""
+    """Return what a note says whose signature is that of the key in it.
+
+    Raises `DecodeError` for any other, and `LaterCheckpointError` for one that is signed so and says more.
+    """
     if len(note) > MAX_CHECKPOINT_BYTES:
         raise DecodeError("a checkpoint is too long")
     try:
-        before, _, signature_line = note.decode().partition("\n\n")
-        origin, size, root, key_line = before.split("\n")
-        dash, name, signature = signature_line.removesuffix("\n").split(" ")
+        before, _, after = note.decode().partition("\n\n")
+        origin, size, root, key_line, *further = before.split("\n")
+        signature_line, *cosigned = after.removesuffix("\n").split("\n")
+        dash, name, signature = signature_line.split(" ")
     except ValueError as error:  # UnicodeDecodeError among them
         raise DecodeError("a checkpoint is no signed note of our kind") from error
     if not _ORIGIN.fullmatch(origin) or not _SIZE.fullmatch(size) or (dash, name) != ("—", origin):
@@ -73,6 +81,8 @@ def read_checkpoint(note: bytes) -> Checkpoint:
         Ed25519PublicKey.from_public_bytes(found.key).verify(signed[_KEY_HASH_BYTES:], text.encode())
     except (InvalidSignature, ValueError) as error:
         raise DecodeError("the signature of a checkpoint is wrong") from error
+    if (further or cosigned) and all(further) and all(one.startswith("— ") for one in cosigned):
+        raise LaterCheckpointError("a checkpoint says more than this release knows")
     if signed[:_KEY_HASH_BYTES] != _key_hash(origin, found.key) or note != _note(text, origin, signed):
         raise DecodeError("a checkpoint is written in another way than ours")
     return found

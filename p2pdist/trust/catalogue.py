@@ -112,6 +112,8 @@ class Catalogue:
     """Of what is installed on this PC, what goes back here."""
     checkpoint: bytes = field(default=b"", compare=False)
     """The newest checkpoint of the server's audit log, a signed note; empty: there is none."""
+    log_anchor: bytes = field(default=b"", compare=False)
+    """By which key that log is known, as the offline role has signed it; empty: it says nothing."""
     confirmed: bool = field(default=True, compare=False)
     """Whether the server has just sent it; false: it is what this PC accepted last, and may be long out of date."""
     passed_at: float = field(default=0.0, compare=False)

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET, MAX_ANCHOR_BYTES
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, MAX_APPROVERS_BYTES, decode_approvers
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
@@ -99,6 +100,7 @@ def read_catalogue(
     rollouts, terms = _read_rollouts(has, get, pc.member, approved_by)
     order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
     read = read_patches(rollouts, order, get, choose=pc.choose, held=pc.held, expect=expect, terms=terms)
+    checkpoint, anchor = _read_log(terms.staged.checkpoint, has, get)
     return Catalogue(
         timestamp_version=0,
         patches=read.patches,
@@ -111,7 +113,8 @@ def read_catalogue(
         withdrawn=rollouts.withdrawn,
         recalls=terms.recalls,
         recalled=tuple(_recalled(pc.installed, terms, get)) if terms.recalls else (),
-        checkpoint=terms.staged.checkpoint,
+        checkpoint=checkpoint,
+        log_anchor=anchor,
     )
 
 
@@ -151,6 +154,19 @@ def _read_rollouts(
 
 def _read_recalls(has: Callable[[str], bool], get: GetDocument) -> tuple[Recall, ...]:
     return decode_recalls(get(RECALLS_TARGET, MAX_RECALLS_BYTES)).recalls if has(RECALLS_TARGET) else ()
+
+
+def _read_log(checkpoint: bytes, has: Callable[[str], bool], get: GetDocument) -> tuple[bytes, bytes]:
+    """Return the checkpoint of the audit log, and its anchor.
+
+    Without the anchor none is judged: that could be an alarm, which stays. Nor is it a reason to take no patches.
+    """
+    if not has(ANCHOR_TARGET):
+        return checkpoint, b""
+    try:
+        return checkpoint, get(ANCHOR_TARGET, MAX_ANCHOR_BYTES)
+    except DocumentError:
+        return b"", b""
 
 
 def _read_order(rollouts: Rollouts, has: Callable[[str], bool], get: GetDocument, expect: Expect) -> PublicationOrder:

@@ -1,7 +1,8 @@
 """What this PC has seen of the server's audit log, kept beside the trust floor; what does not follow from it. Blocking.
 
 A log may only grow. Whoever owns the server and its keys can sign any log, but not one that begins as the log did which
-this PC has seen. Where that happens both signed states are kept: together they are the evidence.
+this PC has seen. Where that happens both signed states are kept: together they are the evidence. Another key, and that
+the log lacks entries and begins again, is believed of the offline role alone (`LogAnchor`).
 """
 
 import hashlib
@@ -12,8 +13,9 @@ import msgspec
 import structlog
 
 from p2pdist.shared import durable_files
-from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
+from p2pdist.shared.audit_checkpoint import Checkpoint, LaterCheckpointError, read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.log_anchor import LogAnchor, LogBeginning, decode_anchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle import HASH_BYTES
 from p2pdist.shared.merkle_log import proves_consistency
@@ -22,7 +24,7 @@ from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.witness import Consistency, WitnessFault
 from p2pdist.trust.floor import CHECKSUM_BYTES
 
-MAX_WITNESS_BYTES = 4 << 10  # two checkpoints
+MAX_WITNESS_BYTES = 16 << 10  # three checkpoints and an anchor
 
 log = structlog.get_logger()
 
@@ -36,7 +38,11 @@ class Seen(Record, frozen=True):
     conflict: bytes = b""
     """The first one that does not; empty: all do."""
     fault: WitnessFault | None = None
-    """What is wrong with it."""
+    """What is wrong with it; None: nothing, or the log has begun again since."""
+    anchor: bytes = b""
+    """The newest anchor that was taken, as it was signed; empty: none was."""
+    before: bytes = b""
+    """What was known when the log began again."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,11 @@ class ProofQuestion:
 
 
 class Witness:
-    """Remembers one server's audit log. An alarm stays: a log that was rewritten does not become whole again."""
+    """Remembers one server's audit log.
+
+    An alarm stays: a log that was rewritten does not become whole again. It ends where the offline role says that the
+    log begins again.
+    """
 
     def __init__(self, path: Path) -> None:
         """``path`` is the file; one that is missing or damaged counts as that of a PC that has seen nothing."""
@@ -74,12 +84,32 @@ class Witness:
         except DecodeError:
             return 0
 
-    def look(self, note: bytes) -> ProofQuestion | None:
-        """Judge a checkpoint that was signed for PCs; return it where it needs a proof. Raises `OSError`."""
+    @property
+    def had_alarm(self) -> bool:
+        """Whether something was wrong with the log once, also where it has begun again since."""
+        return bool(self._seen.conflict)
+
+    @property
+    def begun_again(self) -> tuple[LogBeginning, int] | None:
+        """How the log began again that this PC had seen, and how many entries it had seen before; None: it did not."""
+        if not self._seen.before:
+            return None
+        beginning = decode_anchor(self._seen.anchor).beginning
+        return None if beginning is None else (beginning, read_checkpoint(self._seen.before).size)
+
+    def look(self, note: bytes, anchor: bytes = b"") -> ProofQuestion | None:
+        """Judge a checkpoint that was signed for PCs; return it where it needs a proof.
+
+        ``anchor`` is what the offline role says of the log; empty: nothing. Raises `OSError`, and
+        `LaterCheckpointError` for what a later release has written: that is neither believed nor an alarm.
+        """
+        taken = self._take(anchor)
         if note == self._seen.known or self._seen.fault is not None:
             return None
         try:
             told = read_checkpoint(note)
+        except LaterCheckpointError:
+            raise
         except DecodeError:
             self._alarm(note, "malformed")
             return None
@@ -87,7 +117,10 @@ class Witness:
             self._keep(Seen(known=note))
             return None
         known = read_checkpoint(self._seen.known)
-        if (told.origin, told.key) != (known.origin, known.key):
+        key = known.key if taken is None else taken.known.key
+        if taken is not None and note == taken.checkpoint and told.size <= known.size:
+            return None  # the server has nothing newer to say yet
+        if (told.origin, told.key) != (known.origin, key):
             self._alarm(note, "other_key")
         elif told.size < known.size:
             self._alarm(note, "shorter")
@@ -105,6 +138,27 @@ class Witness:
             self._keep(msgspec.structs.replace(self._seen, known=question.note))
         else:
             self._alarm(question.note, "no_proof")
+
+    def _take(self, signed: bytes) -> LogAnchor | None:
+        """Take an anchor; return the newest that was taken."""
+        taken = decode_anchor(self._seen.anchor) if self._seen.anchor else None
+        if not signed or signed == self._seen.anchor:
+            return taken
+        try:
+            anchor = decode_anchor(signed)
+        except DecodeError as error:
+            raise LaterCheckpointError("what is signed of the log's key is of a later form") from error
+        number = 0 if taken is None else taken.number
+        if anchor.number <= number:
+            return taken
+        seen = msgspec.structs.replace(self._seen, anchor=signed)
+        if anchor.begins_after(number):
+            seen = msgspec.structs.replace(seen, known=anchor.checkpoint, before=self._seen.known, fault=None)
+            log.warning("the server's audit log begins again", number=anchor.number, known=self.known_size)
+        elif not self._seen.known:  # better than to believe what the server shows
+            seen = msgspec.structs.replace(seen, known=anchor.checkpoint)
+        self._keep(seen)
+        return anchor
 
     def _alarm(self, note: bytes, fault: WitnessFault) -> None:
         self._seen = msgspec.structs.replace(self._seen, conflict=note[:MAX_CHECKPOINT_BYTES], fault=fault)
@@ -124,8 +178,10 @@ def _load(path: Path) -> Seen:
         if hashlib.sha256(body).digest() != data[:CHECKSUM_BYTES]:
             raise DecodeError("the checksum does not fit: the file is damaged")
         seen: Seen = codec.decode(body, Seen, max_bytes=MAX_WITNESS_BYTES)
-        if seen.known:
-            read_checkpoint(seen.known)
+        for note in filter(None, (seen.known, seen.before)):
+            read_checkpoint(note)
+        if seen.anchor:
+            decode_anchor(seen.anchor)
     except FileNotFoundError:
         return Seen()
     except (OSError, DecodeError, FileTooLargeError) as error:

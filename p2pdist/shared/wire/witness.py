@@ -35,9 +35,10 @@ class Consistency(Message, frozen=True, tag="consistency"):
 
 
 class AuditAlarm(Message, frozen=True, tag="audit_alarm"):
-    """The audit log is not what this PC has seen of it."""
+    """The audit log is not what this PC has seen of it; said anew on each connection."""
 
-    fault: WitnessFault
+    fault: WitnessFault | None
+    """None: it was not, and has begun again since, by the word of the offline role."""
     known: LogSize
     """How many entries it had."""
     told: LogSize

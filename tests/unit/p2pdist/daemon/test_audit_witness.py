@@ -6,12 +6,22 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from p2pdist.daemon.audit_witness import ALARM_WORDS, ASK_AGAIN_SECONDS, PROOF_SECONDS, UNPROVED_WORDS, AuditWitness
+from p2pdist.daemon.audit_witness import (
+    ALARM_WORDS,
+    ASK_AGAIN_SECONDS,
+    LATER_WORDS,
+    PROOF_SECONDS,
+    SHOWN_SECONDS,
+    UNPROVED_WORDS,
+    AuditWitness,
+)
 from p2pdist.shared.wire.features import AUDIT_WITNESS, SERVER_FEATURES
 from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 from p2pdist.trust.witness import Witness
-from tests.unit.p2pdist.trust.test_witness import FIVE, KNOWN, ServersLog
+from tests.helpers.fake_clock import FakeClock
+from tests.unit.p2pdist.shared.test_audit_checkpoint import COSIGNED
+from tests.unit.p2pdist.trust.test_witness import FIVE, KNOWN, LOST, ServersLog, anchored
 
 GROWN = ServersLog(*FIVE, b"5", b"6", b"7")
 
@@ -22,8 +32,9 @@ class Pc:
     def __init__(self, path: Path, nursery: trio.Nursery) -> None:
         self.sent: list[FromEndpoint] = []
         self.path = path
+        self.clock = FakeClock()
         self.server: ServersLog | None = KNOWN
-        self.witness = AuditWitness(Witness(path), self._send)
+        self.witness = AuditWitness(Witness(path), self._send, self.clock)
         nursery.start_soon(self.witness.run)
 
     async def _send(self, message: FromEndpoint) -> None:
@@ -149,8 +160,36 @@ async def test_a_server_that_says_no_more_of_its_log_is_shown(pc: Pc, autojump_c
     """Whoever rewrites a log signs none: that is no state that is judged, and no reason to say nothing."""
     pc.witness.told(b"")
     assert pc.witness.problem == UNPROVED_WORDS
-    again = AuditWitness(Witness(pc.path), pc._send)
+    again = AuditWitness(Witness(pc.path), pc._send, pc.clock)
     again.told(b"")
     assert again.problem == UNPROVED_WORDS
     pc.witness.told(KNOWN.note())
+    assert pc.witness.problem == ""
+
+
+async def test_what_a_later_release_signs_is_shown_and_no_alarm(pc: Pc, autojump_clock: MockClock) -> None:
+    pc.witness.told(GROWN.note() + COSIGNED.encode())
+    assert await pc.after(ASK_AGAIN_SECONDS) == []
+    assert pc.witness.problem == LATER_WORDS
+    pc.server = GROWN
+    pc.witness.told(GROWN.note())
+    await pc.after(1.0)
+    assert pc.witness.problem == ""
+
+
+async def test_an_alarm_that_is_over_is_told_the_server_and_why_is_shown_for_a_month(
+    pc: Pc, autojump_clock: MockClock
+) -> None:
+    pc.witness.told(ServersLog(*FIVE[:4]).note())
+    assert await pc.after(1.0) == [AuditAlarm("shorter", 5, 4)]
+    pc.clock.wall = 1_700_000_000 + 60
+    pc.witness.told(LOST.note(), anchored(LOST, begun=1))
+    over = AuditAlarm(None, 4, 0)
+    assert await pc.after(1.0) == [over]
+    assert "began again on 2023-11-14, as its operators have signed: a disk was lost." in pc.witness.problem
+    assert "5 entries" in pc.witness.problem
+    pc.witness.disconnected()
+    pc.witness.welcomed(SERVER_FEATURES)
+    assert await pc.after(1.0) == [over], "the server may not have heard it"
+    pc.clock.wall += SHOWN_SECONDS
     assert pc.witness.problem == ""

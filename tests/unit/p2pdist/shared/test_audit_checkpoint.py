@@ -6,7 +6,13 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from p2pdist.shared.audit_checkpoint import origin_of, read_checkpoint, signed_checkpoint, verifier_key
+from p2pdist.shared.audit_checkpoint import (
+    LaterCheckpointError,
+    origin_of,
+    read_checkpoint,
+    signed_checkpoint,
+    verifier_key,
+)
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle_log import MAX_LEAVES
 from p2pdist.shared.wire.codec import DecodeError
@@ -58,6 +64,34 @@ def test_nothing_of_it_can_be_changed(at: int) -> None:
 def test_what_is_no_checkpoint_is_refused(note: bytes) -> None:
     with pytest.raises(DecodeError):
         read_checkpoint(note)
+
+
+def later_note(*further: str, cosigned: str = "") -> bytes:
+    """Return a note as a later release might sign it."""
+    text = NOTE.decode().partition("\n\n")[0] + "".join(f"\n{line}" for line in further) + "\n"
+    key_hash = bytes.fromhex(verifier_key(read_checkpoint(NOTE)).split("+")[1])
+    signed = base64.b64encode(key_hash + KEY.sign(text.encode())).decode()
+    return f"{text}\n— {ORIGIN} {signed}\n{cosigned}".encode()
+
+
+COSIGNED = "— witness.example/w1 AAAA\n"
+
+
+@pytest.mark.parametrize("note", [later_note("more of it"), later_note("a", "b"), NOTE + COSIGNED.encode()])
+def test_further_lines_are_of_a_later_release_and_nothing_is_taken_of_them(note: bytes) -> None:
+    assert later_note() == NOTE
+    with pytest.raises(LaterCheckpointError):
+        read_checkpoint(note)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [NOTE.replace(b"\n\n", b"\nmore\n\n"), NOTE + b"\n", NOTE + b"more\n", later_note(""), later_note("more") + b"x\n"],
+)
+def test_what_is_not_signed_is_of_no_release(note: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        read_checkpoint(note)
+    assert not isinstance(caught.value, LaterCheckpointError)
 
 
 def test_the_largest_fits_into_its_field() -> None:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import EndpointId, PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, encode_approvers
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
@@ -389,6 +390,7 @@ def whole(found: dict[str, bytes], rollouts: Rollouts, *installed: PatchRef, **m
     """Return the catalogue of all documents."""
     order = PublicationOrder(format=1, patches={name: Publications(newest=1, lowest=1) for name in ("a", "b")})
     targets = {"staged": STAGED_TARGET, "approvers": APPROVERS_TARGET, "recalls": RECALLS_TARGET}
+    targets["anchor"] = ANCHOR_TARGET
     every = found | {ROLLOUTS_TARGET: encode_rollouts(rollouts), ORDER_TARGET: encode_order(order)}
     every |= {targets[name]: data for name, data in more.items()}
 
@@ -414,6 +416,23 @@ def test_both_documents_are_read_and_what_is_stopped_is_not_offered() -> None:
     assert [one.entry.patch_id for one in halted.patches] == ["b"]
     assert halted.withdrawn == (stop,)
     assert whole(found, only_a).not_yet == ()
+
+
+def test_the_checkpoint_of_the_audit_log_comes_with_its_anchor_or_not_at_all() -> None:
+    found, nothing = documents("a"), Rollouts(format=1, entries=[])
+    logged = encode_staged(StagedRollouts(format=1, checkpoint=b"a note"))
+    read = whole(found, nothing, staged=logged)
+    assert (read.checkpoint, read.log_anchor) == (b"a note", b"")
+    read = whole(found, nothing, staged=logged, anchor=b"signed")
+    assert (read.checkpoint, read.log_anchor) == (b"a note", b"signed")
+
+    def get(path: str, _cap: int) -> bytes:
+        if path == ANCHOR_TARGET:
+            raise DocumentError("it does not arrive")
+        return {STAGED_TARGET: logged, ROLLOUTS_TARGET: encode_rollouts(nothing)}[path]
+
+    read = read_catalogue({ANCHOR_TARGET, STAGED_TARGET, ROLLOUTS_TARGET}.__contains__, get, ThisPc(member=PC))
+    assert (read.checkpoint, read.log_anchor) == (b"", b""), "judged without it, it could be an alarm that stays"
 
 
 def test_approvers_hold_back_what_nobody_has_approved_and_recalls_are_read() -> None:
