@@ -1,7 +1,9 @@
 """`seed-server audit`: list the audit log, verify it, prove an entry, export all of it."""
 
 import base64
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
@@ -11,16 +13,47 @@ from p2pdist.shared.console import ExitCode, json_option, json_text, print_json,
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
 from seed_server.commands.custody_commands import custody_command
-from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
+from seed_server.commands.json_answers.audit import (
+    AuditAlarmDocument,
+    AuditEntryDocument,
+    AuditKeyDocument,
+    AuditProofDocument,
+    AuditVerifyDocument,
+)
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import home_needing
+from seed_server.commands.options import (
+    actor_of,
+    home_needing,
+    home_option,
+    offline_keys_of,
+    offline_option,
+    passphrase_option,
+    prepare_option,
+)
+from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
-from seed_server.fleet import audit_queries
-from seed_server.fleet.audit_queries import LoggedEntry, Wanted
+from seed_server.fleet import audit_key, audit_queries, preparing
+from seed_server.fleet.audit_queries import Alarms, LoggedEntry, Wanted
 from seed_server.fleet.context import Context
 from seed_server.fleet.roles import WHOLE_FLEET
 
+if TYPE_CHECKING:
+    from seed_server.store.custody import CustodyFaultRow
+    from seed_server.store.witness_alarms import WitnessAlarmRow
+
 MOST_LISTED = 100_000
+LOG_FAULTS = {
+    "shorter": "the log has fewer entries than it had",
+    "other_entries": "the log has as many entries as it had, and others",
+    "other_key": "the log is signed with another key",
+    "no_proof": "the log does not begin as it did",
+    "malformed": "what is signed of the log cannot be read",
+}
+RECORD_FAULTS = {
+    "shorter": "it has signed more records before",
+    "other_records": "it has signed other records before",
+    "gap": "records are missing between what it has signed",
+}
 
 _home_option = home_needing("audit", WHOLE_FLEET)
 
@@ -36,6 +69,7 @@ def audit_group() -> None:
       seed-server audit prove 17 --json > proof.json
       seed-server audit export > audit.jsonl
       seed-server audit custody pc-17 --patch office
+      seed-server audit alarms
     """
 
 
@@ -162,6 +196,127 @@ def export_command(context: Context, first: int) -> None:
 
 
 audit_group.add_command(custody_command)
+
+
+@audit_group.command("alarms", cls=LookingCommand, short_help="List PCs that have seen another log before.")
+@_home_option
+@json_option
+def alarms_command(context: Context, as_json: bool) -> None:
+    """List PCs that have seen another audit log before, and PCs that do not continue what they had signed of their
+    installations.
+
+    PCs keep the evidence of the first in their trust folder; 'audit custody' shows that of the second.
+
+    \b
+    Example:
+      seed-server audit alarms
+    """
+    alarms = audit_queries.read_alarms(context)
+    if as_json:
+        print_json(list(_alarm_documents(alarms)))
+        return
+    if not alarms.of_log and not alarms.of_records:
+        say("No PC has seen another audit log before, and each continues what it had signed.")
+    if alarms.of_log:
+        say("These PCs have seen another audit log before:")
+        wide_terminal().print(_alarm_table([(one, LOG_FAULTS.get(one.fault, one.fault)) for one in alarms.of_log]))
+        say("If an older database was put back, have PCs told so: seed-server audit new-key --after-restore")
+        say("If not, stop making changes here, keep home and database as they are, and tell the security team.")
+    if alarms.of_records:
+        say("These PCs do not continue what they had signed of their installations:")
+        found = [(one, RECORD_FAULTS.get(one.fault, one.fault)) for one in alarms.of_records]
+        wide_terminal().print(_alarm_table(found))
+        say("An older disk was put back there, or somebody has changed their records: seed-server audit custody PC")
+
+
+@audit_group.command("new-key", short_help="Make another audit key; say that the log begins again.")
+@home_option
+@click.option("--reason", required=True, metavar="TEXT", help="Why: it is in the log, and PCs may show it.")
+@click.option(
+    "--after-restore",
+    is_flag=True,
+    help="An older database was put back: the log lacks entries that PCs have seen, and begins again as it is now.",
+)
+@offline_option
+@passphrase_option
+@prepare_option
+@json_option
+def new_key_command(
+    context: Context,
+    reason: str,
+    after_restore: bool,
+    offline_keys: Path | None,
+    passphrase: bytes | None,
+    prepare: Path | None,
+    as_json: bool,
+) -> None:
+    """Make another audit key in place of one that is lost or stolen, and sign with the offline patches key that PCs
+    know the log by it.
+
+    They still demand that the log goes on as they have seen it. Only with --after-restore do they forget that, show
+    the reason for a month, and end their alarm.
+
+    \b
+    Examples:
+      seed-server audit new-key --reason "the server was stolen"
+      seed-server audit new-key --after-restore --reason "disk failed, backup of Monday"
+      seed-server audit new-key --reason "the server was stolen" --prepare audit.bundle
+    """
+    actor = actor_of(context)
+    if prepare is not None:
+        bundle = preparing.prepare_audit_key(context, actor, reason, prepare, after_restore=after_restore)
+        show_prepared(bundle, prepare, as_json=as_json)
+        return
+    keys = offline_keys_of(context, offline_keys, passphrase, "patches")
+    anchor = audit_key.new_audit_key(context, actor, reason, keys, after_restore=after_restore)
+    known = anchor.known
+    if as_json:
+        print_json(
+            AuditKeyDocument(
+                number=anchor.number,
+                key=known.key.hex(),
+                entries=known.size,
+                begins_again=after_restore,
+                reason=anchor.reason,
+            )
+        )
+        return
+    say(f"PCs know the audit log by the key {known.key.hex()} from now on.")
+    if after_restore:
+        say(f"It begins again with {known.size} entries: PCs forget what they have seen of it before, and say why.")
+    say("Keep a copy of audit-checkpoint elsewhere: those from before are signed with the key from before.")
+
+
+def _alarm_documents(alarms: Alarms) -> Iterator[AuditAlarmDocument]:
+    for seen in alarms.of_log:
+        yield AuditAlarmDocument(
+            endpoint_id=seen.endpoint_id,
+            hostname=seen.hostname,
+            about="audit log",
+            fault=seen.fault,
+            known=seen.known,
+            told=seen.told,
+            at=seen.at,
+        )
+    for found in alarms.of_records:
+        yield AuditAlarmDocument(
+            endpoint_id=found.endpoint_id,
+            hostname=found.hostname,
+            about="install records",
+            fault=found.fault,
+            known=None,
+            told=None,
+            at=found.at,
+        )
+
+
+def _alarm_table(found: Sequence[tuple["WitnessAlarmRow | CustodyFaultRow", str]]) -> RenderableType:
+    table = FactTable()
+    table.column(tr("PC"), tr("id"), tr("when"))
+    table.sentences(tr("because"))
+    for one, words in found:
+        table.row(one.hostname, one.endpoint_id, utc_minute(one.at), sentences=[tr(words)], below=None)
+    return table
 
 
 def audit_table(entries: list[LoggedEntry]) -> RenderableType:

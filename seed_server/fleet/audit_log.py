@@ -4,10 +4,11 @@ With each entry the log's size and root are signed. The newest of these checkpoi
 travels in what is signed for PCs: whoever owns the database cannot cut off its end.
 """
 
+import base64
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +122,38 @@ class AuditLog:
         database.save_audit_checkpoint(size, signed_checkpoint(self._origin(), size, root, key))
         return number
 
+    def new_key(self, actor: Actor, deed: Deed, held: Sequence[bytes] | None) -> bytes:
+        """Make another audit key; the entry is the first that it signs. Return the checkpoint.
+
+        The log must begin as in the one beside the database, and in those that PCs ``held`` (None: it begins again).
+        The entry has the one that lay there before. Raises `UserError`: REFUSED, STORAGE, BUSY.
+        """
+        path, home = key_path(self.home.online_keys, AUDIT_KEY), self.home.audit_checkpoint
+        try:
+            before = _kept_note(home)
+        except OSError as error:
+            raise UserError(f"Cannot read {home}: {error.strerror}. Check permissions.", FaultKind.STORAGE) from error
+        with self.opened() as database:
+            with database.batch():
+                if held is not None and not all(continues(database, note) for note in (*held, before)):
+                    raise UserError(
+                        "The audit log lacks entries that it had, or has others, so another key alone does not mend "
+                        "it. Look at it with 'seed-server audit verify'. If an older database was put back, say so "
+                        "with --after-restore; if not, keep all as it is, and tell the security team.",
+                        FaultKind.REFUSED,
+                    )
+                deed.details["checkpoint before"] = base64.b64encode(before).decode()
+                create_signing_key(path, None)  # before its checkpoint: another process may go on with it
+                self._append(database, _entry(self.request, actor, deed))
+            note = database.audit_checkpoint()
+            try:
+                durable_files.write_file(home, note)
+            except OSError as error:
+                raise UserError(
+                    f"Cannot write {home}: {error.strerror}. Then run the same command again.", FaultKind.STORAGE
+                ) from error
+        return note
+
     def _key(self, database: "Database") -> Ed25519PrivateKey:
         path = key_path(self.home.online_keys, AUDIT_KEY)
         if path.exists():
@@ -128,7 +161,7 @@ class AuditLog:
         if database.audit_size():
             raise UserError(
                 f"The audit key {path} is missing: PCs know the log by it, so nothing is changed without it. Restore "
-                "it from a backup.",
+                "it from a backup, or have the offline key vouch for another one: seed-server audit new-key",
                 FaultKind.NOT_SET_UP,
             )
         return create_signing_key(path, None)  # a home of before there was a log
@@ -213,19 +246,40 @@ def continues_checkpoint(database: "Database", path: Path) -> bool:
 
     Raises `UserError`, `OSError`.
     """
-    try:  # before the database: what another process writes meanwhile makes that the longer one
-        kept = read_checkpoint(read_capped(path, MAX_CHECKPOINT_BYTES))
-    except (FileNotFoundError, FileTooLargeError, DecodeError):
+    # before the database: what another process writes meanwhile makes that the longer one
+    if not (note := _kept_note(path)):
         return True
+    kept = read_checkpoint(note)
     with database.one_state():
         try:
             newest = read_checkpoint(database.audit_checkpoint())
         except DecodeError:
             return False
-        if (kept.origin, kept.key) != (newest.origin, newest.key) or kept.size > newest.size:
+        return (kept.origin, kept.key) == (newest.origin, newest.key) and continues(database, note)
+
+
+def continues(database: "Database", note: bytes) -> bool:
+    """Whether the log begins as a checkpoint says, by whichever key; also where it is none. Raises `UserError`."""
+    try:
+        kept = read_checkpoint(note)
+    except DecodeError:
+        return True
+    with database.one_state():
+        size, root = database.audit_state()
+        if kept.size > size:
             return False
-        proof = database.audit_consistency(kept.size, newest.size)
-    return proves_consistency(kept.size, kept.root, newest.size, newest.root, proof)
+        proof = database.audit_consistency(kept.size, size)
+    return proves_consistency(kept.size, kept.root, size, root, proof)
+
+
+def _kept_note(path: Path) -> bytes:
+    """Return the checkpoint in ``path``; empty: there is none to be read. Raises `OSError`."""
+    try:
+        note = read_capped(path, MAX_CHECKPOINT_BYTES)
+        read_checkpoint(note)
+    except (FileNotFoundError, FileTooLargeError, DecodeError):
+        return b""
+    return note
 
 
 def _why_not_carried_out(entry: bytes | None, in_force: bytes) -> str | None:

@@ -5,7 +5,7 @@ Nothing here writes. Each function raises `UserError`: NOT_SET_UP, BAD_INPUT, ST
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +14,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared.audit_checkpoint import Checkpoint, origin_of, read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle_log import leaf_hash
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.context import Context
 from seed_server.signing.key_files import key_path, load_signing_key
+from seed_server.signing.log_checkpoint import known_key
 from seed_server.signing.role_policy import AUDIT_KEY
 from seed_server.store.audit_entry import AuditEntry, decode_entry
 
 if TYPE_CHECKING:
     from seed_server.store.audit_check import AuditVerdict
+    from seed_server.store.custody import CustodyFaultRow
+    from seed_server.store.witness_alarms import WitnessAlarmRow
 
 READ_AT_A_TIME = 1_000
+UNKNOWN_KEY_WORDS = (
+    "PCs do not know the audit key of this server, and are told nothing of the log. Have the offline key vouch for it: "
+    "seed-server audit new-key."
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,23 @@ def prove_entry(context: Context, number: int) -> EntryProof:
     return EntryProof(_logged(data), tuple(hashes), checkpoint, note)
 
 
+@dataclass(frozen=True)
+class Alarms:
+    """What PCs have found, and what was found of them."""
+
+    of_log: "tuple[WitnessAlarmRow, ...]"
+    """PCs that have seen another audit log before, by name."""
+    of_records: "tuple[CustodyFaultRow, ...]"
+    """Where a PC did not continue what it had signed of its installations, the newest first."""
+
+
+def read_alarms(context: Context) -> Alarms:
+    """Return all of them. Raises `UserError`."""
+    context.settings()
+    with context.database() as database, database.one_state():
+        return Alarms(tuple(database.witness_alarms()), tuple(database.custody_faults(0.0)))
+
+
 def verify_log(context: Context, files: Sequence[Path] = ()) -> LogCheck:
     """Compute the whole log anew, and hold it to its checkpoints: here, as signed for PCs, and in ``files``."""
     with of_server_extra():
@@ -128,8 +153,11 @@ def verify_log(context: Context, files: Sequence[Path] = ()) -> LogCheck:
     anchors = [Anchor(str(file), _given(file)) for file in files]
     if (kept := _beside(home.audit_checkpoint)) is not None:
         anchors.append(Anchor(str(home.audit_checkpoint), kept))
-    if signed := repository.current_staged().checkpoint:
+    signed, vouched = repository.current_staged().checkpoint, repository.log_anchor()
+    if signed:
         anchors.append(Anchor("what is signed for PCs", signed))
+    if vouched is not None:
+        anchors.append(Anchor("what the offline key has signed", vouched.checkpoint))
     origin = origin_of(hashlib.sha256(repository.trusted_root().encode()).hexdigest())
     with context.database() as database:
         path = key_path(home.online_keys, AUDIT_KEY)
@@ -137,8 +165,19 @@ def verify_log(context: Context, files: Sequence[Path] = ()) -> LogCheck:
             key = b""  # nothing has been written yet
         else:
             key = _public(load_signing_key(path, None))
-        verdict = check_log(database, anchors, origin, key)
+        known = _known_key(signed, vouched) or key
+        earlier = () if vouched is None else vouched.earlier
+        verdict = check_log(database, anchors, origin, key, earlier=(known, *earlier))
+    if known != key:
+        verdict = replace(verdict, problems=(UNKNOWN_KEY_WORDS, *verdict.problems))
     return LogCheck(verdict, tuple(anchor.place for anchor in anchors))
+
+
+def _known_key(signed: bytes, vouched: LogAnchor | None) -> bytes:
+    try:
+        return known_key(signed, vouched)
+    except DecodeError:  # the check says so
+        return b""
 
 
 def _public(key: Ed25519PrivateKey) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,10 @@ class Context:
     def announced(self, actor: Actor, deed: Deed) -> contextlib.AbstractContextManager[None]:
         """Write the entry first, for what changes other files; where that fails, another entry says so."""
         return self._log().announcing(actor, deed)
+
+    def new_audit_key(self, actor: Actor, deed: Deed, held: Sequence[bytes] | None) -> bytes:
+        """Make another audit key, with its entry; return the checkpoint that it signs, as `AuditLog.new_key`."""
+        return self._log().new_key(actor, deed, held)
 
     def settling(self) -> RecordedCommit:
         """Return what writes no entry before a change of the repository, as nobody asked for it.

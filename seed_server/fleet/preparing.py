@@ -23,6 +23,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet import rolling_back
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.approver_list import approvers_in
+from seed_server.fleet.audit_key import anchor_documents, make_anchor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
@@ -251,6 +252,17 @@ def _written(context: Context, actor: Actor, bundle: Bundle, to: Path) -> Bundle
 
 def _preparation(context: Context, actor: Actor, purpose: str) -> Preparation:
     return Preparation(purpose, str(actor), context.clock.now())
+
+
+@operation("keys")
+def prepare_audit_key(context: Context, actor: Actor, reason: str, to: Path, *, after_restore: bool = False) -> Bundle:
+    """Make another audit key, and write a bundle ``to`` have PCs know the log by it; as `audit_key.new_audit_key`.
+
+    Until that is finished, PCs are told nothing more of the log. Raises as `prepare_publication`.
+    """
+    why = checked_reason(reason)
+    anchor = make_anchor(context, actor, context.repository(), why, after_restore=after_restore)
+    return _prepare_documents(context, actor, "sign the audit key", "patches", anchor_documents(anchor), to)
 
 
 def _right_for(bundle: Bundle) -> tuple[Permission, Reach]:

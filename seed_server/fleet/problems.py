@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
+from seed_server.fleet.audit_key import is_known_to_pcs
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import harm_share
@@ -21,6 +22,10 @@ from seed_server.store.rows import HarmPauseRow
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
+
+
+MOST_NAMES = 4  # of PCs, in one sentence
+CUSTODY_FAULT_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said; `audit custody` shows it for ever
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ def fleet_problems(
     now = context.clock.now()
     found = [*site_map_problems(context)]
     if database is not None:
-        found += audit_problems(context, database)
+        found += audit_problems(context, database, repository)
+        found += witness_problems(database, now)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -74,17 +80,52 @@ def site_map_problems(context: Context) -> list[FleetProblem]:
     return []
 
 
-def audit_problems(context: Context, database: "Database") -> list[FleetProblem]:
+def audit_problems(context: Context, database: "Database", repository: Repository | None = None) -> list[FleetProblem]:
     """Return what is wrong with the audit log, as far as a look can tell; `verify_log` computes it anew."""
     try:
-        if continues_checkpoint(database, context.home.audit_checkpoint):
-            return []
+        if not continues_checkpoint(database, context.home.audit_checkpoint):
+            text = "The audit log lacks entries that it had, or has others. Was an older database put back?"
+            return [FleetProblem(text, "seed-server audit verify")]
+        note = database.audit_checkpoint()
     except OSError:  # the next change says so
         return []
     except UserError as error:
         return [FleetProblem(error.message, "seed-server audit verify")]
-    text = "The audit log lacks entries that it had, or has others. Was an older database put back?"
-    return [FleetProblem(text, "seed-server audit verify")]
+    with contextlib.suppress(UserError):  # as for the expiries
+        if note and not is_known_to_pcs(repository or context.repository(), note):
+            text = "PCs do not know the audit key, so they are told nothing more of the audit log."
+            return [FleetProblem(text, "seed-server audit new-key")]
+    return []
+
+
+def witness_problems(database: "Database", now: float) -> list[FleetProblem]:
+    """Return what PCs say of the audit log, and where they do not stand by what they had signed."""
+    found = []
+    if count := database.witness_alarm_count():
+        names = _few([alarm.hostname for alarm in database.witness_alarms(MOST_NAMES)], count)
+        found.append(
+            FleetProblem(
+                f"PCs have seen another audit log before ({count}: {names}): entries were changed or removed, or an "
+                "older database was put back.",
+                "seed-server audit alarms",
+            )
+        )
+    if faults := database.custody_faults(now - CUSTODY_FAULT_SECONDS):
+        pcs = dict.fromkeys(fault.hostname or "?" for fault in faults)
+        names = _few(list(pcs)[:MOST_NAMES], len(pcs))
+        found.append(
+            FleetProblem(
+                f"PCs do not continue what they had signed of their installations ({len(pcs)}: {names}): an older "
+                "disk was put back there, or somebody has changed their records.",
+                "seed-server audit alarms",
+                urgent=False,
+            )
+        )
+    return found
+
+
+def _few(names: list[str], count: int) -> str:
+    return ", ".join(names) + (", …" if count > len(names) else "")
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

@@ -288,8 +288,10 @@ class ControlConversation:
         if not isinstance(message, AuditAlarm):
             self._parts.records.said(self._session.endpoint, message)
             return
-        said = {"fault": message.fault, "known": message.known, "told": message.told}
-        self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
+        self._parts.records.audit_alarm(self._session.endpoint, message)
+        if message.fault is not None:
+            said = {"fault": message.fault, "known": message.known, "told": message.told}
+            self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
 
     async def _prove(self, wanted: ConsistencyWanted) -> None:
         if (answer := await self._parts.proofs.answer(wanted)) is not None:

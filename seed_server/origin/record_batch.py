@@ -9,6 +9,7 @@ from typing import TypeVar
 from p2pdist.shared.identifiers import EndpointId, PatchRef, TorrentHash
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 MOVED_FOR_A_ROW = 16  # what a PC has said is counted elsewhere in a sixteenth of the time that it takes to record it
@@ -37,6 +38,7 @@ class RecordBatch:
     recorded: dict[str, Recorded] = field(default_factory=dict)
     facts: dict[str, dict[str, int | str]] = field(default_factory=dict)
     custody: dict[str, CustodySaid] = field(default_factory=dict)
+    alarms: dict[str, AuditAlarm] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class RecordBatch:
         answers = (diagnosis for some in self.diagnoses.values() for diagnosis in some.values())
         said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
         signed = sum(1 + len(one.told.records) for one in self.custody.values())
-        return alone + len(self.recorded) + len(self.facts) + signed + said
+        return alone + len(self.alarms) + len(self.recorded) + len(self.facts) + signed + said
 
     def add(self, newer: "RecordBatch") -> None:
         """Join what has come later: it wins."""
@@ -63,6 +65,7 @@ class RecordBatch:
         self.recorded.update(newer.recorded)
         self.facts.update(newer.facts)
         self.custody.update(newer.custody)
+        self.alarms.update(newer.alarms)
         self.limits.update(newer.limits)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -129,6 +132,7 @@ class RecordBatch:
         yield from (RecordBatch(sent_bytes=some) for some in _portions(self.sent_bytes, most))
         yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
+        yield from (RecordBatch(alarms=some) for some in _portions(self.alarms, most))
         yield from (RecordBatch(custody={endpoint: said}) for endpoint, said in self.custody.items())
         of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded, self.facts)
         for endpoint in map(EndpointId, dict.fromkeys(of_pcs)):

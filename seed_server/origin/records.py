@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.statement_check import StatementError
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
+from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.origin.record_batch import CustodySaid, RecordBatch
 from seed_server.store.custody import CustodyOutcome, SignedPart
 from seed_server.store.database import Database
@@ -74,6 +75,10 @@ class OriginRecords:
     def custody(self, endpoint: EndpointId, told: CustodyTold, ask: Callable[[CustodyWanted], None]) -> None:
         """Keep what a PC says of its install records; ``ask`` is called, once that is written, for what is lacking."""
         self._batch.custody[endpoint] = CustodySaid(told, ask)
+
+    def audit_alarm(self, endpoint: EndpointId, alarm: AuditAlarm) -> None:
+        """Keep that a PC has seen another audit log, or that this is over."""
+        self._batch.alarms[endpoint] = alarm
 
     def seen(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """Keep where an endpoint is."""
@@ -175,6 +180,7 @@ class OriginRecords:
             self._database.save_refusals(batch.refusals)
             self._database.save_recorded(batch.recorded)
             self._database.save_facts(batch.facts)
+            self._database.save_witness_alarms(batch.alarms, now)
             self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():

@@ -10,6 +10,7 @@ import msgspec
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchVersion, SiteName, TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, decode_anchor
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
 from p2pdist.shared.manifest.documents import (
     TORRENTS_PREFIX,
@@ -82,6 +83,7 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
             yield from (f"{_INDENT}{line}" for line in lines)
     yield from _order_lines(change)
     yield from _recall_lines(change)
+    yield from _anchor_lines(change)
     for manifest in _manifests_in(change):
         if manifest.downgrade:
             yield f"{ALARM}{_INDENT}PCs go back to {printable(str(manifest.ref))} from later ones"
@@ -106,8 +108,8 @@ def _document_lines(name: str, data: bytes) -> Iterator[str]:
         yield from (f"{_INDENT}| {printable(line)}" for line in profile.text.splitlines())
     elif name == APPROVERS_TARGET:
         yield from _approvers_lines(_decoded(name, decode_approvers, data))
-    elif name == RECALLS_TARGET:
-        return  # below, each that is new
+    elif name in {RECALLS_TARGET, ANCHOR_TARGET}:
+        return  # below, as far as it is new
     else:
         raise _cannot_show(name, "this release does not know such documents")
 
@@ -151,6 +153,22 @@ def _of_rings(recall: Recall) -> str:
     return f" from ring {name} on, of {', '.join(rings)}, drawn by {recall.plan.salt.hex()}"
 
 
+def _anchor_lines(change: RoleChange) -> Iterator[str]:
+    """Return by which key PCs know the audit log; that they forget what they have seen of it is loud."""
+    documents = {**change.added, **change.replaced}
+    if ANCHOR_TARGET not in documents:
+        return
+    anchor: LogAnchor = _decoded(ANCHOR_TARGET, decode_anchor, documents[ANCHOR_TARGET])
+    before: LogAnchor | None = None
+    if ANCHOR_TARGET in change.before:
+        before = _decoded(ANCHOR_TARGET, decode_anchor, change.before[ANCHOR_TARGET])
+    known = anchor.known
+    yield f"{_INDENT}PCs know the audit log by the key {known.key.hex()}: {printable(anchor.reason)}"
+    if anchor.beginning is not None and anchor.begins_after(0 if before is None else before.number):
+        yield f"{ALARM}{_INDENT}PCs forget what they have seen of the audit log: {printable(anchor.beginning.reason)}"
+        yield f"{_INDENT}it begins again with {known.size} entries, root {known.root.hex()}"
+
+
 def _time(at: float) -> str:
     return f"{dt.datetime.fromtimestamp(min(at, MAX_SHOWN_TIME), dt.UTC):%Y-%m-%d %H:%M} UTC"
 
@@ -158,7 +176,9 @@ def _time(at: float) -> str:
 def _check_may_change(name: str, data: bytes) -> None:
     """Refuse another content for what was published; going back to it gives it a new number, and nothing else."""
     again = name.endswith(".manifest") and _manifest(name, data).downgrade
-    if not again and not name.startswith((TEMPLATES_PREFIX, "profiles/", APPROVERS_TARGET, RECALLS_TARGET)):
+    if not again and not name.startswith(
+        (TEMPLATES_PREFIX, "profiles/", APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET)
+    ):
         raise _cannot_show(name, "what was published once never changes")
 
 

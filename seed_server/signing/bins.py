@@ -12,6 +12,7 @@ from typing import Any
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, TargetFile, Targets
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET
 from p2pdist.shared.manifest.documents import (
     TORRENT_NAME_CHARS,
@@ -77,7 +78,12 @@ def delegations(granted: DelegatedRole, keys: Mapping[str, Key]) -> Delegations:
 
     # a PC that looks for what `patches` might list itself walks into what is delegated too: it finds the order, which
     # it needs anyway
-    roles = [role(ORDER_ROLE, [ORDER_TARGET, *PART_TARGETS, f"{TEMPLATES_PREFIX}*", APPROVERS_TARGET, RECALLS_TARGET])]
+    roles = [
+        role(
+            ORDER_ROLE,
+            [ORDER_TARGET, *PART_TARGETS, f"{TEMPLATES_PREFIX}*", APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET],
+        )
+    ]
     roles += [role(name, [f"{TORRENTS_PREFIX}{number:x}*"]) for number, name in enumerate(_TORRENTS)]
     for number, name in enumerate(_MANIFESTS):
         first = number * _PREFIXES_A_BIN

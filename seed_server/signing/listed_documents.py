@@ -5,6 +5,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from tuf.api.metadata import TargetFile
 
+from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, decode_anchor
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
@@ -61,6 +62,16 @@ class ListedDocuments:
             return decode_approvers(self._files.read_target(APPROVERS_TARGET, entry))
         except DecodeError as error:
             raise damaged(APPROVERS_TARGET) from error
+
+    def log_anchor(self, current: CurrentMetadata) -> LogAnchor | None:
+        """Return by which key PCs know the audit log; None: by that which they saw first."""
+        entry = current.targets["patches"].signed.targets.get(ANCHOR_TARGET)
+        if entry is None:
+            return None
+        try:
+            return decode_anchor(self._files.read_target(ANCHOR_TARGET, entry))
+        except DecodeError as error:
+            raise damaged(ANCHOR_TARGET) from error
 
     def recalls(self, listed: Listed) -> Recalls:
         """Return what goes back where it is installed."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES, StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.settings import ServerHome
@@ -20,16 +21,34 @@ UNTOLD_SECONDS = 1.0 * DAY_SECONDS  # for so long the end of the log may be know
 log = structlog.get_logger()
 
 
-def witnessed(staged: StagedRollouts, signed: bytes, home: ServerHome) -> StagedRollouts:
+def known_key(signed: bytes, anchor: LogAnchor | None) -> bytes:
+    """Return the key by which PCs know the log; empty: by none yet. Raises `DecodeError`.
+
+    ``signed``: the checkpoint that was signed for them; ``anchor``: what the offline role says.
+    """
+    if anchor is not None:
+        return anchor.known.key
+    return read_checkpoint(signed).key if signed else b""
+
+
+def witnessed(
+    staged: StagedRollouts, signed: bytes, home: ServerHome, anchor: LogAnchor | None = None
+) -> StagedRollouts:
     """Return ``staged`` with the newest checkpoint in ``home``, or ``signed``, the one that PCs know, if that is newer.
 
-    PCs raise an alarm at one that is older or cannot be read, and never forget it: so neither is ever signed.
+    ``anchor``: what PCs know from the offline role. They raise an alarm at one that is older, signed by another key, or
+    cannot be read, and never forget it: so none of these is ever signed.
     """
     newest = signed
     try:
+        known = known_key(signed, anchor)
+        if anchor is not None and (not signed or read_checkpoint(signed).key != known):
+            newest = anchor.checkpoint
         found = read_capped(home.audit_checkpoint, MAX_CHECKPOINT_BYTES)
-        if not signed or read_checkpoint(found).size > read_checkpoint(signed).size:
-            read_checkpoint(found)
+        told = read_checkpoint(found)
+        if known and told.key != known:
+            log.warning("PCs do not know the audit key: have it signed by 'seed-server audit new-key'")
+        elif not newest or told.size > read_checkpoint(newest).size:
             newest = found
     except FileNotFoundError:
         pass

@@ -15,9 +15,13 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, TargetFile
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.log_anchor import ANCHOR_TARGET
 from p2pdist.shared.manifest.documents import ROLLOUTS_TARGET, Rollouts, encode_rollouts
-from seed_server.signing import bins, repository_files
+from p2pdist.shared.manifest.staged import STAGED_TARGET
+from seed_server.signing import bins, repository_files, staged
 from seed_server.signing.bundle import MAX_BUNDLED_ROOTS, Bundle, OfflineRole, RoleSignature
+from seed_server.signing.listed_documents import ListedDocuments
+from seed_server.signing.log_checkpoint import witnessed
 from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, MetadataReader
 from seed_server.signing.repository_files import damaged
 from seed_server.signing.repository_writer import RepositoryWriter, make_next
@@ -198,9 +202,19 @@ class Proposals:
             current.targets.update({role: proposed[role] for role in roles})
             if rollouts is not None:
                 self._writer.add_target(current.targets["rollouts"].signed, ROLLOUTS_TARGET, encode_rollouts(rollouts))
+            anchored = ANCHOR_TARGET in bundle.documents
+            if anchored:
+                self._tell_newest_checkpoint(current)
             renewal = "root" in proposed  # after a restore, PCs have seen newer rollouts
-            online = ("rollouts",) if renewal or rollouts is not None else ()
+            online = ("rollouts",) if renewal or anchored or rollouts is not None else ()
             return self._writer.commit(current, online, {}, now, signed=roles, root=proposed.get("root"))
+
+    def _tell_newest_checkpoint(self, current: CurrentMetadata) -> None:
+        """List a checkpoint by the key that PCs know from now on: an older one would be an alarm, which stays."""
+        documents = ListedDocuments(self._files)
+        known = documents.staged(current)
+        wanted = witnessed(known, known.checkpoint, self._writer.home, documents.log_anchor(current))
+        self._writer.add_target(current.targets["rollouts"].signed, STAGED_TARGET, staged.checked(wanted))
 
 
 def _changed_roles(current: CurrentMetadata, bundle: Bundle) -> list[OfflineRole]:

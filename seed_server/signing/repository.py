@@ -12,6 +12,7 @@ from tuf.api.metadata import TargetFile
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, encode_anchor
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
@@ -244,7 +245,7 @@ class Repository(SignedRepository):
         The caller commits.
         """
         role, known = current.targets["rollouts"].signed, self._documents.staged(current)
-        wanted = witnessed(by_rings or known, known.checkpoint, self._home)
+        wanted = witnessed(by_rings or known, known.checkpoint, self._home, self._documents.log_anchor(current))
         encoded = None if wanted == known and by_rings is None else staged.checked(wanted)
         if rollouts is not None:
             self._writer.add_target(role, ROLLOUTS_TARGET, encode_rollouts(rollouts))
@@ -320,6 +321,14 @@ class Repository(SignedRepository):
             else:
                 self._writer.add_target(targets, target, data)
             return self._writer.commit(current, (role,), {role: key}, now)
+
+    def anchor_log(self, anchor: LogAnchor, *, key: Ed25519PrivateKey, now: float) -> int:
+        """Sign by which key PCs know the audit log, and tell them its newest checkpoint; as `change_document`."""
+        with self._writer.writing():
+            current = self._files.load()
+            changed = self._change(current, {ANCHOR_TARGET: encode_anchor(anchor)}, now)
+            self._write_rollouts(current, None)
+            return self._writer.commit(current, (*changed, "rollouts"), {"patches": key}, now)
 
     def refresh_timestamp(self, now: float, *, force: bool = False) -> bool:
         """Sign anew every online role that is past half of its life; return whether anything was written.

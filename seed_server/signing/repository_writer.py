@@ -39,7 +39,7 @@ class RepositoryWriter:
         max_role_bytes: int,
         recorder: CommitRecorder | None = None,
     ) -> None:
-        self._home = home
+        self.home = home
         self._recorder = recorder
         self._max_role_bytes = max_role_bytes
         self.online = OnlineLifetimes(
@@ -59,7 +59,7 @@ class RepositoryWriter:
         return self._lock.held()
 
     def _online_keys(self) -> dict[str, Ed25519PrivateKey]:
-        return {role: load_signing_key(key_path(self._home.online_keys, role), None) for role in ONLINE_ROLES}
+        return {role: load_signing_key(key_path(self.home.online_keys, role), None) for role in ONLINE_ROLES}
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -68,7 +68,7 @@ class RepositoryWriter:
             try:
                 yield
             except OSError as error:
-                raise repository_files.unwritable(self._home, error) from error
+                raise repository_files.unwritable(self.home, error) from error
 
     def check_size(self, role: str, size_bytes: int) -> None:
         """Raise `UserError` (REFUSED) for metadata that endpoints would not accept."""
@@ -81,7 +81,7 @@ class RepositoryWriter:
     def write_target(self, name: str, data: bytes) -> TargetFile:
         """Write a target, and return its entry for the role that shall list it."""
         target = TargetFile.from_data(name, data, ["sha256"])
-        path = self._home.tuf_targets / target.get_prefixed_paths()[0]
+        path = self.home.tuf_targets / target.get_prefixed_paths()[0]
         durable_files.make_directory(path.parent)
         durable_files.write_file(path, data)
         return target
@@ -126,11 +126,11 @@ class RepositoryWriter:
         files["timestamp"] = self._sign_next("timestamp", current.timestamp, current.root.signed, keys, now)
         with self._recorded(files["timestamp"]):
             for name, data in files.items():  # what points to others comes after them
-                durable_files.write_file(self._home.tuf_metadata / f"{name}.json", data)
+                durable_files.write_file(self.home.tuf_metadata / f"{name}.json", data)
         with contextlib.suppress(OSError):  # what matters is written; the next commit prunes again
             listed = current.targets["rollouts"].signed.targets.values()
             rollouts = [entry.get_prefixed_paths()[0] for entry in listed]
-            repository_files.prune(self._home, (*current.targets, "snapshot"), rollouts)
+            repository_files.prune(self.home, (*current.targets, "snapshot"), rollouts)
         return current.timestamp.signed.version
 
     @contextlib.contextmanager
@@ -145,7 +145,7 @@ class RepositoryWriter:
             self._recorder.ends(self._in_force())
 
     def _in_force(self) -> bytes:
-        return hashlib.sha256((self._home.tuf_metadata / "timestamp.json").read_bytes()).digest()
+        return hashlib.sha256((self.home.tuf_metadata / "timestamp.json").read_bytes()).digest()
 
     def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
         """Make ``root`` its next version, signed; `commit` writes it."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from tuf.api.metadata import Timestamp
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
@@ -100,6 +101,10 @@ class SignedRepository:
     def approvers(self) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""
         return self._documents.approvers(self._files.current())
+
+    def log_anchor(self) -> LogAnchor | None:
+        """Return by which key PCs know the audit log; None: by that which they saw first."""
+        return self._documents.log_anchor(self._files.load())
 
     def recalls(self) -> Recalls:
         """Return what goes back where it is installed."""

@@ -1,6 +1,6 @@
 """Computes the whole audit log anew, and compares it with what is kept of it and with what vouches for it. Blocking."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
@@ -32,18 +32,24 @@ class AuditVerdict:
 
 
 def check_log(
-    database: Database, anchors: Sequence[Anchor], origin: str, key: bytes, *, chunk_level: int = CHUNK_LEVEL
+    database: Database,
+    anchors: Sequence[Anchor],
+    origin: str,
+    key: bytes,
+    *,
+    earlier: Collection[bytes] = (),
+    chunk_level: int = CHUNK_LEVEL,
 ) -> AuditVerdict:
     """Compute the log anew, in one state of the database. Raises `UserError` where it cannot be read.
 
-    ``anchors`` lie outside the database. ``origin`` and ``key`` are those of this server. Two to the ``chunk_level``
-    entries are read at a time.
+    ``anchors`` lie outside the database. ``origin`` and ``key`` are those of this server; keys from before may have
+    signed what lies outside. Two to the ``chunk_level`` entries are read at a time.
     """
     with database.one_state():
         check = _Check(database, chunk_level)
         kept = database.audit_checkpoints()
-        found = [_anchored(anchor, origin, key) for anchor in anchors]
-        found += [_anchored(Anchor("the database", note), origin, key, size) for size, note in kept]
+        found = [_anchored(anchor, origin, {key, *earlier}) for anchor in anchors]
+        found += [_anchored(Anchor("the database", note), origin, {key}, size) for size, note in kept]
         vouched = [(place, one) for place, one in found if isinstance(one, Checkpoint)]
         check.problems += [f"{place}: {one}" for place, one in found if isinstance(one, str)]
         check.run({one.size for _, one in vouched})
@@ -57,14 +63,16 @@ def check_log(
     return AuditVerdict(check.size, check.roots[check.size], tuple(check.problems))
 
 
-def _anchored(anchor: Anchor, origin: str, key: bytes, size: int | None = None) -> tuple[str, Checkpoint | str]:
+def _anchored(
+    anchor: Anchor, origin: str, keys: Collection[bytes], size: int | None = None
+) -> tuple[str, Checkpoint | str]:
     try:
         checkpoint = read_checkpoint(anchor.note)
     except DecodeError as error:
         return anchor.place, f"{error}."
     if checkpoint.origin != origin:
         return anchor.place, "the checkpoint is of the log of another server."
-    if checkpoint.key != key:
+    if checkpoint.key not in keys:
         return anchor.place, "the checkpoint is signed with another key than this server's audit key."
     if size is not None and checkpoint.size != size:
         return anchor.place, f"the checkpoint that is kept for {size} entries is one of {checkpoint.size}."

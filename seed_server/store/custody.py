@@ -51,6 +51,19 @@ class CustodyOutcome:
     fault: CustodyFault | None = None
 
 
+@dataclass(frozen=True)
+class CustodyFaultRow:
+    """A PC that did not continue what it had signed."""
+
+    endpoint_id: str
+    """Empty, like the next: the PC is forgotten."""
+    hostname: str
+    fault: str
+    """As `CustodyFault`."""
+    at: float
+    """When it was found, seconds since 1970."""
+
+
 class CustodyTable(Transactions):
     """The part of `Database` that is about install records; raises as all of it."""
 
@@ -69,6 +82,18 @@ class CustodyTable(Transactions):
                 for endpoint, number in numbers.items():
                     found[endpoint] = _save(connection, number, newest.get(number), said[endpoint], now)
         return found
+
+    def custody_faults(self, since: float) -> list[CustodyFaultRow]:
+        """Return where PCs did not continue what they had signed, found since then, the newest first."""
+        logs = CUSTODY_LOGS.c
+        query = (
+            select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname, logs.fault, logs.begun_at)
+            .join_from(CUSTODY_LOGS, ENDPOINTS, ENDPOINTS.c.number == logs.endpoint, isouter=True)
+            .where(logs.fault != "", logs.begun_at >= since)
+            .order_by(logs.begun_at.desc(), logs.endpoint, logs.log)
+        )
+        with self.reading() as connection:
+            return [CustodyFaultRow(of or "", name or "", *rest) for of, name, *rest in connection.execute(query)]
 
     def custody_logs(self, endpoint: str) -> list[KeptLog]:
         """Return all logs of a PC with their records, the oldest first."""
@@ -110,13 +135,14 @@ def _save(connection: Connection, endpoint: int, row: Row[Any] | None, part: Sig
     if row is not None and fault is None and told.size == kept.size:
         return CustodyOutcome()
     if row is None or fault is not None:
-        first, before, why, new = told.first, told.frontier, fault or "", told
+        first, before, why, new, begun_at = told.first, told.frontier, fault or "", told, now
     else:
-        first, before, why = row.first, unpacked_hashes(row.before), row.fault
+        first, before, why, begun_at = row.first, unpacked_hashes(row.before), row.fault, row.begun_at
         new = told.since(kept.size, len(told.records))
     frontier = told.frontier_at(told.size)
     values = {
         "endpoint": endpoint, "log": log, "first": first, "size": told.size, "at": now,
+        "begun_at": begun_at,
         "fault": why, "statement": part.told.statement,
         "before": b"".join(before), "frontier": b"".join(frontier),
     }  # fmt: skip

@@ -35,6 +35,7 @@ from seed_server.store.tables import SERVERS, THIS_SERVER
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
 from seed_server.store.upgrading import prepare
+from seed_server.store.witness_alarms import WitnessAlarmTable
 
 PIN_CHARS = 12  # of a SHA-256, for people to compare
 
@@ -44,6 +45,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
+    WitnessAlarmTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

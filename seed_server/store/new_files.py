@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
+from p2pdist.shared.log_anchor import ANCHOR_TARGET
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
@@ -23,7 +24,7 @@ from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.staged import STAGED_TARGET
 from p2pdist.shared.wire.codec import DecodeError
 
-_FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET})
+_FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET})
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 An entry is one value: the bytes that are hashed. Columns beside it could say something else than it does.
 """
 
-from sqlalchemy import Column, PrimaryKeyConstraint
+from sqlalchemy import Column, ForeignKey, Integer, PrimaryKeyConstraint
 
-from seed_server.store.columns import BIG, code, large_count, octets, table
+from seed_server.store.columns import BIG, code, large_count, octets, seconds, table, words
 
 AUDIT_ENTRIES = table(
     "audit_entries",
@@ -36,4 +36,15 @@ AUDIT_PENDING = table(
     "audit_pending",
     Column("number", BIG, primary_key=True, autoincrement=False),
     rowid=True,
+)
+
+# what PCs say that have seen another log before; of PCs whose alarm is over, nothing
+WITNESS_ALARMS = table(
+    "witness_alarms",
+    large_count("known"),
+    large_count("told"),
+    seconds("at"),
+    Column("endpoint", Integer, ForeignKey("endpoints.number", ondelete="CASCADE"), nullable=False),
+    words("fault"),
+    PrimaryKeyConstraint("endpoint"),
 )

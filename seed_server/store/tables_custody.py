@@ -12,6 +12,7 @@ CUSTODY_LOGS = table(
     "custody_logs",
     large_count("first"),  # the number of the oldest record here
     large_count("size"),
+    seconds("begun_at"),  # when the first head of this log was written
     seconds("at"),  # when the newest was written
     count("endpoint"),
     count("log"),  # from 0 on

@@ -71,3 +71,38 @@ class AuditProofDocument(Struct, frozen=True):
     """The signed note (C2SP) of the log's size and root. Since 0.3."""
     verifier_key: str
     """The audit key as tools for signed notes take it; compare it with one that you know. Since 0.3."""
+
+
+class AuditAlarmDocument(Struct, frozen=True):
+    """A PC that has seen another audit log before, or does not continue what it had signed."""
+
+    endpoint_id: str
+    """The PC; empty: it is forgotten. Since 0.3."""
+    hostname: str
+    """What it calls itself. Since 0.3."""
+    about: str
+    """audit log, or install records. Since 0.3."""
+    fault: str
+    """Of the log shorter, other_entries, other_key, no_proof, malformed; of records shorter, other_records, gap.
+    Since 0.3."""
+    known: Count | None
+    """How many entries the log had when the PC saw it; null: it is about records. Since 0.3."""
+    told: Count | None
+    """How many it is said to have; 0: that could not be read. Since 0.3."""
+    at: UnixSeconds
+    """When the PC said so last; of records, when it was found. Since 0.3."""
+
+
+class AuditKeyDocument(Struct, frozen=True):
+    """Another audit key, which PCs know the log by."""
+
+    number: int
+    """Of its kind. Since 0.3."""
+    key: str
+    """The public key, Ed25519, hexadecimal. Since 0.3."""
+    entries: Count
+    """How many entries the log had then. Since 0.3."""
+    begins_again: bool
+    """Whether PCs forget what they have seen of the log before. Since 0.3."""
+    reason: str
+    """Why, as PCs show it. Since 0.3."""

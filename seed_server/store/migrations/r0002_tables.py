@@ -62,6 +62,15 @@ _table(
 )
 _table("audit_checkpoints", _numbered("size"), *_columns(LargeBinary, "note"), rowid=True)
 
+_table(
+    "witness_alarms",
+    *_columns(_BIG, "known", "told"),
+    *_columns(_SECONDS, "at"),
+    _of("endpoint", "endpoints"),
+    *_columns(Text, "fault"),
+    PrimaryKeyConstraint("endpoint"),
+)
+
 # --- pauses of leasing
 _table(
     "harm_pauses",
@@ -156,7 +165,7 @@ _table(
 _table(
     "custody_logs",
     *_columns(_BIG, "first", "size"),
-    *_columns(_SECONDS, "at"),
+    *_columns(_SECONDS, "begun_at", "at"),
     *_columns(Integer(), "endpoint", "log"),
     *_columns(Text, "fault", "statement"),
     *_columns(LargeBinary, "before", "frontier"),

@@ -11,6 +11,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.commands.main import seed_server
 from seed_server.settings import ServerHome
 from seed_server.store.database import Database
@@ -140,3 +141,52 @@ def test_a_new_home_has_an_empty_log(tmp_path: Path) -> None:
     assert "is whole. It has 0 entries" in shell("audit", "verify")
     assert "no such entry" in shell("audit", "list")
     assert json.loads(shell("audit", "list", "--json")) == []
+
+
+@pytest.fixture
+def alarmed(tmp_path: Path) -> Shell:
+    """Return a home whose PCs have seen another log before."""
+    shell = Shell(ServerHome(tmp_path / "home"))
+    shell("init", "--name", "hq", "--address", "127.0.69.1")
+    shell("token")
+    with Database.open(shell.home.database) as database:
+        for number in range(6):
+            database.add_endpoint(f"{number}" * 26, f"pc-{number}", 1.0)
+        said = {f"{number}" * 26: AuditAlarm("shorter", 9, 1) for number in range(6)}
+        database.save_witness_alarms(said, 1_900_000_000.0)
+    structlog.reset_defaults()
+    return shell
+
+
+def test_alarms_of_pcs_are_in_the_status_and_listed(alarmed: Shell) -> None:
+    text = " ".join(alarmed("status").split())
+    assert "PCs have seen another audit log before (6: pc-0, pc-1, pc-2, pc-3, …)" in text
+    (problem,) = [one for one in json.loads(alarmed("status", "--json"))["problems"] if "audit" in one["text"]]
+    assert (problem["mend"], problem["urgent"]) == ("seed-server audit alarms", True)
+    found = json.loads(alarmed("audit", "alarms", "--json"))
+    assert [(one["hostname"], one["fault"], one["known"], one["told"]) for one in found][:1] == [
+        ("pc-0", "shorter", 9, 1)
+    ]
+    assert len(found) == 6
+    listed = " ".join(alarmed("audit", "alarms").split())
+    assert "the log has fewer entries than it had" in listed
+    assert "seed-server audit new-key --after-restore" in listed
+
+
+def test_no_alarm_is_said_so(filled: Shell) -> None:
+    assert "No PC has seen another audit log before" in filled("audit", "alarms")
+    assert json.loads(filled("audit", "alarms", "--json")) == []
+
+
+def test_another_key_for_the_log(alarmed: Shell) -> None:
+    before = json.loads(alarmed("audit", "verify", "--json"))
+    said = json.loads(alarmed("audit", "new-key", "--reason", "the server was stolen", "--json"))
+    assert (said["number"], said["begins_again"], said["entries"]) == (1, False, before["entries"] + 1)
+    again = alarmed("audit", "new-key", "--reason", "a disk failed", "--after-restore")
+    assert "It begins again with" in again
+    found = json.loads(alarmed("audit", "list", "--json"))
+    assert [(one["operation"], one["reason"]) for one in found[:4]] == [
+        ("sign audit key", "a disk failed"), ("new audit key", "a disk failed"),
+        ("sign audit key", "the server was stolen"), ("new audit key", "the server was stolen"),
+    ]  # fmt: skip
+    assert json.loads(alarmed("audit", "verify", "--json"))["whole"]
