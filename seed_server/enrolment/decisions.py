@@ -1,7 +1,9 @@
 """Decides which PCs get certificates: a token's holder once, an enrolled key again, a denied one never. Blocking."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 
@@ -33,6 +35,28 @@ class RequestRefusedError(UserError):
     """A PC's request is not granted, through its own fault; the text is for the person at the PC."""
 
 
+@dataclass
+class Enrolled:
+    """What an enrolment changes, as it becomes known."""
+
+    address: str = ""
+    """From where it was asked for."""
+    token_id: str = ""
+    before: EndpointRow | None = None
+    """The PC as it was; None: it was not enrolled."""
+    after: EndpointRow | None = None
+    """The PC as it is; None: nothing has changed."""
+
+
+Recording: TypeAlias = Callable[[Database, Enrolled], AbstractContextManager[None]]
+"""Surrounds an enrolment: one transaction with whatever keeps a record of it."""
+
+
+def without_record(database: Database, _enrolled: Enrolled) -> AbstractContextManager[None]:
+    """Surround an enrolment of which no record is kept."""
+    return database.batch()
+
+
 @dataclass(frozen=True)
 class EnrolmentDecisions:
     """Decides on enrolments and renewals, and records what was granted. Its methods may be called from any thread."""
@@ -43,14 +67,15 @@ class EnrolmentDecisions:
     database: Database
     trusted_root: Callable[[], str]
     """Return the TUF root that endpoints start from, JSON text."""
+    recording: Recording = without_record
 
     @property
     def control_ca_pem(self) -> str:
         """The control CA's certificate; the pin in a token is its hash."""
         return self.authority.control_ca_pem
 
-    def enrol(self, request: EnrolRequest, now: float) -> EnrolReply:
-        """Exchange one use of a token for certificates. ``now`` is in seconds since 1970.
+    def enrol(self, request: EnrolRequest, now: float, *, address: str = "") -> EnrolReply:
+        """Exchange one use of a token for certificates. ``now`` is in seconds since 1970; ``address``: who asks.
 
         A PC that asks again with its token, because the reply was lost, is answered as before: it spends no further
         use and stays enrolled since the first time. One whose token asks for approval is refused until an operator has
@@ -69,14 +94,19 @@ class EnrolmentDecisions:
             ) from error
         hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
+        enrolled = Enrolled(address, token_id_of(secret))
         # the enrolment and the token's use are recorded together, or neither: a broken request costs no use
-        with self.database.batch():
-            is_new = self._record(endpoint_id, hostname, secret, now)
+        with self.recording(self.database, enrolled):
+            enrolled.before = self.database.endpoint(endpoint_id)
+            spent = self._record(enrolled.before, endpoint_id, hostname, secret, now)
+            is_new = enrolled.before is None
             tags = self.database.token_tags(secret)
             pending = is_new and self.database.token_needs_approval(secret)
             if pending:
                 self.database.set_denied(endpoint_id, denied=True, pending=True)
             certificates = None if pending else self._issued(request.csr, now)
+            if spent:
+                enrolled.after = self.database.endpoint(endpoint_id)
         if is_new:  # a PC that asks again and again must not fill the log
             self._log_new(endpoint_id, hostname, pending=pending)
         if certificates is None:
@@ -90,18 +120,21 @@ class EnrolmentDecisions:
             tags=tags,
         )
 
-    def _record(self, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
-        """Record that a token's holder enrols; return whether it was not enrolled before. Raises as `enrol`."""
-        known = self.database.endpoint(endpoint_id)
+    def _record(self, known: EndpointRow | None, endpoint_id: str, hostname: str, secret: bytes, now: float) -> bool:
+        """Record that a token's holder enrols; return whether it has spent a use: else nothing changes.
+
+        Raises as `enrol`.
+        """
         if known is not None and known.denied:
             raise _denied(known)
         verdict = self.database.spend_token(secret, now, endpoint_id)
         if (problem := _TOKEN_PROBLEMS.get(verdict)) is not None:
             raise RequestRefusedError(problem, FaultKind.REFUSED)
-        since = known.enrolled_at if known is not None and verdict == "again" else now
-        self.database.add_endpoint(endpoint_id, hostname, since, self.database.token_tags(secret))
+        if verdict == "again":
+            return False
+        self.database.add_endpoint(endpoint_id, hostname, now, self.database.token_tags(secret))
         self.database.add_enrolment(endpoint_id, token_id_of(secret), now)
-        return known is None
+        return True
 
     def _log_new(self, endpoint_id: str, hostname: str, *, pending: bool) -> None:
         if namesakes := self.database.denied_named(hostname, endpoint_id):

@@ -5,8 +5,9 @@ from typing import Literal, Self, TypeAlias
 
 from seed_server.fleet.roles import ALL_RIGHTS, NO_RIGHTS, Rights
 
-Evidence: TypeAlias = Literal["local user", "password", "token", "oidc", "engine"]
-"""How an actor is known. A local user is anyone whom the operating system lets read the server's home."""
+Evidence: TypeAlias = Literal["local user", "password", "token", "oidc", "engine", "enrolment token"]
+"""How an actor is known. A local user is anyone whom the operating system lets read the server's home; by an enrolment
+token, a PC is."""
 Barred: TypeAlias = Literal["", "disabled", "expired", "revoked", "owner disabled", "foreign", "login over"]
 """Why somebody may nothing at all, whatever their rights; empty: they are not barred."""
 

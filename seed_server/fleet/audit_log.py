@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import structlog
@@ -27,16 +27,21 @@ from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.roles import Permission
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import create_signing_key, key_path, load_signing_key
+from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.role_policy import AUDIT_KEY
 from seed_server.store.audit_entry import AuditEntry, decode_entry, encode_entry
+from seed_server.store.file_lock import FileLock
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 NOT_CARRIED_OUT = "not carried out"
 """The operation of an entry that takes back the one whose number is its subject."""
+PREPARE, DROP_PREPARED = "prepare", "drop prepared"
+"""Operations on bundles that wait for signatures: whether they were carried out is seen by the bundle."""
 
 log = structlog.get_logger()
 
@@ -66,6 +71,12 @@ class Deed:
     before: object = None
     """The subject's state, a Record or bytes: its SHA-256 is kept. None: there is none."""
     after: object = None
+    right: Permission | None = None
+    """By which right, where it is another one than the operation declares."""
+
+
+Done: TypeAlias = Callable[[], tuple[Actor, Deed] | None]
+"""Says, at the end of a block, who has done what in it; None: nothing has changed, so there is no entry."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,8 @@ class AuditLog:
     clock: Clock
     request: Request
     opened: Callable[[], "Database"]
+    right: Permission | None = None
+    """That of the operation which is at work; None: what is done needs none."""
 
     @contextlib.contextmanager
     def changing(self, actor: Actor, deed: Deed) -> Iterator["Database"]:
@@ -83,20 +96,39 @@ class AuditLog:
         with self.opened() as database:
             with database.batch():
                 yield database
-                self._append(database, _entry(self.request, actor, deed))
+                self._append(database, self.entry(actor, deed))
+            self._publish_checkpoint(database)
+
+    @contextlib.contextmanager
+    def joining(self, database: "Database", done: Done) -> Iterator[None]:
+        """Let the block be one transaction of an open database, with the entry of what it has ``done``."""
+        with database.batch():
+            yield
+            if (what := done()) is not None:
+                self._append(database, self.entry(*what))
+        if what is not None:
             self._publish_checkpoint(database)
 
     @contextlib.contextmanager
     def announcing(self, actor: Actor, deed: Deed) -> Iterator[None]:
-        """Write the entry of what is done within the block; another one says so where that fails."""
-        number = self._written(_entry(self.request, actor, deed))
+        """Write the entry of what is done to a bundle within the block; another one says so where that fails.
+
+        The caller holds the publish lock. Whoever comes after one that was killed sees whether it was done.
+        """
+        with self.opened() as database:
+            self._settle_bundles(database)
+            number = self.expect(database, self.entry(actor, deed))
         try:
             yield
         except BaseException as error:
             reason = error.message if isinstance(error, UserError) else type(error).__name__
             with contextlib.suppress(UserError):  # the first error is to be seen
-                self._written(self._taken_back(number, reason))
+                self._resolve(number, reason)
             raise
+        try:
+            self._resolve(number, None)
+        except UserError as error:  # it is done; the next one says so
+            log.warning("the audit log cannot say now whether a change was carried out", reason=error.message)
 
     def recorder(self, actor: Actor, deed: Deed) -> "RecordedCommit":
         """Return what writes the entry of a change of the repository, for `Repository.open`."""
@@ -106,12 +138,17 @@ class AuditLog:
         """Return what writes no entry, and says of earlier ones whether they were carried out."""
         return RecordedCommit(self, None, None)
 
-    def _written(self, entry: AuditEntry) -> int:
+    def _resolve(self, number: int, why_not: str | None) -> None:
+        """Note whether an entry was carried out; None: it was."""
         with self.opened() as database:
-            with database.batch():
-                number = self._append(database, entry)
-            self._publish_checkpoint(database)
-        return number
+            self._close(database, number, why_not)
+
+    def _close(self, database: "Database", number: int, why_not: str | None) -> None:
+        with database.batch():
+            if why_not is not None:
+                self._append(database, self._taken_back(number, why_not))
+            database.remove_pending(number)
+        self._publish_checkpoint(database)
 
     def _append(self, database: "Database", entry: AuditEntry) -> int:
         """Append within the caller's transaction, and sign what the log is then."""
@@ -144,7 +181,7 @@ class AuditLog:
                     )
                 deed.details["checkpoint before"] = base64.b64encode(before).decode()
                 create_signing_key(path, None)  # before its checkpoint: another process may go on with it
-                self._append(database, _entry(self.request, actor, deed))
+                self._append(database, self.entry(actor, deed))
             note = database.audit_checkpoint()
             try:
                 durable_files.write_file(home, note)
@@ -192,23 +229,43 @@ class AuditLog:
         except (OSError, UserError) as error:
             log.warning("the checkpoint of the audit log is not written", reason=str(error))
 
-    def expect(self, database: "Database", entry: AuditEntry) -> None:
-        """Write an entry whose end is not known yet."""
+    def expect(self, database: "Database", entry: AuditEntry) -> int:
+        """Write an entry whose end is not known yet; return its number."""
         with database.batch():
-            database.add_pending(self._append(database, entry))
+            number = self._append(database, entry)
+            database.add_pending(number)
         self._publish_checkpoint(database)
+        return number
 
     def settle(self, database: "Database", in_force: bytes) -> None:
         """Say of each change of the repository whose end is not known whether it was carried out.
 
         ``in_force`` as of `CommitRecorder`; the caller holds the repository's lock.
         """
+        about_bundles = []
         for number in database.pending():
-            with database.batch():
-                if (why := _why_not_carried_out(database.audit_entry(number), in_force)) is not None:
-                    self._append(database, self._taken_back(number, why))
-                database.remove_pending(number)
-            self._publish_checkpoint(database)
+            entry = database.audit_entry(number)
+            if _is_about_bundle(entry):
+                about_bundles.append(number)
+            else:
+                self._close(database, number, _why_not_carried_out(entry, in_force))
+        if about_bundles:
+            free = FileLock(self.home.publish_lock, timeout_seconds=0.0, busy="")
+            with contextlib.suppress(UserError), free.held():  # else one of them may be at work
+                self._settle_bundles(database)
+
+    def _settle_bundles(self, database: "Database") -> None:
+        """Say the same of what was done to bundles; the caller holds the publish lock."""
+        for number in database.pending():
+            entry = database.audit_entry(number)
+            if _is_about_bundle(entry):
+                self._close(database, number, _why_bundle_was_not(entry, PreparedBundles(self.home)))
+
+    def entry(self, actor: Actor, deed: Deed, states: tuple[bytes, bytes] | None = None) -> AuditEntry:
+        """Return the entry of what somebody does; its number and its time come later."""
+        right = deed.right or self.right
+        role = "" if right is None else " ".join(actor.rights.roles_with(right))
+        return msgspec.structs.replace(_entry(self.request, actor, deed, states), role=role)
 
     def _taken_back(self, number: int, reason: str) -> AuditEntry:
         deed = Deed(operation=NOT_CARRIED_OUT, subject=str(number), reason=reason)
@@ -225,12 +282,12 @@ class RecordedCommit:
 
     def begins(self, in_force: bytes, next_one: bytes) -> None:
         """Write the entry, and that its end is not known yet."""
-        if self.deed is None:
+        if self.deed is None or self.actor is None:
             self.ends(in_force)  # what nobody asked for keeps PCs going: it never waits for the log
             return
         with self.audit.opened() as database:
             self.audit.settle(database, in_force)
-            self.audit.expect(database, _entry(self.audit.request, self.actor, self.deed, (in_force, next_one)))
+            self.audit.expect(database, self.audit.entry(self.actor, self.deed, (in_force, next_one)))
 
     def ends(self, in_force: bytes) -> None:
         """Write what became of it; where that is not possible, whoever comes next does."""
@@ -289,6 +346,21 @@ def _why_not_carried_out(entry: bytes | None, in_force: bytes) -> str | None:
         return None if decode_entry(entry).after == in_force else "it was cut off"
     except DecodeError:  # tampered with; or of a newer release
         return "its entry cannot be read"
+
+
+def _is_about_bundle(entry: bytes | None) -> bool:
+    try:
+        return entry is not None and decode_entry(entry).operation in {PREPARE, DROP_PREPARED}
+    except DecodeError:
+        return False
+
+
+def _why_bundle_was_not(entry: bytes | None, bundles: PreparedBundles) -> str | None:
+    if entry is None:
+        return "its entry is missing"
+    said = decode_entry(entry)
+    kept = bundles.has(said.details.get("bundle", ""))
+    return None if kept is (said.operation == PREPARE) else "it was cut off"
 
 
 def digest(state: object) -> bytes:

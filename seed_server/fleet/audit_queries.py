@@ -77,14 +77,20 @@ class Wanted:
     actor: str = ""
     operation: str = ""
     subject: str = ""
+    """A patch's id stands for its versions, and for its rollouts."""
 
     def fits(self, entry: AuditEntry) -> bool:
         """Whether it is one of them."""
         return (
             self.actor in {"", entry.actor}
             and self.operation in {"", entry.operation}
-            and self.subject in {"", entry.subject, entry.subject.partition("@")[0]}
+            and (not self.subject or any(self.subject in {one, one.partition("@")[0]} for one in _subjects(entry)))
         )
+
+
+def _subjects(entry: AuditEntry) -> tuple[str, ...]:
+    """Return what was done something to: a rollout is one of a patch."""
+    return entry.subject, entry.details.get("patch", "")
 
 
 def newest_entries(context: Context, wanted: Wanted, most: int) -> list[LoggedEntry]:

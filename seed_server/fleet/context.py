@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.fleet.actor import Actor
-from seed_server.fleet.audit_log import AuditLog, Deed, RecordedCommit, Request
+from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
+from seed_server.fleet.roles import Permission
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.repository import Repository
@@ -30,6 +31,8 @@ class Context:
     home: ServerHome
     clock: Clock = field(default_factory=SystemClock)
     request: Request = field(default_factory=Request)
+    right: Permission | None = None
+    """That of the operation which is at work, for its entries."""
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""
@@ -67,6 +70,10 @@ class Context:
         """Write the entry first, for what changes other files; where that fails, another entry says so."""
         return self._log().announcing(actor, deed)
 
+    def joined(self, database: "Database", done: Done) -> contextlib.AbstractContextManager[None]:
+        """Let the block be one transaction of an open database with the entry of what it has ``done``."""
+        return self._log().joining(database, done)
+
     def new_audit_key(self, actor: Actor, deed: Deed, held: Sequence[bytes] | None) -> bytes:
         """Make another audit key, with its entry; return the checkpoint that it signs, as `AuditLog.new_key`."""
         return self._log().new_key(actor, deed, held)
@@ -84,4 +91,4 @@ class Context:
             self.settling().ends(hashlib.sha256(repository.newest_timestamp().data).digest())
 
     def _log(self) -> AuditLog:
-        return AuditLog(self.home, self.clock, self.request, self.database)
+        return AuditLog(self.home, self.clock, self.request, self.database, self.right)

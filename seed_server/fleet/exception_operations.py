@@ -80,7 +80,7 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
             )
         require(context, actor, "except", _checked_who(row.expression))
         database.end_exception(number, who=actor.who, now=now)
-        deed.before = row
+        deed.before, deed.details["patch"] = row, row.patch
     log.info("exception ended", number=number)
     announce_from(context, repository)
     return row

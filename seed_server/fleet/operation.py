@@ -5,6 +5,7 @@ The right is asked for before anything else is done; who has it not is told why,
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
@@ -41,7 +42,7 @@ def operation(
         def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
             with structlog.contextvars.bound_contextvars(actor=str(actor)):
                 require(context, actor, permission, NO_PC if reach is None else reach)
-                return function(context, actor, *arguments, **named)
+                return function(replace(context, right=permission), actor, *arguments, **named)
 
         return operate
 

@@ -3,6 +3,7 @@
 They change as little as `operations` does: until it is finished, a bundle has no effect. Blocking.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ from seed_server.fleet import rolling_back
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.approver_list import approvers_in
 from seed_server.fleet.audit_key import anchor_documents, make_anchor
-from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.audit_log import DROP_PREPARED, PREPARE, Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
@@ -63,7 +64,13 @@ def prepare_publication(
     `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
     """
     bundle = prepared.prepare(
-        context.home, publication, actor=str(actor), clock=context.clock, on_progress=on_progress, by_rings=by_rings
+        context.home,
+        publication,
+        actor=str(actor),
+        clock=context.clock,
+        announced=_announced(context, actor, PREPARE),
+        on_progress=on_progress,
+        by_rings=by_rings,
     )
     return _written(context, actor, bundle, to)
 
@@ -194,7 +201,8 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     begun, given = context.clock.now(), read_bundle(file)
     own = prepared.kept(context.home, given.bundle_id)
     require(context, actor, *_right_for(own))
-    deed = Deed("finish", own.purpose, details={"bundle": own.bundle_id, "prepared by": own.prepared_by})
+    deed = _deed("finish", own)
+    deed.details["prepared by"] = own.prepared_by
     recorder = context.recorded(actor, deed)
     finished = prepared.finish(context.home, given, clock=context.clock, offered=offered, recorder=recorder)
     _forget_answers(context, finished.bundle, begun)
@@ -217,8 +225,7 @@ def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
     context.settings()
     own = prepared.kept(context.home, bundle_id)
     require(context, actor, *_right_for(own))
-    with context.announced(actor, Deed("drop prepared", own.purpose, details={"bundle": bundle_id})):
-        return prepared.drop(context.home, bundle_id, clock=context.clock)
+    return prepared.drop(context.home, bundle_id, _announced(context, actor, DROP_PREPARED), clock=context.clock)
 
 
 def _prepare_documents(
@@ -234,20 +241,39 @@ def _prepare_documents(
 
 
 def _kept(context: Context, actor: Actor, bundle: Bundle, to: Path) -> Bundle:
-    prepared.keep(context.home, bundle)
+    prepared.keep(context.home, bundle, _announced(context, actor, PREPARE))
     return _written(context, actor, bundle, to)
 
 
 def _written(context: Context, actor: Actor, bundle: Bundle, to: Path) -> Bundle:
-    """Write a bundle that is kept out; it has no effect before it is finished, so its entry may come after it."""
-    deed = Deed("prepare", bundle.purpose, details={"bundle": bundle.bundle_id}, after=encode_bundle(bundle))
+    """Write a bundle that is kept ``to`` a file; where that fails, it is dropped again."""
     try:
-        with context.announced(actor, deed):
-            write_bundle(to, bundle)
-    except UserError:
-        prepared.drop(context.home, bundle.bundle_id, clock=context.clock)
+        write_bundle(to, bundle)
+    except UserError as error:
+        dropped = _announced(context, actor, DROP_PREPARED, reason=error.message)
+        prepared.drop(context.home, bundle.bundle_id, dropped, clock=context.clock)
         raise
     return bundle
+
+
+def _announced(context: Context, actor: Actor, operation_name: str, *, reason: str = "") -> prepared.Announced:
+    def announced(bundle: Bundle) -> contextlib.AbstractContextManager[None]:
+        return context.announced(actor, _deed(operation_name, bundle, reason=reason))
+
+    return announced
+
+
+def _deed(operation_name: str, bundle: Bundle, *, reason: str = "") -> Deed:
+    patches = [str(manifest.ref) for manifest in manifests_in(bundle)] or [bundle.withdraws]
+    right, _reach = _right_for(bundle)
+    return Deed(
+        operation_name,
+        bundle.purpose,
+        reason=reason,
+        details={"bundle": bundle.bundle_id, "patch": patches[0]},
+        after=encode_bundle(bundle) if operation_name == PREPARE else None,
+        right=right,
+    )
 
 
 def _preparation(context: Context, actor: Actor, purpose: str) -> Preparation:

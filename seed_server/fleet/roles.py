@@ -1,7 +1,7 @@
 """What there is to be allowed: permissions, the roles that have them, and the part of the fleet they hold for. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Self, TypeAlias, get_args
 
@@ -146,10 +146,17 @@ class Rights:
 
     permissions: frozenset[Permission] = frozenset()
     scope: PersonScope = WHOLE_SCOPE
+    roles: frozenset[Role] = field(default=frozenset(), compare=False)
+    """Of the person who has them; none for who has them without a role."""
+
+    def roles_with(self, permission: Permission) -> tuple[Role, ...]:
+        """Return the roles of theirs that give a permission, in the order of the table."""
+        return tuple(role for role, gives in ROLES.items() if role in self.roles and permission in gives)
 
     def both(self, other: Self) -> Self:
         """Return what these and ``other`` rights have in common."""
-        return type(self)(self.permissions & other.permissions, common_scope(self.scope, other.scope))
+        common = self.permissions & other.permissions
+        return type(self)(common, common_scope(self.scope, other.scope), self.roles | other.roles)
 
 
 def common_scope(one: PersonScope, other: PersonScope) -> PersonScope:
@@ -168,4 +175,4 @@ ALL_RIGHTS = Rights(frozenset(get_args(Permission)))
 
 def rights_of(roles: frozenset[Role], scope: PersonScope) -> Rights:
     """Return what somebody with these roles may."""
-    return Rights(frozenset().union(*(ROLES[role] for role in roles)), scope)
+    return Rights(frozenset().union(*(ROLES[role] for role in roles)), scope, roles)

@@ -6,7 +6,7 @@ decided and not yet announced.
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
-from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.audit_log import Deed, Request
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import LEAST_PAUSED_SITES, harm_share
 from seed_server.fleet.ring_counts import away_since
@@ -246,7 +246,8 @@ class RolloutEngine:
         """Write a step with its entry in the audit log, unless a person was faster."""
         kept = one.kept
         deed = Deed(f"rollout: {step.value}", str(kept.row.number), reason=why_sentence(after.why))
-        with self._context.audited(Actor.engine(), deed) as database:
+        context = replace(self._context, request=Request())  # each step of each rollout has its own reason
+        with context.audited(Actor.engine(), deed) as database:
             row = database.rollout(kept.row.number)
             if row is None or row.progress != kept.row.progress:
                 raise _OvertakenError

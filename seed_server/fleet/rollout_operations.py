@@ -210,7 +210,7 @@ def approve_rollout(
         )
         database.add_approval(number, row)
         check_announceable(repository, database, now)
-        deed.details |= {"rings": str(count), "signed": approver or "no"}
+        deed.details |= {"patch": str(kept.plan.ref), "rings": str(count), "signed": approver or "no"}
         deed.after = row
     log.info("rollout approved", rollout=number, rings=count, signed_as=approver)
     return _announced(context, repository, number)

@@ -4,7 +4,9 @@ Between the two its payload waits in the content store, is served to nobody, and
 """
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import structlog
 from msgspec.structs import replace
@@ -33,6 +35,9 @@ from seed_server.store.rows import ServedPayload
 
 log = structlog.get_logger()
 
+Announced: TypeAlias = Callable[[Bundle], contextlib.AbstractContextManager[None]]
+"""Surrounds the moment in which a bundle is kept, or is no more; under the publish lock."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -50,13 +55,14 @@ def prepare(
     *,
     actor: str,
     clock: Clock,
+    announced: Announced,
     on_progress: OnStage = lambda *_: None,
     by_rings: bool = False,
 ) -> Bundle:
-    """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is announced.
+    """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is offered.
 
-    ``by_rings``: nor is it when that is finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing
-    is kept.
+    ``announced`` surrounds the moment in which the bundle is kept. ``by_rings``: nor is it offered when that is
+    finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
@@ -74,14 +80,18 @@ def prepare(
             bundle = replace(bundle, by_rings=by_rings)
             encode_bundle(bundle)  # one that is too large is refused before anything is kept
             work.keep(copies, torrents)
-            work.prepared.keep(bundle)
+            with announced(bundle):
+                work.prepared.keep(bundle)
     log.info("patch prepared", patch=recipe.patch_id, version=recipe.version, bundle=bundle.bundle_id)
     return bundle
 
 
-def keep(home: ServerHome, bundle: Bundle) -> None:
-    """Keep a bundle that comes without a payload. Raises `UserError` (REFUSED, BUSY, STORAGE)."""
-    with publish_lock(home).held():
+def keep(home: ServerHome, bundle: Bundle, announced: Announced) -> None:
+    """Keep a bundle that comes without a payload; ``announced`` as in `prepare`.
+
+    Raises `UserError` (REFUSED, BUSY, STORAGE).
+    """
+    with publish_lock(home).held(), announced(bundle):
         PreparedBundles(home).keep(bundle)
     log.info("change prepared", purpose=bundle.purpose, bundle=bundle.bundle_id)
 
@@ -125,13 +135,17 @@ def finish(
     return Finished(own, rows)
 
 
-def drop(home: ServerHome, bundle_id: str, *, clock: Clock) -> Bundle:
-    """Forget a bundle, and the payload that waited with it; return it. Raises `UserError`."""
+def drop(home: ServerHome, bundle_id: str, announced: Announced, *, clock: Clock) -> Bundle:
+    """Forget a bundle, and the payload that waited with it; return it. ``announced`` as in `prepare`.
+
+    Raises `UserError`.
+    """
     settings = load_settings(home)
     with publish_lock(home).held(), open_database(home, settings) as database:
         work = PublishingWork.open(home, settings, database, clock, lambda *_: None)
         bundle = work.prepared.get(bundle_id)
-        work.prepared.drop(bundle_id)
+        with announced(bundle):
+            work.prepared.drop(bundle_id)
         work.clear_leftovers()
     log.info("prepared bundle dropped", purpose=bundle.purpose, bundle=bundle_id)
     return bundle

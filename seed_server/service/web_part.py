@@ -11,6 +11,7 @@ from p2pdist.shared.packet_size import limit_packets
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.context import Context
+from seed_server.fleet.enrolment_entries import recorded_enrolments
 from seed_server.fleet.rollout_engine import RolloutEngine
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.ports.gate import allowed_connections, web_limits
@@ -62,6 +63,7 @@ async def serve_web_port(setting: PartSetting) -> None:
                 authority=authority,
                 database=database,
                 trusted_root=repository.trusted_root,
+                recording=recorded_enrolments(context),
             ),
             metadata_directory=home.tuf_metadata,
             targets_directory=home.tuf_targets,

@@ -64,6 +64,10 @@ class PreparedBundles:
             )
         return read_bundle(path)
 
+    def has(self, bundle_id: str) -> bool:
+        """Whether a bundle waits here; not for what is no id."""
+        return bool(_ID.fullmatch(bundle_id)) and self._path(bundle_id).exists()
+
     def drop(self, bundle_id: str) -> None:
         """Forget a bundle. Raises `UserError`: BAD_INPUT for a malformed id, STORAGE."""
         try:

@@ -27,7 +27,7 @@ class AuditEntry(Document, frozen=True, kw_only=True):
     known_by: str
     """How the server knows that it is them, as `Evidence`."""
     role: str = ""
-    """By what right."""
+    """Those of the actor's roles that gave the right; empty: they have it without one, as local users."""
     address: str = ""
     """Where the request came from; empty: a terminal of the server itself."""
     request: str

@@ -198,8 +198,9 @@ def make_app(port: WebPort, clock: Clock) -> FastAPI:
         return _problem(500, OUR_FAULT)
 
     @app.post("/v1/enrol")
-    async def enrol(request: Request) -> Response:
-        return await calls.answer(request, EnrolRequest, port.decisions.enrol)
+    async def enrolment(request: Request) -> Response:
+        enrol = partial(port.decisions.enrol, address=client_of(request.scope).address)
+        return await calls.answer(request, EnrolRequest, enrol)
 
     @app.post("/v1/renew")
     async def renew(request: Request) -> Response:
