@@ -17,11 +17,14 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.merkle_log import leaf_hash, log_root, proves_consistency
 from seed_server.commands.main import seed_server
 from seed_server.fleet import operations, preparing
+from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import NOT_CARRIED_OUT, Deed, digest
-from seed_server.fleet.audit_queries import verify_log
+from seed_server.fleet.audit_queries import Wanted, newest_entries, verify_log
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import read_status
+from seed_server.fleet.roles import PersonScope, Rights, rights_of
 from seed_server.publishing.examination import Publication
+from seed_server.publishing.publish import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.key_files import OfflineKeys, create_signing_key, key_path, write_public_key
@@ -377,3 +380,77 @@ def test_what_is_given_to_whom_is_kept_whole(context: Context) -> None:
     ):
         pass
     assert len(entries(context)) == 2
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("what", ["prepare", "drop prepared"])
+@pytest.mark.parametrize("found", ["by the next one", "at the next start"])
+def test_a_process_that_was_killed_over_a_bundle(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, found: str, done: bool
+) -> None:
+    """Nobody else knows whether it is kept: whoever comes next says it."""
+    preparing.prepare_renewal(context, ADA, tmp_path / "first")
+    bundle_id = read_bundle(tmp_path / "first").bundle_id
+
+    class KilledError(Exception):
+        """Stands for the end of the process."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as killing:
+        killing.setattr("seed_server.fleet.audit_log.AuditLog._resolve", lambda *_: None)
+        method = "keep" if what == "prepare" else "drop"
+        if not done:
+            killing.setattr(f"seed_server.signing.prepared_bundles.PreparedBundles.{method}", killed)
+        with contextlib.suppress(KilledError):
+            if what == "prepare":
+                preparing.prepare_renewal(context, ADA, tmp_path / "second", after_restore=True)
+            else:
+                preparing.drop_prepared(context, ADA, bundle_id)
+    with context.database() as database:
+        assert database.pending() == [1], "nobody knows yet"
+    if found == "at the next start":
+        with publish_lock(context.home).held():
+            context.settle(context.repository())
+        with context.database() as database:
+            assert database.pending() == [1], "it may be at work"
+        context.settle(context.repository())
+    else:
+        preparing.prepare_renewal(context, ADA, tmp_path / "third")
+    said = entries(context)
+    assert [one.operation for one in said[:2]] == ["prepare", what]
+    assert ([one.subject for one in said if one.operation == NOT_CARRIED_OUT] == ["1"]) is not done
+
+
+def test_a_bundle_that_cannot_be_written_out_is_dropped_and_both_are_said(context: Context, tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        preparing.prepare_renewal(context, ADA, tmp_path / "nowhere" / "bundle")
+    kept, dropped = entries(context)
+    assert (kept.operation, dropped.operation) == ("prepare", "drop prepared")
+    assert kept.details["bundle"] == dropped.details["bundle"]
+    assert dropped.reason
+
+
+def test_an_entry_has_the_roles_that_gave_the_right(context: Context, tmp_path: Path) -> None:
+    roles = rights_of(frozenset({"operator", "auditor", "administrator"}), PersonScope())
+    person = Actor("kim", "password", roles)
+    operations.make_token(context, person, uses=1, seconds=60)
+    operations.deny(context, Actor("kim", "token", roles.both(Rights(frozenset({"deny"}))), "5f0c"), ENDPOINT)
+    operations.deny(context, ADA, ENDPOINT)
+    preparing.prepare_renewal(context, person, tmp_path / "r")
+    preparing.drop_prepared(context, person, read_bundle(tmp_path / "r").bundle_id)
+    assert [one.role for one in entries(context)] == [
+        "operator administrator", "operator administrator", "", "administrator", "administrator",
+    ]  # fmt: skip
+
+
+def test_what_was_done_to_a_patch_is_found_with_its_rollouts_and_bundles(context: Context) -> None:
+    deeds = [Deed("halt rollout", "7"), Deed("prepare", "publish office 1"), Deed("halt rollout", "8")]
+    for deed, patch in zip(deeds, ("office@1", "office@1", "viewer@1"), strict=True):
+        deed.details["patch"] = patch
+        with context.audited(ADA, deed):
+            pass
+    for subject in ("office", "office@1"):
+        assert [one.entry.number for one in newest_entries(context, Wanted(subject=subject), 9)] == [1, 0]
+    assert [one.entry.number for one in newest_entries(context, Wanted(subject="8"), 9)] == [2]

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared.audit_checkpoint import read_checkpoint
+from p2pdist.shared.log_anchor import decode_anchor
 from p2pdist.shared.manifest.staged import NOTHING_STAGED
 from seed_server.fleet import operations
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.log_checkpoint import UNTOLD_SECONDS, tell_newest, witnessed
-from tests.unit.p2pdist.trust.test_witness import FIVE, ServersLog
+from tests.unit.p2pdist.trust.test_witness import FIVE, OTHER_KEY, ServersLog, anchored
 from tests.unit.seed_server.fleet.test_operations import ADA, ENDPOINT, context, publish
 
 __all__ = ["context"]
@@ -39,6 +40,31 @@ def test_the_newest_that_can_be_read_is_signed(tmp_path: Path, signed: bytes, fo
     if found is not None:
         home.audit_checkpoint.write_bytes(found)
     assert witnessed(NOTHING_STAGED, signed, home).checkpoint == goes
+
+
+OTHER = ServersLog(*FIVE[:4], key=OTHER_KEY)
+
+
+@pytest.mark.parametrize(
+    ("signed", "found", "anchor", "goes"),
+    [
+        (OLDER, OTHER.note(), None, OLDER),  # another key, of which the offline role says nothing
+        (OLDER, OTHER.note(), OTHER, OTHER.note()),
+        (OLDER, NEWER, OTHER, OTHER.note()),  # the key from before
+        (OLDER, None, OTHER, OTHER.note()),
+        (NEWER, OTHER.note(), OTHER, OTHER.note()),  # after a restore
+        (OTHER.note(), NEWER, OTHER, OTHER.note()),
+        (b"", NEWER, OTHER, OTHER.note()),
+    ],
+)
+def test_only_what_the_known_key_has_signed_is_told(
+    tmp_path: Path, signed: bytes, found: bytes | None, anchor: ServersLog | None, goes: bytes
+) -> None:
+    home = ServerHome(tmp_path)
+    if found is not None:
+        home.audit_checkpoint.write_bytes(found)
+    said = None if anchor is None else decode_anchor(anchored(anchor))
+    assert witnessed(NOTHING_STAGED, signed, home, said).checkpoint == goes
 
 
 def test_it_goes_with_whatever_changes_the_rollouts(context: Context, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from p2pdist.shared.custody import Custody, CustodyHead, CustodyRecord, custody_statement
 from p2pdist.shared.merkle_log import EMPTY_ROOT, leaf_hash, proves_inclusion
 from p2pdist.shared.wire.custody import MAX_PAGE_RECORDS, CustodyTold, CustodyWanted
-from seed_server.store.custody import MAX_CUSTODY_LOGS, CustodyOutcome, SignedPart
+from seed_server.store.custody import MAX_CUSTODY_LOGS, CustodyFaultRow, CustodyOutcome, SignedPart
 from seed_server.store.database import Database
 from tests.helpers.state_databases import database, place, postgres_server
 
@@ -63,6 +63,20 @@ def test_what_is_new_is_asked_for_signed_and_kept_once(filled: Database) -> None
     assert converse(filled, longer) == [None] * 3
     (kept,) = filled.custody_logs(PC)
     assert (kept.custody, kept.fault, kept.statement) == (longer, "", f"head of {longer.size}")
+
+
+def test_faults_are_listed_by_when_they_were_found(filled: Database) -> None:
+    before = log_of(9)
+    converse(filled, before)
+    assert filled.custody_faults(0.0) == [], "the first log continues none"
+    restored = log_of(3)
+    converse(filled, restored)
+    assert filled.custody_faults(0.0) == [CustodyFaultRow(PC, "pc", "shorter", 5.0)]
+    gone_on = signed(log_of(2, restored))
+    filled.save_custody({PC: gone_on}, 90.0)
+    assert filled.custody_faults(6.0) == [], "what follows is no new fault"
+    filled.forget_endpoint(PC)
+    assert filled.custody_faults(5.0) == [CustodyFaultRow("", "", "shorter", 5.0)]
 
 
 def test_any_record_is_proved_below_the_signed_head(filled: Database) -> None:
