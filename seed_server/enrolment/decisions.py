@@ -36,7 +36,7 @@ class RequestRefusedError(UserError):
 
 
 @dataclass
-class Enrolled:
+class EnrolmentRecord:
     """What an enrolment changes, as it becomes known."""
 
     address: str = ""
@@ -48,11 +48,11 @@ class Enrolled:
     """The PC as it is; None: nothing has changed."""
 
 
-Recording: TypeAlias = Callable[[Database, Enrolled], AbstractContextManager[None]]
+Recording: TypeAlias = Callable[[Database, EnrolmentRecord], AbstractContextManager[None]]
 """Surrounds an enrolment: one transaction with whatever keeps a record of it."""
 
 
-def without_record(database: Database, _enrolled: Enrolled) -> AbstractContextManager[None]:
+def without_record(database: Database, _enrolled: EnrolmentRecord) -> AbstractContextManager[None]:
     """Surround an enrolment of which no record is kept."""
     return database.batch()
 
@@ -94,7 +94,7 @@ class EnrolmentDecisions:
             ) from error
         hostname = printable(request.hostname)  # odd names are the PC's own business, but operators read them
         tuf_root = self.trusted_root()
-        enrolled = Enrolled(address, token_id_of(secret))
+        enrolled = EnrolmentRecord(address, token_id_of(secret))
         # the enrolment and the token's use are recorded together, or neither: a broken request costs no use
         with self.recording(self.database, enrolled):
             enrolled.before = self.database.endpoint(endpoint_id)

@@ -40,6 +40,7 @@ def new_audit_key(
     return anchor
 
 
+@operation("keys")
 def make_anchor(context: Context, actor: Actor, repository: Repository, why: str, *, after_restore: bool) -> LogAnchor:
     """Make another audit key, with its entry; return what the offline key has to sign of it. Raises as above."""
     told, before = repository.current_staged().checkpoint, repository.log_anchor()
@@ -49,6 +50,9 @@ def make_anchor(context: Context, actor: Actor, repository: Repository, why: str
     now, number = int(context.clock.now()), 1 if before is None else before.number + 1
     known = known_key(told, before)
     earlier = [key for key in (known, *(() if before is None else before.earlier)) if key]
+    beginning = None if before is None else before.beginning
+    if after_restore:
+        beginning = LogBeginning(number, now, why)
     return LogAnchor(
         format=1,
         number=number,
@@ -56,7 +60,7 @@ def make_anchor(context: Context, actor: Actor, repository: Repository, why: str
         at=now,
         reason=why,
         earlier=() if after_restore else tuple(dict.fromkeys(earlier))[:MAX_EARLIER_KEYS],
-        beginning=LogBeginning(number, now, why) if after_restore else (before and before.beginning),
+        beginning=beginning,
     )
 
 

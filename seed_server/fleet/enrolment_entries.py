@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from seed_server.enrolment.decisions import Enrolled, Recording
+from seed_server.enrolment.decisions import EnrolmentRecord, Recording
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed, Request
 from seed_server.fleet.context import Context
@@ -15,7 +15,7 @@ def recorded_enrolments(context: Context) -> Recording:
     """Return what records an enrolment together with its entry: done by the PC, known by its token."""
 
     @contextlib.contextmanager
-    def recording(database: Database, enrolled: Enrolled) -> Iterator[None]:
+    def recording(database: Database, enrolled: EnrolmentRecord) -> Iterator[None]:
         def done() -> tuple[Actor, Deed] | None:
             after = enrolled.after
             if after is None:

@@ -7,7 +7,7 @@ import pytest
 
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.wire.witness import Consistency, ConsistencyWanted
+from p2pdist.shared.wire.witness import Consistency, ConsistencyWanted, WitnessFault
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.witness import Witness
 from seed_server.fleet import audit_key, audit_queries, operations
@@ -53,6 +53,10 @@ class Fleet:
             self.witness.answer(question, answer)
         return catalogue
 
+    def fault(self) -> WitnessFault | None:
+        """Return what the PC finds wrong with the log."""
+        return self.witness.fault
+
     def forget_the_log(self) -> None:
         """Take all of it away: an empty log is begun anew, with the same key."""
         with self.context.database() as database, database._writing() as connection:
@@ -67,7 +71,7 @@ async def fleet(tmp_path: Path) -> Fleet:
     await fleet.look()
     fleet.do(9)
     await fleet.look()
-    assert fleet.witness.fault is None
+    assert fleet.fault() is None
     assert fleet.witness.known_size == 10
     return fleet
 
@@ -78,7 +82,7 @@ async def test_a_log_that_was_written_anew_is_given_away_when_it_is_as_long_as_b
     assert audit_queries.verify_log(fleet.context).verdict.problems == (), "by itself it looks right"
     catalogue = await fleet.look()
     assert read_checkpoint(catalogue.checkpoint).size > 10
-    assert (fleet.witness.fault, fleet.witness.known_size) == ("no_proof", 10)
+    assert (fleet.fault(), fleet.witness.known_size) == ("no_proof", 10)
     assert [str(patch.ref) for patch in catalogue.patches] == ["office@1"], "and patches go on"
 
 
@@ -105,13 +109,13 @@ async def test_another_key_that_the_offline_key_has_signed_is_taken_and_the_log_
     audit_key.new_audit_key(fleet.context, ADA, "the server was stolen", OfflineKeys(fleet.company.alice))
     fleet.do(1)
     await fleet.look()
-    assert (fleet.witness.fault, fleet.witness.begun_again) == (None, None)
+    assert (fleet.fault(), fleet.witness.begun_again) == (None, None)
     assert fleet.witness.known_size > 10
     assert audit_queries.verify_log(fleet.context, [kept]).verdict.problems == (), "what was kept still holds it"
     fleet.forget_the_log()
     fleet.do(16)
     await fleet.look()
-    assert fleet.witness.fault == "no_proof", "and a new key is no way to write it anew"
+    assert fleet.fault() == "no_proof", "and a new key is no way to write it anew"
 
 
 async def test_who_has_the_server_alone_cannot_have_pcs_know_the_log_by_another_key(fleet: Fleet) -> None:
@@ -127,7 +131,7 @@ async def test_who_has_the_server_alone_cannot_have_pcs_know_the_log_by_another_
     fleet.do(12)
     assert fleet.company.repository().current_staged().checkpoint == note
     await fleet.look()
-    assert (fleet.witness.fault, fleet.witness.known_size) == (None, 10)
+    assert (fleet.fault(), fleet.witness.known_size) == (None, 10)
     assert audit_queries.UNKNOWN_KEY_WORDS in audit_queries.verify_log(fleet.context).verdict.problems
     (problem,) = [one for one in read_status(fleet.context).problems if "audit" in one.text]
     assert problem.mend == "seed-server audit new-key"
@@ -138,16 +142,16 @@ async def test_after_an_honest_restore_the_offline_key_says_that_the_log_begins_
     keys = OfflineKeys(fleet.company.alice)
     fleet.do(1)
     await fleet.look()
-    assert fleet.witness.fault is None, "the server tells nothing that is an alarm by itself"
+    assert fleet.fault() is None, "the server tells nothing that is an alarm by itself"
     with pytest.raises(UserError, match="--after-restore"):
         audit_key.new_audit_key(fleet.context, ADA, "disk failed", keys)
     fleet.do(10)
     await fleet.look()
-    assert fleet.witness.fault == "no_proof"
+    assert fleet.fault() == "no_proof"
     anchor = audit_key.new_audit_key(fleet.context, ADA, "disk failed", keys, after_restore=True)
     await fleet.look()
     begun, known = fleet.witness.begun_again or (None, 0)
-    assert (fleet.witness.fault, known) == (None, 10)
+    assert (fleet.fault(), known) == (None, 10)
     assert begun is not None
     assert begun.reason == "disk failed"
     assert audit_queries.verify_log(fleet.context).verdict.problems == ()
@@ -157,12 +161,12 @@ async def test_after_an_honest_restore_the_offline_key_says_that_the_log_begins_
     assert read_checkpoint(base64.b64decode(entry.details["checkpoint before"])).key != anchor.known.key
     fleet.do(1)
     await fleet.look()
-    assert fleet.witness.fault is None
+    assert fleet.fault() is None
     assert fleet.witness.known_size > anchor.known.size
     fleet.forget_the_log()
     fleet.do(30)
     await fleet.look()
-    assert fleet.witness.fault == "no_proof", "it began again once"
+    assert fleet.fault() == "no_proof", "it began again once"
 
 
 async def test_a_key_that_is_signed_elsewhere_comes_with_a_checkpoint_that_it_has_signed(fleet: Fleet) -> None:
@@ -170,14 +174,14 @@ async def test_a_key_that_is_signed_elsewhere_comes_with_a_checkpoint_that_it_ha
     company.on_server("audit", "new-key", "--reason", "stolen", "--prepare", company.bundle)
     fleet.do(1)
     await fleet.look()
-    assert (fleet.witness.fault, fleet.witness.known_size) == (None, 10), "nothing is told before it is signed"
+    assert (fleet.fault(), fleet.witness.known_size) == (None, 10), "nothing is told before it is signed"
     assert "PCs know the audit log by the key" in company.sign(company.alice)
     company.finish()
     staged, anchor = company.repository().current_staged(), company.repository().log_anchor()
     assert anchor is not None
     assert read_checkpoint(staged.checkpoint).key == anchor.known.key
     await fleet.look()
-    assert fleet.witness.fault is None
+    assert fleet.fault() is None
     assert fleet.witness.known_size == read_checkpoint(staged.checkpoint).size > 12
     assert audit_queries.verify_log(fleet.context).verdict.problems == ()
 
@@ -189,5 +193,5 @@ async def test_a_lost_key_is_replaced(fleet: Fleet) -> None:
     audit_key.new_audit_key(fleet.context, ADA, "lost", OfflineKeys(fleet.company.alice))
     fleet.do(1)
     await fleet.look()
-    assert fleet.witness.fault is None
+    assert fleet.fault() is None
     assert audit_queries.verify_log(fleet.context).verdict.problems == ()

@@ -25,7 +25,7 @@ OPENED = {"authority", "content", "database", "repository"}
 """The names under which a `Context` and other parts hold what writes."""
 
 
-ENTRY = {"audited", "recorded", "announced"}
+ENTRY = {"audited", "recorded", "announced", "new_audit_key"}
 """What a `Context` has for the entry of a change in the audit log."""
 
 

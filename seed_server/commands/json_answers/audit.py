@@ -17,7 +17,7 @@ class AuditEntryDocument(Struct, frozen=True):
     known_by: str
     """How the server knows that it was them. Since 0.3."""
     role: str
-    """By what right; empty where it was not recorded. Since 0.3."""
+    """Those of the actor's roles that gave the right; empty: they have it without one, as local users. Since 0.3."""
     address: str
     """Where the request came from; empty: a terminal of the server. Since 0.3."""
     request: str

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.key_files import OfflineKeys, create_signing_key, key_path, write_public_key
 from seed_server.store.audit_entry import AuditEntry, decode_entry
+from tests.helpers.fake_clock import FakeClock
 from tests.unit.p2pdist.shared.test_merkle_log import Log
 from tests.unit.seed_server.fleet.test_operations import ADA, ALL, ENDPOINT, context, publish
 
@@ -391,6 +393,7 @@ def test_a_process_that_was_killed_over_a_bundle(
     """Nobody else knows whether it is kept: whoever comes next says it."""
     preparing.prepare_renewal(context, ADA, tmp_path / "first")
     bundle_id = read_bundle(tmp_path / "first").bundle_id
+    later = replace(context, clock=FakeClock(context.clock.now() + 60))  # what is the same is the same bundle
 
     class KilledError(Exception):
         """Stands for the end of the process."""
@@ -405,7 +408,7 @@ def test_a_process_that_was_killed_over_a_bundle(
             killing.setattr(f"seed_server.signing.prepared_bundles.PreparedBundles.{method}", killed)
         with contextlib.suppress(KilledError):
             if what == "prepare":
-                preparing.prepare_renewal(context, ADA, tmp_path / "second", after_restore=True)
+                preparing.prepare_renewal(later, ADA, tmp_path / "second")
             else:
                 preparing.drop_prepared(context, ADA, bundle_id)
     with context.database() as database:
