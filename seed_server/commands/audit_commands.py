@@ -312,10 +312,10 @@ def _alarm_documents(alarms: Alarms) -> Iterator[AuditAlarmDocument]:
 
 def _alarm_table(found: Sequence[tuple["WitnessAlarmRow | CustodyFaultRow", str]]) -> RenderableType:
     table = FactTable()
-    table.column(tr("PC"), tr("id"), tr("when"))
+    table.column(tr("host"), tr("when"))
     table.sentences(tr("because"))
     for one, words in found:
-        table.row(one.hostname, one.endpoint_id, utc_minute(one.at), sentences=[tr(words)], below=None)
+        table.row(one.hostname or one.endpoint_id or "?", utc_minute(one.at), sentences=[tr(words)], below=None)
     return table
 
 

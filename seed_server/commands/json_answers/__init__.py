@@ -4,7 +4,13 @@ Fields may be added, with "Since VERSION." at the end of their text. None may go
 rely on them, and a test holds them to `tests/architecture/json_keys.json`.
 """
 
-from seed_server.commands.json_answers.audit import AuditEntryDocument, AuditProofDocument, AuditVerifyDocument
+from seed_server.commands.json_answers.audit import (
+    AuditAlarmDocument,
+    AuditEntryDocument,
+    AuditKeyDocument,
+    AuditProofDocument,
+    AuditVerifyDocument,
+)
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.custody import CustodyDocument
 from seed_server.commands.json_answers.fleet import (
@@ -76,6 +82,8 @@ DOCUMENTS: dict[str, object] = {
     "audit list": list[AuditEntryDocument],
     "audit verify": AuditVerifyDocument,
     "audit prove": AuditProofDocument,
+    "audit alarms": list[AuditAlarmDocument],
+    "audit new-key": AuditKeyDocument,
     "audit custody": CustodyDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
