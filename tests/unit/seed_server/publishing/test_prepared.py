@@ -1,5 +1,6 @@
 """`seed_server.publishing.prepared`: a patch waits, is finished or dropped; whatever ends that, nothing breaks."""
 
+import contextlib
 import dataclasses
 import random
 from pathlib import Path
@@ -28,6 +29,13 @@ from tests.helpers.fake_clock import FakeClock
 
 NOW = 1_900_000_000.0
 CLOCK = FakeClock(NOW)
+
+
+def unsaid(_bundle: Bundle) -> contextlib.AbstractContextManager[None]:
+    """Announce nothing."""
+    return contextlib.nullcontext()
+
+
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
 
 
@@ -47,7 +55,7 @@ class Server:
 
     def prepare(self, *names: Any, by_rings: bool = False, **named: Any) -> Bundle:
         publication = self.publication(*names, **named)
-        return prepare(self.home, publication, actor="ann", clock=CLOCK, by_rings=by_rings)
+        return prepare(self.home, publication, actor="ann", clock=CLOCK, announced=unsaid, by_rings=by_rings)
 
     def signed(self, bundle: Bundle) -> Bundle:
         root = Repository.open(self.home, SETTINGS).trusted_root().encode()
@@ -94,7 +102,7 @@ def test_another_publication_goes_on_and_spares_what_waits(server: Server) -> No
     with pytest.raises(UserError, match="older state of patches"):
         server.finish(waiting)
     assert (server.announced(), server.rows(), server.content()) == (["word@1.0"], ["word@1.0"], 2)
-    assert drop(server.home, waiting.bundle_id, clock=CLOCK) == waiting
+    assert drop(server.home, waiting.bundle_id, unsaid, clock=CLOCK) == waiting
     assert server.content() == 1
     again = server.prepare()
     assert server.finish(again)
@@ -103,7 +111,7 @@ def test_another_publication_goes_on_and_spares_what_waits(server: Server) -> No
 
 def test_two_bundles_of_one_file_share_it(server: Server) -> None:
     one, two = server.prepare(), server.prepare(version="1.1")
-    drop(server.home, one.bundle_id, clock=CLOCK)
+    drop(server.home, one.bundle_id, unsaid, clock=CLOCK)
     assert server.content() == 1
     assert server.finish(two)
 
@@ -147,7 +155,7 @@ def test_what_cannot_be_published_is_not_prepared(server: Server) -> None:
     server.publish()
     for publication, words in ((server.publication(), "published already"),):
         with pytest.raises(UserError, match=words) as caught:
-            prepare(server.home, publication, actor="ann", clock=CLOCK)
+            prepare(server.home, publication, actor="ann", clock=CLOCK, announced=unsaid)
         assert caught.value.kind is FaultKind.BAD_INPUT
     assert (PreparedBundles(server.home).all(), server.content()) == ([], 1)
 
@@ -198,5 +206,5 @@ def test_whatever_ends_it_the_next_try_works(
     assert server.announced() == ["old@1.0", "office@1.0"] == server.rows()
     server.publish("new", seed=6)
     for bundle in PreparedBundles(server.home).all():
-        drop(server.home, bundle.bundle_id, clock=CLOCK)
+        drop(server.home, bundle.bundle_id, unsaid, clock=CLOCK)
     assert server.content() == 3
