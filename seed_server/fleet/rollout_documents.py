@@ -77,7 +77,7 @@ def announcement(
     *,
     stays: bool = False,
 ) -> DerivedDocuments:
-    """Return what is to be announced; ``staged`` and ``rollouts`` are in force now.
+    """Return what is to be announced; ``staged`` and ``rollouts`` are in force now, the oldest of ``kept`` comes first.
 
     ``stays``: what is complete stays there too, as PCs ask for its approvals.
     """
@@ -85,8 +85,8 @@ def announcement(
     gone = {one.ref: one for one in staged.stopped}
     entries: dict[PatchRef, StagedEntry] = {}
     stopped = dict(gone)
-    for one in kept:  # the newest rollout of a patch comes last, and counts
-        ref = one.plan.ref
+    newest = {one.plan.ref: one for one in kept}  # what an older rollout of the same patch came to is past
+    for ref, one in newest.items():
         if one.live and not taken_back(one, staged, rollouts):
             entries[ref] = _entry(one)
             stopped.pop(ref, None)
@@ -99,7 +99,7 @@ def announcement(
             rollouts = _offered_to_all(rollouts, one)
             if stays and any(entry.ref == ref for entry in rollouts.entries):
                 entries[ref] = _entry(one)
-    live = {one.plan.ref for one in kept if one.live}
+    live = {ref for ref, one in newest.items() if one.live}
     ordered = sorted(entries.values(), key=lambda entry: (entry.ref in live, entry.sequence))[-MAX_STAGED:]
     after = replace(
         staged,

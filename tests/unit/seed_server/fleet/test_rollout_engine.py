@@ -1,7 +1,7 @@
 """`seed_server.fleet.rollout_engine`, with `rollout_operations`, on a home: from a start to every PC, or to a halt."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -163,6 +163,30 @@ def test_a_rollout_goes_ring_by_ring_to_every_pc(company: Company) -> None:
     assert company.repository.current_staged().entries == ()
     assert [entry.ref for entry in company.repository.current_rollouts().entries] == [REF]
     assert company.look().progress.state is RolloutState.COMPLETE
+
+
+def completed(company: Company) -> None:
+    company.start()
+    company.look(0.0)
+    company.say(dict.fromkeys(TESTERS + OTHERS, "verified"))
+    rollouts.approve_rollout(company.context, BOB, 1)
+    company.look(3_700.0)
+    assert company.look(3_700.0).progress.state is RolloutState.COMPLETE
+    company.clock.wall += 1
+
+
+@pytest.mark.parametrize("stop", [rollouts.halt_rollout, rollouts.abort_rollout])
+def test_a_stopped_rollout_offers_nothing_though_an_earlier_one_of_the_patch_was_complete(
+    company: Company, stop: Callable[[Context, Actor, int, str], KeptRollout]
+) -> None:
+    """A version is rolled out again, as for another recipe, and turns out to be bad: nobody gets it."""
+    completed(company)
+    company.start()
+    company.engine.look()
+    stop(company.context, BOB, 2, "crashes")
+    company.engine.look()
+    assert company.repository.offered().entries == []
+    assert [one.reason for one in company.repository.current_staged().stopped] == ["crashes"]
 
 
 def test_a_failure_halts_it_at_the_next_look_and_resuming_acknowledges(company: Company) -> None:
