@@ -108,12 +108,17 @@ class CountedRollout:
                 self.counts.observe(place, outcome_said(word.state, word.install, installs=self._installs))
 
     def acknowledge(self, pcs: KnownPcs, kept: KeptRollout) -> None:
-        """Take the rollout as it is now, with the failures that do not count any more."""
+        """Take the rollout as it is now, with the failures that do not count any more.
+
+        `place` comes before, so that the PCs are known here that somebody knew who saw them fail.
+        """
         self.kept = kept
         if kept.row.acknowledged != self._acknowledged:
-            self._acknowledged = kept.row.acknowledged
             numbers = kept.row.acknowledged_pcs
-            self.counts.acknowledge([pcs.places[number] for number in numbers if number in pcs.places])
+            known = [place for number in numbers if (place := pcs.places.get(number)) is not None]
+            self.counts.acknowledge(known)
+            if len(known) == len(numbers):  # else some are new, or forgotten: they are looked for again
+                self._acknowledged = kept.row.acknowledged
 
     def hold(self, pcs: KnownPcs, exceptions: Sequence[ExceptionRow], *, anew: Iterable[int] | None = None) -> None:
         """Except the PCs that exceptions hold back; ``anew``: some have other facts now."""

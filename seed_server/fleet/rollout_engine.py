@@ -116,7 +116,7 @@ class RolloutEngine:
         self, live: Sequence[KeptRollout], exceptions: Sequence[ExceptionRow], changed: int, now: float
     ) -> None:
         """Sign what follows, where anything may be new since it was looked at last."""
-        rows = tuple((kept.row.number, kept.row.changed_at, len(kept.approvals)) for kept in live)
+        rows = tuple((kept.row.number, kept.row.progress, len(kept.approvals)) for kept in live)
         looked = (self._repository.timestamp_version(), rows, tuple(one.number for one in exceptions))
         if changed or looked != self._looked:
             announce(self._repository, self._database, now)
@@ -138,8 +138,8 @@ class RolloutEngine:
         for number in self._counted.keys() - by_number.keys():
             del self._counted[number]
         for number, one in self._counted.items():
-            one.acknowledge(self._pcs, by_number[number])
             one.place(self._pcs, moved)
+            one.acknowledge(self._pcs, by_number[number])
             one.hold(self._pcs, exceptions, anew=moved)
         for number in islice((each for each in by_number if each not in self._counted), COUNT_AT_ONCE):
             kept = by_number[number]

@@ -207,6 +207,23 @@ def test_a_failure_halts_it_at_the_next_look_and_resuming_acknowledges(company: 
     assert company.look(2.0).progress.why.count == 1
 
 
+@pytest.mark.parametrize("later", [2.0, PCS_SECONDS])
+def test_resuming_acknowledges_the_failure_of_a_pc_that_the_engine_does_not_know_yet(
+    company: Company, later: float
+) -> None:
+    company.start()
+    company.look()
+    company.database.add_endpoint("pc-test-new", "pc-test-new", company.clock.now(), ["test"])
+    company.database.save_facts({"pc-test-new": {"hostname": "pc-test-new"}})
+    company.seen(["pc-test-new"])
+    company.say(dict.fromkeys([*TESTERS, "pc-test-new"], "failed"))
+    assert company.look(2.0).progress.state is RolloutState.HALTED
+    rollouts.resume_rollout(company.context, ADA, 1)
+    company.look(later)
+    company.look(PCS_SECONDS)
+    assert company.look(2.0).progress.state is RolloutState.RUNNING
+
+
 def test_what_was_decided_and_not_announced_is_announced_after_a_restart(company: Company) -> None:
     company.start()
     company.look(0.0)
