@@ -109,7 +109,7 @@ def start_rollout(
                 required=required,
                 sequence=_next_sequence(repository, database),
                 created_at=now,
-                changed_at=now,
+                changed_at=max([now, *_taken_back_at(repository, manifest.ref)]),
                 plan=codec.encode(plan),
                 progress=codec.encode(progress),
             )
@@ -346,6 +346,12 @@ def _check_room(database: "Database", manifest: Manifest) -> None:
 def _next_sequence(repository: Repository, database: "Database") -> int:
     signed = next_sequence(repository.current_rollouts(), repository.current_staged())
     return max([signed, *(row.sequence + 1 for row in database.rollouts())])
+
+
+def _taken_back_at(repository: Repository, ref: PatchRef) -> list[float]:
+    """Return when a patch was withdrawn or stopped: a rollout that begins comes after it, whatever the clock says."""
+    said = (*repository.current_rollouts().withdrawn, *repository.current_staged().stopped)
+    return [float(one.at) for one in said if one.ref == ref]
 
 
 def _reach(plan: RolloutPlan) -> Reach:

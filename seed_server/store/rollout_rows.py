@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 import msgspec
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, case, select
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import upsert
@@ -25,8 +25,9 @@ class RolloutTable(Transactions):
     def change_rollout(
         self, number: int, *, state: str, progress: bytes, now: float, acknowledged: bytes | None = None
     ) -> None:
-        """Record how a rollout stands now; ``acknowledged`` None: as before."""
-        values: dict[str, object] = {"state": state, "progress": progress, "changed_at": now}
+        """Record how a rollout stands now; ``acknowledged`` None: as before. By no clock is that before what was."""
+        last = case((ROLLOUTS.c.changed_at > now, ROLLOUTS.c.changed_at), else_=now)
+        values: dict[str, object] = {"state": state, "progress": progress, "changed_at": last}
         if acknowledged is not None:
             values["acknowledged"] = acknowledged
         with self._writing() as connection:

@@ -283,6 +283,22 @@ def test_a_withdrawal_that_came_another_way_ends_it_too(company: Company) -> Non
     assert company.repository.current_staged().entries == ()
 
 
+def test_a_server_whose_clock_was_ahead_goes_on_with_what_was_stopped_then(company: Company) -> None:
+    """A withdrawal ends what is older than it, and the clock of then does not make what comes now older."""
+    company.start()
+    company.look()
+    rollouts.halt_rollout(company.context, ADA, 1, "crashes")
+    company.clock.wall -= 86_400.0
+    rollouts.resume_rollout(company.context, ADA, 1, "it does not")
+    assert company.look().progress.state is RolloutState.RUNNING
+    operations.withdraw(company.context, ADA, "office", "crashes")
+    company.clock.wall -= 86_400.0
+    company.start()
+    company.look()
+    assert company.rollout(2).progress.state is RolloutState.RUNNING
+    assert [entry.ref for entry in company.repository.current_staged().entries] == [REF]
+
+
 def test_one_rollout_of_a_patch_at_a_time(company: Company) -> None:
     company.start()
     with pytest.raises(UserError, match="Rollout 1 of office@1 is running"):
