@@ -15,7 +15,7 @@ from seed_server.commands.json_answers.rollouts import ExceptionDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
-from seed_server.fleet import exception_operations, rollout_queries
+from seed_server.fleet import exception_operations, queries, rollout_queries
 from seed_server.fleet.context import Context
 from seed_server.store.rollout_records import ExceptionRow
 
@@ -29,7 +29,7 @@ def exception_group() -> None:
 @home_option
 @click.option("--patch", default="", metavar="ID[@V]", help="Which patch; every one when not given.")
 @click.option("--who", required=True, metavar="EXPR", help='Which PCs; "" for all.')
-@click.option("--until", required=True, metavar="DATE", help="Its last day, at most 180 days from now: 2026-12-24.")
+@click.option("--until", required=True, metavar="DATE", help="Its last day (UTC), at most 180 days from now: 2026-12-24.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; the PCs show it.")
 @click.option("--owner", required=True, metavar="NAME", help="Whom to ask about it.")
 @json_option
@@ -48,6 +48,8 @@ def add_command(context: Context, patch: str, who: str, until: str, reason: str,
         print_json(_document(row))
     else:
         say(f"Exception {row.number} holds until {utc_minute(row.ends_at)}.")
+        if patch and not any(offer.manifest.ref.matches(patch) for offer in queries.read_offers(context)):
+            say(f"No {patch} is published here yet: it holds nothing back until one is.")
 
 
 @exception_group.command("list", cls=LookingCommand, short_help="List the exceptions.")

@@ -1,5 +1,7 @@
 """What people do to exceptions: PCs that shall not install something until a day. As `rollout_operations`. Blocking."""
 
+import datetime as dt
+
 import structlog
 from msgspec.structs import replace
 
@@ -33,9 +35,11 @@ def add_exception(
     STORAGE, BUSY.
     """
     now = context.clock.now()
-    if not now < until <= now + MAX_EXCEPTION_DAYS * DAY_SECONDS:
+    if not now < until <= now + (MAX_EXCEPTION_DAYS + 1) * DAY_SECONDS:  # to the end of its last day
         raise UserError(
-            f"An exception ends within {MAX_EXCEPTION_DAYS} days from now. Give its last day.", FaultKind.BAD_INPUT
+            f"The last day of an exception is from {_day(now)} to {_day(now + MAX_EXCEPTION_DAYS * DAY_SECONDS)}, and "
+            "ends at midnight UTC.",
+            FaultKind.BAD_INPUT,
         )
     why, name = checked_reason(reason), " ".join(owner.split())
     if not reason.strip() or not 1 <= len(name) <= MAX_OWNER_CHARS or not name.isprintable():
@@ -84,6 +88,10 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
     log.info("exception ended", number=number)
     announce_from(context, repository)
     return row
+
+
+def _day(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y-%m-%d}"
 
 
 def _checked_who(who: str) -> Reach:

@@ -103,6 +103,26 @@ def test_an_exception_is_made_listed_and_ended(run: Run) -> None:
     assert "no day" in refused(run("exception", "add", *words[:2], "--until", "soon", *words[4:]))
 
 
+@pytest.mark.parametrize(("days", "is_taken"), [(-1, False), (0, True), (180, True), (181, False)])
+def test_an_exception_s_last_day_is_one_of_today_and_the_next_180(run: Run, days: int, is_taken: bool) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * 86_400))
+    made = run("exception", "add", "--who", "", "--until", day, "--reason", "demo", "--owner", "Ada")
+    if is_taken:
+        assert f"Exception 1 holds until {day} 23:59 UTC." in made.output
+    else:
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        assert f"The last day of an exception is from {today} to " in refused(made)
+
+
+def test_an_exception_for_a_patch_that_nobody_has_published_says_so(run: Run, tmp_path: Path) -> None:
+    assert run("publish", str(tmp_path / "office.msi"), "--patch-id", "office", "--version", "1").exit_code == 0
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+    words = ("--who", "", "--until", day, "--reason", "demo", "--owner", "Ada")
+    for patch, is_known in (("office", True), ("office@1", True), ("ofice", False), ("office@2", False)):
+        said = run("exception", "add", "--patch", patch, *words).output
+        assert (f"No {patch} is published here yet" in said) is not is_known
+
+
 def test_what_was_signed_elsewhere_goes_by_the_rings_of_the_settings(run: Run, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with (home / "server.toml").open("a") as file:
