@@ -20,7 +20,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Area
 from seed_server.fleet.rollout import ring_closed
-from seed_server.fleet.rollout_announcing import announce_from, kept_rollouts
+from seed_server.fleet.rollout_announcing import announce_from, check_announceable, kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.signing.offers import checked_reason, not_offered, parse_named
@@ -131,6 +131,7 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
                 ends_at=NO_END,
             )
             database.add_exception(row)
+        check_announceable(repository, database, now)
         deed.details["patches"] = " ".join(map(str, fresh))
     log.info("patch withdrawn at a site", patch=patch, site=name)
     announce_from(context, repository)

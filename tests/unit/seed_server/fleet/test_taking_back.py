@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest import staged
+from p2pdist.shared.manifest.staged import encode_staged
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import operations, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
@@ -97,6 +99,20 @@ async def test_what_a_ring_reported_before_it_was_closed_does_not_halt_it_when_i
     office.look()
     rollouts.resume_rollout(office.context, ADA, 1)
     assert office.look().progress.state is RolloutState.RUNNING
+
+
+def test_what_pcs_would_not_take_is_not_withdrawn_at_a_site_so_that_all_else_can_still_be_stopped(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.start()
+    room = len(encode_staged(office.repository.current_staged())) + 20
+    monkeypatch.setattr(staged, "MAX_STAGED_BYTES", room)
+    with pytest.raises(UserError, match="PCs would not accept these rollouts"):
+        taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
+    assert office.database.exceptions() == []
+    monkeypatch.undo()
+    taking_back.withdraw_from_site(office.context, ADA, "office", "osaka", "no printing")
+    assert len(office.database.exceptions()) == 1
 
 
 async def test_the_first_ring_closes_them_all(office: Office) -> None:
