@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.applicability import evaluate
+from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.expression import Term, parse_expression
 from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.manifest.ring_facts import ring_facts
@@ -83,12 +84,16 @@ def _same_rings(one: PcRow, other: PcRow) -> bool:
 class CountedRollout:
     """The counts of one rollout, kept up with what is reported."""
 
-    def __init__(self, kept: KeptRollout, *, installs: bool) -> None:
-        """``installs``: whether the patch is installed at all."""
+    def __init__(self, kept: KeptRollout, manifest: Manifest | None) -> None:
+        """``manifest``: of the publication that is rolled out, where it is still listed."""
+        from seed_server.store.tables import REPORTED_SINCE  # whoever counts has opened the database
+
         self.kept = kept
         self.rules = RingRules(kept.plan)
         self.counts = RingCounts(len(kept.plan.rings))
-        self._installs = installs
+        self._installs = manifest is None or manifest.install is not None
+        begins = 0.0 if manifest is None else min(manifest.published_at, kept.row.created_at)
+        self._failures_since = int(begins) - REPORTED_SINCE
         self._acknowledged: bytes = b""
         self._held_by: tuple[ExceptionRow, ...] = ()
 
@@ -101,11 +106,16 @@ class CountedRollout:
                 self.counts.place(place, ring)
 
     def observe(self, pcs: KnownPcs, words: Iterable[PcWord]) -> None:
-        """Take what PCs say of the patch."""
+        """Take what PCs say of the patch.
+
+        An installation that failed before this publication is tried anew: its PC has still to decide.
+        """
         for word in words:
             place = pcs.places.get(word.endpoint)
             if place is not None and place < len(self.counts):
-                self.counts.observe(place, outcome_said(word.state, word.install, installs=self._installs))
+                is_past = word.at < self._failures_since and word.install in ("failed", "rolled_back")
+                install = "waiting" if is_past else word.install
+                self.counts.observe(place, outcome_said(word.state, install, installs=self._installs))
 
     def acknowledge(self, pcs: KnownPcs, kept: KeptRollout) -> None:
         """Take the rollout as it is now, with the failures that do not count any more.
@@ -162,11 +172,10 @@ def counted(
     kept: KeptRollout,
     exceptions: Sequence[ExceptionRow],
     now: float,
-    *,
-    installs: bool,
+    manifest: Manifest | None,
 ) -> CountedRollout:
-    """Return the counts of a rollout, from all that PCs have said."""
-    one = CountedRollout(kept, installs=installs)
+    """Return the counts of a rollout, from all that PCs have said; ``manifest`` as `CountedRollout` takes it."""
+    one = CountedRollout(kept, manifest)
     one.place(pcs, range(len(pcs.rows)))
     one.observe(pcs, database.words_on(kept.row.patch))
     one.acknowledge(pcs, kept)

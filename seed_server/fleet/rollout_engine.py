@@ -143,8 +143,8 @@ class RolloutEngine:
             one.hold(self._pcs, exceptions, anew=moved)
         for number in islice((each for each in by_number if each not in self._counted), COUNT_AT_ONCE):
             kept = by_number[number]
-            installs = self._installs(kept)
-            self._counted[number] = counted(self._database, self._pcs, kept, exceptions, now, installs=installs)
+            manifest = self._known().manifests.get(kept.plan.ref)
+            self._counted[number] = counted(self._database, self._pcs, kept, exceptions, now, manifest)
         self._count_one_anew()
 
     def _count_one_anew(self) -> None:
@@ -167,10 +167,6 @@ class RolloutEngine:
         for one in self._counted.values():
             if found := by_patch.get(one.kept.row.patch):
                 one.observe(self._pcs, found)
-
-    def _installs(self, kept: KeptRollout) -> bool:
-        manifest = self._known().manifests.get(kept.plan.ref)
-        return manifest is None or manifest.install is not None
 
     def _known(self) -> _Signed:
         assert self._signed is not None, "each look begins with it"

@@ -149,7 +149,9 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
     """Go on with a rollout that is paused, halted or waits for a word: failures so far do not halt it again."""
     words = checked_reason(reason) if reason else ""
     now = context.clock.now()
-    recalled = [one.plan for one in context.repository().recalls().recalls if one.plan is not None]
+    repository = context.repository()
+    recalled = [one.plan for one in repository.recalls().recalls if one.plan is not None]
+    manifests = {manifest.ref: manifest for manifest in repository.manifests()}
 
     def resume(kept: KeptRollout, database: "Database") -> tuple[RolloutProgress, bytes | None]:
         require(context, actor, "roll-out", _reach(kept.plan))
@@ -163,7 +165,7 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
         if kept.progress.state is not RolloutState.HALTED and not closed:
             return resumed(kept.progress, now, words), None
         pcs = known_pcs(database)
-        one = counted(database, pcs, kept, database.exceptions(), now, installs=True)
+        one = counted(database, pcs, kept, database.exceptions(), now, manifests.get(kept.plan.ref))
         failed = {*one.failed_numbers(pcs), *kept.row.acknowledged_pcs}
         return resumed(kept.progress, now, words), packed(failed)
 

@@ -64,9 +64,8 @@ def read_rollout(context: Context, number: int) -> RolloutView:
             )
         kept = KeptRollout.of(row, database.approvals(number))
         manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
-        installs = manifest is None or manifest.install is not None
         pcs = known_pcs(database)
-        one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, installs=installs)
+        one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, manifest)
         replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)

@@ -8,7 +8,7 @@ import pytest
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.messages import PatchReport, PatchState
+from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.fleet import approver_list, operations
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import rollout_operations as rollouts
@@ -74,13 +74,13 @@ class Company:
         row = SeenRow("osaka", "10.0.0.1", "p2pdist/1", connected, self.clock.now())
         self.database.save_seen(dict.fromkeys(names, row))
 
-    def say(self, said: Mapping[str, PatchState]) -> None:
-        """Have PCs report states of their files: the patch is delivered, nothing is installed."""
+    def say(self, said: Mapping[str, PatchState], install: InstallState = "") -> None:
+        """Have PCs report states of their files: the patch is delivered, and nothing is installed by default."""
         reports = {
             name: [
                 PatchReport(
                     patch_id="office", version="1", state=state, progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
-                    seconds=1.0, bytes_wasted=0, error="",
+                    seconds=1.0, bytes_wasted=0, error="", install=install,
                 )
             ]
             for name, state in said.items()

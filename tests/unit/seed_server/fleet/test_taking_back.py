@@ -40,9 +40,11 @@ class Office(Company):
         )  # fmt: skip
         return Pc(reading, number, site=site, tags=tags)
 
-    def publish(self, version: str, *, patch_id: str = "office", offered: bool = True) -> None:
+    def publish(
+        self, version: str, *, patch_id: str = "office", offered: bool = True, payload: str = ""
+    ) -> None:
         folder = self.context.home.root.parent
-        (folder / f"{patch_id}.msi").write_text(f"payload {patch_id} {version}")
+        (folder / f"{patch_id}.msi").write_text(payload or f"payload {patch_id} {version}")
         recipe = Recipe(patch_id=patch_id, version=version, payload=(PayloadFile(f"{patch_id}.msi"),))
         operations.publish(self.context, ADA, Publication(recipe, folder), self.keys, offered=offered)
 
@@ -99,6 +101,24 @@ async def test_what_a_ring_reported_before_it_was_closed_does_not_halt_it_when_i
     office.look()
     rollouts.resume_rollout(office.context, ADA, 1)
     assert office.look().progress.state is RolloutState.RUNNING
+
+
+def test_what_failed_of_an_earlier_publication_of_the_same_version_does_not_halt_the_next_one(office: Office) -> None:
+    """Its recipe was wrong, and is right now: PCs try it anew, and what they say from then on counts."""
+    office.start()
+    office.look(0.0)
+    office.say(dict.fromkeys(TESTERS, "waiting"), install="failed")
+    assert office.look(2.0).progress.state is RolloutState.HALTED
+    office.clock.wall += 60
+    operations.withdraw(office.context, ADA, "office", "its check is wrong", office.keys)
+    office.publish("1", payload="payload")
+    office.start()
+    office.look()
+    assert (office.rollout(1).progress.state, office.rollout(2).progress.state) == ("aborted", "running")
+    assert rollout_queries.read_rollout(office.context, 2).tallies[0].waiting == len(TESTERS)
+    office.say(dict.fromkeys(TESTERS, "waiting"), install="failed")
+    office.look(2.0)
+    assert office.rollout(2).progress.why.count == len(TESTERS)
 
 
 def test_what_pcs_would_not_take_is_not_withdrawn_at_a_site_so_that_all_else_can_still_be_stopped(
