@@ -20,7 +20,7 @@ from p2pdist.status.report_pace import ReportPace
 from p2pdist.status.view import PatchView
 
 DECIDED: frozenset[InstallState] = frozenset({"installed", "rolled_back", "failed"})
-"""What the operator waits for: told at once however large the fleet is."""
+"""What the operator waits for: told at once however large the fleet is, as is that it is so no more."""
 PROVEN: PatchState = "verified"
 """Where nothing is to be installed, the end: told at once unless the server asks for a slower pace."""
 
@@ -88,6 +88,8 @@ class Reports:
     def _is_urgent(self, report: PatchReport, known: PatchReport | None) -> bool:
         if known is not None and (report.state, report.install) == (known.state, known.install):
             return False
+        if known is not None and known.install in DECIDED and report.install != known.install:
+            return True  # tried anew; else the same failure again would look like the one before
         proven = report.state == PROVEN and (known is None or known.state != PROVEN)
         return (proven and self.pace.is_usual) or report.state == "failed" or report.install in DECIDED
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from p2pdist.install.lifecycle import LifeState
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.channels import decode_from_endpoint, encode_message
@@ -50,6 +51,15 @@ def test_the_running_clock_alone_is_no_news() -> None:
     reports = Reports()
     assert told_first(reports, AT, PatchView(REF, file("fetching", seconds=1.0)))
     assert told_first(reports, AT + 10, PatchView(REF, file("fetching", seconds=9.0))) == []
+
+
+def test_what_fails_anew_is_told_anew_however_quickly_it_fails() -> None:
+    """Its version is published again with another recipe: the server must not take the failure for the one before."""
+    reports = Reports()
+    lives: tuple[LifeState, ...] = ("failed", "waiting")
+    failed, waits = (PatchView(REF, file("verified"), plan_row(REF, life=life, here=True)) for life in lives)
+    told = [states(reports, AT + n / 4, view) for n, view in enumerate((failed, waits, failed))]
+    assert told == [[("acme", "verified", word)] for word in ("failed", "waiting", "failed")]
 
 
 def test_of_a_small_patch_one_report_tells_how_it_ended() -> None:
