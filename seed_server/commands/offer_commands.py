@@ -69,7 +69,8 @@ def withdraw_command(
     \b
     Examples:
       seed-server withdraw acme --reason "crashes on start"
-          at once, without the offline keys; 'seed-server offer acme' takes it back
+          at once, without the offline keys; 'seed-server offer acme' takes it back, or, where it was offered by
+          rings, 'seed-server rollout start acme'
       seed-server withdraw acme --reason "crashes on start" --for-good --offline-keys /media/safe/offline
           nobody can offer it again, not even with this server's keys
       seed-server withdraw acme --reason "crashes on start" --prepare acme.bundle
@@ -211,7 +212,8 @@ def offer_command(context: Context, patch: str, site: str | None, as_json: bool)
     Example:
       seed-server offer acme
 
-    What was withdrawn for good, or replaced by a newer publication, must be published again.
+    What was withdrawn for good, or replaced by a newer publication, must be published again. What was offered by rings
+    begins anew with 'seed-server rollout start'.
     """
     if site is None:
         back = operations.offer(context, actor_of(context), patch)

@@ -123,7 +123,10 @@ def _check_correction(recipe: Recipe, newest: Manifest, rollouts: Rollouts, orde
     if order.refusal(newest.patch_id, newest.number):  # withdrawn for good: this is the way back
         return
     if newest.ref not in {entry.ref for entry in rollouts.entries}:
-        raise _refused(f"{name} is published and withdrawn. Offer it again with 'seed-server offer {newest.ref}'.")
+        raise _refused(
+            f"{name} is published and withdrawn. Offer it again with 'seed-server offer {newest.ref}', or by rings with "
+            f"'seed-server rollout start {newest.ref}'."
+        )
     raise _refused(
         f"{name} is published already, just like this. Its files never change: for others, choose another --version."
     )

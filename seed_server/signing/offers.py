@@ -119,11 +119,16 @@ def _remembered(withdrawn: tuple[Withdrawal, ...]) -> tuple[Withdrawal, ...]:
 
 
 def offered_again(
-    rollouts: Rollouts, named: PatchRef, order: PublicationOrder, listed: Collection[Manifest]
+    rollouts: Rollouts,
+    named: PatchRef,
+    order: PublicationOrder,
+    listed: Collection[Manifest],
+    by_rings: StagedRollouts = NOTHING_STAGED,
 ) -> Rollouts:
     """Return the rollouts that offer ``named`` again, as they did before it was withdrawn.
 
-    ``order`` and ``listed`` are what the offline key has signed. Raises `UserError`: BAD_INPUT for what is not
+    ``order`` and ``listed`` are what the offline key has signed. What was offered ``by_rings`` is not offered to every
+    PC by that. Raises `UserError`: BAD_INPUT for what is not
     withdrawn, REFUSED for what PCs would not install, or where no more can be offered.
     """
     back = [one for one in rollouts.withdrawn if one.ref.is_named(named)]
@@ -133,7 +138,8 @@ def offered_again(
                 f"{_written(named)} is not kept here any more: it was superseded over {SUPERSEDED_DAYS} days ago. "
                 "To go back to it, publish it again."
             )
-        raise _not_withdrawn(named, rollouts, offers(rollouts, order, listed))
+        now = joined(rollouts, by_rings)
+        raise _not_withdrawn(named, now, offers(now, order, listed))
     numbers = {manifest.ref: manifest.number for manifest in listed}
     for one in back:
         number = numbers.get(one.ref)
@@ -212,14 +218,16 @@ def _not_withdrawn(named: PatchRef, rollouts: Rollouts, listed: Iterable[Offer])
     if any(entry.ref.is_named(named) for entry in rollouts.entries):
         return _bad(f"{patch} is offered already; nothing is to be done.")
     for offer in listed:
-        if offer.manifest.ref.is_named(named) and offer.superseded_by is not None:
+        if not offer.manifest.ref.is_named(named):
+            continue
+        if offer.superseded_by is not None:
             return _bad(
                 f"{patch} cannot be offered again: {offer.superseded_by} has taken its place. "
                 "To go back to it, publish it again."
             )
-        if offer.manifest.ref.is_named(named) and offer.for_good:
+        if offer.for_good:
             return _for_good(offer.manifest.ref)
-        if offer.manifest.ref.is_named(named) and offer.state == "withdrawn":
+        if offer.state == "withdrawn":
             return _bad(f"{patch} goes by rings. Begin its rollout: seed-server rollout start {offer.manifest.ref}")
     return _bad(f"No {patch} is known here, so it cannot be offered again. 'seed-server list' lists the patches.")
 

@@ -216,8 +216,8 @@ class Repository(SignedRepository):
         with self._writer.writing():
             current = self._files.load()
             before = self.current_rollouts()
-            after = offers.offered_again(before, named, self.publication_order(), self.manifests())
             by_rings = self._documents.staged(current)
+            after = offers.offered_again(before, named, self.publication_order(), self.manifests(), by_rings)
             left = staged.without_stopped(by_rings, staged.left_out(after, before))
             self._write_rollouts(current, after, None if left is by_rings else left)
             self._writer.commit(current, ("rollouts",), {}, now)

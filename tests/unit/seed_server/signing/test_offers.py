@@ -15,10 +15,12 @@ from p2pdist.shared.manifest.documents import (
     Payload,
     RolloutEntry,
     Rollouts,
+    Withdrawal,
     decode_rollouts,
     encode_rollouts,
 )
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED, PublicationOrder
+from p2pdist.shared.manifest.staged import StagedRollouts
 from seed_server.signing.offers import (
     NO_REASON,
     checked_reason,
@@ -159,6 +161,23 @@ def test_only_what_is_withdrawn_is_offered_again(named: str, words: str) -> None
     with pytest.raises(UserError, match=words) as caught:
         offered_again(less, parse_named(named), order(office=1, calc=1), [manifest("office", "1")])
     assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"office": 1}, "office goes by rings. Begin its rollout: seed-server rollout start office@1"),
+        ({"office": 2}, "office@1 cannot be offered again: with the offline key, it was withdrawn for good"),
+    ],
+)
+def test_what_stopped_in_its_rings_is_not_offered_to_every_pc_and_says_how_it_goes_on(
+    numbers: dict[str, int], words: str
+) -> None:
+    stopped = Withdrawal(patch_id="office", version="1", sequence=1, reason="crashes", at=7)
+    staged = StagedRollouts(format=1, stopped=(stopped,))
+    for by_rings in (staged, StagedRollouts(format=1)):
+        with pytest.raises(UserError, match=words):
+            offered_again(offered(), OFFICE, order(**numbers), [manifest("office", "1")], by_rings)
 
 
 def test_full_rollouts_take_nothing_back() -> None:
