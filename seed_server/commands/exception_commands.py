@@ -78,7 +78,8 @@ def list_command(context: Context, everything: bool, as_json: bool) -> None:
         said = Text(f"{printable(row.reason)} ({printable(row.expression) or tr('every PC')})")
         until = utc_minute(row.ends_at if row.ended_at is None else row.ended_at)
         patch = row.patch or tr("every patch")
-        table.row(str(row.number), patch, until, printable(row.owner), sentences=[said], below=said)
+        below = Text.assemble((f"{row.number}: ", "bold"), said)
+        table.row(str(row.number), patch, until, printable(row.owner), sentences=[said], below=below)
     wide_terminal().print(table)
 
 

@@ -1,5 +1,6 @@
 """`seed-server withdraw`, `seed-server offer` and `seed-server list`: what PCs are offered now."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -241,8 +242,9 @@ def list_command(context: Context, as_json: bool) -> None:
     Of each id, the last two publications are known. 'seed-server status' says how far PCs are.
     """
     offers, back = queries.read_offers(context), read_ways_back(context)
+    sites = taking_back.read_site_withdrawals(context)
     if as_json:
-        print_json([_document(offer, back.get(offer.manifest.ref)) for offer in offers])
+        print_json([_document(one, back.get(one.manifest.ref), sites.get(one.manifest.ref, {})) for one in offers])
         return
     if not offers:
         say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
@@ -256,7 +258,11 @@ def list_command(context: Context, as_json: bool) -> None:
         manifest = offer.manifest
         severity = tr("an emergency") if manifest.schedule.emergency else in_words(manifest.severity)
         state = Text(words[offer.state], style=_STATE_STYLES[offer.state])
-        note = "; ".join(filter(None, (_note(offer), way_back_words(back.get(manifest.ref)))))
+        at_sites = [
+            tr("withdrawn at {site}: {reason}", site=site, reason=printable(reason))
+            for site, reason in sites.get(manifest.ref, {}).items()
+        ]
+        note = "; ".join(filter(None, (_note(offer), way_back_words(back.get(manifest.ref)), *at_sites)))
         below = Text.assemble((f"{manifest.patch_id} {manifest.version}: ", "bold"), note) if note else None
         table.row(manifest.patch_id, manifest.version, state, severity, sentences=[Text(note)], below=below)
     wide_terminal().print(table)
@@ -273,7 +279,7 @@ def _note(offer: Offer) -> str:
     return "; ".join(parts) or offer.manifest.title
 
 
-def _document(offer: Offer, back: GoneBack | None) -> ListedDocument:
+def _document(offer: Offer, back: GoneBack | None, sites: Iterable[str]) -> ListedDocument:
     manifest, withdrawal = offer.manifest, offer.withdrawal
     return ListedDocument(
         id=manifest.patch_id,
@@ -289,4 +295,5 @@ def _document(offer: Offer, back: GoneBack | None) -> ListedDocument:
         for_good=offer.for_good,
         superseded_by=str(offer.superseded_by) if offer.superseded_by else None,
         back=way_back_document(back),
+        withdrawn_sites=tuple(sites),
     )

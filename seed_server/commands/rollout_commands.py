@@ -114,7 +114,8 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
         state = Text(in_words(kept.progress.state.value), style=_STYLES.get(kept.progress.state, "yellow"))
         rings = f"{len(kept.progress.opened_at)}/{len(kept.plan.rings)}"
         why = Text(in_words(printable(why_sentence(kept.progress.why))))
-        table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=why)
+        below = Text.assemble((f"{kept.row.number}: ", "bold"), why)
+        table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=below)
     wide_terminal().print(table)
 
 

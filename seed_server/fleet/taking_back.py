@@ -19,7 +19,7 @@ from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Area
-from seed_server.fleet.rollout import ring_closed
+from seed_server.fleet.rollout import RolloutState, ring_closed
 from seed_server.fleet.rollout_announcing import announce_from, check_announceable, kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_words import why_sentence
@@ -29,6 +29,8 @@ from seed_server.store.rollout_records import ExceptionRow
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
+
+_AT_SITE = 'site == "'
 
 log = structlog.get_logger()
 
@@ -65,6 +67,12 @@ def withdraw_from_ring(context: Context, actor: Actor, patch: str, ring: str, re
         kept = _under_way(database, named, patch)
         place = place_of_ring(kept, ring)
         if place >= len(kept.progress.opened_at):
+            if kept.progress.state is RolloutState.PAUSED:
+                raise UserError(
+                    f"Ring {ring} of rollout {kept.row.number} is not open, and none opens while it is paused; nothing "
+                    "is to be done.",
+                    FaultKind.BAD_INPUT,
+                )
             raise UserError(
                 f"Ring {ring} of rollout {kept.row.number} is not open, so no PC there begins. To keep it closed: "
                 f"seed-server rollout pause {kept.row.number} --reason TEXT",
@@ -138,6 +146,18 @@ def withdraw_from_site(context: Context, actor: Actor, patch: str, site: str, re
     return TakenBack(tuple(fresh), why)
 
 
+def read_site_withdrawals(context: Context) -> dict[PatchRef, dict[str, str]]:
+    """Return where each patch is withdrawn that is withdrawn at sites alone, with the reasons. Raises `UserError`."""
+    context.settings()
+    found: dict[PatchRef, dict[str, str]] = {}
+    with context.database() as database:
+        for one in database.exceptions():
+            if one.is_withdrawal and one.holds(context.clock.now()):
+                site = one.expression.removeprefix(_AT_SITE).removesuffix('"')
+                found.setdefault(PatchRef.of_relation(one.patch), {})[site] = one.reason
+    return found
+
+
 @operation("roll-out", reach=None)
 def offer_at_site(context: Context, actor: Actor, patch: str, site: str) -> tuple[PatchRef, ...]:
     """End what `withdraw_from_site` has said of ``patch``; return what is offered at ``site`` again.
@@ -173,7 +193,7 @@ def _withdrawn_at(site: SiteName, holding: Sequence[ExceptionRow]) -> list[Excep
 
 def at_site(site: SiteName) -> str:
     """Return the expression that chooses the PCs of a site."""
-    return f'site == "{site}"'  # nothing in a site's name means anything in an expression
+    return f'{_AT_SITE}{site}"'  # nothing in a site's name means anything in an expression
 
 
 def _under_way(database: "Database", named: PatchRef, patch: str) -> KeptRollout:

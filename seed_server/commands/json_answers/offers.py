@@ -77,3 +77,5 @@ class ListedDocument(Struct, frozen=True):
     """ID@VERSION of what has taken its place; null: nothing."""
     back: WayBackDocument | None = None
     """How far PCs are that go back from it; null: none does. Since 0.3."""
+    withdrawn_sites: tuple[str, ...] = ()
+    """The sites where alone it is withdrawn. Since 0.3."""

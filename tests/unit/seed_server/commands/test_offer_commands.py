@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from p2pdist.shared.console import ExitCode
 from seed_server.commands.main import seed_server
+from seed_server.fleet.context import Context
 from seed_server.settings import load_settings
 from seed_server.signing.repository import Repository
+from seed_server.store.rows import SeenRow
 from tests.unit.seed_server.commands.test_recipe_commands import Shell
 
 
@@ -69,6 +71,19 @@ def test_what_is_not_there_is_neither_withdrawn_nor_offered(shell: Shell) -> Non
     assert "No word is known here" in shell("offer", "word", code=ExitCode.BAD_INPUT)
     assert "--for-good only" in shell("withdraw", "acme", "--reason", "x", "--offline-keys", "y", code=ExitCode.USAGE)
     assert "--reason" in shell("withdraw", "acme", code=ExitCode.USAGE)
+
+
+def test_what_is_withdrawn_at_a_site_alone_is_listed_with_it_until_it_is_offered_there_again(shell: Shell) -> None:
+    publish(shell, "2.0", "acme.deb")
+    with Context(shell.home).database() as database:
+        database.add_endpoint("pc-1", "pc-1", 1.0, [])
+        database.save_seen({"pc-1": SeenRow("oslo", "10.0.0.1", "p2pdist/1", True, 2.0)})
+    shell("withdraw", "acme", "--site", "oslo", "--reason", "no printing")
+    (row,) = json.loads(shell("list", "--json"))
+    assert (row["state"], row["withdrawn_sites"]) == ("offered", ["oslo"])
+    assert "withdrawn at oslo: no printing" in shell("list")
+    shell("offer", "acme", "--site", "oslo")
+    assert "withdrawn at oslo" not in shell("list")
 
 
 def test_ring_site_and_roll_back_do_not_go_with_what_contradicts_them(tmp_path: Path) -> None:

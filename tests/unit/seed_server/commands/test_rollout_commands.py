@@ -114,6 +114,24 @@ def test_an_exception_s_last_day_is_one_of_today_and_the_next_180(run: Run, days
         assert f"The last day of an exception is from {today} to " in refused(made)
 
 
+def test_in_a_narrow_terminal_each_sentence_says_whose_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+    for reason in ("Christmas trade in all the shops", "A demo for a customer of ours"):
+        run("exception", "add", "--who", "", "--until", day, "--reason", reason, "--owner", "Store IT")
+    said = run("exception", "list").output
+    assert "1: Christmas trade" in said
+    assert "2: A demo" in said
+    for name in ("office", "word"):
+        options = ("--patch-id", name, "--version", "1", "--template", "rings")
+        assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
+    listed = run("rollout", "list").output
+    assert "1: It goes on since" in listed
+    assert "2: It goes on since" in listed
+
+
 def test_an_exception_for_a_patch_that_nobody_has_published_says_so(run: Run, tmp_path: Path) -> None:
     assert run("publish", str(tmp_path / "office.msi"), "--patch-id", "office", "--version", "1").exit_code == 0
     day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))

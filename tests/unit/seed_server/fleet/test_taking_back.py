@@ -139,6 +139,8 @@ async def test_the_first_ring_closes_them_all(office: Office) -> None:
     office.both_open()
     assert taking_back.withdraw_from_ring(office.context, ADA, "office@1", "test", "bad").rings == ("test", "all")
     assert await office.pc(1, tags=("test",)).sees("office@1") == "NOT_OPEN"
+    with pytest.raises(UserError, match="none opens while it is paused; nothing is to be done"):
+        taking_back.withdraw_from_ring(office.context, ADA, "office@1", "test", "bad")
 
 
 def test_a_ring_that_is_not_open_or_not_there_is_said_to_be(office: Office) -> None:
