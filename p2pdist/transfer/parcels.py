@@ -197,11 +197,13 @@ class ParcelFetches:
         self._answer, asked = None, self._asked or ()
         self._wait_no_longer()
         lacked = {beginning(each.torrent_hash): each for each in held}
+        comes = False
         for parcel in answer.parcels:
             for transfer in await self._begin_one(parcel, lacked):
                 del lacked[beginning(transfer.torrent_hash)]
+                comes = True
         for name, transfer in lacked.items():
-            if answer.more:
+            if answer.more and comes:  # where nothing can be had in parcels, the next answer is of no use either
                 self._later.add(transfer.torrent_hash)  # it waits: others of the site may be told of its parcel
             elif name in asked:
                 _let_go(transfer)

@@ -343,6 +343,18 @@ async def test_behind_many_parcels_the_rest_waits_for_the_next_answer(tmp_path: 
         assert not run.singly()
 
 
+async def test_where_no_parcel_can_be_begun_the_next_answer_is_not_waited_for(tmp_path: Path) -> None:
+    """As on a full disk: the server would be asked without end, and nothing fetched, nor said why."""
+    async with running(tmp_path) as run:
+        parcel, _ = parcel_of(run.patches[:4])
+        run.engine.refused = {make_torrent(parcel.torrent).torrent_hash}
+        await run.tell(parcel, more=True)
+        for _ in range(3):
+            await run.step()
+        assert len(run.asked) == 1
+        assert len(run.singly()) == MANY
+
+
 async def test_what_is_withdrawn_while_its_parcel_comes_leaves_nothing(tmp_path: Path) -> None:
     async with running(tmp_path) as run:
         parcel, data = parcel_of(run.patches)
