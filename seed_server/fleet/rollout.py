@@ -136,6 +136,8 @@ class RolloutProgress(Record, frozen=True):
     """When each ring was opened that is open, in seconds since 1970."""
     without_silent: int = 0
     """So many rings, from the first on, go on without their silent PCs, by a person's word."""
+    harm_seen_at: float = 0.0
+    """Pauses of sites that had begun by then pause it no more, by a person's word."""
 
 
 @dataclass(frozen=True)
@@ -328,9 +330,12 @@ def ring_closed(progress: RolloutProgress, place: int, ring: str, now: float, wo
 def resumed(progress: RolloutProgress, now: float, words: str = "") -> RolloutProgress:
     """Return a rollout that goes on; the caller acknowledges the failures of one that was halted (`RingCounts`).
 
-    Where it has stopped because of silent PCs, the open rings go on without them. Raises `ValueError` for one that
+    Where it has stopped because of silent PCs, the open rings go on without them; where because leasing pauses at too
+    many sites, those pauses stop it no more. Raises `ValueError` for one that
     needs no word.
     """
     silent = progress.why.reason in (RolloutReason.SILENT_PCS, RolloutReason.TOO_FEW_DECIDED)
     after = _stepped(progress, RolloutStep.RESUMED, RolloutWhy(RolloutReason.TO_OPEN, now, words=words)).progress
+    if progress.why.reason is RolloutReason.HARM:
+        after = replace(after, harm_seen_at=now)
     return replace(after, without_silent=len(progress.opened_at)) if silent else after

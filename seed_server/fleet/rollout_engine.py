@@ -233,7 +233,9 @@ class RolloutEngine:
             return None
         if sum(pause is not None for pause in at_work.values()) < LEAST_PAUSED_SITES:
             return None
-        share = harm_share(at_work, one.sites_waiting(self._pcs))
+        seen = one.kept.progress.harm_seen_at
+        new = {site: pause if pause is not None and pause.begun_at > seen else None for site, pause in at_work.items()}
+        share = harm_share(new, one.sites_waiting(self._pcs))
         if not share.is_too_much:
             return None
         return stopped(one.kept.progress, RolloutStep.PAUSED, RolloutReason.HARM, now, share.words)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
@@ -24,7 +25,7 @@ from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys, create_signing_key, write_public_key
 from seed_server.store.database import Database
-from seed_server.store.rows import SeenRow
+from seed_server.store.rows import HarmPauseRow, SeenRow
 from tests.helpers.fake_clock import FakeClock
 
 ADA, BOB = Actor.local_user("ada"), Actor.local_user("bob")
@@ -327,6 +328,26 @@ def test_an_exception_holds_pcs_back_until_its_day(company: Company) -> None:
         )
     with pytest.raises(UserError, match="No exception 1 holds PCs back"):
         exceptions.end_exception(company.context, ADA, 1)
+
+
+def test_harm_at_many_sites_pauses_it_until_a_person_goes_on_and_again_when_there_is_more(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = dict(zip(("kyoto", "nara"), TESTERS, strict=False))
+    for site, name in sites.items():
+        company.database.save_seen({name: SeenRow(site, "10.0.0.1", "p2pdist/1", True, company.clock.now())})
+    pauses = dict.fromkeys(sites, HarmPauseRow("", company.clock.now(), company.clock.now() + 9e5, 1, 1))
+    monkeypatch.setattr(company.engine._database, "sites_at_work", lambda _now: pauses)
+    company.start()
+    company.look()
+    harmed = company.look().progress
+    assert (harmed.state, harmed.why.reason) == (RolloutState.PAUSED, RolloutReason.HARM)
+    assert harmed.why.words == "business suffered at 2 of 2 active sites while we sent (kyoto, nara)"
+    rollouts.resume_rollout(company.context, ADA, 1, "it is the backup")
+    assert company.look().progress.state is RolloutState.RUNNING
+    again = company.clock.now() + 1
+    pauses |= {site: replace(pause, begun_at=again) for site, pause in pauses.items()}
+    assert company.look().progress.why.reason is RolloutReason.HARM
 
 
 def test_silent_testers_do_not_open_the_next_ring(company: Company) -> None:
