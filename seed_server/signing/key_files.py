@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.places import is_no_application_s
 
 MIN_PASSPHRASE_BYTES = 12  # the key derivation of PKCS #8 slows guessing, it does not stop it
 MAX_PASSPHRASE_BYTES = 1_023  # OpenSSL reads no more
@@ -165,13 +166,16 @@ def check_private(path: Path) -> None:
     """
     if os.name == "nt":
         return
+    path.stat()  # what is not there is said first
     for place, right in ((path.parent, KEY_DIRECTORY_MODE), (path, KEY_FILE_MODE)):
         mode = stat.S_IMODE(place.stat().st_mode)
         if mode & 0o077:
+            close = f"Close it with: chmod {right:o} {shlex.quote(str(place))}"
+            if place is not path and is_no_application_s(str(place.absolute())):
+                close = "Move it to a folder of its own that nobody else can open."  # others need this one
             raise UserError(
                 f"Other users of this machine can open {place} (mode {mode:04o}), so the {path.stem} key may not be "
-                f"secret; it is not used. Close it with: chmod {right:o} {shlex.quote(str(place))}\n"
-                "Replace the key if somebody else may have read it.",
+                f"secret; it is not used. {close}\nReplace the key if somebody else may have read it.",
                 FaultKind.REFUSED,
             )
 

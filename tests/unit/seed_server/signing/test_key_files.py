@@ -1,5 +1,6 @@
 """`seed_server.signing.key_files`: real files, real encryption."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -98,3 +99,16 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Cannot write the key") as caught:
         create_signing_key(tmp_path / "file" / "root.pem", None)
     assert caught.value.kind is FaultKind.STORAGE
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
+def test_nobody_is_told_to_close_a_folder_that_others_need(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with pytest.raises(UserError, match="is not at"):
+        load_signing_key(tmp_path / "none.pem", None)
+    with pytest.raises(UserError, match="Move it to a folder of its own") as caught:
+        load_signing_key(Path("/etc/passwd"), None)
+    assert "chmod" not in caught.value.message
+    create_signing_key(tmp_path / "own.pem", None)
+    with pytest.raises(UserError, match=f"chmod 700 {tmp_path}"):
+        load_signing_key(tmp_path / "own.pem", None)
