@@ -29,7 +29,7 @@ def exception_group() -> None:
 @home_option
 @click.option("--patch", default="", metavar="ID[@V]", help="Which patch; every one when not given.")
 @click.option("--who", required=True, metavar="EXPR", help='Which PCs; "" for all.')
-@click.option("--until", required=True, metavar="DATE", help="Its last day (UTC), at most 180 days from now: 2026-12-24.")
+@click.option("--until", required=True, metavar="DATE", help="Its last day (UTC), in 180 days at most: 2026-12-24.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; the PCs show it.")
 @click.option("--owner", required=True, metavar="NAME", help="Whom to ask about it.")
 @json_option

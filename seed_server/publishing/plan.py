@@ -124,8 +124,8 @@ def _check_correction(recipe: Recipe, newest: Manifest, rollouts: Rollouts, orde
         return
     if newest.ref not in {entry.ref for entry in rollouts.entries}:
         raise _refused(
-            f"{name} is published and withdrawn. Offer it again with 'seed-server offer {newest.ref}', or by rings with "
-            f"'seed-server rollout start {newest.ref}'."
+            f"{name} is published and withdrawn. Offer it again with 'seed-server offer {newest.ref}', or by rings "
+            f"with 'seed-server rollout start {newest.ref}'."
         )
     raise _refused(
         f"{name} is published already, just like this. Its files never change: for others, choose another --version."

@@ -21,9 +21,7 @@ from tests.helpers.statements import pc_of, statement
 from tests.unit.seed_server.commands.test_custody_commands import log_of
 from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
-MAY_BE_EMPTY = {  # of a rollout alone; of what goes back, and of sites
-    "withdraw": ("rings",), "list": ("cannot_go_back", "withdrawn_sites"),
-}  # fmt: skip
+MAY_BE_EMPTY = {"withdraw": ("rings",), "list": ("withdrawn_sites",)}  # of a rollout alone; of sites
 NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'

@@ -40,9 +40,7 @@ class Office(Company):
         )  # fmt: skip
         return Pc(reading, number, site=site, tags=tags)
 
-    def publish(
-        self, version: str, *, patch_id: str = "office", offered: bool = True, payload: str = ""
-    ) -> None:
+    def publish(self, version: str, *, patch_id: str = "office", offered: bool = True, payload: str = "") -> None:
         folder = self.context.home.root.parent
         (folder / f"{patch_id}.msi").write_text(payload or f"payload {patch_id} {version}")
         recipe = Recipe(patch_id=patch_id, version=version, payload=(PayloadFile(f"{patch_id}.msi"),))
