@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, MAX_APPROVERS_BYTES, decode_approvers
+from p2pdist.shared.manifest.complete import MAX_COMPLETE_BYTES, complete_target, decode_complete
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -33,7 +34,14 @@ from p2pdist.shared.manifest.publication_order import (
 )
 from p2pdist.shared.manifest.recalls import MAX_RECALLS_BYTES, RECALLS_TARGET, Recall, decode_recalls
 from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
-from p2pdist.shared.manifest.staged import MAX_STAGED_BYTES, NOTHING_STAGED, STAGED_TARGET, decode_staged
+from p2pdist.shared.manifest.staged import (
+    MAX_STAGED_BYTES,
+    NOTHING_STAGED,
+    STAGED_TARGET,
+    StagedEntry,
+    StagedRollouts,
+    decode_staged,
+)
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
     MAX_TEMPLATES,
@@ -96,7 +104,7 @@ def read_catalogue(
     """
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
-    rollouts, terms = _read_rollouts(has, get, pc.member, approved_by)
+    rollouts, terms = _read_rollouts(has, get, expect, pc.member, approved_by)
     order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
     read = read_patches(rollouts, order, get, choose=pc.choose, held=pc.held, expect=expect, terms=terms)
     return Catalogue(
@@ -131,14 +139,19 @@ def _recalled(installed: Collection[PatchRef], terms: RingTerms, get: GetDocumen
 
 
 def _read_rollouts(
-    has: Callable[[str], bool], get: GetDocument, member: RingMember | None, approved_by: ApprovedBy
+    has: Callable[[str], bool],
+    get: GetDocument,
+    expect: Expect,
+    member: RingMember | None,
+    approved_by: ApprovedBy,
 ) -> tuple[Rollouts, RingTerms]:
     """Return what is offered, by rings or not, and what is signed about rings."""
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
     staged = decode_staged(get(STAGED_TARGET, MAX_STAGED_BYTES)) if has(STAGED_TARGET) else NOTHING_STAGED
     approvers = decode_approvers(get(APPROVERS_TARGET, MAX_APPROVERS_BYTES)) if has(APPROVERS_TARGET) else None
-    terms = RingTerms(member, staged, approvers, approved_by, _read_recalls(has, get))
     here = {entry.ref for entry in rollouts.entries}
+    complete = () if approvers is None else tuple(_read_complete(here, staged, has, get, expect))
+    terms = RingTerms(member, staged, approvers, approved_by, _read_recalls(has, get), complete)
     by_rings = [
         RolloutEntry(ref.patch_id, ref.version, entry.sequence)
         for ref, entry in terms.entries.items()
@@ -147,6 +160,19 @@ def _read_rollouts(
     stopped = {one.ref for one in staged.stopped}
     withdrawn = (*(one for one in rollouts.withdrawn if one.ref not in stopped), *staged.stopped)
     return Rollouts(format=1, entries=[*rollouts.entries, *by_rings], withdrawn=withdrawn), terms
+
+
+def _read_complete(
+    here: Collection[PatchRef], staged: StagedRollouts, has: Callable[[str], bool], get: GetDocument, expect: Expect
+) -> Iterator[StagedEntry]:
+    """Yield the complete rollouts of what every PC is offered, as far as it is not staged."""
+    wanted = set(here) - {entry.ref for entry in staged.entries}
+    parts = [part for part in sorted({complete_target(ref.patch_id) for ref in wanted}) if has(part)]
+    expect(parts)
+    for part in parts:
+        for entry in decode_complete(get(part, MAX_COMPLETE_BYTES)).entries:
+            if entry.ref in wanted:
+                yield entry
 
 
 def _read_recalls(has: Callable[[str], bool], get: GetDocument) -> tuple[Recall, ...]:

@@ -15,10 +15,10 @@ import structlog
 import trio
 
 from p2pdist.shared.identifiers import PatchRef, SiteName
+from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
-from p2pdist.trust.approvals import approved_by
 from p2pdist.trust.catalogue import Catalogue, Choose, Held
 from p2pdist.trust.catalogue_reading import ThisPc, first_payload, read_catalogue, read_templates
 from p2pdist.trust.errors import TrustError, translated_errors

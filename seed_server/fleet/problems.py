@@ -4,6 +4,7 @@ A running server writes the same to its log, which nobody reads. Blocking.
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,10 +14,14 @@ from p2pdist.shared.errors import UserError
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import harm_share
+from seed_server.fleet.rollout_faults import NO_ROLLOUT
+from seed_server.fleet.rollout_words import moment
 from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
+from seed_server.store.database_errors import FULL_DISK_BYTES
+from seed_server.store.rollout_records import RolloutFault
 from seed_server.store.rows import HarmPauseRow
 
 if TYPE_CHECKING:
@@ -53,6 +58,8 @@ def fleet_problems(
     found = [*site_map_problems(context)]
     if database is not None:
         found += audit_problems(context, database)
+        found += rollout_problems(database, serving=serving)
+        found += disk_problems(context)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -85,6 +92,39 @@ def audit_problems(context: Context, database: "Database") -> list[FleetProblem]
         return [FleetProblem(error.message, "seed-server audit verify")]
     text = "The audit log lacks entries that it had, or has others. Was an older database put back?"
     return [FleetProblem(text, "seed-server audit verify")]
+
+
+def rollout_problems(database: "Database", *, serving: bool) -> list[FleetProblem]:
+    """Return what is broken in carrying rollouts on, as the server has found it at its last look."""
+    return [_rollout_problem(fault) for fault in database.rollout_faults()] if serving else []
+
+
+def _rollout_problem(fault: RolloutFault) -> FleetProblem:
+    since = moment(fault.since)
+    if fault.rollout == NO_ROLLOUT:
+        return FleetProblem(
+            f"No rollout is carried on since {since}, so no ring opens and none is halted: {fault.words}",
+            "seed-server rollout list",
+        )
+    if fault.rollout < 0:
+        number = -fault.rollout
+        return FleetProblem(
+            f"Exception {number} cannot be read since {since}; PCs know it as it was.",
+            f"seed-server exception end {number}",
+        )
+    return FleetProblem(
+        f"Rollout {fault.rollout} is not carried on since {since}: {fault.words}",
+        f"seed-server rollout why {fault.rollout}",
+    )
+
+
+def disk_problems(context: Context) -> list[FleetProblem]:
+    """Return whether the disk of the home is full: then nothing is recorded, and no rollout goes on."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(context.home.root).free < FULL_DISK_BYTES:
+            text = f"The disk that holds {context.home.root} is full: nothing is recorded, and no rollout goes on."
+            return [FleetProblem(text, "free some space there")]
+    return []
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

@@ -12,13 +12,16 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
-from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide
-from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
+from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide, waits_for
+from seed_server.fleet.rollout_announcing import approvals_wanted, approvers_in_force, kept_rollouts, wanted_by
+from seed_server.fleet.rollout_announcing import read_rollouts as rollouts_in
 from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
-from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_documents import BrokenRollout, KeptRollout, hold_of
+from seed_server.fleet.rollout_faults import NO_ROLLOUT
+from seed_server.fleet.rollout_operations import known_rollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
 from seed_server.fleet.way_back import GoneBack, read_ways_back
-from seed_server.store.rollout_records import ExceptionRow
+from seed_server.store.rollout_records import ExceptionRow, RolloutFault
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -43,13 +46,45 @@ class RolloutView:
     """How far PCs are that go back from the patch; None: none does."""
     replaced: int = 0
     """Of those that installed it, so many have installed a newer version of the patch since."""
+    fault: RolloutFault | None = None
+    """What is broken, so that the server does not carry it on; None: nothing."""
+
+
+@dataclass(frozen=True)
+class ListedRollout:
+    """A rollout as it stands, without a look at its PCs."""
+
+    kept: KeptRollout
+    why: RolloutWhy
+    """As `RolloutView.why`, as far as it can be said without counting PCs."""
+    fault: RolloutFault | None = None
 
 
 def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
-    """Return all rollouts, or those that are not over, the newest first. Raises `UserError`."""
+    """Return all rollouts that can be read, or those that are not over, the newest first. Raises `UserError`."""
     context.settings()
     with context.database() as database:
         return kept_rollouts(database, live=live)[::-1]
+
+
+def list_rollouts(context: Context, *, live: bool = False) -> tuple[list[ListedRollout], list[BrokenRollout]]:
+    """Return all rollouts, or those that are not over, the newest first; and those that cannot be read.
+
+    Raises `UserError`.
+    """
+    repository, now = context.repository(), context.clock.now()
+    approvers, manifests = repository.approvers(), {one.ref: one for one in repository.readable_manifests()[0]}
+    with context.database() as database:
+        kept, broken = rollouts_in(database, live=live)
+        faults = {one.rollout: one for one in database.rollout_faults()}
+        in_force = approvers_in_force(database, approvers)
+    found = []
+    for one in reversed(kept):
+        manifest = manifests.get(one.plan.ref)
+        approved = one.approved(in_force, by_pcs=0 if manifest is None else wanted_by(approvers, manifest))
+        why = waits_for(one.plan, one.progress, now, approved)
+        found.append(ListedRollout(one, why, faults.get(one.row.number)))
+    return found, broken[::-1]
 
 
 def read_rollout(context: Context, number: int) -> RolloutView:
@@ -57,24 +92,23 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     repository = context.repository()
     now = context.clock.now()
     with context.database() as database:
-        row = database.rollout(number)
-        if row is None:
-            raise UserError(
-                f"There is no rollout {number}. 'seed-server rollout list' lists them.", FaultKind.BAD_INPUT
-            )
-        kept = KeptRollout.of(row, database.approvals(number))
-        manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
+        kept = known_rollout(database, number)
+        manifest = next((one for one in repository.readable_manifests()[0] if one.ref == kept.plan.ref), None)
         installs = manifest is None or manifest.install is not None
+        exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
         pcs = known_pcs(database)
-        one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, installs=installs)
+        one = counted(database, pcs, kept, exceptions, now, installs=installs)
         replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
+        faults = {fault.rollout: fault for fault in database.rollout_faults()}
+        in_force = approvers_in_force(database, repository.approvers())
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
-    decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
+    decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(in_force, by_pcs=by_pcs))
     why = decision.why if decision.step is None else kept.progress.why  # the step is the engine's
     back = read_ways_back(context).get(kept.plan.ref)
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced)
+    fault = faults.get(number) or faults.get(NO_ROLLOUT)
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault)
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:

@@ -81,6 +81,15 @@ class ExceptionRow(Record, frozen=True):
         return self.ends_at >= NO_END
 
 
+class RolloutFault(NamedTuple):
+    """Why the server does not carry a rollout on: something is broken."""
+
+    rollout: int
+    """0: none is carried on."""
+    since: float
+    words: str
+
+
 class PcRow(NamedTuple):
     """What decides of a PC in which rings it is, and whether it is silent."""
 

@@ -9,7 +9,7 @@ import pytest
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import PatchReport, PatchState
-from seed_server.fleet import approver_list, operations
+from seed_server.fleet import approver_list, operations, rollout_approving
 from seed_server.fleet import exception_operations as exceptions
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.actor import Actor
@@ -90,6 +90,7 @@ class Company:
     def look(self, later: float = PCS_SECONDS) -> KeptRollout:
         self.clock.wall += later
         self.engine.look()
+        assert self.database.rollout_faults() == []
         return self.rollout()
 
     def rollout(self, number: int = 1) -> KeptRollout:
@@ -133,12 +134,12 @@ def test_a_key_is_of_one_person_whoever_holds_it(company: Company, tmp_path: Pat
     company.start()
     root = Actor.local_user("root")
     with pytest.raises(UserError, match="the key of ada, who has started"):
-        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "ada.pem")
+        rollout_approving.approve_rollout(company.context, root, 1, key=tmp_path / "ada.pem")
     assert company.rollout().approvals == ()
     for _ in range(2):
-        rollouts.approve_rollout(company.context, BOB, 1, key=tmp_path / "bob.pem")
+        rollout_approving.approve_rollout(company.context, BOB, 1, key=tmp_path / "bob.pem")
     with pytest.raises(UserError, match="one person counts once"):
-        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "bob.pem")
+        rollout_approving.approve_rollout(company.context, root, 1, key=tmp_path / "bob.pem")
     assert [one.approver for one in company.rollout().approvals] == ["bob"]
 
 
@@ -152,8 +153,8 @@ def test_a_rollout_goes_ring_by_ring_to_every_pc(company: Company) -> None:
     waits = company.look(700.0)
     assert (waits.progress.state, waits.progress.why.reason) == (RolloutState.UNAPPROVED, RolloutReason.NOT_APPROVED)
     with pytest.raises(UserError, match="somebody else has to approve it"):
-        rollouts.approve_rollout(company.context, ADA, 1)
-    rollouts.approve_rollout(company.context, BOB, 1)
+        rollout_approving.approve_rollout(company.context, ADA, 1)
+    rollout_approving.approve_rollout(company.context, BOB, 1)
     opened = company.look()
     assert len(opened.progress.opened_at) == 2
     (entry,) = company.repository.current_staged().entries

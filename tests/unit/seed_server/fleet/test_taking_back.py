@@ -10,7 +10,7 @@ import pytest
 
 from p2pdist.shared.errors import UserError
 from seed_server.fleet import exception_operations as exceptions
-from seed_server.fleet import operations, rollout_queries, taking_back
+from seed_server.fleet import operations, rollout_approving, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
@@ -47,7 +47,7 @@ class Office(Company):
     def both_open(self) -> None:
         """Start a rollout, and bring it to its last ring."""
         self.start()
-        rollouts.approve_rollout(self.context, BOB, 1)
+        rollout_approving.approve_rollout(self.context, BOB, 1)
         self.look(0.0)
         self.say(dict.fromkeys(TESTERS, "verified"))
         assert len(self.look(3_700.0).progress.opened_at) == 2
