@@ -19,6 +19,7 @@ from seed_server.commands.json_answers.rollouts import (
 )
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
+from seed_server.commands.rollout_starting import say_approvals
 from seed_server.commands.texts import utc_minute
 from seed_server.commands.way_back_words import way_back_document, way_back_words
 from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
@@ -85,6 +86,7 @@ def start_command(context: Context, patch: str, template: str, reason: str, as_j
     say(f"Rollout {kept.row.number} of {kept.plan.ref} has begun.")
     for ring, size in zip(kept.plan.rings, started.ring_sizes, strict=True):
         say(f"  {ring.name}: {tr('{number} PCs', number=size)}")
+    say_approvals(started)
     if started.ring_sizes[0] == 0:
         say(tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template."))
 

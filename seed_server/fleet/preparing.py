@@ -207,6 +207,11 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     return finished
 
 
+def bundled_cvss(file: Path) -> float | None:
+    """Return the CVSS score of the patch that the bundle in ``file`` publishes. Raises `UserError` (BAD_INPUT)."""
+    return next((manifest.cvss for manifest in manifests_in(read_bundle(file))), None)
+
+
 @operation("look", reach=None)
 def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
     """Forget a bundle that waits for signatures, and its payload; needs the right that its preparation needed.

@@ -65,6 +65,16 @@ class StartedRollout:
     rollout: KeptRollout
     ring_sizes: tuple[int, ...]
     """How many PCs each ring has now."""
+    by_signature: bool = False
+    """Whether PCs want approvals that are signed with keys of their own, for every ring."""
+
+    @property
+    def first_approved_ring(self) -> int | None:
+        """The place of the first ring that needs approvals; None: none does."""
+        if not self.rollout.row.required:
+            return None
+        rings = self.rollout.plan.rings
+        return next((place for place, ring in enumerate(rings) if self.by_signature or ring.approval), None)
 
 
 @operation("roll-out", reach=None)
@@ -84,9 +94,8 @@ def start_rollout(
     for ring in template.rings:
         require(context, actor, "roll-out", reach_of(parse_expression(ring.who) if ring.who else None))
     plan = template.plan(manifest.ref, manifest.number, manifest_sha256(manifest), secrets.token_bytes(SALT_BYTES))
-    required = max(
-        template.approvals if any(ring.approval for ring in plan.rings) else 0, approvals_wanted(repository, manifest)
-    )
+    by_pcs = approvals_wanted(repository, manifest)
+    required = max(template.approvals if any(ring.approval for ring in plan.rings) else 0, by_pcs)
     progress = new_rollout(now)
     with repository.locked():
         deed = Deed("start rollout", str(manifest.ref), reason=reason, details={"template": template.name}, after=plan)
@@ -117,7 +126,7 @@ def start_rollout(
             sizes = tuple(ring_sizes(known_pcs(database), plan))
         log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
         announce_from(context, repository)
-    return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes)
+    return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes, by_signature=by_pcs > 0)
 
 
 @operation("stop")

@@ -60,6 +60,17 @@ class ListedRollout:
     fault: RolloutFault | None = None
 
 
+@dataclass(frozen=True)
+class GivenTemplate:
+    """A template, and how it is named."""
+
+    name: str
+    """As a command line names it: that of a shipped one, or a file."""
+    template: RingTemplate
+    by_score: bool = False
+    """Whether the patch's CVSS score has chosen it."""
+
+
 def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
     """Return all rollouts that can be read, or those that are not over, the newest first. Raises `UserError`."""
     context.settings()
@@ -157,6 +168,27 @@ def ring_template(name: str) -> RingTemplate:
         )
     text = read_given_text("template", path, MAX_RING_TEMPLATE_BYTES, "a template has at most ten rings.")
     return parse_ring_template(text, path.stem, source=str(path))
+
+
+def template_for(context: Context, named: str | None, cvss: float | None) -> GivenTemplate:
+    """Return by which template a patch of this CVSS score is offered: the ``named`` one, else as ``server.toml`` says.
+
+    Raises `UserError` (BAD_INPUT).
+    """
+    settings = context.settings()
+    if named:
+        return GivenTemplate(named, ring_template(named))
+    if settings.emergency_template:
+        emergency = ring_template(settings.emergency_template)
+        if emergency.least_cvss is None:
+            raise UserError(
+                f"emergency_template in server.toml names {settings.emergency_template}, which does not say for which "
+                "patches it is. Write least_cvss = 9.0 into it, or name another one.",
+                FaultKind.BAD_INPUT,
+            )
+        if cvss is not None and cvss >= emergency.least_cvss:
+            return GivenTemplate(settings.emergency_template, emergency, by_score=True)
+    return GivenTemplate(settings.rollout_template, ring_template(settings.rollout_template))
 
 
 def _holding(rows: Sequence[ExceptionRow], now: float) -> list[ExceptionRow]:

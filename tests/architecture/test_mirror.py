@@ -165,7 +165,6 @@ TESTED_IN = {
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/fleet/problems.py": "tests/field/test_screens.py",
     "seed_server/fleet/rollout_announcing.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
-    "seed_server/fleet/rollout_counting.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
     "seed_server/fleet/rollout_documents.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
     "seed_server/fleet/rollout_operations.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
     "seed_server/fleet/rollout_queries.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
