@@ -4,10 +4,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan, plan_digest
 from p2pdist.shared.manifest.staged import Approval, StagedEntry, approval_bytes
-from p2pdist.shared.manifest.approvals import approved_by
 
 KEYS = {name: Ed25519PrivateKey.generate() for name in ("kim", "ito", "thief")}
 APPROVERS = Approvers(
