@@ -272,7 +272,7 @@ def test_where_pcs_want_more_approvals_than_there_are_an_open_ring_waits() -> No
 
 
 def test_no_rollout_is_complete_whose_approvals_count_no_more() -> None:
-    one = plan(ring("all"))
+    one = plan(ring("all", **CAREFUL))
     approved, lapsed = Approved((1,), 1, every_ring=True), Approved((), 1, every_ring=True)
     opened = decide(one, new_rollout(0.0), [RingTally(installed=1)], 0.0, approved).progress
     assert decide(one, opened, [RingTally(installed=1)], 1.0, lapsed).step is RolloutStep.UNAPPROVED
