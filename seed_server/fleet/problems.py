@@ -20,9 +20,8 @@ from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
-from seed_server.store.database_errors import FULL_DISK_BYTES
 from seed_server.store.rollout_records import RolloutFault
-from seed_server.store.rows import HarmPauseRow
+from seed_server.store.rows import FULL_DISK_BYTES, HarmPauseRow
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database

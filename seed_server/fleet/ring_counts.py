@@ -155,7 +155,7 @@ class RingCounts:
             said = PcOutcome.EXCEPTED
         self._move(pc, said)
 
-    def load(self, rings: bytes, said: bytes) -> None:
+    def load(self, rings: bytes | bytearray, said: bytes | bytearray) -> None:
         """Begin with PCs in these rings that say this, each a byte for each PC: as `place` and `observe`, but at once.
 
         Raises `ValueError` for a ring that the rollout has not.
@@ -172,7 +172,7 @@ class RingCounts:
         self._held, self._acknowledged = bytearray(len(rings)), bytearray(len(rings))
         self._counts, self._seen_failures = counts, dict.fromkeys(counts, 0)
 
-    def observe_all(self, said: bytes) -> None:
+    def observe_all(self, said: bytes | bytearray) -> None:
         """Take the words of all PCs: those that differ from what is known are moved."""
         known = self._outcome.translate(_UNDECIDED_IS_WAITING)
         for pc in _ones_of(_integer(known) ^ _integer(said), len(self)):

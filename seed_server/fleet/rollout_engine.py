@@ -5,7 +5,6 @@ decided and not yet announced.
 """
 
 import contextlib
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -202,14 +201,14 @@ class RolloutEngine:
             for number, kept in by_number.items()
             if number not in self._counted and not self._is_at_rest(kept, now)
         }
-        until = time.perf_counter() + COUNT_SECONDS
+        until = self._context.clock.monotonic() + COUNT_SECONDS
         for number in sorted(self._uncounted):
             kept = by_number[number]
             with self._apart(kept):
                 installs = self._installs(kept)
                 self._counted[number] = counted(self._database, self._pcs, kept, exceptions, now, installs=installs)
             self._uncounted.discard(number)
-            if time.perf_counter() >= until:
+            if self._context.clock.monotonic() >= until:
                 return
         self._count_one_anew()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NO_ROLLOUT = 0
 """In place of a rollout's number: none is carried on. Below it stand exceptions."""
-MAX_FAULT_CHARS = 500
+MAX_BROKEN_CHARS = 500
 _SURROUNDINGS = (FaultKind.STORAGE, FaultKind.BUSY, FaultKind.NOT_SET_UP)
 
 log = structlog.get_logger()
@@ -77,4 +77,4 @@ class RolloutFaults:
 def fault_words(error: Exception) -> str:
     """Return what went wrong, in one line of bounded length."""
     text = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return printable(" ".join(text.split()))[:MAX_FAULT_CHARS] or type(error).__name__
+    return printable(" ".join(text.split()))[:MAX_BROKEN_CHARS] or type(error).__name__

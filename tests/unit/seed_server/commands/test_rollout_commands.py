@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.messages import PatchReport
@@ -206,13 +207,16 @@ def test_a_template_for_emergencies_says_for_which_scores_it_is(run: Run, tmp_pa
     assert "No patches yet" in run("list").output
 
 
-def test_an_emergency_that_cannot_begin_names_the_command_that_begins_it(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_emergency_that_cannot_begin_names_the_command_that_begins_it(run: Run, tmp_path: Path) -> None:
+    first = ("--patch-id", "first", "--version", "1", "--template", "rings")
+    assert run("publish", str(tmp_path / "office.msi"), *first).exit_code == 0
+    with Context(ServerHome(tmp_path / "home")).database() as database, database.batch():
+        (row,) = database.rollouts()
+        for sequence in range(2, rollout_operations.MAX_LIVE_ROLLOUTS + 1):
+            database.add_rollout(replace(row, sequence=sequence))
     own = tmp_path / "my own.toml"
     own.write_text(shipped_rings("emergency").replace("9.0", "7.0"))
     setting(tmp_path, f"emergency_template = '{own}'")
-    monkeypatch.setattr(rollout_operations, "MAX_LIVE_ROLLOUTS", 0)
     options = ("--patch-id", "office", "--version", "1", "--cvss", "7")
     said = refused(run("publish", str(tmp_path / "office.msi"), *options))
     assert said.endswith(f"Then: seed-server rollout start office@1 --template '{own}'")

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from p2pdist.shared.errors import UserError
-from seed_server.fleet import operations, people_operations, rollout_documents, rollout_operations
+from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, RolloutEntry, Rollouts
+from seed_server.fleet import operations, people_operations, rollout_operations
 from seed_server.fleet.accounts import person_rights
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.rollout import RolloutReason, RolloutState
@@ -83,6 +84,10 @@ def test_an_account_that_may_not_approve_any_more_opens_no_ring(company: Company
 
 def complete(company: Company, folder: Path) -> KeptRollout:
     begin(company, folder, "bob", "cy")
+    return finish(company, folder)
+
+
+def finish(company: Company, folder: Path) -> KeptRollout:
     approve(company, folder, "bob")
     company.look()
     company.say(dict.fromkeys(TESTERS, "verified"), "tool")
@@ -128,25 +133,30 @@ async def test_what_is_complete_is_approved_anew_where_its_approver_has_left(com
     assert await pc_of(company, tmp_path / "second").sees("tool@1") == "taken"
 
 
-def test_where_no_more_can_be_offered_to_every_pc_no_rollout_begins(
-    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rollout_operations, "MAX_ROLLOUT_ENTRIES", 1)
+def offer_others(company: Company, count: int) -> None:
+    """Offer so many other patches to every PC, and `office`."""
+    kept = [one for one in company.repository.current_rollouts().entries if one.patch_id in ("office", "tool")]
+    others = [RolloutEntry(f"p{number}", "1", 1_000 + number) for number in range(count)]
+    rollouts = Rollouts(format=1, entries=[*kept, *others])
+    company.repository.stage(company.repository.current_staged(), now=company.clock.now(), rollouts=rollouts)
+
+
+def test_where_no_more_can_be_offered_to_every_pc_no_rollout_begins(company: Company, tmp_path: Path) -> None:
     company.publish("tool", tmp_path)
-    with pytest.raises(UserError, match="1 patches are offered to PCs or on their way there, the most that there may"):
+    offer_others(company, MAX_ROLLOUT_ENTRIES - 1)
+    with pytest.raises(UserError, match="2000 patches are offered to PCs or on their way there, the most that there"):
         rollout_operations.start_rollout(company.context, ADA, "tool", TEMPLATE)
     company.start()  # of what is offered already: it takes no more room
 
 
-def test_what_is_complete_and_finds_no_room_goes_on_by_its_rings(
-    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_complete_and_finds_no_room_goes_on_by_its_rings(company: Company, tmp_path: Path) -> None:
     """Else PCs would refuse the whole document, and nothing could be stopped any more."""
-    monkeypatch.setattr(rollout_documents, "MAX_ROLLOUT_ENTRIES", 1)
-    complete(company, tmp_path)
-    assert [str(one.ref) for one in company.repository.current_rollouts().entries] == ["office@1"]
+    begin(company, tmp_path, "bob", "cy")
+    offer_others(company, MAX_ROLLOUT_ENTRIES - 1)
+    finish(company, tmp_path)
+    assert "tool" not in {one.patch_id for one in company.repository.current_rollouts().entries}
     assert [len(one.opened_at) for one in company.repository.current_staged().entries] == [2]
-    operations.withdraw(company.context, ADA, "office", "old")
+    offer_others(company, MAX_ROLLOUT_ENTRIES - 2)
     company.look()
-    assert [str(one.ref) for one in company.repository.current_rollouts().entries] == ["tool@1"]
+    assert "tool" in {one.patch_id for one in company.repository.current_rollouts().entries}
     assert company.repository.current_staged().entries == ()
