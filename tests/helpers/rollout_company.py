@@ -107,7 +107,7 @@ class Company:
         keys = OfflineKeys(self.context.home.offline_keys, None)
         approver_list.set_approvers(self.context, ADA, folder / "approvers.toml", keys)
 
-    def publish(self, patch_id: str, folder: Path) -> PatchRef:
+    def publish_to_nobody(self, patch_id: str, folder: Path) -> PatchRef:
         """Publish another patch, to nobody yet."""
         (folder / f"{patch_id}.msi").write_text(patch_id)
         recipe = Recipe(patch_id=patch_id, version="1", payload=(PayloadFile(f"{patch_id}.msi"),))

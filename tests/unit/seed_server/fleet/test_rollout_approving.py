@@ -21,7 +21,7 @@ def begin(company: Company, folder: Path, *names: str, required: int = 1) -> Non
     """Start a rollout of `tool`, for which PCs want the signatures of ``names``."""
     company.names_approvers(folder, *names, required=required)
     company.clock.wall += 60
-    company.publish("tool", folder)
+    company.publish_to_nobody("tool", folder)
     rollout_operations.start_rollout(company.context, ADA, "tool", TEMPLATE)
 
 
@@ -142,7 +142,7 @@ def offer_others(company: Company, count: int) -> None:
 
 
 def test_where_no_more_can_be_offered_to_every_pc_no_rollout_begins(company: Company, tmp_path: Path) -> None:
-    company.publish("tool", tmp_path)
+    company.publish_to_nobody("tool", tmp_path)
     offer_others(company, MAX_ROLLOUT_ENTRIES - 1)
     with pytest.raises(UserError, match="2000 patches are offered to PCs or on their way there, the most that there"):
         rollout_operations.start_rollout(company.context, ADA, "tool", TEMPLATE)

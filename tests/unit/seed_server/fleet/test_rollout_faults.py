@@ -24,7 +24,7 @@ def two(company: Company, tmp_path: Path) -> Company:
     """Return a company with a rollout of `office` that has a ring open, and one of `tool` that has none."""
     company.start()
     company.look(0.0)
-    company.publish("tool", tmp_path)
+    company.publish_to_nobody("tool", tmp_path)
     rollout_operations.start_rollout(company.context, ADA, "tool", TEMPLATE)
     return company
 

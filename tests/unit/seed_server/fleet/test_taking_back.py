@@ -21,7 +21,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.ring_lab import Pc
-from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
+from tests.helpers.rollout_company import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
 
 
 class Office(Company):
