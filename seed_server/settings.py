@@ -84,6 +84,8 @@ class ServerSettings(Record, frozen=True):
     rollouts_lifetime_days: Annotated[float, msgspec.Meta(ge=0.1, le=365)] = 30.0
     rollout_template: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEMPLATE_CHARS)] = "all-at-once"
     """By which rings `publish` offers a patch: a shipped template, or a file."""
+    emergency_template: Annotated[str, msgspec.Meta(max_length=MAX_TEMPLATE_CHARS)] = ""
+    """By which rings it offers one whose CVSS score is at least that template's `least_cvss`; empty: as any other."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
@@ -342,6 +344,10 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "rollout_template": (
         "By which rings 'publish' offers a patch: a template of 'seed-server rollout templates', or a file",
         "in TOML. all-at-once offers it to every PC as soon as it is published.",
+    ),
+    "emergency_template": (
+        "By which rings 'publish' offers a patch whose CVSS score is as high as that template's least_cvss: emergency,",
+        "or a file in TOML. Empty: as any other patch; then emergencies go by hand, with --template.",
     ),
     "log_level": ("debug, info, warning or error.",),
     "database_url": (

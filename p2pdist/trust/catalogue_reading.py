@@ -1,13 +1,14 @@
 """Read which patches this endpoint shall have, from documents that the trust store has verified. Pure."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName, TorrentHash
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, MAX_ANCHOR_BYTES
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, MAX_APPROVERS_BYTES, decode_approvers
+from p2pdist.shared.manifest.complete import MAX_COMPLETE_BYTES, complete_target, decode_complete
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -33,14 +34,13 @@ from p2pdist.shared.manifest.publication_order import (
     part_target,
 )
 from p2pdist.shared.manifest.recalls import MAX_RECALLS_BYTES, RECALLS_TARGET, Recall, decode_recalls
-from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
-from p2pdist.shared.manifest.staged import MAX_STAGED_BYTES, NOTHING_STAGED, STAGED_TARGET, decode_staged
-from p2pdist.shared.manifest.template import (
-    MAX_TEMPLATE_BYTES,
-    MAX_TEMPLATES,
-    Template,
-    decode_template,
-    template_target,
+from p2pdist.shared.manifest.staged import (
+    MAX_STAGED_BYTES,
+    NOTHING_STAGED,
+    STAGED_TARGET,
+    StagedEntry,
+    StagedRollouts,
+    decode_staged,
 )
 from p2pdist.trust.catalogue import (
     Catalogue,
@@ -56,6 +56,7 @@ from p2pdist.trust.catalogue import (
     RefusedPatch,
 )
 from p2pdist.trust.ring_rules import EVERYONE, ApprovedBy, RingMember, RingTerms, RingWait
+from p2pdist.trust.site_documents import read_profile
 from p2pdist.trust.suitability import Choice
 
 MAX_CATALOGUE_BYTES = 256 << 20  # all manifests and torrents are held in memory: 500 patches of half a MB
@@ -97,7 +98,7 @@ def read_catalogue(
     """
     if not has(ROLLOUTS_TARGET):  # nothing has been published yet
         return Catalogue(timestamp_version=0, patches=(), refused=(), stale="")
-    rollouts, terms = _read_rollouts(has, get, pc.member, approved_by)
+    rollouts, terms = _read_rollouts(has, get, expect, pc.member, approved_by)
     order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
     read = read_patches(rollouts, order, get, choose=pc.choose, held=pc.held, expect=expect, terms=terms)
     checkpoint, anchor = _read_log(terms.staged.checkpoint, has, get)
@@ -134,14 +135,19 @@ def _recalled(installed: Collection[PatchRef], terms: RingTerms, get: GetDocumen
 
 
 def _read_rollouts(
-    has: Callable[[str], bool], get: GetDocument, member: RingMember | None, approved_by: ApprovedBy
+    has: Callable[[str], bool],
+    get: GetDocument,
+    expect: Expect,
+    member: RingMember | None,
+    approved_by: ApprovedBy,
 ) -> tuple[Rollouts, RingTerms]:
     """Return what is offered, by rings or not, and what is signed about rings."""
     rollouts = decode_rollouts(get(ROLLOUTS_TARGET, MAX_ROLLOUTS_BYTES))
     staged = decode_staged(get(STAGED_TARGET, MAX_STAGED_BYTES)) if has(STAGED_TARGET) else NOTHING_STAGED
     approvers = decode_approvers(get(APPROVERS_TARGET, MAX_APPROVERS_BYTES)) if has(APPROVERS_TARGET) else None
-    terms = RingTerms(member, staged, approvers, approved_by, _read_recalls(has, get))
     here = {entry.ref for entry in rollouts.entries}
+    complete = () if approvers is None else tuple(_read_complete(here, staged, has, get, expect))
+    terms = RingTerms(member, staged, approvers, approved_by, _read_recalls(has, get), complete)
     by_rings = [
         RolloutEntry(ref.patch_id, ref.version, entry.sequence)
         for ref, entry in terms.entries.items()
@@ -150,6 +156,19 @@ def _read_rollouts(
     stopped = {one.ref for one in staged.stopped}
     withdrawn = (*(one for one in rollouts.withdrawn if one.ref not in stopped), *staged.stopped)
     return Rollouts(format=1, entries=[*rollouts.entries, *by_rings], withdrawn=withdrawn), terms
+
+
+def _read_complete(
+    here: Collection[PatchRef], staged: StagedRollouts, has: Callable[[str], bool], get: GetDocument, expect: Expect
+) -> Iterator[StagedEntry]:
+    """Yield the complete rollouts of what every PC is offered, as far as it is not staged."""
+    wanted = set(here) - {entry.ref for entry in staged.entries}
+    parts = [part for part in sorted({complete_target(ref.patch_id) for ref in wanted}) if has(part)]
+    expect(parts)
+    for part in parts:
+        for entry in decode_complete(get(part, MAX_COMPLETE_BYTES)).entries:
+            if entry.ref in wanted:
+                yield entry
 
 
 def _read_recalls(has: Callable[[str], bool], get: GetDocument) -> tuple[Recall, ...]:
@@ -254,34 +273,6 @@ def _newest(found: list["_Found"]) -> tuple[list["_Found"], tuple[PatchRef, ...]
 
 def _supersedes(newer: Manifest, older: Manifest) -> bool:
     return newer.ref != older.ref and any(older.ref.matches(relation) for relation in newer.supersedes)
-
-
-def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocument) -> SiteProfile | None:
-    """Return the throttle profile of ``site``; None where it has none, or one that this version cannot use."""
-    if site is None or not has(profile_target(site)):
-        return None
-    try:
-        profile = decode_site_profile(get(profile_target(site), MAX_DOCUMENT_BYTES))
-    except (DocumentError, DecodeError):
-        return None  # the server, which does the sending, reads it too and says why where it cannot
-    return profile if profile.site == site else None
-
-
-def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:
-    """Return the diagnosis templates among ``targets``, by name, at most the first `MAX_TEMPLATES`.
-
-    A template that this version cannot use is left out. What ``get`` raises besides
-    `DocumentError` and `DecodeError` propagates.
-    """
-    found: list[Template] = []
-    for target in sorted(targets)[:MAX_TEMPLATES]:
-        try:
-            template = decode_template(get(target, MAX_TEMPLATE_BYTES))
-        except (DocumentError, DecodeError):
-            continue  # the operator learns of it: the server shows that no PC answers this template
-        if template_target(template.name) == target:
-            found.append(template)
-    return tuple(found)
 
 
 @dataclass(frozen=True)

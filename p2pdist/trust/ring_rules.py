@@ -84,11 +84,13 @@ class RingTerms:
     """None: nobody's word is wanted."""
     approved_by: ApprovedBy = lambda _entry, _rings, _approvers: 0
     recalls: tuple[Recall, ...] = ()
+    complete: tuple[StagedEntry, ...] = ()
+    """Of what every PC is offered: rollouts that are complete, for their approvals."""
 
     @functools.cached_property
     def entries(self) -> Mapping[PatchRef, StagedEntry]:
-        """The rollouts by rings, by patch; of a patch that is in it twice, the first one."""
-        return {entry.ref: entry for entry in reversed(self.staged.entries)}
+        """The rollouts by rings, by patch; of a patch that is in it twice, the first one, and that which is staged."""
+        return {entry.ref: entry for entry in reversed((*self.staged.entries, *self.complete))}
 
     def wait(self, manifest: Manifest, manifest_sha256: str) -> RingWait | None:
         """Return what the patch of ``manifest`` waits for on this PC; None: it may be taken."""

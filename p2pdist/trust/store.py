@@ -15,18 +15,19 @@ import structlog
 import trio
 
 from p2pdist.shared.identifiers import PatchRef, SiteName
+from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
-from p2pdist.trust.approvals import approved_by
 from p2pdist.trust.catalogue import Catalogue, Choose, Held
-from p2pdist.trust.catalogue_reading import ThisPc, first_payload, read_catalogue, read_templates
+from p2pdist.trust.catalogue_reading import ThisPc, first_payload, read_catalogue
 from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.roots import root_pin
+from p2pdist.trust.site_documents import read_templates
 from p2pdist.trust.tuf_client import AskNews, RepositoryPlace
 from p2pdist.trust.tuf_session import ServerWord, TufSession
 

@@ -150,11 +150,14 @@ def publish_command(
         finish_bundle(context, finish, as_json=as_json)
         return
     publication = _publication(file, recipe, given)
-    rings = rollout_queries.ring_template(template or context.settings().rollout_template)
+    given_template = rollout_queries.template_for(context, template, publication.recipe.cvss)
+    rings = given_template.template
     rings.check_reason(publication.recipe.cvss, reason)  # before anything is published
     if prepare is not None:
         if template or reason:
-            raise click.UsageError("What is prepared goes by rollout_template in server.toml: set it there.")
+            raise click.UsageError(
+                "What is prepared goes by rollout_template and emergency_template in server.toml: set it there."
+            )
         with _interruptible(), progress_bars() as on_progress:
             bundle = preparing.prepare_publication(
                 context, actor_of(context), publication, prepare, on_progress=on_progress, by_rings=not rings.at_once
@@ -166,7 +169,7 @@ def publish_command(
         published = operations.publish(
             context, actor_of(context), publication, keys, on_progress=on_progress, offered=rings.at_once
         )
-    started = None if published.repaired else start_published(context, published.patch.ref, rings, reason)
+    started = None if published.repaired else start_published(context, published.patch.ref, given_template, reason)
     if as_json:
         print_json(_publish_document(published))
     else:

@@ -19,16 +19,18 @@ from seed_server.commands.json_answers.rollouts import (
 )
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
+from seed_server.commands.rollout_starting import say_approvals
 from seed_server.commands.texts import utc_minute
 from seed_server.commands.way_back_words import way_back_document, way_back_words
-from seed_server.fleet import rollout_operations, rollout_queries
+from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.rollout import RolloutState
+from seed_server.fleet.rollout import RolloutState, RolloutWhy
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import RolloutView
-from seed_server.fleet.rollout_words import why_sentence
+from seed_server.fleet.rollout_words import moment, why_sentence
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS
+from seed_server.store.rollout_records import RolloutFault
 
 ROLLOUT_WATCH_SECONDS = 2.0
 _STYLES = {
@@ -84,6 +86,7 @@ def start_command(context: Context, patch: str, template: str, reason: str, as_j
     say(f"Rollout {kept.row.number} of {kept.plan.ref} has begun.")
     for ring, size in zip(kept.plan.rings, started.ring_sizes, strict=True):
         say(f"  {ring.name}: {tr('{number} PCs', number=size)}")
+    say_approvals(started)
     if started.ring_sizes[0] == 0:
         say(tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template."))
 
@@ -99,23 +102,29 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
     Example:
       seed-server rollout list --live
     """
-    found = rollout_queries.read_rollouts(context, live=live)
+    found, broken = rollout_queries.list_rollouts(context, live=live)
     if as_json:
-        print_json([_row_document(kept) for kept in found])
+        print_json([_row_document(one.kept) for one in found])
         return
-    if not found:
+    if not found and not broken:
         say("No rollouts yet. Start one with: seed-server rollout start PATCH")
         return
     table = FactTable()
     table.column(tr("rollout"), tr("patch"), least=NAME_CELLS, folds=True)
     table.column(tr("state"), tr("open rings"))
     table.sentences(tr("why"))
-    for kept in found:
+    for one in found:
+        kept = one.kept
         state = Text(in_words(kept.progress.state.value), style=_STYLES.get(kept.progress.state, "yellow"))
         rings = f"{len(kept.progress.opened_at)}/{len(kept.plan.rings)}"
-        why = Text(in_words(printable(why_sentence(kept.progress.why))))
+        why = Text(_why(one.why, one.fault))
         below = Text.assemble((f"{kept.row.number}: ", "bold"), why)
         table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=below)
+    for damaged in broken:
+        number, state = str(damaged.row.number), Text(in_words(damaged.row.state), style="red")
+        why = Text(printable(tr("Its record cannot be read: {words}", words=damaged.words)))
+        below = Text.assemble((f"{number}: ", "bold"), why)
+        table.row(number, printable(str(damaged.row.ref)), state, "?", sentences=[why], below=below)
     wide_terminal().print(table)
 
 
@@ -152,7 +161,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
     if as_json:
         print_json(_document(view))
     else:
-        say(in_words(printable(why_sentence(view.why))))
+        say(_why(view.why, view.fault))
 
 
 @rollout_group.command("watch", cls=LookingCommand, short_help="Follow a rollout until it is over.")
@@ -169,7 +178,7 @@ def watch_command(context: Context, number: int) -> None:
     while True:
         view = rollout_queries.read_rollout(context, number)
         state = view.kept.progress.state
-        sentence = f"{in_words(state.value)}: {in_words(printable(why_sentence(view.why)))}"
+        sentence = f"{in_words(state.value)}: {_why(view.why, view.fault)}"
         if sentence != said:
             say(sentence)
             said = sentence
@@ -229,13 +238,24 @@ def approve_command(
       seed-server rollout approve 7 --key /media/mine/approver.pem
           PCs verify it, where they have a list of approvers
     """
-    kept = rollout_operations.approve_rollout(
+    kept = rollout_approving.approve_rollout(
         context, actor_of(context), number, rings=rings, key=key, passphrase=passphrase
     )
     _show_changed(kept, as_json=as_json)
 
 
 # --- what is shown -----------------------------------------------------------------------
+
+
+def _why(why: RolloutWhy, fault: RolloutFault | None) -> str:
+    """Return why a rollout stands where it does, and first what is broken."""
+    sentence = in_words(printable(why_sentence(why)))
+    if fault is None:
+        return sentence
+    broken = tr(
+        "The server does not carry it on since {since}: {words}", since=moment(fault.since), words=fault.words
+    )  # fmt: skip
+    return f"{broken} {sentence}"
 
 
 def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
@@ -248,7 +268,7 @@ def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
 def _show(view: RolloutView) -> None:
     kept = view.kept
     say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
-    say(in_words(printable(why_sentence(view.why))))
+    say(_why(view.why, view.fault))
     table = FactTable()
     table.column(tr("ring"), tr("opened"), least=NAME_CELLS, folds=True)
     table.column(*map(in_words, ("installed", "failed", "rolled back", "not applicable")))

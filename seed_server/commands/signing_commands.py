@@ -135,9 +135,10 @@ def finish_command(context: Context, bundle: Path, as_json: bool) -> None:
 
 def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     """Finish a bundle, and print what is in force now. Raises `UserError`."""
-    rings = rollout_queries.ring_template(context.settings().rollout_template)
+    template = rollout_queries.template_for(context, None, rollout_queries.bundled_cvss(bundle))
+    rings = template.template
     finished = preparing.finish(context, actor_of(context), bundle, offered=rings.at_once)
-    started = start_published(context, finished.payloads[0].ref, rings) if finished.payloads else None
+    started = start_published(context, finished.payloads[0].ref, template) if finished.payloads else None
     if as_json:
         print_json(_document(finished.bundle, "finished"))
         return

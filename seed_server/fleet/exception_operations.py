@@ -15,8 +15,9 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
-from seed_server.fleet.roles import Reach, reach_of
+from seed_server.fleet.roles import WHOLE_FLEET, Reach, reach_of
 from seed_server.fleet.rollout_announcing import announce_from, check_announceable
+from seed_server.fleet.rollout_documents import hold_of
 from seed_server.signing.offers import checked_reason
 from seed_server.store.rollout_records import ExceptionRow
 
@@ -82,7 +83,8 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
                 "ends it.",
                 FaultKind.BAD_INPUT,
             )
-        require(context, actor, "except", _checked_who(row.expression))
+        # of one that cannot be read nobody knows whom it holds back
+        require(context, actor, "except", WHOLE_FLEET if hold_of(row) is None else _checked_who(row.expression))
         database.end_exception(number, who=actor.who, now=now)
         deed.before, deed.details["patch"] = row, row.patch
     log.info("exception ended", number=number)

@@ -25,7 +25,7 @@ from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.operation import require as _require
 from seed_server.fleet.queries import no_profile, no_template
-from seed_server.fleet.roles import Area, Reach
+from seed_server.fleet.roles import WHOLE_FLEET, Area, Reach
 from seed_server.fleet.rollout_operations import abort_withdrawn
 from seed_server.fleet.rollout_queries import halted_refs
 from seed_server.publishing import publish as publishing
@@ -203,7 +203,8 @@ def make_token(
         msgspec.convert(tags, Tags)
     except msgspec.ValidationError as error:
         raise UserError(f"These are no tags of PCs: {error}.", FaultKind.BAD_INPUT) from error
-    _require(context, actor, "tokens", (Area(tags=frozenset(tags)),))
+    # each tag by itself: a PC with one more would be in rings, and in others' hands, that the actor's scope has not
+    _require(context, actor, "tokens", tuple(Area(tags=frozenset({tag})) for tag in tags) or WHOLE_FLEET)
     settings = context.settings()
     token = Token(
         address=settings.address,

@@ -4,6 +4,7 @@ A running server writes the same to its log, which nobody reads. Blocking.
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,11 +15,14 @@ from seed_server.fleet.audit_key import is_known_to_pcs
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import harm_share
+from seed_server.fleet.rollout_faults import NO_ROLLOUT
+from seed_server.fleet.rollout_words import moment
 from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
-from seed_server.store.rows import HarmPauseRow
+from seed_server.store.rollout_records import RolloutFault
+from seed_server.store.rows import FULL_DISK_BYTES, HarmPauseRow
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -59,6 +63,8 @@ def fleet_problems(
     if database is not None:
         found += audit_problems(context, database, repository)
         found += witness_problems(database, now)
+        found += rollout_problems(database, serving=serving)
+        found += disk_problems(context)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -126,6 +132,39 @@ def witness_problems(database: "Database", now: float) -> list[FleetProblem]:
 
 def _few(names: list[str], count: int) -> str:
     return ", ".join(names) + (", …" if count > len(names) else "")
+
+
+def rollout_problems(database: "Database", *, serving: bool) -> list[FleetProblem]:
+    """Return what is broken in carrying rollouts on, as the server has found it at its last look."""
+    return [_rollout_problem(fault) for fault in database.rollout_faults()] if serving else []
+
+
+def _rollout_problem(fault: RolloutFault) -> FleetProblem:
+    since = moment(fault.since)
+    if fault.rollout == NO_ROLLOUT:
+        return FleetProblem(
+            f"No rollout is carried on since {since}, so no ring opens and none is halted: {fault.words}",
+            "seed-server rollout list",
+        )
+    if fault.rollout < 0:
+        number = -fault.rollout
+        return FleetProblem(
+            f"Exception {number} cannot be read since {since}; PCs know it as it was.",
+            f"seed-server exception end {number}",
+        )
+    return FleetProblem(
+        f"Rollout {fault.rollout} is not carried on since {since}: {fault.words}",
+        f"seed-server rollout why {fault.rollout}",
+    )
+
+
+def disk_problems(context: Context) -> list[FleetProblem]:
+    """Return whether the disk of the home is full: then nothing is recorded, and no rollout goes on."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(context.home.root).free < FULL_DISK_BYTES:
+            text = f"The disk that holds {context.home.root} is full: nothing is recorded, and no rollout goes on."
+            return [FleetProblem(text, "free some space there")]
+    return []
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

@@ -155,6 +155,29 @@ class RingCounts:
             said = PcOutcome.EXCEPTED
         self._move(pc, said)
 
+    def load(self, rings: bytes | bytearray, said: bytes | bytearray) -> None:
+        """Begin with PCs in these rings that say this, each a byte for each PC: as `place` and `observe`, but at once.
+
+        Raises `ValueError` for a ring that the rollout has not.
+        """
+        counts = {place: [0] * len(PcOutcome) for place in self._counts}
+        if len(rings) != len(said) or not set(rings) <= counts.keys():
+            raise ValueError(f"there are {self._rings} rings, and as many words as PCs")
+        for ring in set(rings):
+            here = bytes(one == ring for one in range(256))
+            inside = _integer(rings.translate(here)) * 0xFF & _integer(said.translate(_FROM_ONE))
+            data = inside.to_bytes(len(rings), "little")
+            counts[ring] = [data.count(outcome + 1) for outcome in PcOutcome]
+        self._ring, self._outcome = bytearray(rings), bytearray(said)
+        self._held, self._acknowledged = bytearray(len(rings)), bytearray(len(rings))
+        self._counts, self._seen_failures = counts, dict.fromkeys(counts, 0)
+
+    def observe_all(self, said: bytes | bytearray) -> None:
+        """Take the words of all PCs: those that differ from what is known are moved."""
+        known = self._outcome.translate(_UNDECIDED_IS_WAITING)
+        for pc in _ones_of(_integer(known) ^ _integer(said), len(self)):
+            self.observe(pc, PcOutcome(said[pc]))
+
     def hold(self, held: bytes) -> None:
         """Except those PCs whose byte in ``held`` is 1, as far as they have not decided; no others."""
         for pc in _ones(_integer(self._held) ^ _integer(held), len(self)):
@@ -222,11 +245,19 @@ def away_since(seen_at: Sequence[float], moment: float) -> bytes:
 
 
 _IS_WAITING = bytes(outcome == PcOutcome.WAITING for outcome in range(256))
+_UNDECIDED_IS_WAITING = bytes(PcOutcome.WAITING if one in tuple(_UNDECIDED) else one for one in range(256))
+_FROM_ONE = bytes(min(one + 1, 255) for one in range(256))
 _IS_SILENT = bytes(outcome == PcOutcome.SILENT for outcome in range(256))
 
 
 def _integer(data: bytes | bytearray) -> int:
     return int.from_bytes(data, "little")
+
+
+def _ones_of(mask: int, size: int) -> Iterator[int]:
+    """Yield the places of bytes that are not 0, whatever they are."""
+    data = mask.to_bytes(size, "little") if mask else b""
+    yield from (at for at, byte in enumerate(data) if byte)
 
 
 def _ones(mask: int, size: int) -> Iterator[int]:

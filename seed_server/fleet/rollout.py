@@ -83,9 +83,11 @@ class RolloutReason(enum.StrEnum):
     """Why a rollout stands where it does: the closed list that people read."""
 
     SOAKING = "the open ring soaks"
+    SOAKED = "the open ring has soaked"
     TO_DECIDE = "too few PCs of the open ring have decided"
     NOT_SURE = "what the decided PCs say is not enough to be sure"
     NOT_APPROVED = "the next ring is not approved"
+    NO_LONGER_APPROVED = "the open ring is not approved any more"
     SILENT_PCS = "only silent PCs are left"
     PAUSED = "somebody has paused it"
     HARM = "business traffic suffers at too many sites"
@@ -166,6 +168,10 @@ class Approved(NamedTuple):
         """Return how many people approve so many rings."""
         return sum(one >= rings for one in self.rings)
 
+    def lacks(self, plan: RolloutPlan, place: int) -> bool:
+        """Whether the ring at ``place`` needs more people's approval than it has."""
+        return (self.every_ring or plan.rings[place].approval) and self.count(place + 1) < self.required
+
 
 NOTHING_APPROVED = Approved()
 
@@ -190,11 +196,28 @@ def decide(
             return _stepped(progress, RolloutStep.HALTED, failures)
     if progress.state is RolloutState.PAUSED:
         return RolloutDecision(None, progress, progress.why)
+    if (lapsed := _lapsed(plan, progress, now, approved)) is not None:
+        return _unapproved(progress, lapsed)
     if progress.opened_at:
         held = _last_ring(plan, progress, tallies, now)
         if held is not None:
             return held
     return _next_ring(plan, progress, now, approved)
+
+
+def waits_for(
+    plan: RolloutPlan, progress: RolloutProgress, now: float, approved: Approved = NOTHING_APPROVED
+) -> RolloutWhy:
+    """Return why a rollout stands where it does, as far as it can be said without counting PCs."""
+    if progress.state is RolloutState.UNAPPROVED:
+        lacks = _lapsed(plan, progress, now, approved) or _not_approved(plan, progress, now, approved)
+        return progress.why if lacks is None else replace(lacks, since=progress.why.since)
+    if progress.state is not RolloutState.RUNNING or not progress.opened_at:
+        return progress.why
+    soaking = _soaking(plan, progress)
+    if soaking.until is None or now < soaking.until:
+        return soaking
+    return RolloutWhy(RolloutReason.SOAKED, soaking.until, soaking.ring)
 
 
 def failures_above(ring: PlannedRing, tally: RingTally, now: float = 0.0) -> RolloutWhy | None:
@@ -243,10 +266,9 @@ def _last_ring(
     """Return what is decided as the ring that opened last is not through; None: it is."""
     place = len(progress.opened_at) - 1
     ring, tally = plan.rings[place], tallies[place]
-    opened = progress.opened_at[place]
-    soaked = float(opened + ring.soak_seconds)
+    soaking, soaked = _soaking(plan, progress), float(progress.opened_at[place] + ring.soak_seconds)
     if now < soaked:
-        return _undecided(progress, RolloutWhy(RolloutReason.SOAKING, opened, ring.name, until=soaked))
+        return _undecided(progress, soaking)
     without_silent = place < progress.without_silent
     lacks = ring_is_through(ring, tally, soaked, without_silent=without_silent)
     asks = plan.silent == "hold" and tally.silent and not without_silent
@@ -264,6 +286,13 @@ def _last_ring(
     return _undecided(progress, lacks)
 
 
+def _soaking(plan: RolloutPlan, progress: RolloutProgress) -> RolloutWhy:
+    """Return that the ring that opened last soaks, and until when."""
+    opened = progress.opened_at[-1]
+    ring = plan.rings[len(progress.opened_at) - 1]
+    return RolloutWhy(RolloutReason.SOAKING, opened, ring.name, until=float(opened + ring.soak_seconds))
+
+
 def _next_ring(plan: RolloutPlan, progress: RolloutProgress, now: float, approved: Approved) -> RolloutDecision:
     """Return what is decided as the next ring may open, as far as the one before it is concerned."""
     place = len(progress.opened_at)
@@ -273,21 +302,41 @@ def _next_ring(plan: RolloutPlan, progress: RolloutProgress, now: float, approve
         if progress.state is not RolloutState.RUNNING:
             return _undecided(progress, RolloutWhy(RolloutReason.TO_OPEN, now))
         return _stepped(progress, RolloutStep.FINISHED, RolloutWhy(RolloutReason.THROUGH, now))
-    ring = plan.rings[place]
-    if (ring.approval or approved.every_ring) and approved.count(place + 1) < approved.required:
-        lacks = RolloutWhy(
-            RolloutReason.NOT_APPROVED, now, ring.name, count=approved.count(place + 1), wanted=approved.required
-        )
-        if progress.state is RolloutState.UNAPPROVED:
-            return RolloutDecision(None, progress, replace(lacks, since=progress.why.since))
-        return _stepped(progress, RolloutStep.UNAPPROVED, lacks)
-    why = RolloutWhy(RolloutReason.TO_OPEN, now, ring.name)
+    if (lacks := _not_approved(plan, progress, now, approved)) is not None:
+        return _unapproved(progress, lacks)
     if progress.state is RolloutState.UNAPPROVED:
-        return _stepped(progress, RolloutStep.APPROVED, why)
-    opened = _stepped(progress, RolloutStep.RING_OPENED, why)
-    return RolloutDecision(
-        opened.step, replace(opened.progress, opened_at=(*progress.opened_at, int(now))), opened.why
-    )  # fmt: skip
+        return _stepped(progress, RolloutStep.APPROVED, RolloutWhy(RolloutReason.TO_OPEN, now, plan.rings[place].name))
+    opened = replace(progress, opened_at=(*progress.opened_at, int(now)))
+    return _stepped(opened, RolloutStep.RING_OPENED, _soaking(plan, opened))
+
+
+def _not_approved(plan: RolloutPlan, progress: RolloutProgress, now: float, approved: Approved) -> RolloutWhy | None:
+    """Return which approvals the next ring lacks; None: none."""
+    return _approvals(RolloutReason.NOT_APPROVED, plan, len(progress.opened_at), now, approved)
+
+
+def _lapsed(plan: RolloutPlan, progress: RolloutProgress, now: float, approved: Approved) -> RolloutWhy | None:
+    """Return which approvals PCs miss for the ring that opened last: some may count no more, or more be required."""
+    if not approved.every_ring or not progress.opened_at:  # what the plan alone asks for was there when it opened
+        return None
+    return _approvals(RolloutReason.NO_LONGER_APPROVED, plan, len(progress.opened_at) - 1, now, approved)
+
+
+def _approvals(
+    reason: RolloutReason, plan: RolloutPlan, place: int, now: float, approved: Approved
+) -> RolloutWhy | None:
+    if place == len(plan.rings) or not approved.lacks(plan, place):
+        return None
+    count = approved.count(place + 1)
+    return RolloutWhy(reason, now, plan.rings[place].name, count=count, wanted=approved.required)
+
+
+def _unapproved(progress: RolloutProgress, lacks: RolloutWhy) -> RolloutDecision:
+    if progress.state is RolloutState.UNAPPROVED:
+        return RolloutDecision(None, progress, replace(lacks, since=progress.why.since))
+    if progress.state is RolloutState.HELD:  # first learns that it runs again
+        return _stepped(progress, RolloutStep.UNDECIDED, lacks)
+    return _stepped(progress, RolloutStep.UNAPPROVED, lacks)
 
 
 def _undecided(progress: RolloutProgress, why: RolloutWhy) -> RolloutDecision:

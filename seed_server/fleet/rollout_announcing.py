@@ -10,8 +10,12 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest
 from p2pdist.shared.manifest.staged import StagedRollouts
+from p2pdist.shared.wire.codec import DecodeError
+from seed_server.fleet.accounts import person_rights
+from seed_server.fleet.approvals_in_force import ApproversInForce, ApprovingAccount
 from seed_server.fleet.context import Context
-from seed_server.fleet.rollout_documents import DerivedDocuments, KeptRollout, announcement
+from seed_server.fleet.roles import NO_RIGHTS
+from seed_server.fleet.rollout_documents import BrokenRollout, DerivedDocuments, KeptRollout, announcement
 from seed_server.signing.repository import Repository
 from seed_server.signing.staged import checked
 from seed_server.store.rollout_records import OVER_STATES
@@ -22,10 +26,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def kept_rollouts(
+def read_rollouts(
     database: "Database", *, live: bool = False, over: Collection[PatchRef] | None = None
-) -> list[KeptRollout]:
-    """Return the rollouts that the database has, the oldest first, with their approvals.
+) -> tuple[list[KeptRollout], list[BrokenRollout]]:
+    """Return the rollouts that the database has, the oldest first, with their approvals; and those it cannot read.
 
     ``over``: of those that are over, only those of these patches.
     """
@@ -33,7 +37,28 @@ def kept_rollouts(
     if over is not None:
         rows = [row for row in rows if row.state not in OVER_STATES or row.ref in over]
     approvals = database.all_approvals() if rows else {}
-    return [KeptRollout.of(row, approvals.get(row.number, ())) for row in rows]
+    kept: list[KeptRollout] = []
+    broken: list[BrokenRollout] = []
+    for row in rows:
+        try:
+            kept.append(KeptRollout.of(row, approvals.get(row.number, ())))
+        except DecodeError as error:
+            broken.append(BrokenRollout(row, str(error)))
+    return kept, broken
+
+
+def kept_rollouts(database: "Database", *, live: bool = False) -> list[KeptRollout]:
+    """Return those that can be read, as `read_rollouts`."""
+    return read_rollouts(database, live=live)[0]
+
+
+def approvers_in_force(database: "Database", approvers: Approvers | None) -> ApproversInForce:
+    """Return who may approve now; ``approvers``: whose signatures PCs want."""
+    accounts = {
+        person.name: ApprovingAccount(NO_RIGHTS if person.disabled else person_rights(person), person.created_at)
+        for person in database.people()
+    }
+    return ApproversInForce(accounts, approvers)
 
 
 def announce(repository: Repository, database: "Database", now: float) -> bool:
@@ -42,13 +67,18 @@ def announce(repository: Repository, database: "Database", now: float) -> bool:
     Raises `UserError`: REFUSED for what PCs would not take, BUSY, STORAGE.
     """
     with repository.locked():
-        staged, rollouts = repository.current_staged(), repository.current_rollouts()
+        staged, rollouts, complete = (
+            repository.current_staged(), repository.current_rollouts(), repository.current_complete(),
+        )  # fmt: skip
         wanted = _wanted(repository, database, staged, rollouts, now)
-        if wanted.staged == staged and wanted.rollouts == rollouts:
+        if (wanted.staged, wanted.rollouts, wanted.complete) == (staged, rollouts, complete):
             return False
         repository.stage(
-            wanted.staged, now=now, rollouts=None if wanted.rollouts == rollouts else wanted.rollouts
-        )  # fmt: skip
+            wanted.staged,
+            now=now,
+            rollouts=None if wanted.rollouts == rollouts else wanted.rollouts,
+            complete=None if wanted.complete == complete else wanted.complete,
+        )
     log.info("rollouts announced", live=len(wanted.staged.entries), holds=len(wanted.staged.holds))
     return True
 
@@ -70,14 +100,13 @@ def check_announceable(repository: Repository, database: "Database", now: float)
 def _wanted(
     repository: Repository, database: "Database", staged: StagedRollouts, rollouts: Rollouts, now: float
 ) -> DerivedDocuments:
-    return announcement(
-        staged,
-        rollouts,
-        kept_rollouts(database, over={entry.ref for entry in staged.entries}),
-        database.exceptions(),
-        now,
-        stays=repository.approvers() is not None,
-    )
+    approvers = repository.approvers()
+    refs = {entry.ref for entry in staged.entries}
+    if approvers is not None:  # what is offered to every PC may be complete, and its approvals are asked for
+        refs |= {entry.ref for entry in rollouts.entries}
+    kept, broken = read_rollouts(database, over=refs)
+    in_force = approvers_in_force(database, approvers)
+    return announcement(staged, rollouts, kept, database.exceptions(), now, in_force, broken=broken)
 
 
 def approvals_wanted(repository: Repository, manifest: Manifest) -> int:

@@ -1,22 +1,24 @@
 """Counts the PCs of rollouts from what the database knows: who is in which ring, and what they say. Blocking."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.applicability import evaluate
 from p2pdist.shared.manifest.documents import Manifest
-from p2pdist.shared.manifest.expression import Term, parse_expression
+from p2pdist.shared.manifest.expression import parse_expression
 from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.manifest.ring_facts import ring_facts
-from p2pdist.shared.manifest.rollout_plan import RingRules, RolloutPlan
-from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, RingCounts, away_since, outcome_said
+from p2pdist.shared.manifest.rollout_plan import BUCKETS, WHOLE, RingRules, RolloutPlan
+from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingCounts, away_since, outcome_said
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.store.rollout_records import ExceptionRow, PcRow, PcWord
+from seed_server.store.rollout_records import FAILED_INSTALLS, ExceptionRow, PcRow, PcWord
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
+MOST_EXPRESSIONS = 256  # that are remembered, with a byte for each PC
 HERE = float("inf")  # when a connected PC was seen last
 
 
@@ -30,6 +32,8 @@ class KnownPcs:
         self.seen_at: list[float] = []
         self._told: dict[str, dict[str, int | str]] = {}
         self._facts: dict[int, Facts] = {}
+        self._holding: dict[str, bytearray] = {}
+        self._begin: tuple[bytes, Mapping[int, bytes]] | None = None
 
     def refresh(self, rows: Iterable[PcRow], told: dict[str, dict[str, int | str]]) -> list[int]:
         """Take what is known now, and what PCs tell of themselves, by their ids.
@@ -56,7 +60,67 @@ class KnownPcs:
             moved.append(place)
         for place in moved:
             self._facts.pop(place, None)
+        for who, mask in self._holding.items():
+            mask.extend(bytes(len(self.rows) - len(mask)))
+            term = parse_expression(who)
+            for place in moved:
+                mask[place] = evaluate(term, self.facts(place)).applies
+        self._begin = None
         return moved
+
+    def holding(self, who: str) -> bytearray:
+        """Return a byte for each PC: 1 where the expression holds. Rollouts by one template share their expressions."""
+        if (mask := self._holding.get(who)) is None:
+            if len(self._holding) >= MOST_EXPRESSIONS:
+                self._holding.clear()
+            term = parse_expression(who)
+            mask = bytearray(evaluate(term, self.facts(place)).applies for place in range(len(self.rows)))
+            self._holding[who] = mask
+        return mask
+
+    def rings_of(self, plan: RolloutPlan) -> bytearray:
+        """Return the ring of each PC, as `ring_of`, for all at once."""
+        begin, ids = self._ring_begin()
+        rings, salt, sha256 = bytearray(begin), plan.salt, hashlib.sha256
+        rest = list(ids)
+        digests: dict[int, bytes] = {}
+        for number, ring in enumerate(plan.rings):
+            mask = self.holding(ring.who) if ring.who else None
+            inside = rest if mask is None else [place for place in rest if mask[place]]
+            if ring.share < WHOLE:
+                if not digests:
+                    digests = {place: sha256(salt + ids[place]).digest() for place in rest}
+                # a bucket is the first 8 bytes, big-endian: it is below a number where the digest is below its bytes
+                below = (-(-ring.share * BUCKETS // WHOLE)).to_bytes(8)
+                inside = [place for place in inside if digests[place] < below]
+            for place in inside:
+                rings[place] = number
+            rest = [] if inside is rest else [place for place in rest if rings[place] == NO_RING]
+        return rings
+
+    def _ring_begin(self) -> tuple[bytes, Mapping[int, bytes]]:
+        """Return what all plans begin with: which PCs are in no ring anyway, and the ids of the others by place."""
+        if self._begin is None:
+            ids = {
+                place: row.endpoint_id.encode()
+                for place, row in enumerate(self.rows)
+                if row.allowed and row.endpoint_id in self._told
+            }
+            begin = (
+                NO_RING if not row.allowed or place in ids else RING_NOT_KNOWN for place, row in enumerate(self.rows)
+            )
+            self._begin = bytes(begin), ids
+        return self._begin
+
+    def outcomes(self, said: Mapping[tuple[str, str], Iterable[int]], *, installs: bool) -> bytearray:
+        """Return the class of what each PC says; a PC that says nothing waits."""
+        found = bytearray([PcOutcome.WAITING]) * len(self.rows)
+        for (state, install), numbers in said.items():
+            outcome = outcome_said(state, install, installs=installs)
+            for place in map(self.places.get, numbers):
+                if place is not None:
+                    found[place] = outcome
+        return found
 
     def facts(self, place: int) -> Facts:
         """Return the facts of a PC, as far as the server knows them."""
@@ -105,16 +169,30 @@ class CountedRollout:
             if ring != self.counts.ring_of(place):
                 self.counts.place(place, ring)
 
-    def observe(self, pcs: KnownPcs, words: Iterable[PcWord]) -> None:
-        """Take what PCs say of the patch.
+    def said(self, database: "Database") -> Mapping[tuple[str, str], list[int]]:
+        """Return what all PCs say of the patch, as `load` takes it.
 
         An installation that failed before this publication is tried anew: its PC has still to decide.
         """
+        return database.said_on(self.kept.row.patch, failures_since=self._failures_since)
+
+    def load(self, pcs: KnownPcs, said: Mapping[tuple[str, str], Iterable[int]]) -> None:
+        """Put all PCs in their rings, and take what they say of the patch."""
+        self.counts.load(pcs.rings_of(self.kept.plan), pcs.outcomes(said, installs=self._installs))
+
+    def observe_all(self, pcs: KnownPcs, said: Mapping[tuple[str, str], Iterable[int]]) -> None:
+        """Take what all PCs say of the patch."""
+        self.counts.grow(len(pcs.rows))
+        self.counts.observe_all(pcs.outcomes(said, installs=self._installs))
+
+    def observe(self, pcs: KnownPcs, words: Iterable[PcWord]) -> None:
+        """Take what PCs say of the patch, one after the other."""
         for word in words:
             place = pcs.places.get(word.endpoint)
             if place is not None and place < len(self.counts):
-                is_past = word.at < self._failures_since and word.install in ("failed", "rolled_back")
-                install = "waiting" if is_past else word.install
+                install = (
+                    "waiting" if word.at < self._failures_since and word.install in FAILED_INSTALLS else word.install
+                )
                 self.counts.observe(place, outcome_said(word.state, install, installs=self._installs))
 
     def acknowledge(self, pcs: KnownPcs, kept: KeptRollout) -> None:
@@ -136,12 +214,10 @@ class CountedRollout:
         if ours == self._held_by and not (ours and anew):
             return
         self._held_by = ours
-        terms: list[Term | None] = [parse_expression(one.expression) if one.expression else None for one in ours]
-        held = bytearray(len(self.counts))
-        if terms:
-            for place in range(len(self.counts)):
-                held[place] = any(term is None or evaluate(term, pcs.facts(place)).applies for term in terms)
-        self.counts.hold(bytes(held))
+        held, everyone = 0, b"\1" * len(self.counts)
+        for one in ours:
+            held |= int.from_bytes(pcs.holding(one.expression) if one.expression else everyone, "little")
+        self.counts.hold(held.to_bytes(len(self.counts), "little"))
 
     def sweep(self, pcs: KnownPcs, now: float, away: bytes | None = None) -> None:
         """Tell the silent PCs from those that wait; ``away`` as of `away_since`, where it is known."""
@@ -176,8 +252,7 @@ def counted(
 ) -> CountedRollout:
     """Return the counts of a rollout, from all that PCs have said; ``manifest`` as `CountedRollout` takes it."""
     one = CountedRollout(kept, manifest)
-    one.place(pcs, range(len(pcs.rows)))
-    one.observe(pcs, database.words_on(kept.row.patch))
+    one.load(pcs, one.said(database))
     one.acknowledge(pcs, kept)
     one.hold(pcs, exceptions)
     one.sweep(pcs, now)
@@ -193,8 +268,5 @@ def known_pcs(database: "Database") -> KnownPcs:
 
 def ring_sizes(pcs: KnownPcs, plan: RolloutPlan) -> list[int]:
     """Return how many PCs each ring has."""
-    rules, sizes = RingRules(plan), [0] * len(plan.rings)
-    for place in range(len(pcs.rows)):
-        if (ring := pcs.ring_of(place, rules)) < len(sizes):
-            sizes[ring] += 1
-    return sizes
+    rings = pcs.rings_of(plan)
+    return [rings.count(place) for place in range(len(plan.rings))]

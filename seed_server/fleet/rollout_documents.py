@@ -9,22 +9,33 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import MAX_REASON_CHARS, RolloutEntry, Rollouts, Withdrawal
-from p2pdist.shared.manifest.rollout_plan import RolloutPlan
+from p2pdist.shared.manifest.complete import CompleteRollouts, complete_parts
+from p2pdist.shared.manifest.documents import (
+    MAX_REASON_CHARS,
+    MAX_ROLLOUT_ENTRIES,
+    RolloutEntry,
+    Rollouts,
+    Withdrawal,
+)
+from p2pdist.shared.manifest.rollout_plan import RolloutPlan, check_plan
 from p2pdist.shared.manifest.staged import (
-    MAX_APPROVALS,
     MAX_HOLDS,
     MAX_STAGED,
-    Approval,
     Hold,
     StagedEntry,
     StagedRollouts,
+    decode_staged,
+    encode_staged,
 )
 from p2pdist.shared.wire import codec
+from p2pdist.shared.wire.codec import DecodeError
+from seed_server.fleet.approvals_in_force import NOBODY_IN_FORCE, ApproversInForce
 from seed_server.fleet.rollout import STOPPED_STATES, Approved, RolloutProgress, RolloutState
 from seed_server.fleet.rollout_words import why_sentence
-from seed_server.store.rollout_records import ApprovalRow, ExceptionRow, RolloutRow
+from seed_server.store.rollout_records import OVER_STATES, ApprovalRow, ExceptionRow, RolloutRow
 
+MAX_SEQUENCE = (1 << 53) - 1
+MAX_SECONDS = 1 << 40  # as PCs take a moment
 MAX_KEPT_BYTES = 256 << 10  # of a plan or a progress: ten rings with long expressions
 
 
@@ -39,25 +50,54 @@ class KeptRollout:
 
     @classmethod
     def of(cls, row: RolloutRow, approvals: Iterable[ApprovalRow] = ()) -> "KeptRollout":
-        """Decode a row."""
-        return cls(
+        """Decode a row, and check it. Raises `DecodeError`."""
+        kept = cls(
             row,
             codec.decode(row.plan, RolloutPlan, max_bytes=MAX_KEPT_BYTES),
             codec.decode(row.progress, RolloutProgress, max_bytes=MAX_KEPT_BYTES),
             tuple(approvals),
         )
+        check_plan(kept.plan)
+        rings = len(kept.plan.rings)
+        if kept.plan.ref != row.ref or kept.progress.state != row.state:
+            raise DecodeError("its parts contradict each other")
+        if not 1 <= row.sequence <= MAX_SEQUENCE or len(kept.progress.opened_at) > rings:
+            raise DecodeError("it has more open rings than it has rings, or its place among the others is wrong")
+        if not all(0 <= at < MAX_SECONDS for at in (*kept.progress.opened_at, row.changed_at)):
+            raise DecodeError("a moment is outside of all times")
+        if not all(1 <= one.rings <= rings and 0 <= one.at < MAX_SECONDS for one in kept.approvals):
+            raise DecodeError("an approval is for rings that it has not, or outside of all times")
+        return kept
 
     @property
     def live(self) -> bool:
         """Whether PCs of its open rings may begin."""
         return self.progress.state not in STOPPED_STATES and self.progress.state is not RolloutState.COMPLETE
 
-    def approved(self, *, by_pcs: int = 0) -> Approved:
-        """Return what people have said; PCs themselves want ``by_pcs`` signed approvals for every ring."""
-        signed = [row.rings for row in self.approvals if row.signature]
-        if by_pcs > 0:
-            return Approved(tuple(signed), max(by_pcs, self.row.required), every_ring=True)
-        return Approved(tuple(row.rings for row in self.approvals), self.row.required)
+    def approved(self, in_force: ApproversInForce, *, by_pcs: int = 0) -> Approved:
+        """Return what people have said who count now; PCs want ``by_pcs`` signed approvals for every ring."""
+        return in_force.approved(self.plan, self.approvals, self.row.required, by_pcs=by_pcs)
+
+
+@dataclass(frozen=True)
+class BrokenRollout:
+    """A rollout whose record cannot be read."""
+
+    row: RolloutRow
+    words: str
+    """Why not."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing happens to it any more."""
+        return self.row.state in OVER_STATES
+
+    @property
+    def withdrawal(self) -> Withdrawal:
+        """What PCs are told, which begin no more."""
+        ref = self.row.ref
+        sequence = min(max(1, self.row.sequence), MAX_SEQUENCE)
+        return Withdrawal(ref.patch_id, ref.version, sequence, "its record at the server cannot be read", 0)
 
 
 @dataclass(frozen=True)
@@ -66,6 +106,8 @@ class DerivedDocuments:
 
     staged: StagedRollouts
     rollouts: Rollouts
+    complete: Mapping[str, CompleteRollouts]
+    """Where PCs ask for approvals: those of what is complete, in parts."""
 
 
 def announcement(
@@ -74,21 +116,26 @@ def announcement(
     kept: Sequence[KeptRollout],
     exceptions: Iterable[ExceptionRow],
     now: float,
+    in_force: ApproversInForce = NOBODY_IN_FORCE,
     *,
-    stays: bool = False,
+    broken: Iterable[BrokenRollout] = (),
 ) -> DerivedDocuments:
     """Return what is to be announced; ``staged`` and ``rollouts`` are in force now, the oldest of ``kept`` comes first.
 
-    ``stays``: what is complete stays there too, as PCs ask for its approvals.
+    ``kept``: what is not over, and what was open or is offered to every PC. Of those that are ``broken`` nobody can
+    tell whether PCs may go on with them: none begins.
     """
     open_now = {entry.ref: entry for entry in staged.entries}
     gone = {one.ref: one for one in staged.stopped}
     entries: dict[PatchRef, StagedEntry] = {}
     stopped = dict(gone)
+    for damaged in broken:
+        if damaged.row.ref in open_now and not damaged.over:
+            stopped[damaged.row.ref] = damaged.withdrawal
     newest = {one.plan.ref: one for one in kept}  # what an older rollout of the same patch came to is past
     for ref, one in newest.items():
         if one.live and not taken_back(one, staged, rollouts):
-            entries[ref] = _entry(one)
+            entries[ref] = _entry(one, in_force)
             stopped.pop(ref, None)
             rollouts = _offered_by_rings_alone(rollouts, one)
         elif one.progress.state in STOPPED_STATES and ref in open_now:
@@ -96,18 +143,23 @@ def announcement(
             if all(entry.ref != ref for entry in rollouts.entries):  # another publication of it may be there by now
                 stopped[ref] = _stopped(one)
         elif one.progress.state is RolloutState.COMPLETE and ref in open_now:
-            rollouts = _offered_to_all(rollouts, one)
-            if stays and any(entry.ref == ref for entry in rollouts.entries):
-                entries[ref] = _entry(one)
+            to_all = _offered_to_all(rollouts, one)
+            if to_all is None:  # there is no room for more: it goes on by its rings, all of which are open
+                entries[ref] = _entry(one, in_force)
+            else:
+                rollouts = to_all
     live = {ref for ref, one in newest.items() if one.live}
     ordered = sorted(entries.values(), key=lambda entry: (entry.ref in live, entry.sequence))[-MAX_STAGED:]
     after = replace(
         staged,
         entries=tuple(sorted(ordered, key=lambda entry: entry.sequence)),
         stopped=tuple(sorted(stopped.values(), key=lambda one: one.at))[-MAX_STAGED:],
-        holds=holds_of(exceptions, now),
+        holds=_holds(exceptions, now, staged),
     )
-    return DerivedDocuments(after, rollouts)
+    offered = (newest[entry.ref] for entry in rollouts.entries if entry.ref in newest and entry.ref not in entries)
+    done = [_entry(one, in_force) for one in offered if one.progress.state is RolloutState.COMPLETE]
+    complete = {} if in_force.approvers is None else complete_parts(done)
+    return DerivedDocuments(after, rollouts, complete)
 
 
 def taken_back(kept: KeptRollout, staged: StagedRollouts, rollouts: Rollouts) -> Withdrawal | None:
@@ -118,43 +170,39 @@ def taken_back(kept: KeptRollout, staged: StagedRollouts, rollouts: Rollouts) ->
     return None
 
 
-def holds_of(exceptions: Iterable[ExceptionRow], now: float) -> tuple[Hold, ...]:
-    """Return the exceptions that hold PCs back now, the newest ones where there are too many."""
-    holding = [one for one in exceptions if one.holds(now)]
-    return tuple(
-        Hold(
-            number=one.number,
-            patch=one.patch,
-            who=one.expression,
-            reason=one.reason,
-            owner=one.owner,
-            until=int(one.ends_at),
-        )
-        for one in holding[-MAX_HOLDS:]
+def _holds(exceptions: Iterable[ExceptionRow], now: float, staged: StagedRollouts) -> tuple[Hold, ...]:
+    """Return the exceptions that hold PCs back now, the newest ones where there are too many.
+
+    One that cannot be read stays as PCs know it.
+    """
+    known = {hold.number: hold for hold in staged.holds}
+    holding = (hold_of(one) or known.get(one.number) for one in exceptions if one.holds(now))
+    return tuple(hold for hold in holding if hold is not None)[-MAX_HOLDS:]
+
+
+def hold_of(one: ExceptionRow) -> Hold | None:
+    """Return what PCs are told of an exception; None: it cannot be read."""
+    hold = Hold(
+        number=one.number,
+        patch=one.patch,
+        who=one.expression,
+        reason=one.reason,
+        owner=one.owner,
+        until=int(one.ends_at),
     )
+    try:
+        decode_staged(encode_staged(StagedRollouts(format=1, holds=(hold,))))
+    except DecodeError:
+        return None
+    return hold
 
 
-def signed_approvals(approvals: Iterable[ApprovalRow]) -> tuple[Approval, ...]:
-    """Return those that PCs can verify; of too many, those for most rings."""
-    found = [
-        Approval(approver=row.approver, rings=row.rings, at=int(row.at), signature=row.signature)
-        for row in approvals
-        if row.signature
-    ]
-    return tuple(sorted(found, key=lambda one: one.rings)[-MAX_APPROVALS:])
-
-
-def entries_by_ref(staged: StagedRollouts) -> Mapping[PatchRef, StagedEntry]:
-    """Return the rollouts by rings, by their patches."""
-    return {entry.ref: entry for entry in staged.entries}
-
-
-def _entry(kept: KeptRollout) -> StagedEntry:
+def _entry(kept: KeptRollout, in_force: ApproversInForce) -> StagedEntry:
     return StagedEntry(
         sequence=kept.row.sequence,
         plan=kept.plan,
         opened_at=kept.progress.opened_at,
-        approvals=signed_approvals(kept.approvals),
+        approvals=in_force.signed(kept.plan, kept.approvals),
     )
 
 
@@ -183,14 +231,19 @@ def _offered_by_rings_alone(rollouts: Rollouts, kept: KeptRollout) -> Rollouts:
     )
 
 
-def _offered_to_all(rollouts: Rollouts, kept: KeptRollout) -> Rollouts:
-    """Return the rollouts that offer a complete one to every PC; unchanged where something newer of its id is there."""
+def _offered_to_all(rollouts: Rollouts, kept: KeptRollout) -> Rollouts | None:
+    """Return the rollouts that offer a complete one to every PC; None: there is no room.
+
+    They are unchanged where something newer of its id is there.
+    """
     ref, sequence = kept.plan.ref, kept.row.sequence
     of_id = [entry for entry in rollouts.entries if entry.patch_id == ref.patch_id]
     if any(entry.sequence >= sequence or entry.ref == ref for entry in of_id):
         return rollouts
     entry = RolloutEntry(patch_id=ref.patch_id, version=ref.version, sequence=sequence)
     others = [one for one in rollouts.entries if one.patch_id != ref.patch_id]
+    if len(others) >= MAX_ROLLOUT_ENTRIES:
+        return None
     return replace(
         rollouts,
         entries=sorted([*others, entry], key=lambda one: one.sequence),

@@ -7,26 +7,25 @@ that fails, a running server signs it at its next look. Blocking.
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from cryptography.hazmat.primitives import serialization
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, Manifest, Rollouts
 from p2pdist.shared.manifest.expression import parse_expression
-from p2pdist.shared.manifest.rollout_plan import SALT_BYTES, RolloutPlan, plan_digest
-from p2pdist.shared.manifest.staged import approval_bytes
+from p2pdist.shared.manifest.rollout_plan import SALT_BYTES, RolloutPlan
 from p2pdist.shared.wire import codec
-from seed_server.fleet.actor import Actor, person_of
+from p2pdist.shared.wire.codec import DecodeError
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.approvals_in_force import plan_reach
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.ring_templates import RingTemplate
-from seed_server.fleet.roles import Reach, reach_of
+from seed_server.fleet.roles import reach_of
 from seed_server.fleet.rollout import (
     RolloutProgress,
     RolloutReason,
@@ -45,12 +44,11 @@ from seed_server.fleet.rollout_announcing import (
     manifest_sha256,
 )
 from seed_server.fleet.rollout_counting import counted, known_pcs, ring_sizes
-from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_documents import BrokenRollout, KeptRollout
 from seed_server.fleet.rollout_words import why_sentence
-from seed_server.signing.key_files import load_signing_key
 from seed_server.signing.offers import checked_reason, next_sequence, parse_named
 from seed_server.signing.repository import Repository
-from seed_server.store.rollout_records import ApprovalRow, RolloutRow, packed
+from seed_server.store.rollout_records import RolloutRow, packed
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -67,6 +65,16 @@ class StartedRollout:
     rollout: KeptRollout
     ring_sizes: tuple[int, ...]
     """How many PCs each ring has now."""
+    by_signature: bool = False
+    """Whether PCs want approvals that are signed with keys of their own, for every ring."""
+
+    @property
+    def first_approved_ring(self) -> int | None:
+        """The place of the first ring that needs approvals; None: none does."""
+        if not self.rollout.row.required:
+            return None
+        rings = self.rollout.plan.rings
+        return next((place for place, ring in enumerate(rings) if self.by_signature or ring.approval), None)
 
 
 @operation("roll-out", reach=None)
@@ -86,9 +94,8 @@ def start_rollout(
     for ring in template.rings:
         require(context, actor, "roll-out", reach_of(parse_expression(ring.who) if ring.who else None))
     plan = template.plan(manifest.ref, manifest.number, manifest_sha256(manifest), secrets.token_bytes(SALT_BYTES))
-    required = max(
-        template.approvals if any(ring.approval for ring in plan.rings) else 0, approvals_wanted(repository, manifest)
-    )
+    by_pcs = approvals_wanted(repository, manifest)
+    required = max(template.approvals if any(ring.approval for ring in plan.rings) else 0, by_pcs)
     progress = new_rollout(now)
     with repository.locked():
         deed = Deed("start rollout", str(manifest.ref), reason=reason, details={"template": template.name}, after=plan)
@@ -96,7 +103,7 @@ def start_rollout(
             number = database.patch_number(manifest.ref)
             if number is None:
                 raise _unknown(patch)
-            _check_room(database, manifest)
+            _check_room(database, manifest, repository.current_rollouts())
             row = RolloutRow(
                 number=0,
                 patch=number,
@@ -119,7 +126,7 @@ def start_rollout(
             sizes = tuple(ring_sizes(known_pcs(database), plan))
         log.info("rollout started", rollout=made, patch=str(manifest.ref), template=template.name)
         announce_from(context, repository)
-    return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes)
+    return StartedRollout(KeptRollout.of(replace(row, number=made)), sizes, by_signature=by_pcs > 0)
 
 
 @operation("stop")
@@ -140,7 +147,13 @@ def halt_rollout(context: Context, actor: Actor, number: int, reason: str) -> Ke
 
 @operation("stop")
 def abort_rollout(context: Context, actor: Actor, number: int, reason: str) -> KeptRollout:
-    """End a rollout: no PC begins any more, and it is not resumed. Where the patch is installed, it stays."""
+    """End a rollout: no PC begins any more, and it is not resumed. Where the patch is installed, it stays.
+
+    One whose record cannot be read ends too.
+    """
+    with context.database() as database:
+        if (row := database.rollout(number)) is not None and _cannot_be_read(database, row):
+            return _end_broken(context, actor, row, checked_reason(reason))
     return _stop(context, actor, number, reason, RolloutStep.ABORTED, RolloutReason.ABORTED)
 
 
@@ -151,10 +164,10 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
     now = context.clock.now()
     repository = context.repository()
     recalled = [one.plan for one in repository.recalls().recalls if one.plan is not None]
-    manifests = {manifest.ref: manifest for manifest in repository.manifests()}
+    manifests = {manifest.ref: manifest for manifest in repository.readable_manifests()[0]}
 
     def resume(kept: KeptRollout, database: "Database") -> tuple[RolloutProgress, bytes | None]:
-        require(context, actor, "roll-out", _reach(kept.plan))
+        require(context, actor, "roll-out", plan_reach(kept.plan))
         if kept.plan in recalled:
             raise UserError(
                 f"PCs of some rings of rollout {number} go back, as the offline key says, and none of them installs "
@@ -170,52 +183,6 @@ def resume_rollout(context: Context, actor: Actor, number: int, reason: str = ""
         return resumed(kept.progress, now, words), packed(failed)
 
     return _change(context, actor, number, Deed("resume rollout", str(number), reason=words), resume)
-
-
-@operation("approve", reach=None)
-def approve_rollout(
-    context: Context,
-    actor: Actor,
-    number: int,
-    *,
-    rings: int | None = None,
-    key: Path | None = None,
-    passphrase: bytes | None = None,
-) -> KeptRollout:
-    """Say that the first ``rings`` of a rollout (None: all) may open; nobody approves what they have started.
-
-    ``key`` is the file of the approver's own key, by whose signature PCs know it. Writes and raises as `pause_rollout`;
-    REFUSED also for its author, and for a key that is in no list of approvers.
-    """
-    now = context.clock.now()
-    repository = context.repository(context.settling())
-    deed = Deed("approve rollout", str(number))
-    with context.audited(actor, deed) as database:
-        kept = _kept(database, number)
-        require(context, actor, "approve", _reach(kept.plan))
-        if not kept.live and kept.progress.state is not RolloutState.HALTED:
-            raise UserError(
-                f"Rollout {number} is {kept.progress.state.value}; there is nothing to approve.", FaultKind.REFUSED
-            )
-        person = actor.person
-        if not person or person == person_of(kept.row.author):
-            raise UserError(
-                f"You have started rollout {number} yourself, so somebody else has to approve it.", FaultKind.REFUSED
-            )
-        count = len(kept.plan.rings) if rings is None else rings
-        if not 1 <= count <= len(kept.plan.rings):
-            raise UserError(f"Rollout {number} has {len(kept.plan.rings)} rings, not {count}.", FaultKind.BAD_INPUT)
-        approver, signature = _signed(repository, kept.plan, count, int(now), key, passphrase)
-        _check_key(kept, approver, person)
-        row = ApprovalRow(
-            person=person, who=actor.who, approver=approver, rings=count, at=float(int(now)), signature=signature
-        )
-        database.add_approval(number, row)
-        check_announceable(repository, database, now)
-        deed.details |= {"patch": str(kept.plan.ref), "rings": str(count), "signed": approver or "no"}
-        deed.after = row
-    log.info("rollout approved", rollout=number, rings=count, signed_as=approver)
-    return _announced(context, repository, number)
 
 
 # --- what they share ---------------------------------------------------------------------
@@ -236,11 +203,36 @@ def abort_withdrawn(context: Context, actor: Actor, named: PatchRef, reason: str
         deed = Deed("abort rollout", str(one.row.number), reason=reason)
         with context.audited(actor, deed) as database:
             now = context.clock.now()
-            kept = _kept(database, one.row.number)
+            kept = known_rollout(database, one.row.number)
             after = stopped(kept.progress, RolloutStep.ABORTED, RolloutReason.WITHDRAWN, now, reason)
             save_progress(database, kept, after, now, deed)
         numbers.append(one.row.number)
     return numbers
+
+
+def _cannot_be_read(database: "Database", row: RolloutRow) -> bool:
+    try:
+        KeptRollout.of(row, database.approvals(row.number))
+    except DecodeError:
+        return True
+    return False
+
+
+def _end_broken(context: Context, actor: Actor, row: RolloutRow, reason: str) -> KeptRollout:
+    """Record that a rollout is over which cannot be read; what its plan was is of no matter any more."""
+    repository, now = context.repository(context.settling()), context.clock.now()
+    deed = Deed("abort rollout", str(row.number), reason=reason, details={"patch": str(row.ref), "state": "aborted"})
+    after = stopped(new_rollout(now), RolloutStep.ABORTED, RolloutReason.ABORTED, now, reason)
+    with context.audited(actor, deed) as database:
+        deed.before, deed.after = row.progress, after
+        database.change_rollout(row.number, state=after.state, progress=codec.encode(after), now=now)
+    log.info("rollout changed", rollout=row.number, state=after.state.value)
+    announce_from(context, repository)
+    unknown = RolloutPlan(
+        format=1, patch_id=row.patch_id, version=row.version, number=1, manifest_sha256="", salt=b"", rings=(),
+        silent_after_seconds=0,
+    )  # fmt: skip
+    return KeptRollout(replace(row, state=after.state), unknown, after)
 
 
 def _stop(
@@ -260,7 +252,7 @@ def _stop(
 def _change(context: Context, actor: Actor, number: int, deed: Deed, change: _Change) -> KeptRollout:
     repository = context.repository(context.settling())
     with context.audited(actor, deed) as database:
-        kept = _kept(database, number)
+        kept = known_rollout(database, number)
         try:
             after, acknowledged = change(kept, database)
         except ValueError as error:
@@ -273,7 +265,7 @@ def _change(context: Context, actor: Actor, number: int, deed: Deed, change: _Ch
         if after.state is RolloutState.RUNNING:
             check_announceable(repository, database, context.clock.now())
     log.info("rollout changed", rollout=number, state=after.state.value)
-    return _announced(context, repository, number)
+    return announced(context, repository, number)
 
 
 def save_progress(
@@ -292,17 +284,32 @@ def save_progress(
     )
 
 
-def _kept(database: "Database", number: int) -> KeptRollout:
+def known_rollout(database: "Database", number: int) -> KeptRollout:
+    """Return a rollout. Raises `UserError`: BAD_INPUT for one that is not known, STORAGE for a broken record."""
     row = database.rollout(number)
     if row is None:
         raise UserError(f"There is no rollout {number}. 'seed-server rollout list' lists them.", FaultKind.BAD_INPUT)
-    return KeptRollout.of(row, database.approvals(number))
+    try:
+        return KeptRollout.of(row, database.approvals(number))
+    except DecodeError as error:
+        raise unreadable(BrokenRollout(row, str(error))) from error
 
 
-def _announced(context: Context, repository: Repository, number: int) -> KeptRollout:
+def unreadable(broken: BrokenRollout) -> UserError:
+    """Return the error for a rollout whose record cannot be read."""
+    number = broken.row.number
+    return UserError(
+        f"Rollout {number} of {broken.row.ref} cannot be read ({broken.words}), so no PC begins with it. Restore the "
+        f"database from a backup, or end it with 'seed-server rollout abort {number}' and start it anew.",
+        FaultKind.STORAGE,
+    )
+
+
+def announced(context: Context, repository: Repository, number: int) -> KeptRollout:
+    """Tell PCs what has changed; return the rollout as it stands now."""
     with context.database() as database:
         announce(repository, database, context.clock.now())
-        return _kept(database, number)
+        return known_rollout(database, number)
 
 
 def _published(repository: Repository, named: PatchRef) -> Manifest:
@@ -329,7 +336,7 @@ def _check_template(template: RingTemplate, manifest: Manifest, reason: str) -> 
     template.check_reason(manifest.cvss, reason)
 
 
-def _check_room(database: "Database", manifest: Manifest) -> None:
+def _check_room(database: "Database", manifest: Manifest, rollouts: Rollouts) -> None:
     live = kept_rollouts(database, live=True)
     for one in live:
         if one.plan.patch_id == manifest.patch_id and one.plan.number == manifest.number:
@@ -343,6 +350,14 @@ def _check_room(database: "Database", manifest: Manifest) -> None:
             f"{len(live)} rollouts are under way, the most that there may be. Abort one that has stood for long.",
             FaultKind.REFUSED,
         )
+    # each goes to every PC in the end; what is offered of the same id leaves then
+    ids = {one.patch_id for one in rollouts.entries} | {one.plan.patch_id for one in live}
+    if len(ids - {manifest.patch_id}) >= MAX_ROLLOUT_ENTRIES:
+        raise UserError(
+            f"{MAX_ROLLOUT_ENTRIES} patches are offered to PCs or on their way there, the most that there may be. "
+            "Withdraw what nobody needs any more ('seed-server list'), and start this rollout again.",
+            FaultKind.REFUSED,
+        )
 
 
 def _next_sequence(repository: Repository, database: "Database") -> int:
@@ -354,44 +369,3 @@ def _taken_back_at(repository: Repository, ref: PatchRef) -> list[float]:
     """Return when a patch was withdrawn or stopped: a rollout that begins comes after it, whatever the clock says."""
     said = (*repository.current_rollouts().withdrawn, *repository.current_staged().stopped)
     return [float(one.at) for one in said if one.ref == ref]
-
-
-def _reach(plan: RolloutPlan) -> Reach:
-    return tuple(
-        area for ring in plan.rings for area in reach_of(parse_expression(ring.who) if ring.who else None)
-    )  # fmt: skip
-
-
-def _check_key(kept: KeptRollout, approver: str, person: str) -> None:
-    """Raise `UserError` (REFUSED) for the key of the author, or of who has approved by another name."""
-    if not approver:
-        return
-    if approver == person_of(kept.row.author):
-        raise UserError(
-            f"This is the key of {approver}, who has started rollout {kept.row.number}, so somebody else has to "
-            "approve it with their own.",
-            FaultKind.REFUSED,
-        )
-    if any(row.approver == approver and row.person != person for row in kept.approvals):
-        raise UserError(
-            f"{approver} has approved rollout {kept.row.number} already with this key, and one person counts once.",
-            FaultKind.REFUSED,
-        )
-
-
-def _signed(
-    repository: Repository, plan: RolloutPlan, rings: int, at: int, key: Path | None, passphrase: bytes | None
-) -> tuple[str, bytes]:
-    """Return the approver's name, as the list has it, and the signature; both empty without a key."""
-    if key is None:
-        return "", b""
-    private = load_signing_key(key, passphrase)
-    public = private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    approvers = repository.approvers()
-    names = [] if approvers is None else [name for name, known in approvers.keys.items() if known == public]
-    if not names:
-        raise UserError(
-            f"The key {key} is in no list of approvers that PCs know, so they would not take its word.",
-            FaultKind.REFUSED,
-        )
-    return names[0], private.sign(approval_bytes(plan_digest(plan), rings, at))

@@ -12,13 +12,18 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
-from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide
-from seed_server.fleet.rollout_announcing import approvals_wanted, kept_rollouts
+from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide, waits_for
+from seed_server.fleet.rollout_announcing import approvals_wanted, approvers_in_force, kept_rollouts, wanted_by
+from seed_server.fleet.rollout_announcing import read_rollouts as rollouts_in
 from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
-from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_documents import BrokenRollout, KeptRollout, hold_of
+from seed_server.fleet.rollout_faults import NO_ROLLOUT
+from seed_server.fleet.rollout_operations import known_rollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
 from seed_server.fleet.way_back import GoneBack, read_ways_back
-from seed_server.store.rollout_records import ExceptionRow
+from seed_server.signing.bundle import read_bundle
+from seed_server.signing.prepared_bundles import manifests_in
+from seed_server.store.rollout_records import ExceptionRow, RolloutFault
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -43,13 +48,56 @@ class RolloutView:
     """How far PCs are that go back from the patch; None: none does."""
     replaced: int = 0
     """Of those that installed it, so many have installed a newer version of the patch since."""
+    fault: RolloutFault | None = None
+    """What is broken, so that the server does not carry it on; None: nothing."""
+
+
+@dataclass(frozen=True)
+class ListedRollout:
+    """A rollout as it stands, without a look at its PCs."""
+
+    kept: KeptRollout
+    why: RolloutWhy
+    """As `RolloutView.why`, as far as it can be said without counting PCs."""
+    fault: RolloutFault | None = None
+
+
+@dataclass(frozen=True)
+class GivenTemplate:
+    """A template, and how it is named."""
+
+    name: str
+    """As a command line names it: that of a shipped one, or a file."""
+    template: RingTemplate
+    by_score: bool = False
+    """Whether the patch's CVSS score has chosen it."""
 
 
 def read_rollouts(context: Context, *, live: bool = False) -> list[KeptRollout]:
-    """Return all rollouts, or those that are not over, the newest first. Raises `UserError`."""
+    """Return all rollouts that can be read, or those that are not over, the newest first. Raises `UserError`."""
     context.settings()
     with context.database() as database:
         return kept_rollouts(database, live=live)[::-1]
+
+
+def list_rollouts(context: Context, *, live: bool = False) -> tuple[list[ListedRollout], list[BrokenRollout]]:
+    """Return all rollouts, or those that are not over, the newest first; and those that cannot be read.
+
+    Raises `UserError`.
+    """
+    repository, now = context.repository(), context.clock.now()
+    approvers, manifests = repository.approvers(), {one.ref: one for one in repository.readable_manifests()[0]}
+    with context.database() as database:
+        kept, broken = rollouts_in(database, live=live)
+        faults = {one.rollout: one for one in database.rollout_faults()}
+        in_force = approvers_in_force(database, approvers)
+    found = []
+    for one in reversed(kept):
+        manifest = manifests.get(one.plan.ref)
+        approved = one.approved(in_force, by_pcs=0 if manifest is None else wanted_by(approvers, manifest))
+        why = waits_for(one.plan, one.progress, now, approved)
+        found.append(ListedRollout(one, why, faults.get(one.row.number)))
+    return found, broken[::-1]
 
 
 def read_rollout(context: Context, number: int) -> RolloutView:
@@ -57,23 +105,22 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     repository = context.repository()
     now = context.clock.now()
     with context.database() as database:
-        row = database.rollout(number)
-        if row is None:
-            raise UserError(
-                f"There is no rollout {number}. 'seed-server rollout list' lists them.", FaultKind.BAD_INPUT
-            )
-        kept = KeptRollout.of(row, database.approvals(number))
-        manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
+        kept = known_rollout(database, number)
+        manifest = next((one for one in repository.readable_manifests()[0] if one.ref == kept.plan.ref), None)
+        exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
         pcs = known_pcs(database)
-        one = counted(database, pcs, kept, _holding(database.exceptions(), now), now, manifest)
+        one = counted(database, pcs, kept, exceptions, now, manifest)
         replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
+        faults = {fault.rollout: fault for fault in database.rollout_faults()}
+        in_force = approvers_in_force(database, repository.approvers())
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
-    decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(by_pcs=by_pcs))
+    decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(in_force, by_pcs=by_pcs))
     why = decision.why if decision.step is None else kept.progress.why  # the step is the engine's
     back = read_ways_back(context).get(kept.plan.ref)
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced)
+    fault = faults.get(number) or faults.get(NO_ROLLOUT)
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault)
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:
@@ -122,6 +169,32 @@ def ring_template(name: str) -> RingTemplate:
         )
     text = read_given_text("template", path, MAX_RING_TEMPLATE_BYTES, "a template has at most ten rings.")
     return parse_ring_template(text, path.stem, source=str(path))
+
+
+def template_for(context: Context, named: str | None, cvss: float | None) -> GivenTemplate:
+    """Return by which template a patch of this CVSS score is offered: the ``named`` one, else as ``server.toml`` says.
+
+    Raises `UserError` (BAD_INPUT).
+    """
+    settings = context.settings()
+    if named:
+        return GivenTemplate(named, ring_template(named))
+    if settings.emergency_template:
+        emergency = ring_template(settings.emergency_template)
+        if emergency.least_cvss is None:
+            raise UserError(
+                f"emergency_template in server.toml names {settings.emergency_template}, which does not say for which "
+                "patches it is. Write least_cvss = 9.0 into it, or name another one.",
+                FaultKind.BAD_INPUT,
+            )
+        if cvss is not None and cvss >= emergency.least_cvss:
+            return GivenTemplate(settings.emergency_template, emergency, by_score=True)
+    return GivenTemplate(settings.rollout_template, ring_template(settings.rollout_template))
+
+
+def bundled_cvss(file: Path) -> float | None:
+    """Return the CVSS score of the patch that the bundle in ``file`` publishes. Raises `UserError` (BAD_INPUT)."""
+    return next((manifest.cvss for manifest in manifests_in(read_bundle(file))), None)
 
 
 def _holding(rows: Sequence[ExceptionRow], now: float) -> list[ExceptionRow]:

@@ -7,6 +7,9 @@ from seed_server.fleet.rollout import RolloutReason, RolloutWhy
 
 _SENTENCES: Mapping[RolloutReason, str] = {
     RolloutReason.SOAKING: "Ring {ring} is open since {since} and soaks until {until}.",
+    RolloutReason.SOAKED: (
+        "Ring {ring} has soaked since {since}, and the next step comes as soon as enough of its PCs have installed it."
+    ),
     RolloutReason.TO_DECIDE: (
         "Ring {ring} waits since {since} for PCs to decide: {count} of {of} have, and {wanted} are wanted."
     ),
@@ -16,6 +19,10 @@ _SENTENCES: Mapping[RolloutReason, str] = {
     ),
     RolloutReason.NOT_APPROVED: (
         "Ring {ring} waits since {since} for approval: {count} have approved it, and {wanted} are required."
+    ),
+    RolloutReason.NO_LONGER_APPROVED: (
+        "Ring {ring} is open, and waits since {since} for approval: of those who have approved it, {count} count now, "
+        "and {wanted} are required. PCs begin no more."
     ),
     RolloutReason.SILENT_PCS: (
         "Ring {ring} waits since {since} for a person's word: {count} of its {of} PCs are silent, and the others would "

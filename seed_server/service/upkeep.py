@@ -48,6 +48,8 @@ class Upkeep:
                     log.warning("offline metadata expires soon: run 'seed-server renew'", role=expiry.role, days=days)
             except UserError as error:
                 log.error("metadata cannot be signed", reason=error.message)  # noqa: TRY400
+            except Exception:  # the web port and the rollouts go on, and the next time it may be mended
+                log.exception("metadata cannot be signed")
             await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
 
     def _tell_log(self) -> bool:

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.manifest.places import is_no_application_s
 
+KEY_SUFFIXES = (".pem", ".pub", ".json")  # of what is beside keys: a folder with something else may be needed by others
 MIN_PASSPHRASE_BYTES = 12  # the key derivation of PKCS #8 slows guessing, it does not stop it
 MAX_PASSPHRASE_BYTES = 1_023  # OpenSSL reads no more
 MAX_KEY_FILE_BYTES = 16 << 10
@@ -171,8 +171,8 @@ def check_private(path: Path) -> None:
         mode = stat.S_IMODE(place.stat().st_mode)
         if mode & 0o077:
             close = f"Close it with: chmod {right:o} {shlex.quote(str(place))}"
-            if place is not path and is_no_application_s(str(place.absolute())):
-                close = "Move it to a folder of its own that nobody else can open."  # others need this one
+            if place is not path and any(one.suffix not in KEY_SUFFIXES for one in place.iterdir()):
+                close = "Move it to a folder of its own that nobody else can open."  # others may need this one
             raise UserError(
                 f"Other users of this machine can open {place} (mode {mode:04o}), so the {path.stem} key may not be "
                 f"secret; it is not used. {close}\nReplace the key if somebody else may have read it.",

@@ -5,8 +5,10 @@ from typing import TypeAlias, TypeVar, cast
 
 from tuf.api.metadata import TargetFile
 
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, decode_anchor
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
+from p2pdist.shared.manifest.complete import COMPLETE_TARGETS, CompleteRollouts, decode_complete
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     DecodeError,
@@ -52,6 +54,15 @@ class ListedDocuments:
         """Return what is offered by rings; nothing where no rollout by rings was ever begun."""
         entry = current.targets["rollouts"].signed.targets.get(STAGED_TARGET)
         return NOTHING_STAGED if entry is None else self._known(STAGED_TARGET, entry, decode_staged)
+
+    def complete(self, current: CurrentMetadata) -> dict[str, CompleteRollouts]:
+        """Return the parts of the complete rollouts that are listed, by target path."""
+        listed = current.targets["rollouts"].signed.targets
+        return {
+            target: self._known(target, listed[target], decode_complete)
+            for target in COMPLETE_TARGETS
+            if target in listed
+        }
 
     def approvers(self, current: CurrentMetadata) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""
@@ -112,6 +123,17 @@ class ListedDocuments:
         }
         self._decoded = found
         return list(found.values())
+
+    def readable_manifests(self, listed: Listed) -> tuple[list[Manifest], frozenset[str]]:
+        """Return the manifests that can be read, and the target paths of those that cannot."""
+        found, lost = [], set()
+        for name, entry in listed.items():
+            if name.endswith(".manifest"):
+                try:
+                    found.append(self.manifest(name, entry))
+                except UserError:
+                    lost.add(name)
+        return found, frozenset(lost)
 
     def manifest(self, name: str, entry: TargetFile) -> Manifest:
         """Return one manifest."""

@@ -13,6 +13,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, encode_anchor
+from p2pdist.shared.manifest.complete import CompleteRollouts
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
@@ -223,19 +224,38 @@ class Repository(SignedRepository):
             self._writer.commit(current, ("rollouts",), {}, now)
             return staged.left_out(after, before)
 
-    def stage(self, staged_rollouts: StagedRollouts, *, now: float, rollouts: Rollouts | None = None) -> int:
+    def stage(
+        self,
+        staged_rollouts: StagedRollouts,
+        *,
+        now: float,
+        rollouts: Rollouts | None = None,
+        complete: Mapping[str, CompleteRollouts] | None = None,
+    ) -> int:
         """Announce what is offered by rings and, where given, what every PC is offered, at once.
 
-        The online key signs both. Return the new timestamp version. Raises `UserError`: REFUSED for what PCs would
-        not take, and where a newer release wrote what is in force; BUSY, STORAGE.
+        ``complete``: all parts of the complete rollouts, where they change. The online key signs all of it. Return the
+        new timestamp version. Raises `UserError`: REFUSED for what PCs would not take, and where a newer release wrote
+        what is in force; BUSY, STORAGE.
         """
         with self._writer.writing():
             current = self._files.load()
             self._documents.staged(current)  # a newer release's fields are never signed away
             if rollouts is not None:
                 self._documents.rollouts(current)
+            if complete is not None:
+                self._write_complete(current, complete)
             self._write_rollouts(current, rollouts, staged_rollouts)
             return self._writer.commit(current, ("rollouts",), {}, now)
+
+    def _write_complete(self, current: CurrentMetadata, complete: Mapping[str, CompleteRollouts]) -> None:
+        """Write the parts that differ, and list no others. The caller commits."""
+        role, known = current.targets["rollouts"].signed, self._documents.complete(current)
+        for target in known.keys() - complete.keys():
+            del role.targets[target]
+        for target, part in complete.items():
+            if part != known.get(target):
+                self._writer.add_target(role, target, staged.checked_complete(part))
 
     def _write_rollouts(
         self, current: CurrentMetadata, rollouts: Rollouts | None, by_rings: StagedRollouts | None = None

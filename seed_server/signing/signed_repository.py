@@ -8,6 +8,7 @@ from tuf.api.metadata import Timestamp
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.approvers import Approvers
+from p2pdist.shared.manifest.complete import CompleteRollouts
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.recalls import Recalls
@@ -46,13 +47,17 @@ class SignedRepository:
     def current_rollouts(self) -> Rollouts:
         """Return what every PC is offered.
 
-        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next four.
+        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next five.
         """
         return self._documents.rollouts(self._files.current())
 
     def current_staged(self) -> StagedRollouts:
         """Return what PCs are offered by rings."""
         return self._documents.staged(self._files.current())
+
+    def current_complete(self) -> dict[str, CompleteRollouts]:
+        """Return the complete rollouts whose approvals PCs ask for, by the target path of their part."""
+        return self._documents.complete(self._files.load())
 
     def offered(self) -> Rollouts:
         """Return what any PC may be offered, by rings or not."""
@@ -71,6 +76,12 @@ class SignedRepository:
             for name, entry in self._files.current().listed().items()
             if name.endswith(".manifest") and name.removeprefix("patches/").partition("@")[0] in patch_ids
         ]
+
+    def readable_manifests(self) -> tuple[list[Manifest], frozenset[str]]:
+        """Return as `manifests` those that can be read, and the target paths of those that cannot."""
+        current = self._files.load()
+        found, lost = self._documents.readable_manifests(current.listed())
+        return publications.kept(found, self._offered_refs(current)), lost
 
     def _offered_refs(self, current: CurrentMetadata) -> set[PatchRef]:
         rollouts = offers.joined(self._documents.rollouts(current), self._documents.staged(current))

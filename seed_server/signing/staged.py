@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.complete import CompleteRollouts, decode_complete, encode_complete
 from p2pdist.shared.manifest.documents import Rollouts, Withdrawal
 from p2pdist.shared.manifest.staged import MAX_STAGED, StagedEntry, StagedRollouts, decode_staged, encode_staged
 from p2pdist.shared.wire.codec import DecodeError
@@ -26,12 +27,26 @@ def checked(staged: StagedRollouts) -> bytes:
     except DecodeError as error:
         problem = str(error)
     if problem:
-        raise UserError(
-            f"PCs would not accept these rollouts ({problem}); nothing was announced. Finish or abort rollouts that "
-            "have stood for long, and shorten reasons.",
-            FaultKind.REFUSED,
-        )
+        raise _not_accepted(problem)
     return encoded
+
+
+def checked_complete(part: CompleteRollouts) -> bytes:
+    """Return a part of the complete rollouts as PCs take it. Raises as `checked`."""
+    encoded = encode_complete(part)
+    try:
+        decode_complete(encoded)
+    except DecodeError as error:
+        raise _not_accepted(str(error)) from error
+    return encoded
+
+
+def _not_accepted(problem: str) -> UserError:
+    return UserError(
+        f"PCs would not accept these rollouts ({problem}); nothing was announced. Finish or abort rollouts that have "
+        "stood for long, and shorten reasons.",
+        FaultKind.REFUSED,
+    )
 
 
 def without_staged(

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store.engines import POOL_WAIT_SECONDS, Engines, lacks_connections
+from seed_server.store.rows import FULL_DISK_BYTES
 
 # https://www.sqlite.org/rescode.html, primary codes
 SQLITE_BUSY = 5
@@ -28,8 +29,6 @@ GAVE_WAY = ("40001", "40P01", "57014")  # serialisation, deadlock, canceled
 SHUT_DOWN = ("57P01", "57P02", "57P05")  # by an administrator, by a crash of another connection, while idle
 CORRUPTED = ("XX001", "XX002")  # a table, an index
 OUTSIDE_CLASSES = ("08", "28", "3D", "53", "57", "58", "XX")  # connection, login, name, resources, operator, system
-
-FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
 
 
 def worded_error(error: DBAPIError, engines: Engines) -> UserError | None:

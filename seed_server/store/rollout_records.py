@@ -10,6 +10,7 @@ from p2pdist.shared.manifest.staged import NO_END
 from p2pdist.shared.wire.codec import Record
 
 OVER_STATES = ("complete", "aborted")  # in which nothing happens any more
+FAILED_INSTALLS = ("failed", "rolled_back")
 
 
 class RolloutRow(Record, frozen=True):
@@ -79,6 +80,15 @@ class ExceptionRow(Record, frozen=True):
     def is_withdrawal(self) -> bool:
         """Whether it is no exception: the patch was withdrawn from these PCs, until somebody offers it there again."""
         return self.ends_at >= NO_END
+
+
+class RolloutFault(NamedTuple):
+    """Why the server does not carry a rollout on: something is broken."""
+
+    rollout: int
+    """0: none is carried on."""
+    since: float
+    words: str
 
 
 class PcRow(NamedTuple):

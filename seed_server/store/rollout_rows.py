@@ -1,15 +1,24 @@
 """The database's rollouts and exceptions, and what the engine reads of PCs. Blocking."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import RowMapping, case, select
+from sqlalchemy import RowMapping, Text, case, cast, func, select
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import upsert
-from seed_server.store.rollout_records import OVER_STATES, ApprovalRow, ExceptionRow, PcRow, PcWord, RolloutRow
+from seed_server.store.rollout_records import (
+    FAILED_INSTALLS,
+    OVER_STATES,
+    ApprovalRow,
+    ExceptionRow,
+    PcRow,
+    PcWord,
+    RolloutFault,
+    RolloutRow,
+)
 from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, TEXTS, states_of
-from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUTS
+from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUT_FAULTS, ROLLOUTS
 from seed_server.store.transactions import Transactions
 
 
@@ -89,6 +98,19 @@ class RolloutTable(Transactions):
         with self.reading() as connection:
             return [ExceptionRow(*row) for row in connection.execute(select(*columns).order_by(EXCEPTIONS.c.number))]
 
+    def rollout_faults(self) -> list[RolloutFault]:
+        """Return which rollouts are not carried on, and why not."""
+        columns = [ROLLOUT_FAULTS.c[name] for name in RolloutFault._fields]
+        with self.reading() as connection:
+            return [RolloutFault(*row) for row in connection.execute(select(*columns).order_by(columns[0]))]
+
+    def keep_rollout_faults(self, faults: Collection[RolloutFault]) -> None:
+        """Record that these are broken now, and no others."""
+        with self._writing() as connection:
+            connection.execute(ROLLOUT_FAULTS.delete())
+            if faults:
+                connection.execute(ROLLOUT_FAULTS.insert(), [one._asdict() for one in faults])
+
     # --- what the engine reads ---------------------------------------------------------------
 
     def ring_pcs(self) -> list[PcRow]:
@@ -104,12 +126,22 @@ class RolloutTable(Transactions):
                 for number, name, hostname, site, tags, denied, server, seen in connection.execute(query)
             ]
 
-    def words_on(self, patch: int) -> Iterator[PcWord]:
-        """Return what PCs say of the patch with this number."""
-        columns = (STANDING.c.endpoint, STANDING.c.said, STANDING.c.reported_at)
+    def said_on(self, patch: int, *, failures_since: int) -> dict[tuple[str, str], list[int]]:
+        """Return what PCs say of the patch with this number, and of each word the numbers of those that say it.
+
+        Who failed before ``failures_since``, in seconds since `REPORTED_SINCE`, waits. One row for each word, not for
+        each PC: a server that starts reads millions.
+        """
+        numbers = func.aggregate_strings(cast(STANDING.c.endpoint, Text), ",")
+        earlier = (STANDING.c.reported_at < failures_since).label("earlier")
+        query = select(STANDING.c.said, earlier, numbers).where(STANDING.c.patch == patch)
+        found: dict[tuple[str, str], list[int]] = {}
         with self.reading() as connection:
-            found = connection.execute(select(*columns).where(STANDING.c.patch == patch)).all()
-        return (PcWord(pc, patch, *states_of(said), at) for pc, said, at in found)
+            for said, is_past, text in connection.execute(query.group_by(STANDING.c.said, earlier)):
+                state, install = states_of(said)
+                word = (state, "waiting" if is_past and install in FAILED_INSTALLS else install)
+                found.setdefault(word, []).extend(map(int, text.split(",")))
+        return found
 
     def words_since(self, moment: int, patches: Collection[int]) -> list[PcWord]:
         """Return each step of a PC with ``patches`` at ``moment`` and after it, in seconds since `REPORTED_SINCE`.

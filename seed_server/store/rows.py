@@ -9,6 +9,8 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.codec import Record
 
+FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
+
 
 class HarmPauseRow(Record, frozen=True):
     """The newest pause of leasing at a site where business suffered while we sent (`line.harm_bound`)."""

@@ -41,6 +41,14 @@ ROLLOUT_APPROVALS = table(
     PrimaryKeyConstraint("rollout", "person"),
 )
 
+ROLLOUT_FAULTS = table(
+    "rollout_faults",
+    count("rollout"),  # 0: none of them goes on
+    seconds("since"),
+    words("words"),
+    PrimaryKeyConstraint("rollout"),
+)
+
 EXCEPTIONS = table(
     "exceptions",
     number(),

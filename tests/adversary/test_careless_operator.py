@@ -11,7 +11,6 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS
 from p2pdist.shared.manifest.rollout_plan import PlannedRing
-from p2pdist.shared.manifest.staged import MAX_APPROVALS
 from p2pdist.shared.wire import codec
 from seed_server.fleet import operations
 from seed_server.fleet import rollout_operations as rollouts
@@ -19,14 +18,13 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_templates import RingTemplate
 from seed_server.fleet.rollout import RolloutReason, RolloutState
-from seed_server.fleet.rollout_documents import KeptRollout, signed_approvals
+from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_engine import PCS_SECONDS, RolloutEngine
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.store.rollout_records import ApprovalRow
 from tests.helpers.fake_clock import FakeClock
 
 ADA = Actor.local_user("ada")
@@ -176,11 +174,3 @@ def test_what_does_not_fit_into_the_signed_document_is_not_begun_and_stops_no_st
     with pytest.raises(UserError, match="PCs would not accept these rollouts"):
         office.start(NEXT)
     assert [one.patch_id for one in office.database.rollouts() if one.version == "2"] == []
-
-
-def test_of_too_many_approvals_those_for_most_rings_are_signed() -> None:
-    rows = [
-        ApprovalRow(person=f"p{n}", who="", approver=f"p{n}", rings=rings, at=float(n), signature=bytes(64))
-        for n, rings in enumerate((5, 5, *[1] * MAX_APPROVALS))
-    ]
-    assert sorted(one.rings for one in signed_approvals(rows))[-2:] == [5, 5]

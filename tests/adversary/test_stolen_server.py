@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, encode_approvers
+from p2pdist.shared.manifest.complete import complete_parts, encode_complete
 from p2pdist.shared.manifest.documents import Manifest, RolloutEntry
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, encode_recalls
 from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
@@ -117,3 +118,23 @@ async def test_an_approval_of_the_whole_plan_still_waits_for_its_soak_times_from
     stolen.server.sign_anything(StagedRollouts(format=1, entries=(entry(stolen.newer, *said),)))
     seen = [await pc.sees("acme@2") for pc in stolen.pcs]
     assert seen == ["taken", "SOAKING", "SOAKING", "IN_NO_RING"], "whatever it says of when they were opened"
+
+
+async def test_what_is_called_complete_is_held_to_its_approvals_and_its_soak_times(stolen: Stolen) -> None:
+    """A thief offers it to every PC, and says that its rollout is complete."""
+    newer, older, said = stolen.newer, stolen.older, stolen.approvals
+
+    async def opens_nothing(*entries: StagedEntry) -> bool:
+        parts = {target: encode_complete(part) for target, part in complete_parts(entries).items()}
+        return await stolen.opens_nothing(rollouts=True, targets=parts)
+
+    assert await opens_nothing(entry(newer))
+    assert await opens_nothing(entry(newer, *said))
+    assert await opens_nothing(entry(newer, *said, plan=plan_of(older)))
+    assert await opens_nothing(entry(newer, *said, plan=plan_of(newer, EVERYONE)))
+    assert await opens_nothing(entry(newer, *stolen.thief.approve(plan_of(newer), "kim", "ito")))
+    all_rings = stolen.people.approve(plan_of(newer), "kim", "ito")
+    parts = {target: encode_complete(part) for target, part in complete_parts([entry(newer, *all_rings)]).items()}
+    await stolen.opens_nothing(rollouts=True, targets=parts)
+    seen = [await pc.sees("acme@2") for pc in stolen.pcs]
+    assert seen == ["taken", "SOAKING", "SOAKING", "IN_NO_RING"]

@@ -20,8 +20,8 @@ from p2pdist.shared.wire import codec
 from seed_server.fleet import audit_queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.fleet.rollout_operations import approve_rollout
 
 pytestmark = pytest.mark.processes
 

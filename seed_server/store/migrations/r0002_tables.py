@@ -151,6 +151,13 @@ _table(
     PrimaryKeyConstraint("rollout", "person"),
 )
 _table(
+    "rollout_faults",
+    *_columns(Integer(), "rollout"),
+    *_columns(_SECONDS, "since"),
+    *_columns(Text, "words"),
+    PrimaryKeyConstraint("rollout"),
+)
+_table(
     "exceptions",
     Column("number", Integer, primary_key=True),
     *_columns(Text, "patch", "expression", "reason", "owner", "made_by", "ended_by"),

@@ -45,10 +45,9 @@ from p2pdist.trust.catalogue_reading import (
     first_payload,
     read_catalogue,
     read_patches,
-    read_profile,
-    read_templates,
 )
 from p2pdist.trust.ring_rules import EVERYONE, RingMember, RingReason, RingTerms
+from p2pdist.trust.site_documents import read_profile, read_templates
 from p2pdist.trust.suitability import Choice
 
 HASH = "ab" * 32

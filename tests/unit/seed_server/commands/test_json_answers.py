@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
+from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
@@ -105,9 +106,11 @@ def outputs(folder: Path) -> dict[str, str]:
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
         "audit list": output_of("audit list", *here, "--operation", "make token"),
+        "audit alarms": output_of("audit alarms", *here),
         "audit verify": of_a_log_that_was_cut(folder, here),
         "audit custody": output_of("audit custody", pc.endpoint_id, *here),
         "audit prove": output_of("audit prove", "0", *here),
+        "audit new-key": output_of("audit new-key", *here, "--reason", "a disk failed"),
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
         **offers(folder, here),
@@ -197,6 +200,7 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
             site="oslo", address="10.0.0.9", software="", connected=False, last_seen_at=1.0, shared_with="pc-2"
         )  # fmt: skip
         database.save_seen({"b" * 26: copied})
+        database.save_witness_alarms({endpoint_id: AuditAlarm("shorter", 9, 1)}, 2.0)
         database.save_reports({endpoint_id: [REPORT]}, 2.0)
         database.add_wan_bytes({("oslo", payload.torrent_hash): 7})
         database.save_site_limits([LIMIT])

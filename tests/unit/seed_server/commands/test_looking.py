@@ -12,8 +12,9 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.main import seed_server
 
 CHANGING = {
-    "allow", "api-token make", "api-token revoke", "approver new-key", "approver set", "deny", "endpoints forget",
-    "exception add", "exception end", "finish", "init", "keys new", "keys set", "login", "logout", "offer",
+    "allow", "api-token make", "api-token revoke", "approver new-key", "approver set", "audit new-key", "deny",
+    "endpoints forget", "exception add", "exception end", "finish", "init", "keys new", "keys set", "login", "logout",
+    "offer",
     "people add", "people disable", "people enable", "people password", "people remove", "people role", "people scope",
     "people totp", "prepared", "profile clear", "profile set", "publish", "renew", "rollout abort", "rollout approve",
     "rollout halt", "rollout pause", "rollout resume", "rollout start", "serve", "sign", "template remove",

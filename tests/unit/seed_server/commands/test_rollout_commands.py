@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.commands.main import seed_server
+from seed_server.fleet import rollout_operations
 from seed_server.fleet.context import Context
+from seed_server.fleet.rollout_engine import RolloutEngine
+from seed_server.fleet.shipped_rings import shipped_rings
 from seed_server.settings import ServerHome
 
 Run = Callable[..., Result]
@@ -206,3 +210,79 @@ def test_a_ring_goes_back_by_what_another_machine_has_signed_and_all_screens_say
     assert "none of them installs office@1 again" in refused(run("rollout", "resume", "1"))
     now = run(*back)
     assert "PCs of these rings go back from office@1" in now.output, (now.output, now.exception)
+
+
+def setting(tmp_path: Path, line: str) -> None:
+    with (tmp_path / "home" / "server.toml").open("a") as file:
+        file.write(f"{line}\n")
+
+
+def test_a_high_cvss_score_starts_the_emergency_rollout_by_itself(run: Run, tmp_path: Path) -> None:
+    setting(tmp_path, 'emergency_template = "emergency"\nrollout_template = "rings"')
+    file = str(tmp_path / "office.msi")
+
+    def publish(patch_id: str, *options: str) -> str:
+        result = run("publish", file, "--patch-id", patch_id, "--version", "1", *options)
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.output
+
+    said = publish("worse", "--cvss", "9.0")
+    assert "Before ring first opens, somebody else has to approve it (1 in all): seed-server rollout approve 1" in said
+    publish("bad", "--cvss", "8.9")
+    publish("unknown")
+    publish("by-hand", "--cvss", "10", "--template", "rings")
+    rows = {row["patch"]: row["template"] for row in json.loads(run("rollout", "list", "--json").output)}
+    assert rows == {"worse@1": "emergency", "bad@1": "rings", "unknown@1": "rings", "by-hand@1": "rings"}
+    shown = json.loads(run("rollout", "show", "1", "--json").output)
+    assert (shown["note"], shown["required_approvals"]) == ("CVSS score of 9 or more", 1)
+    assert Context(ServerHome(tmp_path / "home")).repository().current_rollouts().entries == []
+
+
+def test_a_template_for_emergencies_says_for_which_scores_it_is(run: Run, tmp_path: Path) -> None:
+    setting(tmp_path, 'emergency_template = "rings"')
+    options = ("--patch-id", "office", "--version", "1")
+    assert "does not say for which patches it is" in refused(run("publish", str(tmp_path / "office.msi"), *options))
+    assert "No patches yet" in run("list").output
+
+
+def test_an_emergency_that_cannot_begin_names_the_command_that_begins_it(run: Run, tmp_path: Path) -> None:
+    first = ("--patch-id", "first", "--version", "1", "--template", "rings")
+    assert run("publish", str(tmp_path / "office.msi"), *first).exit_code == 0
+    with Context(ServerHome(tmp_path / "home")).database() as database, database.batch():
+        (row,) = database.rollouts()
+        for sequence in range(2, rollout_operations.MAX_LIVE_ROLLOUTS + 1):
+            database.add_rollout(replace(row, sequence=sequence))
+    own = tmp_path / "my own.toml"
+    own.write_text(shipped_rings("emergency").replace("9.0", "7.0"))
+    setting(tmp_path, f"emergency_template = '{own}'")
+    options = ("--patch-id", "office", "--version", "1", "--cvss", "7")
+    said = refused(run("publish", str(tmp_path / "office.msi"), *options))
+    assert said.endswith(f"Then: seed-server rollout start office@1 --template '{own}'")
+    assert "offered to nobody yet" in said
+
+
+def test_an_emergency_that_was_signed_elsewhere_goes_by_its_score_too(run: Run, tmp_path: Path) -> None:
+    home, bundle = tmp_path / "home", str(tmp_path / "office.bundle")
+    setting(tmp_path, 'emergency_template = "emergency"')
+    options = ("--patch-id", "office", "--version", "1", "--cvss", "9.8")
+    assert run("publish", str(tmp_path / "office.msi"), *options, "--prepare", bundle).exit_code == 0
+    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
+    signed = CliRunner().invoke(
+        seed_server, ["sign", bundle, *where, "--payload", str(tmp_path / "office.msi"), "--yes"]
+    )
+    assert signed.exit_code == 0, (signed.output, signed.exception)
+    assert "Rollout 1 of office@1 has begun." in run("finish", bundle).output
+    assert Context(ServerHome(home)).repository().current_rollouts().entries == []
+
+
+def test_the_list_says_what_why_says_as_far_as_nobody_is_counted(run: Run, tmp_path: Path) -> None:
+    context = Context(ServerHome(tmp_path / "home"))
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
+    with context.database() as database:
+        RolloutEngine(context, context.repository(), database).look()
+    why = run("rollout", "why", "1").output.strip()
+    assert why.startswith("Ring test is open since")
+    assert why in " ".join(run("rollout", "list").output.split())
+    (entry,) = json.loads(run("audit", "list", "--operation", "rollout: a ring opens", "--json").output)
+    assert entry["reason"] == why

@@ -44,6 +44,7 @@ EXPECTED: dict[str, Permission] = {
     "prepare_template": "templates",
     "prepare_keys": "keys",
     "prepare_approvers": "keys",
+    "prepare_audit_key": "keys",
     "finish": "look",  # and what the bundle's own preparation needed
     "drop_prepared": "look",
 }
@@ -144,7 +145,9 @@ def test_a_token_enrols_pcs_of_its_makers_scope_alone(context: Context) -> None:
     actor = somebody("tokens", scope=at("oslo", tags=("kiosk",)))
     assert refused(lambda: operations.make_token(context, actor, uses=1, seconds=60))  # PCs anywhere
     assert refused(lambda: operations.make_token(context, actor, uses=1, seconds=60, tags=("desk",)))
-    made = operations.make_token(context, actor, uses=1, seconds=60, tags=("desk", "kiosk"))
+    # a PC with both would be in the rings of both
+    assert refused(lambda: operations.make_token(context, actor, uses=1, seconds=60, tags=("desk", "kiosk")))
+    made = operations.make_token(context, actor, uses=1, seconds=60, tags=("kiosk",))
     assert refused(
         lambda: operations.revoke_token(context, somebody("tokens", scope=at(tags=("hall",))), made.token_id)
     )

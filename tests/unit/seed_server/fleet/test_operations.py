@@ -18,6 +18,7 @@ from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import named_endpoint
+from seed_server.fleet.roles import PersonScope, rights_of
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
@@ -214,3 +215,13 @@ def test_an_unknown_token_cannot_be_revoked(context: Context) -> None:
     with pytest.raises(UserError, match="There is no token") as caught:
         operations.revoke_token(context, ADA, "0" * 12)
     assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_who_is_limited_by_tags_gives_pcs_no_others(context: Context) -> None:
+    """A PC with one more is in rings and in others' hands that the limit keeps from them."""
+    rights = rights_of(frozenset({"operator"}), PersonScope(tags=frozenset({"kiosk", "hall"})))
+    actor = Actor("ola", "password", rights)
+    assert operations.make_token(context, actor, uses=1, seconds=60, tags=("kiosk", "hall")).tags == ("kiosk", "hall")
+    for tags in ((), ("kiosk", "test"), ("test",)):
+        with pytest.raises(UserError, match="for tag hall, tag kiosk alone, and this reaches further"):
+            operations.make_token(context, actor, uses=1, seconds=60, tags=tags)

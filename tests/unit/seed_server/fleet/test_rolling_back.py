@@ -20,8 +20,8 @@ from seed_server.signing.bundle_check import check_bundle
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.rows import SeenRow
 from tests.helpers.ring_lab import Pc
+from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, REF, TEMPLATE, TESTERS
 from tests.unit.seed_server.fleet.test_operation import somebody
-from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, OTHERS, REF, TEMPLATE, TESTERS
 from tests.unit.seed_server.fleet.test_taking_back import Office, office, published
 
 __all__ = ["office", "published"]  # fixtures

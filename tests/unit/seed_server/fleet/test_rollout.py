@@ -22,6 +22,7 @@ from seed_server.fleet.rollout import (
     new_rollout,
     resumed,
     stopped,
+    waits_for,
 )
 from tests.helpers.rollout_plans import DAY, plan, ring
 from tests.helpers.state_steps import tried_steps
@@ -252,3 +253,45 @@ def test_a_wrong_word_is_refused_by_the_table() -> None:
     aborted = stopped(begun(TWO), RolloutStep.ABORTED, RolloutReason.ABORTED, 1.0, "no")
     with pytest.raises(ValueError, match="a rollout that is 'aborted' cannot take"):
         stopped(aborted, RolloutStep.PAUSED, RolloutReason.PAUSED, 1.0, "no")
+
+
+def test_where_pcs_want_more_approvals_than_there_are_an_open_ring_waits() -> None:
+    """PCs begin no more, so a server that said that they had to decide would wait for ever."""
+    approved, lapsed = Approved((2, 2), 2, every_ring=True), Approved((2,), 2, every_ring=True)
+    first = with_first(waiting=10)
+    steps, opened = until_quiet(TWO, new_rollout(0.0), first, 0.0, approved)
+    assert steps == [RolloutStep.RING_OPENED]
+    steps, waits = until_quiet(TWO, opened.progress, first, 5.0, lapsed)
+    assert (steps, waits.why.reason, waits.why.count) == ([RolloutStep.UNAPPROVED], RolloutReason.NO_LONGER_APPROVED, 1)
+    assert waits_for(TWO, waits.progress, 9.0, lapsed) == waits.why
+    steps, goes_on = until_quiet(TWO, waits.progress, first, 6.0, approved)
+    assert (steps, goes_on.progress.opened_at) == ([RolloutStep.UNDECIDED], opened.progress.opened_at)
+    by_plan = plan(ring("test", approval=True, soak_seconds=DAY), ring("broad"))
+    begun_by_plan = until_quiet(by_plan, new_rollout(0.0), first, 0.0, Approved((2,), 1))[1].progress
+    assert until_quiet(by_plan, begun_by_plan, first, 5.0, Approved((), 1))[0] == []  # its PCs ask for none
+
+
+def test_no_rollout_is_complete_whose_approvals_count_no_more() -> None:
+    one = plan(ring("all", **CAREFUL))
+    approved, lapsed = Approved((1,), 1, every_ring=True), Approved((), 1, every_ring=True)
+    opened = decide(one, new_rollout(0.0), [RingTally(installed=1)], 0.0, approved).progress
+    assert decide(one, opened, [RingTally(installed=1)], 1.0, lapsed).step is RolloutStep.UNAPPROVED
+    halted = decide(one, opened, [RingTally(failed=9)], 1.0, lapsed)
+    assert halted.step is RolloutStep.HALTED  # failures come first
+
+
+def test_what_can_be_said_without_counting_is_what_counting_says() -> None:
+    opened = begun(TWO, with_first(waiting=10))
+    assert opened.why.reason is RolloutReason.SOAKING
+    assert waits_for(TWO, opened, DAY - 1.0) == decide(TWO, opened, with_first(waiting=10), DAY - 1.0).why
+    soaked = waits_for(TWO, opened, float(DAY))
+    assert (soaked.reason, soaked.ring, soaked.since) == (RolloutReason.SOAKED, "test", float(DAY))
+    new = new_rollout(3.0)
+    assert waits_for(TWO, new, 5.0) == new.why
+    paused = stopped(opened, RolloutStep.PAUSED, RolloutReason.PAUSED, 7.0, "lunch")
+    assert waits_for(TWO, paused, 9.0 * DAY) == paused.why
+    needs = plan(ring("test", approval=True), ring("broad"))
+    lacks = until_quiet(needs, new, NOBODY, 4.0, Approved((), 2))[1].progress
+    said = waits_for(needs, lacks, 5.0, Approved((1,), 2))
+    assert (said.reason, said.count, said.wanted, said.since) == (RolloutReason.NOT_APPROVED, 1, 2, 4.0)
+    assert said == decide(needs, lacks, NOBODY, 5.0, Approved((1,), 2)).why

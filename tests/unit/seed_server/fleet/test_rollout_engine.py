@@ -1,145 +1,36 @@
 """`seed_server.fleet.rollout_engine`, with `rollout_operations`, on a home: from a start to every PC, or to a halt."""
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
-from seed_server.fleet import approver_list, operations
 from seed_server.fleet import exception_operations as exceptions
+from seed_server.fleet import operations, rollout_approving
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.ring_templates import parse_ring_template
 from seed_server.fleet.rollout import RolloutReason, RolloutState
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.fleet.rollout_engine import PCS_SECONDS, RolloutEngine
-from seed_server.initialising import initialise
-from seed_server.publishing.examination import Publication
-from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing.key_files import OfflineKeys, create_signing_key, write_public_key
-from seed_server.store.database import Database
+from seed_server.fleet.rollout_engine import PCS_SECONDS
 from seed_server.store.rows import HarmPauseRow, SeenRow
-from tests.helpers.fake_clock import FakeClock
-
-ADA, BOB = Actor.local_user("ada"), Actor.local_user("bob")
-BEGIN = 1_800_000_000.0
-TEMPLATE = parse_ring_template(
-    """
-title = "Two rings"
-silent_after = "1d"
-[[ring]]
-name = "test"
-who = '"test" in tags'
-soak = "1h"
-success = 90
-failure = 20
-[[ring]]
-name = "all"
-soak = "1h"
-success = 50
-failure = 20
-least_failed = 2
-approval = true
-""",
-    "two",
-)
-REF = PatchRef("office", "1")
-TESTERS, OTHERS = [f"pc-test-{k}" for k in range(3)], [f"pc-{k}" for k in range(7)]
-
-
-class Company:
-    """A home with ten PCs, a published patch, and the engine."""
-
-    def __init__(self, home: ServerHome) -> None:
-        self.clock = FakeClock(BEGIN)
-        self.context = Context(home, self.clock)
-        self.database: Database = self.context.database()
-        for name in TESTERS + OTHERS:
-            self.database.add_endpoint(name, name, BEGIN, ["test"] if name in TESTERS else [])
-        self.database.save_facts({name: {"hostname": name} for name in TESTERS + OTHERS})
-        self.seen(TESTERS + OTHERS)
-        self.repository = self.context.repository(self.context.settling())
-        self.engine = self.new_engine()
-
-    def new_engine(self) -> RolloutEngine:
-        return RolloutEngine(self.context, self.repository, self.database)
-
-    def seen(self, names: list[str], *, connected: bool = True) -> None:
-        row = SeenRow("osaka", "10.0.0.1", "p2pdist/1", connected, self.clock.now())
-        self.database.save_seen(dict.fromkeys(names, row))
-
-    def say(self, said: Mapping[str, PatchState], install: InstallState = "") -> None:
-        """Have PCs report states of their files: the patch is delivered, and nothing is installed by default."""
-        reports = {
-            name: [
-                PatchReport(
-                    patch_id="office", version="1", state=state, progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
-                    seconds=1.0, bytes_wasted=0, error="", install=install,
-                )
-            ]
-            for name, state in said.items()
-        }  # fmt: skip
-        self.database.save_reports(reports, self.clock.now())
-
-    def look(self, later: float = PCS_SECONDS) -> KeptRollout:
-        self.clock.wall += later
-        self.engine.look()
-        return self.rollout()
-
-    def rollout(self, number: int = 1) -> KeptRollout:
-        row = self.database.rollout(number)
-        assert row is not None
-        return KeptRollout.of(row, self.database.approvals(number))
-
-    def start(self) -> KeptRollout:
-        return rollouts.start_rollout(self.context, ADA, "office", TEMPLATE).rollout
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a home where a patch is published: to make one takes a second."""
-    folder = tmp_path_factory.mktemp("published")
-    home = ServerHome(folder / "home")
-    initialise(home, ServerSettings(name="hq", address="127.0.0.1"), passphrase=None, now=BEGIN)
-    (folder / "office.msi").write_text("payload")
-    recipe = Recipe(patch_id="office", version="1", payload=(PayloadFile("office.msi"),))
-    context, keys = Context(home, FakeClock(BEGIN)), OfflineKeys(home.offline_keys, None)
-    operations.publish(context, ADA, Publication(recipe, folder), keys)
-    return home.root
-
-
-@pytest.fixture
-def company(tmp_path: Path, published: Path) -> Iterator[Company]:
-    made = Company(ServerHome(shutil.copytree(published, tmp_path / "home")))
-    yield made
-    made.database.close()
+from tests.helpers.rollout_company import ADA, BOB, OTHERS, REF, TEMPLATE, TESTERS, Company
 
 
 def test_a_key_is_of_one_person_whoever_holds_it(company: Company, tmp_path: Path) -> None:
     """The author is not another one with sudo: else one pair of eyes would do, for PCs too."""
-    text = ""
-    for name in ("ada", "bob"):
-        write_public_key(tmp_path / f"{name}.pub", create_signing_key(tmp_path / f"{name}.pem", None))
-        text += f'{name} = "{name}.pub"\n'
-    (tmp_path / "approvers.toml").write_text(f"required = 1\n[keys]\n{text}")
-    keys = OfflineKeys(company.context.home.offline_keys, None)
-    approver_list.set_approvers(company.context, ADA, tmp_path / "approvers.toml", keys)
+    company.names_approvers(tmp_path, "ada", "bob")
     company.start()
     root = Actor.local_user("root")
     with pytest.raises(UserError, match="the key of ada, who has started"):
-        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "ada.pem")
+        rollout_approving.approve_rollout(company.context, root, 1, key=tmp_path / "ada.pem")
     assert company.rollout().approvals == ()
     for _ in range(2):
-        rollouts.approve_rollout(company.context, BOB, 1, key=tmp_path / "bob.pem")
+        rollout_approving.approve_rollout(company.context, BOB, 1, key=tmp_path / "bob.pem")
     with pytest.raises(UserError, match="one person counts once"):
-        rollouts.approve_rollout(company.context, root, 1, key=tmp_path / "bob.pem")
+        rollout_approving.approve_rollout(company.context, root, 1, key=tmp_path / "bob.pem")
     assert [one.approver for one in company.rollout().approvals] == ["bob"]
 
 
@@ -153,8 +44,8 @@ def test_a_rollout_goes_ring_by_ring_to_every_pc(company: Company) -> None:
     waits = company.look(700.0)
     assert (waits.progress.state, waits.progress.why.reason) == (RolloutState.UNAPPROVED, RolloutReason.NOT_APPROVED)
     with pytest.raises(UserError, match="somebody else has to approve it"):
-        rollouts.approve_rollout(company.context, ADA, 1)
-    rollouts.approve_rollout(company.context, BOB, 1)
+        rollout_approving.approve_rollout(company.context, ADA, 1)
+    rollout_approving.approve_rollout(company.context, BOB, 1)
     opened = company.look()
     assert len(opened.progress.opened_at) == 2
     (entry,) = company.repository.current_staged().entries
@@ -170,7 +61,7 @@ def completed(company: Company) -> None:
     company.start()
     company.look(0.0)
     company.say(dict.fromkeys(TESTERS + OTHERS, "verified"))
-    rollouts.approve_rollout(company.context, BOB, 1)
+    rollout_approving.approve_rollout(company.context, BOB, 1)
     company.look(3_700.0)
     assert company.look(3_700.0).progress.state is RolloutState.COMPLETE
     company.clock.wall += 1

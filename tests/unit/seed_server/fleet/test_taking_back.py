@@ -12,7 +12,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest import staged
 from p2pdist.shared.manifest.staged import encode_staged
 from seed_server.fleet import exception_operations as exceptions
-from seed_server.fleet import operations, rollout_queries, taking_back
+from seed_server.fleet import operations, rollout_approving, rollout_queries, taking_back
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
@@ -23,7 +23,7 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.ring_lab import Pc
-from tests.unit.seed_server.fleet.test_rollout_engine import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
+from tests.helpers.rollout_company import ADA, BEGIN, BOB, OTHERS, TESTERS, Company
 
 
 class Office(Company):
@@ -49,7 +49,7 @@ class Office(Company):
     def both_open(self) -> None:
         """Start a rollout, and bring it to its last ring."""
         self.start()
-        rollouts.approve_rollout(self.context, BOB, 1)
+        rollout_approving.approve_rollout(self.context, BOB, 1)
         self.look(0.0)
         self.say(dict.fromkeys(TESTERS, "verified"))
         assert len(self.look(3_700.0).progress.opened_at) == 2

@@ -83,3 +83,20 @@ async def test_a_new_certificate_is_used_long_before_the_old_one_expires(
         await upkeep.keep_certificate(use)
     (certificate,) = used
     assert certificate.expires_at > clock.now() + 2 * CERTIFICATE_SECONDS
+
+
+async def test_what_goes_wrong_while_it_signs_ends_nothing_else(autojump_clock: trio.testing.MockClock) -> None:
+    """The web port and the rollouts live in the same part: a document that no code expects must not end them."""
+    asked: list[float] = []
+
+    class Broken:
+        def refresh_timestamp(self, now: float) -> bool:
+            asked.append(now)
+            raise ValueError("a document that no code expects")
+
+    nothing = cast("Any", None)
+    upkeep = Upkeep(nothing, SETTINGS, nothing, cast("Any", Broken()), FakeClock())
+    with structlog.testing.capture_logs() as logs, trio.move_on_after(2 * UPKEEP_SECONDS):
+        await upkeep.keep_fresh()
+    assert len(asked) >= 2
+    assert {entry["event"] for entry in logs} == {"metadata cannot be signed"}

@@ -1,4 +1,4 @@
-"""Checks the signatures by which people approve a rollout, each with a key of their own."""
+"""Checks the signatures by which people approve a rollout, each with a key of their own: server and PC alike."""
 
 import functools
 
@@ -6,8 +6,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from p2pdist.shared.manifest.approvers import Approvers
-from p2pdist.shared.manifest.rollout_plan import plan_digest
-from p2pdist.shared.manifest.staged import StagedEntry, approval_bytes
+from p2pdist.shared.manifest.rollout_plan import RolloutPlan, plan_digest
+from p2pdist.shared.manifest.staged import Approval, StagedEntry, approval_bytes
 
 REMEMBERED_SIGNATURES = 4_096  # those of all rollouts that a document can hold: each is checked once
 REMEMBERED_PLANS = 600
@@ -18,15 +18,17 @@ def approved_by(entry: StagedEntry, rings: int, approvers: Approvers) -> int:
 
     A person is a key: one that stands under two names counts once.
     """
-    digest = _digest(entry.plan)
-    keys = {
-        key
-        for approval in entry.approvals
-        if approval.rings >= rings
-        and (key := approvers.keys.get(approval.approver)) is not None
-        and _is_signed(key, approval.signature, approval_bytes(digest, approval.rings, approval.at))
-    }
-    return len(keys)
+    found = (signing_key(entry.plan, one, approvers) for one in entry.approvals if one.rings >= rings)
+    return len({key for key in found if key is not None})
+
+
+def signing_key(plan: RolloutPlan, approval: Approval, approvers: Approvers) -> bytes | None:
+    """Return the key, one of ``approvers``, that has signed an approval of ``plan``; None: none that counts."""
+    key = approvers.keys.get(approval.approver)
+    if key is None:
+        return None
+    data = approval_bytes(_digest(plan), approval.rings, approval.at)
+    return key if _is_signed(key, approval.signature, data) else None
 
 
 _digest = functools.lru_cache(REMEMBERED_PLANS)(plan_digest)

@@ -1,13 +1,13 @@
-"""`p2pdist.trust.approvals`: an approval is one person's, for this very plan, and for so many rings."""
+"""`p2pdist.shared.manifest.approvals`: an approval is one person's, for this very plan, and for so many rings."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
+from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan, plan_digest
 from p2pdist.shared.manifest.staged import Approval, StagedEntry, approval_bytes
-from p2pdist.trust.approvals import approved_by
 
 KEYS = {name: Ed25519PrivateKey.generate() for name in ("kim", "ito", "thief")}
 APPROVERS = Approvers(
