@@ -15,6 +15,7 @@ from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
 from seed_server.fleet.custody_queries import CustodyView, HeldLog, ProvedRecord, custody_of
 from seed_server.fleet.roles import WHOLE_FLEET
+from seed_server.store.custody import MAX_CUSTODY_RECORDS_A_DAY
 
 
 @click.command("custody", cls=LookingCommand, short_help="Show and prove what a PC has signed of its installations.")
@@ -42,6 +43,12 @@ def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> Non
 
 
 def _show(view: CustodyView) -> None:
+    if view.held_back:
+        say(
+            f"{view.held_back} parts of its log were not written, the last at {utc_minute(view.held_back_at)}: of one "
+            f"PC, {MAX_CUSTODY_RECORDS_A_DAY} records are written in a day. It is asked again on another day for what it "
+            "still holds; where that goes on, look who uses its key."
+        )
     if not view.logs:
         say(f"{view.hostname} has signed nothing of its installations yet.")
         return
@@ -91,6 +98,8 @@ def _document(view: CustodyView) -> CustodyDocument:
             for log in view.logs
         ),
         records=tuple(map(_record, view.records)),
+        held_back=view.held_back,
+        held_back_at=view.held_back_at or None,
     )
 
 

@@ -19,7 +19,7 @@ from p2pdist.shared.custody_check import check_head
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.custody import CustodyTold
 from seed_server.settings import ServerHome
-from seed_server.store.custody import SignedPart
+from seed_server.store.custody import MAX_CUSTODY_LOGS, SignedPart
 from seed_server.store.database import Database
 from seed_server.store.tables_custody import CUSTODY_RECORDS
 from tests.helpers.statements import Company
@@ -103,6 +103,18 @@ def test_a_restored_pc_is_shown(shell: Shell, pc: Identity) -> None:
     say(shell.home, pc, log_of("office"))
     text = shell("audit", "custody", "pc-17")
     assert "Log 1 does not continue the one before (shorter)" in text
+
+
+def test_what_was_too_much_for_a_day_is_said(shell: Shell, pc: Identity) -> None:
+    say(shell.home, pc, log_of("office"))
+    shown = json.loads(shell("audit", "custody", "pc-17", "--json"))
+    assert (shown["held_back"], shown["held_back_at"]) == (0, None)
+    for n in range(MAX_CUSTODY_LOGS + 2):
+        say(shell.home, pc, log_of(f"patch-{n}"))
+    shown = json.loads(shell("audit", "custody", "pc-17", "--json"))
+    assert (shown["held_back"], shown["held_back_at"]) == (3, NOW)
+    text = shell("audit", "custody", "pc-17")
+    assert "3 parts of its log were not written, the last at 2030-03-17 17:46 UTC" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("how", ["changed", "dropped", "swapped"])
