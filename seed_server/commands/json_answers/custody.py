@@ -42,7 +42,7 @@ class CustodyRecordDocument(Struct, frozen=True):
     decision: int
     """The number of the decision on this PC. Since 0.3."""
     outcome: str
-    """installed, failed, rolled_back, unproven, or waiting: no longer found. Since 0.3."""
+    """installed, failed, rolled_back, unproven, waiting (no longer found), aside (its journal was). Since 0.3."""
     failure: str
     """The class of a failure; empty: none. Since 0.3."""
     installed_as: str

@@ -17,6 +17,7 @@ from p2pdist.identity.store import Identity
 from p2pdist.shared.custody import Custody, CustodyRecord, custody_statement
 from p2pdist.shared.custody_check import check_head
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.language import use
 from p2pdist.shared.wire.custody import CustodyTold
 from seed_server.settings import ServerHome
 from seed_server.store.custody import MAX_CUSTODY_LOGS, SignedPart
@@ -132,6 +133,21 @@ def test_what_was_changed_on_the_server_is_found(shell: Shell, pc: Identity, how
     result = shell.run("audit", "custody", "pc-17")
     assert result.exit_code == 1
     assert "Log 0 is NOT what the PC has signed" in result.output
+
+
+def test_all_of_it_is_said_in_japanese(shell: Shell, pc: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    custody = log_of("office").with_record(CustodyRecord(int(NOW), "", "", 0, 0, "aside"))
+    for n in range(MAX_CUSTODY_LOGS + 2):
+        say(shell.home, pc, log_of(f"patch-{n}"))
+    say(shell.home, pc, custody)
+    monkeypatch.setenv("COLUMNS", "1000")
+    text = shell("--lang", "ja", "audit", "custody", "pc-17") + shell(
+        "--lang", "ja", "audit", "custody", "pc-17", "--patch", "x"
+    )
+    use("en")
+    sentences = [line for line in text.splitlines() if line.endswith(("。", "."))]
+    assert len(sentences) > MAX_CUSTODY_LOGS
+    assert [line for line in sentences if line.endswith(".")] == []
 
 
 def test_a_pc_that_is_not_enrolled_is_named(shell: Shell) -> None:
