@@ -16,7 +16,6 @@ from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
 from seed_server.fleet.custody_queries import CustodyView, HeldLog, ProvedRecord, custody_of
 from seed_server.fleet.roles import WHOLE_FLEET
-from seed_server.store.custody import MAX_CUSTODY_RECORDS_A_DAY
 
 
 @click.command("custody", cls=LookingCommand, short_help="Show and prove what a PC has signed of its installations.")
@@ -45,6 +44,8 @@ def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> Non
 
 def _show(view: CustodyView) -> None:
     if view.held_back:
+        from seed_server.store.custody import MAX_CUSTODY_RECORDS_A_DAY
+
         say(
             f"{view.held_back} parts of its log were not written, the last at {utc_minute(view.held_back_at)}: of one "
             f"PC, {MAX_CUSTODY_RECORDS_A_DAY} records are written in a day. It is asked again on another day for "

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import ipaddress
 import json
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Container, Mapping
@@ -37,6 +38,7 @@ MAX_GROUPS = 10_000  # of one person: Entra ID gives at most 200, Keycloak and L
 ATTEMPT_SECRET_BYTES = 32
 PLAIN_JSON = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "p2pdist"}
 
+_PLAIN_ADDRESS = re.compile(r"[\x21-\x7e]+")
 _LOCAL_ACCOUNTS_STAY = "Accounts with a password and the machine's administrator get in meanwhile."
 
 
@@ -323,7 +325,8 @@ def _checked_address(address: str, what: str, *, loopback: bool = True) -> str:
         parts = urlsplit(address)
         host = parts.hostname if parts.port != 0 else None
         plain = loopback and parts.scheme == "http" and _is_loopback(address)
-        right = (parts.scheme == "https" or plain) and not parts.fragment and not parts.username and address.isascii()
+        right = (parts.scheme == "https" or plain) and not parts.fragment and not parts.username
+        right = right and _PLAIN_ADDRESS.fullmatch(address) is not None  # it is shown, and sent to a browser in a head
     except ValueError:
         host, right = None, False
     if not host or not right:

@@ -179,6 +179,16 @@ def test_addresses_are_https(provider: OidcProvider, home: ServerHome, place: st
     assert "token_endpoint" in refusal(lambda: logged_in(provider, home), FaultKind.BAD_INPUT)
 
 
+@pytest.mark.parametrize(
+    "place", ["https://x/\x1b[2J", "https://x/\r\nSet-Cookie: a=b", "https://x/a b", "https://x/ä"]
+)
+def test_an_address_brings_nothing_into_a_terminal_or_a_head(
+    provider: OidcProvider, home: ServerHome, place: str
+) -> None:
+    provider.discovery = lambda found: found.update(authorization_endpoint=place)
+    assert "authorization_endpoint" in refusal(lambda: logged_in(provider, home), FaultKind.BAD_INPUT)
+
+
 def test_userinfo_of_another_person_is_not_taken(provider: OidcProvider, home: ServerHome) -> None:
     provider.in_id_token = False
     provider.claims = lambda claims: claims.update(sub="u-18")
