@@ -16,10 +16,10 @@ MOST_POLL_SECONDS = 60.0
 SLOWER_BY_SECONDS = 5.0  # section 3.5
 MOST_LOGIN_SECONDS = 1_800.0  # most providers give 10 minutes
 MAX_DEVICE_CODE_CHARS = 8 << 10
-MAX_ADDRESS_CHARS = 1_000
+MAX_VERIFICATION_URI_CHARS = 1_000
 
 _USER_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{2,38}[A-Za-z0-9]")
-_ADDRESS = re.compile(rf"[\x21-\x7e]{{1,{MAX_ADDRESS_CHARS}}}")
+_ADDRESS = re.compile(rf"[\x21-\x7e]{{1,{MAX_VERIFICATION_URI_CHARS}}}")
 
 
 class DeviceWait(enum.Enum):

@@ -80,13 +80,15 @@ class IdentityProvider:
     acceptable, BAD_INPUT for settings that are not.
     """
 
-    def __init__(self, settings: OidcSettings, home: ServerHome) -> None:
+    def __init__(self, settings: OidcSettings, home: ServerHome, *, answer_seconds: float = PROVIDER_SECONDS) -> None:
+        """``answer_seconds`` are given to each answer."""
         need_server_extra("joserfc")  # before somebody has logged in for nothing
         self._settings = settings
         self._secret = _client_secret(settings, home)
         self._host = _checked_address(settings.issuer, "issuer")
         self._tls = _tls(settings, home)
         self._by_proxy = not _is_loopback(settings.issuer)  # a company's
+        self._answer_seconds = answer_seconds
         self._found: dict[str, Any] = {}
 
     def login_address(self, attempt: LoginAttempt) -> str:
@@ -263,20 +265,27 @@ class IdentityProvider:
     async def _answer(
         self, method: str, address: str, headers: Mapping[str, str] | None, form: Mapping[str, str] | None
     ) -> tuple[int, bytes]:
-        """Return status and body, within `PROVIDER_SECONDS` for all of it: headers may trickle, too."""
+        """Return status and body. Raises `trio.TooSlowError`: a head may trickle, too, which httpx does not bound."""
         import httpx
 
-        received = bytearray()
-        with trio.fail_after(PROVIDER_SECONDS):
+        received, status, too_long = bytearray(), 0, False
+        with trio.move_on_after(self._answer_seconds) as within:
             async with (
                 httpx.AsyncClient(verify=self._tls, trust_env=self._by_proxy, timeout=PROVIDER_SECONDS) as client,
                 client.stream(method, address, headers={**PLAIN_JSON, **(headers or {})}, data=form) as answer,
             ):
+                status = answer.status_code
                 async for chunk in answer.aiter_raw():
-                    received += chunk
-                    if len(received) > MAX_PROVIDER_BYTES:
-                        raise self._wrong("it is too long")
-                return answer.status_code, bytes(received)
+                    too_long = too_long or len(received) + len(chunk) > MAX_PROVIDER_BYTES
+                    if too_long:
+                        within.cancel()  # to leave the loop here would leave httpx's generators open
+                    else:
+                        received += chunk
+        if too_long:
+            raise self._wrong("it is too long")
+        if within.cancelled_caught:
+            raise trio.TooSlowError
+        return status, bytes(received)
 
     @contextmanager
     def _explained(self, address: str) -> "Iterator[None]":

@@ -150,13 +150,14 @@ class _PcLogs:
 
     def outcome(self, part: SignedPart) -> CustodyOutcome:
         """Write what a PC tells, where it is signed and new; return what came of it."""
+        rows: Sequence[Row[Any] | None] = self.logs or [None]
         if part.head is None:
-            told = (part.told.size, part.told.root)
-            if any(told == (kept.size, kept.root()) for kept in map(_kept, self.logs or [None])):
+            state = (part.told.size, part.told.root)
+            if any(state == (kept.size, kept.root()) for kept in map(_kept, rows)):
                 return CustodyOutcome()
-            return CustodyOutcome(_wanted(_kept(self.logs[0] if self.logs else None)))
+            return CustodyOutcome(_wanted(_kept(rows[0])))
         told, first_fault = part.custody, None
-        for row in self.logs or [None]:  # two PCs with one identity go on with a log each
+        for row in rows:  # two PCs with one identity go on with a log each
             kept = _kept(row)
             fault = custody_fault(kept, told, part.head)
             if fault == "malformed" or told.size != part.told.size or len(part.told.frontier) % HASH_BYTES:

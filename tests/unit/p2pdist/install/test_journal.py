@@ -150,7 +150,7 @@ async def test_custody_goes_on_after_a_release_from_before_it_and_says_so(tmp_pa
     after = await load_journal(path, 120.0)
     assert (after.decisions, after.records, after.custody.size) == (9, (), before.custody.size + 1)
     assert after.custody.frontier_at(before.custody.size) == before.custody.frontier_at(before.custody.size)
-    said = codec.decode(after.custody.records[-1], CustodyRecord, max_bytes=1 << 10)
+    said: CustodyRecord = codec.decode(after.custody.records[-1], CustodyRecord, max_bytes=1 << 10)
     assert said == CustodyRecord(100, "", "", 0, 0, "aside")
     assert await load_journal(path, 125.0) == after, "it may have been told to the server"
     await save_journal(path, after)

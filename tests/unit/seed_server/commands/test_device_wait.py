@@ -33,7 +33,7 @@ def waited(*answers: Answer) -> list[float]:
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        clock.advance(seconds)
+        clock.wall += seconds
 
     assert device_identity(Provider(*answers), LOGIN, clock, pause) == ALICE
     return pauses
