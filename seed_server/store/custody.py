@@ -150,7 +150,7 @@ class _PcLogs:
 
     def outcome(self, part: SignedPart) -> CustodyOutcome:
         """Write what a PC tells, where it is signed and new; return what came of it."""
-        rows: Sequence[Row[Any] | None] = self.logs or [None]
+        rows: list[Row[Any] | None] = [*self.logs] if self.logs else [None]
         if part.head is None:
             state = (part.told.size, part.told.root)
             if any(state == (kept.size, kept.root()) for kept in map(_kept, rows)):
