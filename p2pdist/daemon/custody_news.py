@@ -1,6 +1,7 @@
 """Tells the server of this PC's log of install records: its state, and signed what the server lacks of it.
 
-The state is told on each connection, and once a day on one that lasts; only what the server asks for is signed.
+The state is told on each connection, and once a day on one that lasts, where something is new or was sent since: a
+server may leave for another day what is too much for one. Only what the server asks for is signed.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,8 @@ class CustodyNews:
         self._told_size = 0
         self._told_at = 0.0
         self._pages = 0
+        self._sent = False
+        """Something was, since the state was told: whether the server has taken it is not known."""
 
     def news(self) -> list[CustodyTold]:
         """Return what the server shall hear now: nothing, or one message."""
@@ -43,13 +46,15 @@ class CustodyNews:
         wanted, self._state.custody_wanted = self._state.custody_wanted, None
         if wanted is not None and self._pages < MAX_PAGES_A_CONNECTION:
             self._pages += 1
+            self._sent = True
             return [self._page(custody, wanted)]
-        if self._told_size == custody.size or (
+        if (self._told_size == custody.size and not self._sent) or (
             self._told_size and trio.current_time() - self._told_at < STATE_AGAIN_SECONDS
         ):
             return []
         if self._told_size:
             self._pages = 0
+        self._sent = False
         self._told_size, self._told_at = custody.size, trio.current_time()
         return [CustodyTold(custody.size, custody.root())]
 

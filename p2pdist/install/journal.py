@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -13,12 +14,16 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.custody import ASIDE, Custody, CustodyRecord
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
+MAX_ASIDE_JOURNALS = 5  # the newest are looked through for custody
 MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 2 kB and MAX_HISTORY of 3 kB each, and room to spare
+
+_ASIDE = ".damaged-"
 
 log = structlog.get_logger()
 
@@ -119,23 +124,53 @@ class JournalStore:
 async def load_journal(path: Path, now: float) -> Journal:
     """Return the journal; a missing one is empty. A damaged one is renamed (``now`` in its name), and logged.
 
-    Raises `OSError` if it exists and cannot be read: then nobody knows what must not be run again.
+    One without custody goes on with that of the newest that was put aside: a release from before custody does so with
+    a journal that has it. The log then says that outcomes may be missing. Raises `OSError` if it exists and cannot be
+    read: then nobody knows what must not be run again.
     """
 
     def work() -> Journal:
         try:
-            journal: Journal = codec.decode(read_capped(path, MAX_JOURNAL_BYTES), Journal, max_bytes=MAX_JOURNAL_BYTES)
+            journal = _read_journal(path)
         except FileNotFoundError:
-            return Journal()
+            journal = Journal()
         except (FileTooLargeError, codec.DecodeError) as error:
-            aside = path.with_name(f"{path.name}.damaged-{int(now)}")
+            aside = path.with_name(f"{path.name}{_ASIDE}{int(now)}")
             os.replace(path, aside)
             # detection still prevents that an installed patch is installed again
             log.error("the journal of installations is damaged, starting a new one", kept=str(aside), cause=str(error))  # noqa: TRY400
-            return Journal()
-        return journal
+            journal = Journal()
+        if journal.custody.size:
+            return journal
+        custody = _custody_put_aside(path)
+        if custody.size:
+            log.warning("custody goes on from a journal that was put aside", records=custody.size)
+        return replace(journal, custody=custody)
 
     return await trio.to_thread.run_sync(work)
+
+
+def _read_journal(path: Path) -> Journal:
+    journal: Journal = codec.decode(read_capped(path, MAX_JOURNAL_BYTES), Journal, max_bytes=MAX_JOURNAL_BYTES)
+    return journal
+
+
+def _custody_put_aside(path: Path) -> Custody:
+    """Return the custody of the newest journal beside ``path`` that has some and can be read, and a record of that.
+
+    The same each time, as it may be told before it is written again.
+    """
+    found = []
+    for aside in path.parent.glob(f"{path.name}{_ASIDE}*"):
+        number = aside.name.removeprefix(f"{path.name}{_ASIDE}")
+        if number.isascii() and number.isdigit():
+            found.append((int(number), aside))
+    for at, aside in sorted(found, reverse=True)[:MAX_ASIDE_JOURNALS]:
+        with suppress(OSError, FileTooLargeError, codec.DecodeError):
+            custody = _read_journal(aside).custody
+            if custody.size and custody.well_formed:
+                return custody.with_record(CustodyRecord(at, "", "", 0, 0, ASIDE))
+    return Custody()
 
 
 async def save_journal(path: Path, journal: Journal) -> None:

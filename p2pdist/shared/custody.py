@@ -27,6 +27,8 @@ from p2pdist.shared.wire.codec import Record
 
 MAX_HELD_RECORDS = 600  # on a PC: two months of 300 patches
 MAX_CUSTODY_RECORD_BYTES = 1 << 10
+ASIDE = "aside"
+"""The outcome of a record of no patch: the journal had been put aside, and outcomes before this may be missing."""
 
 TreeHash: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_LEAVES)]
@@ -48,7 +50,7 @@ class CustodyRecord(msgspec.Struct, frozen=True, array_like=True):
     """Of the publication; 0: from before there were numbers."""
     decision: int
     outcome: str
-    """The state that the patch came to; waiting: it was installed, and is no longer found."""
+    """The state that the patch came to; waiting: it was installed, and is no longer found; or `ASIDE`."""
     failure: str = ""
     installed_as: str = ""
     """The version that was there afterwards, by its package manager's word."""

@@ -5,6 +5,7 @@ import base64
 import click
 
 from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
+from p2pdist.shared.custody import ASIDE
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
@@ -42,6 +43,14 @@ def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> Non
 
 
 def _show(view: CustodyView) -> None:
+    if view.held_back:
+        from seed_server.store.custody import MAX_CUSTODY_RECORDS_A_DAY
+
+        say(
+            f"{view.held_back} parts of its log were not written, the last at {utc_minute(view.held_back_at)}: of one "
+            f"PC, {MAX_CUSTODY_RECORDS_A_DAY} records are written in a day. It is asked again on another day for "
+            "what it still holds; where that goes on, look who uses its key."
+        )
     if not view.logs:
         say(f"{view.hostname} has signed nothing of its installations yet.")
         return
@@ -50,12 +59,17 @@ def _show(view: CustodyView) -> None:
         table.column(tr("log"), tr("record"), right=True)
         table.column(tr("when"), tr("patch"), tr("came to"))
         for one in view.records:
-            patch = printable(f"{one.record.patch_id}@{one.record.version}")
+            patch = printable(f"{one.record.patch_id}@{one.record.version}") if one.record.patch_id else "-"
             outcome = printable(" ".join(filter(None, (one.record.outcome, one.record.failure))))
             table.row(
                 str(one.log), str(one.number), utc_minute(one.record.at), patch, outcome, sentences=[], below=None
             )
         wide_terminal().print(table)
+        if any(one.record.outcome == ASIDE for one in view.records):
+            say(
+                "'aside': the PC had put its journal aside, as a release from before custody does with it, and went on "
+                "with its log afterwards. What happened in between has no records."
+            )
     else:
         say("It has signed nothing of this patch.")
     for log in view.logs:
@@ -91,6 +105,8 @@ def _document(view: CustodyView) -> CustodyDocument:
             for log in view.logs
         ),
         records=tuple(map(_record, view.records)),
+        held_back=view.held_back,
+        held_back_at=view.held_back_at or None,
     )
 
 

@@ -51,6 +51,10 @@ class CustodyView:
     hostname: str
     logs: tuple[HeldLog, ...]
     records: tuple[ProvedRecord, ...]
+    held_back: int
+    """Parts that were not written because they were too many for a day, ever."""
+    held_back_at: float
+    """The last time, in seconds since 1970; 0: never."""
 
 
 def custody_of(context: Context, pc: str, patch_id: str = "") -> CustodyView:
@@ -66,9 +70,10 @@ def custody_of(context: Context, pc: str, patch_id: str = "") -> CustodyView:
             ids = ", ".join(endpoint for endpoint, _ in named[:5])
             raise UserError(f"Several PCs are called {pc}: name one by its id ({ids}).", FaultKind.BAD_INPUT)
         ((endpoint_id, hostname),) = named
-        kept = database.custody_logs(endpoint_id)
+        kept, pace = database.custody_logs(endpoint_id), database.custody_pace(endpoint_id)
     records = tuple(one for log in kept for one in _records(log, patch_id))
-    return CustodyView(endpoint_id, hostname, tuple(_held(log, endpoint_id) for log in kept), records)
+    held = tuple(_held(log, endpoint_id) for log in kept)
+    return CustodyView(endpoint_id, hostname, held, records, pace.held_back, pace.held_back_at)
 
 
 def _held(kept: "KeptLog", endpoint_id: str) -> HeldLog:

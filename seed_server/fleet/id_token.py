@@ -32,7 +32,8 @@ class ExpectedToken:
 
     issuer: str
     client_id: str
-    nonce: str
+    nonce: str | None
+    """None: the login had none, as one by a code for another device; the token comes from the provider directly."""
     access_token: str
     now: float
 
@@ -118,7 +119,8 @@ def _check(claims: Mapping[str, Any], header: Mapping[str, Any], expected: Expec
         raise _refused("its ID token has expired, or the clock of this machine is wrong")
     if max(issued, _time(claims.get("nbf")) or 0.0) > expected.now + CLOCK_LEEWAY_SECONDS:
         raise _refused("its ID token is of the future, or the clock of this machine is wrong")
-    if not _same(claims.get("nonce"), expected.nonce):
+    nonce = claims.get("nonce")
+    if nonce is not None if expected.nonce is None else not _same(nonce, expected.nonce):
         raise _refused("its ID token is of another login")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUB_CHARS or not subject.isprintable():

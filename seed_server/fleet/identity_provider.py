@@ -1,4 +1,5 @@
-"""Asks an identity provider who somebody is: OpenID Connect, code flow with PKCE (RFC 7636). Blocking.
+"""Asks an identity provider who somebody is: OpenID Connect, by code flow with PKCE (RFC 7636) or a code for
+another device (RFC 8628). Blocking.
 
 The server's only import of httpx. What the provider answers is hostile until its signature is verified: it is bounded
 in size and time, redirects are not followed, and no secret of a login is in an error or a log.
@@ -8,18 +9,21 @@ import base64
 import hashlib
 import ipaddress
 import json
+import re
 import secrets
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import quote, urlencode, urlsplit
 
+import trio
+
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
-from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_extra import need_server_extra
+from seed_server.fleet.device_login import DEVICE_GRANT, DEVICE_WAITS, DeviceLogin, DeviceWait, device_login
 from seed_server.fleet.id_token import ExpectedToken, verified_claims
 from seed_server.settings import OidcSettings, ServerHome
 
@@ -32,7 +36,9 @@ MAX_PROVIDER_BYTES = 1 << 20
 MAX_CLIENT_SECRET_BYTES = 10_000
 MAX_GROUPS = 10_000  # of one person: Entra ID gives at most 200, Keycloak and LDAP more
 ATTEMPT_SECRET_BYTES = 32
+PLAIN_JSON = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "p2pdist"}
 
+_PLAIN_ADDRESS = re.compile(r"[\x21-\x7e]+")
 _LOCAL_ACCOUNTS_STAY = "Accounts with a password and the machine's administrator get in meanwhile."
 
 
@@ -62,34 +68,28 @@ class ProvenIdentity:
     groups: frozenset[str]
 
 
+class _Posted(TypedDict):
+    headers: dict[str, str]
+    form: dict[str, str]
+
+
 class IdentityProvider:
-    """The provider that ``server.toml`` names; a context manager, which closes its connections.
+    """The provider that ``server.toml`` names. Not to be called in a trio task, but in a thread of its own.
 
     Every method raises `UserError`: UNREACHABLE for a provider that does not answer, REFUSED for an answer that is not
     acceptable, BAD_INPUT for settings that are not.
     """
 
-    def __init__(self, settings: OidcSettings, home: ServerHome, clock: Clock | None = None) -> None:
+    def __init__(self, settings: OidcSettings, home: ServerHome, *, answer_seconds: float = PROVIDER_SECONDS) -> None:
+        """``answer_seconds`` are given to each answer."""
         need_server_extra("joserfc")  # before somebody has logged in for nothing
-        import httpx
-
         self._settings = settings
-        self._clock = clock or SystemClock()
         self._secret = _client_secret(settings, home)
         self._host = _checked_address(settings.issuer, "issuer")
-        self._client = httpx.Client(
-            verify=_tls(settings, home),
-            trust_env=not _is_loopback(settings.issuer),  # a company's proxy
-            timeout=httpx.Timeout(PROVIDER_SECONDS),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "p2pdist"},
-        )
+        self._tls = _tls(settings, home)
+        self._by_proxy = not _is_loopback(settings.issuer)  # a company's
+        self._answer_seconds = answer_seconds
         self._found: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
     def login_address(self, attempt: LoginAttempt) -> str:
         """Return where somebody logs in, in a browser."""
@@ -98,7 +98,7 @@ class IdentityProvider:
             "response_type": "code",
             "client_id": self._settings.client_id,
             "redirect_uri": attempt.redirect_uri,
-            "scope": " ".join(dict.fromkeys(("openid", *self._settings.scopes))),
+            "scope": self._scope(),
             "state": attempt.state,
             "nonce": attempt.nonce,
             "code_challenge": attempt.challenge,
@@ -112,11 +112,41 @@ class IdentityProvider:
         ``now``: seconds since 1970.
         """
         self._check_answer(answer)
-        tokens = self._tokens(attempt, answer["code"])
+        return self._proven(self._tokens(attempt, answer["code"]), attempt.nonce, now)
+
+    def begin_device_login(self) -> DeviceLogin:
+        """Begin a login that is finished in a browser anywhere (RFC 8628)."""
+        if not isinstance(self._discovered().get("device_authorization_endpoint"), str):
+            raise UserError(
+                f"The identity provider {self._host} offers no login by a code. Have its administrator allow the "
+                "device authorization grant, or log in by a tunnel (docs/people.md).",
+                FaultKind.REFUSED,
+            )
+        form = {"scope": self._scope()}
+        address = self._endpoint("device_authorization_endpoint")
+        found = self._json("POST", address, **self._as_client(form))
+        try:
+            login = device_login(found)
+        except ValueError as error:
+            raise self._wrong(str(error)) from error
+        for place in filter(None, (login.address, login.whole_address)):
+            _checked_address(place, "verification_uri", loopback=_is_loopback(self._settings.issuer))
+        return login
+
+    def poll_device_login(self, login: DeviceLogin, now: Callable[[], float]) -> ProvenIdentity | DeviceWait:
+        """Ask once whether somebody has finished ``login``; ``now`` returns seconds since 1970."""
+        form = {"grant_type": DEVICE_GRANT, "device_code": login.device_code}
+        address = self._endpoint("token_endpoint")
+        tokens = self._json("POST", address, known_errors=DEVICE_WAITS, **self._as_client(form))
+        if (waiting := DEVICE_WAITS.get(str(tokens.get("error")))) is not None:
+            return waiting
+        return self._proven(tokens, None, now())
+
+    def _proven(self, tokens: Mapping[str, Any], nonce: str | None, now: float) -> ProvenIdentity:
         access, id_token = tokens.get("access_token"), tokens.get("id_token")
         if not isinstance(access, str) or not isinstance(id_token, str):
             raise self._wrong("it gave no ID token; the scope openid must be allowed for this client")
-        expected = ExpectedToken(self._settings.issuer, self._settings.client_id, attempt.nonce, access, now)
+        expected = ExpectedToken(self._settings.issuer, self._settings.client_id, nonce, access, now)
         claims = verified_claims(id_token, self._json("GET", self._endpoint("jwks_uri")), expected)
         wanted = (self._settings.name_claim, self._settings.groups_claim)
         if any(name not in claims for name in wanted) and "userinfo_endpoint" in self._discovered():
@@ -166,6 +196,13 @@ class IdentityProvider:
             "redirect_uri": attempt.redirect_uri,
             "code_verifier": attempt.verifier,
         }
+        return self._json("POST", self._endpoint("token_endpoint"), **self._as_client(form))
+
+    def _scope(self) -> str:
+        return " ".join(dict.fromkeys(("openid", *self._settings.scopes)))
+
+    def _as_client(self, form: dict[str, str]) -> "_Posted":
+        """Return what is sent, with what proves to the provider which client asks."""
         headers: dict[str, str] = {}
         by = self._discovered().get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         if not self._secret:
@@ -175,7 +212,7 @@ class IdentityProvider:
         else:  # RFC 6749, section 2.3.1
             pair = f"{quote(self._settings.client_id, safe='')}:{quote(self._secret, safe='')}"
             headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        return self._json("POST", self._endpoint("token_endpoint"), headers=headers, form=form)
+        return {"headers": headers, "form": form}
 
     def _user_info(self, access_token: str, subject: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {access_token}"}
@@ -207,30 +244,48 @@ class IdentityProvider:
         *,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        known_errors: Container[str] = (),
     ) -> dict[str, Any]:
+        """``known_errors``: their document is returned."""
         with self._explained(address):
-            status, body = self._answer(method, address, headers, form)
+            status, body = trio.run(self._answer, method, address, headers, form)
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
         if status != 200 and isinstance(document, dict) and isinstance(document.get("error"), str):
+            if document["error"] in known_errors:
+                return document
             said = " ".join(str(document.get(name, "")) for name in ("error", "error_description")).strip()[:300]
             raise self._wrong(f"it said {said}")
         if status != 200 or not isinstance(document, dict):
             raise self._wrong(f"{urlsplit(address).path[:200]} gave status {status}, and nothing that can be read")
         return document
 
-    def _answer(
+    async def _answer(
         self, method: str, address: str, headers: Mapping[str, str] | None, form: Mapping[str, str] | None
     ) -> tuple[int, bytes]:
-        received, ends = bytearray(), self._clock.monotonic() + PROVIDER_SECONDS
-        with self._client.stream(method, address, headers=headers, data=form) as answer:
-            for chunk in answer.iter_raw():
-                received += chunk
-                if len(received) > MAX_PROVIDER_BYTES or self._clock.monotonic() > ends:
-                    raise self._wrong("it is too long or too slow")
-            return answer.status_code, bytes(received)
+        """Return status and body. Raises `trio.TooSlowError`: a head may trickle, too, which httpx does not bound."""
+        import httpx
+
+        received, status, too_long = bytearray(), 0, False
+        with trio.move_on_after(self._answer_seconds) as within:
+            async with (
+                httpx.AsyncClient(verify=self._tls, trust_env=self._by_proxy, timeout=PROVIDER_SECONDS) as client,
+                client.stream(method, address, headers={**PLAIN_JSON, **(headers or {})}, data=form) as answer,
+            ):
+                status = answer.status_code
+                async for chunk in answer.aiter_raw():
+                    too_long = too_long or len(received) + len(chunk) > MAX_PROVIDER_BYTES
+                    if too_long:
+                        within.cancel()  # to leave the loop here would leave httpx's generators open
+                    else:
+                        received += chunk
+        if too_long:
+            raise self._wrong("it is too long")
+        if within.cancelled_caught:
+            raise trio.TooSlowError
+        return status, bytes(received)
 
     @contextmanager
     def _explained(self, address: str) -> "Iterator[None]":
@@ -238,7 +293,7 @@ class IdentityProvider:
 
         try:
             yield
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, trio.TooSlowError) as error:
             host = (urlsplit(address).hostname or "")[:200]
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise UserError(
@@ -279,7 +334,8 @@ def _checked_address(address: str, what: str, *, loopback: bool = True) -> str:
         parts = urlsplit(address)
         host = parts.hostname if parts.port != 0 else None
         plain = loopback and parts.scheme == "http" and _is_loopback(address)
-        right = (parts.scheme == "https" or plain) and not parts.fragment and not parts.username and address.isascii()
+        right = (parts.scheme == "https" or plain) and not parts.fragment and not parts.username
+        right = right and _PLAIN_ADDRESS.fullmatch(address) is not None  # it is shown, and sent to a browser in a head
     except ValueError:
         host, right = None, False
     if not host or not right:

@@ -211,6 +211,10 @@ def _tell(said: Mapping[str, CustodySaid], outcomes: Mapping[str, CustodyOutcome
                 endpoint=endpoint,
                 fault=outcome.fault,
             )
+        if outcome.held_back:
+            log.warning(
+                "a PC sends more install records than are written in a day; it is asked again", endpoint=endpoint
+            )
         if outcome.wanted is not None:
             said[endpoint].ask(outcome.wanted)
 

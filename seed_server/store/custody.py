@@ -1,21 +1,24 @@
 """The database's install records of PCs: what continues the log that a PC has signed is added to it. Blocking."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from p2pdist.shared.custody import Custody, CustodyFault, CustodyHead, custody_fault, frontier_root
+from p2pdist.shared.custody import MAX_HELD_RECORDS, Custody, CustodyFault, CustodyHead, custody_fault, frontier_root
 from p2pdist.shared.merkle import HASH_BYTES
 from p2pdist.shared.wire.custody import MAX_PAGE_RECORDS, CustodyTold, CustodyWanted
 from seed_server.store.engines import upsert
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS
-from seed_server.store.tables_custody import CUSTODY_LOGS, CUSTODY_RECORDS
+from seed_server.store.tables_custody import CUSTODY_LOGS, CUSTODY_PACES, CUSTODY_RECORDS
 from seed_server.store.transactions import Transactions
 
-MAX_CUSTODY_LOGS = 16  # of one PC: beyond, somebody plays with it
+MAX_CUSTODY_LOGS = 16  # of one PC at once: beyond, another each NEXT_LOG_SECONDS, so that nobody is shut out for ever
+NEXT_LOG_SECONDS = 30 * 86_400.0
+CUSTODY_DAY_SECONDS = 86_400.0
+MAX_CUSTODY_RECORDS_A_DAY = MAX_HELD_RECORDS  # of one PC: all that an honest one can hold, after however long
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,32 @@ class KeptLog:
 
 
 @dataclass(frozen=True)
+class CustodyPace:
+    """How much of a PC's custody was written today, and what was not."""
+
+    began_at: float = 0.0
+    """When that day began: seconds since 1970."""
+    records: int = 0
+    log_began_at: float = 0.0
+    held_back: int = 0
+    """Parts that were not written because they were too many, ever; the PC sends again what it still holds."""
+    held_back_at: float = 0.0
+    """The last time; 0: never."""
+
+    def on(self, now: float) -> "CustodyPace":
+        """Return the pace of the day in which ``now`` is; a clock that was set back begins one."""
+        same = self.began_at > 0 and 0 <= now - self.began_at < CUSTODY_DAY_SECONDS
+        return self if same else replace(self, began_at=now, records=0)
+
+
+@dataclass(frozen=True)
 class CustodyOutcome:
     """What came of what a PC has told."""
 
     wanted: CustodyWanted | None = None
     fault: CustodyFault | None = None
+    held_back: bool = False
+    """It was not written: too much for a day. Told once a day; each is counted."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +101,14 @@ class CustodyTable(Transactions):
                 query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id.in_(part))
                 numbers = dict(connection.execute(query).all())
                 ours = CUSTODY_LOGS.c.endpoint.in_(list(numbers.values()))
-                rows = connection.execute(select(CUSTODY_LOGS).where(ours).order_by(CUSTODY_LOGS.c.log)).all()
-                newest = {row.endpoint: row for row in rows}
+                logs: dict[int, list[Row[Any]]] = {}
+                for row in connection.execute(select(CUSTODY_LOGS).where(ours).order_by(CUSTODY_LOGS.c.log.desc())):
+                    logs.setdefault(row.endpoint, []).append(row)
+                signers = [number for endpoint, number in numbers.items() if said[endpoint].head is not None]
+                paces = _paces(connection, signers) if signers else {}
                 for endpoint, number in numbers.items():
-                    found[endpoint] = _save(connection, number, newest.get(number), said[endpoint], now)
+                    kept = _PcLogs(connection, number, logs.get(number, []), paces.get(number, CustodyPace()), now)
+                    found[endpoint] = kept.outcome(said[endpoint])
         return found
 
     def custody_faults(self, since: float) -> list[CustodyFaultRow]:
@@ -94,6 +122,13 @@ class CustodyTable(Transactions):
         )
         with self.reading() as connection:
             return [CustodyFaultRow(of or "", name or "", *rest) for of, name, *rest in connection.execute(query)]
+
+    def custody_pace(self, endpoint: str) -> CustodyPace:
+        """Return how much of a PC's custody was written, and what was not."""
+        query = select(ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id == endpoint)
+        with self.reading() as connection:
+            paces = _paces(connection, list(connection.scalars(query)))
+        return next(iter(paces.values()), CustodyPace())
 
     def custody_logs(self, endpoint: str) -> list[KeptLog]:
         """Return all logs of a PC with their records, the oldest first."""
@@ -119,42 +154,85 @@ def unpacked_hashes(packed: bytes) -> tuple[bytes, ...]:
     return tuple(packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES))
 
 
-def _save(connection: Connection, endpoint: int, row: Row[Any] | None, part: SignedPart, now: float) -> CustodyOutcome:
-    """``row`` is the PC's newest log."""
-    kept = Custody() if row is None else Custody(row.size, unpacked_hashes(row.frontier))
-    told = part.custody
-    if part.head is None:
-        same = (part.told.size, part.told.root) == (kept.size, kept.root())
-        return CustodyOutcome(None if same else _wanted(kept))
-    fault = custody_fault(kept, told, part.head)
-    if fault == "malformed" or told.size != part.told.size or len(part.told.frontier) % HASH_BYTES:
-        return CustodyOutcome(fault="malformed")
-    log = 0 if row is None else row.log + (fault is not None)
-    if log >= MAX_CUSTODY_LOGS:
-        return CustodyOutcome(fault=fault)
-    if row is not None and fault is None and told.size == kept.size:
-        return CustodyOutcome()
-    if row is None or fault is not None:
-        first, before, why, new, begun_at = told.first, told.frontier, fault or "", told, now
-    else:
-        first, before, why, begun_at = row.first, unpacked_hashes(row.before), row.fault, row.begun_at
-        new = told.since(kept.size, len(told.records))
-    frontier = told.frontier_at(told.size)
-    values = {
-        "endpoint": endpoint, "log": log, "first": first, "size": told.size, "at": now,
-        "begun_at": begun_at,
-        "fault": why, "statement": part.told.statement,
-        "before": b"".join(before), "frontier": b"".join(frontier),
-    }  # fmt: skip
-    connection.execute(upsert(connection, CUSTODY_LOGS), [values])
-    if new.records:
-        rows = [
-            {"endpoint": endpoint, "log": log, "number": number, "record": record}
-            for number, record in enumerate(new.records, new.first)
-        ]
-        connection.execute(CUSTODY_RECORDS.insert(), rows)
-    more = len(told.records) == MAX_PAGE_RECORDS
-    return CustodyOutcome(_wanted(Custody(told.size, frontier)) if more else None, fault)
+def _paces(connection: Connection, endpoints: Sequence[int]) -> dict[int, CustodyPace]:
+    rows = connection.execute(select(CUSTODY_PACES).where(CUSTODY_PACES.c.endpoint.in_(endpoints)))
+    return {
+        row.endpoint: CustodyPace(row.began_at, row.records, row.log_began_at, row.held_back, row.held_back_at)
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class _PcLogs:
+    """What is kept of one PC, within a transaction."""
+
+    connection: Connection
+    endpoint: int
+    logs: Sequence[Row[Any]]
+    """The newest first."""
+    pace: CustodyPace
+    now: float
+
+    def outcome(self, part: SignedPart) -> CustodyOutcome:
+        """Write what a PC tells, where it is signed and new; return what came of it."""
+        rows: list[Row[Any] | None] = [*self.logs] if self.logs else [None]
+        if part.head is None:
+            state = (part.told.size, part.told.root)
+            if any(state == (kept.size, kept.root()) for kept in map(_kept, rows)):
+                return CustodyOutcome()
+            return CustodyOutcome(_wanted(_kept(rows[0])))
+        told, first_fault = part.custody, None
+        for row in rows:  # two PCs with one identity go on with a log each
+            kept = _kept(row)
+            fault = custody_fault(kept, told, part.head)
+            if fault == "malformed" or told.size != part.told.size or len(part.told.frontier) % HASH_BYTES:
+                return CustodyOutcome(fault="malformed")
+            if fault is None and row is not None:
+                if told.size == kept.size:
+                    return CustodyOutcome()
+                return self._add(part, row.log, row, told.since(kept.size, len(told.records)))
+            first_fault = first_fault or fault
+        return self._add(part, self.logs[0].log + 1 if self.logs else 0, None, told, first_fault)
+
+    def _add(
+        self, part: SignedPart, log: int, row: Row[Any] | None, new: Custody, fault: CustodyFault | None = None
+    ) -> CustodyOutcome:
+        """``row``: the log that ``new`` continues; None: it begins log number ``log``, because of ``fault``."""
+        pace = self.pace.on(self.now)
+        too_many_logs = row is None and log >= MAX_CUSTODY_LOGS and self.now - pace.log_began_at < NEXT_LOG_SECONDS
+        records = pace.records + max(1, len(new.records))  # an empty log is a row, too
+        if too_many_logs or records > MAX_CUSTODY_RECORDS_A_DAY:
+            self._save_pace(replace(pace, held_back=pace.held_back + 1, held_back_at=self.now))
+            return CustodyOutcome(held_back=not (pace.held_back and pace.began_at <= pace.held_back_at <= self.now))
+        self._save_pace(replace(pace, records=records, log_began_at=self.now if row is None else pace.log_began_at))
+        frontier = new.frontier_at(new.size)
+        values = {
+            "endpoint": self.endpoint, "log": log, "size": new.size, "at": self.now,
+            "begun_at": self.now if row is None else row.begun_at,
+            "first": new.first if row is None else row.first, "fault": (fault or "") if row is None else row.fault,
+            "statement": part.told.statement, "frontier": b"".join(frontier),
+            "before": b"".join(new.frontier) if row is None else row.before,
+        }  # fmt: skip
+        self.connection.execute(upsert(self.connection, CUSTODY_LOGS), [values])
+        if new.records:
+            rows = [
+                {"endpoint": self.endpoint, "log": log, "number": number, "record": record}
+                for number, record in enumerate(new.records, new.first)
+            ]
+            self.connection.execute(CUSTODY_RECORDS.insert(), rows)
+        more = len(part.told.records) == MAX_PAGE_RECORDS
+        return CustodyOutcome(_wanted(Custody(new.size, frontier)) if more else None, fault)
+
+    def _save_pace(self, pace: CustodyPace) -> None:
+        values = {
+            "endpoint": self.endpoint, "began_at": pace.began_at, "records": pace.records,
+            "log_began_at": pace.log_began_at, "held_back": pace.held_back, "held_back_at": pace.held_back_at,
+        }  # fmt: skip
+        self.connection.execute(upsert(self.connection, CUSTODY_PACES), [values])
+
+
+def _kept(row: Row[Any] | None) -> Custody:
+    return Custody() if row is None else Custody(row.size, unpacked_hashes(row.frontier))
 
 
 def _wanted(kept: Custody) -> CustodyWanted:

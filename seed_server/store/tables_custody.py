@@ -32,3 +32,15 @@ CUSTODY_RECORDS = table(
     octets("record"),  # as it is hashed
     PrimaryKeyConstraint("endpoint", "log", "number"),
 )
+
+# what a PC may still have written today, and what was not: one for each PC that has ever sent a signed part
+CUSTODY_PACES = table(
+    "custody_paces",
+    large_count("held_back"),  # parts that were not written, in all
+    seconds("began_at"),  # of the day that `records` are of
+    seconds("log_began_at"),  # of its newest log
+    seconds("held_back_at"),  # the last time; 0: never
+    count("endpoint"),
+    count("records"),  # written since then
+    PrimaryKeyConstraint("endpoint"),
+)

@@ -6,6 +6,7 @@ import hmac
 import json
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +77,14 @@ class OidcProvider:
     """Answers that are given in the place of its own, by path."""
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _access: str = ""
+    device: Spoil = untouched
+    """Changes what begins a login by a code."""
+    polls: list[str] = field(default_factory=list)
+    """What it answers while nobody has confirmed the code: the first first; then somebody has."""
+    devices: set[str] = field(default_factory=set)
+    """The device codes that are open."""
+    slow_head: float = 0.0
+    """Seconds between two lines of an answer's head, which never ends."""
 
     def settings(self, **changes: Any) -> OidcSettings:
         """Return what a server's ``[oidc]`` says of it."""
@@ -107,6 +116,7 @@ class OidcProvider:
                 "token_endpoint": f"{self.address}/token",
                 "userinfo_endpoint": f"{self.address}/userinfo",
                 "jwks_uri": f"{self.address}/keys",
+                "device_authorization_endpoint": f"{self.address}/device",
             }
             self.discovery(found)
             return 200, found
@@ -123,28 +133,55 @@ class OidcProvider:
             return 302, f"{query['redirect_uri']}?{urlencode(answer)}"
         return 404, {}
 
-    def token(self, form: dict[str, str], fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Answer a request for tokens: a code is taken once, with its verifier, from who has the secret."""
+    def post(self, path: str, form: dict[str, str], fields: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        """Answer a client that proves who it is: with a device code, or tokens."""
         basic = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
-        if not self.public and fields.get("Authorization") != f"Basic {basic}":
+        if form.get("client_id") != CLIENT if self.public else fields.get("Authorization") != f"Basic {basic}":
             return 401, {"error": "invalid_client"}
+        if path == "/device":
+            self.asked, code = form, secrets.token_urlsafe(16)
+            self.devices.add(code)
+            found: dict[str, Any] = {
+                "device_code": code, "user_code": "WDJB-MJHT", "verification_uri": f"{self.address}/go",
+                "verification_uri_complete": f"{self.address}/go?code=WDJB-MJHT", "expires_in": 600, "interval": 5,
+            }  # fmt: skip
+            self.device(found)
+            return 200, found
+        if form.get("grant_type") != "authorization_code":
+            return self._device_token(form)
+        return self.token(form)
+
+    def _device_token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:device_code":
+            return 400, {"error": "unsupported_grant_type"}
+        if form.get("device_code") not in self.devices:
+            return 400, {"error": "invalid_grant"}
+        if self.polls:
+            return 400, {"error": self.polls.pop(0)}
+        self.devices.remove(form["device_code"])
+        return 200, self._issued({})
+
+    def token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """Answer a request for tokens: a code is taken once, with its verifier, from who has the secret."""
         asked = self._codes.pop(form.get("code", ""), None)
         if asked is None or asked["redirect_uri"] != form["redirect_uri"]:
             return 400, {"error": "invalid_grant", "error_description": "the code is not known"}
         proof = hashlib.sha256(form["code_verifier"].encode()).digest()
         if base64.urlsafe_b64encode(proof).decode().rstrip("=") != asked["code_challenge"]:
             return 400, {"error": "invalid_grant", "error_description": "PKCE"}
+        return 200, self._issued({"nonce": asked["nonce"]})
+
+    def _issued(self, more: dict[str, Any]) -> dict[str, Any]:
         self._access = secrets.token_urlsafe(16)
         half = hashlib.sha256(self._access.encode()).digest()[:16]
         claims = {
             "iss": self.address, "aud": CLIENT, "sub": self.person["sub"], "iat": int(self.now),
-            "nonce": asked["nonce"],
-            "exp": int(self.now) + 300, "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
+            "exp": int(self.now) + 300, "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="), **more,
         }  # fmt: skip
         if self.in_id_token:
             claims |= self.person
         self.claims(claims)
-        return 200, {"access_token": self._access, "token_type": "Bearer", "id_token": self.sign(claims)}
+        return {"access_token": self._access, "token_type": "Bearer", "id_token": self.sign(claims)}
 
 
 @contextmanager
@@ -162,12 +199,19 @@ def oidc_provider(now: float) -> Iterator[OidcProvider]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._send(*provider.token(_single(body), dict(self.headers)))
+            self._send(*provider.post(urlsplit(self.path).path, _single(body), dict(self.headers)))
 
         def _send(self, status: int, answer: dict[str, Any] | str) -> None:
             body = b"" if isinstance(answer, str) else json.dumps(answer).encode()
             body = provider.bodies.get(urlsplit(self.path).path, body)
             self.send_response(status)
+            while provider.slow_head:
+                time.sleep(provider.slow_head)
+                self.send_header("X-More", "1")
+                try:
+                    self.flush_headers()
+                except OSError:
+                    return
             if isinstance(answer, str):
                 self.send_header("Location", answer)
             self.send_header("Content-Length", str(len(body)))

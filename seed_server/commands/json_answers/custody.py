@@ -42,7 +42,7 @@ class CustodyRecordDocument(Struct, frozen=True):
     decision: int
     """The number of the decision on this PC. Since 0.3."""
     outcome: str
-    """installed, failed, rolled_back, unproven, or waiting: no longer found. Since 0.3."""
+    """installed, failed, rolled_back, unproven, waiting (no longer found), aside (its journal was). Since 0.3."""
     failure: str
     """The class of a failure; empty: none. Since 0.3."""
     installed_as: str
@@ -64,3 +64,7 @@ class CustodyDocument(Struct, frozen=True):
     """Its logs, the oldest first. Since 0.3."""
     records: tuple[CustodyRecordDocument, ...]
     """The records that were asked for. Since 0.3."""
+    held_back: Count
+    """How many parts of its log were not written because they were too many for a day, ever. Since 0.3."""
+    held_back_at: UnixSeconds | None
+    """When the last of them came; null: there was none. Since 0.3."""

@@ -185,3 +185,10 @@ _table(
     *_columns(LargeBinary, "record"),
     PrimaryKeyConstraint("endpoint", "log", "number"),
 )
+_table(
+    "custody_paces",
+    *_columns(_BIG, "held_back"),
+    *_columns(_SECONDS, "began_at", "log_began_at", "held_back_at"),
+    *_columns(Integer(), "endpoint", "records"),
+    PrimaryKeyConstraint("endpoint"),
+)

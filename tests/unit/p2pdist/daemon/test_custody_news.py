@@ -72,6 +72,19 @@ async def test_what_the_server_lacks_is_signed_page_by_page() -> None:
     assert pc.news.news() == []
 
 
+async def test_what_the_server_left_for_another_day_is_told_again(autojump_clock: trio.testing.MockClock) -> None:
+    pc = Pc()
+    pc.installed(5)
+    pc.connect()
+    pc.news.news()
+    pc.asked(0, EMPTY_ROOT)
+    assert pc.news.news() == []
+    await trio.sleep(STATE_AGAIN_SECONDS)
+    assert pc.news.news() == [CustodyTold(5, pc.custody.root())]
+    await trio.sleep(STATE_AGAIN_SECONDS)
+    assert pc.news.news() == []
+
+
 async def test_where_the_server_has_another_log_all_is_sent() -> None:
     pc = Pc()
     pc.installed(5)

@@ -130,3 +130,35 @@ async def test_a_journal_from_before_custody_is_read(tmp_path: Path) -> None:
     path.write_bytes(codec.encode(old))
     journal = await load_journal(path, 0.0)
     assert (journal.decisions, journal.custody.size) == (3, 0)
+
+
+def put_aside(path: Path, number: int) -> None:
+    """Do what a release from before custody does with a journal that has it."""
+    path.rename(path.with_name(f"{path.name}.damaged-{number}"))
+
+
+async def test_custody_goes_on_after_a_release_from_before_it_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "installs.msgpack"
+    before = lived(Journal(), *LIFE)
+    await save_journal(path, Journal(custody=before.custody.with_record(CustodyRecord(1, "acme", "1", 7, 1, "failed"))))
+    put_aside(path, 90)  # long ago
+    await save_journal(path, before)
+    put_aside(path, 100)
+    path.with_name(f"{path.name}.damaged-110").write_bytes(b"\xc1")
+    path.with_name(f"{path.name}.damaged-x").write_bytes(b"")
+    path.write_bytes(codec.encode({"decisions": 9, "records": [], "history": [], "lowest": {}}))
+    after = await load_journal(path, 120.0)
+    assert (after.decisions, after.records, after.custody.size) == (9, (), before.custody.size + 1)
+    assert after.custody.frontier_at(before.custody.size) == before.custody.frontier_at(before.custody.size)
+    said: CustodyRecord = codec.decode(after.custody.records[-1], CustodyRecord, max_bytes=1 << 10)
+    assert said == CustodyRecord(100, "", "", 0, 0, "aside")
+    assert await load_journal(path, 125.0) == after, "it may have been told to the server"
+    await save_journal(path, after)
+    assert await load_journal(path, 130.0) == after, "said once"
+
+
+async def test_custody_that_cannot_be_read_any_more_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "installs.msgpack"
+    for number in range(9):
+        path.with_name(f"{path.name}.damaged-{number}").write_bytes(b"\xc1")
+    assert await load_journal(path, 9.0) == Journal()

@@ -17,9 +17,10 @@ from p2pdist.identity.store import Identity
 from p2pdist.shared.custody import Custody, CustodyRecord, custody_statement
 from p2pdist.shared.custody_check import check_head
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.language import use
 from p2pdist.shared.wire.custody import CustodyTold
 from seed_server.settings import ServerHome
-from seed_server.store.custody import SignedPart
+from seed_server.store.custody import MAX_CUSTODY_LOGS, SignedPart
 from seed_server.store.database import Database
 from seed_server.store.tables_custody import CUSTODY_RECORDS
 from tests.helpers.statements import Company
@@ -105,6 +106,18 @@ def test_a_restored_pc_is_shown(shell: Shell, pc: Identity) -> None:
     assert "Log 1 does not continue the one before (shorter)" in text
 
 
+def test_what_was_too_much_for_a_day_is_said(shell: Shell, pc: Identity) -> None:
+    say(shell.home, pc, log_of("office"))
+    shown = json.loads(shell("audit", "custody", "pc-17", "--json"))
+    assert (shown["held_back"], shown["held_back_at"]) == (0, None)
+    for n in range(MAX_CUSTODY_LOGS + 2):
+        say(shell.home, pc, log_of(f"patch-{n}"))
+    shown = json.loads(shell("audit", "custody", "pc-17", "--json"))
+    assert (shown["held_back"], shown["held_back_at"]) == (3, NOW)
+    text = shell("audit", "custody", "pc-17")
+    assert "3 parts of its log were not written, the last at 2030-03-17 17:46 UTC" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("how", ["changed", "dropped", "swapped"])
 def test_what_was_changed_on_the_server_is_found(shell: Shell, pc: Identity, how: str) -> None:
     say(shell.home, pc, log_of("office", "browser", "driver"))
@@ -120,6 +133,21 @@ def test_what_was_changed_on_the_server_is_found(shell: Shell, pc: Identity, how
     result = shell.run("audit", "custody", "pc-17")
     assert result.exit_code == 1
     assert "Log 0 is NOT what the PC has signed" in result.output
+
+
+def test_all_of_it_is_said_in_japanese(shell: Shell, pc: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    custody = log_of("office").with_record(CustodyRecord(int(NOW), "", "", 0, 0, "aside"))
+    for n in range(MAX_CUSTODY_LOGS + 2):
+        say(shell.home, pc, log_of(f"patch-{n}"))
+    say(shell.home, pc, custody)
+    monkeypatch.setenv("COLUMNS", "1000")
+    text = shell("--lang", "ja", "audit", "custody", "pc-17") + shell(
+        "--lang", "ja", "audit", "custody", "pc-17", "--patch", "x"
+    )
+    use("en")
+    sentences = [line for line in text.splitlines() if line.endswith(("。", "."))]
+    assert len(sentences) > MAX_CUSTODY_LOGS
+    assert [line for line in sentences if line.endswith(".")] == []
 
 
 def test_a_pc_that_is_not_enrolled_is_named(shell: Shell) -> None:

@@ -108,6 +108,21 @@ def test_a_login_prints_a_document_and_names_nobody(run: Run) -> None:
     assert run("--as", "alice", "login").exit_code == ExitCode.USAGE
 
 
+def test_a_login_by_a_code_needs_no_browser_here(
+    run: Run, provider: OidcProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", None)
+    provider.device = lambda found: found.update(interval=1)
+    result = run("login", "--device")
+    assert "You are alice: operator; for: the whole fleet." in shown(result)
+    for line in (f"  {provider.address}/go", "  WDJB-MJHT", f"  {provider.address}/go?code=WDJB-MJHT"):
+        assert line in result.stderr.splitlines()
+    (kept,) = (tmp_path / "state" / "seed-server").iterdir()
+    assert kept.read_text().strip() not in result.output
+    shown(run("--as", "alice", "token"))
+    assert run("login", "--device", "--port", "8400").exit_code == ExitCode.USAGE
+
+
 async def test_an_answer_with_another_state_is_waited_past() -> None:
     with login_answer.listening(0) as listener, ThreadPoolExecutor(1) as pool:
         address = login_answer.redirect_uri(listener)

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import logging
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.device_login import DeviceWait
 from seed_server.fleet.id_token import ExpectedToken, verified_claims
 from seed_server.fleet.identity_provider import MAX_PROVIDER_BYTES, IdentityProvider, LoginAttempt, ProvenIdentity
 from seed_server.settings import ServerHome
@@ -55,8 +57,8 @@ def logged_in(
     provider: OidcProvider, home: ServerHome, *, attempt: LoginAttempt | None = None, **changes: Any
 ) -> ProvenIdentity:
     attempt = attempt or LoginAttempt(REDIRECT)
-    with IdentityProvider(provider.settings(**changes), home) as client:
-        return client.identity(attempt, answer_of(client.login_address(attempt)), NOW)
+    client = IdentityProvider(provider.settings(**changes), home)
+    return client.identity(attempt, answer_of(client.login_address(attempt)), NOW)
 
 
 def refusal(act: Callable[[], object], kind: FaultKind = FaultKind.REFUSED) -> str:
@@ -134,12 +136,12 @@ def test_a_wrong_id_token_lets_nobody_in(provider: OidcProvider, home: ServerHom
 
 def test_a_code_is_taken_once_and_from_who_asked_for_it(provider: OidcProvider, home: ServerHome) -> None:
     mine, stolen = LoginAttempt(REDIRECT), LoginAttempt(REDIRECT)
-    with IdentityProvider(provider.settings(), home) as client:
-        answer = answer_of(client.login_address(mine))
-        client.identity(mine, answer, NOW)
-        assert "invalid_grant the code is not known" in refusal(lambda: client.identity(mine, answer, NOW))
-        answer = answer_of(client.login_address(mine))
-        assert "invalid_grant PKCE" in refusal(lambda: client.identity(stolen, answer, NOW))
+    client = IdentityProvider(provider.settings(), home)
+    answer = answer_of(client.login_address(mine))
+    client.identity(mine, answer, NOW)
+    assert "invalid_grant the code is not known" in refusal(lambda: client.identity(mine, answer, NOW))
+    answer = answer_of(client.login_address(mine))
+    assert "invalid_grant PKCE" in refusal(lambda: client.identity(stolen, answer, NOW))
 
 
 @pytest.mark.parametrize(
@@ -153,8 +155,8 @@ def test_a_code_is_taken_once_and_from_who_asked_for_it(provider: OidcProvider, 
 def test_a_wrong_answer_is_not_taken_to_the_provider(
     provider: OidcProvider, home: ServerHome, answer: dict[str, str], words: str
 ) -> None:
-    with IdentityProvider(provider.settings(), home) as client:
-        assert words in refusal(lambda: client.identity(LoginAttempt(REDIRECT), answer, NOW))
+    client = IdentityProvider(provider.settings(), home)
+    assert words in refusal(lambda: client.identity(LoginAttempt(REDIRECT), answer, NOW))
 
 
 def test_an_answer_without_the_issuer_that_was_promised_is_of_somebody_else(
@@ -174,6 +176,16 @@ def test_addresses_are_https(provider: OidcProvider, home: ServerHome, place: st
     assert "https://" in refusal(lambda: logged_in(provider, home, issuer=place), FaultKind.BAD_INPUT)
     provider.discovery = lambda found: found.update(token_endpoint=place)
     assert "token_endpoint" in refusal(lambda: logged_in(provider, home), FaultKind.BAD_INPUT)
+
+
+@pytest.mark.parametrize(
+    "place", ["https://x/\x1b[2J", "https://x/\r\nSet-Cookie: a=b", "https://x/a b", "https://x/ä"]
+)
+def test_an_address_brings_nothing_into_a_terminal_or_a_head(
+    provider: OidcProvider, home: ServerHome, place: str
+) -> None:
+    provider.discovery = lambda found: found.update(authorization_endpoint=place)
+    assert "authorization_endpoint" in refusal(lambda: logged_in(provider, home), FaultKind.BAD_INPUT)
 
 
 def test_userinfo_of_another_person_is_not_taken(provider: OidcProvider, home: ServerHome) -> None:
@@ -208,8 +220,8 @@ def test_groups_that_are_no_list_are_not_taken(provider: OidcProvider, home: Ser
 def test_a_provider_that_is_down_is_named_with_what_to_do(home: ServerHome) -> None:
     with oidc_provider(NOW) as gone:
         settings = gone.settings()
-    with IdentityProvider(settings, home) as client:
-        told = refusal(lambda: client.login_address(LoginAttempt(REDIRECT)), FaultKind.UNREACHABLE)
+    client = IdentityProvider(settings, home)
+    told = refusal(lambda: client.login_address(LoginAttempt(REDIRECT)), FaultKind.UNREACHABLE)
     assert "127.0.0.1 does not answer (ConnectError)" in told
     assert "Accounts with a password" in told
 
@@ -218,12 +230,12 @@ def test_the_client_secret_is_private_and_is_told_to_nobody(
     provider: OidcProvider, home: ServerHome, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempt = LoginAttempt(REDIRECT)
-    with IdentityProvider(provider.settings(), home) as client:
-        answers = [answer_of(client.login_address(attempt)) for _ in "ab"]
-        caplog.set_level(logging.DEBUG)
-        client.identity(attempt, answers[0], NOW)
-        provider.sign = unsigned
-        told = refusal(lambda: client.identity(attempt, answers[1], NOW)) + caplog.text + repr(attempt)
+    client = IdentityProvider(provider.settings(), home)
+    answers = [answer_of(client.login_address(attempt)) for _ in "ab"]
+    caplog.set_level(logging.DEBUG)
+    client.identity(attempt, answers[0], NOW)
+    provider.sign = unsigned
+    told = refusal(lambda: client.identity(attempt, answers[1], NOW)) + caplog.text + repr(attempt)
     for secret in (SECRET, attempt.verifier, attempt.nonce, attempt.state):
         assert secret not in told
     (home.root / "oidc-secret").chmod(0o640)
@@ -263,3 +275,86 @@ def test_keys_of_other_kinds_are_passed_over_and_small_ones_are_none() -> None:
     with warnings.catch_warnings(action="ignore"):
         keys, token = keys_and_token(RSAKey.generate_key(1024), "RS256")
         assert "none of its keys" in refusal(lambda: verified_claims(token, keys, expected))
+
+
+# --- by a code for another device
+
+
+def by_device(provider: OidcProvider, home: ServerHome, **changes: Any) -> ProvenIdentity | DeviceWait:
+    client = IdentityProvider(provider.settings(**changes), home)
+    return client.poll_device_login(client.begin_device_login(), lambda: NOW)
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_login_by_a_code_says_who_it_is(provider: OidcProvider, home: ServerHome, public: bool) -> None:
+    provider.public = public
+    provider.polls = ["authorization_pending", "slow_down"]
+    client = IdentityProvider(provider.settings(), home)
+    login = client.begin_device_login()
+    assert (login.user_code, login.address) == ("WDJB-MJHT", f"{provider.address}/go")
+    assert (login.whole_address, login.poll_seconds) == (f"{provider.address}/go?code=WDJB-MJHT", 5.0)
+    assert provider.asked["scope"] == "openid profile"
+    answers = [client.poll_device_login(login, lambda: NOW) for _ in range(3)]
+    whole = ProvenIdentity(f"{provider.address} u-17", "Alice", frozenset({"patch-operators"}))
+    assert answers == [DeviceWait.PENDING, DeviceWait.SLOW_DOWN, whole]
+    assert "it said invalid_grant" in refusal(lambda: client.poll_device_login(login, lambda: NOW)), "taken once"
+
+
+@pytest.mark.parametrize("what", ["issuer", "audience", "expired", "unsigned", "hmac by the public key", "other key"])
+def test_a_wrong_id_token_of_a_login_by_a_code_lets_nobody_in(
+    provider: OidcProvider, home: ServerHome, what: str
+) -> None:
+    spoil, words = WRONG[what]
+    spoil(provider)
+    assert words in refusal(lambda: by_device(provider, home))
+
+
+def test_an_id_token_of_a_login_in_a_browser_is_none_of_a_login_by_a_code(
+    provider: OidcProvider, home: ServerHome
+) -> None:
+    provider.claims = lambda claims: claims.update(nonce="of the other")
+    assert "of another login" in refusal(lambda: by_device(provider, home))
+
+
+@pytest.mark.parametrize("said", ["access_denied", "expired_token"])
+def test_who_declines_a_code_is_told_what_the_provider_said(
+    provider: OidcProvider, home: ServerHome, said: str
+) -> None:
+    provider.polls = [said]
+    assert f"it said {said}" in refusal(lambda: by_device(provider, home))
+
+
+def test_a_provider_without_logins_by_a_code_is_named(provider: OidcProvider, home: ServerHome) -> None:
+    provider.discovery = lambda found: found.pop("device_authorization_endpoint")
+    assert "offers no login by a code" in refusal(lambda: by_device(provider, home))
+
+
+@pytest.mark.parametrize("place", ["http://login.example.com/go", "javascript:alert(1)", "https://u@login.example.com"])
+@pytest.mark.parametrize("key", ["verification_uri", "verification_uri_complete"])
+def test_nobody_is_sent_to_an_address_that_is_not_https(
+    provider: OidcProvider, home: ServerHome, place: str, key: str
+) -> None:
+    provider.device = lambda found: found.update({key: place})
+    assert "verification_uri" in refusal(lambda: by_device(provider, home), FaultKind.BAD_INPUT)
+
+
+def test_a_device_code_is_told_to_nobody(
+    provider: OidcProvider, home: ServerHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = IdentityProvider(provider.settings(), home)
+    caplog.set_level(logging.DEBUG)
+    login = client.begin_device_login()
+    provider.sign = unsigned
+    told = refusal(lambda: client.poll_device_login(login, lambda: NOW)) + caplog.text + repr(login)
+    assert login.device_code not in told
+    assert provider._access not in told
+
+
+def test_an_answer_whose_head_never_ends_is_not_waited_for(provider: OidcProvider, home: ServerHome) -> None:
+    client = IdentityProvider(provider.settings(), home, answer_seconds=0.2)
+    provider.slow_head = 0.05
+    begun = time.monotonic()
+    told = refusal(client.begin_device_login, FaultKind.UNREACHABLE)
+    provider.slow_head = 0.0
+    assert "does not answer (TooSlowError)" in told
+    assert time.monotonic() - begun < 2

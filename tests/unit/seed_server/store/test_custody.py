@@ -6,7 +6,15 @@ from msgspec.structs import replace
 from p2pdist.shared.custody import Custody, CustodyHead, CustodyRecord, custody_statement
 from p2pdist.shared.merkle_log import EMPTY_ROOT, leaf_hash, proves_inclusion
 from p2pdist.shared.wire.custody import MAX_PAGE_RECORDS, CustodyTold, CustodyWanted
-from seed_server.store.custody import MAX_CUSTODY_LOGS, CustodyFaultRow, CustodyOutcome, SignedPart
+from seed_server.store.custody import (
+    CUSTODY_DAY_SECONDS,
+    MAX_CUSTODY_LOGS,
+    MAX_CUSTODY_RECORDS_A_DAY,
+    NEXT_LOG_SECONDS,
+    CustodyFaultRow,
+    CustodyOutcome,
+    SignedPart,
+)
 from seed_server.store.database import Database
 from tests.helpers.state_databases import database, place, postgres_server
 
@@ -28,20 +36,20 @@ def signed(page: Custody) -> SignedPart:
     return SignedPart(told, head)
 
 
-def say(database: Database, part: SignedPart) -> CustodyOutcome:
-    return database.save_custody({PC: part, "b" * 26: part}, 5.0)[PC]
+def say(database: Database, part: SignedPart, now: float = 5.0) -> CustodyOutcome:
+    return database.save_custody({PC: part, "b" * 26: part}, now)[PC]
 
 
-def converse(database: Database, custody: Custody) -> list[str | None]:
+def converse(database: Database, custody: Custody, now: float = 5.0) -> list[str | None]:
     """Be a PC with this log that connects; return the faults that were found."""
     faults: list[str | None] = []
-    outcome = say(database, SignedPart(CustodyTold(custody.size, custody.root())))
+    outcome = say(database, SignedPart(CustodyTold(custody.size, custody.root())), now)
     while (wanted := outcome.wanted) is not None and len(faults) < 20:
         try:
             follows = custody.since(wanted.after, 0).root() == wanted.root and wanted.after <= custody.size
         except ValueError:
             follows = False
-        outcome = say(database, signed(custody.since(wanted.after if follows else 0, MAX_PAGE_RECORDS)))
+        outcome = say(database, signed(custody.since(wanted.after if follows else 0, MAX_PAGE_RECORDS)), now)
         faults.append(outcome.fault)
     return faults
 
@@ -130,3 +138,53 @@ def test_one_pc_cannot_fill_the_database_with_logs(filled: Database) -> None:
     for n in range(MAX_CUSTODY_LOGS + 5):
         say(filled, signed(log_of(2, decision=n)))
     assert len(filled.custody_logs(PC)) == MAX_CUSTODY_LOGS
+    assert filled.custody_pace(PC).held_back == 5
+    for n in range(100, 103):
+        say(filled, signed(log_of(2, decision=n)), 5.0 + NEXT_LOG_SECONDS)
+    assert len(filled.custody_logs(PC)) == MAX_CUSTODY_LOGS + 1, "it is not shut out for ever"
+
+
+def test_one_pc_cannot_fill_the_database_with_records(filled: Database) -> None:
+    """However often it connects; what is too much is counted, told once a day, and has its turn later."""
+    custody, told = Custody(), []
+    for _ in range(30):
+        for n in range(50):
+            custody = custody.with_record(CustodyRecord(n, "acme", "2", 7, 1, "installed"))
+        size = sum(log.custody.size for log in filled.custody_logs(PC))
+        part = custody.since(size, MAX_PAGE_RECORDS)
+        told.append(say(filled, signed(part)).held_back)
+    (kept,) = filled.custody_logs(PC)
+    assert kept.custody.size == MAX_CUSTODY_RECORDS_A_DAY
+    assert (told.count(True), filled.custody_pace(PC).held_back) == (1, 18)
+    assert filled.custody_pace(PC).held_back_at == 5.0
+    day = 5.0 + CUSTODY_DAY_SECONDS
+    part = custody.since(kept.custody.size, MAX_PAGE_RECORDS)
+    assert say(filled, signed(part), day - 1).held_back is False, "told already"
+    assert kept == filled.custody_logs(PC)[0]
+    say(filled, signed(part), day)
+    assert sum(len(log.custody.records) for log in filled.custody_logs(PC)) == MAX_CUSTODY_RECORDS_A_DAY + 100
+
+
+def test_whoever_comes_back_after_years_has_all_that_it_holds_written_at_once(filled: Database) -> None:
+    custody = log_of(5_000)
+    assert converse(filled, custody) == ["gap", *[None] * 6]
+    assert filled.custody_logs(PC)[-1].custody == custody
+    assert filled.custody_pace(PC).held_back == 0
+
+
+def test_a_backlog_and_a_restoration_in_one_day_are_written_the_next(filled: Database) -> None:
+    converse(filled, log_of(450))
+    other = log_of(450, decision=1)
+    assert converse(filled, other) == ["shorter", None]
+    assert converse(filled, other, 5.0 + CUSTODY_DAY_SECONDS) == [None] * 4
+    assert [log.custody.size for log in filled.custody_logs(PC)] == [450, 450]
+
+
+def test_two_pcs_with_one_identity_have_a_log_each(filled: Database) -> None:
+    """Who has a stolen key cannot use up what is kept, and shut out the PC itself."""
+    one, other = log_of(2), log_of(3, decision=1)
+    for n in range(20):
+        one, other = log_of(1, one, decision=n), log_of(1, other, decision=n)
+        converse(filled, one)
+        converse(filled, other)
+    assert [kept.custody for kept in filled.custody_logs(PC)] == [one, other]
