@@ -16,7 +16,7 @@ from p2pdist.install.descendants import CAN_HOLD
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, waits_for_lock
-from p2pdist.install.package_manager import PAYLOAD, PackageManager, WasThere, UndoCommand
+from p2pdist.install.package_manager import PAYLOAD, PackageManager, UndoCommand, WasThere
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.archive_members import ArchiveError

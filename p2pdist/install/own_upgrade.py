@@ -34,7 +34,7 @@ NO_REMOVAL = "nothing of it was there before, and p2pdist does not remove itself
 _STEP_WORDS = {
     "": "waits for its supervisor to start",
     "installing": "its installer runs, outside of p2pdist",
-    "waiting": "installed; waits until the new daemon is well",
+    "waiting": "it was installed, and waits until the new daemon is well",
     "going_back": "the former version comes back",
 }
 

@@ -110,9 +110,9 @@ class PackageManager:
             argv = tuple(name if argument == PAYLOAD else argument for argument in way.command.argv)
             outcome = await self._run(replace(way.command, argv=argv), file)
         there = await self._detector.installed_version(install, was.package)
-        if there != was.previous_version:  # somebody had changed it by hand after that package was installed
-            words = f"{outcome.words}; {there or 'nothing'} is there, not {was.previous_version}"
-            return replace(outcome, words=words)
+        version = was.previous_version
+        if there != version:  # somebody had changed it by hand after that package was installed
+            return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {version}")
         return outcome
 
     async def way_back(self, install: PackageInstall, was: WasThere) -> Outcome | UndoCommand:
@@ -135,9 +135,8 @@ class PackageManager:
             exactly = package.exactly if package is not None and isinstance(install, RpmInstall) else name
             return self._removal(install, exactly)
         if was.previous is None:
-            return Outcome(
-                False, f"{name} {was.previous_version} was there before, and its package is not kept on this PC"
-            )
+            version = was.previous_version
+            return Outcome(False, f"{name} {version} was there before, and its package is not kept on this PC")
         return self.brings_back(install, was.previous)
 
     def brings_back(self, install: PackageInstall, previous: KeptPayload) -> UndoCommand:

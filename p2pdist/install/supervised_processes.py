@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RUNNING, OUTPUT = "running", "output"
-MAX_ORDER_BYTES = 1 << 20
+MAX_UPGRADE_FILE_BYTES = 1 << 20
 MAX_SAID_BYTES = 16 << 10  # of an installer's output: its last lines say why it failed
 MAX_OUTPUT_FILE_BYTES = 1 << 20  # then it is emptied
 MAX_SEALED_BYTES = 64 << 20  # a larger payload is run from its file
@@ -35,7 +35,7 @@ def read(path: Path) -> Json | None:
     """Return what a file of these holds; None: it is not there, or nobody can read it."""
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(MAX_ORDER_BYTES))
+            found = json.loads(file.read(MAX_UPGRADE_FILE_BYTES))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -156,6 +156,7 @@ class Supervision:
 
         await trio.to_thread.run_sync(work)
         self.watch()
+        self._started_at = None
         await self._start_one(order.id)
 
     async def look(self, beginning: str) -> Progress | None:

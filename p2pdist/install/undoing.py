@@ -13,7 +13,7 @@ from p2pdist.install.kept_files import KeptPayloads
 from p2pdist.install.lifecycle import FailureClass, InstallRecord, LifeEvent, failed, settled, step
 from p2pdist.install.outcomes import Outcome
 from p2pdist.install.own_upgrade import NO_REMOVAL, OwnUpgrade
-from p2pdist.install.package_manager import WasThere, UndoCommand
+from p2pdist.install.package_manager import UndoCommand, WasThere
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Progress

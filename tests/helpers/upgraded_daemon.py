@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
-from p2pdist.install.supervision import SupervisorPace, ServerPlace
+from p2pdist.install.supervision import ServerPlace, SupervisorPace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.recipe import DebInstall, SelfUpgrade

@@ -11,7 +11,7 @@ import trio
 from p2pdist.install import journal, supervision
 from p2pdist.install.lifecycle import InstallRecord
 from p2pdist.install.supervised_processes import ChangedError, Processes, boot, read, up_seconds
-from p2pdist.install.supervision import SupervisorPace, Supervision
+from p2pdist.install.supervision import Supervision, SupervisorPace
 from p2pdist.install.supervisor import ORDER, SAID, UpgradeSupervisor
 from p2pdist.local_api.messages import PatchOrder
 from p2pdist.shared import durable_files
