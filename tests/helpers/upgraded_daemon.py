@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate
-from p2pdist.install.supervision import ServerPlace, SupervisorPace
+from p2pdist.install.supervision import Order, ServerPlace, SupervisorPace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.manifest.recipe import DebInstall, SelfUpgrade
@@ -86,19 +86,19 @@ def quicken(installs: Installs, directory: Path, offer: dict[str, object]) -> No
     supervision.pace = PACE
     hand_over = supervision.hand_over
 
-    async def handed(order: object) -> None:
-        await hand_over(replace(order, contact_seconds=CONTACT_SECONDS))  # type: ignore[type-var]
+    async def handed(order: Order) -> None:
+        await hand_over(replace(order, contact_seconds=CONTACT_SECONDS))
 
-    supervision.hand_over = handed  # type: ignore[assignment, method-assign]
+    supervision.hand_over = handed  # type: ignore[method-assign]
     if offer["manager"]:
 
-        async def start(program: Path, place: Path, unit: str) -> str:
+        async def start(program: Path, directory: Path, unit: str) -> str:
             client = [str(word) for word in offer["manager"]]  # type: ignore[attr-defined]
-            command = [*client, f"run={unit}", sys.executable, "-I", "-S", str(program), str(place)]
+            command = [*client, f"run={unit}", sys.executable, "-I", "-S", str(program), str(directory)]
             await trio.run_process(command)
             return ""
 
-        supervision._starter.start_supervisor = start
+        supervision._starter.start_supervisor = start  # type: ignore[method-assign]
 
 
 async def step(installs: Installs) -> None:

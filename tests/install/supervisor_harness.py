@@ -50,7 +50,7 @@ def life(place: Path, wanted: dict[str, Any], dies_at: int, *, well: bool) -> No
         if dies_at == 2 * writes:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    supervisor.write = write
+    vars(supervisor)["write"] = write
     one = supervisor.UpgradeSupervisor(place, wanted)
     new = {"process": {"boot": supervised_processes.boot(), "began": supervised_processes.up_seconds() + 60}}
     one._said = lambda: {**new, "spoken": True} if well else None  # type: ignore[method-assign]
@@ -80,7 +80,7 @@ def story(place: Path, dies_at: int, *, well: bool) -> dict[str, Any]:
     lives = 1
     while forked(functools.partial(life, place, wanted, -1, well=well)) and lives < MAX_LIVES:
         lives += 1
-    progress = supervisor.read(place / supervisor.PROGRESS)
+    progress = supervised_processes.read(place / supervisor.PROGRESS)
     assert progress is not None
     return {
         "dies_at": dies_at, "killed": killed, "runs": (place / "runs").read_text().split(),

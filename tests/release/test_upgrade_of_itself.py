@@ -8,6 +8,8 @@ import pytest
 import trio
 
 from bench.fleet import Fleet, Place, open_fleet_at
+from p2pdist.identity.store import load_identity
+from p2pdist.install.supervisor import UpgradeSupervisor
 from tests.helpers.previous_release import python_of_previous_release
 from tests.helpers.replaced_program import OLD, THERE
 from tests.helpers.sources import ROOT
@@ -107,3 +109,17 @@ async def test_from_the_previous_release_to_this_one_and_on_and_back_from_a_bad_
         assert releases() == ["two", "two"]
         told = await fleet.on_server("status", "--patch", "p2pdist@3", "--json")
         assert told.count("not healthy: no daemon runs") >= len(pcs), "an operator sees it"
+
+
+async def test_a_supervisor_reaches_the_server_and_notices_when_that_is_gone(tmp_path: Path) -> None:
+    async with open_fleet_at(tmp_path, Place(f"{NETWORK}.1"), [Place(f"{NETWORK}.11")]) as fleet:
+        await fleet.init_server()
+        await fleet.start_server()
+        await fleet.enrol(1)
+        identity = load_identity(fleet.endpoints[1].home)
+        server = {"address": identity.server_address, "port": identity.origin_port, "authority": identity.control_ca}
+        order = {"id": "1-install-x", "pace": {"poll_seconds": 1.0, "probe_seconds": 0.0}, "server": server}
+        supervisor = UpgradeSupervisor(tmp_path, order)
+        assert await trio.to_thread.run_sync(supervisor._server_answers)
+        await fleet.stop(fleet.server)
+        assert not await trio.to_thread.run_sync(supervisor._server_answers)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from p2pdist.install import journal, supervision
+from p2pdist.install import journal
 from p2pdist.install.lifecycle import InstallRecord
 from p2pdist.install.supervised_processes import ChangedError, Processes, boot, read, up_seconds
 from p2pdist.install.supervision import Supervision, SupervisorPace
@@ -47,7 +47,9 @@ class Outside:
         """Roll out version 2."""
         self.pc.offer("2", self.pc.script("a script that only this test runs"), OWN, self.pc.is_program("2"))
 
-    async def _start(self, _program: Path, directory: Path, _unit: str) -> str:
+    async def _start(self, program: Path, directory: Path, unit: str) -> str:
+        assert program.parent == directory == self.pc.home.upgrade
+        assert unit.startswith("p2pdist-upgrade-")
         order = read(directory / ORDER)
         assert order is not None
         if not self.starts:
@@ -230,18 +232,24 @@ async def test_killed_at_each_of_its_steps_there_is_one_installation_and_one_tru
     assert deaths >= 12
 
 
-async def test_killed_while_the_order_is_written_nothing_was_run(
+async def test_where_the_order_cannot_be_written_nothing_is_run_and_it_is_tried_later(
     pc: FieldPc, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched:
+    write_file = durable_files.write_file
 
-        def fails(path: Path, *_arguments: Any, **_more: Any) -> None:
+    def fails(path: Path, *arguments: Any, **more: Any) -> None:
+        if path.name == ORDER:
             raise OSError(28, "No space left on device", str(path))
+        write_file(path, *arguments, **more)
 
-        patched.setattr(supervision.durable_files, "write_file", fails)
-        patched.setattr(journal.durable_files, "write_file", durable_files.write_file)
+    with monkeypatch.context() as patched:
+        patched.setattr(durable_files, "write_file", fails)
         await pc.installs.step()
+        assert "cannot be written (No space left on device)" in pc.installs.problem
+    assert (await settled(pc)).state == "waiting"
     assert outside.ran == []
+    pc.clock.wall += 20 * 60
+    assert (await settled(pc)).state == "installed"
 
 
 async def test_a_daemon_that_knows_no_patches_yet_says_that_it_lives_and_sees_to_the_supervisor(
