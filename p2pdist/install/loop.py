@@ -209,6 +209,7 @@ class Installs:
         if supervised and self.executor.own_upgrade.works:
             return SUPERVISED_LOOK_SECONDS
         await self._detect_all(candidates)
+        await self.executor.own_upgrade.keep_what_is_here(candidates.values())
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)

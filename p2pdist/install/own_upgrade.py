@@ -4,6 +4,7 @@ It is given the installation and the way back together, since afterwards nobody 
 """
 
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -18,10 +19,10 @@ from p2pdist.install.limits import RESOURCE_LIMITS
 from p2pdist.install.outcomes import Outcome, printable
 from p2pdist.install.package_manager import PAYLOAD, UndoCommand
 from p2pdist.install.plan import Candidate
-from p2pdist.install.proven_files import KeptPayload
+from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Order, OrderedCommand, Progress, Supervision
 from p2pdist.install.supervisor import MAX_WAYS_BACK
-from p2pdist.shared.manifest.recipe import Install, SelfUpgrade, self_upgrade_of
+from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall, SelfUpgrade, self_upgrade_of
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
 
 RESTART_SECONDS = 300.0  # for the recipe's command that starts the daemon anew
@@ -49,6 +50,8 @@ class OwnUpgrade:
         self._store = store
         self._kept = kept
         self.supervision = supervision
+        self._looked_into: set[str] = set()
+        """The files that were looked into by `keep_what_is_here`."""
         self.phase = ""
         """The step that the last look found; empty: none is under way."""
 
@@ -66,6 +69,36 @@ class OwnUpgrade:
         if not self._installer.supervises:
             return NOT_ON_THIS_PC
         return "" if self.supervision.spoken() else NOT_SPOKEN
+
+    async def keep_what_is_here(self, candidates: Iterable[Candidate]) -> None:
+        """Keep the package of a version that somebody else has installed, once its file is here, for a way back to it.
+
+        Raises `OSError`.
+        """
+        for candidate in candidates:
+            record, install = self._store.record(candidate.ref), candidate.manifest.install
+            if record is None or record.state != "installed" or record.own is not None or candidate.file is None:
+                continue
+            if not self.concerns(install) or not isinstance(install, DebInstall | RpmInstall):
+                continue
+            if candidate.file not in self._looked_into:
+                self._looked_into.add(candidate.file)
+                await self._keep(candidate, install, Path(candidate.file))
+
+    async def _keep(self, candidate: Candidate, install: Install, file: Path) -> None:
+        assert candidate.payload is not None
+        try:
+            package = await self._installer.package_in(install, file, candidate.payload.sha256)
+        except PayloadChangedError:
+            return  # a look at the file itself says so
+        there = await self._installer.detector.installed_version(install, package)
+        if package is None or there != package.version:
+            return  # a later version is here than the one in the file
+        own = await self._kept.keep(candidate.ref, candidate.payload, file)
+        kept = "its package is kept for a way back"
+        await self._store.update(
+            candidate.ref, lambda r: replace(r, own=own, installed_as=there, package=package), kept if own else ""
+        )
 
     async def hand_over(self, candidate: Candidate, record: InstallRecord) -> None:
         """Have an installation carried out that the journal has as begun. Raises `OSError`."""

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from p2pdist.local_api.messages import PatchOrder
+from p2pdist.shared.manifest.recipe import DebInstall, SelfUpgrade
 from tests.field.test_installers import with_dpkg
+from tests.helpers.debian_packages import Packages
+from tests.helpers.field_pc import FieldPc
 from tests.helpers.upgraded_daemon import CONTACT_SECONDS
 from tests.helpers.upgraded_pc import UpgradedPc
 
@@ -101,3 +105,26 @@ async def test_a_supervisor_killed_in_the_middle_is_started_again_and_installs_n
     pc.wait_until(lambda: pc.row["state"] == "installed", "installed")
     assert pc.postinsts == ["configure 2.0"]
     assert (pc.version, pc.dpkg_says) == ("2.0", "2.0 install ok installed")
+
+
+@with_dpkg
+async def test_a_version_that_somebody_installed_by_hand_is_kept_for_the_way_back_once_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pc, packages = FieldPc(tmp_path, monkeypatch), Packages(tmp_path)
+    await pc.installs.load()
+    own = DebInstall(package="p2pdist", timeout_seconds=20, self_upgrade=SelfUpgrade())
+    package = packages.build("1.0", name="p2pdist")
+    (pc.root / "var/lib/dpkg/updates").mkdir(parents=True)
+    by_hand = ["dpkg", f"--root={pc.root}", "--force-script-chrootless", "--install", str(package.file)]
+    await trio.run_process(by_hand, capture_stdout=True)
+    pc.offer("1.0", package, own)
+    record = await pc.settle()
+    assert (record.state, record.own is not None, record.decision) == ("installed", True, 0)
+    assert (pc.home.kept / "acme/1.0" / package.file.name).exists()
+    await pc.orders.roll_back(PatchOrder("acme"))
+    record = await pc.settle()
+    assert (record.state, record.reason.rpartition("; ")[2]) == (
+        "failed",
+        "not rolled back: nothing of it was there before, and p2pdist does not remove itself",
+    )
