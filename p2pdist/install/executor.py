@@ -172,10 +172,7 @@ class Executor:
         await self._store.update(ref, waits, "" if planned.reason == reason else f"not installed: {reason}")
 
     async def carry_on(self, candidate: Candidate) -> bool:
-        """Follow a patch that is under way or to be rolled back from its state to a final one. Raises `OSError`.
-
-        Returns whether it is there: what a supervisor is at is not waited for.
-        """
+        """Follow a patch that is under way to its final state; False: a supervisor is still at it. Raises `OSError`."""
         async with self.at_work:
             record = self._known(candidate.ref)
             if record.supervised:
@@ -193,9 +190,9 @@ class Executor:
             await self._ended(candidate.ref, candidate.manifest.install, Outcome(False, NOTHING_RUN, busy=True))
         elif progress is None:
             await self._store.update(candidate.ref, lambda r: replace(r, supervised=False))
-        if progress is None or not progress.result:
+        elif not progress.result:
             return
-        if not installing:
+        elif not installing:
             await self._undoing.settle(candidate, record, own.outcome_of_way_back(candidate, progress))
         elif progress.result == "not_run":
             await self._store.update(candidate.ref, self._not_run, "its file is not what was signed; nothing was run")
@@ -203,7 +200,8 @@ class Executor:
             await self._ended(candidate.ref, candidate.manifest.install, own.outcome(candidate, progress))
         else:
             await self._undoing.settle_bad_upgrade(candidate, record, progress)
-        await own.over()
+        if progress is not None:
+            await own.over()
 
     async def _run(self, candidate: Candidate, file: Path, sha256: str, package: PackageFile | None) -> InstallRecord:
         manifest = candidate.manifest

@@ -145,7 +145,8 @@ class OwnUpgrade:
         """Return how far ``record`` is; None: it was never handed over. Raises `OSError`."""
         progress = await self.supervision.look(_beginning(record))
         self.phase = "" if progress is None or progress.result else progress.step or "installing"
-        if progress is not None and not progress.result:
+        # why something goes back is said already
+        if progress is not None and not progress.result and record.state == "installing":
             await self._tell(record, progress)
         return progress
 

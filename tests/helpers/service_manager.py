@@ -72,7 +72,8 @@ class ServiceManager:
         with self._lock:
             holder, _, _ = self._units[unit]
             self.stops += 1
-            os.kill(holder.pid, signal.SIGSTOP)  # it restarts nothing meanwhile
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder.pid, signal.SIGSTOP)  # it restarts nothing meanwhile
             for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
                 until = time.monotonic() + seconds
                 for process in self._stopped_with(holder.pid):

@@ -38,6 +38,7 @@ class Outside:
         self.well = True
         self.starts = True
         self.writes = "2\n"
+        self.breaks = False
         pc.program.write_text("1\n")
         pc.installer.start_supervisor = self._start  # type: ignore[method-assign]
         monkeypatch.setattr(Processes, "run", lambda _, command: self._run(command))
@@ -66,6 +67,8 @@ class Outside:
             raise ChangedError("it was changed")
         if word == "install" and self.code == 0:
             self.pc.program.write_text(self.writes)
+        if word == "install" and self.breaks:
+            self.pc.program.write_text("half\n")
         if word == "undo":
             self.pc.program.write_text("1\n")
         return (self.code if word == "install" else 0), "said"
@@ -305,3 +308,12 @@ async def test_an_order_whose_outcome_is_in_the_journal_is_forgotten(
     await settled(pc)
     assert not (pc.home.upgrade / ORDER).exists()
     assert outside.ran == ["install"]
+
+
+async def test_one_that_failed_and_changed_something_goes_back_outside_and_says_why(
+    pc: FieldPc, outside: Outside
+) -> None:
+    outside.code, outside.breaks = 5, True
+    record = await settled(pc)
+    assert (record.state, record.failure, outside.ran) == ("rolled_back", "install", ["install", "undo"])
+    assert "exit code 5" in record.reason
