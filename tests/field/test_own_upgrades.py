@@ -43,6 +43,7 @@ async def test_a_package_that_restarts_the_daemon_is_installed_once_and_the_new_
     assert pc.starts == ["1.0", "2.0"]
 
 
+@pytest.mark.slow
 @with_dpkg
 @pytest.mark.parametrize("bad", ["2.0-dead", "2.0-mute"])
 async def test_an_upgrade_after_which_no_daemon_speaks_with_the_server_goes_back(

@@ -141,7 +141,7 @@ class ServiceManager:
                 self.restart(unit)
             elif action == "restart":
                 pass
-            else:
+            elif unit not in self._units or self._units[unit][0].poll() is not None:  # else it is there already
                 self.start(unit, argv)
             with contextlib.suppress(OSError):  # who asked may have been stopped by it
                 connection.sendall(b"0")

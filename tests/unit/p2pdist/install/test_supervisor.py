@@ -28,7 +28,7 @@ class Upgrade:
             "server": None, "pace": dict(PACE), "locked": ["is locked"], "environment": {}, "limits": {},
         }  # fmt: skip
         ended = {"at": up_seconds(), "boot": boot()}
-        self.progress = {
+        self.progress: dict[str, Any] = {
             "order": "1-install-x", "step": "waiting", "code": code, "known": known, "output": "", "ended": ended,
             "begun": {"at": begun, "boot": boot()},
         }  # fmt: skip
