@@ -33,6 +33,7 @@ def with_systemd(tmp_path: Path) -> Iterator[UpgradedPc]:
     made.close()
 
 
+@pytest.mark.slow
 @with_dpkg
 async def test_a_package_that_restarts_the_daemon_is_installed_once_and_the_new_daemon_says_so(pc: UpgradedPc) -> None:
     await pc.install_first()
