@@ -99,6 +99,11 @@ class EndpointHome:
         return self.root / "scratch"
 
     @property
+    def upgrade(self) -> Path:
+        """What the supervisor of an upgrade of p2pdist itself is told, and tells."""
+        return self.root / "upgrade"
+
+    @property
     def kept(self) -> Path:
         """Payloads of installed patches, to roll back to: ``ID/VERSION/FILE``."""
         return self.root / "kept"

@@ -25,12 +25,14 @@ from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import Asking, OriginEvents
+from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
 from p2pdist.install.service import InstallService
+from p2pdist.install.supervision import ServerPlace
 from p2pdist.limiter.fitness import FitLimits
 from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter, Reporting
 from p2pdist.local_api.socket import serve_local_socket
@@ -247,6 +249,8 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             at_work=core.restarts.at_work,
             clock_problem=lambda: state.clock_trust.problem,
             passed=lambda: state.clock_trust.passed,
+            spoken=lambda: state.welcomes > 0,
+            server=partial(_server_place, state),
         ),
         diagnoser,
         core.clock,
@@ -290,6 +294,11 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         witness,
         problems,
     )
+
+
+def _server_place(state: DaemonState) -> ServerPlace:
+    identity = state.identity
+    return ServerPlace(identity.server_address, identity.origin_port, identity.control_ca)
 
 
 def _facts_changed(core: Core) -> None:

@@ -33,6 +33,7 @@ DPKG_DEB = "/usr/bin/dpkg-deb"
 DPKG_QUERY = "/usr/bin/dpkg-query"
 RPM = "/usr/bin/rpm"
 SYSTEMCTL = "/usr/bin/systemctl"
+SYSTEMD_RUN = "/usr/bin/systemd-run"
 
 _INTERPRETERS: dict[str, tuple[str, ...]] = {
     "sh": ("/bin/sh",),
@@ -229,6 +230,23 @@ def restart_command(minutes: int, message: str, *, windows: bool) -> CommandLine
     if windows:
         return CommandLine((f"{SYSTEM32}\\shutdown.exe", "/r", "/t", str(minutes * 60), "/c", message), ASK_SECONDS)
     return CommandLine(("/sbin/shutdown", "-r", f"+{minutes}", "--", message), ASK_SECONDS)
+
+
+def supervisor_command(python: str, program: str, directory: str, unit: str, *, systemd: bool) -> CommandLine:
+    """Return the command that starts the supervisor of an upgrade where no stop of the daemon reaches it.
+
+    With systemd, which ends what a service has started with the service, it is a unit of its own; a stop of that lets
+    an installer come to its end. Without, it is a process that is nobody's child.
+    """
+    run = (python, "-I", "-S", program, directory)
+    if not systemd:
+        return CommandLine((*run, "--detach"), ASK_SECONDS)
+    rules = ("Restart=on-failure", "RestartSec=5s", "KillMode=process", "TimeoutStopSec=15min")
+    options = (f"--unit={unit}", "--collect", "--quiet", "--no-ask-password", "--service-type=exec")
+    about = "--description=Upgrade of p2pdist"
+    return CommandLine(
+        (SYSTEMD_RUN, *options, about, *(f"--property={rule}" for rule in rules), "--", *run), ASK_SECONDS
+    )
 
 
 def kill_tree_command(process_id: int) -> CommandLine:

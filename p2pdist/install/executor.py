@@ -25,10 +25,12 @@ from p2pdist.install.lifecycle import (
     with_restart_of,
 )
 from p2pdist.install.outcomes import InstallEnding, Outcome
+from p2pdist.install.own_upgrade import NO_ROOM, NOTHING_RUN, OwnUpgrade
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import PayloadChangedError
 from p2pdist.install.stopping import to_its_end
+from p2pdist.install.supervision import Supervision
 from p2pdist.install.undoing import Undoing
 from p2pdist.install.verdict import Evidence, failure_of, verdict
 from p2pdist.pc import system
@@ -56,11 +58,13 @@ class Executor:
         store: JournalStore,
         at_work: trio.Lock,
         names_changed: Callable[[NameChange], None],
+        supervision: Supervision,
     ) -> None:
         self._kept = KeptPayloads(home.kept, store, names_changed)
         self._installer = installer
         self._store = store
-        self._undoing = Undoing(installer, store, self._kept)
+        self.own_upgrade = OwnUpgrade(installer, store, self._kept, supervision)
+        self._undoing = Undoing(installer, store, self._kept, self.own_upgrade)
         self._unwritten: dict[PatchRef, Outcome] = {}
         """Outcomes that are not in the journal yet, as when the disk was full."""
         self.at_work = at_work
@@ -88,6 +92,9 @@ class Executor:
             if record is None:
                 return True
             log.info("installing", patch=record.patch_id, version=record.version, decision=record.decision)
+            if record.supervised:
+                await self.own_upgrade.hand_over(candidate, record)
+                return True
             sha256, package = candidate.payload.sha256, record.package
             record = await to_its_end(lambda: self._run(candidate, file, sha256, package))
             await self._carry_on(candidate, record)
@@ -105,6 +112,10 @@ class Executor:
             package = await self._installer.package_in(install, file, payload.sha256)
         except PayloadChangedError:
             package = None  # the installer says so too, and nothing is run
+        supervised = self.own_upgrade.concerns(install)
+        if supervised and (refusal := self.own_upgrade.refusal()):
+            await self._wait(candidate.ref, refusal, planned, waiting.BUSY_WAITS)
+            return None
         selection = ""
         if isinstance(install, DebInstall):
             name = package.name if package else install.package
@@ -122,6 +133,9 @@ class Executor:
         look = await self._installer.detector.look(manifest, package)
         before = await self._installer.detector.installed_version(install, package)
         own = await self._kept.keep(candidate.ref, payload, file)
+        if supervised and own is None:
+            await self._wait(candidate.ref, NO_ROOM, planned, waiting.BUSY_WAITS)
+            return None
 
         def begun(record: InstallRecord) -> InstallRecord:
             if record != planned or not still():
@@ -138,6 +152,7 @@ class Executor:
                 restart_rules=record.restart_rules if record.restart_boot else manifest.schedule,
                 failure=None,
                 reason="",
+                supervised=supervised,
             )
 
         # the journal is written before anything runs: what is not in it has not been begun
@@ -156,12 +171,37 @@ class Executor:
 
         await self._store.update(ref, waits, "" if planned.reason == reason else f"not installed: {reason}")
 
-    async def carry_on(self, candidate: Candidate) -> None:
-        """Follow a patch that is under way or to be rolled back from its state to a final one. Raises `OSError`."""
+    async def carry_on(self, candidate: Candidate) -> bool:
+        """Follow a patch that is under way to its final state; False: a supervisor is still at it. Raises `OSError`."""
         async with self.at_work:
-            record = self._store.record(candidate.ref)
-            assert record is not None
-            await self._carry_on(candidate, record)
+            record = self._known(candidate.ref)
+            if record.supervised:
+                await self._take_up(candidate, record)
+                record = self._known(candidate.ref)
+            if not record.supervised:
+                await self._carry_on(candidate, record)
+            return not self._known(candidate.ref).supervised
+
+    async def _take_up(self, candidate: Candidate, record: InstallRecord) -> None:
+        """Note in the journal what has come of what was handed to a supervisor, once that is over."""
+        own, installing = self.own_upgrade, record.state == "installing"
+        progress = await own.look(record)
+        if progress is None and installing:  # this daemon's predecessor was stopped before it gave the order
+            await self._ended(candidate.ref, candidate.manifest.install, Outcome(False, NOTHING_RUN, busy=True))
+        elif progress is None:
+            await self._store.update(candidate.ref, lambda r: replace(r, supervised=False))
+        elif not progress.result:
+            return
+        elif not installing:
+            await self._undoing.settle(candidate, record, own.outcome_of_way_back(candidate, progress))
+        elif progress.result == "not_run":
+            await self._store.update(candidate.ref, self._not_run, "its file is not what was signed; nothing was run")
+        elif progress.result in ("spoke", "lives"):
+            await self._ended(candidate.ref, candidate.manifest.install, own.outcome(candidate, progress))
+        else:
+            await self._undoing.settle_bad_upgrade(candidate, record, progress)
+        if progress is not None:
+            await own.over()
 
     async def _run(self, candidate: Candidate, file: Path, sha256: str, package: PackageFile | None) -> InstallRecord:
         manifest = candidate.manifest
@@ -183,8 +223,7 @@ class Executor:
 
     async def _ended(self, ref: PatchRef, install: Install | None, outcome: Outcome) -> InstallRecord:
         self._unwritten[ref] = outcome
-        before = self._store.record(ref)
-        assert before is not None
+        before = self._known(ref)
         found = "" if install is None else await self._installer.detector.installed_version(install, before.package)
         hold = "" if install is None else await self._undoing.selection_put_back(install, before)
 
@@ -316,6 +355,11 @@ class Executor:
         return await self._store.update(candidate.ref, unhealthy, reason)
 
     # --- shared ----------------------------------------------------------------------------------
+
+    def _known(self, ref: PatchRef) -> InstallRecord:
+        record = self._store.record(ref)
+        assert record is not None
+        return record
 
     def _settled(self, record: InstallRecord) -> InstallRecord:
         return settled(record, self._store.now(), random.random())  # noqa: S311 - jitter

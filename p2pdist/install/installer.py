@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,11 @@ import trio
 
 from p2pdist.install import archive, command_lines, processes
 from p2pdist.install.command_lines import CommandLine
+from p2pdist.install.descendants import CAN_HOLD
 from p2pdist.install.detection import UNKNOWN_VERSION, Detector
 from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, waits_for_lock
-from p2pdist.install.package_manager import PackageManager, WasThere
+from p2pdist.install.package_manager import PAYLOAD, PackageManager, UndoCommand, WasThere
 from p2pdist.install.packages import HELD, PackageFile
 from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.archive_members import ArchiveError
@@ -31,6 +33,8 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.trusted_paths import UntrustedPathError, check_program, open_directory
 
+SYSTEMD_RUNS = "/run/systemd/system"  # is there where systemd manages the services
+PYTHON = str(Path(sys.executable).resolve())  # an environment of p2pdist's own may be part of what is replaced
 MAX_OUTPUT_BYTES = 16 << 10  # of an installation's output: its last lines say why it failed
 
 
@@ -93,18 +97,65 @@ class Installer:
                 async with proven(install, file, sha256, self._scratch, self._limits) as (payload, name):
                     if isinstance(install, ArchiveInstall):
                         return await self._unpack(install, version, payload, sha256)
-                    command = command_lines.install_command(
-                        install,
-                        name,
-                        self._root,
-                        superuser=self._superuser,
-                        chroots=self._packages.chroots,
-                        downgrade=downgrade,
-                        beside=package is not None and package.beside,
-                    )
+                    command = self.command(install, name, downgrade=downgrade, package=package)
                     return await self._run(command, payload)
             except OSError as error:
                 return _failed(f"{file.name} cannot be copied: {error.strerror or error}")
+
+    def command(
+        self, install: Install, name: str = PAYLOAD, *, downgrade: bool = False, package: PackageFile | None = None
+    ) -> CommandLine:
+        """Return the command that installs the file ``name``. Raises `ValueError` for an archive."""
+        return command_lines.install_command(
+            install,
+            name,
+            self._root,
+            superuser=self._superuser,
+            chroots=self._packages.chroots,
+            downgrade=downgrade,
+            beside=package is not None and package.beside,
+        )
+
+    def repair_command(self, install: Install) -> CommandLine | None:
+        """Return the command that repairs an interrupted installation; None: only installing again can."""
+        return command_lines.recovery_command(
+            install, self._root, superuser=self._superuser, chroots=self._packages.chroots
+        )
+
+    async def way_back(self, install: Install, was: WasThere, own: KeptPayload) -> Outcome | UndoCommand:
+        """Return how a package, or what a script has installed, is undone; ``own`` is its own file."""
+        if isinstance(install, DebInstall | RpmInstall):
+            return await self._packages.way_back(install, was)
+        return self.way_to(install, None, own) or _failed("its recipe says no way to undo it")
+
+    def way_to(self, install: Install, previous: KeptPayload | None, own: KeptPayload) -> UndoCommand | None:
+        """Return how the version comes back of which ``previous`` is the package, whatever is there; None: no way."""
+        if isinstance(install, DebInstall | RpmInstall):
+            return None if previous is None else self._packages.brings_back(install, previous)
+        undo = command_lines.rollback_command(install, PAYLOAD, None, self._root, superuser=self._superuser)
+        return None if undo is None else UndoCommand(undo, own)
+
+    @property
+    def supervises(self) -> bool:
+        """Whether p2pdist's own package may be installed here, from outside of the daemon."""
+        return CAN_HOLD and self._scripts_allowed
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What an installer gets as its environment."""
+        return processes.clean_environment()
+
+    async def start_supervisor(self, program: Path, directory: Path, unit: str) -> str:
+        """Start the supervisor of an upgrade of p2pdist itself; return why it cannot be started, or ""."""
+        command = command_lines.supervisor_command(
+            PYTHON, str(program), str(directory), unit, systemd=await trio.Path(SYSTEMD_RUNS).is_dir()
+        )
+        try:
+            ended = await processes.run(command, max_output_bytes=MAX_OUTPUT_BYTES, with_errors=True)
+        except (OSError, ValueError) as error:
+            return f"{command.argv[0]} cannot be started: {getattr(error, 'strerror', None) or error}"
+        outcome = judged(command, ended.code, printable(ended.output))
+        return "" if outcome.succeeded else outcome.reason
 
     async def roll_back(
         self,
@@ -170,9 +221,7 @@ class Installer:
                     lambda: self._if_there(install, archive.clear_leftovers),
                     "leftovers are removed",
                 )
-            command = command_lines.recovery_command(
-                install, self._root, superuser=self._superuser, chroots=self._packages.chroots
-            )
+            command = self.repair_command(install)
             if command is None:
                 return None
             outcome = _failed("the repair was not done in time")
@@ -220,9 +269,6 @@ class Installer:
             work(directory)
 
     async def _run(self, command: CommandLine, payload: BinaryIO | None = None) -> Outcome:
-        program = Path(command.argv[0]).name
-        if command.argv[0].startswith("/proc/"):
-            program = "it"
         try:
             ended = await processes.run(
                 command,
@@ -234,22 +280,8 @@ class Installer:
                 limits=self._limits,
             )
         except (OSError, ValueError) as error:
-            return _failed(f"{program} cannot be started: {getattr(error, 'strerror', None) or error}")
-        output = printable(ended.output)
-        manages_packages = command.argv[0] in (command_lines.DPKG, command_lines.RPM)
-        if ended.code is None:
-            words = f"{program} did not end within {command.timeout_seconds:g} s and was stopped"
-            if manages_packages and waits_for_lock(output):
-                return Outcome(False, f"{words}: another program is installing packages", output, busy=True)
-            return Outcome(False, words, output)
-        reboot = ended.code in command.reboot_codes
-        succeeded = reboot or ended.code in command.success_codes
-        words = exit_words(program, ended.code, "" if succeeded else output)
-        locked = manages_packages and is_locked(output)
-        busy = not succeeded and (locked or ended.code in command.busy_codes)
-        if busy and not locked:
-            words = f"{words}: it is busy, and is to be tried later"
-        return Outcome(succeeded, words, output, reboot, ended.code, busy)
+            return _failed(f"{_shown(command)} cannot be started: {getattr(error, 'strerror', None) or error}")
+        return judged(command, ended.code, printable(ended.output))
 
     async def _unpack(self, install: ArchiveInstall, version: str, payload: BinaryIO, sha256: str) -> Outcome:
         def work() -> None:
@@ -279,6 +311,29 @@ class Installer:
                 return _failed(f"the disk refuses: {error.strerror or error}")
             return Outcome(True, words)
         return _failed(f"it was not done within {timeout_seconds} s and was stopped")
+
+
+def judged(command: CommandLine, code: int | None, output: str) -> Outcome:
+    """Return what an exit code and printable output of ``command`` mean; no code: it was late, and was stopped."""
+    program, manages_packages = _shown(command), command.argv[0] in (command_lines.DPKG, command_lines.RPM)
+    if code is None:
+        words = f"{program} did not end within {command.timeout_seconds:g} s and was stopped"
+        if manages_packages and waits_for_lock(output):
+            return Outcome(False, f"{words}: another program is installing packages", output, busy=True)
+        return Outcome(False, words, output)
+    reboot = code in command.reboot_codes
+    succeeded = reboot or code in command.success_codes
+    words = exit_words(program, code, "" if succeeded else output)
+    locked = manages_packages and is_locked(output)
+    busy = not succeeded and (locked or code in command.busy_codes)
+    if busy and not locked:
+        words = f"{words}: it is busy, and is to be tried later"
+    return Outcome(succeeded, words, output, reboot, code, busy)
+
+
+def _shown(command: CommandLine) -> str:
+    """Return the program's name for people; a payload has none."""
+    return "it" if command.argv[0].startswith("/proc/") else Path(command.argv[0]).name
 
 
 def _failed(words: str) -> Outcome:

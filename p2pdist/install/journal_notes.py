@@ -15,7 +15,7 @@ Candidates: TypeAlias = Mapping[PatchRef, Candidate]
 def with_start(journal: Journal) -> Journal:
     """Count that a start of the daemon has found something half carried out: before it is carried on."""
     for record in journal.records:
-        if record.state in ("installing", "rolling_back"):
+        if record.state in ("installing", "rolling_back") and not record.supervised:
             journal = journal.with_record(replace(record, interrupted=record.interrupted + 1))
     return journal
 

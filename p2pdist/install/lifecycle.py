@@ -20,7 +20,7 @@ from p2pdist.shared.custody import Custody, CustodyRecord
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import Extensible
 from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
 
 MAX_RECORDS = 4_000  # as many as transfers are remembered
@@ -61,6 +61,8 @@ _STEPS: dict[tuple[LifeState, LifeEvent], LifeState] = {
     ("waiting", LifeEvent.RETRIED): "waiting",
     ("installing", LifeEvent.NOT_RUN): "failed",
     ("installing", LifeEvent.ENDED): "detecting",
+    ("installing", LifeEvent.ROLLED_BACK): "rolled_back",  # by the supervisor of an upgrade of p2pdist itself
+    ("installing", LifeEvent.NOT_ROLLED_BACK): "failed",
     ("detecting", LifeEvent.DETECTED): "checking",
     ("detecting", LifeEvent.NOT_DETECTED): "rolling_back",
     ("detecting", LifeEvent.UNCHANGED): "failed",
@@ -123,7 +125,7 @@ STAYS_BACK: frozenset[FailureClass | None] = frozenset({FailureClass.HEALTH, Fai
 """Failures after which detecting the patch is no success: somebody has to ask for another try."""
 
 
-class KeptFile(Record, frozen=True):
+class KeptFile(Extensible, frozen=True):
     """A payload that is kept for a rollback."""
 
     version: str
@@ -131,7 +133,7 @@ class KeptFile(Record, frozen=True):
     sha256: str
 
 
-class PutOff(Record, frozen=True):
+class PutOff(Extensible, frozen=True):
     """That something has to wait, though nothing has failed: another installer is at work, detection has no answer."""
 
     count: int
@@ -142,7 +144,7 @@ class PutOff(Record, frozen=True):
     """The decision that came to nothing; None: none was made."""
 
 
-class InstallRecord(Record, frozen=True):
+class InstallRecord(Extensible, frozen=True):
     """What the journal keeps of one patch. Times are seconds since 1970."""
 
     patch_id: str
@@ -198,6 +200,8 @@ class InstallRecord(Record, frozen=True):
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
     restart_rules: ScheduleRules | None = None
     """When that restart may be, from its beginning on: a patch that is withdrawn takes its recipe with it."""
+    supervised: bool = False
+    """Whether a supervisor outside of the daemon carries out what it is at: it is p2pdist's own package."""
 
     @property
     def ref(self) -> PatchRef:
@@ -212,7 +216,7 @@ class InstallRecord(Record, frozen=True):
         )
 
 
-class HistoryEntry(Record, frozen=True):
+class HistoryEntry(Extensible, frozen=True):
     """One step that was taken."""
 
     at: float
@@ -223,8 +227,8 @@ class HistoryEntry(Record, frozen=True):
     output: Annotated[str, msgspec.Meta(max_length=MAX_OUTPUT_CHARS)] = ""
 
 
-class Journal(Record, frozen=True):
-    """The file that is written before and after each step."""
+class Journal(Extensible, frozen=True):
+    """The file that is written before and after each step; what a newer release has added is ignored (ADR 0057)."""
 
     decisions: Annotated[int, msgspec.Meta(ge=0)] = 0
     """How many decisions have been made; never decreases."""
@@ -336,7 +340,8 @@ def _strength(rules: ScheduleRules | None) -> int:
 
 def step(record: InstallRecord, event: LifeEvent, now: float) -> InstallRecord:
     """Return the record after ``event``, with everything that follows from the state alone."""
-    after = replace(record, state=TRANSITIONS.after(record.state, event), changed_at=now, retry_at=None)
+    state = TRANSITIONS.after(record.state, event)
+    after = replace(record, state=state, changed_at=now, retry_at=None, supervised=False)
     if after.state in _FINAL:
         after = replace(after, seen_before={}, interrupted=0, restarted_at=None, ending=None)
     if after.state in _NO_LONGER_PUT_OFF:

@@ -4,6 +4,18 @@ from dataclasses import dataclass
 
 from p2pdist.shared import archive_members
 
+_INFINITE = -1
+# soft and hard, as a system's services have them; a login shell's or the daemon's own are no installer's
+RESOURCE_LIMITS = {
+    "CORE": (0, _INFINITE),
+    "CPU": (_INFINITE, _INFINITE),
+    "DATA": (_INFINITE, _INFINITE),
+    "AS": (_INFINITE, _INFINITE),
+    "FSIZE": (_INFINITE, _INFINITE),
+    "STACK": (8 << 20, _INFINITE),
+    "NOFILE": (1_024, 524_288),
+}
+
 
 @dataclass(frozen=True)
 class InstallLimits:

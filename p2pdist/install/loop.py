@@ -25,6 +25,7 @@ from p2pdist.install.lifecycle import (
 from p2pdist.install.plan import Candidate, PlanMoment, PlanRow, plan_rows
 from p2pdist.install.recalls import note_recalls
 from p2pdist.install.restarter import Restarter
+from p2pdist.install.supervision import SUPERVISED_LOOK_SECONDS, ServerPlace, Supervision
 from p2pdist.install.withdrawals import note_withdrawals
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
@@ -67,6 +68,10 @@ class DaemonHooks:
     """Why this PC's clock cannot be believed, in words; empty: it can."""
     passed: Callable[[], float] = float
     """The time that has certainly passed, whatever the clock shows, in seconds since 1970; 0: not known."""
+    spoken: Callable[[], bool] = bool
+    """Whether the server has welcomed this run of the daemon."""
+    server: Callable[[], ServerPlace | None] = lambda: None
+    """Where the server is, for the supervisor of an upgrade of p2pdist itself."""
 
 
 class Installs:
@@ -91,7 +96,8 @@ class Installs:
         self._monotonic = clock.monotonic
         self._zone = zone
         self.store = JournalStore(home, clock)
-        self.executor = Executor(home, installer, self.store, hooks.at_work, hooks.names_changed)
+        self.supervision = Supervision(home.upgrade, installer, hooks.server, hooks.spoken)
+        self.executor = Executor(home, installer, self.store, hooks.at_work, hooks.names_changed, self.supervision)
         self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
@@ -119,6 +125,7 @@ class Installs:
     async def load(self) -> None:
         """Read the journal. Call once, first. Raises `OSError`."""
         await self.store.load()
+        await self.supervision.resume()
 
     def wake(self) -> None:
         """Look at once: something has changed."""
@@ -178,6 +185,7 @@ class Installs:
         self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
         if not self._started:
             await self.store.change(journal_notes.with_start)
+            await self.executor.own_upgrade.tidy()
             self._started = True
         await self._ask_again()
         for ref in journal_notes.published_anew(self.journal, candidates):
@@ -187,22 +195,33 @@ class Installs:
         await note_withdrawals(self.store, self._hooks.withdrawn())
         await note_recalls(self.store, self._hooks.recalled())
         self._remember(candidates)
+        supervised = False
         for record in self.journal.records:
             candidate = candidates.get(record.ref) or self._last_candidates.get(record.ref)
             if candidate is not None and self._goes_on(record):
-                await self.executor.carry_on(candidate)
-                self._done()
-                return 0.0
+                if await self.executor.carry_on(candidate):
+                    self._done()
+                    return 0.0
+                supervised = True
+            elif record.supervised:  # its patch is not known yet, or was withdrawn; the supervisor lives on
+                progress = await self.executor.own_upgrade.look(record)
+                supervised |= progress is not None and not progress.result
+        if supervised and self.executor.own_upgrade.works:
+            return SUPERVISED_LOOK_SECONDS
         await self._detect_all(candidates)
+        await self.executor.own_upgrade.keep_what_is_here(candidates.values())
         self._planned = None
         rows = self.plan()
         due = next((row for row in rows if row.due), None)
+        if due is not None and supervised and self.executor.own_upgrade.concerns(due.candidate.manifest.install):
+            due = None  # one at a time
         if due is not None and not self.restarter.is_coming and not self._hooks.holds_back():
             await self._install(due)
             return 0.0
         restart_at = await self.restarter.look(self.moment())
         again = [at for at in (restart_at, *(row.again_at for row in rows)) if at is not None]
-        return min(LONGEST_WAIT_SECONDS, max(1.0, min(again, default=math.inf) - self._now()))
+        longest = SUPERVISED_LOOK_SECONDS if supervised else LONGEST_WAIT_SECONDS
+        return min(longest, max(1.0, min(again, default=math.inf) - self._now()))
 
     def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
         return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}

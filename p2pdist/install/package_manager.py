@@ -18,6 +18,8 @@ from p2pdist.install.packages import HELD, PackageFile, PackageStates, read_pack
 from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 
+PAYLOAD = "/proc/self/fd/payload"  # stands for a proven file in a command line
+
 PackageInstall: TypeAlias = DebInstall | RpmInstall
 
 
@@ -31,6 +33,17 @@ class WasThere:
     previous: KeptPayload | None
     installed_as: str
     package: PackageFile | None
+
+
+@dataclass(frozen=True)
+class UndoCommand:
+    """The command that undoes an installation."""
+
+    command: CommandLine
+    payload: KeptPayload | None = None
+    """What it needs, in the place of `PAYLOAD`; None: nothing."""
+    removes: bool = False
+    """Whether nothing takes the place of what was installed."""
 
 
 class PackageManager:
@@ -88,13 +101,29 @@ class PackageManager:
 
     async def undo(self, install: PackageInstall, was: WasThere) -> Outcome:
         """Bring back what was there before, or remove the package. Raises `PayloadChangedError`, `OSError`."""
+        way = await self.way_back(install, was)
+        if isinstance(way, Outcome):
+            return way
+        if way.payload is None:
+            return await self._run(way.command, None)
+        async with proven(install, way.payload.file, way.payload.sha256, self._scratch, self._limits) as (file, name):
+            argv = tuple(name if argument == PAYLOAD else argument for argument in way.command.argv)
+            outcome = await self._run(replace(way.command, argv=argv), file)
+        there = await self._detector.installed_version(install, was.package)
+        version = was.previous_version
+        if there != version:  # somebody had changed it by hand after that package was installed
+            return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {version}")
+        return outcome
+
+    async def way_back(self, install: PackageInstall, was: WasThere) -> Outcome | UndoCommand:
+        """Return how to bring back what was there before, or to remove the package; an outcome: neither is done."""
         package = was.package
         name = package.name if package else install.package
         states = await self._detector.package_states(name, ecosystem_of(install))
         if isinstance(states, CheckResult):
             return Outcome(False, f"what is there cannot be found out: {states.words}", known=False)
         if package is not None and package.beside:
-            return await self._undo_beside(install, package, states, was.previous_version)
+            return self._back_beside(install, package, states, was.previous_version)
         untouched = (("installed", was.previous_version),) if was.previous_version else ()
         if states == untouched and was.previous_version != was.version:
             return Outcome(True, "nothing to undo: it is as it was before")
@@ -104,30 +133,23 @@ class PackageManager:
             return Outcome(False, f"{name} {there} is there: something else upgraded it; it stays")
         if not was.previous_version:
             exactly = package.exactly if package is not None and isinstance(install, RpmInstall) else name
-            return await self._remove(install, exactly)
-        return await self._bring_back(install, was, name)
+            return self._removal(install, exactly)
+        if was.previous is None:
+            version = was.previous_version
+            return Outcome(False, f"{name} {version} was there before, and its package is not kept on this PC")
+        return self.brings_back(install, was.previous)
 
-    async def _bring_back(self, install: PackageInstall, was: WasThere, name: str) -> Outcome:
-        previous, version = was.previous, was.previous_version
-        if previous is None:
-            return Outcome(
-                False,
-                f"{name} {version} was there before, and its package is not kept on this PC",
-            )
-        async with proven(install, previous.file, previous.sha256, self._scratch, self._limits) as (payload, file):
-            undo = command_lines.rollback_command(
-                install, "", file, self._root, superuser=self._superuser, chroots=self.chroots
-            )
-            assert undo is not None
-            outcome = await self._run(undo, payload)
-        there = await self._detector.installed_version(install, was.package)
-        if there != version:  # somebody had changed it by hand after that package was installed
-            return replace(outcome, words=f"{outcome.words}; {there or 'nothing'} is there, not {version}")
-        return outcome
+    def brings_back(self, install: PackageInstall, previous: KeptPayload) -> UndoCommand:
+        """Return the command that installs a kept package, whatever is there."""
+        undo = command_lines.rollback_command(
+            install, "", PAYLOAD, self._root, superuser=self._superuser, chroots=self.chroots
+        )
+        assert undo is not None
+        return UndoCommand(undo, previous)
 
-    async def _undo_beside(
+    def _back_beside(
         self, install: PackageInstall, package: PackageFile, states: PackageStates, previous_version: str
-    ) -> Outcome:
+    ) -> Outcome | UndoCommand:
         """Remove this one version of a package that stands beside its others."""
         if package.version == previous_version or package.version not in {there for _, there in states}:
             return Outcome(True, "nothing to undo: it is as it was before")
@@ -135,11 +157,11 @@ class PackageManager:
             return Outcome(
                 False, f"{package.exactly} is the kernel that runs now; start this PC with the former one first"
             )
-        return await self._remove(install, package.exactly)
+        return self._removal(install, package.exactly)
 
-    async def _remove(self, install: PackageInstall, exactly: str) -> Outcome:
+    def _removal(self, install: PackageInstall, exactly: str) -> UndoCommand:
         undo = command_lines.rollback_command(
             install, "", None, self._root, superuser=self._superuser, chroots=self.chroots, package=exactly
         )
         assert undo is not None
-        return await self._run(undo, None)
+        return UndoCommand(undo, removes=True)

@@ -195,6 +195,8 @@ def _row(
 
 
 def _under_way(record: InstallRecord) -> str:
+    if record.supervised and record.reason:
+        return record.reason
     if not record.interrupted:
         return UNDER_WAY_WORDS
     return (

@@ -14,7 +14,7 @@ import trio
 
 from p2pdist.install.command_lines import CommandLine, kill_tree_command
 from p2pdist.install.descendants import CAN_HOLD, end_descendants
-from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
+from p2pdist.install.limits import DEFAULT_LIMITS, RESOURCE_LIMITS, InstallLimits
 from p2pdist.pc import system
 
 GROUP_POLL_SECONDS = 0.02
@@ -27,16 +27,6 @@ _WINDOWS_NAMES = (
 
 
 UMASK = 0o022
-_INFINITE = -1
-_LIMITS = {  # soft and hard, as a system's services have them; a login shell's or the daemon's own are no installer's
-    "CORE": (0, _INFINITE),
-    "CPU": (_INFINITE, _INFINITE),
-    "DATA": (_INFINITE, _INFINITE),
-    "AS": (_INFINITE, _INFINITE),
-    "FSIZE": (_INFINITE, _INFINITE),
-    "STACK": (8 << 20, _INFINITE),
-    "NOFILE": (1_024, 524_288),
-}
 
 # what it sets outlives exec. A process of its own, because code in a forked child of a process with threads may hang
 _ADOPT_AND_BECOME = f"""
@@ -47,7 +37,7 @@ for number in signal.valid_signals():
     if signal.getsignal(number) is signal.SIG_IGN:  # by Python, by nohup, and else by what it becomes
         signal.signal(number, signal.SIG_DFL)
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-for name, (soft, hard) in {_LIMITS!r}.items():
+for name, (soft, hard) in {RESOURCE_LIMITS!r}.items():
     limit = getattr(resource, "RLIMIT_" + name)
     most = resource.getrlimit(limit)[1]
     for wanted in ((soft, hard), (soft, most), (most, most)):  # who is not root cannot raise what he was given

@@ -96,7 +96,9 @@ class InstallService:
                 FaultKind.STORAGE,
             ) from error
         self._loaded.set()
-        await self.installs.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.installs.supervision.run)
+            await self.installs.run()
 
     async def may_go_back(self) -> frozenset[PatchRef]:
         """Return the patches whose way back may be needed, once the journal is read."""

@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.recipe import (
     PackageCheck,
     RpmInstall,
     ScriptInstall,
+    self_upgrade_of,
 )
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from seed_server.publishing.recipe import Recipe
@@ -86,7 +87,7 @@ def _of_installation(recipe: Recipe, is_read: Callable[..., bool]) -> Iterator[t
         yield "applies_to", f"none: every PC of the fleet would try this {kind}; say which ones"
     if is_read("detect"):
         yield from _of_own_detection(recipe, kind)
-    if recipe.health is None and is_read("health"):
+    if recipe.health is None and self_upgrade_of(install) is None and is_read("health"):
         yield "health", "none: what this breaks would not be noticed, nor rolled back"
     if is_read("install"):
         yield from _of_way_back(install)

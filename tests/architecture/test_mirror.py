@@ -61,6 +61,8 @@ TESTED_IN = {
     "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/restarter.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/stopping.py": "tests/unit/p2pdist/install/test_loop.py",
+    "p2pdist/install/supervised_processes.py": "tests/install/test_supervisor_kills.py",
+    "p2pdist/install/supervision.py": "tests/unit/p2pdist/install/test_own_upgrade.py",
     "p2pdist/install/undoing.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/unpacking.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/local_api/delivery_answers.py": "tests/unit/p2pdist/local_api/test_messages.py",

@@ -49,7 +49,8 @@ def test_processes_are_started_for_the_installer_and_as_the_network_part_alone()
                 starters.add(name)
         if any(within(taken, {"p2pdist.install.processes"}) for taken in imports_of(path)):
             users.add(name)
-    assert starters == {"p2pdist/install/processes.py", "p2pdist/network/process.py"}
+    # the supervisor of an upgrade is a program of its own, which starts itself anew in the background
+    assert starters == {"p2pdist/install/processes.py", "p2pdist/install/supervisor.py", "p2pdist/network/process.py"}
     assert users == {"p2pdist/install/detection.py", "p2pdist/install/installer.py"}
 
 
@@ -61,7 +62,11 @@ def is_module(node: ast.expr) -> bool:
 
 
 CLOCK_OWNERS = {
-    "p2pdist": {"p2pdist/shared/clock.py"},
+    "p2pdist": {
+        "p2pdist/shared/clock.py",
+        # a program of its own, which has the standard library alone
+        *("p2pdist/install/supervisor.py", "p2pdist/install/supervised_processes.py"),
+    },
     "seed_server": {"seed_server/publishing/torrent_builder.py"},  # in a process of its own, which is handed a file
 }
 """By folder, the files that ask the system for the time: `SystemClock`, which is handed to every other part."""

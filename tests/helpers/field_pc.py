@@ -36,6 +36,8 @@ class FieldPc:
         self.clock = FakeClock(NOON)
         self.candidates: list[Candidate] = []
         self.boot = 1
+        self.spoken = True
+        """Whether the server has welcomed the daemon."""
         monkeypatch.setattr(system, "boot_id", lambda: f"boot {self.boot}")
         self.installer = Installer(self.root, directory / "scratch", InstallLimits(), scripts_on_host=True)
         self.installs = self.start()
@@ -46,7 +48,7 @@ class FieldPc:
         async def damaged(_torrent_hash: str) -> None:
             raise AssertionError("nothing is damaged")
 
-        hooks = DaemonHooks(lambda: None, damaged, lambda: None)
+        hooks = DaemonHooks(lambda: None, damaged, lambda: None, spoken=lambda: self.spoken)
         self.installs = Installs(
             self.home, self.installer, lambda: self.candidates, hooks, self.clock,
             may_restart=False, zone=lambda _now: UTC,

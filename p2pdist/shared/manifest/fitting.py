@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bandwidth.core.quantities import MINUTES_PER_DAY
-from p2pdist.shared.manifest.recipe import HealthCheck, Install
+from p2pdist.shared.manifest.recipe import HealthCheck, Install, self_upgrade_of
 from p2pdist.shared.manifest.windows import MaintenanceWindow
 
 RESTART_NOTICE = timedelta(minutes=5)  # before a restart in a window: to save one's work
@@ -17,8 +17,13 @@ WEEK_MINUTES = 7 * MINUTES_PER_DAY
 
 
 def longest_installation(install: Install, health: HealthCheck | None) -> timedelta:
-    """Return how long an installation may take: its timeout, then the time that its health checks have."""
-    return timedelta(seconds=install.timeout_seconds + (health.within_seconds if health else 0))
+    """Return how long an installation may take: its timeout, then the time that its health checks have.
+
+    One of p2pdist's own package also takes the time in which the new daemon has to speak with its server.
+    """
+    own = self_upgrade_of(install)
+    contact = timedelta(minutes=own.contact_within_minutes if own else 0)
+    return contact + timedelta(seconds=install.timeout_seconds + (health.within_seconds if health else 0))
 
 
 def longest_opening(windows: Sequence[MaintenanceWindow]) -> timedelta:

@@ -18,6 +18,7 @@ MAX_PATH_CHARS = 500
 MAX_EXPECTED_CHARS = 1_000  # that a check expects
 MAX_WINDOWS = 20
 MAX_KEPT_VERSIONS = 10
+MAX_CONTACT_MINUTES = 24 * 60
 MAX_TIMEOUT_SECONDS = 6 * 3_600  # a service pack on an old disk takes hours
 
 Arguments = Annotated[
@@ -38,7 +39,18 @@ Reboot: TypeAlias = Literal["never", "ask", "window"]
 # --- install -------------------------------------------------------------------------------------
 
 
-class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
+class SelfUpgrade(Record, frozen=True):
+    """That the package is p2pdist's own: it is installed from outside of the daemon, which it stops and starts."""
+
+    contact_within_minutes: Annotated[int, msgspec.Meta(ge=1, le=MAX_CONTACT_MINUTES)] = 15
+    """Within this time the new daemon speaks with its server, else the former one comes back; while the server cannot
+    be reached from the PC, it does not run."""
+    restart: Command | None = None
+    """The whole command that starts the daemon anew, its program first; None: the package's own scripts do so."""
+
+
+# fields that have their default are left out: release 0.2.0 knows no others, and ignores nothing
+class DebInstall(Record, frozen=True, omit_defaults=True, tag_field="kind", tag="deb"):
     """A Debian package, by dpkg."""
 
     package: PackageText = ""
@@ -48,15 +60,18 @@ class DebInstall(Record, frozen=True, tag_field="kind", tag="deb"):
     despite_hold: bool = False
     """Whether it is installed where this PC's administrator holds the package; the hold is put back in any case."""
     timeout_seconds: Timeout = 1_800
+    self_upgrade: SelfUpgrade | None = None
+    """Whether it is p2pdist's own; None: it is another program's."""
 
 
-class RpmInstall(Record, frozen=True, tag_field="kind", tag="rpm"):
+class RpmInstall(Record, frozen=True, omit_defaults=True, tag_field="kind", tag="rpm"):
     """An RPM package, by rpm."""
 
     package: PackageText = ""
     version: OwnVersionText = ""
     """Likewise, with its release."""
     timeout_seconds: Timeout = 1_800
+    self_upgrade: SelfUpgrade | None = None
 
 
 class ArchiveInstall(Record, frozen=True, tag_field="kind", tag="archive"):
@@ -70,7 +85,7 @@ class ArchiveInstall(Record, frozen=True, tag_field="kind", tag="archive"):
     timeout_seconds: Timeout = 1_800
 
 
-class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
+class ScriptInstall(Record, frozen=True, omit_defaults=True, tag_field="kind", tag="script"):
     """A script as payload, run by an interpreter."""
 
     interpreter: Literal["sh", "bash", "python3", "powershell"]
@@ -83,6 +98,7 @@ class ScriptInstall(Record, frozen=True, tag_field="kind", tag="script"):
     busy_codes: ExitCodes = ()
     """Exit codes for nothing done, as something else was at work: it is tried later, and that counts as no attempt."""
     timeout_seconds: Timeout = 1_800
+    self_upgrade: SelfUpgrade | None = None
 
 
 class MsiInstall(Record, frozen=True, tag_field="kind", tag="msi"):
@@ -119,6 +135,11 @@ class ExeInstall(Record, frozen=True, tag_field="kind", tag="exe"):
 
 Install: TypeAlias = DebInstall | RpmInstall | ArchiveInstall | ScriptInstall | MsiInstall | MsuInstall | ExeInstall
 INSTALL_KINDS = ("deb", "rpm", "archive", "script", "msi", "msu", "exe")
+
+
+def self_upgrade_of(install: Install | None) -> SelfUpgrade | None:
+    """Return how p2pdist's own package is installed; None: it is another program's."""
+    return install.self_upgrade if isinstance(install, DebInstall | RpmInstall | ScriptInstall) else None
 
 
 # --- prove ---------------------------------------------------------------------------------------

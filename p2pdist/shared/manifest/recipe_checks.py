@@ -19,6 +19,7 @@ from p2pdist.shared.manifest.recipe import (
     RpmInstall,
     ScheduleRules,
     ScriptInstall,
+    self_upgrade_of,
 )
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.manifest.windows import parse_window
@@ -56,6 +57,9 @@ def check_install(install: Install) -> None:
         _check_arguments(where, (*install.arguments, *(install.uninstall or ())))
         if install.uninstall is not None:
             check_path(f"{where}, uninstall", install.uninstall[0])
+    if (own := self_upgrade_of(install)) is not None and own.restart is not None:
+        check_path(f"{where}, self_upgrade, restart", own.restart[0])
+        _check_arguments(f"{where}, self_upgrade, restart", own.restart)
     if isinstance(install, ScriptInstall | ExeInstall):
         _check_busy_codes(f"{where}, busy_codes", install)
 

@@ -25,6 +25,7 @@ from p2pdist.install.command_lines import (
     rollback_command,
     selection_command,
     selection_query,
+    supervisor_command,
 )
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import (
@@ -377,3 +378,13 @@ def test_which_package_proves_it(
 ) -> None:
     made = replace(manifest(patch, replace(DEB, version=said)), downgrade=downgrade)
     assert default_checks(made, own) == (wanted,)
+
+
+def test_the_supervisor_of_an_upgrade_is_no_part_of_the_daemon_s_unit() -> None:
+    place = ("/usr/bin/python3", "/home/upgrade/supervisor.pyz", "/home/upgrade", "p2pdist-upgrade-7-install-ab")
+    run = ("/usr/bin/python3", "-I", "-S", "/home/upgrade/supervisor.pyz", "/home/upgrade")
+    by_systemd = supervisor_command(*place, systemd=True).argv
+    assert by_systemd[0] == "/usr/bin/systemd-run"
+    assert by_systemd[by_systemd.index("--") + 1 :] == run
+    assert {"--unit=p2pdist-upgrade-7-install-ab", "--property=KillMode=process"} <= set(by_systemd)
+    assert supervisor_command(*place, systemd=False).argv == (*run, "--detach")

@@ -17,6 +17,7 @@ from p2pdist.shared.manifest.recipe import (
     PackageCheck,
     ScheduleRules,
     ScriptInstall,
+    SelfUpgrade,
     UnitCheck,
 )
 
@@ -89,3 +90,13 @@ def test_a_recipe_survives_the_wire(fields: dict[str, Any]) -> None:
 def test_what_cannot_be_is_refused_with_its_place(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(DecodeError, match=message):
         back(**fields)
+
+
+def test_that_a_package_is_p2pdist_s_own_is_signed_and_a_release_that_does_not_know_it_is_told_of_no_other() -> None:
+    own = SelfUpgrade(contact_within_minutes=5, restart=("/usr/bin/systemctl", "restart", "p2pdist.service"))
+    assert back(install=DebInstall(package="p2pdist", self_upgrade=own)).install == DebInstall(
+        package="p2pdist", self_upgrade=own
+    )
+    assert b"self_upgrade" not in encode_manifest(replace(MANIFEST, install=DebInstall(package="acme")))
+    with pytest.raises(DecodeError, match="self_upgrade, restart"):
+        back(install=DebInstall(package="p2pdist", self_upgrade=SelfUpgrade(restart=("systemctl",))))
