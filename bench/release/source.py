@@ -17,7 +17,7 @@ def release_time(root: Path = ROOT) -> int:
 
 
 def copy_sources(target: Path, root: Path = ROOT) -> None:
-    """Copy what belongs to the project into the new directory ``target``: nothing ignored, with the same rights anywhere."""
+    """Copy what belongs to the project into the new directory ``target``, with the same rights whatever the umask."""
     names = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root).split("\0")
     for name in sorted(filter(None, names)):
         file, copy = root / name, target / name
