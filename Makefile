@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb release
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
@@ -35,6 +35,8 @@ help:
 	@echo "make bench-fleet [ARGS=…]        what a company's size costs one server: 25,000 PCs (ARGS=--help)"
 	@echo 'make bench-rollouts [ARGS=…]     2,000 random rollouts of 25,000 PCs in virtual time, held to their rules (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
+	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
+	@echo 'make release                     wheel, Debian packages, bills of materials and checksums; built twice, and compared'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
 
@@ -143,6 +145,12 @@ bench-fleet: $(READY)
 
 bench-rollouts: $(READY)
 	@$(BIN)/python -m bench.rollouts $(or $(ARGS),--write)
+
+deb: $(READY)
+	@$(BIN)/python -m bench.release debs
+
+release: $(READY)
+	@$(BIN)/python -m bench.release all
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

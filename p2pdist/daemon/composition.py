@@ -6,6 +6,7 @@ constructed with a later one: it gets that as an argument of its ``run``, or is 
 """
 
 import contextlib
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import share_of
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.private_directory import keep_private
+from p2pdist.shared.service_manager import ServiceManager
 from p2pdist.status.explainer import Explainer
 from p2pdist.status.patches import Patches
 from p2pdist.status.reports import Reports
@@ -103,6 +105,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
     Raises `UserError`: not enrolled, already running, port in use, storage.
     """
+    manager = ServiceManager.of(os.environ)
     await trio.to_thread.run_sync(keep_private, home.root)  # before anything in it is believed
     settings = load_settings(home)
     clock = SystemClock()
@@ -117,19 +120,21 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
         await core.pc.refresh()
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(keep_running, core)
+                nursery.start_soon(manager.keep_told)
+                nursery.start_soon(keep_running, core, manager)
                 async for signal_number in signals:
                     log.info("stopping", signal=signal.Signals(signal_number).name)
+                    manager.stopping()
                     nursery.cancel_scope.cancel()
                     break
 
 
-async def keep_running(core: Core) -> None:
-    """Run all parts until cancelled; start them anew whenever `Restarts` is asked to."""
-    await core.restarts.keep_running(partial(_run_parts, core))
+async def keep_running(core: Core, manager: ServiceManager) -> None:
+    """Run all parts until cancelled; start them anew whenever `Restarts` is asked to. ``manager`` hears when they run."""
+    await core.restarts.keep_running(partial(_run_parts, core, manager))
 
 
-async def _run_parts(core: Core) -> None:
+async def _run_parts(core: Core, manager: ServiceManager) -> None:
     async with contextlib.AsyncExitStack() as stack:
         connections = await _open(core, stack)
         # entered after all that its tasks use: so it is left first, and waits for the tasks
@@ -154,6 +159,7 @@ async def _run_parts(core: Core) -> None:
             nursery.start_soon(task)
         lan_port = connections.engine.listen_port
         log.info("daemon is running", endpoint=core.state.identity.endpoint_id, lan_port=lan_port)
+        manager.running(f"endpoint {core.state.identity.endpoint_id}, LAN port {lan_port}")
         try:
             await trio.sleep_forever()
         finally:

@@ -5,6 +5,7 @@ sockets, so that whoever connects meanwhile waits.
 """
 
 import contextlib
+import os
 import random
 import signal
 import socket
@@ -21,6 +22,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.private_directory import keep_private
+from p2pdist.shared.service_manager import ServiceManager
 from p2pdist.shared.signal_names import signal_name
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
@@ -60,6 +62,7 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
     Prints one line on standard output once both ports answer. Raises
     `UserError`: not initialised, address in use, already serving, damaged files.
     """
+    manager = ServiceManager.of(os.environ)
     settings = load_settings(home)
     configure_log(settings.log_level, SystemClock())
     keep_private(home.root)
@@ -72,9 +75,11 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
             parts.append(ServerPart([*part_command, name], begin))
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(Supervisor(parts).run, partial(_say_serving, settings))
+                nursery.start_soon(manager.keep_told)
+                nursery.start_soon(Supervisor(parts).run, partial(_say_serving, settings, manager))
                 async for signal_number in signals:
                     log.info("stopping", signal=signal.Signals(signal_number).name)
+                    manager.stopping()
                     nursery.cancel_scope.cancel()
                     break
 
@@ -91,9 +96,11 @@ async def _listening(settings: ServerSettings, port: int, purpose: str) -> list[
         await trio.sleep(PORT_RETRY_SECONDS)
 
 
-def _say_serving(settings: ServerSettings) -> None:
+def _say_serving(settings: ServerSettings, manager: ServiceManager) -> None:
     host = f"[{settings.address}]" if ":" in settings.address else settings.address
-    click.echo(f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}")
+    text = f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"
+    click.echo(text)
+    manager.running(text)
 
 
 class Supervisor:

@@ -161,6 +161,7 @@ def _on_postgresql(url: str, lock_seconds: float) -> Engines:
         ) from error
     except ImportError as error:
         raise UserError(
-            "database_url names PostgreSQL, whose driver is not installed here. Install p2pdist with [postgresql].",
+            "database_url names PostgreSQL, whose driver is not installed here. "
+            "Install it with its extra: pip install 'p2pdist[server,postgres]'.",
             FaultKind.NOT_SET_UP,
         ) from error

@@ -27,6 +27,7 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Rollouts
 from p2pdist.shared.manifest.site_profile import SiteProfile, encode_site_profile, profile_target
 from p2pdist.shared.manifest.template import Template, TemplateItem, encode_template, template_target
+from p2pdist.shared.service_manager import ServiceManager
 from p2pdist.shared.wire.enrolment import Token, encode_token
 from p2pdist.shared.wire.messages import ControlHello
 from p2pdist.transfer.files import prepare_home
@@ -270,7 +271,7 @@ class WatchedDaemon:
         self.core = dataclasses.replace(core, introduction=self.introduction, renewal=made)
 
     async def run(self) -> None:
-        await composition.keep_running(self.core)
+        await composition.keep_running(self.core, ServiceManager())
 
 
 async def test_expired_certificates_are_renewed_before_the_server_is_called(tmp_path: Path) -> None:

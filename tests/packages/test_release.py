@@ -1,0 +1,115 @@
+"""What goes into the packages: settings, units, pages; built and installed they are tried in `test_debian`."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+
+from bench.release.debs import debian_version
+from bench.release.documents import PROGRAMS, write_completions, write_manual_pages
+from bench.release.locked import locked_subset
+from bench.release.running import BuildError
+from bench.release.staging import PRODUCTS, requirements_of
+from bench.release.whole import compare
+from p2pdist.settings import DEFAULT_HOMES, DaemonSettings
+from tests.helpers.sources import ROOT
+
+PACKAGING = ROOT / "packaging"
+UNITS = sorted((PACKAGING / "systemd").glob("*.service"))
+
+
+def names_in(requirements: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9.-]+)==", requirements.replace("[binary]", ""), re.MULTILINE))
+
+
+def test_an_endpoint_gets_what_it_needs_with_hashes_and_nothing_of_the_server() -> None:
+    endpoint, server = (requirements_of(PRODUCTS[name]) for name in ("endpoint", "server"))
+    assert {"libtorrent", "trio", "tuf", "cffi"} <= names_in(endpoint)
+    assert not names_in(endpoint) & {"fastapi", "sqlalchemy", "resvg-py", "psycopg", "pytest"}
+    assert {"fastapi", "sqlalchemy", "resvg-py", "psycopg"} <= names_in(server)
+    for entry in re.split(r"\n(?=\S)", server.strip()):
+        assert "--hash=sha256:" in entry
+
+
+def test_what_is_not_locked_is_named(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").write_text("click==1 \\\n    --hash=sha256:00\n    # via p2pdist\n")
+    assert locked_subset(tmp_path / "requirements.lock", ["click"]) == "click==1 \\\n    --hash=sha256:00\n"
+    with pytest.raises(LookupError, match="does not have trio: run make lock"):
+        locked_subset(tmp_path / "requirements.lock", ["click", "trio"])
+
+
+def test_the_configuration_that_is_shipped_shows_each_setting_with_its_default() -> None:
+    text = (PACKAGING / "config.toml").read_text()
+    assert tomllib.loads(text) == {}
+    shown = tomllib.loads("".join(line[2:] for line in text.splitlines(keepends=True) if re.match(r"# \w+ = ", line)))
+    assert shown == msgspec.to_builtins(DaemonSettings())
+
+
+def test_units_and_scripts_name_the_home_that_the_code_does() -> None:
+    home = str(DEFAULT_HOMES["linux"])
+    assert home == "/var/lib/p2pdist"
+    for name in (
+        "systemd/p2pdist.service",
+        "systemd/p2pdist-enrol.service",
+        "when-idle",
+        "debian/p2pdist-endpoint.postinst",
+    ):
+        assert home in (PACKAGING / name).read_text(), name
+    assert "StateDirectory=p2pdist\n" in (PACKAGING / "systemd/p2pdist.service").read_text()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
+def test_systemd_finds_nothing_wrong_with_the_units() -> None:
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, UNITS)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+    # the programs are not in their places here; pages and programs are tried where the packages are installed
+    wrong = [line for line in said.splitlines() if "is not executable: No such file" not in line]
+    assert [line for line in wrong if any(unit.name in line for unit in UNITS)] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("0.3.0.dev0", "0.3.0~dev0"), ("1.0rc1", "1.0~rc1"), ("1.2.3", "1.2.3")]
+)
+def test_what_comes_before_a_release_is_less_for_dpkg(version: str, expected: str) -> None:
+    assert debian_version(version) == expected
+
+
+def test_each_command_has_a_page(tmp_path: Path) -> None:
+    write_manual_pages("p2pdist", tmp_path, 1_700_000_000)
+    group = PROGRAMS["p2pdist"]
+    visible = {name for name, command in group.commands.items() if not command.hidden}
+    pages = {path.name for path in tmp_path.iterdir()}
+    assert {"p2pdist.1", *(f"p2pdist-{name}.1" for name in visible)} <= pages
+    page = (tmp_path / "p2pdist-enrol.1").read_text()
+    assert page.startswith('.TH "P2PDIST\\-ENROL" "1" "2023-11-14"')
+    assert ".nf\nExamples:\n  p2pdist enrol\n" in page
+    assert "\b" not in page
+
+
+def test_what_begins_as_a_command_of_roff_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = click.Group("odd", help="\b\n.x\n'y\n\\z")
+    monkeypatch.setitem(PROGRAMS, "odd", odd)
+    write_manual_pages("odd", tmp_path, 0)
+    assert "\\&.x\n\\&'y\n\\ez" in (tmp_path / "odd.1").read_text()
+
+
+def test_three_shells_complete(tmp_path: Path) -> None:
+    write_completions("seed-server", tmp_path)
+    assert "_SEED_SERVER_COMPLETE" in (tmp_path / "usr/share/bash-completion/completions/seed-server").read_text()
+    assert (tmp_path / "usr/share/zsh/vendor-completions/_seed-server").exists()
+    assert (tmp_path / "usr/share/fish/vendor_completions.d/seed-server.fish").exists()
+
+
+def test_two_builds_that_differ_are_no_release(tmp_path: Path) -> None:
+    one, other = tmp_path / "one" / "a.deb", tmp_path / "other" / "a.deb"
+    for path, data in ((one, b"1"), (other, b"2")):
+        path.parent.mkdir()
+        path.write_bytes(data)
+    compare([one], [one])
+    with pytest.raises(BuildError, match=r"not the same: a\.deb"):
+        compare([one], [other])
