@@ -9,6 +9,7 @@ import trio
 from p2pdist.doctor import looks_pc, looks_way
 from p2pdist.doctor.facts import DaemonFacts, DoctorFacts, EnrolmentFacts, HomeFacts
 from p2pdist.doctor.looks_way import LookTimes
+from p2pdist.doctor.packet_probe import try_packets
 from p2pdist.identity.store import Identity, read_identity
 from p2pdist.local_api.messages import PEERS, STATUS
 from p2pdist.local_api.socket import ask_daemon
@@ -46,8 +47,12 @@ async def _look_at_way(facts: DoctorFacts, home: EndpointHome, clock: Clock, tim
     async def origin() -> None:
         facts.origin = await looks_way.look_at_origin_port(known, times)
 
+    async def packets() -> None:
+        with trio.move_on_after(times.packets):
+            facts.packets = await try_packets(known.server_address)
+
     async with trio.open_nursery() as nursery:
-        for look_at in (name, web, origin):
+        for look_at in (name, web, origin, packets):
             nursery.start_soon(look_at)
 
 

@@ -66,9 +66,16 @@ class OriginFacts:
     place: str
     state: PortState
     words: str = ""
-    packets: PacketState = "unknown"
-    packets_words: str = ""
-    """Why it is not known whether full packets pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacketFacts:
+    """Of full packets on the way to the server."""
+
+    state: PacketState
+    """pass: they get there, or who cannot pass them says so."""
+    words: str = ""
+    """Why it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class DoctorFacts:
     name: NameFacts | None = None
     web: WebFacts | None = None
     origin: OriginFacts | None = None
+    packets: PacketFacts | None = None
     home: HomeFacts = field(default_factory=HomeFacts)
     lan_port: LocalPortFacts | None = None
     mdns_port: LocalPortFacts | None = None

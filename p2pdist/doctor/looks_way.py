@@ -1,4 +1,4 @@
-"""Looks at the way to the own server: its name, its two ports, the packets. It sends to nobody else."""
+"""Looks at the way to the own server: its name, its two ports. It sends to nobody else."""
 
 import email.utils
 import errno
@@ -10,21 +10,16 @@ from dataclasses import dataclass
 
 import trio
 
-from bandwidth.core.units import LARGEST_PACKET_BYTES
-from p2pdist.doctor.facts import NameFacts, OriginFacts, PacketState, PortState, WebFacts
+from p2pdist.doctor.facts import NameFacts, OriginFacts, PortState, WebFacts
 from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.origin.opening import (
     ConnectionLostError,
-    HandshakeStalledError,
     OriginAddress,
-    Stream,
     cause,
-    open_beside,
     open_first,
 )
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.packet_size import large_packets_came
 from p2pdist.trust.http_answers import HttpError, base_url
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.tls_contexts import trusting_context, unverified_context
@@ -46,6 +41,8 @@ class LookTimes:
     """Of the web port, with TLS."""
     handshake: float = 15.0
     """Of the origin port: as long as the daemon waits."""
+    packets: float = 10.0
+    """Of all probes together."""
     disk: float = 10.0
     """A network file system whose server is gone never answers."""
 
@@ -98,7 +95,7 @@ def _time(date: str) -> float | None:
 
 
 async def look_at_origin_port(identity: Identity, times: LookTimes) -> OriginFacts:
-    """Connect as the daemon does, say nothing, and look whether a second connection gets full packets."""
+    """Connect as the daemon does, with this PC's certificate, and say nothing."""
     place = _place(identity.server_address, identity.origin_port)
     try:
         tls = await trio.to_thread.run_sync(control_ssl_context, identity)
@@ -110,24 +107,8 @@ async def look_at_origin_port(identity: Identity, times: LookTimes) -> OriginFac
             first = await open_first(address, times.connect)
     except (OSError, trio.TooSlowError, ConnectionLostError) as error:
         return OriginFacts(place, _state(error), cause(error))
-    try:
-        packets, words = await _look_at_packets(first, address, times)
-        return OriginFacts(place, "open", "", packets, words)
-    finally:
-        await trio.aclose_forcefully(first.transport_stream)
-
-
-async def _look_at_packets(first: Stream, address: OriginAddress, times: LookTimes) -> tuple[PacketState, str]:
-    try:
-        with trio.fail_after(times.handshake):
-            second = await open_beside(first, address, times.connect, packet_bytes=LARGEST_PACKET_BYTES)
-    except HandshakeStalledError as error:
-        return ("lost", "") if error.large_packets_missing else ("unknown", "The second connection did not open.")
-    except (OSError, trio.TooSlowError, ConnectionLostError):
-        return "unknown", "The second connection did not open."
-    came = large_packets_came(second.transport_stream.socket)
-    await trio.aclose_forcefully(second.transport_stream)
-    return ("pass", "") if came else ("unknown", "The server's first words fit into a small packet.")
+    await trio.aclose_forcefully(first.transport_stream)
+    return OriginFacts(place, "open")
 
 
 def _state(error: BaseException) -> PortState:

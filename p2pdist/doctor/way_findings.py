@@ -160,14 +160,14 @@ def judge_packets(facts: DoctorFacts) -> CheckFinding:
         "Let ICMP 'fragmentation needed' through on the whole way to the server, or set the MTU of this site's "
         "network to what the link takes.",
     )
-    origin, web = facts.origin, facts.web
-    if (origin and origin.packets == "lost") or (web and web.failure == "large_packets_lost"):
+    packets, web = facts.packets, facts.web
+    if (packets and packets.state == "lost") or (web and web.failure == "large_packets_lost"):
         return lost
     if reported(facts, "packets"):
         return lost
-    if origin is not None and origin.packets == "pass":
-        return fine("packets", "Full packets from the server arrive.")
-    return unknown("packets", origin.packets_words if origin and origin.packets_words else "No full packet was seen.")
+    if packets is not None and packets.state == "pass":
+        return fine("packets", "Full packets get to the server, or who cannot pass them says so.")
+    return unknown("packets", packets.words if packets and packets.words else "No full packet was tried.")
 
 
 def judge_proxy(facts: DoctorFacts) -> CheckFinding:

@@ -53,34 +53,16 @@ def large_packets_missing(sock: socket.socket | trio.socket.SocketType) -> bool:
 
     That is how it looks where full packets vanish. Where packets are lost at random, full ones have come.
     """
-    found = _received(sock)
-    if found is None:
-        return False
-    largest, full, early = found
-    return bool(early and largest < full - MOST_OPTIONS_BYTES)
-
-
-def large_packets_came(sock: socket.socket | trio.socket.SocketType) -> bool:
-    """Whether a full packet has come on ``sock``; False: none was sent, or none arrived, or unknown."""
-    found = _received(sock)
-    if found is None:
-        return False
-    largest, full, _ = found
-    return largest >= full - MOST_OPTIONS_BYTES
-
-
-def _received(sock: socket.socket | trio.socket.SocketType) -> tuple[int, int, int] | None:
-    """Return the largest segment that has come, a full one, and how many came before what they follow on."""
     if sys.platform != "linux":
-        return None
+        return False
     try:
         data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _EARLY_AT + _NUMBER.size)
     except OSError:
-        return None
+        return False
     if len(data) < _EARLY_AT + _NUMBER.size:
-        return None
+        return False
     largest, full, early = (_NUMBER.unpack_from(data, at)[0] for at in (_LARGEST_AT, _FULL_AT, _EARLY_AT))
-    return largest, full, early
+    return bool(early and largest < full - MOST_OPTIONS_BYTES)
 
 
 def use_safe_packets() -> None:

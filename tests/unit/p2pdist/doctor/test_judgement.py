@@ -13,6 +13,7 @@ from p2pdist.doctor.facts import (
     LocalPortFacts,
     NameFacts,
     OriginFacts,
+    PacketFacts,
     PlaceFacts,
     SurroundingFacts,
     WebFacts,
@@ -26,7 +27,7 @@ from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 WEB = WebFacts("seed.example:8443", words="It failed.", server_time=NOW, own_time=NOW + 2)
-ORIGIN = OriginFacts("seed.example:7690", "open", packets="pass")
+ORIGIN = OriginFacts("seed.example:7690", "open")
 PLACE = PlaceFacts("/var/lib/p2pdist", "ext4", free_bytes=50 << 30)
 
 
@@ -50,6 +51,7 @@ def healthy() -> DoctorFacts:
         name=NameFacts("seed.example", ("10.0.0.1",)),
         web=WEB,
         origin=ORIGIN,
+        packets=PacketFacts("pass"),
         home=HomeFacts(places=(PLACE,)),
         lan_port=LocalPortFacts(7_691, taken=True),
         mdns_port=LocalPortFacts(5_353, taken=False),
@@ -107,10 +109,10 @@ CASES: list[tuple[CheckCode, Verdict, Mender | None, dict[str, object]]] = [
         {"origin": replace(ORIGIN, state="foreign"), "web": replace(WEB, failure="certificate_expired")},
     ),
     ("origin-port", "unknown", None, {"origin": None}),
-    ("packets", "wrong", "network", {"origin": replace(ORIGIN, packets="lost")}),
+    ("packets", "wrong", "network", {"packets": PacketFacts("lost")}),
     ("packets", "wrong", "network", {"web": replace(WEB, failure="large_packets_lost")}),
     ("packets", "wrong", "network", {"daemon": daemon(LARGE_PACKETS_WORDS, "packets")}),
-    ("packets", "unknown", None, {"origin": replace(ORIGIN, packets="unknown")}),
+    ("packets", "unknown", None, {"packets": None}),
     ("lan-port", "wrong", "administrator", {"daemon": NO_DAEMON}),
     ("lan-port", "wrong", "administrator", {"lan_port": LocalPortFacts(7_691, taken=False)}),
     ("lan-port", "fine", None, {"daemon": NO_DAEMON, "lan_port": LocalPortFacts(7_691, taken=False)}),
