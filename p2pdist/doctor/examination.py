@@ -15,7 +15,7 @@ from p2pdist.local_api.messages import PEERS, STATUS
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome, load_settings
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.errors import UserError
+from p2pdist.shared.errors import FaultKind, UserError
 
 T = TypeVar("T")
 
@@ -32,8 +32,11 @@ async def look(home: EndpointHome, clock: Clock, times: LookTimes) -> DoctorFact
 
 async def _look_at_way(facts: DoctorFacts, home: EndpointHome, clock: Clock, times: LookTimes) -> None:
     identity = await _in_time(times, lambda: _identity(home))
-    if not isinstance(identity, Identity):
-        facts.enrolment = EnrolmentFacts(problem=identity or "The home does not answer: its disk hangs.")
+    if identity is None:
+        facts.enrolment = EnrolmentFacts(problem="The home does not answer: its disk hangs.", hidden=True)
+        return
+    if isinstance(identity, EnrolmentFacts):
+        facts.enrolment = identity
         return
     known = identity
     facts.enrolment = looks_pc.look_at_identity(known)
@@ -56,11 +59,11 @@ async def _look_at_way(facts: DoctorFacts, home: EndpointHome, clock: Clock, tim
             nursery.start_soon(look_at)
 
 
-def _identity(home: EndpointHome) -> Identity | str:
+def _identity(home: EndpointHome) -> Identity | EnrolmentFacts:
     try:
         return read_identity(home.root)
     except UserError as error:
-        return error.message
+        return EnrolmentFacts(problem=error.message, hidden=error.kind is FaultKind.STORAGE)
 
 
 async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
@@ -69,7 +72,8 @@ async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
         facts.daemon = DaemonFacts(status=status)
         facts.daemon = DaemonFacts(status=status, peers=await ask_daemon(home.socket, PEERS))
     except UserError as error:
-        facts.daemon = DaemonFacts(problem=error.message, status=facts.daemon.status)
+        hidden = error.kind is FaultKind.STORAGE
+        facts.daemon = DaemonFacts(problem=error.message, hidden=hidden, status=facts.daemon.status)
 
 
 async def _look_at_pc(facts: DoctorFacts, home: EndpointHome, times: LookTimes) -> None:

@@ -17,6 +17,8 @@ class EnrolmentFacts:
 
     problem: str = ""
     """Why there is none that can be used, in words; empty: there is one."""
+    hidden: bool = False
+    """Whether the problem is that this user may not look, or the disk does not let anybody."""
     not_before: float = 0.0
     not_after: float = 0.0
     """When both certificates are valid, in seconds since 1970."""
@@ -30,6 +32,8 @@ class DaemonFacts:
 
     problem: str = ""
     """Why it does not answer, in words."""
+    hidden: bool = False
+    """Whether the problem is that this user may not ask it."""
     status: StatusAnswer | None = None
     peers: PeersAnswer | None = None
 

@@ -15,11 +15,13 @@ OVER_NETWORK = frozenset({
 HAS_CODE_OF_ITS_OWN = frozenset({"clock", "identity", "packets", "certificates", "mdns"})
 NO_WAY = frozenset({PeerReason.TIMED_OUT.value, PeerReason.UNREACHABLE.value})
 
-_NO_DAEMON = "The daemon does not run, and it alone hears neighbours."
+_NO_DAEMON = "The daemon gave no answer, and it alone hears neighbours."
 
 
 def judge_enrolment(facts: DoctorFacts) -> CheckFinding:
     """Judge whether this PC has an identity."""
+    if facts.enrolment.hidden:
+        return unknown("enrolment", facts.enrolment.problem)
     if facts.enrolment.problem:
         return wrong(
             "enrolment",
@@ -34,7 +36,9 @@ def judge_daemon(facts: DoctorFacts) -> CheckFinding:
     """Judge whether the daemon runs."""
     if facts.daemon.status is not None:
         return fine("daemon", f"It runs, version {facts.daemon.status.version}.")
-    if facts.enrolment.problem:
+    if facts.daemon.hidden:
+        return unknown("daemon", facts.daemon.problem)
+    if facts.enrolment.problem and not facts.enrolment.hidden:
         return unknown("daemon", "This PC has to be enrolled first.")
     return wrong("daemon", facts.daemon.problem, "administrator", "Start the service, and look at its log.")
 
@@ -42,7 +46,7 @@ def judge_daemon(facts: DoctorFacts) -> CheckFinding:
 def judge_identity(facts: DoctorFacts) -> CheckFinding:
     """Judge whether other PCs show this PC's identity, as the server tells the daemon."""
     if facts.daemon.status is None:
-        return unknown("identity", "The daemon does not run, and the server tells it alone.")
+        return unknown("identity", "The daemon gave no answer, and the server tells it alone.")
     if said := reported(facts, "identity"):
         return wrong(
             "identity",
@@ -128,6 +132,8 @@ def judge_lan_port(facts: DoctorFacts) -> CheckFinding:
         return unknown("lan-port", "The port for neighbours is any free one: no firewall rule can name it.")
     if port.taken is None:
         return unknown("lan-port", f"Port {port.port} could not be tried ({port.problem}).")
+    if facts.daemon.hidden:
+        return unknown("lan-port", "The daemon gave no answer: who listens there is not known.")
     if facts.daemon.status is None:
         if port.taken:
             return wrong(
@@ -232,7 +238,7 @@ def judge_reported(facts: DoctorFacts) -> list[CheckFinding]:
     """Return what the daemon says besides what has a check of its own, each problem as a finding."""
     status = facts.daemon.status
     if status is None:
-        return [unknown("reported", "The daemon does not run.")]
+        return [unknown("reported", "The daemon gave no answer.")]
     codes = [*status.problem_codes, *[""] * len(status.problems)]
     rest = [words for words, code in zip(status.problems, codes, strict=False) if code not in HAS_CODE_OF_ITS_OWN]
     todo = "Do what it says; 'p2pdist status' shows whether that has helped."

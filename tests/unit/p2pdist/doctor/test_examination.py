@@ -38,6 +38,13 @@ async def test_a_pc_that_is_not_enrolled(tmp_path: Path) -> None:
     assert wrong(await findings(tmp_path)) == {"enrolment"}
 
 
+async def test_a_home_that_this_user_may_not_read_is_not_called_unenrolled(tmp_path: Path) -> None:
+    EndpointHome(tmp_path).enrolment.mkdir(parents=True)  # cannot be read, by root neither
+    found = await findings(tmp_path)
+    assert found["enrolment"].verdict == "unknown"
+    assert "cannot be read" in found["enrolment"].observed
+
+
 async def test_an_enrolled_pc_without_a_daemon_whose_server_is_not_there(
     tmp_path: Path, certificates: ModuleType
 ) -> None:
