@@ -51,7 +51,7 @@ def doctor_view(answer: DoctorAnswer) -> RenderableType:
     """Show each check, and below, by who can mend it, what is wrong and what to do: to be sent to them."""
     table = FactTable()
     table.column(tr("check"), tr("answer"))
-    table.sentences(tr("seen"))
+    table.sentences(tr("observed"))
     for finding in answer.findings:
         word = Text(_verdict(finding.verdict), style=_STYLES[finding.verdict])
         table.row(finding.code, word, sentences=["" if finding.verdict == "wrong" else in_words(finding.observed)])

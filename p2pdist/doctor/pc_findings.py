@@ -207,14 +207,13 @@ def judge_isolation(facts: DoctorFacts) -> CheckFinding:
     if any(peer.connected for peer in facts.daemon.peers.peers):
         return fine("isolation", "Neighbours are connected.")
     cut_off = [peer for peer in heard if peer.reason in NO_WAY]
-    port = 7_691 if facts.lan_port is None else facts.lan_port.port
     if cut_off:
         return wrong(
             "isolation",
             f"Neighbours are heard, and none can be reached: {len(cut_off)} of {len(heard)} do not answer.",
             "network",
-            "Switch client isolation (AP isolation, private VLAN) off for this network, and let TCP pass between its "
-            f"PCs, to port {port}.",
+            "Switch client isolation (AP isolation, private VLAN) off for this network, and let TCP to the port for "
+            "neighbours (lan_port, 7691 by default) pass between its PCs.",
         )
     return unknown("isolation", "No connection to a neighbour was tried yet.")
 
