@@ -70,8 +70,8 @@ def manual_page(context: click.Context, date: str) -> str:
             lines += [".TP", rf"\fB{_text(option)}\fR", _line(explained)]
     if isinstance(command, click.Group):
         lines.append(".SH COMMANDS")
-        for below, found in _visible(command):
-            lines += [".TP", rf"\fB{_text(name)}\-{_text(below)}\fR(1)", _line(found.get_short_help_str(limit=200))]
+        for below, one in _visible(command):
+            lines += [".TP", rf"\fB{_text(name)}\-{_text(below)}\fR(1)", _line(one.get_short_help_str(limit=200))]
     return "\n".join(lines) + "\n"
 
 

@@ -33,7 +33,9 @@ def needed_names(pyproject: Path, extras: Collection[str] = ()) -> set[str]:
 
 def locked_subset(lock: Path, names: Collection[str]) -> str:
     """Return the entries of ``lock`` for ``names``. Raises `LookupError` for one that is not locked."""
-    entries = {canonicalize_name(found[1]): found[0] for found in _ENTRY.finditer(lock.read_text(encoding="utf-8"))}
+    entries = {
+        str(canonicalize_name(found[1])): found[0] for found in _ENTRY.finditer(lock.read_text(encoding="utf-8"))
+    }
     missing = sorted(set(names) - entries.keys())
     if missing:
         raise LookupError(f"{lock.name} does not have {', '.join(missing)}: run make lock.")

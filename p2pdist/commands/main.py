@@ -1,4 +1,4 @@
-"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, and those of `patch_commands`."""
+"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, those of `patch_commands`, doctor."""
 
 import contextlib
 import errno
@@ -15,6 +15,7 @@ from rich.text import Text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
+from p2pdist.commands.doctor_command import doctor_command
 from p2pdist.commands.limiter_view import line_view
 from p2pdist.commands.options import (
     anew_options,
@@ -100,6 +101,7 @@ def p2pdist() -> None:
       p2pdist limiter --watch       how fast it may share, and what binds it
       p2pdist plan                  what is to be installed, when, and what it waits for
       p2pdist posture               whether this PC is compliant
+      p2pdist doctor                what is wrong here, and who can mend it
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
@@ -284,7 +286,7 @@ def _show(
     )
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, doctor_command):
     p2pdist.add_command(_command)
 with_language(p2pdist)
 

@@ -11,7 +11,7 @@ from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.service import InstallService
 from p2pdist.limiter.lan_limiter import LanLimiter
-from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, NetworkPartStatus, StatusAnswer
+from p2pdist.local_api.delivery_answers import LimiterAnswer, LineLimit, NetworkPartStatus, ProblemCode, StatusAnswer
 from p2pdist.local_api.install_answers import PostureAnswer
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers
@@ -24,6 +24,7 @@ from p2pdist.status.patches import Patches
 from p2pdist.status.projections import installs, not_yet_patches, status_patches
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.transfer.manager import Transfers
+from p2pdist.trust.catalogue import RefusedPatch
 
 MAX_REFUSED_SHOWN = 20  # `p2pdist status` is for people
 
@@ -40,28 +41,29 @@ class Problems:
     patching: InstallService
     witness: AuditWitness
 
-    def now(self) -> list[str]:
-        """Return all that is wrong now, in words; empty while all is well."""
+    def now(self) -> list[tuple[ProblemCode, str]]:
+        """Return all that is wrong now, what it is about and in words; empty while all is well."""
         state = self.state
-        problems = [
-            self.part.problem,
-            state.clock_trust.problem,
-            state.copies_words,
-            LARGE_PACKETS_WORDS if state.large_packets_lost else "",
-            state.renewal_problem,
-            state.trust_problem,
-            state.stale_problem,
-            self.witness.problem,
-            self.transfers.memory.problem,
-            self.discovery.problem if self.discovery else "mDNS is switched off",
-            *self.limiter.problems,
-            *(
-                f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
-                for refused in state.refused[:MAX_REFUSED_SHOWN]
-            ),
-            *self.patching.problems,
+        problems: list[tuple[ProblemCode, str]] = [
+            ("network_part", self.part.problem),
+            ("clock", state.clock_trust.problem),
+            ("identity", state.copies_words),
+            ("packets", LARGE_PACKETS_WORDS if state.large_packets_lost else ""),
+            ("certificates", state.renewal_problem),
+            ("trust", state.trust_problem),
+            ("stale", state.stale_problem),
+            ("audit_log", self.witness.problem),
+            ("memory", self.transfers.memory.problem),
+            ("mdns", self.discovery.problem if self.discovery else "mDNS is switched off"),
+            *(("limiter", problem) for problem in self.limiter.problems),
+            *(("patch_refused", _refused(refused)) for refused in state.refused[:MAX_REFUSED_SHOWN]),
+            *(("install", problem) for problem in self.patching.problems),
         ]
-        return [problem for problem in problems if problem]
+        return [(code, problem) for code, problem in problems if problem]
+
+
+def _refused(refused: RefusedPatch) -> str:
+    return f"{refused.entry.patch_id} {refused.entry.version} cannot be taken: {refused.reason}. Publish it again."
 
 
 def handlers(
@@ -86,7 +88,7 @@ def handlers(
 
 def answer_status(state: DaemonState, origin: ServerConnection, problems: Problems, patches: Patches) -> StatusAnswer:
     """Return the answer to `p2pdist status`."""
-    views, part = patches.views(), problems.part
+    views, part, known = patches.views(), problems.part, problems.now()
     user = part.user
     return StatusAnswer(
         endpoint_id=state.identity.endpoint_id,
@@ -94,13 +96,14 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
         server=state.identity.server_name,
         server_connection=origin.status,
         version=__version__,
-        problems=problems.now(),
+        problems=[words for _, words in known],
         patches=status_patches(views),
         installs=installs(views),
         network_part=NetworkPartStatus(
             running=part.running, user=user.name, separate=user.separate, note=user.note, starts=part.life
         ),
         not_yet=not_yet_patches(views),
+        problem_codes=[code for code, _ in known],
     )
 
 

@@ -130,7 +130,7 @@ async def run_daemon(home: EndpointHome, address: str | None) -> None:
 
 
 async def keep_running(core: Core, manager: ServiceManager) -> None:
-    """Run all parts until cancelled; start them anew whenever `Restarts` is asked to. ``manager`` hears when they run."""
+    """Run all parts until cancelled; start them anew when `Restarts` is asked to. ``manager`` hears when they run."""
     await core.restarts.keep_running(partial(_run_parts, core, manager))
 
 

@@ -87,20 +87,30 @@ def is_enrolled(home: Path) -> bool:
 
 
 def load_identity(home: Path) -> Identity:
-    """Return the identity in ``home``.
+    """Return the identity in ``home``, and close its key to others.
 
     Raises `UserError`: `FaultKind.NOT_SET_UP` when the PC is not enrolled or its
     identity is damaged, `FaultKind.STORAGE` when it cannot be read,
     `FaultKind.REFUSED` for a key that somebody else could have written.
     """
     with storage_errors(home):
+        if _identity_path(home).exists():
+            with contextlib.suppress(FileNotFoundError):
+                _close_key(_key_path(home))
+        identity = read_identity(home)
+        for leftover in _directory(home).glob(f"{_TEMPORARY_PREFIX}*"):  # by a process that was killed
+            leftover.unlink(missing_ok=True)
+        return identity
+
+
+def read_identity(home: Path) -> Identity:
+    """Return the identity in ``home``, and change nothing there. Raises as `load_identity`, but never `REFUSED`."""
+    with storage_errors(home):
         try:
             stored = msgspec.json.decode(
                 read_capped(_identity_path(home), MAX_IDENTITY_BYTES), type=_Stored, strict=True
             )
-            _close_key(_key_path(home))
-            key = read_capped(_key_path(home), MAX_KEY_BYTES).decode()
-            identity = _identity(home, stored, key)
+            return _identity(home, stored, read_capped(_key_path(home), MAX_KEY_BYTES).decode())
         except FileNotFoundError as error:
             raise UserError(
                 f"This PC is not enrolled in {home}. Run 'p2pdist enrol' with a token from 'seed-server token'.",
@@ -111,9 +121,6 @@ def load_identity(home: Path) -> Identity:
                 f"The identity in {home} is damaged. Enrol this PC again with 'p2pdist enrol --force' and a new token.",
                 FaultKind.NOT_SET_UP,
             ) from error
-        for leftover in _directory(home).glob(f"{_TEMPORARY_PREFIX}*"):  # by a process that was killed
-            leftover.unlink(missing_ok=True)
-        return identity
 
 
 def save_identity(identity: Identity) -> None:

@@ -1,6 +1,7 @@
 """Find the PC's time zone."""
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +23,11 @@ def zone(now: float, localtime: Path = LOCALTIME) -> tzinfo:
     offset = datetime.fromtimestamp(now, UTC).astimezone().tzinfo
     assert offset is not None
     return offset
+
+
+def named_zone(environment: Mapping[str, str], localtime: Path = LOCALTIME) -> str:
+    """Return the time zone's name, as the system says it, whether there are data for it or not; empty: it says none."""
+    return environment.get("TZ", "").removeprefix(":") or _linked_name(localtime)
 
 
 def _linked_name(localtime: Path) -> str:

@@ -19,6 +19,13 @@ WhyState: TypeAlias = Literal[
 no more."""
 
 
+ProblemCode: TypeAlias = Literal[
+    "network_part", "clock", "identity", "packets", "certificates", "trust", "stale", "audit_log", "memory", "mdns",
+    "limiter", "patch_refused", "install",
+]  # fmt: skip
+"""What a problem is about."""
+
+
 # --- p2pdist status -------------------------------------------------------------------
 
 
@@ -110,6 +117,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """The process that speaks with the network; null: a daemon of an older version."""
     not_yet: list[NotYetPatch] = []
     """Patches that wait for their rollout to reach this PC; they are not fetched meanwhile."""
+    problem_codes: list[ProblemCode] = []
+    """What each of the `problems` is about, in their order; empty: a daemon of an older version. Since 0.3."""
 
 
 # --- p2pdist why ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 import msgspec
 
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, WhyAnswer
+from p2pdist.local_api.doctor_answers import DoctorAnswer
 from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
@@ -106,5 +107,9 @@ COMMANDS: tuple[Command[Any, Any], ...] = (
     STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, DEFER, ROLLBACK, RETRY,
 )  # fmt: skip
 
-ANSWERS: dict[str, type[msgspec.Struct]] = {"enrol": Enrolled} | {command.name: command.answer for command in COMMANDS}
+ANSWERS: dict[str, type[msgspec.Struct]] = {
+    "enrol": Enrolled,
+    "doctor": DoctorAnswer,
+    **{command.name: command.answer for command in COMMANDS},
+}
 """What ``p2pdist COMMAND --json`` prints."""

@@ -4,7 +4,7 @@ The daemon itself asks through its network part; the enrolling command line asks
 """
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -90,6 +90,8 @@ class HttpAnswer:
 
     status: int
     body: bytes
+    date: str = field(default="", compare=False)
+    """What the server says the time is, as HTTP writes it, unproven; empty: it does not, or nobody looked."""
 
 
 class HttpGet(Protocol):

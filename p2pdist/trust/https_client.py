@@ -96,7 +96,7 @@ class HttpsClient:
                         allowed = self._grace_seconds + len(received) / self._min_bytes_per_second
                         scope.deadline = started + min(TOTAL_SECONDS, allowed)
                     if not too_large:
-                        return HttpAnswer(response.status_code, bytes(received))
+                        return HttpAnswer(response.status_code, bytes(received), response.headers.get("date", ""))
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
                 raise _explained(error, server, connection) from error
             finally:

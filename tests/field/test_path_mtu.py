@@ -5,6 +5,7 @@ Real processes in network namespaces, so as root: head office, two routers with 
 
 import json
 import os
+import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -97,9 +98,20 @@ async def shown_site(fleet: Fleet) -> dict[str, Any]:
     return dict(site)
 
 
+async def doctor_finds_it(fleet: Fleet, way: Way) -> None:
+    """Without a daemon: by what arrives on connections of its own."""
+    program = Path(sysconfig.get_path("scripts")) / "p2pdist"
+    command = [*inside(way.name("pc")), str(program), "doctor", "--home", str(fleet.endpoints[1].home), "--json"]
+    told = await trio.run_process(command, capture_stdout=True, check=False)
+    found = {finding["code"]: finding for finding in json.loads(told.stdout)["findings"]}
+    assert (found["packets"]["verdict"], found["packets"]["mender"]) == ("wrong", "network")
+    assert [found[code]["verdict"] for code in ("web-port", "origin-port", "clock")] == ["fine"] * 3
+
+
 async def test_a_pc_enrols_and_gets_its_patches_where_full_packets_vanish(tmp_path: Path) -> None:
-    async with black_hole(tmp_path, 1) as (fleet, _):
+    async with black_hole(tmp_path, 1) as (fleet, way):
         await fleet.enrol(1)
+        await doctor_finds_it(fleet, way)
         await fleet.start_endpoint(1)
         (tmp_path / "patch.bin").write_bytes(os.urandom(FILE_BYTES))
         await fleet.publish(tmp_path / "patch.bin", "KB1")

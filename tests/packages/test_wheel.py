@@ -23,8 +23,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheel = build_wheel(place / "source", place, release_time())
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place / "environment"], check=True)
     python = place / "environment/bin/python"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", python]
-    command = [*pip, "install", "--no-compile", wheel]
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
+    command = [*pip, "install", "--no-compile", str(wheel)]
     ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
     if ended.returncode != 0 and "No matching distribution" in ended.stderr:
         pytest.skip("no package index is reached")

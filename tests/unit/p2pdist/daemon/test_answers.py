@@ -109,6 +109,16 @@ def test_status_has_every_patch_and_every_problem() -> None:
         *["bad 1 cannot be taken: it has no manifest. Publish it again."] * MAX_REFUSED_SHOWN,
         "Restart this PC to finish acme@1.",
     ]
+    assert answer.problem_codes == [
+        "network_part",
+        "clock",
+        "stale",
+        "audit_log",
+        "mdns",
+        "limiter",
+        *["patch_refused"] * MAX_REFUSED_SHOWN,
+        "install",
+    ]
     assert [(row.id, row.state, row.install) for row in answer.patches] == [
         ("new", "waiting", None),
         ("acme", "verified", "installed"),
