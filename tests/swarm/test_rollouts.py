@@ -100,6 +100,7 @@ async def test_what_is_bad_is_halted_in_the_second_ring_and_reaches_nobody_else(
             while (waits := await reason_of(fleet.endpoints[TESTER])) != NOT_APPROVED:
                 assert waits in {"", NOT_OPEN}
                 await trio.sleep(POLL_SECONDS)
+        await company.until(number, RolloutState.UNAPPROVED, print)  # the server notices it, too
         bob, key = Actor.local_user("bob"), company.own_key("bob")
         await trio.to_thread.run_sync(partial(approve_rollout, company.context, bob, number, key=key))
         async with trio.open_nursery() as nursery:
@@ -122,8 +123,9 @@ async def test_what_is_bad_is_halted_in_the_second_ring_and_reaches_nobody_else(
         who = next(actor for actor, did in await who_did_what(company) if did == "withdraw")
         assert await who_did_what(company) == [
             (who, "start rollout"),
-            ("engine", "rollout: the next ring lacks approvals"),
+            *[("engine", "rollout: the next ring lacks approvals")] * 2,  # before and after the thief
             ("local:bob", "approve rollout"),
+            ("engine", "rollout: the next ring is approved"),
             ("engine", "rollout: a ring opens"),
             ("engine", "rollout: it is halted"),
             (who, "abort rollout"),
