@@ -146,6 +146,8 @@ class RemoteEngine:
             await self._part.send(self._limits)  # before any torrent: a blackout holds from the first byte on
         await self._part.send(self._moving)
         for torrent_hash, torrent in list(self._torrents.items()):
+            if torrent_hash not in self._torrents:  # removed meanwhile
+                continue
             complete = torrent.snapshot.phase == "complete"
             try:
                 await self._ask(_adding(torrent.torrent, torrent_hash, complete), ADD_SECONDS)

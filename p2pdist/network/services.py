@@ -85,6 +85,8 @@ class Services:
         self._announced: Announcement | None = None
         self._requests: dict[int, trio.CancelScope] = {}
         self._sent: dict[TorrentHash, TransferSnapshot] = {}
+        self._adding: dict[TorrentHash, trio.Event] = {}
+        """Set when it has ended: a torrent that is removed meanwhile is removed afterwards."""
         self._origin_room, self._piece_room, self._discovery_room = (
             trio.Semaphore(MAX_ON_THE_WAY, max_value=MAX_ON_THE_WAY) for _ in range(3)
         )
@@ -95,13 +97,13 @@ class Services:
             Announce: self._announce,
             UseIdentity: self._use_identity,
             Reconnect: self._reconnect,
+            AddTorrent: self._begin_adding,
             ConnectPeer: lambda m: engine.connect_peer(TorrentHash(m.torrent_hash), m.address, m.port),
             SetMoving: self._set_moving,
             Taken: lambda m: self._rooms[m.window].release(),
             Abandon: self._abandon,
         }
         self._in_tasks: dict[type[PartMessage], Callable[[Any], Awaitable[None]]] = {
-            AddTorrent: self._add,
             RemoveTorrent: self._remove,
             CheckTorrent: self._check,
             LimitLan: lambda m: engine.limit_lan(upload=m.upload, download=m.download, serve=m.serve),
@@ -125,7 +127,11 @@ class Services:
 
     # --- torrents -------------------------------------------------------------------------
 
-    async def _add(self, message: AddTorrent) -> None:
+    def _begin_adding(self, message: AddTorrent) -> None:
+        ended = self._adding[TorrentHash(message.torrent_hash)] = trio.Event()
+        self._nursery.start_soon(self._add, message, ended)
+
+    async def _add(self, message: AddTorrent, ended: trio.Event) -> None:
         torrent_hash = TorrentHash(message.torrent_hash)
         add = partial(
             self._engine.add,
@@ -133,10 +139,17 @@ class Services:
             expected_hash=torrent_hash,
             assume_complete=message.assume_complete,
         )
-        await self._call(message.call, torrent_hash, add)
+        try:
+            await self._call(message.call, torrent_hash, add)
+        finally:
+            ended.set()
+            if self._adding.get(torrent_hash) is ended:
+                del self._adding[torrent_hash]
 
     async def _remove(self, message: RemoveTorrent) -> None:
         torrent_hash = TorrentHash(message.torrent_hash)
+        while (adding := self._adding.get(torrent_hash)) is not None:
+            await adding.wait()
         self._sent.pop(torrent_hash, None)
         await self._engine.remove(torrent_hash, delete_files=message.delete_files)
         self._channel.tell(Done(message.call))

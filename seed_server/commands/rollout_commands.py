@@ -126,6 +126,7 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
         below = Text.assemble((f"{number}: ", "bold"), why)
         table.row(number, printable(str(damaged.row.ref)), state, "?", sentences=[why], below=below)
     wide_terminal().print(table)
+    _say_if_still(serving=rollout_queries.serves(context), live=any(one.kept.live for one in found))
 
 
 @rollout_group.command("show", cls=LookingCommand, short_help="Show how far a rollout is.")
@@ -162,6 +163,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
         print_json(_document(view))
     else:
         say(_why(view.why, view.fault))
+        _say_if_still(serving=view.serving, live=view.kept.live)
 
 
 @rollout_group.command("watch", cls=LookingCommand, short_help="Follow a rollout until it is over.")
@@ -242,6 +244,10 @@ def approve_command(
         context, actor_of(context), number, rings=rings, key=key, passphrase=passphrase
     )
     _show_changed(kept, as_json=as_json)
+    if not as_json:
+        view, most = rollout_queries.read_rollout(context, number), len(kept.plan.rings)
+        say(tr("You have approved {rings} of its {most} rings.", rings=most if rings is None else rings, most=most))
+        say(_why(view.why, view.fault))
 
 
 # --- what is shown -----------------------------------------------------------------------
@@ -256,6 +262,11 @@ def _why(why: RolloutWhy, fault: RolloutFault | None) -> str:
         "The server does not carry it on since {since}: {words}", since=moment(fault.since), words=fault.words
     )  # fmt: skip
     return f"{broken} {sentence}"
+
+
+def _say_if_still(*, serving: bool, live: bool) -> None:
+    if live and not serving:
+        say(tr("The server does not run: no ring opens, and nothing halts, until it does (seed-server serve)."))
 
 
 def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
@@ -283,6 +294,7 @@ def _show(view: RolloutView) -> None:
         say(tr("{number} PCs that installed it have a newer version since.", number=view.replaced))
     if view.back is not None:
         say(f"{way_back_words(view.back)}.")
+    _say_if_still(serving=view.serving, live=kept.live)
     for one in kept.approvals:
         say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
 
@@ -332,4 +344,6 @@ def _document(view: RolloutView) -> RolloutDocument:
         not_known=view.not_known,
         replaced=view.replaced,
         back=way_back_document(view.back),
+        serving=view.serving,
+        fault="" if view.fault is None else view.fault.words,
     )

@@ -340,6 +340,11 @@ def _check_room(database: "Database", manifest: Manifest, rollouts: Rollouts) ->
     live = kept_rollouts(database, live=True)
     for one in live:
         if one.plan.patch_id == manifest.patch_id and one.plan.number == manifest.number:
+            if one.progress.state is RolloutState.RUNNING:
+                raise UserError(
+                    f"Rollout {one.row.number} of {one.plan.ref} is running. Abort it before you start another one.",
+                    FaultKind.REFUSED,
+                )
             raise UserError(
                 f"Rollout {one.row.number} of {one.plan.ref} is {one.progress.state.value}. Resume it, or abort it "
                 "before you start another one.",

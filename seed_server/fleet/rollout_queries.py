@@ -24,6 +24,7 @@ from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.prepared_bundles import manifests_in
 from seed_server.store.rollout_records import ExceptionRow, RolloutFault
+from seed_server.store.serve_lock import is_serving
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -50,6 +51,8 @@ class RolloutView:
     """Of those that installed it, so many have installed a newer version of the patch since."""
     fault: RolloutFault | None = None
     """What is broken, so that the server does not carry it on; None: nothing."""
+    serving: bool = True
+    """Whether the server runs: while it does not, no ring opens and nothing halts."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,8 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     back = read_ways_back(context).get(kept.plan.ref)
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
     fault = faults.get(number) or faults.get(NO_ROLLOUT)
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault)
+    serving = is_serving(context.home)
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving)
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:
@@ -137,6 +141,11 @@ def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: f
             one.counts.observe(place, PcOutcome.WAITING)
     one.sweep(pcs, now)
     return replaced
+
+
+def serves(context: Context) -> bool:
+    """Whether the server runs: while it does not, no ring opens and nothing halts."""
+    return is_serving(context.home)
 
 
 def halted_refs(context: Context, named: PatchRef) -> tuple[PatchRef, ...]:

@@ -106,6 +106,10 @@ class RolloutDocument(Struct, frozen=True):
     """Of those that installed it, so many have installed a newer version of the patch since. Since 0.3."""
     back: WayBackDocument | None
     """How far PCs are that go back from the patch; null: none does. Since 0.3."""
+    serving: bool
+    """Whether the server runs: while it does not, no ring opens and nothing halts. Since 0.3."""
+    fault: str
+    """What is broken, so that the server does not carry it on; empty: nothing. Since 0.3."""
 
 
 class ExceptionDocument(Struct, frozen=True):

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import trio
 import trio.lowlevel
+import trio.testing
 
 from p2pdist.neighbours.finder import PeerFound
 from p2pdist.neighbours.known_peer import Announcement
@@ -131,6 +132,20 @@ async def test_what_it_is_told_outlives_the_process(
         assert not (tmp_path / "cache" / half.name).exists()
         with pytest.raises(EngineError, match="no torrent"):
             engine.snapshot(half.torrent_hash)
+
+
+async def test_what_is_removed_while_it_is_added_is_gone(ca: TestCA, payload_of: Any, tmp_path: Path) -> None:
+    payload = payload_of(600_000)
+    async with running(tmp_path / "cache", ca) as part:
+        engine = RemoteEngine(part)
+        await part.begin()
+        payload.write(tmp_path / "cache")
+        add = partial(engine.add, payload.torrent, expected_hash=payload.torrent_hash, assume_complete=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(add)
+            await trio.testing.wait_all_tasks_blocked()  # it is asked for, and not answered
+            await engine.remove(payload.torrent_hash, delete_files=True)
+        assert not (tmp_path / "cache" / payload.name).exists()
 
 
 async def test_errors_of_the_engine_come_back(ca: TestCA, payload_of: Any, tmp_path: Path) -> None:

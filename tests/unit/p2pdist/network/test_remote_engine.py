@@ -25,6 +25,7 @@ class Part:
         self.ends: list[Callable[[], None]] = []
         self.running = True
         self.refuses = False
+        self.is_asked = trio.Event()
         self.lan = (0, 0)
 
     def on(self, kind: type[PartMessage], handler: Callable[[Any], None]) -> None:
@@ -44,7 +45,9 @@ class Part:
 
     async def ask(self, question: Callable[[int], PartMessage], *, seconds: float) -> PartMessage:
         assert seconds > 0
-        await trio.lowlevel.checkpoint()
+        self.is_asked.set()
+        for _ in range(5):  # others have their turns meanwhile
+            await trio.lowlevel.checkpoint()
         if not self.running:
             raise ChannelEndedError("it is not running")
         self.told.append(question(7))
@@ -91,6 +94,19 @@ async def test_a_new_process_is_told_limits_first_and_then_every_torrent() -> No
     ]
     assert engine.snapshot(OTHER).phase == "checking"
     assert engine.snapshot(OTHER).peers == ()
+
+
+async def test_what_is_removed_while_a_new_process_is_told_is_not_added_there() -> None:
+    part = Part()
+    engine = engine_of(part)
+    await engine.add(b"one", expected_hash=HASH, assume_complete=False)
+    await engine.add(b"other", expected_hash=OTHER, assume_complete=False)
+    part.is_asked = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(part.starts_anew)
+        await part.is_asked.wait()
+        await engine.remove(OTHER, delete_files=True)
+    assert [one.torrent_hash for one in part.told if isinstance(one, AddTorrent)] == [HASH]
 
 
 async def test_counts_go_on_across_processes() -> None:

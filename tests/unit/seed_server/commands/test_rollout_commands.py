@@ -1,6 +1,7 @@
 """`seed-server rollout` and `seed-server exception`, as people run them on a home where a patch is published."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,10 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
     assert [ring["name"] for ring in shown["rings"]] == ["test", "first", "fast", "broad", "last"]
     assert (shown["rings"][0]["waiting"], shown["not_known"]) == (1, 0)
     assert "test" in run("rollout", "show", "1").output
+    assert (shown["serving"], shown["fault"]) == (False, "")
+    for looked in (("show", "1"), ("why", "1"), ("list",)):
+        assert "The server does not run: no ring opens" in " ".join(run("rollout", *looked).output.split())
+    assert "is running. Abort it before" in refused(run("rollout", "start", "office", "--template", "rings"))
     halted = run("rollout", "halt", "1", "--reason", "crashes on start")
     assert "Rollout 1 of office@1: halted." in halted.output
     assert "crashes on start" in run("rollout", "why", "1").output
@@ -66,6 +71,18 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
         run("offer", "office")
     )
     assert "aborted" in run("rollout", "list").output
+    assert "The server does not run" not in run("rollout", "list").output
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may act for who called it")
+def test_who_approves_is_told_for_what_and_what_it_waits_for_now(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("publish", str(tmp_path / "office.msi"), "--patch-id", "office", "--version", "1", "--template", "rings")
+    monkeypatch.setenv("SUDO_USER", "bob")
+    said = run("rollout", "approve", "1", "--rings", "2")
+    assert "You have approved 2 of its 5 rings." in said.output, (said.output, said.exception)
+    assert json.loads(run("rollout", "why", "1", "--json").output)["why"] in said.output
 
 
 def test_an_emergency_by_hand_says_why(run: Run, tmp_path: Path) -> None:
@@ -281,7 +298,7 @@ def test_the_list_says_what_why_says_as_far_as_nobody_is_counted(run: Run, tmp_p
     assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
     with context.database() as database:
         RolloutEngine(context, context.repository(), database).look()
-    why = run("rollout", "why", "1").output.strip()
+    why = json.loads(run("rollout", "why", "1", "--json").output)["why"]
     assert why.startswith("Ring test is open since")
     assert why in " ".join(run("rollout", "list").output.split())
     (entry,) = json.loads(run("audit", "list", "--operation", "rollout: a ring opens", "--json").output)
