@@ -20,7 +20,7 @@ from bandwidth.core.decision import Decision
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import MBIT, BytesPerSecond
-from seed_server.line import site_harm, site_rate
+from seed_server.line import site_harm, site_law
 from seed_server.line.harm_bound import HarmBound, HarmRule
 from seed_server.origin import data_link
 from seed_server.service import part
@@ -48,7 +48,7 @@ def be_harmful(line_mbit: float, minute_seconds: float) -> None:
     changes: dict[tuple[Any, str], Any] = {(site_harm, "HarmBound"): partial(HarmBound, rule)}
     if line_mbit:
         HarmfulController.rate = BytesPerSecond(int(TOO_MUCH * line_mbit * MBIT))
-        changes[site_rate, "Controller"] = HarmfulController
+        changes[site_law, "Controller"] = HarmfulController
         # CUBIC, as the lab's routes say: it fills whatever buffer there is
         changes[data_link, "use_known_control"] = lambda _socket: False
     for (module, name), value in changes.items():

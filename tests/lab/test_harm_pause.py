@@ -5,6 +5,7 @@ is. The server's controller sends more than the line carries, whatever it hears 
 """
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from seed_server.line.harm_evidence import HARM_BOUND_SECONDS, HarmReason
 from seed_server.store.database import Database
 from seed_server.store.rows import HarmPauseRow
 from tests.helpers import harmful_server
+from tests.helpers.sources import ROOT
 
 pytestmark = pytest.mark.processes
 
@@ -75,6 +77,12 @@ def breach_ms(rule: HarmRule, queue_ms: list[float], begin_ms: float) -> float:
         if sum(count >= rule.harmful_seconds for count in harmful.values()) >= rule.harmful_minutes:
             return at + 1_000
     raise AssertionError("the line was not harmed enough")
+
+
+def test_what_makes_a_server_harmful_is_in_the_product() -> None:
+    """The tests that use it are slow, and run before a release: this one fails when the product has changed."""
+    words = "from tests.helpers.harmful_server import be_harmful; be_harmful(20.0, 60.0)"
+    subprocess.run([sys.executable, "-c", words], check=True, cwd=ROOT)
 
 
 @pytest.mark.slow
