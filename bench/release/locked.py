@@ -3,7 +3,7 @@
 import importlib.metadata
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -16,8 +16,13 @@ def needed_names(pyproject: Path, extras: Collection[str] = ()) -> set[str]:
     """Return the distributions that the project with ``extras`` brings, by the metadata of those installed here."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     listed = [*project["dependencies"], *(text for extra in extras for text in project["optional-dependencies"][extra])]
+    return closure(wanted for wanted in map(Requirement, listed) if wanted.marker is None or wanted.marker.evaluate())
+
+
+def closure(requirements: Iterable[Requirement]) -> set[str]:
+    """Return the distributions that these requirements bring, on this system."""
     found: set[tuple[str, frozenset[str]]] = set()
-    waiting = [wanted for wanted in map(Requirement, listed) if wanted.marker is None or wanted.marker.evaluate()]
+    waiting = list(requirements)
     while waiting:
         wanted = waiting.pop()
         key = (canonicalize_name(wanted.name), frozenset(wanted.extras))

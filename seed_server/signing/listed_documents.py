@@ -29,6 +29,7 @@ Listed: TypeAlias = Mapping[str, TargetFile]
 """What the `patches` keys have signed, by target path."""
 
 D = TypeVar("D", bound=Document)
+R = TypeVar("R")
 
 
 class ListedDocuments:
@@ -67,38 +68,29 @@ class ListedDocuments:
     def approvers(self, current: CurrentMetadata) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""
         entry = current.targets["patches"].signed.targets.get(APPROVERS_TARGET)
-        if entry is None:
-            return None
-        try:
-            return decode_approvers(self._files.read_target(APPROVERS_TARGET, entry))
-        except DecodeError as error:
-            raise damaged(APPROVERS_TARGET) from error
+        return None if entry is None else self._read(APPROVERS_TARGET, entry, decode_approvers)
 
     def log_anchor(self, current: CurrentMetadata) -> LogAnchor | None:
         """Return by which key PCs know the audit log; None: by that which they saw first."""
         entry = current.targets["patches"].signed.targets.get(ANCHOR_TARGET)
-        if entry is None:
-            return None
-        try:
-            return decode_anchor(self._files.read_target(ANCHOR_TARGET, entry))
-        except DecodeError as error:
-            raise damaged(ANCHOR_TARGET) from error
+        return None if entry is None else self._read(ANCHOR_TARGET, entry, decode_anchor)
 
     def recalls(self, listed: Listed) -> Recalls:
         """Return what goes back where it is installed."""
         entry = listed.get(RECALLS_TARGET)
-        if entry is None:
-            return NOTHING_RECALLED
-        try:
-            return decode_recalls(self._files.read_target(RECALLS_TARGET, entry))
-        except DecodeError as error:
-            raise damaged(RECALLS_TARGET) from error
+        return NOTHING_RECALLED if entry is None else self._read(RECALLS_TARGET, entry, decode_recalls)
 
     def order(self, listed: Listed) -> PublicationOrder:
         """Return the numbers of all publications."""
         if ORDER_TARGET not in listed:  # nothing has been published yet
             return NOTHING_PUBLISHED
         return self._known(ORDER_TARGET, listed[ORDER_TARGET], decode_order)
+
+    def _read(self, target: str, entry: TargetFile, decode: Callable[[bytes], R]) -> R:
+        try:
+            return decode(self._files.read_target(target, entry))
+        except DecodeError as error:
+            raise damaged(target) from error
 
     def _known(self, target: str, entry: TargetFile | None, decode: Callable[[bytes], D]) -> D:
         digest = "" if entry is None else entry.hashes["sha256"]
@@ -126,20 +118,19 @@ class ListedDocuments:
 
     def readable_manifests(self, listed: Listed) -> tuple[list[Manifest], frozenset[str]]:
         """Return the manifests that can be read, and the target paths of those that cannot."""
-        found, lost = [], set()
+        found: dict[str, Manifest] = {}
+        lost = set()
         for name, entry in listed.items():
             if name.endswith(".manifest"):
                 try:
-                    found.append(self.manifest(name, entry))
+                    found[entry.hashes["sha256"]] = self.manifest(name, entry)
                 except UserError:
                     lost.add(name)
-        return found, frozenset(lost)
+        self._decoded = found
+        return list(found.values()), frozenset(lost)
 
     def manifest(self, name: str, entry: TargetFile) -> Manifest:
         """Return one manifest."""
         if known := self._decoded.get(entry.hashes["sha256"]):
             return known
-        try:
-            return decode_manifest(self._files.read_target(name, entry))
-        except DecodeError as error:
-            raise damaged(name) from error
+        return self._read(name, entry, decode_manifest)

@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bench.release.locked import closure
 from p2pdist.shared.console import ExitCode
 from tests.helpers.sources import ROOT
 
@@ -47,25 +47,7 @@ print("all imported")
 """
 
 
-def closure(requirements: Iterable[str]) -> set[str]:
-    """Return the distributions that these requirements bring, on this system."""
-    found: set[tuple[str, frozenset[str]]] = set()
-    waiting = [Requirement(text) for text in requirements]
-    while waiting:
-        wanted = waiting.pop()
-        key = (canonicalize_name(wanted.name), frozenset(wanted.extras))
-        if key in found:
-            continue
-        found.add(key)
-        for text in importlib.metadata.requires(wanted.name) or []:
-            needed = Requirement(text)
-            extras = [*wanted.extras, ""]
-            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
-                waiting.append(needed)
-    return {name for name, _ in found}
-
-
-BASE = closure(PROJECT["dependencies"])
+BASE = closure(map(Requirement, PROJECT["dependencies"]))
 
 
 def blocked_modules() -> str:
@@ -122,4 +104,4 @@ def test_the_limiter_says_which_extra_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_the_lock_has_every_extra(extra: str) -> None:
     locked = set(re.findall(r"^([a-z0-9.-]+)(?:\[\S+\])?==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    assert closure([*PROJECT["dependencies"], *EXTRAS[extra]]) <= locked
+    assert closure(map(Requirement, [*PROJECT["dependencies"], *EXTRAS[extra]])) <= locked

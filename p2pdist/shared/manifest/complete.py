@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from p2pdist.shared.manifest.rollout_plan import check_plan
-from p2pdist.shared.manifest.staged import MAX_STAGED, MAX_STAGED_BYTES, StagedEntry
+from p2pdist.shared.manifest.staged import MAX_STAGED, MAX_STAGED_BYTES, StagedEntry, check_entries
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Document
+from p2pdist.shared.wire.codec import Document
 
 COMPLETE_PARTS = 128  # of some 25 kB each where 2,000 patches, as many as can be, were offered by rings
 COMPLETE_TARGETS = tuple(f"rollouts/complete-{number:02x}" for number in range(COMPLETE_PARTS))
@@ -50,8 +49,5 @@ def encode_complete(complete: CompleteRollouts) -> bytes:
 def decode_complete(data: bytes) -> CompleteRollouts:
     """Return a checked part. Raises `DecodeError`."""
     complete: CompleteRollouts = codec.decode(data, CompleteRollouts, max_bytes=MAX_COMPLETE_BYTES)
-    for entry in complete.entries:
-        check_plan(entry.plan)
-        if len(entry.opened_at) > len(entry.plan.rings):
-            raise DecodeError(f"{entry.ref} has more open rings than it has rings")
+    check_entries(complete.entries)
     return complete

@@ -4,6 +4,7 @@ It stands beside the rollouts (`documents.Rollouts`), which offer a patch to eve
 this document installs nothing of it. What is in both is held to what stands here.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -92,6 +93,14 @@ def approval_bytes(digest: bytes, rings: int, at: int) -> bytes:
     return b"p2pdist approval 1\n" + digest + rings.to_bytes(2) + at.to_bytes(8)
 
 
+def check_entries(entries: Iterable[StagedEntry]) -> None:
+    """Raise `DecodeError` for a plan that is none, or with more open rings than it has."""
+    for entry in entries:
+        check_plan(entry.plan)
+        if len(entry.opened_at) > len(entry.plan.rings):
+            raise DecodeError(f"{entry.ref} has more open rings than it has rings")
+
+
 def encode_staged(staged: StagedRollouts) -> bytes:
     """Return the document as a TUF target's bytes."""
     return codec.encode(staged)
@@ -100,10 +109,7 @@ def encode_staged(staged: StagedRollouts) -> bytes:
 def decode_staged(data: bytes) -> StagedRollouts:
     """Return a checked document. Raises `DecodeError`."""
     staged: StagedRollouts = codec.decode(data, StagedRollouts, max_bytes=MAX_STAGED_BYTES)
-    for entry in staged.entries:
-        check_plan(entry.plan)
-        if len(entry.opened_at) > len(entry.plan.rings):
-            raise DecodeError(f"{entry.ref} has more open rings than it has rings")
+    check_entries(staged.entries)
     try:
         for hold in staged.holds:
             if hold.patch:

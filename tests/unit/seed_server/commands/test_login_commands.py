@@ -18,6 +18,7 @@ from seed_server.commands import login_answer, login_commands
 from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.main import seed_server
 from seed_server.settings import ServerHome
+from tests.helpers.command_results import refused, shown
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.oidc_provider import CLIENT, SECRET, OidcProvider, oidc_provider
 from tests.helpers.people import cheap_passwords, copied, new_home
@@ -52,18 +53,6 @@ def run(made: ServerHome, provider: OidcProvider, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(webbrowser, "open", provider.browse)
     env = {"SEED_SERVER_HOME": str(home.root), "XDG_STATE_HOME": str(tmp_path / "state")}
     return lambda *arguments: CliRunner(env=env).invoke(seed_server, arguments)
-
-
-def shown(result: Result) -> str:
-    assert result.exception is None, result.exception
-    assert result.exit_code == ExitCode.OK, result.output
-    return result.stdout
-
-
-def refused(result: Result, words: str, kind: FaultKind = FaultKind.REFUSED) -> None:
-    assert isinstance(result.exception, UserError), (result.exception, result.output)
-    assert result.exception.kind is kind
-    assert words in result.exception.message
 
 
 def test_a_login_in_a_browser_is_used_by_later_commands_until_logout(

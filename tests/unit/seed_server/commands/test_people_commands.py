@@ -10,12 +10,13 @@ from click.testing import CliRunner, Result
 
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.errors import FaultKind
 from seed_server.commands import acting
 from seed_server.commands.acting import TOKEN_VARIABLE
 from seed_server.commands.main import seed_server
 from seed_server.fleet.roles import PERMISSIONS
 from seed_server.settings import ServerHome
+from tests.helpers.command_results import refused, shown
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.people import PASSWORD, cheap_passwords, copied, new_home
 
@@ -41,18 +42,6 @@ def run(home: ServerHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         return CliRunner(env=env).invoke(seed_server, arguments, input=typed)
 
     return run
-
-
-def shown(result: Result) -> str:
-    assert result.exception is None, result.exception
-    assert result.exit_code == ExitCode.OK, result.output
-    return result.stdout
-
-
-def refused(result: Result, words: str, kind: FaultKind = FaultKind.REFUSED) -> None:
-    assert isinstance(result.exception, UserError), (result.exception, result.output)
-    assert result.exception.kind is kind
-    assert words in result.exception.message
 
 
 def twice(text: str = PASSWORD) -> str:

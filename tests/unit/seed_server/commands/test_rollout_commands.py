@@ -162,17 +162,21 @@ def test_an_exception_for_a_patch_that_nobody_has_published_says_so(run: Run, tm
         assert (f"No {patch} is published here yet" in said) is not is_known
 
 
+def sign_elsewhere(home: Path, bundle: str, *options: str) -> str:
+    """Sign a bundle with the offline keys, as another machine that knows the first root does; return what it says."""
+    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
+    signed = CliRunner().invoke(seed_server, ["sign", bundle, *where, *options, "--yes"])
+    assert signed.exit_code == 0, (signed.output, signed.exception)
+    return signed.output
+
+
 def test_what_was_signed_elsewhere_goes_by_the_rings_of_the_settings(run: Run, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with (home / "server.toml").open("a") as file:
         file.write('rollout_template = "rings"\n')
     bundle, options = str(tmp_path / "office.bundle"), ("--patch-id", "office", "--version", "1")
     assert run("publish", str(tmp_path / "office.msi"), *options, "--prepare", bundle).exit_code == 0
-    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
-    signed = CliRunner().invoke(
-        seed_server, ["sign", bundle, *where, "--payload", str(tmp_path / "office.msi"), "--yes"]
-    )
-    assert signed.exit_code == 0, (signed.output, signed.exception)
+    sign_elsewhere(home, bundle, "--payload", str(tmp_path / "office.msi"))
     assert "Rollout 1 of office@1 has begun." in run("finish", bundle).output
     assert Context(ServerHome(home)).repository().current_rollouts().entries == []
 
@@ -182,8 +186,7 @@ def test_a_withdrawal_that_was_signed_elsewhere_ends_the_rollout(run: Run, tmp_p
     options = ("--patch-id", "office", "--version", "1", "--template", "rings")
     assert run("publish", str(tmp_path / "office.msi"), *options).exit_code == 0
     assert run("withdraw", "office", "--reason", "crashes on start", "--prepare", bundle).exit_code == 0
-    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
-    assert CliRunner().invoke(seed_server, ["sign", bundle, *where, "--yes", "--allow-changes"]).exit_code == 0
+    sign_elsewhere(home, bundle, "--allow-changes")
     assert run("finish", bundle).exit_code == 0
     assert "aborted" in run("rollout", "list").output
     assert Context(ServerHome(home)).repository().current_staged().entries == ()
@@ -209,9 +212,7 @@ def test_a_ring_goes_back_by_what_another_machine_has_signed_and_all_screens_say
     back = ("withdraw", "office", "--reason", "loses data", "--roll-back", "--ring", "test")
     assert run(*back, "--prepare", bundle).exit_code == 0
     assert "went back" not in run("rollout", "show", "1").output, "nothing is in force yet"
-    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
-    signed = CliRunner().invoke(seed_server, ["sign", bundle, *where, "--yes", "--allow-changes"])
-    assert "from ring test on, of test (100 % where" in signed.output
+    assert "from ring test on, of test (100 % where" in sign_elsewhere(home, bundle, "--allow-changes")
     assert run("finish", bundle).exit_code == 0
     report |= {"state": "waiting", "install": "rolled_back", "install_reason": "recalled: loses data"}
     with Context(ServerHome(home)).database() as database:
@@ -283,11 +284,7 @@ def test_an_emergency_that_was_signed_elsewhere_goes_by_its_score_too(run: Run, 
     setting(tmp_path, 'emergency_template = "emergency"')
     options = ("--patch-id", "office", "--version", "1", "--cvss", "9.8")
     assert run("publish", str(tmp_path / "office.msi"), *options, "--prepare", bundle).exit_code == 0
-    where = ["--keys", str(home / "keys" / "offline"), "--root", str(home / "tuf" / "metadata" / "1.root.json")]
-    signed = CliRunner().invoke(
-        seed_server, ["sign", bundle, *where, "--payload", str(tmp_path / "office.msi"), "--yes"]
-    )
-    assert signed.exit_code == 0, (signed.output, signed.exception)
+    sign_elsewhere(home, bundle, "--payload", str(tmp_path / "office.msi"))
     assert "Rollout 1 of office@1 has begun." in run("finish", bundle).output
     assert Context(ServerHome(home)).repository().current_rollouts().entries == []
 
