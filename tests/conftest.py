@@ -23,6 +23,7 @@ from types import ModuleType
 import psutil
 import pytest
 import structlog
+import trio.testing
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
@@ -34,6 +35,7 @@ from tests.helpers import repository_simulator
 from tests.helpers.pki import TestCA
 from tests.helpers.quick_torrents import build_quickly
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
+from tests.helpers.virtual_time import patient_clock
 from tests.helpers.workers import Sharing, in_a_stream
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by what tests start
@@ -135,6 +137,12 @@ def priority_as_at_first() -> Iterator[None]:
             os.setpriority(os.PRIO_PROCESS, 0, before)
             psutil.Process().ionice(psutil.IOPRIO_CLASS_NONE)
             Path("/proc/self/autogroup").write_text("0")
+
+
+@pytest.fixture
+def autojump_clock(monkeypatch: pytest.MonkeyPatch) -> trio.testing.MockClock:
+    """Return a clock that jumps when nothing happens; unlike pytest-trio's, it waits for threads."""
+    return patient_clock(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
