@@ -169,7 +169,7 @@ class SiteSampler:
         sent: int | None = 0
         self._round_trips.begin()
         window = 0.0
-        window_known = bool(links)
+        window_known = any(view.sending for view in links.values())
         new_bytes: dict[Key, int] = {}
         for key, view in links.items():
             new_bytes[key], left, again = self._advance(key, view, elapsed)

@@ -405,6 +405,17 @@ def test_what_the_kernel_holds_of_a_link_that_has_stopped_takes_its_part_of_the_
     assert set(path.site.divide({0: path.view(0), 1: drained})) == {0}
 
 
+def test_the_first_ramp_goes_on_where_a_small_file_ended() -> None:
+    # metadata, for one: 17 kB for the whole site, and only then do its PCs ask for the patch
+    path = FakeLine(SiteRate(Line(), 0.0))
+    path.run(3 * STEP)
+    for _ in range(3):
+        path.acked[0] += 8_000  # what is under way arrives, faster than it was sent at first
+        path.site.decide({0: replace(path.view(0), sending=False)}, {}, path.now)
+        path.now += STEP
+    assert path.site.decision.allowance >= FIRST_RATE, "no window is no window of nothing"
+
+
 def test_what_an_earlier_run_learned_is_begun_with() -> None:
     earlier = FakeLine(SiteRate(Line(), 0.0), carries=2e6)
     earlier.run(60)
