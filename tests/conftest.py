@@ -9,7 +9,6 @@ them for coverage takes three times as long as the test.
 """
 
 import contextlib
-import fcntl
 import itertools
 import os
 import signal
@@ -37,6 +36,9 @@ from tests.helpers.quick_torrents import build_quickly
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 from tests.helpers.virtual_time import patient_clock
 from tests.helpers.workers import Sharing, in_a_stream
+
+if sys.platform != "win32":
+    import fcntl
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, also by what tests start
 os.environ.pop("COLUMNS", None)  # of a worker's standard output; what a test prints goes into a pipe, unless it says

@@ -1,17 +1,20 @@
 """What the supervisor of an upgrade does with files and processes: `supervisor`. The standard library alone."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import resource
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+    import resource
 
 RUNNING, OUTPUT = "running", "output"
 MAX_UPGRADE_FILE_BYTES = 1 << 20

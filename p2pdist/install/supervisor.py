@@ -8,7 +8,6 @@ goes on, and runs the installer no second time. See ADR 0057.
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import socket
@@ -29,6 +28,9 @@ from p2pdist.install.supervised_processes import (
     up_seconds,
     write,
 )
+
+if sys.platform != "win32":
+    import fcntl
 
 ORDER, PROGRESS, SAID, LOCK = "order.json", "progress.json", "said.json", "lock"
 MAX_SUPERVISED_REPAIRS = 3  # of one installation that is interrupted again and again

@@ -7,7 +7,6 @@ for writing. So what was proven stays what it is. Where both run as the same use
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import stat
@@ -20,6 +19,9 @@ from pathlib import Path
 import structlog
 
 from p2pdist.shared import durable_files
+
+if sys.platform != "win32":
+    import fcntl
 
 SEAL_SECONDS = 20.0  # the torrent engine closes a finished file at once; a slow disk delays that
 LOOK_AGAIN_SECONDS = 0.05

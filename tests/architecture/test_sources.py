@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, nodes_of
+from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, nodes_of, tree_of
 
 MAX_LINES = 400  # "files near 300 lines": beyond this, a file has two jobs
 SHARED_VOCABULARY = {"p2pdist.shared"}
@@ -122,3 +122,19 @@ def read_too_early(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator
         for node in ast.walk(closure):
             if isinstance(node, ast.Name) and node.id not in own and bound_at.get(node.id, 0) > closure.lineno:
                 yield node
+
+
+NOT_ON_WINDOWS = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+
+
+def test_modules_that_windows_lacks_are_imported_where_they_are_needed_alone() -> None:
+    """Else nothing that imports the file could be tried there, and no test at all where it is the tests' conftest."""
+    wanted = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (*SOURCES, ROOT / "tests/conftest.py")
+        if path.parts[len(ROOT.parts)] != "bench"
+        for node in tree_of(path).body  # not in a function, nor below `if sys.platform`
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and NOT_ON_WINDOWS & {getattr(node, "module", None), *(alias.name for alias in node.names)}
+    ]
+    assert wanted == []
