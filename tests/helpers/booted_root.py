@@ -25,6 +25,8 @@ ln -s pts/ptmx dev/ptmx
 mount -t tmpfs tmpfs run
 pivot_root . .outside
 umount -l /.outside
+# whoever starts systemd in a container does this for it; without it no service gets a credential
+mount --make-rshared /
 exec /lib/systemd/systemd --unit=multi-user.target --log-target=console --log-level=warning
 """
 _NAMESPACES = ("--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup")
