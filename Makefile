@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb release
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb test-deb release
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
@@ -36,6 +36,7 @@ help:
 	@echo 'make bench-rollouts [ARGS=…]     2,000 random rollouts of 25,000 PCs in virtual time, held to their rules (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
+	@echo 'make test-deb                    as root: both in a minimal Debian with its own systemd, through their whole life'
 	@echo 'make release                     wheel, Debian packages, bills of materials and checksums; built twice, and compared'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
@@ -148,6 +149,9 @@ bench-rollouts: $(READY)
 
 deb: $(READY)
 	@$(BIN)/python -m bench.release debs
+
+test-deb: deb
+	$(BIN)/python -m pytest -m slow tests/packages/test_debian_root.py
 
 release: $(READY)
 	@$(BIN)/python -m bench.release all

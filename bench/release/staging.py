@@ -16,6 +16,18 @@ MAIN_MODULES = {
 }
 
 
+# rich shows source code and Markdown with them; nothing of ours does
+UNUSED = ("pygments", "markdown-it-py", "mdurl")
+# -I: nothing comes from the user's environment or the current directory
+_PROGRAM = """#!/bin/sh
+exec {place}/bin/python3 -I -c '
+import sys
+sys.argv[0] = "{program}"
+from {module} import main
+sys.exit(main())' "$@"
+"""
+
+
 @dataclass(frozen=True)
 class Product:
     """One of the things that are installed."""
@@ -23,17 +35,22 @@ class Product:
     extras: tuple[str, ...]
     programs: tuple[str, ...]
     units: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    """Packages of ours that it does not have."""
 
 
 PRODUCTS = {
-    "endpoint": Product((), ("p2pdist",), ("p2pdist.service", "p2pdist-enrol.service")),
+    "endpoint": Product(
+        (), ("p2pdist",), ("p2pdist.service", "p2pdist-enrol.service", "p2pdist-upgrade.service"), ("seed_server",)
+    ),
     "server": Product(("server", "pictures", "postgres"), ("seed-server", "bandwidth"), ("seed-server.service",)),
 }
 
 
 def requirements_of(product: Product, root: Path = ROOT) -> str:
     """Return what is installed for ``product`` besides our own wheel, each with its hashes."""
-    return locked_subset(root / "requirements.lock", needed_names(root / "pyproject.toml", product.extras))
+    needed = needed_names(root / "pyproject.toml", product.extras)
+    return locked_subset(root / "requirements.lock", needed.difference(UNUSED))
 
 
 def stage(name: str, staging: Path, wheel: Path, root: Path = ROOT) -> None:
@@ -43,12 +60,15 @@ def stage(name: str, staging: Path, wheel: Path, root: Path = ROOT) -> None:
     staging.mkdir(parents=True, exist_ok=True)
     requirements = staging.parent / f"{name}.requirements"
     requirements.write_text(requirements_of(product, root), encoding="utf-8")
-    programs = [(program, MAIN_MODULES[program]) for program in product.programs]
-    make_environment(staging.absolute(), place, wheel=wheel, requirements=requirements.absolute(), programs=programs)
-    links = staging / "usr/bin"
-    links.mkdir(parents=True)
+    make_environment(
+        staging.absolute(), place, wheel=wheel, requirements=requirements.absolute(), without=product.without
+    )
+    programs = staging / "usr/bin"
+    programs.mkdir(parents=True)
     for program in product.programs:
-        (links / program).symlink_to(f"{place}/bin/{program}")
+        text = _PROGRAM.format(place=place, program=program, module=MAIN_MODULES[program])
+        (programs / program).write_text(text, encoding="utf-8")
+        (programs / program).chmod(0o755)
         write_manual_pages(program, staging / "usr/share/man/man1", release_time(root))
         write_completions(program, staging)
     for unit in product.units:

@@ -53,7 +53,7 @@ class BootedRoot:
                 self.end()
                 raise RuntimeError((root / "var/log/boot").read_text(errors="replace")[-2_000:])
             time.sleep(0.2)
-        self._must("ip", "link", "set", "lo", "up", namespaces=("-n",))
+        self.network("link", "set", "lo", "up")
 
     @property
     def _init(self) -> int:
@@ -83,8 +83,9 @@ class BootedRoot:
             os.kill(self._init or self._outer.pid, signal.SIGKILL)
         self._outer.wait(timeout=30)
 
-    def _must(self, *command: str, namespaces: tuple[str, ...]) -> None:
-        ended = self._enter(namespaces, command, 10.0)
+    def network(self, *command: str) -> None:
+        """Run this machine's `ip` in its network."""
+        ended = self._enter(("-n",), ("ip", *command), 10.0)
         assert ended.returncode == 0, ended.stderr
 
     def _enter(
