@@ -54,6 +54,8 @@ except OSError as error:
 """
 # reads on what a service writes that outlives its installer: at a closed pipe it would die of SIGPIPE. It ends with it
 _SINK = ("/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 2>&1 &")
+# what this process leaves behind when it stops: nobody waits for it in here
+_going_on: list[trio.Process] = []
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,13 @@ async def run(
 ) -> Ended:
     """Run a program in a process group of its own, and wait for it.
 
-    The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the call is
-    cancelled or the program is late, its whole group is killed, and with ``adopts`` (on Linux) all that it has started
-    wherever that has gone; when it ends by itself, a service that it has started goes on, and may go on writing. With
-    ``adopts`` it also gets a system's usual limits, however the daemon was started; it always gets a usual umask. The
-    file ``record`` names the process for `end_of_outlived` while it runs, and stays if it does not end even when
-    killed. Raises `OSError` when the program cannot be started.
+    The last ``max_output_bytes`` of its output are kept; ``with_errors`` includes standard error. When the program is
+    late, its whole group is killed, and with ``adopts`` (on Linux) all that it has started wherever that has gone; when
+    it ends by itself, a service that it has started goes on, and may go on writing. With ``adopts`` it also gets a
+    system's usual limits, however the daemon was started; it always gets a usual umask. The file ``record`` names the
+    process for `end_of_outlived` while it runs, and stays if it does not end even when killed. When the call is
+    cancelled, a program without a record is killed; one with a record (on Linux) goes on, since one that is cut off
+    leaves a PC half patched, and who comes after waits for it. Raises `OSError` when the program cannot be started.
     """
     argv, given = command.argv, command.given
     process = await trio.lowlevel.open_process(
@@ -113,10 +116,10 @@ async def run(
     assert process.stdout is not None
     output = bytearray()
     drained = trio.Event()
-    late = False
+    late = recorded = False
     try:
         if record is not None:
-            _write_record(record, process.pid)
+            recorded = _write_record(record, process.pid) and CAN_HOLD
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, process.stdout, output, max_output_bytes, drained)
             if process.stdin is not None:
@@ -131,10 +134,13 @@ async def run(
             nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
-            if process.returncode is None and not late:
+            if not late and process.returncode is None and not recorded:
                 await _kill(process, limits)
-            elif not late and not drained.is_set():
-                await _read_on(process.stdout)
+            elif not late:
+                if process.returncode is None:
+                    _going_on.append(process)
+                if not drained.is_set():
+                    await _read_on(process.stdout)
             await process.stdout.aclose()
         if record is not None and process.returncode is not None:
             _forget(record)
@@ -142,7 +148,7 @@ async def run(
 
 
 async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallLimits = DEFAULT_LIMITS) -> None:
-    """Wait for a process that outlived the daemon (kill -9) that started it; kill it with its group when it is late."""
+    """Wait for a process that outlived the daemon that started it; kill it with its group when it is late."""
     group = await trio.to_thread.run_sync(_recorded, record)
     if group is None:
         return
@@ -170,11 +176,14 @@ def _adopting(argv: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _ADOPT_AND_BECOME, *argv]
 
 
-def _write_record(record: Path, process_id: int) -> None:
-    with contextlib.suppress(OSError):  # without a record, `end_of_outlived` does not wait for the process
+def _write_record(record: Path, process_id: int) -> bool:
+    """Return whether `end_of_outlived` will know the process."""
+    with contextlib.suppress(OSError):
         identity = _identity(process_id)
         record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         record.write_text(identity)
+        return True
+    return False
 
 
 def _recorded(record: Path) -> int | None:

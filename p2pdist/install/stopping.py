@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import trio
 
-STOP_SECONDS = 60.0  # how long an installer that runs when the daemon stops may go on
+STOP_SECONDS = 60.0  # how long the daemon waits for what runs when it stops; an installer then goes on without it
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""An installer that is late, or cancelled, with children that have left its session, its group and their parents."""
+"""An installer that is late, for its daemon or the next one, with children that left its session, group and parents."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from p2pdist.install import processes
 from p2pdist.install.findings import unknown
 from p2pdist.shared.manifest.recipe import CommandCheck, ScriptInstall
 from tests.helpers.install_place import Place
@@ -81,7 +82,7 @@ async def test_a_late_installer_leaves_no_process_whatever_it_has_left(place: Pl
 
 
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
-async def test_a_cancelled_one_neither(place: Place, pids: Path, escape: str) -> None:
+async def test_one_that_outlives_its_daemon_neither_when_it_is_late(place: Place, pids: Path, escape: str) -> None:
     body = script(place, pids, escape)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(place.script, body)
@@ -89,6 +90,8 @@ async def test_a_cancelled_one_neither(place: Place, pids: Path, escape: str) ->
             while len(pids.read_text().split()) < 2 or not living(pids):  # noqa: ASYNC110 - a file
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
+    assert living(pids)
+    await processes.end_of_outlived(place.directory / "scratch/running", 0.0)
     assert living(pids) == []
 
 

@@ -25,11 +25,12 @@ ln -s pts/ptmx dev/ptmx
 mount -t tmpfs tmpfs run
 pivot_root . .outside
 umount -l /.outside
-# whoever starts systemd in a container does this for it; without it no service gets a credential
+
 mount --make-rshared /
 exec /lib/systemd/systemd --unit=multi-user.target --log-target=console --log-level=warning
 """
 _NAMESPACES = ("--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup")
+_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # whatever ends this process
 BOOT_SECONDS = 90.0
 
 
@@ -40,7 +41,7 @@ class BootedRoot:
         """Boot ``root`` and wait until its manager answers."""
         with (root / "var/log/boot").open("wb") as log:
             self._outer = subprocess.Popen(
-                ["unshare", "--fork", "--kill-child", *_NAMESPACES, "/bin/sh", "-c", _BOOT, "sh", str(root)],
+                [*_WITH_US, "unshare", "--fork", "--kill-child", *_NAMESPACES, "/bin/sh", "-c", _BOOT, "sh", str(root)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -39,12 +39,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow, *NEEDS_DEBIAN_ROOT]
 class Company:
     """One machine that is both server and PC."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, machine: BootedRoot) -> None:
         self.root = root
-        self.machine = BootedRoot(root)
-        self.machine.network("link", "add", "lan0", "type", "dummy")
+        self.machine = machine
+        self.machine.network("link", "add", "lan0", "type", "veth", "peer", "name", "switch")
         self.machine.network("address", "add", f"{ADDRESS}/24", "dev", "lan0")
-        self.machine.network("link", "set", "lan0", "up")
+        for name in ("lan0", "switch"):
+            self.machine.network("link", "set", name, "up")
 
     def take(self, file: Path) -> str:
         """Copy a file into the root; return its name there."""
@@ -107,10 +108,10 @@ def company() -> Iterator[Company]:
     with contextlib.ExitStack() as stack:
         place = BUILT.parent / "debian-test"
         shutil.rmtree(place, ignore_errors=True)
-        company = Company(copy_debian(place))
         stack.callback(shutil.rmtree, place, ignore_errors=True)
-        stack.callback(company.machine.end)
-        yield company
+        machine = BootedRoot(copy_debian(place))
+        stack.callback(machine.end)
+        yield Company(place, machine)
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +146,9 @@ def test_both_are_installed_and_each_says_what_comes_next(company: Company, endp
     assert company.property("p2pdist", "UnitFileState") == "enabled"
     said = company.machine.must("du", "-sm", "/opt/p2pdist/endpoint")
     assert int(said.split()[0]) <= INSTALLED_MIB
-    mistakes = company.machine.run(
-        "systemd-analyze", "verify", "p2pdist", "p2pdist-enrol", "p2pdist-upgrade", "seed-server"
-    )
-    assert "p2pdist" not in mistakes.stderr, mistakes.stderr
-    assert "seed-server" not in mistakes.stderr, mistakes.stderr
+    units = [f"{name}.service" for name in ("p2pdist", "p2pdist-enrol", "p2pdist-upgrade", "seed-server")]
+    verified = company.machine.run("systemd-analyze", "verify", "--man=no", *units)
+    assert not [line for line in verified.stderr.splitlines() if any(unit in line for unit in units)]
 
 
 def test_libraries_load_stripped_as_they_are(company: Company) -> None:

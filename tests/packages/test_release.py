@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from bench.release.locked import locked_subset
 from bench.release.running import BuildError
 from bench.release.staging import PRODUCTS, requirements_of
 from bench.release.whole import compare
-from p2pdist.settings import DEFAULT_HOMES, DaemonSettings
+from p2pdist.install import processes
+from p2pdist.settings import DEFAULT_HOMES, DaemonSettings, EndpointHome
 from tests.helpers.sources import ROOT
 
 PACKAGING = ROOT / "packaging"
@@ -70,6 +72,44 @@ def test_systemd_finds_nothing_wrong_with_the_units() -> None:
     # the programs are not in their places here; pages and programs are tried where the packages are installed
     wrong = [line for line in said.splitlines() if "is not executable: No such file" not in line]
     assert [line for line in wrong if any(unit.name in line for unit in UNITS)] == []
+
+
+class Pc:
+    """A PC as ``when-idle`` sees it: the daemon's record, and commands that say how they were called."""
+
+    def __init__(self, place: Path) -> None:
+        self.record = place / "running"
+        self.script = place / "when-idle"
+        text = (PACKAGING / "when-idle").read_text().replace("sleep 1", "sleep 0.02")
+        self.script.write_text(
+            text.replace(str(EndpointHome(DEFAULT_HOMES["linux"]).scratch / "running"), str(self.record))
+        )
+        for name in ("systemctl", "systemd-run"):
+            (place / name).write_text('#!/bin/sh\necho "${0##*/}" "$@"\n')
+            (place / name).chmod(0o755)
+        self.environment = {"PATH": f"{place}:/usr/bin:/bin"}
+
+    def when_idle(self, action: str) -> str:
+        command = ["/bin/sh", str(self.script), action]
+        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=20, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        return ended.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd")
+def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(tmp_path: Path) -> None:
+    pc = Pc(tmp_path)
+    assert pc.when_idle("try-restart") == "systemctl try-restart p2pdist.service\n"
+    with subprocess.Popen(["/bin/sleep", "100"]) as installer:
+        processes._write_record(pc.record, installer.pid)
+        said = pc.when_idle("try-restart")
+        assert said.startswith("systemd-run ")
+        assert said.endswith("wait-try-restart\n")
+        with subprocess.Popen(["/bin/sh", pc.script, "stop"], env=pc.environment, stdout=subprocess.PIPE) as stop:
+            with pytest.raises(subprocess.TimeoutExpired):
+                stop.wait(0.1)
+            installer.kill()
+            assert stop.communicate(timeout=20)[0] == b"systemctl stop p2pdist.service\n"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from p2pdist.install.proven_files import PayloadChangedError
 from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.recipe import (
     ArchiveInstall,
+    CommandCheck,
     DebInstall,
     ExeInstall,
     Install,
@@ -265,11 +266,33 @@ async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stay
     await begun[0].wait()
 
 
-async def test_cancellation_leaves_no_process(place: Place, tmp_path: Path) -> None:
+@pytest.mark.skipif(not processes.CAN_HOLD, reason="elsewhere it is ended with the daemon")
+async def test_what_runs_when_the_daemon_stops_goes_on_and_is_waited_for(place: Place, tmp_path: Path) -> None:
+    begun, gate, log = tmp_path / "begun", tmp_path / "gate", tmp_path / "log"
+    os.mkfifo(begun)
+    os.mkfifo(gate)
+    writes = "for i in 1 2 3 4 5 6 7 8; do echo much >&2; done"  # nobody reads what it says any more: no reason to die
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(place.script, f"echo $$ > {begun}; read x < {gate}; {writes}; echo first >> {log}")
+        installer = int(await line_of(begun))
+        nursery.cancel_scope.cancel()
+    assert alive(installer)
+    limits = InstallLimits(outlived_poll_seconds=0.01)
+    other = Installer(place.root, place.directory / "scratch", limits, scripts_on_host=True)  # that of the next daemon
+    second = place.file(f"echo second >> {log}", "second")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other.install, SH, "1", second.file, second.sha256)
+        await trio.to_thread.run_sync(gate.write_text, "on\n")
+    assert log.read_text() == "first\nsecond\n"
+    assert not (place.directory / "scratch/running").exists()
+
+
+async def test_a_check_that_is_cancelled_leaves_no_process(place: Place, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)
+    command = place.program(f'sleep 1000 & echo "$! $$" > {begun}; wait')
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(place.script, f'sleep 1000 & echo "$! $$" > {begun}; wait')
+        nursery.start_soon(place.detector.check, CommandCheck(command=(command,)))
         children = [int(word) for word in (await line_of(begun)).split()]
         assert all(alive(child) for child in children)
         nursery.cancel_scope.cancel()
