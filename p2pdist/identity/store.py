@@ -30,7 +30,7 @@ from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, pa
 from p2pdist.shared.named_memory import named_memory
 from p2pdist.shared.ownership import distrust
 from p2pdist.shared.private_directory import make_private
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, KeptState
 from p2pdist.shared.wire.enrolment import Pem, Tags
 from p2pdist.trust.files import storage_errors
 from p2pdist.trust.tls_contexts import trusting_context
@@ -66,7 +66,7 @@ class Identity:
     """The tags of the token that the endpoint was enrolled with."""
 
 
-class _Stored(Record, frozen=True):
+class _Stored(KeptState, frozen=True):
     format: Literal[1]
     endpoint_id: Annotated[str, msgspec.Meta(max_length=64)]
     server_address: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from p2pdist.install.lifecycle import InstallRecord, Journal, new_record, published_again
+from p2pdist.install.lifecycle import InstallRecord, Journal, RestartRules, new_record, published_again
 from p2pdist.install.plan import Candidate, PlanMoment, overdue_since
 from p2pdist.shared.identifiers import PatchRef
 
@@ -80,7 +80,7 @@ def with_deadlines(journal: Journal, candidates: Candidates, moment: PlanMoment)
         rules = record.restart_rules if candidate is None else candidate.manifest.schedule
         if rules is None or (record.state == "installed" and record.restart_boot is None):
             return record
-        kept = record.restart_rules or (None if record.restart_boot is None else rules)
+        kept = record.restart_rules or (None if record.restart_boot is None else RestartRules.of(rules))
         return replace(record, overdue_since=overdue_since(record, rules, moment), restart_rules=kept)
 
     records = tuple(noted(record) for record in journal.records)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from bandwidth.core.state_table import StateTable
 from p2pdist.install.outcomes import InstallEnding
@@ -144,6 +144,15 @@ class PutOff(Extensible, frozen=True):
     """The decision that came to nothing; None: none was made."""
 
 
+class RestartRules(ScheduleRules, frozen=True, forbid_unknown_fields=False):
+    """The rules of a restart, as the journal keeps them: for one that a newer release has added it is not put aside."""
+
+    @classmethod
+    def of(cls, rules: ScheduleRules) -> "RestartRules":
+        """Return ``rules`` of a recipe as they are kept."""
+        return rules if isinstance(rules, cls) else cls(**asdict(rules))
+
+
 class InstallRecord(Extensible, frozen=True):
     """What the journal keeps of one patch. Times are seconds since 1970."""
 
@@ -198,7 +207,7 @@ class InstallRecord(Extensible, frozen=True):
     """The last versions of the patch that were installed here before it, and that it has replaced."""
     restart_boot: str | None = None
     """The boot id when it needed a restart: done once the PC has another. None: no restart is needed."""
-    restart_rules: ScheduleRules | None = None
+    restart_rules: RestartRules | None = None
     """When that restart may be, from its beginning on: a patch that is withdrawn takes its recipe with it."""
     supervised: bool = False
     """Whether a supervisor outside of the daemon carries out what it is at: it is p2pdist's own package."""

@@ -7,7 +7,7 @@ from p2pdist.install.command_lines import DerivedCheck
 from p2pdist.install.findings import CheckResult, found, unknown
 from p2pdist.shared.manifest.recipe import PackageCheck
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import KeptState
 
 MAX_PACKAGE_CHARS = 300  # of a name, a version or an architecture: longer than any distribution has
 HELD = "hold"
@@ -26,7 +26,7 @@ The version is "" for a package whose first installation was interrupted.
 """
 
 
-class PackageFile(Record, frozen=True):
+class PackageFile(KeptState, frozen=True):
     """What the package manager reads in a package's file: no recipe can be wrong about it."""
 
     name: str

@@ -18,7 +18,7 @@ from p2pdist.install import supervised_processes, supervisor
 from p2pdist.install.outcomes import LOCKED
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import KeptState
 
 MAX_PROGRESS_BYTES = 1 << 20
 SUPERVISED_LOOK_SECONDS = 2.0  # between two looks at how far it is, and two words of the daemon about itself
@@ -30,7 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class SupervisorPace(Record, frozen=True):
+class SupervisorPace(KeptState, frozen=True):
     """How often a supervisor looks."""
 
     poll_seconds: float = 1.0
@@ -42,7 +42,7 @@ class SupervisorPace(Record, frozen=True):
     """A daemon whose last word is older hangs."""
 
 
-class ServerPlace(Record, frozen=True):
+class ServerPlace(KeptState, frozen=True):
     """Where the server is, and whose certificate it has."""
 
     address: str
@@ -51,7 +51,7 @@ class ServerPlace(Record, frozen=True):
     """PEM."""
 
 
-class OrderedCommand(Record, frozen=True):
+class OrderedCommand(KeptState, frozen=True):
     """One command line, and the proven file that takes the place of one of its arguments."""
 
     argv: tuple[str, ...]
@@ -65,7 +65,7 @@ class OrderedCommand(Record, frozen=True):
     sha256: str = ""
 
 
-class Order(Record, frozen=True):
+class Order(KeptState, frozen=True):
     """What a supervisor has to do; `supervisor` reads it without this class."""
 
     id: str

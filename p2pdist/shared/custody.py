@@ -23,7 +23,7 @@ from p2pdist.shared.merkle_log import (
     subtrees,
 )
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import KeptState
 
 MAX_HELD_RECORDS = 600  # on a PC: two months of 300 patches
 MAX_CUSTODY_RECORD_BYTES = 1 << 10
@@ -56,7 +56,7 @@ class CustodyRecord(msgspec.Struct, frozen=True, array_like=True):
     """The version that was there afterwards, by its package manager's word."""
 
 
-class Custody(Record, frozen=True):
+class Custody(KeptState, frozen=True):
     """A stretch of a log: the ``records`` from number ``first`` on, and the ``frontier`` of all before them.
 
     The frontier has the hashes of the complete subtrees over those, the largest first.

@@ -10,7 +10,7 @@ import msgspec
 from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
-from p2pdist.shared.wire.codec import Record
+from p2pdist.shared.wire.codec import KeptState
 from p2pdist.shared.wire.messages import HELD_BYTES, MAX_HOLDINGS, Holdings, PatchState, Want
 
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
@@ -55,7 +55,7 @@ _STEPS: dict[tuple[PatchState, TransferEvent], PatchState] = {
 TRANSITIONS = StateTable[PatchState, TransferEvent]("a transfer", "waiting", _STEPS)
 
 
-class Place(Record, frozen=True):
+class Place(KeptState, frozen=True):
     """Where the proven file of one patch is, below ``patches/``."""
 
     patch_id: str
@@ -68,7 +68,7 @@ class Place(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
-class TransferRecord(Record, frozen=True):
+class TransferRecord(KeptState, frozen=True):
     """What is kept on disk of one transfer; counts are payload bytes since the patch was first seen."""
 
     patch_id: str
@@ -99,7 +99,7 @@ class TransferRecord(Record, frozen=True):
         return PatchRef(self.patch_id, self.version)
 
 
-class TransferRecords(Record, frozen=True):
+class TransferRecords(KeptState, frozen=True):
     """The file that holds every `TransferRecord`."""
 
     records: Annotated[list[TransferRecord], msgspec.Meta(max_length=MAX_TRANSFER_RECORDS)]

@@ -28,7 +28,7 @@ from msgspec import structs
 
 from bandwidth.core.quantities import duration_in_words
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, KeptState
 
 MAX_VERSION = 1 << 62  # fits msgpack; anything above is a fast-forward attack or nonsense
 MAX_ROLES = 64  # top-level targets, patches, rollouts, profiles, and delegations per product
@@ -44,7 +44,7 @@ Moment = Annotated[float, msgspec.Meta(ge=0.0, le=_MAX_TIME)]
 RoleName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ROLE_NAME_CHARS)]
 
 
-class TrustFloor(Record, frozen=True):
+class TrustFloor(KeptState, frozen=True):
     """The highest versions and the highest time verified so far; times are seconds since 1970, UTC."""
 
     root: MetadataVersion = 0
@@ -64,7 +64,7 @@ class TrustFloor(Record, frozen=True):
     """How many states have been accepted as a whole: tells the last one from an older copy of the file."""
 
 
-class VerifiedMetadata(Record, frozen=True, kw_only=True):
+class VerifiedMetadata(KeptState, frozen=True, kw_only=True):
     """The top level as last verified, whether or not what it names could be had; the floor that follows from it."""
 
     format: Literal[2] = 2
@@ -77,7 +77,7 @@ class VerifiedMetadata(Record, frozen=True, kw_only=True):
     floor: TrustFloor = TrustFloor()
 
 
-class AcceptedMetadata(Record, frozen=True, kw_only=True):
+class AcceptedMetadata(KeptState, frozen=True, kw_only=True):
     """All signed metadata as last accepted as a whole, so that it can be verified again offline."""
 
     format: Literal[1] = 1

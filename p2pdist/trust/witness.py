@@ -6,6 +6,7 @@ the log lacks entries and begins again, is believed of the offline role alone (`
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle import HASH_BYTES
 from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.codec import DecodeError, Record
+from p2pdist.shared.wire.codec import DecodeError, KeptState
 from p2pdist.shared.wire.witness import Consistency, WitnessFault
 from p2pdist.trust.floor import CHECKSUM_BYTES
 
@@ -29,7 +30,7 @@ MAX_WITNESS_BYTES = 16 << 10  # three checkpoints and an anchor
 log = structlog.get_logger()
 
 
-class Seen(Record, frozen=True):
+class Seen(KeptState, frozen=True):
     """What is kept."""
 
     format: int = 1
@@ -178,13 +179,31 @@ def _load(path: Path) -> Seen:
         if hashlib.sha256(body).digest() != data[:CHECKSUM_BYTES]:
             raise DecodeError("the checksum does not fit: the file is damaged")
         seen: Seen = codec.decode(body, Seen, max_bytes=MAX_WITNESS_BYTES)
-        for note in filter(None, (seen.known, seen.before)):
-            read_checkpoint(note)
-        if seen.anchor:
-            decode_anchor(seen.anchor)
     except FileNotFoundError:
         return Seen()
     except (OSError, DecodeError, FileTooLargeError) as error:
         log.warning("what was seen of the server's audit log is lost", path=str(path), reason=str(error))
         return Seen()
-    return seen
+    return _understood(seen)
+
+
+def _understood(seen: Seen) -> Seen:
+    """Return what this release understands of what a newer one kept, which has then been gone back from.
+
+    What is signed of the log comes again from the server, as it is now; an alarm stays.
+    """
+    if seen.known and not _reads(read_checkpoint, seen.known):
+        seen = msgspec.structs.replace(seen, known=b"")
+    anchored = not seen.anchor or _reads(decode_anchor, seen.anchor)
+    if not anchored or (seen.before and not _reads(read_checkpoint, seen.before)):
+        seen = msgspec.structs.replace(seen, before=b"")
+    return seen if anchored else msgspec.structs.replace(seen, anchor=b"")
+
+
+def _reads(read: Callable[[bytes], object], signed: bytes) -> bool:
+    try:
+        read(signed)
+    except DecodeError as error:
+        log.warning("what was seen of the server's audit log is not understood, and left out", reason=str(error))
+        return False
+    return True

@@ -27,13 +27,16 @@ class SignerMemory:
         return _read(self.folder / TRUSTED_ROOT_FILE, MAX_BUNDLED_ROOT_BYTES)
 
     def signed_versions(self) -> dict[OfflineRole, int]:
-        """Return the newest version of each role that was signed here. Raises `UserError` (STORAGE)."""
+        """Return the newest version of each role that was signed here. Raises `UserError` (STORAGE).
+
+        A role that only a newer release knows is kept.
+        """
         path = self.folder / SIGNED_VERSIONS_FILE
         data = _read(path, MAX_SIGNED_VERSIONS_BYTES)
         if data is None:
             return {}
         try:
-            return msgspec.json.decode(data, type=dict[OfflineRole, int])
+            return msgspec.json.decode(data, type=dict[str, int])
         except msgspec.DecodeError as error:
             raise UserError(
                 f"{path} is damaged. Restore it from the copy of this folder in the safe.", FaultKind.STORAGE

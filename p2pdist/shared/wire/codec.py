@@ -1,8 +1,8 @@
 """Decode msgpack from outside into checked types, and encode them. Pure.
 
 ``msgpack`` decodes with explicit caps on every container; ``msgspec`` then
-converts strictly (no coercion, and no unknown fields but in a `Document` and an
-`Extensible`). So a decoded object has exactly the declared shape.
+converts strictly (no coercion, and no unknown fields but in a `Document`, an
+`Extensible` and a `KeptState`). So a decoded object has exactly the declared shape.
 """
 
 from collections.abc import Callable, Hashable, Iterator
@@ -45,6 +45,13 @@ class Extensible(Record, frozen=True, forbid_unknown_fields=False, omit_defaults
     """Base of what releases say to each other: fields that a newer one has added are ignored.
 
     What is added has a default, and is not sent while it has that: an older release gets the shape that it knows.
+    """
+
+
+class KeptState(Record, frozen=True, forbid_unknown_fields=False):
+    """Base of what a program keeps for itself: what a newer release has added is ignored by one that comes back.
+
+    What is added has a default that does no harm when it is lost. What must not be ignored needs a higher ``format``.
     """
 
 

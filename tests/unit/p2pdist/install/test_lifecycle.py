@@ -19,6 +19,7 @@ from p2pdist.install.lifecycle import (
     LifeEvent,
     LifeState,
     PutOff,
+    RestartRules,
     failed,
     new_record,
     published_again,
@@ -29,7 +30,6 @@ from p2pdist.install.lifecycle import (
 )
 from p2pdist.install.outcomes import InstallEnding
 from p2pdist.shared.manifest.documents import Manifest, Payload
-from p2pdist.shared.manifest.recipe import ScheduleRules
 from p2pdist.shared.wire import codec
 
 STEPS = TRANSITIONS.steps
@@ -192,10 +192,10 @@ def test_published_again_it_is_tried_anew_unless_it_is_here_or_under_way(
     assert after == (new_record(manifest, 9.0) if fresh else replace(before, number=3, replaces={"old": 1}))
 
 
-WINDOW, ASK, NEVER = (ScheduleRules(reboot=reboot) for reboot in ("window", "ask", "never"))
+WINDOW, ASK, NEVER = (RestartRules(reboot=reboot) for reboot in ("window", "ask", "never"))
 
 
-def needing(rules: ScheduleRules | None, boot: str | None = "boot", **fields: Any) -> InstallRecord:
+def needing(rules: RestartRules | None, boot: str | None = "boot", **fields: Any) -> InstallRecord:
     """Return a record that needs a restart by these rules."""
     return InstallRecord(
         patch_id="acme", version="1", first_seen_at=0.0, changed_at=0.0, restart_boot=boot, restart_rules=rules,
@@ -214,7 +214,7 @@ def needing(rules: ScheduleRules | None, boot: str | None = "boot", **fields: An
     ],
 )
 def test_a_restart_passes_on_to_the_next_version_by_the_strongest_rules(
-    own: InstallRecord, before: list[InstallRecord], rules: ScheduleRules
+    own: InstallRecord, before: list[InstallRecord], rules: RestartRules
 ) -> None:
     after = with_restart_of(own, before)
     assert (after.restart_boot, after.restart_rules) == ("boot", rules)
@@ -244,8 +244,6 @@ def test_a_restart_outlives_that_its_patch_is_published_again() -> None:
     ("rules", "state"),
     [(ASK, "restart_pending"), (WINDOW, "restart_pending"), (None, "restart_pending"), (NEVER, "installed")],
 )
-def test_what_is_installed_and_needs_a_restart_is_not_told_as_installed(
-    rules: ScheduleRules | None, state: str
-) -> None:
+def test_what_is_installed_and_needs_a_restart_is_not_told_as_installed(rules: RestartRules | None, state: str) -> None:
     assert reported_state(needing(rules)) == state
     assert reported_state(needing(rules, None)) == "installed"

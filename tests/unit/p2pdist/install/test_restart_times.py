@@ -5,19 +5,18 @@ from typing import Any
 
 import pytest
 
-from p2pdist.install.lifecycle import InstallRecord
+from p2pdist.install.lifecycle import InstallRecord, RestartRules
 from p2pdist.install.plan import PlanMoment
 from p2pdist.install.restart_times import DueRestart, RestartBy, due_restarts, is_overdue
 from p2pdist.install.schedule import TimingReason
 from p2pdist.shared.manifest.fitting import FORCED_RESTART_NOTICE, RESTART_NOTICE
-from p2pdist.shared.manifest.recipe import ScheduleRules
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
 WINDOW = "wed 11:00-13:00"
 
 
 def restart(
-    rules: ScheduleRules | None,
+    rules: RestartRules | None,
     now: datetime = NOON,
     *,
     may_restart: bool = True,
@@ -39,7 +38,7 @@ def restart(
 
 
 def test_in_a_window_and_only_while_its_countdown_fits() -> None:
-    rules = ScheduleRules(reboot="window", windows=(WINDOW,))
+    rules = RestartRules(reboot="window", windows=(WINDOW,))
     assert restart(rules).notice == RESTART_NOTICE
     assert restart(rules, NOON.replace(hour=12, minute=55)).notice == RESTART_NOTICE
     late = restart(rules, NOON.replace(hour=12, minute=56))
@@ -50,11 +49,11 @@ def test_in_a_window_and_only_while_its_countdown_fits() -> None:
 
 
 def test_at_any_time_where_there_are_no_windows() -> None:
-    assert restart(ScheduleRules(reboot="window", not_before="2026-12-24")).notice == RESTART_NOTICE
+    assert restart(RestartRules(reboot="window", not_before="2026-12-24")).notice == RESTART_NOTICE
 
 
 def test_after_deadline_and_grace_at_any_hour_with_a_longer_notice() -> None:
-    rules = ScheduleRules(
+    rules = RestartRules(
         reboot="window",
         windows=("sun 01:00-02:00",),
         not_before="2026-12-24",  # what is installed has been released
@@ -71,7 +70,7 @@ def test_after_deadline_and_grace_at_any_hour_with_a_longer_notice() -> None:
 
 
 def test_not_in_a_blackout_nor_by_a_clock_that_is_not_believed() -> None:
-    rules = ScheduleRules(reboot="window", windows=(WINDOW,), deadline="2026-11-25T11:00")
+    rules = RestartRules(reboot="window", windows=(WINDOW,), deadline="2026-11-25T11:00")
     blacked = restart(rules, blackout_until=NOON + timedelta(hours=1))
     assert (blacked.notice, blacked.why) == (None, TimingReason.BLACKOUT.value)
     doubted = restart(rules, clock_believed=False)
@@ -81,14 +80,14 @@ def test_not_in_a_blackout_nor_by_a_clock_that_is_not_believed() -> None:
 @pytest.mark.parametrize(
     ("rules", "may_restart", "by"),
     [
-        (ScheduleRules(), True, RestartBy.NOBODY),
-        (ScheduleRules(reboot="ask", deadline="2026-11-01"), True, RestartBy.USER),
-        (ScheduleRules(reboot="window", deadline="2026-11-01"), False, RestartBy.USER_ALONE),
+        (RestartRules(), True, RestartBy.NOBODY),
+        (RestartRules(reboot="ask", deadline="2026-11-01"), True, RestartBy.USER),
+        (RestartRules(reboot="window", deadline="2026-11-01"), False, RestartBy.USER_ALONE),
         (None, True, RestartBy.USER),
     ],
 )
 def test_who_restarts_it_where_the_daemon_does_not(
-    rules: ScheduleRules | None, may_restart: bool, by: RestartBy
+    rules: RestartRules | None, may_restart: bool, by: RestartBy
 ) -> None:
     due = restart(rules, may_restart=may_restart)
     assert (due.by, due.notice) == (by, None)
@@ -97,11 +96,11 @@ def test_who_restarts_it_where_the_daemon_does_not(
 @pytest.mark.parametrize(
     ("rules", "overdue"),
     [
-        (ScheduleRules(), False),
-        (ScheduleRules(reboot="ask"), True),
-        (ScheduleRules(reboot="ask", deadline="2026-11-25T12:00"), True),
-        (ScheduleRules(reboot="ask", deadline="2026-11-25T11:00", grace_minutes=61), False),
+        (RestartRules(), False),
+        (RestartRules(reboot="ask"), True),
+        (RestartRules(reboot="ask", deadline="2026-11-25T12:00"), True),
+        (RestartRules(reboot="ask", deadline="2026-11-25T11:00", grace_minutes=61), False),
     ],
 )
-def test_it_makes_the_pc_non_compliant_unless_its_deadline_is_ahead(rules: ScheduleRules, overdue: bool) -> None:
+def test_it_makes_the_pc_non_compliant_unless_its_deadline_is_ahead(rules: RestartRules, overdue: bool) -> None:
     assert is_overdue(restart(rules), NOON.timestamp()) is overdue
