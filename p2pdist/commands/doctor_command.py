@@ -2,18 +2,15 @@
 
 import click
 import trio
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import RenderableType
 
 from p2pdist.commands.options import home_option
-from p2pdist.local_api.doctor_answers import CheckFinding, DoctorAnswer, Mender, Verdict
+from p2pdist.local_api.doctor_answers import DoctorAnswer, Mender
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode, json_option, print_json, terminal
-from p2pdist.shared.language import in_words, tr
-from p2pdist.shared.tables import FactTable
-
-_STYLES: dict[Verdict, str] = {"fine": "green", "wrong": "red", "unknown": "yellow"}
+from p2pdist.shared.findings_screen import findings_view
+from p2pdist.shared.language import tr
 
 
 @click.command("doctor", short_help="Find what is wrong here, and who can mend it.")
@@ -49,39 +46,14 @@ def doctor_command(home: EndpointHome, as_json: bool) -> None:
 
 def doctor_view(answer: DoctorAnswer) -> RenderableType:
     """Show each check, and below, by who can mend it, what is wrong and what to do: to be sent to them."""
-    table = FactTable()
-    table.column(tr("check"), tr("answer"))
-    table.sentences(tr("observed"))
-    for finding in answer.findings:
-        word = Text(_verdict(finding.verdict), style=_STYLES[finding.verdict])
-        table.row(finding.code, word, sentences=["" if finding.verdict == "wrong" else in_words(finding.observed)])
-    parts: list[RenderableType] = [table]
-    for mender, heading in _menders().items():
-        parts += _for(heading, [one for one in answer.findings if one.mender == mender])
-    if len(parts) == 1:
-        parts += ["", Text(tr("Nothing is wrong, as far as can be seen from here."), style="green")]
-    return Group(*parts)
+    return findings_view(answer.findings, _menders())
 
 
-def _for(heading: str, findings: list[CheckFinding]) -> list[RenderableType]:
-    if not findings:
-        return []
-    parts: list[RenderableType] = ["", Text(heading, style="bold")]
-    for finding in findings:
-        parts.append(Text(f"{finding.code}: {in_words(finding.observed)}", style="red"))
-        parts.append(Text(f"  → {in_words(finding.remedy)}"))
-    return parts
-
-
-def _menders() -> dict[Mender, str]:
-    return {
+def _menders() -> dict[str, str]:
+    headings: dict[Mender, str] = {
         "owner": tr("For whom this PC belongs to:"),
         "administrator": tr("For the administrator of this PC:"),
         "network": tr("For the network team:"),
         "operator": tr("For the operator of the seed server:"),
     }
-
-
-def _verdict(verdict: Verdict) -> str:
-    words: dict[Verdict, str] = {"fine": tr("fine"), "wrong": tr("wrong"), "unknown": tr("not known")}
-    return words[verdict]
+    return dict(headings)

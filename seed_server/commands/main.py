@@ -15,6 +15,7 @@ from seed_server.commands.acting import TOKEN_VARIABLE, ask_to_act
 from seed_server.commands.api_token_commands import api_token_group
 from seed_server.commands.approver_commands import approver_group
 from seed_server.commands.audit_commands import audit_group
+from seed_server.commands.doctor_commands import doctor_command
 from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
 from seed_server.commands.exception_commands import exception_group
 from seed_server.commands.json_answers.operations import InitDocument
@@ -215,6 +216,7 @@ def sites_command(context: Context, as_json: bool, watch: bool) -> None:
     sites_view.show_sites(context, as_json=as_json, watch=watch)
 
 
+seed_server.add_command(doctor_command)
 seed_server.add_command(profile_group)
 seed_server.add_command(template_group)
 

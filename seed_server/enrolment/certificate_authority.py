@@ -95,6 +95,10 @@ class CertificateAuthority:
         """The swarm CA's certificate."""
         return self._swarm.certificate.public_bytes(Encoding.PEM).decode()
 
+    def expires_at(self) -> float:
+        """Return when the first of both authorities ends, in seconds since 1970."""
+        return min(one.certificate.not_valid_after_utc.timestamp() for one in (self._control, self._swarm))
+
     def control_ca_pin(self) -> bytes:
         """Return the SHA-256 of the control CA's certificate (DER), as tokens carry it."""
         return self._control.certificate.fingerprint(hashes.SHA256())

@@ -27,6 +27,15 @@ from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifet
 from seed_server.store.file_lock import FileLock
 
 
+def online_lifetimes(settings: ServerSettings) -> OnlineLifetimes:
+    """Return the lifetimes that the settings give the online roles."""
+    return OnlineLifetimes(
+        timestamp=settings.timestamp_lifetime_hours * 3_600,
+        snapshot=settings.snapshot_lifetime_days * DAY_SECONDS,
+        rollouts=settings.rollouts_lifetime_days * DAY_SECONDS,
+    )
+
+
 class RepositoryWriter:
     """Writes metadata and targets under the repository's lock; writes of all processes take turns."""
 
@@ -42,11 +51,7 @@ class RepositoryWriter:
         self.home = home
         self._recorder = recorder
         self._max_role_bytes = max_role_bytes
-        self.online = OnlineLifetimes(
-            timestamp=settings.timestamp_lifetime_hours * 3_600,
-            snapshot=settings.snapshot_lifetime_days * DAY_SECONDS,
-            rollouts=settings.rollouts_lifetime_days * DAY_SECONDS,
-        )
+        self.online = online_lifetimes(settings)
         self._lock = FileLock(
             home.repository_lock,
             timeout_seconds=lock_seconds,

@@ -23,6 +23,7 @@ from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
+from seed_server.store.rows import ServedPayload
 
 COPY_CHUNK_BYTES = 1 << 20
 MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on working
@@ -75,6 +76,18 @@ class ContentStore:
     def path(self, sha256: Sha256Hex) -> Path:
         """Return where the payload lies, or would lie."""
         return self._directory / parse_sha256(sha256)
+
+    def lacks(self, payload: ServedPayload) -> str:
+        """Return why a payload cannot be served, as far as a look at its files' lengths tells; empty: it can."""
+        try:
+            length = self.path(Sha256Hex(payload.sha256)).stat().st_size
+            hashes = self._pieces_path(Sha256Hex(payload.sha256)).stat().st_size
+        except FileNotFoundError:
+            return "its file, or that with its pieces' hashes, is missing"
+        except OSError as error:
+            return f"its file cannot be looked at ({error.strerror})"
+        whole = length == payload.length_bytes and hashes == merkle.HASH_BYTES * payload.piece_count
+        return "" if whole else "its file, or that with its pieces' hashes, has another length than was published"
 
     @contextlib.contextmanager
     def incoming(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import false, select
 from sqlalchemy.exc import ArgumentError
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -34,7 +34,7 @@ from seed_server.store.standing_pages import StandingPageTable
 from seed_server.store.tables import SERVERS, THIS_SERVER
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
-from seed_server.store.upgrading import prepare
+from seed_server.store.upgrading import lacks_revisions, prepare
 from seed_server.store.witness_alarms import WitnessAlarmTable
 
 PIN_CHARS = 12  # of a SHA-256, for people to compare
@@ -75,12 +75,16 @@ class Database(
         """
         if isinstance(place, str):
             return cls._opened(_on_postgresql(place, lock_seconds), create=False)
-        if not place.is_file():
-            raise UserError(
-                f"There is no database {place}. Run 'seed-server init' first, or name the right home with --home.",
-                FaultKind.NOT_SET_UP,
-            )
-        return cls._opened(Engines.on_sqlite(place, lock_seconds=lock_seconds), create=False)
+        return cls._opened(_on_file(place, lock_seconds), create=False)
+
+    @classmethod
+    def is_outdated(cls, place: Path | str) -> bool:
+        """Whether `open` would migrate the tables at ``place``. Raises as that does; nothing is changed."""
+        engines = _on_postgresql(place, BUSY_SECONDS) if isinstance(place, str) else _on_file(place, BUSY_SECONDS)
+        try:
+            return lacks_revisions(engines)
+        finally:
+            engines.close()
 
     @classmethod
     def _opened(cls, engines: Engines, *, create: bool) -> Self:
@@ -131,6 +135,11 @@ class Database(
         )
         return UserError(text, FaultKind.BAD_INPUT)
 
+    def try_writing(self) -> None:
+        """Raise `UserError` where this user, or anybody, cannot write now. Nothing is changed."""
+        with self._writing() as connection:
+            connection.execute(SERVERS.update().where(false()).values(name=""))
+
     def is_used(self) -> bool:
         """Whether it is of some home already, or knows PCs, tokens or patches."""
         with self.reading() as connection:
@@ -149,6 +158,15 @@ class Database(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _on_file(place: Path, lock_seconds: float) -> Engines:
+    if not place.is_file():
+        raise UserError(
+            f"There is no database {place}. Run 'seed-server init' first, or name the right home with --home.",
+            FaultKind.NOT_SET_UP,
+        )
+    return Engines.on_sqlite(place, lock_seconds=lock_seconds)
 
 
 def _on_postgresql(url: str, lock_seconds: float) -> Engines:

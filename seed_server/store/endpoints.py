@@ -76,6 +76,11 @@ class EndpointTable(Transactions):
                 found.setdefault(site, []).append(endpoint_id)
         return {site: sorted(ids) for site, ids in found.items()}
 
+    def last_seen_at(self) -> float:
+        """Return when any endpoint was seen last; 0: none ever was."""
+        with self.reading() as connection:
+            return connection.scalar(select(func.max(ENDPOINTS.c.last_seen_at))) or 0.0
+
     def admissions(self, endpoint_ids: Sequence[str]) -> dict[str, Admission]:
         """Return of each endpoint what is to be known when it connects; those that are not enrolled are left out."""
         columns = (ENDPOINTS.c.endpoint_id, ENDPOINTS.c.denied, ENDPOINTS.c.recorded_of, ENDPOINTS.c.recorded)

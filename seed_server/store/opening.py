@@ -30,6 +30,13 @@ def open_database(home: ServerHome, settings: ServerSettings) -> "Database":
     return database
 
 
+def is_outdated(home: ServerHome, settings: ServerSettings) -> bool:
+    """Whether `open_database` would change the tables, which are of an earlier release. Raises as that does."""
+    with of_server_extra():
+        from seed_server.store.database import Database
+    return Database.is_outdated(settings.database_place(home))
+
+
 def create_database(home: ServerHome, settings: ServerSettings) -> None:
     """Make the database of a new home; it is nobody's until it is opened. Raises as `Database.create`, and FAILED."""
     with of_server_extra():

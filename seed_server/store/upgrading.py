@@ -45,6 +45,16 @@ def prepare(engines: Engines, *, create: bool) -> None:
             copy.unlink()
 
 
+def lacks_revisions(engines: Engines) -> bool:
+    """Whether `prepare` would migrate; nothing is changed. Raises `UserError` as that does where it could not."""
+    with user_errors(engines), engines.reading() as connection:
+        _check_encoding(connection, engines)
+        found = _revision(connection, engines)
+    if found == _EMPTY:
+        raise _no_tables(engines)
+    return found != REVISION
+
+
 def _check_encoding(connection: Connection, engines: Engines) -> None:
     if engines.path is not None:
         return  # SQLite knows no other

@@ -1,25 +1,39 @@
-"""`docs/doctor.md` has a section for each check, and `p2pdist.doctor` makes and tests them all."""
+"""`docs/doctor.md` has a section for each check of both doctors, which make and test them all."""
 
 import re
 from typing import get_args
 
 from p2pdist.doctor.judgement import CHECKS
 from p2pdist.local_api.doctor_answers import CheckCode
+from seed_server.doctor.answers import ServerCode
+from seed_server.doctor.server_findings import SERVER_CHECKS
 from tests.helpers.sources import ROOT
 
-CODES = get_args(CheckCode)
+PC, SERVER = get_args(CheckCode), get_args(ServerCode)
+
+
+def sections(program: str) -> list[str]:
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    part = page.partition(f"# `{program} doctor`\n")[2].partition("\n# `")[0]
+    return re.findall(r"^## (.+)$", part, re.MULTILINE)
+
+
+def unnamed(codes: tuple[str, ...], tests: str) -> list[str]:
+    texts = "".join(path.read_text() for path in (ROOT / tests).glob("test_*.py"))
+    return [code for code in codes if f'"{code}"' not in texts]
 
 
 def test_every_check_has_a_section_in_the_order_in_which_it_is_shown() -> None:
-    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [*CHECKS, "reported"]
+    assert sections("p2pdist") == [*CHECKS, "reported"]
+    assert sections("seed-server") == [*SERVER_CHECKS]
 
 
 def test_every_code_is_a_check() -> None:
-    assert set(CODES) == {*CHECKS, "reported"}
-    assert len(set(CODES)) == len(CODES)
+    assert set(PC) == {*CHECKS, "reported"}
+    assert set(SERVER) == {*SERVER_CHECKS}
+    assert len({*PC, *SERVER}) == len(PC) + len(SERVER)
 
 
 def test_every_code_is_named_by_a_test() -> None:
-    tests = "".join(path.read_text() for path in (ROOT / "tests/unit/p2pdist/doctor").glob("test_*.py"))
-    assert [code for code in CODES if f'"{code}"' not in tests] == []
+    assert unnamed(PC, "tests/unit/p2pdist/doctor") == []
+    assert unnamed(SERVER, "tests/unit/seed_server/doctor") == []

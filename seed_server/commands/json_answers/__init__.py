@@ -13,6 +13,7 @@ from seed_server.commands.json_answers.audit import (
 )
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.custody import CustodyDocument
+from seed_server.commands.json_answers.doctor import ServerDoctorDocument
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     EndpointsPageDocument,
@@ -75,6 +76,7 @@ DOCUMENTS: dict[str, object] = {
     "status PAGE": StandingPageDocument,
     "status LINES": StandingDocument,
     "sites": SitesDocument,
+    "doctor": ServerDoctorDocument,
     "endpoints": list[EndpointDocument],
     "endpoints PAGE": EndpointsPageDocument,
     "profile show": list[ProfileNameDocument],

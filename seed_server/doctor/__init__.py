@@ -1,0 +1,1 @@
+"""What is wrong with the server, or with a site, and who can mend it: looks, then judges."""

@@ -1,0 +1,408 @@
+"""Judges the server: facts in, a finding for each check out. What `status` decides is taken from there. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words
+from seed_server.doctor.answers import Mending, ServerCode, SiteFinding, fine, unknown, wrong
+from seed_server.doctor.facts import ServedPort, ServerFacts
+from seed_server.fleet.problems import FleetProblem
+from seed_server.signing.role_policy import ONLINE_ROLES, lifetimes_of_roles
+
+LEAST_LEFT_SHARE = 0.4  # of a role's life: the running server signs it anew at half, and looks each five minutes
+LEAST_PORT_SECONDS = 14 * DAY_SECONDS  # the running server shows a new certificate two months before the old one ends
+LEAST_AUTHORITY_SECONDS = 365 * DAY_SECONDS  # another authority means that each PC enrols again: a project of its own
+LEAST_HOME_FREE_BYTES = 1 << 30  # a patch, its copy while it is published, database and logs
+CLOCK_AHEAD_SECONDS = 60.0  # what is written down may be so much later than now: the look takes a while
+MOST_FILES_NAMED = 3
+
+_NO_ANSWER = "That look did not end in time: the disk, or the database, hangs."
+_NOT_SERVED = "The server does not run: see server-running."
+
+
+def judge_home(facts: ServerFacts) -> SiteFinding:
+    """Judge whether the home has settings that can be used."""
+    if facts.settings_problem:
+        return wrong("server-home", facts.settings_problem, "operator", "Do what it says, and run this again.")
+    if facts.settings is None:
+        return unknown("server-home", _NO_ANSWER)
+    return fine("server-home", "The home's settings can be used.")
+
+
+def judge_rights(facts: ServerFacts) -> SiteFinding:
+    """Judge who else may read or change the server's files."""
+    files = facts.files
+    if files is None:
+        return unknown("server-rights", _NO_ANSWER)
+    if files.distrust:
+        return wrong(
+            "server-rights",
+            "; ".join(files.distrust) + ".",
+            "operator",
+            "Close them, as is said there, and look who can log in here.",
+        )
+    if files.unreadable:
+        return unknown("server-rights", files.unreadable)
+    return fine("server-rights", "The server's files are closed to others.")
+
+
+def judge_running(facts: ServerFacts) -> SiteFinding:
+    """Judge whether the server runs, and both of its parts answer."""
+    if facts.serving is None:
+        return unknown("server-running", _NO_ANSWER)
+    if not facts.serving:
+        return wrong(
+            "server-running",
+            "The seed server does not run: PCs keep what they have, and hear nothing new.",
+            "operator",
+            "Start 'seed-server serve', and look at its log if it ends.",
+        )
+    silent = [name for name, port in (("web", facts.web), ("origin", facts.origin)) if port and port.state != "ours"]
+    if silent:
+        parts = ", ".join(silent)
+        return wrong(
+            "server-running",
+            f"The server runs, and does not answer as itself on these ports: {parts}.",
+            "operator",
+            "Wait half a minute, as a part that has ended starts again, and run this once more. If it stays so, "
+            "restart 'seed-server serve', and look at its log.",
+        )
+    return fine("server-running", "The server runs, and both of its parts answer.")
+
+
+def judge_web(facts: ServerFacts) -> SiteFinding:
+    """Judge the web port."""
+    return _port("server-web-port", facts, facts.web)
+
+
+def judge_origin(facts: ServerFacts) -> SiteFinding:
+    """Judge the origin port."""
+    return _port("server-origin-port", facts, facts.origin)
+
+
+def _port(code: ServerCode, facts: ServerFacts, port: ServedPort | None) -> SiteFinding:
+    if port is None:
+        return unknown(code, "It was not tried: see server-home.")
+    place = port.place
+    if port.state == "ours":
+        return fine(code, f"This server answers at {place}.")
+    if port.state == "foreign" or (port.state == "silent" and not facts.serving):
+        return wrong(
+            code,
+            f"Another program than this server answers at {place}.",
+            "operator",
+            "Stop it ('ss -ltnp' names it), or choose another port in server.toml: PCs that are enrolled know the old "
+            "one.",
+        )
+    if not facts.serving:
+        return unknown(code, _NOT_SERVED)
+    if port.state == "refused":
+        return wrong(
+            code,
+            f"{place} refuses connections from this machine itself.",
+            "operator",
+            "Look whether listen_address and the ports in server.toml have changed since the server was started, and "
+            "restart it.",
+        )
+    return wrong(
+        code,
+        f"{place} takes connections and says nothing: that part of the server hangs, or is just being started.",
+        "operator",
+        "Run this again in half a minute; if it stays so, restart 'seed-server serve', and look at its log.",
+    )
+
+
+def judge_address(facts: ServerFacts) -> SiteFinding:
+    """Judge whether the address that PCs have enrolled with leads here."""
+    if facts.settings is None:
+        return unknown("server-address", "The settings cannot be used: see server-home.")
+    if facts.settings.listen_address:
+        return unknown(
+            "server-address", "The address may be another machine's, such as a router's: listen_address is set."
+        )
+    if facts.elsewhere is None:
+        return unknown("server-address", "The name was not answered in time.")
+    if facts.elsewhere:
+        address, reason = facts.settings.address, facts.elsewhere
+        return wrong(
+            "server-address",
+            f"PCs call this server {address}; {reason}",
+            "network",
+            "Give that address back to this machine, or correct the name's entry; else each PC has to enrol again.",
+        )
+    return fine("server-address", f"{facts.settings.address} leads to this machine.")
+
+
+def judge_tls(facts: ServerFacts) -> SiteFinding:
+    """Judge the certificates of both ports, and the authority that signs them."""
+    authority = facts.authority
+    if authority is not None and authority.problem:
+        return wrong("server-tls", authority.problem, "operator", "Restore keys/ca from a backup of this home.")
+    if authority is not None and authority.expires_at - facts.now < LEAST_AUTHORITY_SECONDS:
+        return wrong(
+            "server-tls",
+            f"The authority that signs PCs' certificates ends on {_day(authority.expires_at)}.",
+            "operator",
+            "Set up another home before that, and have the PCs enrol there.",
+        )
+    shown = [port for port in (facts.web, facts.origin) if port is not None and port.state == "ours"]
+    for port in shown:
+        place = port.place
+        if not port.not_before <= facts.now < port.not_after:
+            return wrong(
+                "server-tls",
+                f"The certificate that {place} shows is valid from {_day(port.not_before)} to {_day(port.not_after)}, "
+                "by this machine's clock not now.",
+                "operator",
+                "Look at the clock of this machine, and restart 'seed-server serve', which makes a new one.",
+            )
+        if not port.names_server:
+            return wrong(
+                "server-tls",
+                f"The certificate that {place} shows does not name the address in server.toml.",
+                "operator",
+                "Restart 'seed-server serve': the address has changed since it was started.",
+            )
+        if port.not_after - facts.now < LEAST_PORT_SECONDS:
+            return wrong(
+                "server-tls",
+                f"The certificate that {place} shows ends on {_day(port.not_after)}, and was not renewed.",
+                "operator",
+                "Restart 'seed-server serve', and look at its log.",
+            )
+    if not shown:
+        return unknown("server-tls", "No port has shown a certificate of this server.")
+    return fine("server-tls", f"Both ports' certificates are good until {_day(min(one.not_after for one in shown))}.")
+
+
+def judge_server_clock(facts: ServerFacts) -> SiteFinding:
+    """Judge this machine's clock against what the server itself has written down."""
+    time = facts.time
+    if time is None:
+        return unknown("server-clock", _NO_ANSWER)
+    ahead = time.latest - facts.now
+    if ahead > CLOCK_AHEAD_SECONDS:
+        what, off = time.latest_of, duration_in_words(ahead)
+        return wrong(
+            "server-clock",
+            f"This machine's clock has gone back, or was ahead before: {what} is {off} later than now.",
+            "operator",
+            "Set the clock right, and have a time service keep it. If it is right now, wait for that time: until then "
+            "PCs may take nothing that is signed anew.",
+        )
+    if time.synchronised is False:
+        return unknown(
+            "server-clock", "No time service keeps the clock, as the system says; nothing shows that it is wrong."
+        )
+    return fine("server-clock", "It is later than all that the server has written down.")
+
+
+def judge_disk(facts: ServerFacts) -> SiteFinding:
+    """Judge the room for patches, database and logs."""
+    if facts.disk:
+        return _told("server-disk", facts.disk, "")
+    free = None if facts.files is None else facts.files.free_bytes
+    if free is None:
+        return unknown("server-disk", "The free space could not be read.")
+    amount = bytes_text(free)
+    if free < LEAST_HOME_FREE_BYTES:
+        return wrong(
+            "server-disk",
+            f"The disk of the home has {amount} free.",
+            "operator",
+            f"Make room: {bytes_text(LEAST_HOME_FREE_BYTES)} at least, and for each patch twice its size.",
+        )
+    return fine("server-disk", f"The disk of the home has {amount} free.")
+
+
+def judge_database(facts: ServerFacts) -> SiteFinding:
+    """Judge whether the database can be read and written."""
+    database = facts.database
+    if database is None:
+        return unknown("server-database", _NO_ANSWER)
+    if database.problem:
+        return wrong("server-database", database.problem, "operator", "Do what it says, and run this again.")
+    if database.outdated:
+        return unknown(
+            "server-database",
+            "It is of an earlier release: the next 'seed-server serve' or 'status' changes its tables. Back it up "
+            "before.",
+        )
+    return fine("server-database", "It can be read and written, and its tables are of this release.")
+
+
+def judge_content(facts: ServerFacts) -> SiteFinding:
+    """Judge whether the files that PCs are offered are there."""
+    content = facts.content
+    if content is None:
+        return unknown("server-content", "It was not looked at: see server-database and server-signatures.")
+    if content.lacking:
+        named = "; ".join(f"{one.ref}: {one.why}" for one in content.lacking[:MOST_FILES_NAMED])
+        number, files = len(content.lacking), content.files
+        return wrong(
+            "server-content",
+            f"Of {files} files that are offered {number} cannot be served: {named}",
+            "operator",
+            "Publish these patches again from their files, or restore content/ from a backup.",
+        )
+    if not (files := content.files):
+        return fine("server-content", "No file is offered.")
+    return fine("server-content", f"All files that are offered are there, in their lengths: {files}.")
+
+
+def judge_signatures(facts: ServerFacts) -> SiteFinding:
+    """Judge what is signed, and for how long PCs take it."""
+    signatures = facts.signatures
+    if signatures is None:
+        return unknown("server-signatures", _NO_ANSWER)
+    if signatures.problem:
+        return wrong(
+            "server-signatures", signatures.problem, "operator", "Restore tuf/ from a backup of this home, whole."
+        )
+    lifetimes = {} if signatures.lifetimes is None else lifetimes_of_roles(signatures.lifetimes)
+    late = [
+        one
+        for one in sorted(signatures.expiries, key=lambda one: one.expires_at)
+        if one.role in ONLINE_ROLES and one.expires_at - facts.now < LEAST_LEFT_SHARE * lifetimes.get(one.role, 0.0)
+    ]
+    if late and late[0].expires_at <= facts.now:
+        role = late[0].role
+        return wrong(
+            "server-signatures",
+            f"The signed {role} metadata expired on {_day(late[0].expires_at)}: PCs refuse whatever is new.",
+            "operator",
+            "Start 'seed-server serve', which signs it anew; if it runs, its log says why it cannot.",
+        )
+    if late and facts.serving:
+        role = late[0].role
+        return wrong(
+            "server-signatures",
+            f"The server runs and does not sign the {role} metadata anew, which expires on {_day(late[0].expires_at)}.",
+            "operator",
+            "Look at the log of 'seed-server serve' for why it cannot: the disk, or the keys in keys/online.",
+        )
+    if signatures.offline:
+        return _told("server-signatures", signatures.offline, "")
+    return fine("server-signatures", "All that is signed can be read, and is good for a while.")
+
+
+def judge_audit(facts: ServerFacts) -> SiteFinding:
+    """Judge the audit log, and what PCs say of it and have signed themselves."""
+    return _told("server-audit", facts.audit, "The audit log goes on where it was, and no PC says otherwise.")
+
+
+def judge_rollouts(facts: ServerFacts) -> SiteFinding:
+    """Judge whether rollouts are carried on."""
+    return _told("server-rollouts", facts.rollouts, "No rollout is held up by a fault.")
+
+
+def judge_site_map(facts: ServerFacts) -> SiteFinding:
+    """Judge the site map."""
+    return _told("server-site-map", facts.site_map, "The site map can be used.")
+
+
+def judge_pcs(facts: ServerFacts) -> SiteFinding:
+    """Judge who is connected."""
+    if facts.serving is False:
+        return unknown("server-pcs", _NOT_SERVED)
+    return _told("server-pcs", facts.pcs, "PCs are connected, or none is enrolled, and none refuses what is signed.")
+
+
+def judge_lines(facts: ServerFacts) -> SiteFinding:
+    """Judge whether business suffers at many sites at once."""
+    if facts.serving is False:
+        return unknown("server-lines", _NOT_SERVED)
+    urgent = None if facts.lines is None else [one for one in facts.lines if one.urgent]
+    return _told("server-lines", urgent, "Leasing does not pause at many sites at once.")
+
+
+def judge_server_zones(facts: ServerFacts) -> SiteFinding:
+    """Judge whether profiles' hours can be computed."""
+    time = facts.time
+    tzdata = "Install the system's time zone data (tzdata) on this machine."
+    if time is None:
+        return unknown("server-time-zones", _NO_ANSWER)
+    if time.zones == 0:
+        return wrong("server-time-zones", "This machine has no data of any time zone.", "operator", tzdata)
+    if zone := time.unknown_zone:
+        return wrong(
+            "server-time-zones",
+            f"A profile in force names the time zone {zone}, of which this machine has no data.",
+            "operator",
+            tzdata,
+        )
+    return fine("server-time-zones", "The time zones of all profiles are known.")
+
+
+def judge_provider(facts: ServerFacts) -> SiteFinding:
+    """Judge the way to the identity provider, the only thing outside that the server calls."""
+    if facts.settings is None:
+        return unknown("server-provider", "The settings cannot be used: see server-home.")
+    if facts.settings.oidc is None:
+        return fine("server-provider", "No identity provider is named: the server calls nobody outside, and no proxy.")
+    provider = facts.provider
+    if provider is None:
+        return unknown("server-provider", "It was not tried.")
+    place = provider.place
+    if provider.reached:
+        return fine("server-provider", f"{place} can be reached.")
+    if provider.by_proxy:
+        return wrong(
+            "server-provider",
+            f"The proxy {place}, which the environment names, cannot be reached: nobody can log in by the provider.",
+            "network",
+            f"Let this server connect to {place} by TCP, or take the proxy out of its environment.",
+        )
+    return wrong(
+        "server-provider",
+        f"The identity provider at {place} cannot be reached: nobody can log in by it.",
+        "network",
+        f"Let this server connect to {place} by TCP, or name a proxy in its environment (https_proxy).",
+    )
+
+
+def _told(code: ServerCode, problems: Sequence[FleetProblem] | None, well: str) -> SiteFinding:
+    """Return what `status` says of it; ``well``: what is so while that is nothing."""
+    if problems is None:
+        return unknown(code, "It was not looked at: see server-database.")
+    if not problems:
+        return fine(code, well)
+    mend = "; ".join(dict.fromkeys(one.mend for one in problems))
+    return wrong(code, " ".join(one.text for one in problems), _mending(code), mend)
+
+
+def _mending(code: ServerCode) -> Mending:
+    return "network" if code == "server-lines" else "operator"
+
+
+def _day(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
+    "server-home": judge_home,
+    "server-rights": judge_rights,
+    "server-running": judge_running,
+    "server-web-port": judge_web,
+    "server-origin-port": judge_origin,
+    "server-address": judge_address,
+    "server-tls": judge_tls,
+    "server-clock": judge_server_clock,
+    "server-disk": judge_disk,
+    "server-database": judge_database,
+    "server-content": judge_content,
+    "server-signatures": judge_signatures,
+    "server-audit": judge_audit,
+    "server-rollouts": judge_rollouts,
+    "server-site-map": judge_site_map,
+    "server-pcs": judge_pcs,
+    "server-lines": judge_lines,
+    "server-time-zones": judge_server_zones,
+    "server-provider": judge_provider,
+}
+"""Every check of the server, in the order in which they are shown."""
+
+
+def judge_server(facts: ServerFacts) -> list[SiteFinding]:
+    """Return a finding for each check."""
+    return [check(facts) for check in SERVER_CHECKS.values()]

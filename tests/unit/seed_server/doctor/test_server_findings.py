@@ -1,0 +1,154 @@
+"""The server's checks: of each, what makes it wrong."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from p2pdist.shared.identifiers import PatchRef
+from seed_server.doctor.answers import Mending, ServerCode, SiteFinding
+from seed_server.doctor.facts import (
+    AuthorityFacts,
+    ContentFacts,
+    DatabaseFacts,
+    LackingFile,
+    ProviderFacts,
+    ServedPort,
+    ServerFacts,
+    ServerFiles,
+    SignatureFacts,
+    TimeFacts,
+)
+from seed_server.doctor.server_findings import SERVER_CHECKS, judge_server
+from seed_server.fleet.problems import FleetProblem
+from seed_server.settings import OidcGroup, OidcSettings, ServerSettings
+from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
+
+NOW, DAY, YEAR = 1_800_000_000.0, 86_400.0, 365 * 86_400.0
+SETTINGS = ServerSettings(name="hq", address="patches.example.com")
+OIDC = OidcSettings("https://login.example.com", "id", (OidcGroup("it", ("administrator",)),))
+PORT = ServedPort("127.0.0.1:8443", "ours", NOW - DAY, NOW + 80 * DAY)
+LIFETIMES = OnlineLifetimes(timestamp=DAY, snapshot=7 * DAY, rollouts=30 * DAY)
+
+
+def expiries(**left: float) -> tuple[RoleExpiry, ...]:
+    of = {"timestamp": 0.9 * DAY, "snapshot": 6 * DAY, "rollouts": 29 * DAY, "root": YEAR} | left
+    return tuple(RoleExpiry(role, NOW + seconds) for role, seconds in of.items())
+
+
+def signed(**left: float) -> SignatureFacts:
+    return SignatureFacts("", expiries(**left), LIFETIMES)
+
+
+def well(**changed: Any) -> ServerFacts:
+    facts = ServerFacts(
+        NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT, elsewhere="",
+        authority=AuthorityFacts(expires_at=NOW + 9 * YEAR), time=TimeFacts(True, NOW - 5.0, "a signature", 500),
+        database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
+        disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[],
+    )  # fmt: skip
+    for name, value in changed.items():
+        setattr(facts, name, value)
+    return facts
+
+
+def told(*texts: str) -> list[FleetProblem]:
+    return [FleetProblem(text, "do this") for text in texts]
+
+
+def found(code: ServerCode, facts: ServerFacts) -> SiteFinding:
+    return SERVER_CHECKS[code](facts)
+
+
+def test_nothing_is_wrong_with_a_server_that_is_well() -> None:
+    findings = judge_server(well())
+    assert [one.code for one in findings if one.verdict != "fine"] == []
+    assert [one.code for one in findings] == list(SERVER_CHECKS)
+
+
+def test_nothing_is_said_of_what_could_not_be_looked_at() -> None:
+    assert [one.code for one in judge_server(ServerFacts(NOW)) if one.verdict != "unknown"] == []
+
+
+WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
+    ("server-home", {"settings_problem": "server.toml: no such key"}, "no such key", "operator"),
+    ("server-rights", {"files": ServerFiles(("others can read keys/x.pem; chmod 600 x",))}, "chmod 600", "operator"),
+    ("server-running", {"serving": False}, "does not run", "operator"),
+    ("server-running", {"web": replace(PORT, state="silent")}, "these ports: web.", "operator"),
+    ("server-web-port", {"web": replace(PORT, state="foreign")}, "Another program", "operator"),
+    ("server-web-port", {"web": replace(PORT, state="silent")}, "hangs", "operator"),
+    ("server-origin-port", {"origin": replace(PORT, state="refused")}, "refuses connections", "operator"),
+    ("server-origin-port", {"serving": False, "origin": replace(PORT, state="silent")}, "Another program", "operator"),
+    ("server-address", {"elsewhere": "it leads to 192.0.2.1"}, "PCs call this server patches", "network"),
+    ("server-tls", {"authority": AuthorityFacts("keys/ca is damaged.")}, "damaged", "operator"),
+    ("server-tls", {"authority": AuthorityFacts(expires_at=NOW + 90 * DAY)}, "authority that signs", "operator"),
+    ("server-tls", {"web": replace(PORT, not_after=NOW)}, "not now", "operator"),
+    ("server-tls", {"web": replace(PORT, not_before=NOW + DAY)}, "not now", "operator"),
+    ("server-tls", {"origin": replace(PORT, not_after=NOW + 13 * DAY)}, "was not renewed", "operator"),
+    ("server-tls", {"origin": replace(PORT, names_server=False)}, "does not name", "operator"),
+    ("server-clock", {"time": TimeFacts(True, NOW + 7_200, "the newest signature", 9)}, "2 hours later", "operator"),
+    ("server-disk", {"disk": told("The disk is full.")}, "full", "operator"),
+    ("server-disk", {"files": ServerFiles(free_bytes=1 << 20)}, "1.0 MB free", "operator"),
+    ("server-database", {"database": DatabaseFacts("The database is damaged.")}, "damaged", "operator"),
+    ("server-content", {"content": ContentFacts(2, (LackingFile(PatchRef("a", "1"), "is missing"),))}, "a@1", "operator"),
+    ("server-signatures", {"signatures": SignatureFacts("snapshot.json is damaged.")}, "damaged", "operator"),
+    ("server-signatures", {"signatures": signed(timestamp=0.0)}, "timestamp metadata expired", "operator"),
+    ("server-signatures", {"signatures": signed(snapshot=2.7 * DAY)}, "does not sign the snapshot", "operator"),
+    (
+        "server-signatures",
+        {"signatures": SignatureFacts("", expiries(), LIFETIMES, tuple(told("The signed root metadata expires.")))},
+        "root metadata",
+        "operator",
+    ),
+    ("server-audit", {"audit": told("PCs have seen another audit log.", "And more.")}, "log. And more.", "operator"),
+    ("server-rollouts", {"rollouts": told("Rollout 3 is not carried on.")}, "Rollout 3", "operator"),
+    ("server-site-map", {"site_map": told("The site map cannot be used.")}, "site map", "operator"),
+    ("server-pcs", {"pcs": told("No PC is connected.")}, "No PC", "operator"),
+    ("server-lines", {"lines": told("Leasing pauses at sites: all.")}, "Leasing", "network"),
+    ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 0)}, "no data of any", "operator"),
+    ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 9, "Asia/Tokyo")}, "Asia/Tokyo", "operator"),
+    ("server-provider", {"provider": ProviderFacts("login:443", False, False)}, "identity provider at", "network"),
+    ("server-provider", {"provider": ProviderFacts("proxy:8080", True, False)}, "proxy", "network"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "changed", "words", "mender"), WRONG)
+def test_what_is_wrong_is_said_to_who_can_mend_it(
+    code: ServerCode, changed: dict[str, Any], words: str, mender: Mending
+) -> None:
+    if code == "server-provider":
+        changed = {"settings": ServerSettings(name="hq", address="patches.example.com", oidc=OIDC), **changed}
+    finding = found(code, well(**changed))
+    assert finding.verdict == "wrong"
+    assert words in finding.observed
+    assert finding.mender == mender
+    assert finding.remedy
+
+
+def test_every_check_can_be_wrong() -> None:
+    assert {code for code, *_ in WRONG} == set(SERVER_CHECKS)
+
+
+def test_while_the_server_is_off_its_signatures_may_be_old_and_its_ports_closed() -> None:
+    closed = replace(PORT, state="refused")
+    facts = well(serving=False, web=closed, origin=closed, signatures=signed(snapshot=2.7 * DAY))
+    assert found("server-web-port", facts).verdict == "unknown"
+    assert found("server-signatures", facts).verdict == "fine"
+
+
+def test_a_clock_without_a_service_is_not_called_wrong() -> None:
+    assert found("server-clock", well(time=TimeFacts(False, NOW, "a signature", 9))).verdict == "unknown"
+
+
+def test_a_database_of_an_earlier_release_is_no_fault() -> None:
+    assert found("server-database", well(database=DatabaseFacts(outdated=True))).verdict == "unknown"
+
+
+def test_a_few_sites_that_pause_are_the_sites_matter() -> None:
+    pause = [FleetProblem("Leasing pauses at sites: 1 of 50.", "seed-server sites", urgent=False)]
+    assert found("server-lines", well(lines=pause)).verdict == "fine"
+
+
+def test_an_address_behind_translation_is_not_judged() -> None:
+    facts = well(settings=ServerSettings(name="hq", address="192.0.2.1", listen_address="10.0.0.1"), elsewhere="x")
+    assert found("server-address", facts).verdict == "unknown"
