@@ -6,6 +6,7 @@ import msgspec
 
 from p2pdist import __version__
 from p2pdist.daemon.audit_witness import AuditWitness
+from p2pdist.daemon.finding_news import finding_codes
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallRequests
@@ -40,6 +41,12 @@ class Problems:
     limiter: LanLimiter
     patching: InstallService
     witness: AuditWitness
+    neighbours: Neighbours
+
+    def codes(self) -> list[str]:
+        """Return what is wrong with this PC and its network, as the server is told."""
+        said = [code for code, _ in self.now()]
+        return finding_codes(said, self.neighbours.status(), by_vpn=self.limiter.is_by_vpn)
 
     def now(self) -> list[tuple[ProblemCode, str]]:
         """Return all that is wrong now, what it is about and in words; empty while all is well."""

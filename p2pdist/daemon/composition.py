@@ -21,6 +21,7 @@ from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.custody_news import CustodyNews
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.fact_news import FactNews
+from p2pdist.daemon.finding_news import FindingNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
@@ -95,7 +96,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
-    said: Sequence[HelpNews | FactNews | CustodyNews]
+    said: Sequence[HelpNews | FactNews | FindingNews | CustodyNews]
     witness: AuditWitness
     problems: Problems
 
@@ -275,7 +276,9 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         server_says=lambda: state.server_says,
     )
     witness = AuditWitness(Witness(store.witness_file), origin.send, core.clock)
-    problems = Problems(state, connections.part, connections.discovery, transfers, limiter, patching, witness)
+    problems = Problems(
+        state, connections.part, connections.discovery, transfers, limiter, patching, witness, neighbours
+    )
     return Parts(
         store,
         link_reports,
@@ -290,6 +293,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         (
             HelpNews(state, lambda: limiter.helps),
             FactNews(state, lambda: core.pc.facts),
+            FindingNews(state, problems.codes, core.clock),
             CustodyNews(
                 state,
                 lambda: patching.installs.journal.custody,

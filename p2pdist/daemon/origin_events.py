@@ -19,7 +19,7 @@ from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.features import CUSTODY, HOLDINGS, PARCELS, TELLS_FACTS
+from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, TELLS_FACTS
 from p2pdist.shared.wire.messages import (
     Holders,
     LinkWatch,
@@ -186,6 +186,7 @@ class OriginEvents:
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
         self._state.takes_facts = TELLS_FACTS in welcome.features
+        self._state.takes_findings = FINDINGS in welcome.features
         self._state.takes_custody, self._state.custody_wanted = CUSTODY in welcome.features, None
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:

@@ -50,6 +50,8 @@ class DaemonState:
         """What the server has said last on this connection of its newest timestamp; None: there is no connection."""
         self.takes_facts = False
         """Whether the server that is connected takes `FactsChanged`."""
+        self.takes_findings = False
+        """Likewise `PcFindings`."""
         self.takes_custody = False
         """Likewise `CustodyTold`."""
         self.custody_wanted: CustodyWanted | None = None

@@ -7,6 +7,7 @@ import trio
 
 from p2pdist.daemon.custody_news import CustodyNews
 from p2pdist.daemon.fact_news import FactNews
+from p2pdist.daemon.finding_news import FindingNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
@@ -47,7 +48,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    said: Sequence[HelpNews | FactNews | CustodyNews],
+    said: Sequence[HelpNews | FactNews | FindingNews | CustodyNews],
     origin: ServerConnection,
     neighbours: Neighbours,
     wakeups: WakeUps,

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import trio
 
-from p2pdist.doctor import looks_pc, looks_way
+from p2pdist.doctor import looks_lan, looks_pc, looks_way
 from p2pdist.doctor.facts import DaemonFacts, DoctorFacts, EnrolmentFacts, HomeFacts
 from p2pdist.doctor.looks_way import LookTimes
 from p2pdist.doctor.packet_probe import try_packets
 from p2pdist.identity.store import Identity, read_identity
-from p2pdist.local_api.messages import PEERS, STATUS
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome, load_settings
 from p2pdist.shared.clock import Clock
@@ -70,10 +71,12 @@ async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
     try:
         status = await ask_daemon(home.socket, STATUS)
         facts.daemon = DaemonFacts(status=status)
-        facts.daemon = DaemonFacts(status=status, peers=await ask_daemon(home.socket, PEERS))
+        peers = await ask_daemon(home.socket, PEERS)
+        facts.daemon = DaemonFacts(status=status, peers=peers)
+        facts.daemon = DaemonFacts(status=status, peers=peers, limiter=await ask_daemon(home.socket, LIMITER))
     except UserError as error:
         hidden = error.kind is FaultKind.STORAGE
-        facts.daemon = DaemonFacts(problem=error.message, hidden=hidden, status=facts.daemon.status)
+        facts.daemon = replace(facts.daemon, problem=error.message, hidden=hidden)
 
 
 async def _look_at_pc(facts: DoctorFacts, home: EndpointHome, times: LookTimes) -> None:
@@ -81,6 +84,9 @@ async def _look_at_pc(facts: DoctorFacts, home: EndpointHome, times: LookTimes) 
     facts.home = seen or HomeFacts(unreadable="The home does not answer: its disk hangs.")
     facts.lan_port = await _in_time(times, lambda: looks_pc.try_lan_port(_lan_port(home)))
     facts.mdns_port = await _in_time(times, looks_pc.try_mdns_port)
+    facts.networks = await _in_time(times, looks_lan.own_networks) or ()
+    facts.firewall = await _in_time(times, lambda: looks_lan.look_at_firewall(_lan_port(home)))
+    facts.port_users = await _in_time(times, lambda: looks_lan.look_at_users(_lan_port(home)))
     around = await _in_time(times, lambda: looks_pc.look_around(os.environ))
     facts.surroundings = around or facts.surroundings
 

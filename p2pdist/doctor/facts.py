@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from p2pdist.local_api.delivery_answers import PeersAnswer, StatusAnswer
+from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer
 from p2pdist.trust.http_answers import HttpFailure
 
 PortState: TypeAlias = Literal["open", "refused", "silent", "foreign", "unreachable"]
@@ -36,6 +36,7 @@ class DaemonFacts:
     """Whether the problem is that this user may not ask it."""
     status: StatusAnswer | None = None
     peers: PeersAnswer | None = None
+    limiter: LimiterAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,30 @@ class SurroundingFacts:
     """Whether there are data for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FirewallFacts:
+    """Of this PC's own firewall."""
+
+    name: str = ""
+    """What it is called; empty: none is switched on."""
+    lets_in: bool | None = None
+    """Whether a rule lets neighbours in; None: not known."""
+    why: str = ""
+    """Why it is not known, in words."""
+    mend: str = ""
+    """The command that lets them in, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortUsers:
+    """Programs that use a port, by their names."""
+
+    lan: tuple[str, ...] = ()
+    """They listen on the TCP port for neighbours."""
+    mdns: tuple[str, ...] = ()
+    """They use the UDP port of mDNS."""
+
+
 @dataclass(slots=True)
 class DoctorFacts:
     """All that was seen; each look adds its part."""
@@ -143,4 +168,8 @@ class DoctorFacts:
     home: HomeFacts = field(default_factory=HomeFacts)
     lan_port: LocalPortFacts | None = None
     mdns_port: LocalPortFacts | None = None
+    networks: tuple[str, ...] = ()
+    """This PC's own, as prefixes; empty: not known."""
+    firewall: FirewallFacts | None = None
+    port_users: PortUsers | None = None
     surroundings: SurroundingFacts = field(default_factory=SurroundingFacts)

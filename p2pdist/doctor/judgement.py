@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from p2pdist.doctor import pc_findings, way_findings
+from p2pdist.doctor import lan_findings, pc_findings, way_findings
 from p2pdist.doctor.facts import DoctorFacts
 from p2pdist.local_api.doctor_answers import CheckCode, CheckFinding
 
@@ -16,11 +16,15 @@ CHECKS: Mapping[CheckCode, Callable[[DoctorFacts], CheckFinding]] = {
     "web-port": way_findings.judge_web_port,
     "origin-port": way_findings.judge_origin_port,
     "packets": way_findings.judge_packets,
-    "lan-port": pc_findings.judge_lan_port,
-    "lan-incoming": pc_findings.judge_lan_incoming,
-    "mdns": pc_findings.judge_mdns,
-    "mdns-port": pc_findings.judge_mdns_port,
-    "isolation": pc_findings.judge_isolation,
+    "lan-port": lan_findings.judge_lan_port,
+    "lan-incoming": lan_findings.judge_lan_incoming,
+    "mdns": lan_findings.judge_mdns,
+    "mdns-port": lan_findings.judge_mdns_port,
+    "isolation": lan_findings.judge_isolation,
+    "networks": lan_findings.judge_networks,
+    "vpn": lan_findings.judge_vpn,
+    "firewall": lan_findings.judge_firewall,
+    "port-users": lan_findings.judge_port_users,
     "identity": pc_findings.judge_identity,
     "rights": pc_findings.judge_rights,
     "file-system": pc_findings.judge_file_system,

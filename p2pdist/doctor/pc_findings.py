@@ -1,11 +1,10 @@
-"""Judges this PC and its neighbourhood: identity, daemon, files, disk, ports, mDNS, time zones. Pure."""
+"""Judges this PC: identity, daemon, files, disk, time zones. Pure."""
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.doctor.answers import fine, unknown, wrong
 from p2pdist.doctor.facts import DoctorFacts, PlaceFacts
 from p2pdist.doctor.way_findings import reported
 from p2pdist.local_api.doctor_answers import CheckFinding
-from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 LEAST_FREE_BYTES = 1 << 30  # a cumulative update of an operating system, and its parts while it is put together
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
@@ -13,9 +12,6 @@ OVER_NETWORK = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs",
 })  # fmt: skip
 HAS_CODE_OF_ITS_OWN = frozenset({"clock", "identity", "packets", "certificates", "mdns"})
-NO_WAY = frozenset({PeerReason.TIMED_OUT.value, PeerReason.UNREACHABLE.value})
-
-_NO_DAEMON = "The daemon gave no answer, and it alone hears neighbours."
 
 
 def judge_enrolment(facts: DoctorFacts) -> CheckFinding:
@@ -123,99 +119,6 @@ def judge_disk_space(facts: DoctorFacts, least_free_bytes: int = LEAST_FREE_BYTE
             f"Make room: {bytes_text(least_free_bytes)} at least, and more for large patches.",
         )
     return fine("disk-space", f"{least.path} has {free} free.")
-
-
-def judge_lan_port(facts: DoctorFacts) -> CheckFinding:
-    """Judge whether neighbours' port is there for the daemon."""
-    port = facts.lan_port
-    if port is None or port.port == 0:
-        return unknown("lan-port", "The port for neighbours is any free one: no firewall rule can name it.")
-    if port.taken is None:
-        return unknown("lan-port", f"Port {port.port} could not be tried ({port.problem}).")
-    if facts.daemon.hidden:
-        return unknown("lan-port", "The daemon gave no answer: who listens there is not known.")
-    if facts.daemon.status is None:
-        if port.taken:
-            return wrong(
-                "lan-port",
-                f"The daemon does not run, and another program listens on its port {port.port}.",
-                "administrator",
-                f"Stop what listens there ('ss -ltnp sport = :{port.port}' names it), or choose another lan_port on "
-                "all PCs.",
-            )
-        return fine("lan-port", f"Port {port.port} is free for the daemon.")
-    if not port.taken:
-        return wrong(
-            "lan-port",
-            f"The daemon runs, and nothing listens on its port {port.port}.",
-            "administrator",
-            "Restart the service: it has begun with another lan_port, or could not listen; its log says so.",
-        )
-    return fine("lan-port", f"Something listens on port {port.port} while the daemon runs.")
-
-
-def judge_lan_incoming(_facts: DoctorFacts) -> CheckFinding:
-    """Judge whether a firewall lets neighbours in: nobody can see that from inside."""
-    return unknown("lan-incoming", "Only a neighbour can try it: look what 'p2pdist peers' says of this PC there.")
-
-
-def judge_mdns(facts: DoctorFacts) -> CheckFinding:
-    """Judge whether neighbours' announcements are heard."""
-    if facts.daemon.status is None or facts.daemon.peers is None:
-        return unknown("mdns", _NO_DAEMON)
-    if said := reported(facts, "mdns"):
-        return wrong(
-            "mdns", said, "administrator", "Put mdns = true into config.toml, or see what keeps the port 5353 busy."
-        )
-    heard = [peer for peer in facts.daemon.peers.peers if "mdns" in peer.sources]
-    if heard:
-        return fine("mdns", f"Neighbours heard: {len(heard)}.")
-    others = len(facts.daemon.peers.peers)
-    if any(peer.connected for peer in facts.daemon.peers.peers):
-        return fine("mdns", "No neighbour is heard, and those that the server names are connected: other networks.")
-    if others:
-        return wrong(
-            "mdns",
-            f"No neighbour was heard, although the server names some: {others}.",
-            "network",
-            "Let UDP port 5353 to 224.0.0.251 and ff02::fb pass between PCs of this network, and between its VLANs TCP "
-            "to the port for neighbours.",
-        )
-    return unknown("mdns", "No neighbour is known: there may be none.")
-
-
-def judge_mdns_port(facts: DoctorFacts) -> CheckFinding:
-    """Judge whether another program keeps mDNS to itself."""
-    port = facts.mdns_port
-    if port is None or port.taken is None:
-        return unknown("mdns-port", "The port of mDNS could not be tried.")
-    if port.taken:
-        return wrong(
-            "mdns-port",
-            f"Another program holds UDP port {port.port} for itself alone.",
-            "administrator",
-            f"Set up what holds it ('ss -lunp sport = :{port.port}' names it) to share it, or stop it.",
-        )
-    return fine("mdns-port", f"UDP port {port.port} can be shared.")
-
-
-def judge_isolation(facts: DoctorFacts) -> CheckFinding:
-    """Judge whether neighbours that are heard can be reached at all."""
-    if facts.daemon.peers is None:
-        return unknown("isolation", _NO_DAEMON)
-    heard = [peer for peer in facts.daemon.peers.peers if "mdns" in peer.sources]
-    if any(peer.connected for peer in facts.daemon.peers.peers):
-        return fine("isolation", "Neighbours are connected.")
-    cut_off = [peer for peer in heard if peer.reason in NO_WAY]
-    if cut_off:
-        return wrong(
-            "isolation",
-            f"Neighbours are heard, and none can be reached: {len(cut_off)} of {len(heard)} do not answer.",
-            "network",
-            "Switch client isolation (AP isolation, private VLAN) off for this network, and let TCP to the port for "
-            "neighbours (lan_port, 7691 by default) pass between its PCs.",
-        )
-    return unknown("isolation", "No connection to a neighbour was tried yet.")
 
 
 def judge_time_zones(facts: DoctorFacts) -> CheckFinding:

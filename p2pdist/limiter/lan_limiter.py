@@ -122,6 +122,11 @@ class LanLimiter:
         return self._answer.may_fetch and (self.fetch_refusal is None)
 
     @property
+    def is_by_vpn(self) -> bool:
+        """Whether this PC reaches its neighbours' network by a VPN."""
+        return self._network.medium is Medium.VPN
+
+    @property
     def fetch_refusal(self) -> LanReason | None:
         """Why this PC asks for no leases, if the reason is its fitness and not the profile; else None."""
         here = self._network.medium is Medium.LOOPBACK or self._fitness.may_fetch(trio.current_time())

@@ -178,11 +178,26 @@ class Peer(msgspec.Struct, frozen=True):
     """Payload that went to it over the present connections."""
 
 
+class PeerCallers(msgspec.Struct, frozen=True):
+    """Whether neighbours' own connections come in, since the daemon was started."""
+
+    callers: int
+    """Neighbours' addresses from which connections came in. Since 0.3."""
+    last_seconds: Seconds | None
+    """How long ago the last one came; null: none has. Since 0.3."""
+    reached: int
+    """Addresses of neighbours that this PC has connected to while they lacked pieces, too. Since 0.3."""
+    watched_seconds: Seconds
+    """Since the first of those. Since 0.3."""
+
+
 class PeersAnswer(msgspec.Struct, frozen=True):
     """The neighbours of this PC. With `--watch`, one document a second."""
 
     peers: list[Peer]
     """Every known neighbour, including those that have just gone."""
+    callers: PeerCallers | None = None
+    """Who has connected to this PC; null: a daemon of an older version. Since 0.3."""
 
 
 # --- p2pdist limiter ------------------------------------------------------------------

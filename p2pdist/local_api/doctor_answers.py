@@ -6,8 +6,8 @@ import msgspec
 
 CheckCode: TypeAlias = Literal[
     "enrolment", "daemon", "clock", "certificate", "server-certificate", "dns", "web-port", "origin-port", "packets",
-    "lan-port", "lan-incoming", "mdns", "mdns-port", "isolation", "identity", "rights", "file-system", "disk-space",
-    "proxy", "time-zones", "reported",
+    "lan-port", "lan-incoming", "mdns", "mdns-port", "isolation", "networks", "vpn", "firewall", "port-users",
+    "identity", "rights", "file-system", "disk-space", "proxy", "time-zones", "reported",
 ]  # fmt: skip
 """The name of a check, which never changes: `docs/doctor.md` has a section for each."""
 

@@ -6,6 +6,7 @@ import structlog
 import trio
 
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
+from p2pdist.neighbours.callers import Callers
 from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.peer_book import PeerBook
@@ -46,6 +47,7 @@ class Neighbours:
         self._announcement = announcement
         own = announcement()
         self._book = PeerBook(own.endpoint_id, swarm_tag=own.swarm_tag, site_tag=own.site_tag)
+        self._callers = Callers()
         self._torrents: Callable[[], list[TransferSnapshot]] = list
         """What `run` was given."""
         self._looked_for: set[TorrentHash] = set()
@@ -87,6 +89,7 @@ class Neighbours:
         now = trio.current_time()
         if isinstance(event, PeerConnected):
             self._book.connected(event.torrent_hash, event.address, now)
+            self._callers.connected(event.address, now, opened_here=event.opened_here, lacks=event.lacks)
         elif isinstance(event, PeerGone):
             self._book.disconnected(event.torrent_hash, event.address, event.reason, now)
         elif isinstance(event, PeerRefused):
@@ -145,5 +148,6 @@ class Neighbours:
                     bytes_sent=sent.get(entry.address, 0),
                 )
                 for entry in self._book.entries()
-            ]
+            ],
+            callers=self._callers.status(trio.current_time()),
         )

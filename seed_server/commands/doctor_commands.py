@@ -9,37 +9,54 @@ from p2pdist.shared.language import tr
 from seed_server.commands.json_answers.doctor import ServerDoctorDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
-from seed_server.doctor.answers import Mending
+from seed_server.commands.paging import text_of
+from seed_server.doctor.answers import Mending, SiteFinding
 from seed_server.fleet.context import Context
 
 
 @click.command("doctor", cls=LookingCommand, short_help="Find what is wrong here or at a site, and who can mend it.")
 @home_option
+@click.option("--site", default="", metavar="NAME", help="Look at this site and its PCs instead, as far as they say.")
 @json_option
-def doctor_command(context: Context, as_json: bool) -> None:
-    """Look at this server; say what is wrong, and who can mend it.
+def doctor_command(context: Context, site: str, as_json: bool) -> None:
+    """Look at this server, or at a site; say what is wrong, and who can mend it.
 
     It works whether the server runs or not, and changes nothing. Each check has a section in docs/doctor.md.
 
     \b
     Examples:
       seed-server doctor --home /srv/patches
+      seed-server doctor --site leeds
       seed-server doctor --json | jq '.findings[] | select(.verdict == "wrong")'
 
     Exit code 0: nothing is wrong; 1: something is.
     """
-    # what it looks with takes a while to load; other commands must not wait for that
-    from seed_server.doctor.examination import look_at_server
-    from seed_server.doctor.looks_ports import LookSeconds
-    from seed_server.doctor.server_findings import judge_server
-
-    document = ServerDoctorDocument(None, judge_server(trio.run(look_at_server, context, LookSeconds())))
+    name = text_of(site)
+    document = ServerDoctorDocument(name or None, _of_site(context, name) if name else _of_server(context))
     if as_json:
         print_json(document)
     else:
         terminal().print(findings_view(document.findings, _menders()))
     if any(finding.verdict == "wrong" for finding in document.findings):
         raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+# what they look with takes a while to load; other commands must not wait for that
+
+
+def _of_server(context: Context) -> list[SiteFinding]:
+    from seed_server.doctor.examination import look_at_server
+    from seed_server.doctor.looks_ports import LookSeconds
+    from seed_server.doctor.server_findings import judge_server
+
+    return judge_server(trio.run(look_at_server, context, LookSeconds()))
+
+
+def _of_site(context: Context, site: str) -> list[SiteFinding]:
+    from seed_server.doctor.looks_site import look_at_site
+    from seed_server.doctor.site_findings import judge_site
+
+    return judge_site(look_at_site(context, site))
 
 
 def _menders() -> dict[str, str]:

@@ -8,9 +8,13 @@ ServerCode: TypeAlias = Literal[
     "server-home", "server-rights", "server-running", "server-web-port", "server-origin-port", "server-address",
     "server-tls", "server-clock", "server-disk", "server-database", "server-content", "server-signatures",
     "server-audit", "server-rollouts", "server-site-map", "server-pcs", "server-lines", "server-time-zones",
-    "server-provider",
+    "server-provider", "server-sites",
 ]  # fmt: skip
-SiteCode: TypeAlias = Literal["site-away"]
+SiteCode: TypeAlias = Literal[
+    "site-away", "site-silent", "site-refusals", "site-clock", "site-identity", "site-address", "site-packets",
+    "site-line", "site-sharing", "site-neighbours", "site-isolation", "site-lan-incoming", "site-vpn", "site-mdns",
+    "site-release", "site-disk", "site-reported",
+]  # fmt: skip
 """The names of checks, which never change: `docs/doctor.md` has a section for each."""
 
 SiteVerdict: TypeAlias = Literal["fine", "wrong", "unknown"]

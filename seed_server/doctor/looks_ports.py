@@ -14,7 +14,7 @@ from seed_server.doctor.facts import ProviderFacts, ServedPort
 from seed_server.settings import ServerSettings, is_ip_address, listen_addresses
 
 ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens so
-PROXY_VARIABLES = ("https_proxy", "all_proxy")
+PROVIDER_PROXIES = ("https_proxy", "all_proxy")
 HTTPS_PORT, PROXY_PORT = 443, 8080
 
 
@@ -115,4 +115,4 @@ def _proxy(environment: Mapping[str, str], host: str) -> str:
     excepted = [one.strip().lstrip(".") for one in values.get("no_proxy", "").split(",") if one.strip()]
     if any(one in {"*", host} or host.endswith(f".{one}") for one in excepted):
         return ""
-    return next((values[name] for name in PROXY_VARIABLES if name in values), "")
+    return next((values[name] for name in PROVIDER_PROXIES if name in values), "")

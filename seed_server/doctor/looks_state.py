@@ -19,6 +19,8 @@ from seed_server.store.rows import ServedPayload
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
+MOST_SITES_NAMED = 10  # that are named in one finding
+
 
 def look_at_state(facts: ServerFacts, context: Context) -> None:
     """Add what database and repository say."""
@@ -75,6 +77,7 @@ def _look_at_database(
     facts.rollouts = problems.rollout_problems(database, serving=serving)
     facts.pcs = problems.connection_problems(database.endpoint_counts(), serving=serving)
     facts.lines = problems.harm_problems(at_work, serving=serving)
+    facts.troubled = database.troubled_sites(MOST_SITES_NAMED)
     _look_at_times(facts, database)
     if repository is None:
         return

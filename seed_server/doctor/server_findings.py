@@ -1,23 +1,20 @@
 """Judges the server: facts in, a finding for each check out. What `status` decides is taken from there. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
-from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words
+from bandwidth.core.quantities import bytes_text, duration_in_words
+from seed_server.doctor import port_findings
 from seed_server.doctor.answers import Mending, ServerCode, SiteFinding, fine, unknown, wrong
-from seed_server.doctor.facts import ServedPort, ServerFacts
+from seed_server.doctor.facts import ServerFacts
+from seed_server.doctor.port_findings import NO_ANSWER, SERVER_OFF, utc_day
 from seed_server.fleet.problems import FleetProblem
 from seed_server.signing.role_policy import ONLINE_ROLES, lifetimes_of_roles
 
 LEAST_LEFT_SHARE = 0.4  # of a role's life: the running server signs it anew at half, and looks each five minutes
-LEAST_PORT_SECONDS = 14 * DAY_SECONDS  # the running server shows a new certificate two months before the old one ends
-LEAST_AUTHORITY_SECONDS = 365 * DAY_SECONDS  # another authority means that each PC enrols again: a project of its own
 LEAST_HOME_FREE_BYTES = 1 << 30  # a patch, its copy while it is published, database and logs
-CLOCK_AHEAD_SECONDS = 60.0  # what is written down may be so much later than now: the look takes a while
+WRITTEN_AHEAD_SECONDS = 60.0  # what is written down may be so much later than now: the look takes a while
 MOST_FILES_NAMED = 3
-
-_NO_ANSWER = "That look did not end in time: the disk, or the database, hangs."
-_NOT_SERVED = "The server does not run: see server-running."
+LEAST_TROUBLED, TROUBLED_SHARE = 3, 0.2  # PCs of a site: something is always wrong on a few
 
 
 def judge_home(facts: ServerFacts) -> SiteFinding:
@@ -25,7 +22,7 @@ def judge_home(facts: ServerFacts) -> SiteFinding:
     if facts.settings_problem:
         return wrong("server-home", facts.settings_problem, "operator", "Do what it says, and run this again.")
     if facts.settings is None:
-        return unknown("server-home", _NO_ANSWER)
+        return unknown("server-home", NO_ANSWER)
     return fine("server-home", "The home's settings can be used.")
 
 
@@ -33,7 +30,7 @@ def judge_rights(facts: ServerFacts) -> SiteFinding:
     """Judge who else may read or change the server's files."""
     files = facts.files
     if files is None:
-        return unknown("server-rights", _NO_ANSWER)
+        return unknown("server-rights", NO_ANSWER)
     if files.distrust:
         return wrong(
             "server-rights",
@@ -46,142 +43,13 @@ def judge_rights(facts: ServerFacts) -> SiteFinding:
     return fine("server-rights", "The server's files are closed to others.")
 
 
-def judge_running(facts: ServerFacts) -> SiteFinding:
-    """Judge whether the server runs, and both of its parts answer."""
-    if facts.serving is None:
-        return unknown("server-running", _NO_ANSWER)
-    if not facts.serving:
-        return wrong(
-            "server-running",
-            "The seed server does not run: PCs keep what they have, and hear nothing new.",
-            "operator",
-            "Start 'seed-server serve', and look at its log if it ends.",
-        )
-    silent = [name for name, port in (("web", facts.web), ("origin", facts.origin)) if port and port.state != "ours"]
-    if silent:
-        parts = ", ".join(silent)
-        return wrong(
-            "server-running",
-            f"The server runs, and does not answer as itself on these ports: {parts}.",
-            "operator",
-            "Wait half a minute, as a part that has ended starts again, and run this once more. If it stays so, "
-            "restart 'seed-server serve', and look at its log.",
-        )
-    return fine("server-running", "The server runs, and both of its parts answer.")
-
-
-def judge_web(facts: ServerFacts) -> SiteFinding:
-    """Judge the web port."""
-    return _port("server-web-port", facts, facts.web)
-
-
-def judge_origin(facts: ServerFacts) -> SiteFinding:
-    """Judge the origin port."""
-    return _port("server-origin-port", facts, facts.origin)
-
-
-def _port(code: ServerCode, facts: ServerFacts, port: ServedPort | None) -> SiteFinding:
-    if port is None:
-        return unknown(code, "It was not tried: see server-home.")
-    place = port.place
-    if port.state == "ours":
-        return fine(code, f"This server answers at {place}.")
-    if port.state == "foreign" or (port.state == "silent" and not facts.serving):
-        return wrong(
-            code,
-            f"Another program than this server answers at {place}.",
-            "operator",
-            "Stop it ('ss -ltnp' names it), or choose another port in server.toml: PCs that are enrolled know the old "
-            "one.",
-        )
-    if not facts.serving:
-        return unknown(code, _NOT_SERVED)
-    if port.state == "refused":
-        return wrong(
-            code,
-            f"{place} refuses connections from this machine itself.",
-            "operator",
-            "Look whether listen_address and the ports in server.toml have changed since the server was started, and "
-            "restart it.",
-        )
-    return wrong(
-        code,
-        f"{place} takes connections and says nothing: that part of the server hangs, or is just being started.",
-        "operator",
-        "Run this again in half a minute; if it stays so, restart 'seed-server serve', and look at its log.",
-    )
-
-
-def judge_address(facts: ServerFacts) -> SiteFinding:
-    """Judge whether the address that PCs have enrolled with leads here."""
-    if facts.settings is None:
-        return unknown("server-address", "The settings cannot be used: see server-home.")
-    if facts.settings.listen_address:
-        return unknown(
-            "server-address", "The address may be another machine's, such as a router's: listen_address is set."
-        )
-    if facts.elsewhere is None:
-        return unknown("server-address", "The name was not answered in time.")
-    if facts.elsewhere:
-        address, reason = facts.settings.address, facts.elsewhere
-        return wrong(
-            "server-address",
-            f"PCs call this server {address}; {reason}",
-            "network",
-            "Give that address back to this machine, or correct the name's entry; else each PC has to enrol again.",
-        )
-    return fine("server-address", f"{facts.settings.address} leads to this machine.")
-
-
-def judge_tls(facts: ServerFacts) -> SiteFinding:
-    """Judge the certificates of both ports, and the authority that signs them."""
-    authority = facts.authority
-    if authority is not None and authority.problem:
-        return wrong("server-tls", authority.problem, "operator", "Restore keys/ca from a backup of this home.")
-    if authority is not None and authority.expires_at - facts.now < LEAST_AUTHORITY_SECONDS:
-        return wrong(
-            "server-tls",
-            f"The authority that signs PCs' certificates ends on {_day(authority.expires_at)}.",
-            "operator",
-            "Set up another home before that, and have the PCs enrol there.",
-        )
-    shown = [port for port in (facts.web, facts.origin) if port is not None and port.state == "ours"]
-    for port in shown:
-        place = port.place
-        if not port.not_before <= facts.now < port.not_after:
-            return wrong(
-                "server-tls",
-                f"The certificate that {place} shows is valid from {_day(port.not_before)} to {_day(port.not_after)}, "
-                "by this machine's clock not now.",
-                "operator",
-                "Look at the clock of this machine, and restart 'seed-server serve', which makes a new one.",
-            )
-        if not port.names_server:
-            return wrong(
-                "server-tls",
-                f"The certificate that {place} shows does not name the address in server.toml.",
-                "operator",
-                "Restart 'seed-server serve': the address has changed since it was started.",
-            )
-        if port.not_after - facts.now < LEAST_PORT_SECONDS:
-            return wrong(
-                "server-tls",
-                f"The certificate that {place} shows ends on {_day(port.not_after)}, and was not renewed.",
-                "operator",
-                "Restart 'seed-server serve', and look at its log.",
-            )
-    if not shown:
-        return unknown("server-tls", "No port has shown a certificate of this server.")
-    return fine("server-tls", f"Both ports' certificates are good until {_day(min(one.not_after for one in shown))}.")
-
-
 def judge_server_clock(facts: ServerFacts) -> SiteFinding:
     """Judge this machine's clock against what the server itself has written down."""
     time = facts.time
     if time is None:
-        return unknown("server-clock", _NO_ANSWER)
+        return unknown("server-clock", NO_ANSWER)
     ahead = time.latest - facts.now
-    if ahead > CLOCK_AHEAD_SECONDS:
+    if ahead > WRITTEN_AHEAD_SECONDS:
         what, off = time.latest_of, duration_in_words(ahead)
         return wrong(
             "server-clock",
@@ -219,7 +87,7 @@ def judge_database(facts: ServerFacts) -> SiteFinding:
     """Judge whether the database can be read and written."""
     database = facts.database
     if database is None:
-        return unknown("server-database", _NO_ANSWER)
+        return unknown("server-database", NO_ANSWER)
     if database.problem:
         return wrong("server-database", database.problem, "operator", "Do what it says, and run this again.")
     if database.outdated:
@@ -254,7 +122,7 @@ def judge_signatures(facts: ServerFacts) -> SiteFinding:
     """Judge what is signed, and for how long PCs take it."""
     signatures = facts.signatures
     if signatures is None:
-        return unknown("server-signatures", _NO_ANSWER)
+        return unknown("server-signatures", NO_ANSWER)
     if signatures.problem:
         return wrong(
             "server-signatures", signatures.problem, "operator", "Restore tuf/ from a backup of this home, whole."
@@ -269,7 +137,7 @@ def judge_signatures(facts: ServerFacts) -> SiteFinding:
         role = late[0].role
         return wrong(
             "server-signatures",
-            f"The signed {role} metadata expired on {_day(late[0].expires_at)}: PCs refuse whatever is new.",
+            f"The signed {role} metadata expired on {utc_day(late[0].expires_at)}: PCs refuse whatever is new.",
             "operator",
             "Start 'seed-server serve', which signs it anew; if it runs, its log says why it cannot.",
         )
@@ -277,7 +145,8 @@ def judge_signatures(facts: ServerFacts) -> SiteFinding:
         role = late[0].role
         return wrong(
             "server-signatures",
-            f"The server runs and does not sign the {role} metadata anew, which expires on {_day(late[0].expires_at)}.",
+            f"The server runs and does not sign the {role} metadata anew, which expires on "
+            f"{utc_day(late[0].expires_at)}.",
             "operator",
             "Look at the log of 'seed-server serve' for why it cannot: the disk, or the keys in keys/online.",
         )
@@ -304,14 +173,14 @@ def judge_site_map(facts: ServerFacts) -> SiteFinding:
 def judge_pcs(facts: ServerFacts) -> SiteFinding:
     """Judge who is connected."""
     if facts.serving is False:
-        return unknown("server-pcs", _NOT_SERVED)
+        return unknown("server-pcs", SERVER_OFF)
     return _told("server-pcs", facts.pcs, "PCs are connected, or none is enrolled, and none refuses what is signed.")
 
 
 def judge_lines(facts: ServerFacts) -> SiteFinding:
     """Judge whether business suffers at many sites at once."""
     if facts.serving is False:
-        return unknown("server-lines", _NOT_SERVED)
+        return unknown("server-lines", SERVER_OFF)
     urgent = None if facts.lines is None else [one for one in facts.lines if one.urgent]
     return _told("server-lines", urgent, "Leasing does not pause at many sites at once.")
 
@@ -321,7 +190,7 @@ def judge_server_zones(facts: ServerFacts) -> SiteFinding:
     time = facts.time
     tzdata = "Install the system's time zone data (tzdata) on this machine."
     if time is None:
-        return unknown("server-time-zones", _NO_ANSWER)
+        return unknown("server-time-zones", NO_ANSWER)
     if time.zones == 0:
         return wrong("server-time-zones", "This machine has no data of any time zone.", "operator", tzdata)
     if zone := time.unknown_zone:
@@ -334,31 +203,22 @@ def judge_server_zones(facts: ServerFacts) -> SiteFinding:
     return fine("server-time-zones", "The time zones of all profiles are known.")
 
 
-def judge_provider(facts: ServerFacts) -> SiteFinding:
-    """Judge the way to the identity provider, the only thing outside that the server calls."""
-    if facts.settings is None:
-        return unknown("server-provider", "The settings cannot be used: see server-home.")
-    if facts.settings.oidc is None:
-        return fine("server-provider", "No identity provider is named: the server calls nobody outside, and no proxy.")
-    provider = facts.provider
-    if provider is None:
-        return unknown("server-provider", "It was not tried.")
-    place = provider.place
-    if provider.reached:
-        return fine("server-provider", f"{place} can be reached.")
-    if provider.by_proxy:
+def judge_sites(facts: ServerFacts) -> SiteFinding:
+    """Judge at which sites many PCs say that something is wrong: `--site` says what."""
+    if facts.serving is False:
+        return unknown("server-sites", SERVER_OFF)
+    if facts.troubled is None:
+        return unknown("server-sites", "It was not looked at: see server-database.")
+    many = [one for one in facts.troubled if one.troubled >= max(LEAST_TROUBLED, TROUBLED_SHARE * one.connected)]
+    if many:
+        named = ", ".join(f"{one.site} ({one.troubled} of {one.connected} PCs)" for one in many)
         return wrong(
-            "server-provider",
-            f"The proxy {place}, which the environment names, cannot be reached: nobody can log in by the provider.",
-            "network",
-            f"Let this server connect to {place} by TCP, or take the proxy out of its environment.",
+            "server-sites",
+            f"Sites where many of the connected PCs say that something is wrong: {named}.",
+            "administrator",
+            "See what it is at each: seed-server doctor --site NAME",
         )
-    return wrong(
-        "server-provider",
-        f"The identity provider at {place} cannot be reached: nobody can log in by it.",
-        "network",
-        f"Let this server connect to {place} by TCP, or name a proxy in its environment (https_proxy).",
-    )
+    return fine("server-sites", "At no site do many PCs say that something is wrong.")
 
 
 def _told(code: ServerCode, problems: Sequence[FleetProblem] | None, well: str) -> SiteFinding:
@@ -375,18 +235,14 @@ def _mending(code: ServerCode) -> Mending:
     return "network" if code == "server-lines" else "operator"
 
 
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
-
-
 SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-home": judge_home,
     "server-rights": judge_rights,
-    "server-running": judge_running,
-    "server-web-port": judge_web,
-    "server-origin-port": judge_origin,
-    "server-address": judge_address,
-    "server-tls": judge_tls,
+    "server-running": port_findings.judge_running,
+    "server-web-port": port_findings.judge_web,
+    "server-origin-port": port_findings.judge_origin,
+    "server-address": port_findings.judge_address,
+    "server-tls": port_findings.judge_tls,
     "server-clock": judge_server_clock,
     "server-disk": judge_disk,
     "server-database": judge_database,
@@ -398,7 +254,8 @@ SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-pcs": judge_pcs,
     "server-lines": judge_lines,
     "server-time-zones": judge_server_zones,
-    "server-provider": judge_provider,
+    "server-provider": port_findings.judge_provider,
+    "server-sites": judge_sites,
 }
 """Every check of the server, in the order in which they are shown."""
 

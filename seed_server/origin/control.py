@@ -34,6 +34,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
+from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
@@ -235,7 +236,7 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
-            case Diagnosis() | FactsChanged() | AuditAlarm() | CustodyTold():
+            case Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold():
                 self._says(message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
@@ -281,7 +282,7 @@ class ControlConversation:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
-    def _says(self, message: Diagnosis | FactsChanged | AuditAlarm | CustodyTold) -> None:
+    def _says(self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold) -> None:
         if isinstance(message, CustodyTold):
             self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
             return

@@ -23,6 +23,7 @@ from p2pdist.shared.wire.messages import (
     Want,
 )
 from p2pdist.shared.wire.parcel import ParcelsWanted
+from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 
 
@@ -48,6 +49,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     ConsistencyWanted: Budget(1, 30),  # once for each publication at most, and after connecting
     CustodyTold: Budget(1 / 3600, 20),  # its state after connecting, and what the server asks for: all in seven
     AuditAlarm: Budget(1, 30),  # after connecting
+    PcFindings: Budget(1 / 60, 10),  # one a minute after connecting, then one in five minutes at most
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known
 }

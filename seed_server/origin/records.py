@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.statement_check import StatementError
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
+from p2pdist.shared.wire.pc_findings import FINDING_CODES, PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.origin.record_batch import CustodySaid, RecordBatch
 from seed_server.store.custody import CustodyOutcome, SignedPart
@@ -63,10 +64,12 @@ class OriginRecords:
             if patch.ref in waiting or len(waiting) < MAX_WAITING_REPORTS:
                 waiting[patch.ref] = patch
 
-    def said(self, endpoint: EndpointId, said: Diagnosis | FactsChanged) -> None:
-        """Keep the newest facts, and answers to each template; answers to unknown templates are skipped."""
+    def said(self, endpoint: EndpointId, said: Diagnosis | FactsChanged | PcFindings) -> None:
+        """Keep the newest facts, findings, and answers to each template; those to unknown templates are skipped."""
         if isinstance(said, FactsChanged):
             self._batch.facts[endpoint] = said.values
+        elif isinstance(said, PcFindings):
+            self._batch.findings[endpoint] = tuple(code for code in FINDING_CODES if code in said.codes)
         elif said.template in self._templates:
             waiting = self._batch.diagnoses.setdefault(endpoint, {})
             if said.template in waiting or len(waiting) < MAX_TEMPLATES:
@@ -181,6 +184,7 @@ class OriginRecords:
             self._database.save_recorded(batch.recorded)
             self._database.save_facts(batch.facts)
             self._database.save_witness_alarms(batch.alarms, now)
+            self._database.save_findings(batch.findings)
             self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():

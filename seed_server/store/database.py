@@ -29,6 +29,7 @@ from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
 from seed_server.store.rollout_rows import RolloutTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
+from seed_server.store.site_health import SiteHealthTable
 from seed_server.store.site_records import SiteTable
 from seed_server.store.standing_pages import StandingPageTable
 from seed_server.store.tables import SERVERS, THIS_SERVER
@@ -45,7 +46,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
-    WitnessAlarmTable,
+    WitnessAlarmTable, SiteHealthTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -5,16 +5,17 @@ from typing import get_args
 
 from p2pdist.doctor.judgement import CHECKS
 from p2pdist.local_api.doctor_answers import CheckCode
-from seed_server.doctor.answers import ServerCode
+from seed_server.doctor.answers import ServerCode, SiteCode
 from seed_server.doctor.server_findings import SERVER_CHECKS
+from seed_server.doctor.site_findings import SITE_CHECKS
 from tests.helpers.sources import ROOT
 
-PC, SERVER = get_args(CheckCode), get_args(ServerCode)
+PC, SERVER, SITE = get_args(CheckCode), get_args(ServerCode), get_args(SiteCode)
 
 
-def sections(program: str) -> list[str]:
+def sections(command: str) -> list[str]:
     page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
-    part = page.partition(f"# `{program} doctor`\n")[2].partition("\n# `")[0]
+    part = page.partition(f"# `{command}`\n")[2].partition("\n# `")[0]
     return re.findall(r"^## (.+)$", part, re.MULTILINE)
 
 
@@ -24,16 +25,17 @@ def unnamed(codes: tuple[str, ...], tests: str) -> list[str]:
 
 
 def test_every_check_has_a_section_in_the_order_in_which_it_is_shown() -> None:
-    assert sections("p2pdist") == [*CHECKS, "reported"]
-    assert sections("seed-server") == [*SERVER_CHECKS]
+    assert sections("p2pdist doctor") == [*CHECKS, "reported"]
+    assert sections("seed-server doctor") == [*SERVER_CHECKS]
+    assert sections("seed-server doctor --site") == [*SITE_CHECKS]
 
 
 def test_every_code_is_a_check() -> None:
     assert set(PC) == {*CHECKS, "reported"}
-    assert set(SERVER) == {*SERVER_CHECKS}
-    assert len({*PC, *SERVER}) == len(PC) + len(SERVER)
+    assert (set(SERVER), set(SITE)) == ({*SERVER_CHECKS}, {*SITE_CHECKS})
+    assert len({*PC, *SERVER, *SITE}) == len(PC) + len(SERVER) + len(SITE)
 
 
 def test_every_code_is_named_by_a_test() -> None:
     assert unnamed(PC, "tests/unit/p2pdist/doctor") == []
-    assert unnamed(SERVER, "tests/unit/seed_server/doctor") == []
+    assert unnamed((*SERVER, *SITE), "tests/unit/seed_server/doctor") == []

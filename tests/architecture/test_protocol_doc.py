@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents, publication_order
-from p2pdist.shared.wire import custody, data_messages, enrolment, features, messages, parcel, witness
+from p2pdist.shared.wire import custody, data_messages, enrolment, features, messages, parcel, pc_findings, witness
 from p2pdist.shared.wire.codec import Message
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,9 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
     ]
 
 
-SAID = records(messages) + records(data_messages) + records(parcel) + records(witness) + records(custody)
+SAID = [
+    kind for module in (messages, data_messages, parcel, witness, custody, pc_findings) for kind in records(module)
+]  # fmt: skip
 MESSAGES = [kind for kind in SAID if issubclass(kind, Message) and kind is not Message]
 PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, Message)]
 CAPS = [

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sysconfig
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from p2pdist.identity.enrolment import enrol
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.enrolment import Token, encode_token
 from p2pdist.trust.roots import root_pin
+from seed_server.origin.records import FLUSH_SECONDS
 from seed_server.store.token_names import token_id_of
 from tests.helpers.web_harness import SECRET, running_web
 
@@ -85,6 +87,7 @@ name = "branch"
 networks = ["127.0.33.0/24"]
 line_mbit = 20
 """
+SCRIPTS = Path(sysconfig.get_path("scripts"))
 COPIED_BYTES = 8 << 20
 NOTICED_SECONDS = 30.0  # some 3 s on an idle machine
 DEADLINE_SECONDS = 120.0  # some 20 s on an idle machine
@@ -97,6 +100,16 @@ def says_copied(fleet: Fleet, k: int) -> bool:
 
 async def server_json(fleet: Fleet, command: str) -> Any:
     return json.loads(await run_command("seed-server", command, "--home", fleet.server.home, "--json"))
+
+
+async def diagnosed(program: str, *arguments: str | Path) -> dict[str, dict[str, Any]]:
+    """Return what a doctor has found, by its codes; it ends with 1 where something is wrong."""
+    result = await trio.run_process(
+        [SCRIPTS / program, "doctor", *map(str, arguments), "--json"], capture_stdout=True, check=False
+    )
+    findings = json.loads(result.stdout)["findings"]
+    assert result.returncode == int(any(one["verdict"] == "wrong" for one in findings))
+    return {one["code"]: one for one in findings}
 
 
 @pytest.mark.slow
@@ -118,6 +131,19 @@ async def test_two_copies_of_a_pc_are_named_and_fetch_a_file_once_until_one_gets
             await fleet.wait_until(
                 lambda: says_copied(fleet, 1) and says_copied(fleet, 2), NOTICED_SECONDS, "both knowing of each other"
             )
+            for copy in (one, two):
+                found = (await diagnosed("p2pdist", "--home", copy.home))["identity"]
+                assert (found["verdict"], found["mender"]) == ("wrong", "administrator")
+                assert "This PC's identity is used by" in found["observed"]
+                assert "--force --new-key" in found["remedy"]
+            await trio.sleep(2 * FLUSH_SECONDS)
+            at_site = ("--home", fleet.server.home, "--site", "branch")
+            found = (await diagnosed("seed-server", *at_site))["site-identity"]
+            assert (found["verdict"], found["mender"]) == ("wrong", "administrator")
+            assert "1 of 1 PCs" in found["observed"]
+            at_server = await diagnosed("seed-server", "--home", fleet.server.home)
+            well = ("server-running", "server-web-port", "server-origin-port", "server-tls", "server-signatures")
+            assert {at_server[code]["verdict"] for code in well} == {"fine"}
             (tmp_path / "patch.bin").write_bytes(os.urandom(COPIED_BYTES))
             await fleet.publish(tmp_path / "patch.bin", "KB1")
             await fleet.wait_until(
@@ -141,3 +167,4 @@ async def test_two_copies_of_a_pc_are_named_and_fetch_a_file_once_until_one_gets
             cured = fleet.endpoints[k]
             await fleet.wait_until(lambda: is_connected(cured) and is_verified(cured, "KB1"), 40.0, "the patch on both")
             assert len(await server_json(fleet, "endpoints")) == 2
+            assert (await diagnosed("p2pdist", "--home", cured.home))["identity"]["verdict"] == "fine"

@@ -37,9 +37,12 @@ AUDIT_WITNESS = "audit_witness"
 CUSTODY = "custody"
 """The server takes `CustodyTold`, and answers with `CustodyWanted` where it lacks something."""
 
+FINDINGS = "findings"
+"""The server takes `PcFindings`."""
+
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS)
 """What this release understands of a PC."""
 
 

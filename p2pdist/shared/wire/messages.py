@@ -23,6 +23,7 @@ from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
+from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 
 PROTOCOL_VERSION = 6
@@ -391,7 +392,7 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | Goodbye
+    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch

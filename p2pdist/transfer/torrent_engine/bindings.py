@@ -66,8 +66,19 @@ def _neighbourhood(peers: list[lt.peer_info]) -> Neighbourhood:
     unfinished = lt.peer_info.connecting | lt.peer_info.handshake
     connected = [peer for peer in peers if not peer.flags & unfinished]
     return Neighbourhood(
-        [PeerSnapshot(peer.ip[0], peer.ip[1], peer.total_download, peer.total_upload) for peer in connected],
+        [_snapshot(peer) for peer in connected],
         all_complete=bool(peers) and all(peer.flags & lt.peer_info.seed for peer in peers),
+    )
+
+
+def _snapshot(peer: lt.peer_info) -> PeerSnapshot:
+    return PeerSnapshot(
+        peer.ip[0],
+        peer.ip[1],
+        peer.total_download,
+        peer.total_upload,
+        opened_here=bool(peer.flags & lt.peer_info.local_connection),
+        lacks=not peer.flags & lt.peer_info.seed,
     )
 
 

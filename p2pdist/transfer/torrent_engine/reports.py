@@ -50,6 +50,10 @@ class PeerSnapshot(Record, frozen=True):
     port: AnyPort
     bytes_down: ByteCount
     bytes_up: ByteCount
+    opened_here: bool = True
+    """Whether this endpoint has opened the connection, and not the neighbour."""
+    lacks: bool = False
+    """Whether the neighbour lacks pieces."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,13 @@ class PieceHashFailed(Record, frozen=True, tag=True):
 
 
 class PeerConnected(Record, frozen=True, tag=True):
-    """A neighbour has passed mutual TLS and shares this torrent."""
+    """A neighbour has passed mutual TLS and shares this torrent; the last fields as in `PeerSnapshot`."""
 
     torrent_hash: HashText
     address: AddressText
     port: AnyPort
+    opened_here: bool = True
+    lacks: bool = False
 
 
 class PeerGone(Record, frozen=True, tag=True):

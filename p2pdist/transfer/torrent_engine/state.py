@@ -176,7 +176,11 @@ class TorrentState:
         """Record the connected neighbours."""
         before = self.peers
         self.peers = {(peer.address, peer.port): peer for peer in peers}
-        return [PeerConnected(self.torrent_hash, *place) for place in self.peers if place not in before]
+        return [
+            PeerConnected(self.torrent_hash, *place, opened_here=peer.opened_here, lacks=peer.lacks)
+            for place, peer in self.peers.items()
+            if place not in before
+        ]
 
     def observe_peer_end(self, address: str, port: int, reason: PeerReason) -> EngineEvent:
         """Record that a connection has ended, or could not be established."""

@@ -90,6 +90,12 @@ _table(
     *_columns(LargeBinary, "facts"),
     PrimaryKeyConstraint("endpoint"),
 )
+_table(
+    "endpoint_findings",
+    _of("endpoint", "endpoints"),
+    *_columns(Text, "code"),
+    PrimaryKeyConstraint("endpoint", "code"),
+)
 
 # --- people
 _table(

@@ -22,6 +22,7 @@ from p2pdist.shared.wire.messages import (
     SitePeers,
     Unavailable,
 )
+from p2pdist.shared.wire.pc_findings import PcFindings
 from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import unknown_want
 from tests.helpers.origin_harness import Lab, fetch, running_lab
@@ -165,6 +166,7 @@ class TestServing:
         answer = DiagnosisAnswer(label="old openssl", applies=True, needed=True, reason="openssl 3.0.11 < 3.0.17")
         await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
         await endpoint.control.send(FactsChanged(values={"os.family": "debian", "ram_mb": 16_000, "moon": "full"}))
+        await endpoint.control.send(PcFindings(codes=("vpn", "moon", "clock")))
         for number in range(2 * MAX_TEMPLATES):  # a flood of what nobody has asked is not even kept
             await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
         # the answer to a Want shows that what came before it has been handled
@@ -175,6 +177,9 @@ class TestServing:
             (endpoint.identity.endpoint, "verified", "waiting", "window at 22:00")
         ]
         facts = {"os.family": "debian", "ram_mb": 16_000}
+        site = lab.database.site_number(lab.database.endpoints()[0].site)
+        assert site is not None
+        assert sorted(lab.database.site_health(site, 0.0).findings) == ["clock", "vpn"]
         assert lab.database.told_facts() == {endpoint.identity.endpoint: facts}
         assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [
             (endpoint.identity.endpoint, "old openssl", True, "openssl 3.0.11 < 3.0.17")

@@ -7,7 +7,7 @@ from typing import Any, cast
 from p2pdist.daemon.answers import MAX_REFUSED_SHOWN, Problems, answer_limiter, answer_posture, answer_status
 from p2pdist.install.requests import InstallRequests
 from p2pdist.limiter.lan_limiter import HelpTerms, LanLimiter
-from p2pdist.local_api.delivery_answers import NetworkPartStatus
+from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer
 from p2pdist.local_api.messages import PostureQuestion
 from p2pdist.network.rights import PartUser
 from p2pdist.pc.facts import Surroundings
@@ -88,6 +88,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
         cast("Any", SimpleNamespace(problems=["Neighbours are not served now: it is busy."])),
         cast("Any", SimpleNamespace(problems=["Restart this PC to finish acme@1."])),
         cast("Any", SimpleNamespace(problem="The audit log is another one.")),
+        cast("Any", SimpleNamespace(status=lambda: PeersAnswer([]))),
     )
     acme, tool = PatchRef("acme", "1"), PatchRef("tool", "1")
     views = [

@@ -15,9 +15,10 @@ from p2pdist.doctor.examination import look
 from p2pdist.doctor.judgement import judge
 from p2pdist.doctor.looks_way import LookTimes
 from p2pdist.local_api.doctor_answers import CheckFinding
-from p2pdist.local_api.messages import PEERS, STATUS
+from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
+from tests.helpers.daemon_answers import LIMITER as AT_WORK
 from tests.helpers.daemon_answers import enrolled_daemon
 from tests.unit.p2pdist.doctor.enrolled import enrolled
 from tests.unit.p2pdist.doctor.test_judgement import status
@@ -60,13 +61,15 @@ async def test_what_the_daemon_knows_is_taken_from_it(tmp_path: Path, certificat
         problems=["This PC's identity is used by pc7 too.", "Restart it."], problem_codes=["identity", "install"]
     )
     peers = json.dumps({"peers": []}).encode()
-    with enrolled_daemon(tmp_path, {STATUS.name: msgspec.json.encode(known), PEERS.name: peers}) as asked:
+    said = {STATUS: msgspec.json.encode(known), PEERS: peers, LIMITER: msgspec.json.encode(AT_WORK)}
+    with enrolled_daemon(tmp_path, {command.name: answer for command, answer in said.items()}) as asked:
         enrolled(tmp_path, certificates.Authority("control"), start=datetime.now(UTC) - timedelta(days=9))
         found = await findings(tmp_path)
-    assert asked == [STATUS.name, PEERS.name]
+    assert asked == [STATUS.name, PEERS.name, LIMITER.name]
     assert found["daemon"].verdict == "fine"
     assert {"identity", "certificate", "reported"} <= wrong(found)
     assert found["identity"].observed == "This PC's identity is used by pc7 too."
+    assert found["vpn"].verdict == "fine"
 
 
 async def test_a_disk_that_hangs_does_not_keep_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,15 @@ from seed_server.doctor.server_findings import SERVER_CHECKS, judge_server
 from seed_server.fleet.problems import FleetProblem
 from seed_server.settings import OidcGroup, OidcSettings, ServerSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
+from seed_server.store.site_health import SiteTrouble
 
 NOW, DAY, YEAR = 1_800_000_000.0, 86_400.0, 365 * 86_400.0
 SETTINGS = ServerSettings(name="hq", address="patches.example.com")
 OIDC = OidcSettings("https://login.example.com", "id", (OidcGroup("it", ("administrator",)),))
 PORT = ServedPort("127.0.0.1:8443", "ours", NOW - DAY, NOW + 80 * DAY)
 LIFETIMES = OnlineLifetimes(timestamp=DAY, snapshot=7 * DAY, rollouts=30 * DAY)
+
+TROUBLED = [SiteTrouble("leeds", 50, 14), SiteTrouble("oslo", 90, 3)]
 
 
 def expiries(**left: float) -> tuple[RoleExpiry, ...]:
@@ -42,10 +45,11 @@ def signed(**left: float) -> SignatureFacts:
 
 def well(**changed: Any) -> ServerFacts:
     facts = ServerFacts(
-        NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT, elsewhere="",
-        authority=AuthorityFacts(expires_at=NOW + 9 * YEAR), time=TimeFacts(True, NOW - 5.0, "a signature", 500),
+        NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT,
+        elsewhere="", authority=AuthorityFacts(expires_at=NOW + 9 * YEAR),
+        time=TimeFacts(True, NOW - 5.0, "a signature", 500),
         database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
-        disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[],
+        disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[], troubled=[],
     )  # fmt: skip
     for name, value in changed.items():
         setattr(facts, name, value)
@@ -90,7 +94,7 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-disk", {"disk": told("The disk is full.")}, "full", "operator"),
     ("server-disk", {"files": ServerFiles(free_bytes=1 << 20)}, "1.0 MB free", "operator"),
     ("server-database", {"database": DatabaseFacts("The database is damaged.")}, "damaged", "operator"),
-    ("server-content", {"content": ContentFacts(2, (LackingFile(PatchRef("a", "1"), "is missing"),))}, "a@1", "operator"),
+    ("server-content", {"content": ContentFacts(2, (LackingFile(PatchRef("a", "1"), "gone"),))}, "a@1", "operator"),
     ("server-signatures", {"signatures": SignatureFacts("snapshot.json is damaged.")}, "damaged", "operator"),
     ("server-signatures", {"signatures": signed(timestamp=0.0)}, "timestamp metadata expired", "operator"),
     ("server-signatures", {"signatures": signed(snapshot=2.7 * DAY)}, "does not sign the snapshot", "operator"),
@@ -107,6 +111,7 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-lines", {"lines": told("Leasing pauses at sites: all.")}, "Leasing", "network"),
     ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 0)}, "no data of any", "operator"),
     ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 9, "Asia/Tokyo")}, "Asia/Tokyo", "operator"),
+    ("server-sites", {"troubled": TROUBLED}, "(14 of 50 PCs).", "administrator"),
     ("server-provider", {"provider": ProviderFacts("login:443", False, False)}, "identity provider at", "network"),
     ("server-provider", {"provider": ProviderFacts("proxy:8080", True, False)}, "proxy", "network"),
 ]  # fmt: skip

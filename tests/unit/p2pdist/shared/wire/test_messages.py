@@ -38,6 +38,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted
+from p2pdist.shared.wire.pc_findings import PcFindings
 
 HASH = "ab" * 32
 ASTRAL = "\N{GRINNING FACE}"  # four bytes
@@ -84,6 +85,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             LINK,
             DIAGNOSIS,
             FactsChanged(values={"os.family": "debian", "ram_mb": 16_000}),
+            PcFindings(codes=("clock", "unheard")),
             NewsWanted(root=1, snapshot=messages.MAX_METADATA_VERSION),
             GOODBYE,
         ],
