@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.helpers import virtual_time
+from tests.helpers.virtual_time import patient_clock
 
 
 async def test_no_time_passes_while_a_thread_works(autojump_clock: trio.testing.MockClock) -> None:
@@ -21,14 +21,15 @@ async def test_no_time_passes_while_a_thread_works(autojump_clock: trio.testing.
         nursery.cancel_scope.cancel()
 
 
-async def test_a_thread_that_waits_for_the_clock_does_not_hold_it_for_ever(
-    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(virtual_time, "PATIENCE_SECONDS", 0.05)
+def test_a_thread_that_waits_for_the_clock_does_not_hold_it_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
-    try:
+
+    async def wait() -> bool:
         with trio.move_on_after(5) as scope:
             await trio.to_thread.run_sync(done.wait, abandon_on_cancel=True)
-        assert scope.cancelled_caught
+        return scope.cancelled_caught
+
+    try:
+        assert trio.run(wait, clock=patient_clock(monkeypatch, patience_seconds=0.05))
     finally:
         done.set()

@@ -15,7 +15,9 @@ PATIENCE_SECONDS = 5.0  # of real time for one thread: a test may have one that 
 _LOOK_AGAIN_SECONDS = 0.0002
 
 
-def patient_clock(monkeypatch: pytest.MonkeyPatch) -> trio.testing.MockClock:
+def patient_clock(
+    monkeypatch: pytest.MonkeyPatch, patience_seconds: float = PATIENCE_SECONDS
+) -> trio.testing.MockClock:
     """Return a clock that does not jump while a call of `trio.to_thread.run_sync` is awaited."""
     clock = trio.testing.MockClock(autojump_threshold=0)
     jump = clock._autojump  # the only place that knows that nothing happens
@@ -31,7 +33,7 @@ def patient_clock(monkeypatch: pytest.MonkeyPatch) -> trio.testing.MockClock:
             del began[call]
 
     def jump_if_idle() -> None:
-        if began and time.monotonic() - max(began.values()) < PATIENCE_SECONDS:
+        if began and time.monotonic() - max(began.values()) < patience_seconds:
             time.sleep(_LOOK_AGAIN_SECONDS)
         else:
             jump()
