@@ -4,6 +4,7 @@ The installer runs outside of the daemon, once; the daemon that comes back takes
 after which the daemon is not well goes back by itself, and a PC that is merely offline does not.
 """
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from p2pdist.shared.manifest.recipe import DebInstall, SelfUpgrade
 from tests.field.test_installers import with_dpkg
 from tests.helpers.debian_packages import Packages
 from tests.helpers.field_pc import FieldPc
+from tests.helpers.service_manager import ServiceManager
 from tests.helpers.upgraded_daemon import CONTACT_SECONDS
 from tests.helpers.upgraded_pc import UpgradedPc
 
@@ -31,6 +33,14 @@ def with_systemd(tmp_path: Path) -> Iterator[UpgradedPc]:
     made = UpgradedPc(tmp_path)
     yield made
     made.close()
+
+
+def test_the_manager_of_one_test_takes_no_order_of_the_next(tmp_path: Path) -> None:
+    threads = set(threading.enumerate())
+    manager = ServiceManager(tmp_path)
+    (serving,) = set(threading.enumerate()) - threads
+    manager.close()
+    assert not serving.is_alive(), "it would go on to accept by the number of a descriptor that is another's now"
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ class ServiceManager:
         self._listener.bind(str(self.socket))
         self._listener.listen()
         self.stops = 0
-        threading.Thread(target=self._serve, daemon=True).start()  # noqa: TID251 - the other side, not ours
+        self._serving = threading.Thread(target=self._serve, daemon=True)  # noqa: TID251 - the other side, not ours
+        self._serving.start()
 
     def client(self, *command: str) -> list[str]:
         """Return the command line that asks this manager."""
@@ -111,6 +112,10 @@ class ServiceManager:
 
     def close(self) -> None:
         """End everything."""
+        # who waits in `accept` is woken before the descriptor's number is free: the kernel may begin that call anew, by
+        # its number, and the thread would take what is asked of the manager of the next test
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._serving.join()
         self._listener.close()
         for unit in self.units:
             holder = self._units[unit][0]
