@@ -94,6 +94,11 @@ class EndpointHome:
         return self.root / "state" / "site"
 
     @property
+    def chosen_address(self) -> Path:
+        """The own address that `enrol` was given."""
+        return self.root / "state" / "address"
+
+    @property
     def scratch(self) -> Path:
         """Temporary files of installations."""
         return self.root / "scratch"

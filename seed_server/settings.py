@@ -28,6 +28,8 @@ MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
 MAX_CLAIM_CHARS = 1_000
 MAX_CLAIM_SCOPES = 20
 MAX_OIDC_GROUPS = 200
+# a constant, as the endpoint's: what a variable of the environment says must not move the home
+DEFAULT_SERVER_HOME = Path("/var/lib/seed-server")
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")

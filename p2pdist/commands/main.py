@@ -34,7 +34,8 @@ from p2pdist.local_api.delivery_answers import (
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
-from p2pdist.settings import EndpointHome
+from p2pdist.pc.chosen_address import load_address, save_address
+from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import (
     json_option,
@@ -82,7 +83,8 @@ address_option = click.option(
     "--address",
     metavar="IP",
     callback=_address,
-    help="Own address to listen on and connect from; by default the one that routes to the server.",
+    help="Own address to listen on and connect from; by default the one given to enrol, else the one that routes to "
+    "the server.",
 )
 
 
@@ -133,7 +135,10 @@ def enrol(
     \b
     Examples:
       p2pdist enrol
-      p2pdist enrol --home /var/lib/p2pdist --token-file token.txt
+      p2pdist enrol --token-file token.txt
+
+    Where none is given, the token is that of the system's credential p2pdist.token, else that on the kernel's command
+    line: p2pdist.token=TOKEN or p2pdist.token_file=FILE. What --address says, the daemon keeps to.
 
     The token says which trust root to expect. A PC that has it from elsewhere, by --root-pin or by root_pin in its
     config.toml, refuses a token that says another.
@@ -168,12 +173,13 @@ def enrol(
         raise UserError(
             f"{home.root} belongs to another user. Run this as the user that shall run the daemon.", FaultKind.STORAGE
         ) from error
+    save_address(home.chosen_address, address)
     if as_json:
         print_json(Enrolled(endpoint_id=identity.endpoint_id, server=identity.server_name))
     else:
         click.echo(tr("Enrolled as {id} with {server}.", id=identity.endpoint_id, server=identity.server_name))
-        own = f" --address {address}" if address else ""
-        click.echo(tr("Start the daemon with: {command}", command=f"p2pdist run --home {home.root}{own}"))
+        at = "" if home.root == default_home() else f" --home {home.root}"
+        click.echo(tr("Start the daemon with: {command}", command=f"p2pdist run{at}"))
 
 
 @p2pdist.command(short_help="Run the daemon, in the foreground.")
@@ -184,7 +190,7 @@ def run(home: EndpointHome, address: str | None) -> None:
 
     \b
     Example:
-      p2pdist run --home /var/lib/p2pdist
+      p2pdist run
     """
     # the daemon's libraries take a while to load; other commands must not wait for them
     from p2pdist.daemon.composition import run_daemon
@@ -192,7 +198,7 @@ def run(home: EndpointHome, address: str | None) -> None:
 
     process_memory.keep_small()
     system.give_way()
-    trio.run(run_daemon, home, address)
+    trio.run(run_daemon, home, address or load_address(home.chosen_address))
 
 
 @p2pdist.command(short_help="Show each patch: state, progress, bytes by source.")

@@ -1,8 +1,11 @@
-"""Where `p2pdist enrol` gets its token: a file, standard input, or a prompt that shows nothing.
+"""Where `p2pdist enrol` gets its token: a file, standard input, what the machine was given, or a prompt.
 
-A token is a password: for as long as a command runs, every user of the PC can read its arguments.
+A machine that is made from an image is given one as a credential of systemd's, or on the kernel's command line. A token
+is a password, and the prompt does not show it: for as long as a command runs, every user of the PC can read its
+arguments.
 """
 
+import os
 import stat
 import sys
 from pathlib import Path
@@ -15,11 +18,17 @@ from p2pdist.shared.wire.enrolment import MAX_TOKEN_CHARS
 
 MAX_TOKEN_FILE_BYTES = MAX_TOKEN_CHARS + 64  # with an editor's mark and the end of the line
 STANDARD_INPUT = "-"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # as systemd names it to a service
+CREDENTIAL_NAMES = ("p2pdist.token", "p2pdist.token-file")
+KERNEL_COMMAND_LINE = Path("/proc/cmdline")
+MAX_COMMAND_LINE_BYTES = 64 << 10  # kernels take 2 to 4 KiB
+TOKEN_PARAMETER, TOKEN_FILE_PARAMETER = "p2pdist.token", "p2pdist.token_file"
 
 token_file_option = click.option(
     "--token-file",
     metavar="FILE",
-    help="File that holds the token; - is standard input. Without it, the token is asked for.",
+    help="File that holds the token; - is standard input. Without it, the token is what this machine was given, or is "
+    "asked for.",
 )
 
 
@@ -40,10 +49,38 @@ def read_token(on_command_line: str | None, token_file: str | None) -> str:
         return _text(sys.stdin.buffer.read(MAX_TOKEN_FILE_BYTES), "standard input")
     if token_file is not None:
         return _in_file(Path(token_file))
+    token = _of_credentials() or _of_kernel()
+    if token:
+        return token
     if not sys.stdin.isatty():
         raise UserError("A token is needed. Give it with --token-file FILE, or - for standard input.", FaultKind.USAGE)
     asked: str = click.prompt("Token", hide_input=True, err=True)
     return asked
+
+
+def _of_credentials() -> str:
+    """Return the token that the service's manager hands over; empty: none. Raises `UserError` (BAD_INPUT)."""
+    directory = os.environ.get(CREDENTIALS, "")
+    found = [Path(directory, name) for name in CREDENTIAL_NAMES if directory and Path(directory, name).exists()]
+    return _in_file(found[0]) if found else ""
+
+
+def _of_kernel() -> str:
+    """Return the token that the kernel's command line has, or names a file of; empty: none. Raises `UserError`."""
+    try:
+        with KERNEL_COMMAND_LINE.open("rb") as file:
+            words = file.read(MAX_COMMAND_LINE_BYTES).decode(errors="replace").split()
+    except OSError:  # no Linux, or a sandbox
+        return ""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    if path := given.get(TOKEN_FILE_PARAMETER):
+        return _in_file(Path(path))
+    if token := given.get(TOKEN_PARAMETER, ""):
+        _warn(
+            "every user of this PC can read the kernel's command line, and so this token: let it be for one PC, or "
+            f"give {TOKEN_FILE_PARAMETER}=FILE there."
+        )
+    return token
 
 
 def _in_file(path: Path) -> str:

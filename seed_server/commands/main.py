@@ -75,7 +75,6 @@ def seed_server(as_name: str | None, token_file: Path | None) -> None:
 
     \b
     Examples:
-      export SEED_SERVER_HOME=/srv/patches
       seed-server init --name hq --address patches.example.com
       seed-server serve
       seed-server token                      one enrolment, within an hour

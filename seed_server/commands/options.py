@@ -20,7 +20,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC, Permission, Reach
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings import DEFAULT_SERVER_HOME, ServerHome, ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line
@@ -86,11 +86,12 @@ bare_home_option = click.option(
     "--home",
     "context",
     envvar="SEED_SERVER_HOME",
-    required=True,
+    default=DEFAULT_SERVER_HOME,
+    show_default=f"SEED_SERVER_HOME, else {DEFAULT_SERVER_HOME}",
     metavar="DIR",
     type=click.Path(path_type=Path, readable=False),
     callback=_opened,
-    help="The server's home directory; also from SEED_SERVER_HOME.",
+    help="The server's home directory.",
 )
 """For commands that are the machine's own: whoever is named by `--as` has no part in them."""
 

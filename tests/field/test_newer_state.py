@@ -208,6 +208,7 @@ def test_a_role_that_only_a_newer_signer_knows_is_kept_in_the_folder_of_keys(tmp
 
 OF_ONE_PIECE = {
     "p2pdist/shared/folder.py": "what others give it",
+    "p2pdist/pc/chosen_address.py": "an address",
     "p2pdist/pc/last_site.py": "a name",
     "seed_server/signing/key_files.py": "PEM",
     "seed_server/signing/repository_writer.py": "signed documents: ADR 0038",

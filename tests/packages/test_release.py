@@ -19,6 +19,7 @@ from bench.release.staging import PRODUCTS, requirements_of
 from bench.release.whole import compare
 from p2pdist.install import processes
 from p2pdist.settings import DEFAULT_HOMES, DaemonSettings, EndpointHome
+from seed_server.settings import DEFAULT_SERVER_HOME
 from tests.helpers.sources import ROOT
 
 PACKAGING = ROOT / "packaging"
@@ -63,6 +64,23 @@ def test_units_and_scripts_name_the_home_that_the_code_does() -> None:
     ):
         assert home in (PACKAGING / name).read_text(), name
     assert "StateDirectory=p2pdist\n" in (PACKAGING / "systemd/p2pdist.service").read_text()
+    server = str(DEFAULT_SERVER_HOME)
+    assert server == "/var/lib/seed-server"
+    for name in ("systemd/seed-server.service", "debian/p2pdist-server.postinst"):
+        assert server in (PACKAGING / name).read_text(), name
+    assert "StateDirectory=seed-server\n" in (PACKAGING / "systemd/seed-server.service").read_text()
+
+
+def test_packages_and_documents_name_no_other_home() -> None:
+    texts = [*PACKAGING.rglob("*"), ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        (str(path.relative_to(ROOT)), found)
+        for path in texts
+        if path.is_file()
+        for found in re.findall(r"/var/lib/[\w-]*(?:p2pdist|seed)[\w-]*", path.read_text(errors="replace"))
+    }
+    assert {found for _, found in named} == {str(DEFAULT_HOMES["linux"]), str(DEFAULT_SERVER_HOME)}, named
+    assert {name for name, _ in named} >= {"docs/operations.md", "README.md"}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")

@@ -4,16 +4,21 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from p2pdist.commands.main import p2pdist
 from p2pdist.commands.status_view import peers_view, status_view
+from p2pdist.daemon import composition
 from p2pdist.daemon.home_lock import hold_lock
+from p2pdist.identity import enrolment
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import AnswerT
+from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome, default_home
 from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
 from p2pdist.shared.wire.enrolment import Token, encode_token
@@ -137,6 +142,36 @@ def test_an_image_s_pin_of_the_trust_root_holds_for_every_token(
     with pytest.raises(SystemExit) as ended:
         run_command_line(p2pdist)
     assert ended.value.code == code, capsys.readouterr()
+
+
+def test_the_address_that_a_pc_was_enrolled_with_is_the_daemon_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str | None] = []
+
+    async def enrolled(_home: Path, _token: str, **_options: object) -> SimpleNamespace:
+        return SimpleNamespace(endpoint_id=ID, server_name="hq")
+
+    async def daemon(_home: EndpointHome, address: str | None) -> None:
+        used.append(address)
+
+    monkeypatch.setattr(enrolment, "enrol", enrolled)
+    monkeypatch.setattr(composition, "run_daemon", daemon)
+    monkeypatch.setattr(process_memory, "keep_small", lambda: None)
+    monkeypatch.setattr(system, "give_way", lambda: None)
+
+    def command(*words: str) -> str:
+        done = CliRunner().invoke(p2pdist, [*words, "--home", str(tmp_path)], catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    assert "--address" not in command("enrol", TOKEN, "--address", "127.0.0.1"), "the daemon knows it"
+    command("run")
+    command("run", "--address", "127.0.0.2")  # for once
+    command("run")
+    command("enrol", TOKEN, "--force")
+    command("run")
+    assert used == ["127.0.0.1", "127.0.0.2", "127.0.0.1", None]
 
 
 @pytest.mark.parametrize(
