@@ -8,7 +8,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from p2pdist.install import waiting
+from p2pdist.install import lifecycle, process_records, waiting
 from p2pdist.install.findings import CheckResult, Whether, changed
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
@@ -22,8 +22,6 @@ from p2pdist.install.lifecycle import (
     failed,
     settled,
     step,
-    with_predecessors,
-    with_restart_of,
 )
 from p2pdist.install.outcomes import InstallEnding, Outcome
 from p2pdist.install.own_upgrade import NO_ROOM, NOTHING_RUN, OwnUpgrade
@@ -70,6 +68,7 @@ class Executor:
         """Outcomes that are not in the journal yet, as when the disk was full."""
         self.at_work = at_work
         """Held while something is carried out."""
+        self._record = home.scratch / "installing"
 
     # --- installing ----------------------------------------------------------------------------
 
@@ -84,7 +83,7 @@ class Executor:
         assert candidate.payload is not None
         assert candidate.file is not None
         file = Path(candidate.file)
-        async with self.at_work:
+        async with process_records.under_way(self.at_work, self._record):
             try:
                 record = await self._begun(candidate, file, why, planned, still)
             except _DecidedOtherwiseError:
@@ -174,7 +173,7 @@ class Executor:
 
     async def carry_on(self, candidate: Candidate) -> bool:
         """Follow a patch that is under way to its final state; False: a supervisor is still at it. Raises `OSError`."""
-        async with self.at_work:
+        async with process_records.under_way(self.at_work, self._record):
             record = self._known(candidate.ref)
             if record.supervised:
                 await self._take_up(candidate, record)
@@ -383,7 +382,7 @@ class Executor:
             if mine is not None:  # a restart that a predecessor needs is not done because a newer version is there
                 others = [r for r in kept if r.ref != record.ref]
                 replaced = list(filter(gone, journal.records))
-                kept = [*others, with_predecessors(with_restart_of(mine, replaced), replaced)]
+                kept = [*others, lifecycle.with_predecessors(lifecycle.with_restart_of(mine, replaced), replaced)]
             return replace(journal, records=tuple(kept))
 
         await self._store.change(forgotten)

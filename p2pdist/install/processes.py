@@ -15,6 +15,7 @@ import trio
 from p2pdist.install.command_lines import CommandLine, kill_tree_command
 from p2pdist.install.descendants import CAN_HOLD, end_descendants
 from p2pdist.install.limits import DEFAULT_LIMITS, RESOURCE_LIMITS, InstallLimits
+from p2pdist.install.process_records import forget, recorded_process, write_record
 from p2pdist.pc import system
 
 GROUP_POLL_SECONDS = 0.02
@@ -119,7 +120,7 @@ async def run(
     late = recorded = False
     try:
         if record is not None:
-            recorded = _write_record(record, process.pid) and CAN_HOLD
+            recorded = write_record(record, process.pid) and CAN_HOLD
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_drain, process.stdout, output, max_output_bytes, drained)
             if process.stdin is not None:
@@ -143,19 +144,19 @@ async def run(
                     await _read_on(process.stdout)
             await process.stdout.aclose()
         if record is not None and process.returncode is not None:
-            _forget(record)
+            forget(record)
     return Ended(None if late else process.returncode, bytes(output))
 
 
 async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallLimits = DEFAULT_LIMITS) -> None:
     """Wait for a process that outlived the daemon that started it; kill it with its group when it is late."""
-    group = await trio.to_thread.run_sync(_recorded, record)
+    group = await trio.to_thread.run_sync(recorded_process, record)
     if group is None:
         return
     with trio.move_on_after(timeout_seconds):
-        while await trio.to_thread.run_sync(_recorded, record):  # noqa: ASYNC110 — it is nobody's child any more
+        while await trio.to_thread.run_sync(recorded_process, record):  # noqa: ASYNC110 — it is nobody's child any more
             await trio.sleep(limits.outlived_poll_seconds)
-    if await trio.to_thread.run_sync(_recorded, record):
+    if await trio.to_thread.run_sync(recorded_process, record):
         if CAN_HOLD:
             await end_descendants(group, limits.group_end_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -163,7 +164,7 @@ async def end_of_outlived(record: Path, timeout_seconds: float, limits: InstallL
         with trio.move_on_after(limits.group_end_seconds):
             while await trio.to_thread.run_sync(_group_lives, group):  # noqa: ASYNC110
                 await trio.sleep(GROUP_POLL_SECONDS)
-    _forget(record)
+    forget(record)
 
 
 def _adopting(argv: tuple[str, ...]) -> list[str]:
@@ -174,40 +175,6 @@ def _adopting(argv: tuple[str, ...]) -> list[str]:
     if not stat.S_ISREG(Path(argv[0]).stat().st_mode) or not os.access(argv[0], os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), argv[0])
     return [sys.executable, "-I", "-S", "-c", _ADOPT_AND_BECOME, *argv]
-
-
-def _write_record(record: Path, process_id: int) -> bool:
-    """Return whether `end_of_outlived` will know the process."""
-    with contextlib.suppress(OSError):
-        identity = _identity(process_id)
-        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        record.write_text(identity)
-        return True
-    return False
-
-
-def _recorded(record: Path) -> int | None:
-    """Return the recorded process id if that process still runs, and not another one with the same id."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        text = record.read_text()
-        process_id = int(text.split()[0])
-        if text == _identity(process_id):
-            return process_id
-    return None
-
-
-def _identity(process_id: int) -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    fields = Path(f"/proc/{process_id}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    state, started_at = fields[0], fields[19]
-    if state in "ZX":
-        raise ProcessLookupError(process_id)
-    return f"{process_id} {started_at} {boot}"
-
-
-def _forget(record: Path) -> None:
-    with contextlib.suppress(OSError):
-        record.unlink(missing_ok=True)
 
 
 async def _drain(stream: trio.abc.ReceiveStream, output: bytearray, most: int, drained: trio.Event) -> None:

@@ -61,6 +61,7 @@ TESTED_IN = {
     "p2pdist/install/journal_notes.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/limits.py": "tests/unit/p2pdist/install/test_archive.py",
     "p2pdist/install/package_manager.py": "tests/install/test_dpkg.py",
+    "p2pdist/install/process_records.py": "tests/unit/p2pdist/install/test_loop.py",
     "p2pdist/install/processes.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/proven_files.py": "tests/unit/p2pdist/install/test_installer.py",
     "p2pdist/install/requests.py": "tests/unit/p2pdist/install/test_loop.py",

@@ -17,7 +17,7 @@ from bench.release.locked import locked_subset
 from bench.release.running import BuildError
 from bench.release.staging import PRODUCTS, requirements_of
 from bench.release.whole import compare
-from p2pdist.install import processes
+from p2pdist.install.process_records import write_record
 from p2pdist.settings import DEFAULT_HOMES, DaemonSettings, EndpointHome
 from seed_server.settings import DEFAULT_SERVER_HOME
 from tests.helpers.sources import ROOT
@@ -93,15 +93,12 @@ def test_systemd_finds_nothing_wrong_with_the_units() -> None:
 
 
 class Pc:
-    """A PC as ``when-idle`` sees it: the daemon's record, and commands that say how they were called."""
+    """A PC as ``when-idle`` sees it: the daemon's records, and commands that say how they were called."""
 
     def __init__(self, place: Path) -> None:
-        self.record = place / "running"
         self.script = place / "when-idle"
         text = (PACKAGING / "when-idle").read_text().replace("sleep 1", "sleep 0.02")
-        self.script.write_text(
-            text.replace(str(EndpointHome(DEFAULT_HOMES["linux"]).scratch / "running"), str(self.record))
-        )
+        self.script.write_text(text.replace(str(EndpointHome(DEFAULT_HOMES["linux"]).scratch), str(place)))
         for name in ("systemctl", "systemd-run"):
             (place / name).write_text('#!/bin/sh\necho "${0##*/}" "$@"\n')
             (place / name).chmod(0o755)
@@ -115,11 +112,14 @@ class Pc:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd")
-def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "record", ["running", "installing"]
+)  # the installer, and the daemon between two of its programs
+def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(tmp_path: Path, record: str) -> None:
     pc = Pc(tmp_path)
     assert pc.when_idle("try-restart") == "systemctl try-restart p2pdist.service\n"
     with subprocess.Popen(["/bin/sleep", "100"]) as installer:
-        processes._write_record(pc.record, installer.pid)
+        write_record(tmp_path / record, installer.pid)
         said = pc.when_idle("try-restart")
         assert said.startswith("systemd-run ")
         assert said.endswith("wait-try-restart\n")

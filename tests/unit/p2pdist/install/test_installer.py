@@ -330,8 +330,8 @@ async def test_one_at_a_time(place: Place, tmp_path: Path) -> None:
 async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
-    written, write = trio.Event(), processes._write_record
-    seen, recorded = trio.Event(), processes._recorded
+    written, write = trio.Event(), processes.write_record
+    seen, recorded = trio.Event(), processes.recorded_process
 
     def writing(record: Path, process_id: int) -> None:
         write(record, process_id)
@@ -343,8 +343,8 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
             trio.from_thread.run_sync(seen.set)
         return found
 
-    monkeypatch.setattr(processes, "_write_record", writing)
-    monkeypatch.setattr(processes, "_recorded", watched)
+    monkeypatch.setattr(processes, "write_record", writing)
+    monkeypatch.setattr(processes, "recorded_process", watched)
     begun, gate, log = tmp_path / "begun", tmp_path / "gate", tmp_path / "log"
     os.mkfifo(begun)
     os.mkfifo(gate)

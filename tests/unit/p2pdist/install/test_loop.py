@@ -1,6 +1,7 @@
 """`p2pdist.install.loop`: the loop with a journal on disk, and a simulated installer."""
 
 import dataclasses
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,26 @@ async def test_a_patch_goes_from_its_file_to_installed_and_detected(pc: Pc) -> N
     assert (pc.home.kept / "acme" / "1" / "a.tar").read_bytes() == b"payload"
     await pc.settle()
     assert pc.installer.calls == ["install acme 1"]
+
+
+async def test_it_is_said_for_other_programs_also_between_two_of_an_installation(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, said = pc.home.scratch / "installing", list[str]()
+    look = pc.installer.look
+
+    async def looked(manifest: Manifest, package: PackageFile | None = None) -> Look:
+        said.append(record.read_text() if record.exists() else "")
+        return await look(manifest, package)
+
+    monkeypatch.setattr(pc.installer, "look", looked)
+    pc.candidate("acme")
+    await pc.settle()
+    assert pc.record().state == "installed"
+    process, started, _boot = said[-1].split()  # as packaging/when-idle reads it
+    assert int(process) == os.getpid()
+    assert started == Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert not record.exists()
 
 
 async def test_what_is_there_already_is_found_and_not_installed(pc: Pc) -> None:
