@@ -20,6 +20,7 @@ from p2pdist.shared.merkle_log import leaf_hash
 from p2pdist.shared.server_extra import of_server_extra
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.context import Context
+from seed_server.fleet.rollout_entries import rollout_problems
 from seed_server.signing.key_files import key_path, load_signing_key
 from seed_server.signing.log_checkpoint import known_key
 from seed_server.signing.role_policy import AUDIT_KEY
@@ -152,7 +153,10 @@ def read_alarms(context: Context) -> Alarms:
 
 
 def verify_log(context: Context, files: Sequence[Path] = ()) -> LogCheck:
-    """Compute the whole log anew, and hold it to its checkpoints: here, as signed for PCs, and in ``files``."""
+    """Compute the whole log anew, and hold it to its checkpoints: here, as signed for PCs, and in ``files``.
+
+    The records of rollouts are held to it besides.
+    """
     with of_server_extra():
         from seed_server.store.audit_check import Anchor, check_log
     home, repository = context.home, context.repository()
@@ -174,6 +178,7 @@ def verify_log(context: Context, files: Sequence[Path] = ()) -> LogCheck:
         known = _known_key(signed, vouched) or key
         earlier = () if vouched is None else vouched.earlier
         verdict = check_log(database, anchors, origin, key, earlier=(known, *earlier))
+        verdict = replace(verdict, problems=(*verdict.problems, *rollout_problems(database)))
     if known != key:
         verdict = replace(verdict, problems=(UNKNOWN_KEY_WORDS, *verdict.problems))
     return LogCheck(verdict, tuple(anchor.place for anchor in anchors))

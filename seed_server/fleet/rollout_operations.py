@@ -277,7 +277,7 @@ def save_progress(
     acknowledged: bytes | None = None,
 ) -> None:
     """Write how a rollout stands from now on, and what its entry in the audit log says of that."""
-    deed.before, deed.after = kept.progress, after
+    deed.before, deed.after = kept.row.progress, after  # as it was kept, perhaps by the release before
     deed.details |= {"patch": str(kept.plan.ref), "state": after.state.value}
     database.change_rollout(
         kept.row.number, state=after.state, progress=codec.encode(after), now=now, acknowledged=acknowledged

@@ -86,7 +86,7 @@ def withdraw_from_ring(context: Context, actor: Actor, patch: str, ring: str, re
                 f"{why_sentence(kept.progress.why)}",
                 FaultKind.REFUSED,
             ) from error
-        deed.before, deed.after = kept.progress, after
+        deed.before, deed.after = kept.row.progress, after
         deed.details |= {"rollout": str(kept.row.number), "patch": str(kept.plan.ref)}
         database.change_rollout(kept.row.number, state=after.state, progress=codec.encode(after), now=now)
     log.info("patch withdrawn from a ring", patch=str(kept.plan.ref), ring=ring, rollout=kept.row.number)
