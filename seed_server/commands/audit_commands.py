@@ -53,6 +53,7 @@ RECORD_FAULTS = {
     "shorter": "it has signed more records before",
     "other_records": "it has signed other records before",
     "gap": "records are missing between what it has signed",
+    "malformed": "it says of its records what it has not signed",
 }
 
 _home_option = home_needing("audit", WHOLE_FLEET)

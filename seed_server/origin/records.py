@@ -193,6 +193,7 @@ class OriginRecords:
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
+            self._database.save_malformed_custody([pc for pc, part in custody.items() if part is None], now)
             return self._database.save_custody({pc: part for pc, part in custody.items() if part is not None}, now)
 
 

@@ -1,7 +1,7 @@
 """The database's install records of PCs: what continues the log that a PC has signed is added to it. Blocking."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -58,11 +58,18 @@ class CustodyPace:
     """Parts that were not written because they were too many, ever; the PC sends again what it still holds."""
     held_back_at: float = 0.0
     """The last time; 0: never."""
+    malformed_at: float = 0.0
+    """When it had signed what cannot be, or signed it wrongly: the first time of a day; 0: never."""
 
     def on(self, now: float) -> "CustodyPace":
         """Return the pace of the day in which ``now`` is; a clock that was set back begins one."""
         same = self.began_at > 0 and 0 <= now - self.began_at < CUSTODY_DAY_SECONDS
         return self if same else replace(self, began_at=now, records=0)
+
+    def malformed(self, now: float) -> "CustodyPace | None":
+        """Return the pace once it is noted that what the PC says is malformed; None: that is noted today."""
+        noted = self.malformed_at > 0 and 0 <= now - self.malformed_at < CUSTODY_DAY_SECONDS
+        return None if noted else replace(self, malformed_at=now)
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,27 @@ class CustodyTable(Transactions):
                     found[endpoint] = kept.outcome(said[endpoint])
         return found
 
+    def save_malformed_custody(self, endpoints: Collection[str], now: float) -> None:
+        """Note that what these PCs say of their records is not signed by them, or is no statement of that."""
+        if not endpoints:
+            return
+        query = select(ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id.in_(sorted(endpoints)))
+        with self._writing() as connection:
+            numbers = list(connection.scalars(query))
+            paces = _paces(connection, numbers)
+            for number in numbers:
+                if (noted := paces.get(number, CustodyPace()).malformed(now)) is not None:
+                    _save_pace(connection, number, noted)
+
     def custody_faults(self, since: float) -> list[CustodyFaultRow]:
         """Return where PCs did not continue what they had signed, found since then, the newest first."""
-        logs = CUSTODY_LOGS.c
+        logs, paces = CUSTODY_LOGS.c, CUSTODY_PACES.c
+        malformed = (
+            select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname, paces.malformed_at)
+            .join_from(CUSTODY_PACES, ENDPOINTS, ENDPOINTS.c.number == paces.endpoint, isouter=True)
+            .where(paces.malformed_at > 0, paces.malformed_at >= since)
+            .order_by(paces.endpoint)
+        )
         query = (
             select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname, logs.fault, logs.begun_at)
             .join_from(CUSTODY_LOGS, ENDPOINTS, ENDPOINTS.c.number == logs.endpoint, isouter=True)
@@ -121,7 +146,10 @@ class CustodyTable(Transactions):
             .order_by(logs.begun_at.desc(), logs.endpoint, logs.log)
         )
         with self.reading() as connection:
-            return [CustodyFaultRow(of or "", name or "", *rest) for of, name, *rest in connection.execute(query)]
+            found = [CustodyFaultRow(of or "", name or "", *rest) for of, name, *rest in connection.execute(query)]
+            for of, name, at in connection.execute(malformed):
+                found.append(CustodyFaultRow(of or "", name or "", "malformed", at))
+        return sorted(found, key=lambda row: -row.at)
 
     def custody_pace(self, endpoint: str) -> CustodyPace:
         """Return how much of a PC's custody was written, and what was not."""
@@ -157,7 +185,9 @@ def unpacked_hashes(packed: bytes) -> tuple[bytes, ...]:
 def _paces(connection: Connection, endpoints: Sequence[int]) -> dict[int, CustodyPace]:
     rows = connection.execute(select(CUSTODY_PACES).where(CUSTODY_PACES.c.endpoint.in_(endpoints)))
     return {
-        row.endpoint: CustodyPace(row.began_at, row.records, row.log_began_at, row.held_back, row.held_back_at)
+        row.endpoint: CustodyPace(
+            row.began_at, row.records, row.log_began_at, row.held_back, row.held_back_at, row.malformed_at
+        )
         for row in rows
     }
 
@@ -186,6 +216,8 @@ class _PcLogs:
             kept = _kept(row)
             fault = custody_fault(kept, told, part.head)
             if fault == "malformed" or told.size != part.told.size or len(part.told.frontier) % HASH_BYTES:
+                if (noted := self.pace.malformed(self.now)) is not None:
+                    self._save_pace(noted)
                 return CustodyOutcome(fault="malformed")
             if fault is None and row is not None:
                 if told.size == kept.size:
@@ -224,11 +256,11 @@ class _PcLogs:
         return CustodyOutcome(_wanted(Custody(new.size, frontier)) if more else None, fault)
 
     def _save_pace(self, pace: CustodyPace) -> None:
-        values = {
-            "endpoint": self.endpoint, "began_at": pace.began_at, "records": pace.records,
-            "log_began_at": pace.log_began_at, "held_back": pace.held_back, "held_back_at": pace.held_back_at,
-        }  # fmt: skip
-        self.connection.execute(upsert(self.connection, CUSTODY_PACES), [values])
+        _save_pace(self.connection, self.endpoint, pace)
+
+
+def _save_pace(connection: Connection, endpoint: int, pace: CustodyPace) -> None:
+    connection.execute(upsert(connection, CUSTODY_PACES), [{"endpoint": endpoint, **asdict(pace)}])
 
 
 def _kept(row: Row[Any] | None) -> Custody:

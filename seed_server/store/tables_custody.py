@@ -40,6 +40,7 @@ CUSTODY_PACES = table(
     seconds("began_at"),  # of the day that `records` are of
     seconds("log_began_at"),  # of its newest log
     seconds("held_back_at"),  # the last time; 0: never
+    seconds("malformed_at"),  # when what it had signed could not be; 0: never
     count("endpoint"),
     count("records"),  # written since then
     PrimaryKeyConstraint("endpoint"),

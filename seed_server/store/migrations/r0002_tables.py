@@ -194,7 +194,7 @@ _table(
 _table(
     "custody_paces",
     *_columns(_BIG, "held_back"),
-    *_columns(_SECONDS, "began_at", "log_began_at", "held_back_at"),
+    *_columns(_SECONDS, "began_at", "log_began_at", "held_back_at", "malformed_at"),
     *_columns(Integer(), "endpoint", "records"),
     PrimaryKeyConstraint("endpoint"),
 )

@@ -172,3 +172,5 @@ async def test_install_records_are_asked_for_once_they_are_written_and_unsigned_
     records.custody(endpoint, state, asked.append)
     await records.flush()
     assert len(asked) == 1, "the server has it"
+    (fault,) = database.custody_faults(0.0)
+    assert (fault.endpoint_id, fault.fault) == (endpoint, "malformed"), "what was forged is said, not only logged"

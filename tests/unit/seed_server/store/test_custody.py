@@ -132,6 +132,18 @@ def test_what_was_not_signed_is_not_kept(filled: Database) -> None:
     ):
         assert say(filled, SignedPart(told, part.head)).fault == "malformed"
     assert filled.custody_logs(PC) == []
+    assert filled.custody_faults(0.0) == [CustodyFaultRow(PC, "pc", "malformed", 5.0)]
+    assert filled.custody_faults(6.0) == []
+
+
+def test_that_a_head_is_not_signed_by_its_pc_is_kept_once_a_day_and_shown(filled: Database) -> None:
+    for now in (5.0, 6.0):
+        filled.save_malformed_custody([PC, "b" * 26], now)
+    assert filled.custody_faults(0.0) == [CustodyFaultRow(PC, "pc", "malformed", 5.0)]
+    filled.save_malformed_custody([PC], 7.0 + CUSTODY_DAY_SECONDS)
+    assert converse(filled, log_of(3)) == [None]
+    assert filled.custody_pace(PC).malformed_at == 7.0 + CUSTODY_DAY_SECONDS, "what it signs well later changes nothing"
+    assert filled.custody_pace(PC).records == 3
 
 
 def test_one_pc_cannot_fill_the_database_with_logs(filled: Database) -> None:
