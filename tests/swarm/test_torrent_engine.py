@@ -87,6 +87,9 @@ async def test_three_engines_and_what_the_lan_holds(open_endpoint, payload_of):
             snapshot = await endpoint.until(payload, lambda s: s.have == pieces_of([0, 3]))
             assert snapshot.lan_have == pieces_of([0, 3])
             assert [peer.address for peer in snapshot.peers] == [seed.address]
+            assert [(peer.opened_here, peer.lacks) for peer in snapshot.peers] == [(True, True)]
+        snapshot = await seed.until(payload, lambda s: len(s.peers) == 2)
+        assert [(peer.opened_here, peer.lacks) for peer in snapshot.peers] == [(False, True)] * 2
         await a.put(payload, range(8))
         await seed.until(payload, lambda s: s.lan_have & pieces_of(range(8)) == pieces_of(range(8)))
         await b.put(payload, range(8, payload.count))
