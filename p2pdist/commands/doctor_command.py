@@ -46,14 +46,13 @@ def doctor_command(home: EndpointHome, as_json: bool) -> None:
 
 def doctor_view(answer: DoctorAnswer) -> RenderableType:
     """Show each check, and below, by who can mend it, what is wrong and what to do: to be sent to them."""
-    return findings_view(answer.findings, _menders())
+    return findings_view(answer.findings, _menders().items())
 
 
-def _menders() -> dict[str, str]:
-    headings: dict[Mender, str] = {
+def _menders() -> dict[Mender, str]:
+    return {
         "owner": tr("For whom this PC belongs to:"),
         "administrator": tr("For the administrator of this PC:"),
         "network": tr("For the network team:"),
         "operator": tr("For the operator of the seed server:"),
     }
-    return dict(headings)

@@ -1,6 +1,6 @@
 """Shows what a doctor has found: each check, and below, by who can mend it, what is wrong and what to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from rich.console import Group, RenderableType
@@ -36,7 +36,7 @@ class ShownFinding(Protocol):
         """What to do."""
 
 
-def findings_view(findings: Sequence[ShownFinding], menders: Mapping[str, str]) -> RenderableType:
+def findings_view(findings: Sequence[ShownFinding], menders: Iterable[tuple[str, str]]) -> RenderableType:
     """Return the table, and what is to be sent to whom; ``menders``: headings, by who it is."""
     table = FactTable()
     table.column(tr("check"), tr("answer"))
@@ -45,7 +45,7 @@ def findings_view(findings: Sequence[ShownFinding], menders: Mapping[str, str]) 
         word = Text(_verdict(finding.verdict), style=_STYLES[finding.verdict])
         table.row(finding.code, word, sentences=["" if finding.verdict == "wrong" else in_words(finding.observed)])
     parts: list[RenderableType] = [table]
-    for mender, heading in menders.items():
+    for mender, heading in menders:
         parts += _for(heading, [one for one in findings if one.mender == mender])
     if len(parts) == 1:
         parts += ["", Text(tr("Nothing is wrong, as far as can be seen from here."), style="green")]

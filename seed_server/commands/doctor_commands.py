@@ -36,7 +36,7 @@ def doctor_command(context: Context, site: str, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        terminal().print(findings_view(document.findings, _menders()))
+        terminal().print(findings_view(document.findings, _menders().items()))
     if any(finding.verdict == "wrong" for finding in document.findings):
         raise click.exceptions.Exit(ExitCode.FAILED)
 
@@ -59,10 +59,9 @@ def _of_site(context: Context, site: str) -> list[SiteFinding]:
     return judge_site(look_at_site(context, site))
 
 
-def _menders() -> dict[str, str]:
-    headings: dict[Mending, str] = {
+def _menders() -> dict[Mending, str]:
+    return {
         "operator": tr("For the operator of the seed server:"),
         "administrator": tr("For the administrator of the PCs:"),
         "network": tr("For the network team:"),
     }
-    return dict(headings)

@@ -117,7 +117,7 @@ def test_a_site_map_that_cannot_be_used(home: ServerHome) -> None:
 def test_a_pc_that_has_seen_another_audit_log(home: ServerHome) -> None:
     with Database.open(home.database) as database:
         database.add_endpoint("pc", "pc-7", MADE_AT)
-        database.save_witness_alarms({"pc": AuditAlarm(fault="changed", known=9, told=5)}, MADE_AT)
+        database.save_witness_alarms({"pc": AuditAlarm(fault="shorter", known=9, told=5)}, MADE_AT)
     assert "pc-7" in SERVER_CHECKS["server-audit"](looked(home)).observed
 
 
