@@ -16,7 +16,10 @@ from p2pdist.local_api.messages import COMMANDS, Command, Enrolled
 from tests.helpers.daemon_answers import enrolled_daemon
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
-ADDED: dict[str, dict[str, object]] = {"status": {"not_yet": [], "problem_codes": []}}
+ADDED: dict[str, dict[str, object]] = {
+    "status": {"not_yet": [], "problem_codes": []},
+    "peers": {"callers": None},
+}
 """What later releases print besides, of a daemon that does not say it."""
 ARGUMENTS = {"why": ["demo-app"], "defer": ["demo-app"], "rollback": ["demo-app"], "retry": ["demo-app"]}
 
