@@ -123,6 +123,7 @@ def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(
         said = pc.when_idle("try-restart")
         assert said.startswith("systemd-run ")
         assert said.endswith("wait-try-restart\n")
+        assert "$" not in said.replace("$$", ""), "systemd would replace it"
         with subprocess.Popen(["/bin/sh", pc.script, "stop"], env=pc.environment, stdout=subprocess.PIPE) as stop:
             with pytest.raises(subprocess.TimeoutExpired):
                 stop.wait(0.1)
