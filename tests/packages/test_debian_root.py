@@ -33,7 +33,7 @@ echo done
 mkdir -p /opt && touch /opt/{name}
 """
 
-pytestmark = [pytest.mark.processes, pytest.mark.slow, *NEEDS_DEBIAN_ROOT]
+pytestmark = [pytest.mark.slow, *NEEDS_DEBIAN_ROOT]
 
 
 class Company:
