@@ -63,7 +63,8 @@ def manual_page(context: click.Context, date: str) -> str:
     lines += [".SH NAME", rf"{_text(name)} \- {_text(summary)}"]
     lines += [".SH SYNOPSIS", rf"\fB{_text(context.command_path)}\fR {_text(' '.join(_usage(context)))}"]
     lines += [".SH DESCRIPTION", *_paragraphs(inspect.cleandoc(command.help or summary))]
-    options = [found for option in command.params if (found := option.get_help_record(context)) is not None]
+    # an argument without words of its own is in the synopsis
+    options = [found for option in command.params if (found := option.get_help_record(context)) and found[1]]
     if options:
         lines.append(".SH OPTIONS")
         for option, explained in options:

@@ -150,6 +150,17 @@ def test_each_command_has_a_page(tmp_path: Path) -> None:
     assert "\b" not in page
 
 
+def test_each_option_of_a_page_is_explained(tmp_path: Path) -> None:
+    for program in PROGRAMS:
+        write_manual_pages(program, tmp_path, 0)
+    silent = {
+        f"{page.name}: {option}"
+        for page in tmp_path.iterdir()
+        for option in re.findall(r"^\.TP\n(.*)\n(?:\n|\.|$)", page.read_text(), re.MULTILINE)
+    }
+    assert silent == set()
+
+
 def test_what_begins_as_a_command_of_roff_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = click.Group("odd", help="\b\n.x\n'y\n\\z")
     monkeypatch.setitem(PROGRAMS, "odd", odd)
