@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
+ANSIBLE := ansible-core==2.19.14
 # three for the streams of tests in real time, which mostly wait; one for all others: tests/helpers/workers.py
 WORKERS ?= 4
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
@@ -15,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb test-deb release
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb test-deb test-ansible release
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
@@ -37,6 +38,7 @@ help:
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
 	@echo 'make test-deb                    as root: both in a minimal Debian with its own systemd, through their whole life'
+	@echo 'make test-ansible                as root: the Ansible role, twice, on PCs with their own systemd'
 	@echo 'make release                     wheel, Debian packages, bills of materials and checksums; built twice, and compared'
 	@echo 'make clean                       remove everything that was built'
 	@echo 'PYTHON=python3.x                 the interpreter to build .venv with (3.11 or newer)'
@@ -155,6 +157,14 @@ test-deb: deb
 
 release: $(READY)
 	@$(BIN)/python -m bench.release all
+
+# in an environment of its own: nothing of ours needs it
+build/ansible/bin/ansible-playbook:
+	@'$(PYTHON)' -m venv build/ansible
+	@build/ansible/bin/python -m pip install --quiet --quiet --disable-pip-version-check '$(ANSIBLE)'
+
+test-ansible: deb build/ansible/bin/ansible-playbook
+	$(BIN)/python -m pytest -m slow tests/packages/test_ansible.py
 
 clean:
 	rm -rf $(VENV) build ./*.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
