@@ -20,6 +20,8 @@ DEFAULT_HOMES = {
     "darwin": Path("/Library/Application Support/p2pdist"),
     "win32": Path("C:\\ProgramData\\p2pdist"),
 }
+USERS_SOCKET = Path("/run/p2pdist/users.sock")
+"""Where users ask the daemon of the system's own home: they may not enter that."""
 MAX_CONFIG_BYTES = 64 << 10  # far more than a page of settings
 MAX_OWN_PROFILE_BYTES = 4 << 20  # as many characters as bandwidth.profiles.parse accepts, at UTF-8's four bytes each
 
@@ -49,6 +51,12 @@ class DaemonSettings(Record, frozen=True):
     """Whether a patch whose reboot policy is `window` may restart this PC."""
     root_pin: Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{64})?$")] = ""
     """SHA-256 of the trust root, as `seed-server init` printed it: for images; `enrol` refuses any other."""
+    users_group: Annotated[str, msgspec.Meta(max_length=256)] = "p2pdist-users"
+    """Members of this group may see status, plan and why, and defer; empty, or no such group: nobody by that."""
+    users_seat: bool = True
+    """Whether who sits at this PC may do the same: polkit says who, or logind where that is not installed."""
+    users_socket: Annotated[str, msgspec.Meta(pattern="^(/.+)?$", max_length=100)] = ""
+    """Where users ask; by default /run/p2pdist/users.sock for the system's home, and nowhere for another one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -122,6 +130,11 @@ class EndpointHome:
     def socket(self) -> Path:
         """Unix socket of the running daemon."""
         return self.root / "daemon.sock"
+
+    @property
+    def users_socket(self) -> Path | None:
+        """Where this PC's users ask the daemon, unless config.toml names another place; None: nowhere."""
+        return USERS_SOCKET if self.root == default_home() else None
 
     @property
     def lock(self) -> Path:

@@ -1,4 +1,4 @@
-"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, those of `patch_commands`, doctor."""
+"""The `p2pdist` command line: enrol, run, status, peers, limiter, why, those of `patch_commands`, agent, doctor."""
 
 import contextlib
 import errno
@@ -15,11 +15,12 @@ from rich.text import Text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
 from p2pdist import __version__
+from p2pdist.commands.agent_command import agent_command
 from p2pdist.commands.doctor_command import doctor_command
 from p2pdist.commands.limiter_view import line_view
 from p2pdist.commands.options import (
     anew_options,
-    check_enrolled,
+    ask_here,
     home_option,
     pinned_root,
     root_pin_option,
@@ -32,7 +33,6 @@ from p2pdist.local_api.delivery_answers import (
     LimiterAnswer,
 )
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Enrolled, Question
-from p2pdist.local_api.socket import ask_daemon
 from p2pdist.pc import process_memory, system
 from p2pdist.pc.chosen_address import load_address, save_address
 from p2pdist.settings import EndpointHome, default_home
@@ -258,8 +258,7 @@ def why(home: EndpointHome, patch: str, as_json: bool) -> None:
       p2pdist why KB5031455
     """
     given_name(PatchRef.named, patch)
-    check_enrolled(home)
-    answer = asked_for(trio.run(ask_daemon, home.socket, WHY), patch, WhyReason.NOT_ROLLED_OUT)
+    answer = asked_for(ask_here(home, WHY), patch, WhyReason.NOT_ROLLED_OUT)
     if as_json:
         print_json(answer)
     else:
@@ -282,9 +281,8 @@ def _show(
     as_json: bool,
     watch: bool,
 ) -> None:
-    check_enrolled(home)
     show(
-        lambda: trio.run(ask_daemon, home.socket, command),
+        lambda: ask_here(home, command),
         lambda answer: answer,
         view,
         as_json=as_json,
@@ -292,7 +290,7 @@ def _show(
     )
 
 
-for _command in (*COMMANDS, doctor_command):
+for _command in (*COMMANDS, agent_command, doctor_command):
     p2pdist.add_command(_command)
 with_language(p2pdist)
 

@@ -1,16 +1,23 @@
 """Options and checks that several `p2pdist` commands share."""
 
 import functools
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+import trio
 
+from p2pdist.local_api.messages import AnswerT, Command, QuestionT
+from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome, default_home, load_settings
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.private_directory import check_home_name
+
+USERS_SOCKET_VARIABLE = "P2PDIST_SOCKET"
+"""In the environment, where users ask; by default where the daemon of the system's home answers them."""
 
 
 def _home(_context: click.Context, _parameter: click.Parameter, value: Path) -> EndpointHome:
@@ -68,11 +75,28 @@ def pinned_root(home: EndpointHome, given: str) -> bytes | None:
 def check_enrolled(home: EndpointHome) -> None:
     """Raise `UserError` (NOT_SET_UP) if this PC is not enrolled."""
     try:
-        enrolled = home.enrolment.exists()
-    except PermissionError:  # another user's home: the next step says so, if that matters
-        enrolled = True
-    if not enrolled:
+        home.enrolment.stat()
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"This PC is not enrolled in {home.root}. Ask your operator for a token, then run: p2pdist enrol",
             FaultKind.NOT_SET_UP,
-        )
+        ) from None
+    except OSError:  # another user's home: the next step says so, if that matters
+        pass
+
+
+async def ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
+    """Return the answer of the daemon of ``home``. Raises `UserError`.
+
+    Who may not enter that home asks by the users' socket, where the command is one for users.
+    """
+    users = Path(named) if (named := os.environ.get(USERS_SOCKET_VARIABLE)) else home.users_socket
+    if users is None or not command.for_users or (not named and os.access(home.root, os.X_OK)):
+        return await ask_daemon(home.socket, command, question)
+    return await ask_daemon(users, command, question, of_users=True)
+
+
+def ask_here(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
+    """Do the same from a command, which first looks whether this PC is enrolled."""
+    check_enrolled(home)
+    return trio.run(ask, home, command, question)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 import click
-import trio
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.commands.options import check_enrolled, home_option
-from p2pdist.commands.views import titled
+from p2pdist.commands.options import ask_here, home_option
+from p2pdist.commands.views import title_of, titled
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
 from p2pdist.local_api.messages import (
     CHALLENGE_PATTERN,
@@ -23,13 +22,10 @@ from p2pdist.local_api.messages import (
     RETRY,
     ROLLBACK,
     AnswerT,
-    Command,
     DeferOrder,
     PatchOrder,
     PostureQuestion,
-    QuestionT,
 )
-from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, wide_terminal
 from p2pdist.shared.identifiers import PatchRef
@@ -49,7 +45,7 @@ def plan_command(home: EndpointHome, as_json: bool) -> None:
       p2pdist plan
       p2pdist plan --json | jq '.patches[] | select(.step == "blocked")'
     """
-    answer = _ask(home, PLAN)
+    answer = ask_here(home, PLAN)
     _print(answer, as_json, plan_view)
 
 
@@ -65,7 +61,7 @@ def history_command(home: EndpointHome, as_json: bool, patch: str | None, with_o
     Example:
       p2pdist history --patch acme-office --output
     """
-    answer = _ask(home, HISTORY)
+    answer = ask_here(home, HISTORY)
     if patch is not None:
         answer = HistoryAnswer([step for step in answer.history if PatchRef(step.id, step.version).matches(patch)])
     _print(answer, as_json, lambda shown: history_view(shown, with_output=with_output))
@@ -94,7 +90,7 @@ def posture_command(home: EndpointHome, nonce: str, audience: str, as_json: bool
       p2pdist posture --json | jq -r .jws
       p2pdist posture --json --nonce 5f0c2e… --audience vpn.example.com
     """
-    answer = _ask(home, POSTURE, PostureQuestion(nonce=nonce, audience=audience))
+    answer = ask_here(home, POSTURE, PostureQuestion(nonce=nonce, audience=audience))
     _print(answer, as_json, posture_view)
     if not answer.posture.compliant:
         raise SystemExit(ExitCode.FAILED)
@@ -110,23 +106,31 @@ def posture_command(home: EndpointHome, nonce: str, audience: str, as_json: bool
     metavar="TIME",
     help="Such as 30m, 4h or 1d; by default as long as is allowed.",
 )
+@click.option("--end", is_flag=True, help="End the deferral that lasts: it is installed as soon as that may be.")
 @json_option
-def defer_command(home: EndpointHome, patch: str, seconds: int | None, as_json: bool) -> None:
+def defer_command(home: EndpointHome, patch: str, seconds: int | None, end: bool, as_json: bool) -> None:
     """Put PATCH (an id, or ID@VERSION) off, as often and as long as its publisher allows.
 
     \b
-    Example:
+    Examples:
       p2pdist defer acme-office --for 4h
+      p2pdist defer acme-office --end
     """
-    answer = _ask(home, DEFER, DeferOrder(patch, seconds))
+    if end and seconds is not None:
+        raise click.UsageError("--end and --for go not together: leave one of them out.")
+    answer = ask_here(home, DEFER, DeferOrder(patch, seconds, end))
     if as_json:
         print_json(answer)
+        return
+    if end:
+        ended = "" if answer.note else tr("The deferral of {patch} is ended.", patch=titled(answer))
+        click.echo(ended or f"{titled(answer)}: {in_words(answer.note)}")
         return
     left = answer.deferrals_left
     again = tr("That was the last time.")
     if left:
         again = trn("It can be deferred {number} more time.", "It can be deferred {number} more times.", left)
-    waits = tr("{patch} waits until {time}.", patch=f"{answer.id} {answer.version}", time=clock(answer.until))
+    waits = tr("{patch} waits until {time}.", patch=titled(answer), time=clock(answer.until))
     words = (waits, in_words(answer.note), again)
     click.echo(" ".join(word for word in words if word))
 
@@ -142,7 +146,7 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist rollback acme-office        'p2pdist retry acme-office' brings it back
     """
-    answer = _ask(home, ROLLBACK, PatchOrder(patch))
+    answer = ask_here(home, ROLLBACK, PatchOrder(patch))
     if as_json:
         print_json(answer)
     else:
@@ -165,7 +169,7 @@ def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     Example:
       p2pdist retry acme-office
     """
-    answer = _ask(home, RETRY, PatchOrder(patch))
+    answer = ask_here(home, RETRY, PatchOrder(patch))
     if as_json:
         print_json(answer)
     else:
@@ -197,7 +201,7 @@ def plan_view(answer: PlanAnswer) -> RenderableType:
         if row.restart_needed:
             restart = tr("this PC has to be restarted")
             because = f"{because}; {restart}" if because else restart
-        name = titled(f"{row.id} {row.version}", row.title)
+        name, title = titled(row), title_of(row)
         below = Text(f"{name}: {because}" if because else name, style="dim")
         table.row(
             row.id,
@@ -205,15 +209,15 @@ def plan_view(answer: PlanAnswer) -> RenderableType:
             Text(state_word(row.state), style=STATE_STYLES.get(row.state, "")),
             in_words(row.step),
             clock(row.due_at) if row.due_at else "",
-            sentences=(row.title, because),
-            below=below if because or row.title else None,
+            sentences=(title, because),
+            below=below if because or title else None,
         )
     return Group(*parts, *(Text(restart_line(restart), style="yellow") for restart in answer.restarts))
 
 
 def restart_line(restart: PlanRestart) -> str:
     """Return one restart that is needed, for people."""
-    words = tr("{patch} needs a restart: {by}", patch=f"{restart.id} {restart.version}", by=in_words(restart.by))
+    words = tr("{patch} needs a restart: {by}", patch=titled(restart), by=in_words(restart.by))
     if restart.why:
         words = f"{words}; {in_words(restart.why)}"
     return tr("{reason} (until {time})", reason=words, time=clock(restart.again_at)) if restart.again_at else words
@@ -263,11 +267,6 @@ def _verdict(row: PosturePatch) -> str:
     if row.overdue_seconds:
         return tr("overdue")
     return tr("restart") if row.restart_needed else tr("failed")
-
-
-def _ask(home: EndpointHome, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
-    check_enrolled(home)
-    return trio.run(ask_daemon, home.socket, command, question)
 
 
 def _print(answer: AnswerT, as_json: bool, view: Callable[[AnswerT], RenderableType]) -> None:

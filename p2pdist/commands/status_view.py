@@ -23,10 +23,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
     )  # fmt: skip
     parts: list[RenderableType] = [head, *_network_part(status.network_part)]
     parts += [Text(in_words(problem), style="yellow") for problem in status.problems]
-    later = [
-        Text(f"{titled(f'{patch.id} {patch.version}', patch.title)}: {in_words(patch.reason)}", style="dim")
-        for patch in status.not_yet
-    ]
+    later = [Text(f"{titled(patch)}: {in_words(patch.reason)}", style="dim") for patch in status.not_yet]
     if not status.patches:
         nothing = tr("No patches yet: the server has published none for this PC.")
         return Group(*parts, *(later or [Text(nothing)]))
@@ -50,7 +47,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
         )
     parts.append(table)
     for patch in status.patches:
-        name = titled(f"{patch.id} {patch.version}", patch.title)
+        name = titled(patch)
         if patch.error:
             parts.append(Text(f"{name}: {in_words(patch.error)}", style="red"))
         elif patch.install in _NEEDS_WORDS:

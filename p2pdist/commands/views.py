@@ -1,12 +1,15 @@
 """The LAN's limits as `p2pdist limiter` prints them, and the answer of `p2pdist why`."""
 
+from typing import Protocol
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import rate_text
 from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
-from p2pdist.shared.language import in_words, span, tr
+from p2pdist.shared.language import in_language, in_words, span, tr
+from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 
 MOST_REASONS = 6  # shown for each direction; `--json` has all
@@ -55,9 +58,8 @@ def why_view(answer: WhyAnswer) -> RenderableType:
     """Show each patch's reason in words, one paragraph a patch."""
     parts: list[RenderableType] = []
     for row in answer.patches:
-        name = f"{row.id} {row.version}".strip()
         detail = f" ({in_words(row.detail)})" if row.detail else ""
-        head = f"{titled(name, row.title)}: {in_words(row.reason)}{detail}"
+        head = f"{titled(row)}: {in_words(row.reason)}{detail}"
         if row.since_seconds >= 1.0:
             head += tr(", for {duration}", duration=span(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
@@ -65,9 +67,28 @@ def why_view(answer: WhyAnswer) -> RenderableType:
     return Group(*parts)
 
 
-def titled(name: str, title: str) -> str:
+class Titled(Protocol):
+    """A row about a patch."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def titles(self) -> dict[str, str]: ...  # noqa: D102
+
+
+def titled(row: Titled) -> str:
     """Return a patch's name with its title, where it has one: people know the one or the other."""
+    name, title = f"{row.id} {row.version}".strip(), title_of(row)
     return f"{name} ({title})" if title else name
+
+
+def title_of(row: Titled) -> str:
+    """Return a patch's title in the language of the screens, as its publisher wrote it; empty: it has none."""
+    return printable(in_language(row.title, row.titles))
 
 
 def asked_for(answer: WhyAnswer, patch: str, not_rolled_out: str) -> WhyAnswer:

@@ -65,6 +65,7 @@ class Problems:
             *(("limiter", problem) for problem in self.limiter.problems),
             *(("patch_refused", _refused(refused)) for refused in state.refused[:MAX_REFUSED_SHOWN]),
             *(("install", problem) for problem in self.patching.problems),
+            ("users", state.users_problem),
         ]
         return [(code, problem) for code, problem in problems if problem]
 

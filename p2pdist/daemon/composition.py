@@ -30,6 +30,7 @@ from p2pdist.daemon.origin_events import Asking, OriginEvents
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
+from p2pdist.daemon.users import serve_users
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import Identity, load_identity
 from p2pdist.install.loop import DaemonHooks
@@ -156,6 +157,7 @@ async def _run_parts(core: Core, manager: ServiceManager) -> None:
             parts.patching,
         )
         await stack.enter_async_context(serve_local_socket(core.home.socket, commands))
+        await serve_users(core.home, core.settings, core.state, commands, stack)
         for task in tasks:
             nursery.start_soon(task)
         lan_port = connections.engine.listen_port

@@ -79,6 +79,9 @@ class DaemonState:
         self.refuses = ""
         """Why what the server has signed is not accepted, in words; empty: it is, or it could not be fetched."""
         self.stale_problem = ""
+        # by `users`
+        self.users_problem = ""
+        """Why this PC's users are not answered, in words; empty: they are, or nobody wants it."""
 
     def replaced(self) -> None:
         """Note that another connection with this PC's identity has taken the place of its own.

@@ -1,7 +1,8 @@
 """The user's deferrals of a patch: what one more of them does, and what it costs. Pure.
 
 One deferral lasts at most as long as the recipe says, counted from its beginning. While it lasts it can be made
-longer, up to that, without spending another, and nothing makes it shorter. One that changes nothing costs nothing.
+longer, up to that, without spending another; it can be ended, and nothing else makes it shorter. One that changes
+nothing costs nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from bandwidth.core.quantities import duration_in_words
 from p2pdist.install.schedule import Conditions, Deferrals, Notice, Schedule, Timing, decide
 
+LEAST_SHARE = 20  # a deferral that lasts is made longer by this part of the longest at least: each is a line of history
+ALREADY = "It is deferred until then already."
 MAX_STEPS = 10  # from one reason to wait to the next: release, window, deadline
 
 
@@ -53,10 +56,14 @@ def defer(
     note = _cut(schedule, now + wanted, longest, latest)
     if running:
         assert deferrals.until is not None
+        least = schedule.longest_deferral / LEAST_SHARE
         if until <= deferrals.until:
-            return Deferral(deferrals, deferrals.until, note=note or "It is deferred until then already.")
+            return Deferral(deferrals, deferrals.until, note=note or ALREADY)
+        if until < deferrals.until + least:
+            more = duration_in_words(least.total_seconds())
+            return Deferral(deferrals, deferrals.until, note=note or f"It is made longer by {more} at least.")
         return Deferral(replace(deferrals, until=until), until, changed=True, note=note)
-    begins_at = _begins_at(schedule, now, zone, notice)
+    begins_at = begins_from(schedule, Deferrals(), now, zone, notice)
     if begins_at is None or until <= begins_at:
         return Deferral(deferrals, begins_at or until, note="It waits until then anyway; this spends no deferral.")
     return Deferral(Deferrals(deferrals.count + 1, until, now), until, changed=True, counted=True, note=note)
@@ -90,11 +97,21 @@ def _cut(schedule: Schedule, asked: datetime, longest: datetime, latest: datetim
     return ""
 
 
-def _begins_at(schedule: Schedule, now: datetime, zone: tzinfo, notice: Notice) -> datetime | None:
-    """Return when the patch would be installed if it were not deferred; None: not by itself."""
+def ended(deferrals: Deferrals, now: datetime) -> Deferral:
+    """Return what becomes of a deferral that its user ends: the one that was spent stays spent."""
+    now = now.astimezone(UTC)
+    if deferrals.until is None or deferrals.until <= now:
+        return Deferral(deferrals, now, note="It is not deferred.")
+    return Deferral(replace(deferrals, until=now), now, changed=True)
+
+
+def begins_from(
+    schedule: Schedule, deferrals: Deferrals, now: datetime, zone: tzinfo, notice: Notice
+) -> datetime | None:
+    """Return when the patch is installed if nobody does anything; None: not by itself."""
     at, around = now, Conditions(notice=notice)
     for _ in range(MAX_STEPS):
-        timing: Timing = decide(schedule, Deferrals(), at, zone, around)
+        timing: Timing = decide(schedule, deferrals, at, zone, around)
         if timing.install:
             return at
         if timing.again_at is None:

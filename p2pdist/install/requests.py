@@ -1,15 +1,16 @@
 """Answers the commands about installations: plan, history, posture, and the user's own decisions."""
 
-from datetime import timedelta, tzinfo
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.install.compliance import PatchStanding, posture
-from p2pdist.install.deferral import Deferral, DeferralRefusedError, defer
+from p2pdist.install.deferral import Deferral, DeferralRefusedError, defer, ended
 from p2pdist.install.journal_notes import with_way_back
 from p2pdist.install.lifecycle import UNDER_WAY, InstallRecord
 from p2pdist.install.loop import Installs
+from p2pdist.install.notices import coming_installs, coming_restarts
 from p2pdist.install.plan import PlanMoment, PlanRow, deferrals_of, schedule_for
 from p2pdist.install.restart_times import DueRestart, is_overdue
 from p2pdist.local_api.install_answers import (
@@ -17,6 +18,7 @@ from p2pdist.local_api.install_answers import (
     Deferred,
     HistoryAnswer,
     HistoryStep,
+    NoticesAnswer,
     PlanAnswer,
     PlanPatch,
     PlanRestart,
@@ -26,7 +28,8 @@ from p2pdist.local_api.install_answers import (
 from p2pdist.local_api.messages import MAX_DEFERRAL_DAYS, DeferOrder, PatchOrder, PostureQuestion
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import related_id
+from p2pdist.shared.identifiers import PatchRef, related_id
+from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
 
 MAX_HISTORY_SHOWN = 500
@@ -47,8 +50,24 @@ class InstallRequests:
         return PlanAnswer(
             installs.problem or installs.clock_problem,
             [_plan_patch(row) for row in installs.plan()],
-            [_plan_restart(restart) for restart in installs.restarter.due(installs.moment())],
+            self._restarts(),
         )
+
+    def _restarts(self) -> list[PlanRestart]:
+        manifests, due = self._manifests(), self._installs.restarter.due(self._installs.moment())
+        return [_plan_restart(restart, manifests.get(restart.ref)) for restart in due]
+
+    def notices(self) -> NoticesAnswer:
+        """Return what the session agent tells this PC's user."""
+        moment = self._installs.moment()
+        restarts = self._installs.restarter.due(moment)
+        return NoticesAnswer(
+            coming_installs(self._installs.plan(), moment),
+            coming_restarts(restarts, self._manifests() if restarts else {}, moment.at.timestamp()),
+        )
+
+    def _manifests(self) -> dict[PatchRef, Manifest]:
+        return {row.candidate.ref: row.candidate.manifest for row in self._installs.plan()}
 
     def history(self) -> HistoryAnswer:
         """Return the answer to `p2pdist history`: the newest last."""
@@ -96,9 +115,10 @@ class InstallRequests:
         if self._installs.clock_problem:
             raise UserError(f"{row.candidate.ref} waits anyway. {self._installs.clock_problem}", FaultKind.REFUSED)
         made: list[Deferral] = []
+        wanted = None if order.end else timedelta(seconds=seconds)
 
         def deferred(record: InstallRecord) -> InstallRecord:
-            made[:] = [_deferral(row, record, moment, timedelta(seconds=seconds))]
+            made[:] = [_deferral(row, record, moment, wanted)]
             after = made[0].after
             return replace(
                 record,
@@ -108,7 +128,7 @@ class InstallRequests:
             )
 
         record = await self._installs.store.update(
-            row.candidate.ref, deferred, lambda _: _deferral_words(made[0], moment.zone)
+            row.candidate.ref, deferred, lambda _: _deferral_words(made[0], moment)
         )
         self._installs.wake()
         (deferral,) = made
@@ -119,6 +139,8 @@ class InstallRequests:
             deferrals_left=schedule.deferrals - record.deferral_count,
             counted=deferral.counted,
             note=deferral.note,
+            title=row.candidate.manifest.title,
+            titles=row.candidate.manifest.other_titles,
         )
 
     async def roll_back(self, order: PatchOrder) -> Accepted:
@@ -193,10 +215,11 @@ def _plan_patch(row: PlanRow) -> PlanPatch:
         deferrals_used=record.deferral_count if record else 0,
         deferrals_allowed=manifest.schedule.deferrals,
         restart_needed=record is not None and record.restart_boot is not None,
+        titles=manifest.other_titles,
     )
 
 
-def _plan_restart(restart: DueRestart) -> PlanRestart:
+def _plan_restart(restart: DueRestart, manifest: Manifest | None) -> PlanRestart:
     return PlanRestart(
         restart.ref.patch_id,
         restart.ref.version,
@@ -204,25 +227,32 @@ def _plan_restart(restart: DueRestart) -> PlanRestart:
         why=restart.why,
         again_at=restart.again_at,
         due_at=restart.due_at,
+        title=manifest.title if manifest else "",
+        titles=manifest.other_titles if manifest else {},
     )
 
 
-def _deferral(row: PlanRow, record: InstallRecord, moment: PlanMoment, wanted: timedelta) -> Deferral:
+def _deferral(row: PlanRow, record: InstallRecord, moment: PlanMoment, wanted: timedelta | None) -> Deferral:
+    """Return the deferral by ``wanted``; None: the end of the one that lasts."""
     ref, schedule = row.candidate.ref, schedule_for(row.candidate.manifest, moment.zone)
     if record.state != "waiting":
         raise UserError(f"{ref} cannot be deferred: it is {_words(record.state)}.", FaultKind.REFUSED)
     so_far = deferrals_of(record, schedule, moment.at)
+    if wanted is None:
+        return ended(so_far, moment.at)
     try:
         return defer(schedule, so_far, moment.at, wanted, moment.zone, moment.notice(record, schedule))
     except DeferralRefusedError as error:
         raise UserError(f"{ref} stays as planned. {error}", FaultKind.REFUSED) from error
 
 
-def _deferral_words(deferral: Deferral, zone: tzinfo) -> str:
+def _deferral_words(deferral: Deferral, moment: PlanMoment) -> str:
     """Return the line in the history; empty for a wish that has changed nothing."""
     if not deferral.changed:
         return ""
-    return f"deferred by this PC's user until {deferral.until.astimezone(zone):%Y-%m-%d %H:%M}"
+    if deferral.until <= moment.at:
+        return "its deferral is ended by this PC's user"
+    return f"deferred by this PC's user until {deferral.until.astimezone(moment.zone):%Y-%m-%d %H:%M}"
 
 
 def _plan_state(row: PlanRow) -> PlanState:

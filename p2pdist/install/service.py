@@ -16,8 +16,8 @@ from p2pdist.install.recalls import may_go_back
 from p2pdist.install.requests import InstallRequests
 from p2pdist.install.restart_times import DueRestart, RestartBy
 from p2pdist.install.withdrawals import holds_back
-from p2pdist.local_api.install_answers import PostureAnswer
-from p2pdist.local_api.messages import DEFER, HISTORY, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
+from p2pdist.local_api.install_answers import NoticesAnswer, PostureAnswer
+from p2pdist.local_api.messages import DEFER, HISTORY, NOTICES, PLAN, POSTURE, RETRY, ROLLBACK, PostureQuestion
 from p2pdist.local_api.socket import Handler, answers, answers_as_asked, carries_out
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.settings import DaemonSettings, EndpointHome
@@ -197,12 +197,20 @@ class InstallService:
         handlers = [
             answers(PLAN, self.orders.plan),
             answers(HISTORY, self.orders.history),
+            answers(NOTICES, self._answer_notices),
             answers_as_asked(POSTURE, self._answer_posture),
             carries_out(DEFER, self.orders.defer),
             carries_out(ROLLBACK, self.orders.roll_back),
             carries_out(RETRY, self.orders.retry),
         ]
         return handlers if self._enabled else [Handler(handler.command, _switched_off) for handler in handlers]
+
+    def _answer_notices(self) -> NoticesAnswer:
+        if self._catalogue is None or not self.installs.looked:  # an empty answer would say that nothing comes
+            raise UserError(
+                "What is to be installed here is not known yet: the daemon has just started.", FaultKind.BUSY
+            )
+        return self.orders.notices()
 
     def _answer_posture(self, question: PostureQuestion) -> PostureAnswer:
         unknown = "" if self._catalogue else "the list of patches is not known yet"

@@ -21,7 +21,7 @@ no more."""
 
 ProblemCode: TypeAlias = Literal[
     "network_part", "clock", "identity", "packets", "certificates", "trust", "stale", "audit_log", "memory", "mdns",
-    "limiter", "patch_refused", "install",
+    "limiter", "patch_refused", "install", "users",
 ]  # fmt: skip
 """What a problem is about."""
 
@@ -62,6 +62,8 @@ class StatusPatch(msgspec.Struct, frozen=True):
     """What has become of it beyond its file; null: nothing is to be installed, or not known yet."""
     install_reason: str | None
     """In words: what its installation waits for, or what has failed."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
 
 
 class NotYetPatch(msgspec.Struct, frozen=True):
@@ -77,6 +79,8 @@ class NotYetPatch(msgspec.Struct, frozen=True):
     """What it waits for, in words: from a closed list, and after a colon the details."""
     until: UnixSeconds | None
     """When that ends by itself; null: not by time alone."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
 
 
 class NetworkPartStatus(msgspec.Struct, frozen=True):
@@ -145,6 +149,8 @@ class WhyPatch(msgspec.Struct, frozen=True):
     """Reason → time spent under it, while its file was on the way."""
     title: str = ""
     """What it is, in words; may be empty."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
 
 
 class WhyAnswer(msgspec.Struct, frozen=True):

@@ -47,6 +47,8 @@ class PlanPatch(msgspec.Struct, frozen=True):
     """How often putting it off is allowed."""
     restart_needed: bool
     """Whether this PC has to be restarted for it."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
 
 
 class PlanRestart(msgspec.Struct, frozen=True):
@@ -64,6 +66,10 @@ class PlanRestart(msgspec.Struct, frozen=True):
     """When that is over at the latest; null: not known."""
     due_at: UnixSeconds | None
     """The patch's deadline with grace; null: none."""
+    title: str = ""
+    """What the patch is, in words; may be empty, as where it was withdrawn. Since 0.3."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,6 +166,62 @@ class PostureAnswer(msgspec.Struct, frozen=True):
     """The same, signed with this PC's key: a compact JWS with its certificate (x5c)."""
 
 
+# --- p2pdist agent --------------------------------------------------------------------
+
+
+class ComingInstall(msgspec.Struct, frozen=True):
+    """An installation that this PC's user is to know of beforehand."""
+
+    id: str
+    """The patch's id."""
+    version: str
+    """Its version."""
+    title: str
+    """What it is, in words; may be empty."""
+    titles: dict[str, str]
+    """The title in other languages, by their codes."""
+    begins_at: UnixSeconds | None
+    """When it begins if nobody does anything; null: at once, or as soon as its file is here."""
+    overdue: bool
+    """Whether its deadline is over."""
+    deferred: bool
+    """Whether a deferral lasts: ending that lets it begin earlier."""
+    later_until: UnixSeconds | None
+    """Until when it can be put off now; null: it cannot, or that would change nothing."""
+    later_refusal: str
+    """Why it cannot be put off, in words; empty: it can."""
+    may_restart: bool
+    """Whether its recipe may ask for a restart of this PC."""
+
+
+class ComingRestart(msgspec.Struct, frozen=True):
+    """A restart that this PC's user is to know of beforehand."""
+
+    id: str
+    """The patch's id; it may have been withdrawn meanwhile."""
+    version: str
+    """Its version."""
+    title: str
+    """What the patch is, in words; may be empty."""
+    titles: dict[str, str]
+    """The title in other languages, by their codes."""
+    by_itself: bool
+    """Whether this PC restarts by itself; else its user is asked to."""
+    begins_at: UnixSeconds | None
+    """When it restarts by itself; null: not known, or not by itself."""
+    announced: bool
+    """Whether the restart is announced: within minutes."""
+
+
+class NoticesAnswer(msgspec.Struct, frozen=True):
+    """What the session agent tells the user; nothing while nothing disturbs."""
+
+    installs: list[ComingInstall]
+    """In the order of installation."""
+    restarts: list[ComingRestart]
+    """The restarts that are needed."""
+
+
 # --- p2pdist defer, rollback, retry ---------------------------------------------------
 
 
@@ -179,6 +241,10 @@ class Deferred(msgspec.Struct, frozen=True, omit_defaults=True):
     nothing; left out: one was."""
     note: str = ""
     """What is otherwise than was asked for, in words; left out: nothing."""
+    title: str = ""
+    """What it is, in words; left out: it has no title. Since 0.3."""
+    titles: dict[str, str] = {}
+    """The title in other languages, by their codes, such as ja; left out: it has none. Since 0.3."""
 
 
 class Accepted(msgspec.Struct, frozen=True):

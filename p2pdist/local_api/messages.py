@@ -12,7 +12,14 @@ import msgspec
 
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer, WhyAnswer
 from p2pdist.local_api.doctor_answers import DoctorAnswer
-from p2pdist.local_api.install_answers import Accepted, Deferred, HistoryAnswer, PlanAnswer, PostureAnswer
+from p2pdist.local_api.install_answers import (
+    Accepted,
+    Deferred,
+    HistoryAnswer,
+    NoticesAnswer,
+    PlanAnswer,
+    PostureAnswer,
+)
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
 from p2pdist.shared.wire.codec import Record
@@ -49,6 +56,8 @@ class DeferOrder(Record, frozen=True, omit_defaults=True):
     """An id, or ID@VERSION."""
     seconds: Seconds | None = None
     """For how long; null: as long as is allowed."""
+    end: bool = False
+    """Whether to end the deferral that lasts instead."""
 
 
 class PatchOrder(Record, frozen=True):
@@ -90,26 +99,29 @@ class Command(Generic[QuestionT, AnswerT]):
     name: str
     question: type[QuestionT]
     answer: type[AnswerT]
+    for_users: bool = False
+    """Whether this PC's users may give it, as far as `rights` lets them; else root alone."""
 
 
-STATUS = Command("status", Question, StatusAnswer)
+STATUS = Command("status", Question, StatusAnswer, for_users=True)
 PEERS = Command("peers", Question, PeersAnswer)
 LIMITER = Command("limiter", Question, LimiterAnswer)
-WHY = Command("why", Question, WhyAnswer)
-PLAN = Command("plan", Question, PlanAnswer)
+WHY = Command("why", Question, WhyAnswer, for_users=True)
+PLAN = Command("plan", Question, PlanAnswer, for_users=True)
 HISTORY = Command("history", Question, HistoryAnswer)
 POSTURE = Command("posture", PostureQuestion, PostureAnswer)
-DEFER = Command("defer", DeferOrder, Deferred)
+NOTICES = Command("notices", Question, NoticesAnswer, for_users=True)
+DEFER = Command("defer", DeferOrder, Deferred, for_users=True)
 ROLLBACK = Command("rollback", PatchOrder, Accepted)
 RETRY = Command("retry", PatchOrder, Accepted)
 
 COMMANDS: tuple[Command[Any, Any], ...] = (
-    STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, DEFER, ROLLBACK, RETRY,
+    STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, NOTICES, DEFER, ROLLBACK, RETRY,
 )  # fmt: skip
 
 ANSWERS: dict[str, type[msgspec.Struct]] = {
     "enrol": Enrolled,
     "doctor": DoctorAnswer,
-    **{command.name: command.answer for command in COMMANDS},
+    **{command.name: command.answer for command in COMMANDS if command is not NOTICES},
 }
 """What ``p2pdist COMMAND --json`` prints."""

@@ -1,10 +1,12 @@
 """Requests from this PC's commands to its running daemon, over a Unix socket in the home directory.
 
-Only the socket's owner may connect: its file mode is the access control. A request is one frame: a command's name, and
-where the command has arguments, a blank and these as JSON. The answer is one frame of JSON; `messages` has the types.
+Only the socket's owner may connect: its file mode is the access control; `users_socket` is for everybody else. A
+request is one frame: a command's name, and where the command has arguments, a blank and these as JSON. The answer is
+one frame of JSON; `messages` has the types.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -18,6 +20,7 @@ import msgspec
 import trio
 
 from p2pdist.local_api.messages import AnswerT, Command, NotUnderstood, Question, QuestionT, Refusal
+from p2pdist.local_api.peer import peer_of
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
 
@@ -25,6 +28,7 @@ MAX_REQUEST_BYTES = 1_024
 MAX_ANSWER_BYTES = 8 << 20  # thousands of patches or peers as JSON
 REQUEST_SECONDS = 10.0  # the daemon answers from memory; longer means that it hangs
 MAX_CONNECTIONS = 16  # people and scripts on one PC
+QUEUE_SECONDS = 0.05  # between tries while the queue of the socket is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,15 @@ def _for_this_user_alone() -> Iterator[None]:
         os.umask(before)
 
 
-def _listen(path: Path) -> trio.socket.SocketType:
+def listen(path: Path, *, mode: int = 0o600, backlog: int = MAX_CONNECTIONS) -> trio.socket.SocketType:
+    """Return a socket that listens on ``path`` with the file mode ``mode``. Raises `OSError`."""
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
         path.unlink()  # left by a killed daemon: we hold the lock, so none is running
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         with _short_path(path) as short, _for_this_user_alone():
             listener.bind(short)
-        path.chmod(0o600)
-        listener.listen(MAX_CONNECTIONS)
+        path.chmod(mode)
+        listener.listen(backlog)
         return trio.socket.from_stdlib_socket(listener.dup())
 
 
@@ -99,7 +104,7 @@ async def serve_local_socket(path: Path, handlers: Iterable[Handler]) -> AsyncIt
     Raises `UserError` (`STORAGE`) when the socket cannot be made.
     """
     try:
-        listener = _listen(path)
+        listener = listen(path)
     except OSError as error:
         raise UserError(
             f"The socket {path} cannot be made: {error.strerror}. Check the home's disk and permissions.",
@@ -114,10 +119,11 @@ async def serve_local_socket(path: Path, handlers: Iterable[Handler]) -> AsyncIt
             nursery.cancel_scope.cancel()
     finally:
         listener.close()
-        _remove(path)
+        remove_socket(path)
 
 
-def _remove(path: Path) -> None:
+def remove_socket(path: Path) -> None:
+    """Remove a socket's file, if that can be done."""
     with contextlib.suppress(OSError):  # if it stays, the next daemon replaces it
         path.unlink(missing_ok=True)
 
@@ -143,16 +149,25 @@ async def _answer(
     try:
         with trio.move_on_after(REQUEST_SECONDS):
             async with stream:
-                request = (await _read_frame(stream, max_bytes=MAX_REQUEST_BYTES)).decode(errors="replace")
-                answer = await _carry_out(request, handlers)
-                await stream.send_all(encode_frame(msgspec.json.encode(answer), max_bytes=MAX_ANSWER_BYTES))
+                await send_answer(stream, await carry_out(await read_request(stream), handlers))
     except (FrameError, trio.BrokenResourceError, ValueError):
         pass  # the client has gone or sent nonsense: there is nobody to answer
     finally:
         limit.release_on_behalf_of(slot)
 
 
-async def _carry_out(request: str, handlers: Mapping[str, Handler]) -> msgspec.Struct:
+async def read_request(stream: trio.SocketStream) -> str:
+    """Return the request. Raises `FrameError`, `BrokenResourceError`."""
+    return (await _read_frame(stream, max_bytes=MAX_REQUEST_BYTES)).decode(errors="replace")
+
+
+async def send_answer(stream: trio.SocketStream, answer: msgspec.Struct) -> None:
+    """Send the answer. Raises `FrameError` for one that is too long, `BrokenResourceError`."""
+    await stream.send_all(encode_frame(msgspec.json.encode(answer), max_bytes=MAX_ANSWER_BYTES))
+
+
+async def carry_out(request: str, handlers: Mapping[str, Handler]) -> msgspec.Struct:
+    """Return the answer to ``request``: that of its handler, or why there is none."""
     name, _, arguments = request.partition(" ")
     handler = handlers.get(name)
     if handler is None:
@@ -176,10 +191,13 @@ async def _carry_out(request: str, handlers: Mapping[str, Handler]) -> msgspec.S
         )
 
 
-async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question: QuestionT | None = None) -> AnswerT:
+async def ask_daemon(
+    path: Path, command: Command[QuestionT, AnswerT], question: QuestionT | None = None, *, of_users: bool = False
+) -> AnswerT:
     """Return the running daemon's answer; ``question`` is for commands that have arguments.
 
-    Raises `UserError`: `NOT_RUNNING` when no daemon answers, or what the daemon refuses the command with.
+    ``of_users``: ``path`` is the users' socket, which has to be root's, or this user's own. Raises `UserError`:
+    `NOT_RUNNING` when no daemon answers, or what the daemon refuses the command with.
     """
     try:
         request = command.name if question is None else f"{command.name} {msgspec.json.encode(question).decode()}"
@@ -189,23 +207,23 @@ async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question:
             "No patch can have that name: it is too long, or no text. 'p2pdist plan' lists what is rolled out.",
             FaultKind.BAD_INPUT,
         ) from error
-    not_running = UserError(
-        f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}",
-        FaultKind.NOT_RUNNING,
-    )
     connection = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with trio.fail_after(REQUEST_SECONDS), _short_path(path) as short:
-            await connection.connect(short)
+            await _connect(connection, short)
+            if of_users:
+                _check_root_answers(connection, path)
             async with trio.SocketStream(connection) as stream:
-                await stream.send_all(frame)
+                with contextlib.suppress(trio.BrokenResourceError):  # turned away: there may be an answer all the same
+                    await stream.send_all(frame)
                 answer = await _read_frame(stream, max_bytes=MAX_ANSWER_BYTES)
                 return _understood(answer, command)
     except (ConnectionRefusedError, FileNotFoundError):
-        raise not_running from None
+        raise _not_running(path, of_users=of_users) from None
     except PermissionError:
         raise UserError(
-            f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon.",
+            f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon: "
+            "with sudo, where that is root.",
             FaultKind.STORAGE,
         ) from None
     except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, msgspec.DecodeError) as error:
@@ -216,6 +234,38 @@ async def ask_daemon(path: Path, command: Command[QuestionT, AnswerT], question:
         ) from error
     finally:
         connection.close()
+
+
+def _not_running(path: Path, *, of_users: bool) -> UserError:
+    words = f"The daemon is not running in {path.parent}. Start it with: p2pdist run --home {path.parent}"
+    if of_users:
+        words = f"No daemon answers users on {path}. Ask this PC's administrator to look at p2pdist.service."
+    return UserError(words, FaultKind.NOT_RUNNING)
+
+
+async def _connect(connection: trio.socket.SocketType, path: str) -> None:
+    """Connect, and again while others fill the queue: then the kernel says "try again", not "wait"."""
+    while True:
+        await connection.connect(path)
+        try:
+            connection.getpeername()
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            await trio.sleep(QUEUE_SECONDS)
+        else:
+            return
+
+
+def _check_root_answers(connection: trio.socket.SocketType, path: Path) -> None:
+    """Raise `UserError` (REFUSED) where another user than root and this one listens: that one may say anything."""
+    owner = peer_of(connection).uid
+    if owner not in (0, os.geteuid()):
+        raise UserError(
+            f"The socket {path} belongs to user {owner}, not to root: whatever it says is not believed. "
+            "Tell this PC's administrator.",
+            FaultKind.REFUSED,
+        )
 
 
 def _understood(answer: bytes, command: Command[QuestionT, AnswerT]) -> AnswerT:

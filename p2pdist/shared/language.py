@@ -173,6 +173,7 @@ def catalog_of(language: str) -> Catalog | None:
 
 class _Language:
     catalog: Catalog | None = None
+    language = ENGLISH
 
 
 def wanted(environment: Mapping[str, str]) -> str:
@@ -186,6 +187,7 @@ def use(language: str) -> None:
     """Show screens in ``language`` from now on; in English where standard output cannot show its signs."""
     catalog = catalog_of(language)
     _Language.catalog = catalog if catalog is not None and _can_be_shown(catalog) else None
+    _Language.language = language
 
 
 def _can_be_shown(catalog: Catalog) -> bool:
@@ -195,6 +197,16 @@ def _can_be_shown(catalog: Catalog) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def current() -> str:
+    """Return the code of the language of the screens."""
+    return ENGLISH if _Language.catalog is None else _Language.language
+
+
+def in_language(text: str, others: Mapping[str, str]) -> str:
+    """Return what a publisher wrote in the language of the screens, of ``others`` by code; else ``text``."""
+    return others.get(current(), text)
 
 
 def tr(message: str, **values: object) -> str:

@@ -146,11 +146,15 @@ def views_of(
     not_taken = [PatchView(patch.entry.ref, refused=patch.reason) for patch in refused]
     seen = {view.ref for view in with_file}
     views = [*with_file, *not_taken, *(PatchView(ref, plan=row) for ref, row in rows.items() if ref not in seen)]
-    waiting = {one.entry.ref: NotYetView(one.manifest.title, one.wait.words, one.wait.until) for one in not_yet}
+    waiting = {one.entry.ref: _not_yet(one) for one in not_yet}
     if not waiting:
         return views
     views = [replace(view, not_yet=waiting.pop(view.ref, None)) if view.ref in waiting else view for view in views]
     return [*views, *(PatchView(ref, not_yet=words) for ref, words in waiting.items())]
+
+
+def _not_yet(one: NotYet) -> NotYetView:
+    return NotYetView(one.manifest.title, one.wait.words, one.wait.until, one.manifest.other_titles)
 
 
 def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, wall_time: float) -> FileView:
@@ -161,6 +165,7 @@ def file_view(transfer: Transfer, patch: CataloguePatch, path: str, now: float, 
     manifest, record, snapshot = patch.manifest, transfer.record_of(patch), transfer.swapped
     return FileView(
         title=manifest.title,
+        titles=manifest.other_titles,
         severity=manifest.severity,
         sequence=patch.entry.sequence,
         length_bytes=transfer.payload.length_bytes,

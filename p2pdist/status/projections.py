@@ -45,6 +45,7 @@ def status_patch(view: PatchView) -> StatusPatch | None:
         id=view.ref.patch_id,
         version=view.ref.version,
         title=file.title,
+        titles=dict(file.titles),
         severity=file.severity,
         length_bytes=file.length_bytes,
         state=file.state,
@@ -165,6 +166,7 @@ def _why_not_yet(view: PatchView, not_yet: NotYetView) -> WhyPatch:
         since_seconds=0.0,
         seconds={},
         title=not_yet.title,
+        titles=dict(not_yet.titles),
     )
 
 
@@ -175,6 +177,7 @@ def not_yet_patches(views: Iterable[PatchView]) -> list[NotYetPatch]:
             id=view.ref.patch_id,
             version=view.ref.version,
             title=view.not_yet.title,
+            titles=dict(view.not_yet.titles),
             reason=view.not_yet.words[:MAX_TEXT_CHARS],
             until=view.not_yet.until,
         )
@@ -194,6 +197,7 @@ def _why_not_here(view: PatchView, file: FileView, waiting: Waiting, around: Cir
         since_seconds=round(waiting.since_seconds, 1),
         seconds=waiting.seconds,
         title=file.title,
+        titles=dict(file.titles),
     )
 
 
@@ -209,6 +213,7 @@ def _why_not_installed(view: PatchView, row: PlanRow, waiting: Waiting | None, w
         since_seconds=round(max(0.0, wall_time - since), 1),
         seconds={} if waiting is None else waiting.seconds,
         title=row.candidate.manifest.title,
+        titles=row.candidate.manifest.other_titles,
     )
 
 

@@ -5,7 +5,8 @@ or at the plan itself: so they cannot contradict each other.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from p2pdist.install.plan import PlanRow
 from p2pdist.shared.identifiers import PatchRef
@@ -43,6 +44,8 @@ class FileView:
     missing: PieceSet = 0
     lan_have: PieceSet = 0
     """What connected neighbours have."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """The title in other languages, by their codes."""
     since_line_seconds: float = math.inf
     """Time since the last piece came over the line; the next field: from a neighbour. Infinite: none came."""
     since_neighbour_seconds: float = math.inf
@@ -82,6 +85,8 @@ class NotYetView:
     """What it waits for."""
     until: float | None
     """When that ends by itself, in seconds since 1970; None: not by time alone."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """The title in other languages, by their codes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """`seed-server rollout`: start, watch, stop and approve what goes to PCs ring by ring."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
@@ -81,7 +82,7 @@ def start_command(context: Context, patch: str, template: str, reason: str, as_j
     started = rollout_operations.start_rollout(context, actor_of(context), patch, rings, note=reason)
     kept = started.rollout
     if as_json:
-        print_json(_row_document(kept))
+        print_json(_row_document(kept, rollout_queries.titles(context)))
         return
     say(f"Rollout {kept.row.number} of {kept.plan.ref} has begun.")
     for ring, size in zip(kept.plan.rings, started.ring_sizes, strict=True):
@@ -103,8 +104,9 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
       seed-server rollout list --live
     """
     found, broken = rollout_queries.list_rollouts(context, live=live)
+    titles = rollout_queries.titles(context)
     if as_json:
-        print_json([_row_document(one.kept) for one in found])
+        print_json([_row_document(one.kept, titles) for one in found])
         return
     if not found and not broken:
         say("No rollouts yet. Start one with: seed-server rollout start PATCH")
@@ -117,7 +119,8 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
         kept = one.kept
         state = Text(in_words(kept.progress.state.value), style=_STYLES.get(kept.progress.state, "yellow"))
         rings = f"{len(kept.progress.opened_at)}/{len(kept.plan.rings)}"
-        why = Text(_why(one.why, one.fault))
+        title = printable(titles.get(kept.plan.ref, ""))
+        why = Text(f"{title}: {_why(one.why, one.fault)}" if title else _why(one.why, one.fault))
         below = Text.assemble((f"{kept.row.number}: ", "bold"), why)
         table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=below)
     for damaged in broken:
@@ -199,7 +202,7 @@ def _stopping(name: str, short: str, stop: _Stop, text: str, *, needs_reason: bo
     @click.option("--reason", required=needs_reason, default=None if needs_reason else "", metavar="TEXT", help="Why.")
     @json_option
     def command(context: Context, number: int, reason: str, as_json: bool) -> None:
-        _show_changed(stop(context, actor_of(context), number, reason), as_json=as_json)
+        _show_changed(context, stop(context, actor_of(context), number, reason), as_json=as_json)
 
 
 _stopping(
@@ -243,7 +246,7 @@ def approve_command(
     kept = rollout_approving.approve_rollout(
         context, actor_of(context), number, rings=rings, key=key, passphrase=passphrase
     )
-    _show_changed(kept, as_json=as_json)
+    _show_changed(context, kept, as_json=as_json)
     if not as_json:
         view, most = rollout_queries.read_rollout(context, number), len(kept.plan.rings)
         say(tr("You have approved {rings} of its {most} rings.", rings=most if rings is None else rings, most=most))
@@ -269,9 +272,9 @@ def _say_if_still(*, serving: bool, live: bool) -> None:
         say(tr("The server does not run: no ring opens, and nothing halts, until it does (seed-server serve)."))
 
 
-def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
+def _show_changed(context: Context, kept: KeptRollout, *, as_json: bool) -> None:
     if as_json:
-        print_json(_row_document(kept))
+        print_json(_row_document(kept, rollout_queries.titles(context)))
         return
     say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
 
@@ -279,6 +282,8 @@ def _show_changed(kept: KeptRollout, *, as_json: bool) -> None:
 def _show(view: RolloutView) -> None:
     kept = view.kept
     say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
+    if view.title:
+        say(printable(view.title))
     say(_why(view.why, view.fault))
     table = FactTable()
     table.column(tr("ring"), tr("opened"), least=NAME_CELLS, folds=True)
@@ -299,7 +304,7 @@ def _show(view: RolloutView) -> None:
         say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
 
 
-def _row_document(kept: KeptRollout) -> RolloutRowDocument:
+def _row_document(kept: KeptRollout, titles: Mapping[PatchRef, str]) -> RolloutRowDocument:
     return RolloutRowDocument(
         number=kept.row.number,
         patch=str(kept.plan.ref),
@@ -309,6 +314,7 @@ def _row_document(kept: KeptRollout) -> RolloutRowDocument:
         started_at=int(kept.row.created_at),
         open_rings=len(kept.progress.opened_at),
         rings=len(kept.plan.rings),
+        title=titles.get(kept.plan.ref, ""),
     )
 
 
@@ -346,4 +352,5 @@ def _document(view: RolloutView) -> RolloutDocument:
         back=way_back_document(view.back),
         serving=view.serving,
         fault="" if view.fault is None else view.fault.words,
+        title=view.title,
     )

@@ -53,6 +53,8 @@ class RolloutView:
     """What is broken, so that the server does not carry it on; None: nothing."""
     serving: bool = True
     """Whether the server runs: while it does not, no ring opens and nothing halts."""
+    title: str = ""
+    """What the patch is, as its publisher wrote it; may be empty."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     back = read_ways_back(context).get(kept.plan.ref)
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
     fault = faults.get(number) or faults.get(NO_ROLLOUT)
-    serving = is_serving(context.home)
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving)
+    serving, title = is_serving(context.home), "" if manifest is None else manifest.title
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title)
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:
@@ -141,6 +143,12 @@ def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: f
             one.counts.observe(place, PcOutcome.WAITING)
     one.sweep(pcs, now)
     return replaced
+
+
+def titles(context: Context) -> dict[PatchRef, str]:
+    """Return the title of every patch, as its publisher wrote it; may be empty."""
+    with context.database() as database:
+        return database.titles()
 
 
 def serves(context: Context) -> bool:

@@ -25,6 +25,7 @@ from p2pdist.shared.manifest.documents import (
     Platform,
     Relations,
     Severity,
+    Titles,
     check_recipe,
     decode_manifest,
     encode_manifest,
@@ -77,6 +78,7 @@ class Recipe(Record, frozen=True):
     patch_id: str = ""
     version: str = ""
     title: Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)] = ""
+    titles: Titles = msgspec.field(default_factory=dict)
     severity: Severity = "medium"
     cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None = None
     applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
@@ -132,6 +134,7 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
         health=recipe.health,
         schedule=_with_whole_days(recipe.schedule),
         downgrade=recipe.downgrade,
+        titles=recipe.titles or msgspec.UNSET,
     )
 
 
@@ -165,7 +168,7 @@ def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], 
         yield "patch_id", lambda: parse_patch_id(recipe.patch_id)
     if recipe.version:
         yield "version", lambda: parse_patch_version(recipe.version)
-    yield "title", lambda: _check_title(recipe)
+    yield from _title_checks(recipe)
     yield "cvss", lambda: _check_cvss(recipe.cvss)
     if recipe.applies_to:
         yield "applies_to", lambda: parse_expression(recipe.applies_to)
@@ -184,6 +187,12 @@ def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], 
             yield name, lambda place=f"{name} {number}", one=one: check_one(place, one)  # type: ignore[misc]
 
 
+def _title_checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
+    titles = {"title": recipe.title, **{f"titles, {language}": title for language, title in recipe.titles.items()}}
+    for where, title in titles.items():
+        yield where, lambda where=where, title=title: _check_title(where, title)  # type: ignore[misc]
+
+
 def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
     try:
         check()
@@ -195,13 +204,13 @@ def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
         yield RecipeProblem(where, f"{where}: {error}")
 
 
-def _check_title(recipe: Recipe) -> None:
-    if len(recipe.title) > MAX_TITLE_CHARS:
-        raise RecipeError("title", f"it has {len(recipe.title)} characters, and may have {MAX_TITLE_CHARS}; shorten it")
-    strange = next((sign for sign in recipe.title if not sign.isprintable()), None)
+def _check_title(where: str, title: str) -> None:
+    if len(title) > MAX_TITLE_CHARS:
+        raise RecipeError(where, f"it has {len(title)} characters, and may have {MAX_TITLE_CHARS}; shorten it")
+    strange = next((sign for sign in title if not sign.isprintable()), None)
     if strange is not None:
         what = "is not UTF-8" if "\ud800" <= strange <= "\udfff" else f"has {strange!r} in it, which cannot be shown"
-        raise RecipeError("title", f"it {what}; write one line of text in UTF-8")
+        raise RecipeError(where, f"it {what}; write one line of text in UTF-8")
 
 
 def _check_cvss(cvss: float | None) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 from sqlalchemy import select
 
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import insert_into
 from seed_server.store.rows import ServedPayload
 from seed_server.store.tables import PATCHES, PAYLOADS
@@ -40,6 +41,12 @@ class PatchTable(Transactions):
     def patches(self) -> list[ServedPayload]:
         """Return the first payload of every patch, in the order of their sequence."""
         return [row for row in self.payloads() if row.number == 0]
+
+    def titles(self) -> dict[PatchRef, str]:
+        """Return the title of every patch, as its publisher wrote it; may be empty."""
+        query = select(PATCHES.c.patch_id, PATCHES.c.version, PATCHES.c.title)
+        with self.reading() as connection:
+            return {PatchRef(patch_id, version): title for patch_id, version, title in connection.execute(query)}
 
     def payload_lengths(self, patch: int) -> dict[str, int]:
         """Return the length of each payload of the patch with this number, by its torrent's hash."""

@@ -39,7 +39,7 @@ PROCESS_STARTERS = {
 }
 
 
-def test_processes_are_started_for_the_installer_and_as_the_network_part_alone() -> None:
+def test_processes_are_started_for_the_installer_as_the_network_part_and_to_ask_polkit_alone() -> None:
     """What import-linter cannot see: trio and os start processes as well."""
     starters, users = set(), set()
     for path in files_of("p2pdist"):
@@ -50,7 +50,12 @@ def test_processes_are_started_for_the_installer_and_as_the_network_part_alone()
         if any(within(taken, {"p2pdist.install.processes"}) for taken in imports_of(path)):
             users.add(name)
     # the supervisor of an upgrade is a program of its own, which starts itself anew in the background
-    assert starters == {"p2pdist/install/processes.py", "p2pdist/install/supervisor.py", "p2pdist/network/process.py"}
+    assert starters == {
+        "p2pdist/install/processes.py",
+        "p2pdist/install/supervisor.py",
+        "p2pdist/local_api/polkit.py",  # a program of the system's own, with no argument from outside
+        "p2pdist/network/process.py",
+    }
     assert users == {"p2pdist/install/detection.py", "p2pdist/install/installer.py"}
 
 

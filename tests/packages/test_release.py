@@ -1,5 +1,6 @@
 """What goes into the packages: settings, units, pages; built and installed they are tried in `test_debian`."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -129,6 +130,15 @@ def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(
                 stop.wait(0.1)
             installer.kill()
             assert stop.communicate(timeout=20)[0] == b"systemctl stop p2pdist.service\n"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
+def test_systemd_finds_nothing_wrong_with_the_user_s_unit(tmp_path: Path) -> None:
+    unit = PACKAGING / "systemd/user/p2pdist-agent.service"
+    command = ["systemd-analyze", "--user", "verify", "--man=no", str(unit)]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment).stderr
+    assert [line for line in said.splitlines() if unit.name in line and "is not executable: No such" not in line] == []
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ MAX_TARGETS_ROLE_BYTES = (
     5 << 20
 )  # of a larger one endpoints refuse everything; release 0.2.0 listed 8 000 patches in it
 MAX_TITLE_CHARS = 200  # a line of a table
+MAX_TITLES = 20  # languages
 MAX_PAYLOADS = 64  # platforms × languages × deltas of one patch
 MAX_ROLLOUT_ENTRIES = 2_000  # patches offered to a fleet at the same time
 MAX_PAYLOAD_BYTES = 1 << 40
@@ -59,6 +60,14 @@ TIMESTAMP_ISSUED_FIELD = "x-p2pdist-issued"
 """A field of our own in TUF's timestamp: when it was signed, in whole seconds since 1970."""
 
 Platform = Annotated[str, msgspec.Meta(max_length=40)]
+Titles = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}\Z")],
+        Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TITLE_CHARS)],
+    ],
+    msgspec.Meta(max_length=MAX_TITLES),
+]
+"""Titles by language, as the two or three letters of its code: ``ja``."""
 Relations = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=129)], ...], msgspec.Meta(max_length=MAX_RELATIONS)]
 _VARIANT_WORD = re.compile(r"[a-z0-9_-]*")
 
@@ -119,11 +128,18 @@ class Manifest(Document, frozen=True):
     """
     downgrade: bool = False
     """Whether it goes back to what was published before, on purpose: package managers are told to do so."""
+    titles: Titles | msgspec.UnsetType = msgspec.UNSET
+    """``title`` in other languages. Left out where there is none: release 0.2.0 ignores nothing."""
 
     @property
     def ref(self) -> PatchRef:
         """Which patch it describes."""
         return PatchRef(self.patch_id, self.version)
+
+    @property
+    def other_titles(self) -> dict[str, str]:
+        """Its title in other languages, by their codes."""
+        return {} if isinstance(self.titles, msgspec.UnsetType) else self.titles
 
 
 class RolloutEntry(Document, frozen=True):
@@ -200,8 +216,12 @@ def decode_manifest(data: bytes) -> Manifest:
 
 def check_recipe(manifest: Manifest) -> None:
     """Raise `RecipeError` or `InvalidIdentifierError` for a recipe that no PC could carry out, or no one could read."""
-    if not manifest.title.isprintable():
-        raise RecipeError("title", "it has a character that cannot be printed")
+    for where, title in (
+        ("title", manifest.title),
+        *((f"titles, {key}", v) for key, v in manifest.other_titles.items()),
+    ):
+        if not title.isprintable():
+            raise RecipeError(where, "it has a character that cannot be printed")
     _check_whom(manifest)
     check_checks("detect", manifest.detect)
     check_schedule(manifest.schedule)

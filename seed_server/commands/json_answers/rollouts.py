@@ -67,6 +67,8 @@ class RolloutRowDocument(Struct, frozen=True):
     """How many rings are open. Since 0.3."""
     rings: int
     """How many rings it has. Since 0.3."""
+    title: str
+    """What the patch is, as its publisher wrote it; may be empty. Since 0.3."""
 
 
 class RolloutDocument(Struct, frozen=True):
@@ -110,6 +112,8 @@ class RolloutDocument(Struct, frozen=True):
     """Whether the server runs: while it does not, no ring opens and nothing halts. Since 0.3."""
     fault: str
     """What is broken, so that the server does not carry it on; empty: nothing. Since 0.3."""
+    title: str
+    """What the patch is, as its publisher wrote it; may be empty. Since 0.3."""
 
 
 class ExceptionDocument(Struct, frozen=True):

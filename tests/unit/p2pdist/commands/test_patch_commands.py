@@ -18,6 +18,7 @@ from p2pdist.local_api.install_answers import (
     HistoryStep,
     PlanAnswer,
     PlanPatch,
+    PlanRestart,
     PostureAnswer,
     PosturePatch,
     PostureStatement,
@@ -50,6 +51,35 @@ def text_of(view: RenderableType, columns: int) -> str:
     with console.capture() as capture:
         console.print(view)
     return capture.get()
+
+
+def test_titles_are_in_the_language_of_the_screens_and_draw_nothing() -> None:
+    row = replace(ROW, title="Acme \x1b[2J\u202eOffice", titles={"ja": "アクメ オフィス"})
+    restart = PlanRestart("acme-office", "2", "x", "", None, None, title="Acme", titles={"ja": "アクメ"})
+    shown = text_of(plan_view(PlanAnswer("", [row], [restart])), 240)
+    assert "Acme ?[2J?Office" in shown
+    assert "acme-office 2 (Acme)" in shown
+    use("ja")
+    try:
+        shown = text_of(plan_view(PlanAnswer("", [row], [restart])), 240)
+    finally:
+        use("en")
+    assert "アクメ オフィス" in shown
+    assert "acme-office 2 (アクメ)" in shown
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [("", "The deferral of a 1 (Acme) is ended."), ("It is not deferred.", "a 1 (Acme): It is not deferred.")],
+)
+def test_a_deferral_is_ended(tmp_path: Path, note: str, words: str) -> None:
+    answer = Deferred("a", "1", until=1e9, deferrals_left=0, counted=False, note=note, title="Acme")
+    with enrolled_daemon(tmp_path, {"defer": msgspec.json.encode(answer)}) as asks:
+        ended = CliRunner().invoke(p2pdist, ["defer", "a", "--end", "--home", str(tmp_path)])
+    assert ended.output == f"{words}\n"
+    assert asks == ['defer {"patch":"a","end":true}']
+    both = CliRunner().invoke(p2pdist, ["defer", "a", "--end", "--for", "1h", "--home", str(tmp_path)])
+    assert (both.exit_code, "go not together" in both.output) == (2, True)
 
 
 @pytest.mark.parametrize("columns", [80, 120, 240])

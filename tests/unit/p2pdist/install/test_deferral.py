@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.install.deferral import Deferral, DeferralRefusedError, defer
+from p2pdist.install.deferral import LEAST_SHARE, Deferral, DeferralRefusedError, defer, ended
 from p2pdist.install.schedule import Deferrals, Notice, Schedule, Timing, TimingReason, decide
 from p2pdist.shared.manifest.windows import parse_window
 
@@ -125,3 +125,26 @@ def test_whatever_is_wished_no_more_is_granted_than_the_recipe_allows(wishes: li
             deferred += deferrals.until - begun
     assert deferrals.count <= 2
     assert deferred <= 8 * HOUR
+
+
+def test_a_user_who_defers_for_ever_fills_no_history() -> None:
+    """Each change is a line of the history, which is bounded: an endless row of them would push all else out."""
+    deferrals = wish(SCHEDULE, NONE, at(2, 9), MINUTE).after
+    changes = 0
+    for second in range(1, 4 * 3_600):
+        made = wish(SCHEDULE, deferrals, at(2, 9), MINUTE + timedelta(seconds=second))
+        deferrals, changes = made.after, changes + made.changed
+    assert (changes, deferrals.count) == (LEAST_SHARE - 1, 1)
+    little = wish(SCHEDULE, wish(SCHEDULE, NONE, at(2, 9), HOUR).after, at(2, 9), HOUR + MINUTE)
+    assert (little.changed, little.note) == (False, "It is made longer by 12 minutes at least.")
+
+
+def test_one_that_is_ended_stays_spent_and_gives_no_time_back() -> None:
+    first = wish(SCHEDULE, NONE, at(2, 9), 3 * HOUR)
+    over = ended(first.after, at(2, 10))
+    assert (over.changed, over.counted, over.until) == (True, False, at(2, 10))
+    assert decide(SCHEDULE, over.after, at(2, 10), OSLO).install
+    assert wish(SCHEDULE, over.after, at(2, 10), HOUR).after.count == 2
+    again = ended(over.after, at(2, 10, 30))
+    assert (again.changed, again.after, again.note) == (False, over.after, "It is not deferred.")
+    assert ended(NONE, at(2, 10)).after == NONE

@@ -11,6 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.install import journal as install_journal
+from p2pdist.install import journal_notes
 from p2pdist.install.findings import CheckResult, Look, found
 from p2pdist.install.lifecycle import MAX_PREDECESSORS, FailureClass, InstallRecord, Journal, LifeState
 from p2pdist.install.loop import (
@@ -1067,6 +1068,33 @@ async def test_deferrals_of_no_length_are_refused(pc: Pc, seconds: float) -> Non
     with pytest.raises(UserError, match="from a second to 30 days"):
         await orders(pc).defer(DeferOrder("acme", seconds))
     assert pc.record().deferral_count == 0
+
+
+async def test_a_user_ends_his_deferral_and_is_told_what_comes(pc: Pc) -> None:
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 12:00-18:00",), deferrals=2, reboot="ask"))
+    pc.candidates[0] = dataclasses.replace(
+        pc.candidates[0], manifest=replace(pc.candidates[0].manifest, title="Acme", titles={"ja": "アクメ"})
+    )
+    await pc.installs.load()
+    given = orders(pc)
+    offered = {candidate.ref: candidate for candidate in pc.candidates}
+    await pc.installs.store.change(lambda journal: journal_notes.with_patches(journal, offered, NOW))
+    deferred = await given.defer(DeferOrder("acme", 3_600))
+    assert (deferred.title, deferred.titles) == ("Acme", {"ja": "アクメ"})
+    (told,) = given.notices().installs
+    assert (told.begins_at, told.deferred, told.later_until) == (NOW + 3_600, True, NOW + 86_400)
+    ended = await given.defer(DeferOrder("acme", end=True))
+    assert (ended.deferrals_left, ended.counted, ended.until) == (1, False, NOW)
+    assert (await given.defer(DeferOrder("acme", end=True))).note == "It is not deferred."
+    (told,) = given.notices().installs
+    assert (told.begins_at, told.deferred) == (None, False)
+    assert [step.what for step in given.history().history] == [
+        "deferred by this PC's user until 2026-11-25 13:00",
+        "its deferral is ended by this PC's user",
+    ]
+    await pc.settle()
+    assert pc.installer.calls == ["install acme 1"]
+    assert given.notices().installs == []
 
 
 async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> None:

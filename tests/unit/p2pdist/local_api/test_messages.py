@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from p2pdist.local_api import delivery_answers, install_answers, messages
-from p2pdist.local_api.messages import ANSWERS, COMMANDS, DeferOrder, PatchOrder, Question
+from p2pdist.local_api.messages import ANSWERS, COMMANDS, NOTICES, DeferOrder, PatchOrder, Question
 
 MODULES = (messages, delivery_answers, install_answers)
 STRUCTS = [
@@ -21,7 +21,8 @@ STRUCTS = [
 
 def test_no_two_commands_have_one_name() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
-    assert {command.name: command.answer for command in COMMANDS}.items() <= ANSWERS.items()
+    printed = {command.name: command.answer for command in COMMANDS if command is not NOTICES}  # that is for the agent
+    assert printed.items() <= ANSWERS.items()
 
 
 @pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
@@ -52,3 +53,8 @@ def test_what_is_asked_survives_the_wire_and_is_closed(order: Any) -> None:
 
 def test_an_order_without_a_time_leaves_it_out_for_daemons_that_know_none() -> None:
     assert msgspec.json.encode(DeferOrder("acme")) == b'{"patch":"acme"}'
+
+
+def test_users_may_look_and_put_off_and_nothing_else() -> None:
+    """None of these installs, removes, or takes back; a new command is root's until somebody says otherwise."""
+    assert {command.name for command in COMMANDS if command.for_users} == {"status", "why", "plan", "notices", "defer"}

@@ -46,10 +46,12 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
     with Context(ServerHome(tmp_path / "home")).database() as database:
         database.add_endpoint("pc-1", "pc-1", time.time(), ["test"])
         database.save_facts({"pc-1": {"hostname": "pc-1"}})
-    options = ("--patch-id", "office", "--version", "1", "--template", "rings")
+    options = ("--patch-id", "office", "--version", "1", "--template", "rings", "--title", "Acme Office")
     published = run("publish", str(tmp_path / "office.msi"), *options)
     assert (published.exit_code, "Rollout 1 of office@1 has begun." in published.output) == (0, True), published.output
     (row,) = json.loads(run("rollout", "list", "--json").output)
+    assert row["title"] == json.loads(run("rollout", "show", "1", "--json").output)["title"] == "Acme Office"
+    assert all("Acme Office" in run("rollout", *words).output for words in (("list",), ("show", "1")))
     assert (row["patch"], row["template"], row["state"], row["rings"]) == ("office@1", "rings", "running", 5)
     shown = json.loads(run("rollout", "show", "1", "--json").output)
     assert [ring["name"] for ring in shown["rings"]] == ["test", "first", "fast", "broad", "last"]

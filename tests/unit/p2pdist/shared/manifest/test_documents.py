@@ -61,6 +61,14 @@ def test_what_a_newer_release_added_is_ignored() -> None:
     assert documents.decode_rollouts(codec.encode(raw)) == ROLLOUTS
 
 
+def test_titles_are_left_out_where_there_are_none() -> None:
+    """Release 0.2.0 refuses a manifest with a field that it does not know."""
+    assert MANIFEST.other_titles == {}
+    assert "titles" not in codec.unpack(documents.encode_manifest(MANIFEST), max_bytes=10_000)
+    titled = msgspec.structs.replace(MANIFEST, titles={"ja": "アクメ"})
+    assert documents.decode_manifest(documents.encode_manifest(titled)).other_titles == {"ja": "アクメ"}
+
+
 def test_rollouts_round_trip() -> None:
     assert documents.decode_rollouts(documents.encode_rollouts(ROLLOUTS)) == ROLLOUTS
 
@@ -77,6 +85,14 @@ def changed(record: Any, **changes: Any) -> bytes:
         {"patch_id": ""},
         {"version": "a/b"},
         {"title": "x" * 201},
+        {"title": "a\u202eb"},
+        {"titles": {"ja": "x" * 201}},
+        {"titles": {"ja": ""}},
+        {"titles": {"ja": "\x1b[2J"}},
+        {"titles": {"ja": "a\u2066b"}},
+        {"titles": {"../x": "a"}},
+        {"titles": {"ja\n": "a"}},
+        {"titles": {a + b: "x" for a in "abcdefg" for b in "abc"}},
         {"severity": "urgent"},
         {"cvss": 10.1},
         {"cvss": float("nan")},
@@ -101,6 +117,7 @@ def test_a_manifest_beside_its_form_is_refused(changes: dict[str, Any]) -> None:
     "changes",
     [
         {"title": "x" * 200},
+        {"titles": {"ja": "字" * 200, "fil": "x"}},
         {"cvss": 10.0},
         {"cvss": None},
         {"payloads": [msgspec.to_builtins(PAYLOAD)] * documents.MAX_PAYLOADS},
