@@ -8,14 +8,14 @@ import structlog
 import trio
 
 from p2pdist.agent.desktop import Desktop, DesktopError
-from p2pdist.agent.wording import Button, Event, Notice, deferred_words, notices_of, title_of
+from p2pdist.agent.wording import Button, ToldEvent, UserNotice, deferred_words, notices_of, title_of
 from p2pdist.local_api.install_answers import Deferred, NoticesAnswer
 from p2pdist.local_api.messages import DeferOrder
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 
-POLL_SECONDS = 15.0  # the daemon answers from memory
-REFUSED_SECONDS = 300.0  # while this user may not ask: an administrator may change that
+ASK_SECONDS = 15.0  # the daemon answers from memory
+NOT_ALLOWED_SECONDS = 300.0  # while this user may not ask: an administrator may change that
 SAME_SECONDS = 60.0  # two times of one event differ by less, where it is told by two clocks
 MAX_EVENTS_TOLD = 1_000
 
@@ -39,7 +39,7 @@ class Follower:
         self._now = now
         self._told: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
         """By kind and patch, the times that were told."""
-        self._shown: dict[int, Notice] = {}
+        self._shown: dict[int, UserNotice] = {}
         self._said = ""
         """Of what keeps the agent from its job, what was logged last."""
 
@@ -56,7 +56,7 @@ class Follower:
             answer = await self._ask()
         except UserError as error:
             self._log(error.message)
-            return REFUSED_SECONDS if error.kind is FaultKind.REFUSED else POLL_SECONDS
+            return NOT_ALLOWED_SECONDS if error.kind is FaultKind.REFUSED else ASK_SECONDS
         notices = notices_of(answer, self._now())
         try:
             await self._take_away({notice.event for notice in notices})
@@ -66,15 +66,15 @@ class Follower:
                     self._note(notice.event)
         except DesktopError as error:
             self._log(str(error))
-            return POLL_SECONDS
+            return ASK_SECONDS
         self._said = ""
-        return POLL_SECONDS
+        return ASK_SECONDS
 
-    async def _show(self, notice: Notice) -> int:
+    async def _show(self, notice: UserNotice) -> int:
         buttons = {str(button): label for button, label in notice.buttons.items()}
         return await self._desktop.show(notice.summary, notice.body, buttons, urgent=notice.urgent)
 
-    async def _take_away(self, coming: set[Event]) -> None:
+    async def _take_away(self, coming: set[ToldEvent]) -> None:
         """Take away what is shown and comes no more: it was installed, put off elsewhere, or withdrawn."""
         for number, notice in list(self._shown.items()):
             if not any(_is_same(notice.event, event) for event in coming):
@@ -93,7 +93,7 @@ class Follower:
             except DesktopError as error:
                 self._log(str(error))
 
-    async def _carry_out(self, button: Button, notice: Notice) -> None:
+    async def _carry_out(self, button: Button, notice: UserNotice) -> None:
         ref = notice.event.ref
         try:
             match button:
@@ -111,11 +111,11 @@ class Follower:
         except DesktopError as error:
             await self._desktop.show(tr("That is not possible"), str(error), {}, urgent=False)
 
-    def _is_told(self, event: Event) -> bool:
+    def _is_told(self, event: ToldEvent) -> bool:
         told = self._told.get((event.kind, str(event.ref)), ())
         return any(abs(at - (event.begins_at or 0.0)) < SAME_SECONDS for at in told)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: ToldEvent) -> None:
         self._told.setdefault((event.kind, str(event.ref)), []).append(event.begins_at or 0.0)
         while sum(map(len, self._told.values())) > MAX_EVENTS_TOLD:
             self._told.popitem(last=False)
@@ -126,7 +126,7 @@ class Follower:
             self._said = words
 
 
-def _is_same(shown: Event, coming: Event) -> bool:
+def _is_same(shown: ToldEvent, coming: ToldEvent) -> bool:
     if (shown.kind, shown.ref) != (coming.kind, coming.ref):
         return False
     return abs((shown.begins_at or 0.0) - (coming.begins_at or 0.0)) < SAME_SECONDS

@@ -27,7 +27,7 @@ class Button(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ToldEvent:
     """What a notice is about; told once."""
 
     kind: str
@@ -37,10 +37,10 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class UserNotice:
     """One notification."""
 
-    event: Event
+    event: ToldEvent
     summary: str
     body: str
     buttons: Mapping[Button, str]
@@ -49,14 +49,14 @@ class Notice:
     """Whether it stays until it is pressed."""
 
 
-def notices_of(answer: NoticesAnswer, now: float, zone: tzinfo | None = None) -> list[Notice]:
+def notices_of(answer: NoticesAnswer, now: float, zone: tzinfo | None = None) -> list[UserNotice]:
     """Return what is to be told now; ``zone``: of the clock that the user reads, None for the system's."""
     soon = [one for one in answer.installs if one.begins_at is None or one.begins_at <= now + LEAD_SECONDS]
     return [*(_install(one, zone) for one in soon), *(_restart(one, zone) for one in answer.restarts)]
 
 
-def _install(one: ComingInstall, zone: tzinfo | None) -> Notice:
-    title, event = title_of(one), Event("install", PatchRef(one.id, one.version), one.begins_at)
+def _install(one: ComingInstall, zone: tzinfo | None) -> UserNotice:
+    title, event = title_of(one), ToldEvent("install", PatchRef(one.id, one.version), one.begins_at)
     when = tr("It is installed as soon as it is ready.")
     if one.begins_at is not None:
         when = tr("It is installed at {time}.", time=clock(one.begins_at, zone))
@@ -72,15 +72,17 @@ def _install(one: ComingInstall, zone: tzinfo | None) -> Notice:
         words.append(in_words(one.later_refusal))
         buttons.setdefault(Button.OK, tr("OK"))
     summary = tr("{title} will be installed", title=title)
-    return Notice(event, summary, " ".join(words), buttons, urgent=one.overdue)
+    return UserNotice(event, summary, " ".join(words), buttons, urgent=one.overdue)
 
 
-def _restart(one: ComingRestart, zone: tzinfo | None) -> Notice:
+def _restart(one: ComingRestart, zone: tzinfo | None) -> UserNotice:
     title, ref = title_of(one), PatchRef(one.id, one.version)
     buttons = {Button.RESTART: tr("Restart now")}
     if not one.by_itself:
         body = tr("Restart this PC to finish {title}.", title=title)
-        return Notice(Event("restart", ref, None), tr("A restart is needed"), body, {**buttons, Button.OK: tr("Later")})
+        return UserNotice(
+            ToldEvent("restart", ref, None), tr("A restart is needed"), body, {**buttons, Button.OK: tr("Later")}
+        )
     body = tr("This PC restarts by itself to finish {title}.", title=title)
     if one.begins_at is not None:
         time = clock(one.begins_at, zone)
@@ -88,7 +90,9 @@ def _restart(one: ComingRestart, zone: tzinfo | None) -> Notice:
     body = f"{body} {tr('Save your work: this cannot be put off.')}"
     kind = "announced restart" if one.announced else "restart by itself"
     at = None if one.announced else one.begins_at  # the countdown has begun: it is one event, whatever it shows
-    return Notice(Event(kind, ref, at), tr("This PC restarts"), body, {**buttons, Button.OK: tr("OK")}, urgent=True)
+    return UserNotice(
+        ToldEvent(kind, ref, at), tr("This PC restarts"), body, {**buttons, Button.OK: tr("OK")}, urgent=True
+    )
 
 
 def deferred_words(answer: Deferred, zone: tzinfo | None = None) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from bandwidth.core.quantities import duration_in_words
 from p2pdist.install.schedule import Conditions, Deferrals, Notice, Schedule, Timing, decide
 
-LEAST_SHARE = 20  # a deferral that lasts is made longer by this part of the longest at least: each is a line of history
+MAX_LENGTHENINGS = 20  # of one deferral, by so many parts of the longest: each is a line of the history
 ALREADY = "It is deferred until then already."
 MAX_STEPS = 10  # from one reason to wait to the next: release, window, deadline
 
@@ -56,7 +56,7 @@ def defer(
     note = _cut(schedule, now + wanted, longest, latest)
     if running:
         assert deferrals.until is not None
-        least = schedule.longest_deferral / LEAST_SHARE
+        least = schedule.longest_deferral / MAX_LENGTHENINGS
         if until <= deferrals.until:
             return Deferral(deferrals, deferrals.until, note=note or ALREADY)
         if until < deferrals.until + least:

@@ -11,7 +11,7 @@ import trio
 from p2pdist.local_api.peer import LocalPeer
 
 ACTION = "org.p2pdist.users"
-PROGRAM = Path("/usr/bin/pkcheck")
+PKCHECK = Path("/usr/bin/pkcheck")
 POLICY = Path("/usr/share/polkit-1/actions/org.p2pdist.policy")
 ANSWER_SECONDS = 3.0  # it answers in hundredths of a second, and hangs where D-Bus does
 _START_TIME = 19  # of a process, counted from the field after its name: field 22 of /proc/PID/stat
@@ -32,9 +32,10 @@ class PolkitAnswer(enum.Enum):
 class Polkit:
     """polkit on this PC, asked for one of a user's processes at a time."""
 
-    program: Path = PROGRAM
+    program: Path = PKCHECK
     policy: Path = POLICY
     processes: Path = Path("/proc")
+    answer_seconds: float = ANSWER_SECONDS
     _turns: defaultdict[int, trio.Lock] = field(default_factory=lambda: defaultdict(trio.Lock))
 
     async def decides(self, peer: LocalPeer) -> PolkitAnswer:
@@ -49,7 +50,7 @@ class Polkit:
         words = [str(self.program), "--action-id", ACTION, "--process", f"{peer.pid},{began},{peer.uid}"]
         turn = self._turns[peer.uid]
         try:
-            with trio.move_on_after(ANSWER_SECONDS):
+            with trio.move_on_after(self.answer_seconds):
                 async with turn:
                     ended = await trio.run_process(
                         words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, cwd="/"

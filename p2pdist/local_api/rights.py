@@ -21,10 +21,17 @@ GROUP_LOOK_SECONDS = 60.0  # between looks for the group's number: an administra
 class UsersGroup:
     """The group whose members are users of p2pdist; its number is looked up beside, as that may hang (LDAP)."""
 
-    def __init__(self, name: str, find: Callable[[str], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        find: Callable[[str], int | None] | None = None,
+        *,
+        look_seconds: float = GROUP_LOOK_SECONDS,
+    ) -> None:
         """``name``: of the group; empty: there is none. ``find`` returns a group's number; None: no such group."""
         self.name = name
         self._find = find or _number_of
+        self._look_seconds = look_seconds
         self.number: int | None = None
         """As it was last seen; None: there is no such group, or it is not known yet."""
 
@@ -32,7 +39,7 @@ class UsersGroup:
         """Follow the group's number until cancelled."""
         while self.name:
             self.number = await trio.to_thread.run_sync(self._find, self.name, abandon_on_cancel=True)
-            await trio.sleep(GROUP_LOOK_SECONDS)
+            await trio.sleep(self._look_seconds)
 
 
 def _number_of(name: str) -> int | None:

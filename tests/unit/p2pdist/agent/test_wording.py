@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.agent.wording import LEAD_SECONDS, Button, Notice, deferred_words, notices_of
+from p2pdist.agent.wording import LEAD_SECONDS, Button, UserNotice, deferred_words, notices_of
 from p2pdist.local_api.install_answers import ComingInstall, ComingRestart, Deferred, NoticesAnswer
 from p2pdist.shared.language import use
 
@@ -27,7 +27,7 @@ def english() -> Iterator[None]:
     use("en")
 
 
-def notice(*installs: ComingInstall, restarts: tuple[ComingRestart, ...] = ()) -> Notice:
+def notice(*installs: ComingInstall, restarts: tuple[ComingRestart, ...] = ()) -> UserNotice:
     (one,) = notices_of(NoticesAnswer(list(installs), list(restarts)), NOW, UTC)
     return one
 

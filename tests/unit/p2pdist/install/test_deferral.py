@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pdist.install.deferral import LEAST_SHARE, Deferral, DeferralRefusedError, defer, ended
+from p2pdist.install.deferral import MAX_LENGTHENINGS, Deferral, DeferralRefusedError, defer, ended
 from p2pdist.install.schedule import Deferrals, Notice, Schedule, Timing, TimingReason, decide
 from p2pdist.shared.manifest.windows import parse_window
 
@@ -134,7 +134,7 @@ def test_a_user_who_defers_for_ever_fills_no_history() -> None:
     for second in range(1, 4 * 3_600):
         made = wish(SCHEDULE, deferrals, at(2, 9), MINUTE + timedelta(seconds=second))
         deferrals, changes = made.after, changes + made.changed
-    assert (changes, deferrals.count) == (LEAST_SHARE - 1, 1)
+    assert (changes, deferrals.count) == (MAX_LENGTHENINGS - 1, 1)
     little = wish(SCHEDULE, wish(SCHEDULE, NONE, at(2, 9), HOUR).after, at(2, 9), HOUR + MINUTE)
     assert (little.changed, little.note) == (False, "It is made longer by 12 minutes at least.")
 

@@ -1,12 +1,12 @@
 """`p2pdist.local_api.polkit`: a stand-in for pkcheck, started as the real one."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
-from p2pdist.local_api import polkit
 from p2pdist.local_api.peer import LocalPeer
 from p2pdist.local_api.polkit import ACTION, Polkit, PolkitAnswer
 from tests.helpers.sources import ROOT
@@ -53,9 +53,8 @@ async def test_a_process_s_own_name_does_not_move_its_start(tmp_path: Path) -> N
     assert await Polkit(asked.program, asked.policy, tmp_path).decides(LocalPeer(78, 1, frozenset())) is PolkitAnswer.NO
 
 
-async def test_a_polkit_that_hangs_is_no_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polkit, "ANSWER_SECONDS", 0.05)
-    asked = standing_in(tmp_path, "exec sleep 60")
+async def test_a_polkit_that_hangs_is_no_yes(tmp_path: Path) -> None:
+    asked = replace(standing_in(tmp_path, "exec sleep 60"), answer_seconds=0.05)
     with trio.fail_after(5):
         assert await asked.decides(PEER) is PolkitAnswer.SILENT
 

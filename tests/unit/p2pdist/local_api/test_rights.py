@@ -75,10 +75,7 @@ async def test_a_refusal_says_what_to_do() -> None:
     assert "Only who sits at this PC" in await UsersRights(UsersGroup(""), lambda _: False).refusal(STRANGER)
 
 
-async def test_a_group_that_is_made_later_is_found_and_a_look_that_hangs_stops_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rights_module, "GROUP_LOOK_SECONDS", 0.0)
+async def test_a_group_that_is_made_later_is_found_and_a_look_that_hangs_stops_nobody() -> None:
     hangs = threading.Event()
     seen: list[int | None] = []
 
@@ -88,7 +85,7 @@ async def test_a_group_that_is_made_later_is_found_and_a_look_that_hangs_stops_n
             hangs.wait(10)
         return (None, GROUP, 7)[len(seen) - 1]
 
-    group = UsersGroup("p2pdist-users", find=find)
+    group = UsersGroup("p2pdist-users", find, look_seconds=0.0)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(group.run)

@@ -13,7 +13,6 @@ import pytest
 import trio
 import trio.testing
 
-from p2pdist.local_api import socket as root_socket
 from p2pdist.local_api import users_socket
 from p2pdist.local_api.delivery_answers import WhyAnswer
 from p2pdist.local_api.install_answers import Accepted, Deferred
@@ -217,8 +216,7 @@ async def test_another_user_s_socket_is_not_believed(tmp_path: Path) -> None:
     assert caught.value.kind is FaultKind.REFUSED
 
 
-async def test_a_full_queue_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(root_socket, "QUEUE_SECONDS", 0.001)
+async def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "daemon.sock"
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
         listener.bind(str(path))
