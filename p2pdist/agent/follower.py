@@ -14,7 +14,7 @@ from p2pdist.local_api.messages import DeferOrder
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 
-ASK_SECONDS = 15.0  # the daemon answers from memory
+NOTICES_SECONDS = 15.0  # the daemon answers from memory
 NOT_ALLOWED_SECONDS = 300.0  # while this user may not ask: an administrator may change that
 SAME_SECONDS = 60.0  # two times of one event differ by less, where it is told by two clocks
 MAX_EVENTS_TOLD = 1_000
@@ -56,7 +56,7 @@ class Follower:
             answer = await self._ask()
         except UserError as error:
             self._log(error.message)
-            return NOT_ALLOWED_SECONDS if error.kind is FaultKind.REFUSED else ASK_SECONDS
+            return NOT_ALLOWED_SECONDS if error.kind is FaultKind.REFUSED else NOTICES_SECONDS
         notices = notices_of(answer, self._now())
         try:
             await self._take_away({notice.event for notice in notices})
@@ -66,9 +66,9 @@ class Follower:
                     self._note(notice.event)
         except DesktopError as error:
             self._log(str(error))
-            return ASK_SECONDS
+            return NOTICES_SECONDS
         self._said = ""
-        return ASK_SECONDS
+        return NOTICES_SECONDS
 
     async def _show(self, notice: UserNotice) -> int:
         buttons = {str(button): label for button, label in notice.buttons.items()}

@@ -9,7 +9,7 @@ import trio.testing
 from msgspec.structs import replace
 
 from p2pdist.agent.desktop import DesktopError
-from p2pdist.agent.follower import ASK_SECONDS, MAX_EVENTS_TOLD, NOT_ALLOWED_SECONDS, Follower
+from p2pdist.agent.follower import MAX_EVENTS_TOLD, NOT_ALLOWED_SECONDS, NOTICES_SECONDS, Follower
 from p2pdist.local_api.install_answers import ComingInstall, ComingRestart, Deferred, NoticesAnswer
 from p2pdist.local_api.messages import DeferOrder
 from p2pdist.shared.errors import FaultKind, UserError
@@ -87,7 +87,7 @@ class Pc:
 async def test_an_event_is_told_once() -> None:
     pc = Pc(INSTALL, restarts=(RESTART,))
     for _ in range(3):
-        assert await pc.follower.look() == ASK_SECONDS
+        assert await pc.follower.look() == NOTICES_SECONDS
     assert [summary for summary, _, _ in pc.screen.shown] == ["Acme will be installed", "A restart is needed"]
 
 
@@ -113,7 +113,7 @@ async def test_what_comes_no_more_is_taken_away() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "wait_seconds"), [(FaultKind.NOT_RUNNING, ASK_SECONDS), (FaultKind.REFUSED, NOT_ALLOWED_SECONDS)]
+    ("kind", "wait_seconds"), [(FaultKind.NOT_RUNNING, NOTICES_SECONDS), (FaultKind.REFUSED, NOT_ALLOWED_SECONDS)]
 )
 async def test_a_daemon_that_is_away_takes_nothing_away_and_nothing_is_told_twice(
     kind: FaultKind, wait_seconds: float
