@@ -32,7 +32,9 @@ token_file_option = click.option(
 )
 
 
-def read_token(on_command_line: str | None, token_file: str | None) -> str:
+def read_token(
+    on_command_line: str | None, token_file: str | None, *, kernel_command_line: Path = KERNEL_COMMAND_LINE
+) -> str:
     """Return the token, from where the user gave it; warn where others can see it.
 
     Raises `UserError`: USAGE for none or two, BAD_INPUT for a file that cannot be read or is no token.
@@ -49,7 +51,7 @@ def read_token(on_command_line: str | None, token_file: str | None) -> str:
         return _text(sys.stdin.buffer.read(MAX_TOKEN_FILE_BYTES), "standard input")
     if token_file is not None:
         return _in_file(Path(token_file))
-    token = _of_credentials() or _of_kernel()
+    token = _of_credentials() or _of_kernel(kernel_command_line)
     if token:
         return token
     if not sys.stdin.isatty():
@@ -65,10 +67,10 @@ def _of_credentials() -> str:
     return _in_file(found[0]) if found else ""
 
 
-def _of_kernel() -> str:
+def _of_kernel(command_line: Path) -> str:
     """Return the token that the kernel's command line has, or names a file of; empty: none. Raises `UserError`."""
     try:
-        with KERNEL_COMMAND_LINE.open("rb") as file:
+        with command_line.open("rb") as file:
             words = file.read(MAX_COMMAND_LINE_BYTES).decode(errors="replace").split()
     except OSError:  # no Linux, or a sandbox
         return ""

@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from p2pdist.commands import token_input
-from p2pdist.commands.token_input import MAX_TOKEN_FILE_BYTES, read_token
+from p2pdist.commands.token_input import CREDENTIALS, MAX_TOKEN_FILE_BYTES, read_token
 from p2pdist.shared.errors import FaultKind, UserError
 
 TOKEN = "p2pd-AAAA"
@@ -84,15 +83,14 @@ def test_what_is_no_token_is_said(
     (tmp_path / "binary").write_bytes(b"\xff")
     use_stdin(monkeypatch)
     with pytest.raises(UserError, match=words) as caught:
-        read_token(*given)
+        read_token(*given, kernel_command_line=tmp_path / "none")
     assert caught.value.kind is kind
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the directory of a machine's credentials, and of its kernel's command line; it has neither."""
-    monkeypatch.setenv(token_input.CREDENTIALS, str(tmp_path))
-    monkeypatch.setattr(token_input, "KERNEL_COMMAND_LINE", tmp_path / "cmdline")
+    monkeypatch.setenv(CREDENTIALS, str(tmp_path))
     use_stdin(monkeypatch)
     return tmp_path
 
@@ -104,7 +102,7 @@ def test_a_service_gets_it_as_a_credential_before_the_kernel_is_asked(
     (machine / "cmdline").write_text("quiet p2pdist.token=p2pd-OTHER\n")
     (machine / name).write_text(f"{TOKEN}\n")
     (machine / name).chmod(0o400)
-    assert read_token(None, None) == TOKEN
+    assert read_token(None, None, kernel_command_line=machine / "cmdline") == TOKEN
     assert capsys.readouterr() == ("", "")
 
 
@@ -112,7 +110,7 @@ def test_on_the_kernels_command_line_it_works_and_is_warned_of(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (machine / "cmdline").write_text(f"BOOT_IMAGE=/vmlinuz quiet p2pdist.token={TOKEN} ro\n")
-    assert read_token(None, None) == TOKEN
+    assert read_token(None, None, kernel_command_line=machine / "cmdline") == TOKEN
     assert "every user of this PC can read the kernel's command line" in capsys.readouterr().err
 
 
@@ -120,17 +118,17 @@ def test_the_kernels_command_line_may_name_a_file(machine: Path, capsys: pytest.
     (machine / "token").write_text(TOKEN)
     (machine / "token").chmod(0o600)
     (machine / "cmdline").write_text(f"p2pdist.token_file={machine}/token p2pdist.token=p2pd-OTHER\n")
-    assert read_token(None, None) == TOKEN
+    assert read_token(None, None, kernel_command_line=machine / "cmdline") == TOKEN
     assert capsys.readouterr() == ("", "")
     (machine / "token").unlink()
     with pytest.raises(UserError, match="Cannot read the token file"):
-        read_token(None, None)
+        read_token(None, None, kernel_command_line=machine / "cmdline")
 
 
 def test_a_machine_that_was_given_none_says_so(machine: Path) -> None:
     (machine / "cmdline").write_text("quiet p2pdist.token=\n")
     with pytest.raises(UserError, match="A token is needed"):
-        read_token(None, None)
+        read_token(None, None, kernel_command_line=machine / "cmdline")
 
 
 def test_what_is_given_by_hand_comes_first(machine: Path) -> None:

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import detection, processes, proven_files, unpacking
+from p2pdist.install import detection, process_records, processes, proven_files, unpacking
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.detection import UNKNOWN_VERSION
 from p2pdist.install.findings import found, unknown
@@ -330,8 +330,8 @@ async def test_one_at_a_time(place: Place, tmp_path: Path) -> None:
 async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_time: bool
 ) -> None:
-    written, write = trio.Event(), processes.write_record
-    seen, recorded = trio.Event(), processes.recorded_process
+    written, write = trio.Event(), process_records.write_record
+    seen, recorded = trio.Event(), process_records.recorded_process
 
     def writing(record: Path, process_id: int) -> None:
         write(record, process_id)
