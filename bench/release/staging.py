@@ -82,6 +82,10 @@ def stage(name: str, staging: Path, wheel: Path, root: Path = ROOT) -> None:
     if name == "endpoint":
         _copy(root / "packaging/when-idle", staging / "usr/lib/p2pdist-endpoint/when-idle", rights=0o755)
         _copy(root / "packaging/config.toml", staging / "etc/p2pdist/config.toml")
+        _copy(root / "packaging/polkit/org.p2pdist.policy", staging / "usr/share/polkit-1/actions/org.p2pdist.policy")
+        agent = "p2pdist-agent"
+        _copy(root / f"packaging/systemd/user/{agent}.service", staging / f"usr/lib/systemd/user/{agent}.service")
+        _copy(root / f"packaging/autostart/{agent}.desktop", staging / f"etc/xdg/autostart/{agent}.desktop")
         examples = staging / "usr/share/doc/p2pdist-endpoint/examples"
         _copy(root / "packaging/systemd/sharing-only.conf", examples / "sharing-only.conf")
         _copy(root / "packaging/polkit" / POLICY, staging / "usr/share/polkit-1/actions" / POLICY)

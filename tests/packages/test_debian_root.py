@@ -147,6 +147,8 @@ def test_both_are_installed_and_each_says_what_comes_next(company: Company, endp
     assert "not enrolled" in company.machine.run("p2pdist", "status").stderr
     assert company.property("p2pdist", "ActiveState") == "inactive"
     assert company.property("p2pdist", "UnitFileState") == "enabled"
+    company.machine.must("getent", "group", "p2pdist-users")
+    assert company.machine.must("systemctl", "--global", "is-enabled", "p2pdist-agent.service") == "enabled\n"
     said = company.machine.must("du", "-sm", "/opt/p2pdist/endpoint")
     assert int(said.split()[0]) <= INSTALLED_MIB
     units = [f"{name}.service" for name in ("p2pdist", "p2pdist-enrol", "p2pdist-upgrade", "seed-server")]
