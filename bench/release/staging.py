@@ -39,9 +39,6 @@ class Product:
     """Packages of ours that it does not have."""
 
 
-POLICY = "org.p2pdist.policy"
-AGENT_UNIT, AGENT_AUTOSTART = "p2pdist-agent.service", "p2pdist-agent.desktop"
-
 PRODUCTS = {
     "endpoint": Product(
         ("agent",),
@@ -88,9 +85,6 @@ def stage(name: str, staging: Path, wheel: Path, root: Path = ROOT) -> None:
         _copy(root / f"packaging/autostart/{agent}.desktop", staging / f"etc/xdg/autostart/{agent}.desktop")
         examples = staging / "usr/share/doc/p2pdist-endpoint/examples"
         _copy(root / "packaging/systemd/sharing-only.conf", examples / "sharing-only.conf")
-        _copy(root / "packaging/polkit" / POLICY, staging / "usr/share/polkit-1/actions" / POLICY)
-        _copy(root / "packaging/systemd/user" / AGENT_UNIT, staging / "usr/lib/systemd/user" / AGENT_UNIT)
-        _copy(root / "packaging/autostart" / AGENT_AUTOSTART, staging / "etc/xdg/autostart" / AGENT_AUTOSTART)
 
 
 def _copy(source: Path, target: Path, *, rights: int = 0o644) -> None:

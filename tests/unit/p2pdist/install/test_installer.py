@@ -15,6 +15,7 @@ import trio.testing
 from p2pdist.install import archive as archive_app
 from p2pdist.install import detection, process_records, processes, proven_files, unpacking
 from p2pdist.install.command_lines import CommandLine
+from p2pdist.install.descendants import CAN_HOLD
 from p2pdist.install.detection import UNKNOWN_VERSION
 from p2pdist.install.findings import found, unknown
 from p2pdist.install.installer import Installer
@@ -266,7 +267,7 @@ async def test_a_process_that_does_not_even_end_when_killed_is_given_up_and_stay
     await begun[0].wait()
 
 
-@pytest.mark.skipif(not processes.CAN_HOLD, reason="elsewhere it is ended with the daemon")
+@pytest.mark.skipif(not CAN_HOLD, reason="elsewhere it is ended with the daemon")
 async def test_what_runs_when_the_daemon_stops_goes_on_and_is_waited_for(place: Place, tmp_path: Path) -> None:
     begun, gate, log = tmp_path / "begun", tmp_path / "gate", tmp_path / "log"
     os.mkfifo(begun)
