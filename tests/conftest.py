@@ -26,6 +26,7 @@ import trio.testing
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
+from p2pdist.shared.lazy_log import forget_log
 from p2pdist.transfer.torrent_engine import SwarmIdentity
 from seed_server.publishing import publish
 from seed_server.signer import payloads
@@ -153,6 +154,7 @@ def log_as_at_first() -> Iterator[None]:
     log_plainly()
     yield
     structlog.reset_defaults()
+    forget_log()
 
 
 def log_plainly() -> None:

@@ -9,7 +9,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 
 
-@click.command("agent", short_help="Show notifications before something disturbs; a desktop's session starts it.")
+@click.command("agent")
 @home_option
 def agent_command(home: EndpointHome) -> None:
     """Tell this session's user before an installation that disturbs, and before a restart, with buttons.

@@ -13,7 +13,7 @@ from p2pdist.shared.findings_screen import findings_view
 from p2pdist.shared.language import tr
 
 
-@click.command("doctor", short_help="Find what is wrong here, and who can mend it.")
+@click.command("doctor")
 @home_option
 @json_option
 def doctor_command(home: EndpointHome, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from p2pdist.commands.completing import patch_names
 from p2pdist.commands.options import ask_here, home_option
 from p2pdist.commands.views import title_of, titled
 from p2pdist.local_api.install_answers import HistoryAnswer, PlanAnswer, PlanRestart, PostureAnswer, PosturePatch
@@ -34,7 +35,7 @@ from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
 
 
-@click.command("plan", short_help="Show what is to be installed, in which order, and when.")
+@click.command("plan")
 @home_option
 @json_option
 def plan_command(home: EndpointHome, as_json: bool) -> None:
@@ -49,10 +50,10 @@ def plan_command(home: EndpointHome, as_json: bool) -> None:
     _print(answer, as_json, plan_view)
 
 
-@click.command("history", short_help="Show each step that was taken.")
+@click.command("history")
 @home_option
 @json_option
-@click.option("--patch", metavar="PATCH", help="Of this patch alone.")
+@click.option("--patch", metavar="PATCH", help="Of this patch alone.", shell_complete=patch_names)
 @click.option("--output", "with_output", is_flag=True, help="With what installers wrote.")
 def history_command(home: EndpointHome, as_json: bool, patch: str | None, with_output: bool) -> None:
     """Show each step that was taken on this PC, the newest last.
@@ -73,7 +74,7 @@ def _challenge(_context: click.Context, _parameter: click.Parameter, value: str)
     return value
 
 
-@click.command("posture", short_help="Say whether this PC is compliant, signed.")
+@click.command("posture")
 @home_option
 @click.option("--nonce", default="", metavar="TEXT", callback=_challenge, help="What the statement has to carry.")
 @click.option("--audience", default="", metavar="TEXT", callback=_challenge, help="Whom the statement is for.")
@@ -96,9 +97,9 @@ def posture_command(home: EndpointHome, nonce: str, audience: str, as_json: bool
         raise SystemExit(ExitCode.FAILED)
 
 
-@click.command("defer", short_help="Put a patch off, where that is allowed.")
+@click.command("defer")
 @home_option
-@click.argument("patch")
+@click.argument("patch", shell_complete=patch_names)
 @click.option(
     "--for",
     "seconds",
@@ -135,9 +136,9 @@ def defer_command(home: EndpointHome, patch: str, seconds: int | None, end: bool
     click.echo(" ".join(word for word in words if word))
 
 
-@click.command("rollback", short_help="Take an installed patch back.")
+@click.command("rollback")
 @home_option
-@click.argument("patch")
+@click.argument("patch", shell_complete=patch_names)
 @json_option
 def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     """Take PATCH (an id, or ID@VERSION) back to what was there before; it is not installed again by itself.
@@ -158,9 +159,9 @@ def rollback_command(home: EndpointHome, patch: str, as_json: bool) -> None:
         )
 
 
-@click.command("retry", short_help="Try a failed or rolled back patch again now.")
+@click.command("retry")
 @home_option
-@click.argument("patch")
+@click.argument("patch", shell_complete=patch_names)
 @json_option
 def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
     """Try PATCH (an id, or ID@VERSION), which has failed or was rolled back, again now.
@@ -174,9 +175,6 @@ def retry_command(home: EndpointHome, patch: str, as_json: bool) -> None:
         print_json(answer)
     else:
         click.echo(tr("{patch} is tried again; 'p2pdist plan' says when.", patch=f"{answer.id} {answer.version}"))
-
-
-COMMANDS = (plan_command, history_command, posture_command, defer_command, rollback_command, retry_command)
 
 
 def clock(at: float) -> str:

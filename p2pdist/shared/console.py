@@ -4,19 +4,21 @@ import enum
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import click
 import msgspec
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from bandwidth.core.quantities import DAY_SECONDS, QuantityError, parse_duration
-from bandwidth.pictures.plain_signs import make_readable
+from bandwidth.pictures.standard_output import failed_output, open_standard_streams
 from p2pdist.shared.errors import FaultKind, UserError, first_error
 from p2pdist.shared.language import LANGUAGES, in_words, tr, use, wanted
+from p2pdist.shared.lazy_group import LazyGroup
 from p2pdist.shared.printable_text import printable_lines
 
 
@@ -76,6 +78,8 @@ class PlainConsole(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
         super().__init__(stderr=stderr, soft_wrap=not stream.isatty(), highlight=False, markup=False, emoji=False)
+        if self.is_dumb_terminal:  # rich takes it for one of 80 columns
+            self.size = ConsoleDimensions(*shutil.get_terminal_size())
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of ``renderable``; only rich's own control codes pass."""
@@ -162,9 +166,7 @@ def _help_in_words(command: click.Command) -> None:
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.help:
             parameter.help = in_words(parameter.help)
-    if isinstance(command, click.Group):
-        for below in command.commands.values():
-            _help_in_words(below)
+    _each_below(command, _help_in_words)
 
 
 def with_language(command: click.Command) -> click.Command:
@@ -178,16 +180,21 @@ def with_language(command: click.Command) -> click.Command:
         help="Language of the screens; by default the system's (LC_ALL, LC_MESSAGES, LANG). --json is English always.",
     )
     command.params.append(option)
-    if isinstance(command, click.Group):
-        for below in command.commands.values():
-            with_language(below)
+    _each_below(command, with_language)
     return command
+
+
+def _each_below(command: click.Command, change: Callable[[click.Command], object]) -> None:
+    if isinstance(command, LazyGroup):
+        command.lazy.change_each(change)
+    elif isinstance(command, click.Group):
+        for below in command.commands.values():
+            change(below)
 
 
 def run_command_line(command: Callable[..., Any], **given: Any) -> None:
     """Run a click command, with what is ``given`` to it; a `UserError` becomes its text and its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        make_readable(stream)
+    open_standard_streams()
     use(wanted(os.environ))
     if isinstance(command, click.Command):
         _help_in_words(command)
@@ -199,7 +206,9 @@ def run_command_line(command: Callable[..., Any], **given: Any) -> None:
         if not isinstance(first, UserError):
             raise
         _exit_with(first, as_json=as_json)
-    except BrokenPipeError:
-        # the reader of our output has gone: not an error of ours (head, less)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
+    except (SystemExit, OSError) as error:
+        if reason := failed_output(error):
+            _exit_with(UserError(f"The output cannot be written: {reason}.", FaultKind.STORAGE), as_json=False)
+        if isinstance(error, BrokenPipeError):  # the reader of our output has gone: not an error of ours (head, less)
+            sys.exit(ExitCode.OK)
+        raise

@@ -6,15 +6,14 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared import ownership
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.folder import Folder
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.trusted_paths import UntrustedPathError, open_directory
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def check_home_name(path: Path) -> None:

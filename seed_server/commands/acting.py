@@ -4,15 +4,17 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
-from seed_server.fleet import saved_logins
-from seed_server.fleet.actor import Actor
-from seed_server.fleet.context import Context
+
+if TYPE_CHECKING:
+    from seed_server.fleet.actor import Actor
+    from seed_server.fleet.context import Context
 
 TOKEN_VARIABLE = "SEED_SERVER_API_TOKEN"  # noqa: S105 - a name, not a secret
 MAX_API_TOKEN_FILE_BYTES = 1_000
@@ -37,7 +39,7 @@ def names_an_account() -> bool:
     return bool(click.get_current_context().meta.get(_ASKED, _Asked(None, None)) != _Asked(None, None))
 
 
-def account_of(context: Context, local: Actor) -> Actor | None:
+def account_of(context: "Context", local: "Actor") -> "Actor | None":
     """Return who the command line or the environment names, who has proven it; None: nobody, so the local user acts.
 
     Asks for password and code on the terminal. Raises `UserError`: REFUSED; USAGE where nobody can be asked, BAD_INPUT,
@@ -52,7 +54,8 @@ def account_of(context: Context, local: Actor) -> Actor | None:
     return found
 
 
-def _proven(context: Context, asked: _Asked, local: Actor) -> Actor | None:
+def _proven(context: "Context", asked: _Asked, local: "Actor") -> "Actor | None":
+    from seed_server.fleet import saved_logins
     from seed_server.fleet.accounts import actor_of_token, comes_by_provider, login
 
     if asked.name is not None:

@@ -4,6 +4,7 @@ import click
 
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
 from seed_server.commands import people_views
+from seed_server.commands.completing import api_token_ids, person_names
 from seed_server.commands.json_answers.people import ApiTokenMadeDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
@@ -14,7 +15,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.roles import PERMISSIONS
 
 
-@click.group("api-token", short_help="API tokens: what programs act by.")
+@click.group("api-token")
 def api_token_group() -> None:
     """Make, list and revoke what programs act by: some of the rights of one account, for at most a year.
 
@@ -40,7 +41,14 @@ def api_token_group() -> None:
     metavar="TIME",
     help="How long it is valid: 8h, 30d, up to 365d.",
 )
-@click.option("--for", "owner", default="", metavar="NAME", help="Whom it speaks for; by default, your own account.")
+@click.option(
+    "--for",
+    "owner",
+    default="",
+    metavar="NAME",
+    help="Whom it speaks for; by default, your own account.",
+    shell_complete=person_names,
+)
 @json_option
 def make_command(
     context: Context,
@@ -77,7 +85,7 @@ def make_command(
 
 @api_token_group.command("list", cls=LookingCommand, short_help="List the API tokens, and when each was used.")
 @home_option
-@click.option("--for", "owner", metavar="NAME", help="Only those of this account.")
+@click.option("--for", "owner", metavar="NAME", help="Only those of this account.", shell_complete=person_names)
 @json_option
 def list_command(context: Context, owner: str | None, as_json: bool) -> None:
     """List the API tokens without their secrets, the newest first.
@@ -99,7 +107,7 @@ def list_command(context: Context, owner: str | None, as_json: bool) -> None:
 
 @api_token_group.command("revoke", short_help="Let an API token speak for nobody from now on.")
 @home_option
-@click.argument("token_id", metavar="ID")
+@click.argument("token_id", metavar="ID", shell_complete=api_token_ids)
 def revoke_command(context: Context, token_id: str) -> None:
     """Let the API token ID speak for nobody from now on.
 

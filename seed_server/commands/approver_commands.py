@@ -24,7 +24,7 @@ from seed_server.fleet.context import Context
 from seed_server.signer.new_key import make_key
 
 
-@click.group("approver", short_help="Whose word PCs want before they take a rollout.")
+@click.group("approver")
 def approver_group() -> None:
     """Name whose word PCs want before they take a rollout: whoever steals this server cannot give it.
 

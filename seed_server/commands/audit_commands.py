@@ -59,7 +59,7 @@ RECORD_FAULTS = {
 _home_option = home_needing("audit", WHOLE_FLEET)
 
 
-@click.group("audit", short_help="Who did what: list, verify and export the audit log.")
+@click.group("audit")
 def audit_group() -> None:
     """List the audit log, verify that nothing in it was changed, prove an entry to somebody else, or export it.
 

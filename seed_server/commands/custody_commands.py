@@ -9,6 +9,7 @@ from p2pdist.shared.custody import ASIDE
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from seed_server.commands.completing import endpoint_names, patch_names
 from seed_server.commands.json_answers.custody import CustodyDocument, CustodyLogDocument, CustodyRecordDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_needing
@@ -20,8 +21,15 @@ from seed_server.fleet.roles import WHOLE_FLEET
 
 @click.command("custody", cls=LookingCommand, short_help="Show and prove what a PC has signed of its installations.")
 @home_needing("audit", WHOLE_FLEET)
-@click.argument("pc", metavar="PC")
-@click.option("--patch", "patch", default="", metavar="PATCH", help="Only this patch: office, or office@1.")
+@click.argument("pc", metavar="PC", shell_complete=endpoint_names)
+@click.option(
+    "--patch",
+    "patch",
+    default="",
+    metavar="PATCH",
+    help="Only this patch: office, or office@1.",
+    shell_complete=patch_names,
+)
 @json_option
 def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> None:
     """Show what PC, an id or a host name, has signed of its installations: what each patch came to, and when.

@@ -6,6 +6,7 @@ import trio
 from p2pdist.shared.console import ExitCode, json_option, print_json, terminal
 from p2pdist.shared.findings_screen import findings_view
 from p2pdist.shared.language import tr
+from seed_server.commands.completing import site_names
 from seed_server.commands.json_answers.doctor import ServerDoctorDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
@@ -14,9 +15,15 @@ from seed_server.doctor.answers import Mending, SiteFinding
 from seed_server.fleet.context import Context
 
 
-@click.command("doctor", cls=LookingCommand, short_help="Find what is wrong here or at a site, and who can mend it.")
+@click.command("doctor", cls=LookingCommand)
 @home_option
-@click.option("--site", default="", metavar="NAME", help="Look at this site and its PCs instead, as far as they say.")
+@click.option(
+    "--site",
+    default="",
+    metavar="NAME",
+    help="Look at this site and its PCs instead, as far as they say.",
+    shell_complete=site_names,
+)
 @json_option
 def doctor_command(context: Context, site: str, as_json: bool) -> None:
     """Look at this server, or at a site; say what is wrong, and who can mend it.

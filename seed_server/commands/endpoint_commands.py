@@ -5,6 +5,7 @@ import click
 from p2pdist.shared.console import json_option, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
+from seed_server.commands.completing import endpoint_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, actor_of, home_option
 from seed_server.commands.paging import paging_options, text_of
@@ -22,7 +23,7 @@ class _EndpointsGroup(DefaultGroup):
     default = "list"
 
 
-@click.group("endpoints", cls=_EndpointsGroup, short_help="List the enrolled endpoints; forget one.")
+@click.group("endpoints", cls=_EndpointsGroup)
 def endpoints_group() -> None:
     """List the enrolled endpoints, or forget one that is gone. Without a command, it is `endpoints list`.
 
@@ -35,7 +36,9 @@ def endpoints_group() -> None:
 
 @endpoints_group.command("list", cls=LookingCommand, short_help="List the enrolled endpoints.")
 @home_option
-@click.option("--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.")
+@click.option(
+    "--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.", shell_complete=site_names
+)
 @click.option("--state", metavar="STATE", type=click.Choice(PC_STATES), help=f"Only PCs in it: {', '.join(PC_STATES)}.")
 @paging_options("PCs")
 @json_option
@@ -57,7 +60,7 @@ def list_command(context: Context, site: str, state: PcState | None, size: int, 
 
 @endpoints_group.command("forget", short_help="Forget a PC that is gone for good.")
 @home_option
-@click.argument("endpoint", metavar="ENDPOINT")
+@click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
 def forget_command(context: Context, endpoint: str) -> None:
     """Forget ENDPOINT (its host name, its id, or the beginning of it), which is gone for good, with all that it said.
 
@@ -72,9 +75,9 @@ def forget_command(context: Context, endpoint: str) -> None:
     say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
 
 
-@click.command("deny", short_help="Refuse an endpoint from now on.")
+@click.command("deny")
 @home_option
-@click.argument("endpoint", metavar="ENDPOINT")
+@click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
 @click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
 def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
     """Refuse ENDPOINT from now on: its connections end and its certificate is not renewed.
@@ -106,9 +109,9 @@ def _words_on_tokens(denial: Denial) -> list[str]:
     ]
 
 
-@click.command("allow", short_help="Accept a denied endpoint again.")
+@click.command("allow")
 @home_option
-@click.argument("endpoint", metavar="ENDPOINT")
+@click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
 def allow_command(context: Context, endpoint: str) -> None:
     """Accept ENDPOINT again, which is denied, or whose token asks for approval; named as for `deny`.
 

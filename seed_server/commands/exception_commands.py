@@ -11,6 +11,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.commands.completing import exception_numbers, patch_names
 from seed_server.commands.json_answers.rollouts import ExceptionDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
@@ -20,14 +21,16 @@ from seed_server.fleet.context import Context
 from seed_server.store.rollout_records import ExceptionRow
 
 
-@click.group("exception", short_help="Hold patches back from some PCs until a day.")
+@click.group("exception")
 def exception_group() -> None:
     """Hold patches back from some PCs until a day. Each exception ends by itself, and has an owner and a reason."""
 
 
 @exception_group.command("add", short_help="Hold a patch back.")
 @home_option
-@click.option("--patch", default="", metavar="ID[@V]", help="Which patch; every one when not given.")
+@click.option(
+    "--patch", default="", metavar="ID[@V]", help="Which patch; every one when not given.", shell_complete=patch_names
+)
 @click.option("--who", required=True, metavar="EXPR", help='Which PCs; "" for all.')
 @click.option("--until", required=True, metavar="DATE", help="Its last day (UTC), in 180 days at most: 2026-12-24.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; the PCs show it.")
@@ -85,7 +88,7 @@ def list_command(context: Context, everything: bool, as_json: bool) -> None:
 
 @exception_group.command("end", short_help="End an exception now.")
 @home_option
-@click.argument("number", type=int, metavar="EXCEPTION")
+@click.argument("number", type=int, metavar="EXCEPTION", shell_complete=exception_numbers)
 @json_option
 def end_command(context: Context, number: int, as_json: bool) -> None:
     """End an exception before its day.

@@ -18,7 +18,7 @@ from seed_server.signing.thresholds import short
 _ROLES = click.Choice(["patches", "profiles"])
 
 
-@click.group("keys", short_help="Which keys sign patches and profiles, and how many must.")
+@click.group("keys")
 def keys_group() -> None:
     """Which keys sign patches and profiles, and how many must.
 

@@ -11,6 +11,7 @@ from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from seed_server.commands.acting import names_an_account
+from seed_server.commands.completing import person_names
 from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.options import home_option
 from seed_server.commands.people_views import scope_words
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from seed_server.fleet.identity_provider import IdentityProvider, ProvenIdentity
 
 
-@click.command("login", short_help="Log in by the identity provider, in a browser.")
+@click.command("login")
 @home_option
 @click.option(
     "--device", is_flag=True, help="Log in with a code, in a browser anywhere: nothing comes back to this machine."
@@ -101,9 +102,9 @@ def _has_browser() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")) and os.geteuid() != 0
 
 
-@click.command("logout", short_help="End what 'seed-server login' began.")
+@click.command("logout")
 @home_option
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=person_names)
 def logout_command(context: Context, name: str | None) -> None:
     """End the login of NAME on this machine, or all of them; nothing acts by them any more.
 

@@ -3,60 +3,56 @@
 from pathlib import Path
 
 import click
-import trio
 
 from p2pdist import __version__
-from p2pdist.shared.console import json_option, print_json, run_command_line, say, with_language
-from p2pdist.shared.logs import configure_log
+from p2pdist.shared.console import run_command_line, with_language
+from p2pdist.shared.lazy_group import LazyCommand, LazyGroup
 from p2pdist.shared.priority import give_way
-from p2pdist.shared.server_extra import need_server_extra
-from p2pdist.shared.watching import watch_option
 from seed_server.commands.acting import TOKEN_VARIABLE, ask_to_act
-from seed_server.commands.api_token_commands import api_token_group
-from seed_server.commands.approver_commands import approver_group
-from seed_server.commands.audit_commands import audit_group
-from seed_server.commands.doctor_commands import doctor_command
-from seed_server.commands.endpoint_commands import allow_command, deny_command, endpoints_group
-from seed_server.commands.exception_commands import exception_group
-from seed_server.commands.json_answers.operations import InitDocument
-from seed_server.commands.key_commands import keys_group
-from seed_server.commands.login_commands import login_command, logout_command
-from seed_server.commands.looking import LookingCommand
-from seed_server.commands.offer_commands import list_command, offer_command, withdraw_command
-from seed_server.commands.options import (
-    actor_of,
-    ask_passphrase,
-    bare_home_option,
-    home_option,
-    offline_keys_of,
-    offline_option,
-    passphrase_option,
-    prepare_option,
-    settings_options,
-)
-from seed_server.commands.people_commands import people_group
-from seed_server.commands.posture_commands import posture_check_command
-from seed_server.commands.profile_commands import profile_group
-from seed_server.commands.recipe_commands import lint_command, publish_command
-from seed_server.commands.rollout_commands import rollout_group
-from seed_server.commands.signing_commands import (
-    finish_command,
-    prepared_command,
-    show_prepared,
-    sign_command,
-)
-from seed_server.commands.status_commands import status_command
-from seed_server.commands.template_commands import template_group
-from seed_server.commands.texts import utc_minute
-from seed_server.commands.token_commands import token_group
-from seed_server.fleet import operations, preparing
-from seed_server.fleet.context import Context
-from seed_server.initialising import initialise
-from seed_server.service.supervisor import serve
-from seed_server.settings import ServerSettings
+from seed_server.commands.wanted_log import want_log
+
+_COMMANDS = {
+    "init": LazyCommand("server_commands:init_command", "Make the home of a new server."),
+    "serve": LazyCommand("server_commands:serve_command", "Serve endpoints, in the foreground."),
+    "publish": LazyCommand("recipe_commands:publish_command", "Sign a patch and offer it to every endpoint."),
+    "lint": LazyCommand("recipe_commands:lint_command", "Check a recipe without publishing it."),
+    "withdraw": LazyCommand("offer_commands:withdraw_command", "Stop a patch now: offer it to nobody any more."),
+    "offer": LazyCommand("offer_commands:offer_command", "Offer a withdrawn patch again."),
+    "list": LazyCommand("offer_commands:list_command", "Show what is offered, withdrawn and superseded."),
+    "rollout": LazyCommand("rollout_commands:rollout_group", "Offer patches ring by ring."),
+    "exception": LazyCommand("exception_commands:exception_group", "Hold patches back from some PCs until a day."),
+    "sign": LazyCommand("signing_commands:sign_command", "Sign a bundle on a machine that is not the server."),
+    "finish": LazyCommand("signing_commands:finish_command", "Put in force what was prepared, and is signed now."),
+    "prepared": LazyCommand("signing_commands:prepared_command", "List what waits for signatures, or drop it."),
+    "keys": LazyCommand("key_commands:keys_group", "Which keys sign patches and profiles, and how many must."),
+    "renew": LazyCommand("server_commands:renew_command", "Sign the offline metadata anew before it expires."),
+    "token": LazyCommand("token_commands:token_group", "Print a token that enrols PCs; list and revoke tokens."),
+    "status": LazyCommand("status_commands:status_command", "Show how far each patch is, and what needs a person."),
+    "sites": LazyCommand("site_commands:sites_command", "Show how fast each site is sent to, and why."),
+    "doctor": LazyCommand(
+        "doctor_commands:doctor_command", "Find what is wrong here or at a site, and who can mend it."
+    ),
+    "profile": LazyCommand("profile_commands:profile_group", "Set, show or clear a site's throttle profile."),
+    "template": LazyCommand("template_commands:template_group", "Ask every PC what it needs, and show the answers."),
+    "endpoints": LazyCommand("endpoint_commands:endpoints_group", "List the enrolled endpoints; forget one."),
+    "deny": LazyCommand("endpoint_commands:deny_command", "Refuse an endpoint from now on."),
+    "allow": LazyCommand("endpoint_commands:allow_command", "Accept a denied endpoint again."),
+    "posture-check": LazyCommand("posture_commands:posture_check_command", "Check what a PC has signed of itself."),
+    "audit": LazyCommand("audit_commands:audit_group", "Who did what: list, verify and export the audit log."),
+    "login": LazyCommand("login_commands:login_command", "Log in by the identity provider, in a browser."),
+    "logout": LazyCommand("login_commands:logout_command", "End what 'seed-server login' began."),
+    "people": LazyCommand("people_commands:people_group", "Accounts: who may what, and for which PCs."),
+    "api-token": LazyCommand("api_token_commands:api_token_group", "API tokens: what programs act by."),
+    "approver": LazyCommand("approver_commands:approver_group", "Whose word PCs want before they take a rollout."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    package="seed_server.commands",
+    commands=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="seed-server")
 @click.option(
     "--as",
@@ -87,151 +83,7 @@ def seed_server(as_name: str | None, token_file: Path | None) -> None:
     8 storage, 9 in use.
     """
     ask_to_act(as_name, token_file)
-    configure_log("warning")  # commands say themselves what they did; `serve` sets its own level
-
-
-@seed_server.command("init", short_help="Make the home of a new server.")
-@bare_home_option
-@settings_options
-@click.option("--encrypt-keys", is_flag=True, help="Encrypt the offline keys; ask for the passphrase.")
-@passphrase_option
-@json_option
-def init_command(
-    context: Context,
-    settings: ServerSettings,
-    encrypt_keys: bool,
-    passphrase: bytes | None,
-    as_json: bool,
-) -> None:
-    """Make the home of a new server: keys, authorities, repository, database, settings.
-
-    \b
-    Example:
-      seed-server init --home /srv/patches --name hq --address 192.0.2.10 --encrypt-keys
-
-    The folder keys/offline can then be taken away; publish and renew need it, serve does not. Its keys are
-    encrypted when a passphrase is given, or asked for by --encrypt-keys.
-    """
-    if encrypt_keys and passphrase is None:
-        passphrase = ask_passphrase("Passphrase for the offline keys", confirm=True)
-    home = context.home
-    pins = initialise(home, settings, passphrase=passphrase, now=context.clock.now())
-    if as_json:
-        made = InitDocument(
-            home=str(home.root),
-            name=settings.name,
-            address=settings.address,
-            web_port=settings.web_port,
-            origin_port=settings.origin_port,
-            ca_pin=pins.ca.hex(),
-            root_pin=pins.root.hex(),
-            offline_keys=str(home.offline_keys),
-            offline_keys_encrypted=passphrase is not None,
-        )
-        print_json(made)
-        return
-    encrypted = "are encrypted" if passphrase is not None else "are NOT encrypted"
-    say(f"Initialised {settings.name} in {home.root}. Its offline keys {encrypted}.")
-    say(f"Pin of its CA:         {pins.ca.hex()}")
-    say(f"Pin of its trust root: {pins.root.hex()}  (tokens carry both; note this one outside of the server)")
-    say(f"Take {home.offline_keys} to another machine, and sign there: see seed-server sign --help.")
-    say(f"Back up {home.keys}.")
-    say(f"Next: seed-server serve --home {home.root}")
-
-
-@seed_server.command("serve", short_help="Serve endpoints, in the foreground.")
-@bare_home_option
-def serve_command(context: Context) -> None:
-    """Serve endpoints, in the foreground; SIGTERM or Ctrl-C stops it cleanly.
-
-    \b
-    Example:
-      seed-server serve --home /srv/patches
-    """
-    need_server_extra("fastapi", "h11")
-    trio.run(serve, context.home)
-
-
-seed_server.add_command(publish_command)
-seed_server.add_command(lint_command)
-seed_server.add_command(withdraw_command)
-seed_server.add_command(offer_command)
-seed_server.add_command(list_command)
-seed_server.add_command(rollout_group)
-seed_server.add_command(exception_group)
-seed_server.add_command(sign_command)
-seed_server.add_command(finish_command)
-seed_server.add_command(prepared_command)
-seed_server.add_command(keys_group)
-
-
-@seed_server.command("renew", short_help="Sign the offline metadata anew before it expires.")
-@home_option
-@offline_option
-@passphrase_option
-@prepare_option
-@click.option(
-    "--after-restore", is_flag=True, help="Sign all of it: PCs may have seen newer versions than a backup holds."
-)
-def renew_command(
-    context: Context, offline_keys: Path | None, passphrase: bytes | None, prepare: Path | None, after_restore: bool
-) -> None:
-    """Sign the offline metadata anew before it expires; content stays as it is.
-
-    \b
-    Example:
-      seed-server renew --home /srv/patches --offline-keys /media/safe/offline
-      seed-server renew --home /srv/patches --prepare renewal.bundle
-    """
-    if prepare is not None:
-        bundle = preparing.prepare_renewal(context, actor_of(context), prepare, after_restore=after_restore)
-        show_prepared(bundle, prepare, as_json=False)
-        return
-    keys = offline_keys_of(context, offline_keys, passphrase, "root")
-    for expiry in operations.renew(context, actor_of(context), keys, after_restore=after_restore):
-        say(f"{expiry.role} is valid until {utc_minute(expiry.expires_at)}")
-
-
-seed_server.add_command(token_group)
-
-
-seed_server.add_command(status_command)
-
-
-@seed_server.command("sites", cls=LookingCommand, short_help="Show how fast each site is sent to, and why.")
-@home_option
-@json_option
-@watch_option
-def sites_command(context: Context, as_json: bool, watch: bool) -> None:
-    """Show how fast each site is sent to, what binds, how long each reason held, and WAN bytes ÷ file.
-
-    \b
-    Examples:
-      seed-server sites --watch
-      seed-server sites --json | jq '.sites[] | select(.active) | {site, rate, reason}'
-    """
-    from seed_server.commands import sites_view
-
-    sites_view.show_sites(context, as_json=as_json, watch=watch)
-
-
-seed_server.add_command(doctor_command)
-seed_server.add_command(profile_group)
-seed_server.add_command(template_group)
-
-
-seed_server.add_command(endpoints_group)
-seed_server.add_command(deny_command)
-seed_server.add_command(allow_command)
-seed_server.add_command(posture_check_command)
-seed_server.add_command(audit_group)
-
-
-seed_server.add_command(login_command)
-seed_server.add_command(logout_command)
-seed_server.add_command(people_group)
-seed_server.add_command(api_token_group)
-seed_server.add_command(approver_group)
+    want_log("warning")  # commands say themselves what they did; `serve` sets its own level
 
 
 with_language(seed_server)

@@ -10,6 +10,7 @@ from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.commands.completing import patch_names, site_names
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
@@ -33,9 +34,9 @@ from seed_server.signing.offers import Offer
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
 
 
-@click.command("withdraw", short_help="Stop a patch now: offer it to nobody any more.")
+@click.command("withdraw")
 @home_option
-@click.argument("patch", metavar="PATCH[@VERSION]")
+@click.argument("patch", metavar="PATCH[@VERSION]", shell_complete=patch_names)
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in one line; every PC shows it.")
 @click.option(
     "--for-good",
@@ -48,7 +49,7 @@ _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
     help="Where it is installed, go back by its recipe's way, and withdraw it for good; needs the offline key.",
 )
 @click.option("--ring", metavar="NAME", help="Only from this ring of its rollout, and those after it.")
-@click.option("--site", metavar="SITE", help="Only at this site.")
+@click.option("--site", metavar="SITE", help="Only at this site.", shell_complete=site_names)
 @offline_option
 @passphrase_option
 @prepare_option
@@ -201,10 +202,10 @@ def _show_withdrawn(patch: str, withdrawn: Withdrawn) -> None:
         )
 
 
-@click.command("offer", short_help="Offer a withdrawn patch again.")
+@click.command("offer")
 @home_option
-@click.argument("patch", metavar="PATCH[@VERSION]")
-@click.option("--site", metavar="SITE", help="At this site, where alone it was withdrawn.")
+@click.argument("patch", metavar="PATCH[@VERSION]", shell_complete=patch_names)
+@click.option("--site", metavar="SITE", help="At this site, where alone it was withdrawn.", shell_complete=site_names)
 @json_option
 def offer_command(context: Context, patch: str, site: str | None, as_json: bool) -> None:
     """Offer PATCH again, which was withdrawn. PCs that had a part of it fetch it anew.
@@ -228,7 +229,7 @@ def offer_command(context: Context, patch: str, site: str | None, as_json: bool)
         say(f"{', '.join(map(str, back))} is offered at {site} again.")
 
 
-@click.command("list", cls=LookingCommand, short_help="Show what is offered, withdrawn and superseded.")
+@click.command("list", cls=LookingCommand)
 @home_option
 @json_option
 def list_command(context: Context, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from seed_server.commands import acting, people_views
 from seed_server.commands.acting import ask_new_password
+from seed_server.commands.completing import person_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, read_passphrase
 from seed_server.fleet import people_operations, people_queries
@@ -43,7 +44,12 @@ _password_option = click.option(
 def scope_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command ``--site`` and ``--tag``, as ``sites`` and ``tags``."""
     site = click.option(
-        "--site", "sites", multiple=True, metavar="SITE", help="Only for PCs at this site; may be given several times."
+        "--site",
+        "sites",
+        multiple=True,
+        metavar="SITE",
+        shell_complete=site_names,
+        help="Only for PCs at this site; may be given several times.",
     )
     tag = click.option(
         "--tag", "tags", multiple=True, metavar="TAG", help="Only for PCs with this tag; may be given several times."
@@ -52,7 +58,7 @@ def scope_options(command: Callable[..., None]) -> Callable[..., None]:
     return given
 
 
-@click.group("people", short_help="Accounts: who may what, and for which PCs.")
+@click.group("people")
 def people_group() -> None:
     """Manage accounts: who may what, and for which PCs.
 
@@ -123,7 +129,7 @@ def list_command(context: Context, as_json: bool) -> None:
 
 @people_group.command("show", cls=LookingCommand, short_help="Show all that an account may.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 @json_option
 def show_command(context: Context, name: str, as_json: bool) -> None:
     """Show the account NAME: every right, whether it has it, by which role and for which PCs; and its API tokens.
@@ -147,7 +153,7 @@ def show_command(context: Context, name: str, as_json: bool) -> None:
 
 @people_group.command("role", short_help="Give an account roles in place of those before.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 @click.argument("roles", nargs=-1, required=True, type=_ROLE, metavar="ROLE...")
 def role_command(context: Context, name: str, roles: tuple[str, ...]) -> None:
     """Give the account NAME these roles, in place of those before.
@@ -162,7 +168,7 @@ def role_command(context: Context, name: str, roles: tuple[str, ...]) -> None:
 
 @people_group.command("scope", short_help="Limit an account to some sites and tags.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 @scope_options
 @click.option("--whole-fleet", is_flag=True, help="Do not limit it.")
 def scope_command(
@@ -185,7 +191,7 @@ def scope_command(
 
 @people_group.command("disable", short_help="Let an account do nothing any more.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 def disable_command(context: Context, name: str) -> None:
     """Let the account NAME, and its API tokens, do nothing any more; `people enable` takes it back.
 
@@ -199,7 +205,7 @@ def disable_command(context: Context, name: str) -> None:
 
 @people_group.command("enable", short_help="Let a disabled account act again.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 def enable_command(context: Context, name: str) -> None:
     """Let the account NAME act again, as far as its roles allow.
 
@@ -213,7 +219,7 @@ def enable_command(context: Context, name: str) -> None:
 
 @people_group.command("password", short_help="Set the password of an account.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 @_password_option
 def password_command(context: Context, name: str, password: str | None) -> None:
     """Set the password of the account NAME: one's own, or with the right 'people'.
@@ -229,7 +235,7 @@ def password_command(context: Context, name: str, password: str | None) -> None:
 
 @people_group.command("totp", short_help="Ask an account for codes of an app.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 @click.option("--remove", is_flag=True, help="Ask for no codes any more: the phone is lost.")
 def totp_command(context: Context, name: str, remove: bool) -> None:
     """Ask the account NAME for a code of an authenticator app at each login. Shows a QR code for the app.
@@ -273,7 +279,7 @@ def _show(factor: NewSecondFactor) -> None:
 
 @people_group.command("remove", short_help="Remove an account and its API tokens.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=person_names)
 def remove_command(context: Context, name: str) -> None:
     """Remove the account NAME and its API tokens. What it did stays in the records, under its name.
 

@@ -25,7 +25,7 @@ class _Printed(msgspec.Struct, frozen=True):
     jws: str
 
 
-@click.command("posture-check", cls=LookingCommand, short_help="Check what a PC has signed of itself.")
+@click.command("posture-check", cls=LookingCommand)
 @home_option
 @click.argument("file", type=click.File("rb"))
 @click.option("--nonce", default="", metavar="TEXT", help="What it has to carry; without one, an old one may be shown.")

@@ -6,6 +6,7 @@ import click
 
 from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.language import tr
+from seed_server.commands.completing import site_names
 from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
@@ -22,7 +23,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.names import check_site_known
 
 
-@click.group("profile", short_help="Set, show or clear a site's throttle profile.")
+@click.group("profile")
 def profile_group() -> None:
     """Set, show or clear a site's throttle profile.
 
@@ -32,7 +33,7 @@ def profile_group() -> None:
 
 @profile_group.command("set", short_help="Sign FILE as the profile of SITE.")
 @home_option
-@click.argument("site")
+@click.argument("site", shell_complete=site_names)
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
@@ -67,7 +68,7 @@ def set_command(
 
 @profile_group.command("show", cls=LookingCommand, short_help="Print the profile of SITE, or list all.")
 @home_option
-@click.argument("site", required=False)
+@click.argument("site", required=False, shell_complete=site_names)
 @json_option
 def show_command(context: Context, site: str | None, as_json: bool) -> None:
     """Print the profile of SITE as it was signed, or list the sites that have one.
@@ -103,7 +104,7 @@ def _list(context: Context, *, as_json: bool) -> None:
 
 @profile_group.command("clear", short_help="Take away the profile of SITE.")
 @home_option
-@click.argument("site")
+@click.argument("site", shell_complete=site_names)
 @offline_option
 @passphrase_option
 @prepare_option

@@ -14,6 +14,7 @@ from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_e
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
+from seed_server.commands.completing import ring_templates
 from seed_server.commands.json_answers.operations import (
     FindingDocument,
     LintDocument,
@@ -91,7 +92,7 @@ def _with_recipe_options(command: F) -> F:
     return command
 
 
-@click.command("publish", short_help="Sign a patch and offer it to every endpoint.")
+@click.command("publish")
 @home_option
 @_with_recipe_options
 @offline_option
@@ -104,7 +105,11 @@ def _with_recipe_options(command: F) -> F:
     help="Publish what was prepared and is signed in this file; like 'seed-server finish'.",
 )
 @click.option(
-    "--template", default=None, metavar="NAME|FILE", help="By which rings it is offered; else as server.toml says."
+    "--template",
+    default=None,
+    metavar="NAME|FILE",
+    shell_complete=ring_templates,
+    help="By which rings it is offered; else as server.toml says.",
 )
 @click.option("--reason", default="", metavar="TEXT", help="Why by that template, where it wants to know.")
 @json_option
@@ -191,7 +196,7 @@ def _interruptible() -> Iterator[None]:
         ) from None
 
 
-@click.command("lint", cls=LookingCommand, short_help="Check a recipe without publishing it.")
+@click.command("lint", cls=LookingCommand)
 @optional_home_option
 @click.argument("recipe", type=click.Path(path_type=Path))
 @json_option

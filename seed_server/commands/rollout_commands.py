@@ -12,6 +12,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
 from seed_server.commands.json_answers.rollouts import (
     RolloutApprovalDocument,
     RolloutDocument,
@@ -20,7 +21,7 @@ from seed_server.commands.json_answers.rollouts import (
 )
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
-from seed_server.commands.rollout_starting import say_approvals
+from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.texts import utc_minute
 from seed_server.commands.way_back_words import way_back_document, way_back_words
 from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
@@ -42,7 +43,7 @@ _STYLES = {
 }
 
 
-@click.group("rollout", short_help="Offer patches ring by ring.")
+@click.group("rollout")
 def rollout_group() -> None:
     """Offer patches ring by ring: each ring opens when the one before has shown that the patch is good.
 
@@ -66,8 +67,15 @@ def templates_command() -> None:
 
 @rollout_group.command("start", short_help="Begin to offer PATCH by rings.")
 @home_option
-@click.argument("patch", metavar="PATCH[@VERSION]")
-@click.option("--template", default="rings", show_default=True, metavar="NAME|FILE", help="A shipped one, or a file.")
+@click.argument("patch", metavar="PATCH[@VERSION]", shell_complete=patch_names)
+@click.option(
+    "--template",
+    default="rings",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A shipped one, or a file.",
+    shell_complete=ring_templates,
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why, in one line, where the template wants it.")
 @json_option
 def start_command(context: Context, patch: str, template: str, reason: str, as_json: bool) -> None:
@@ -84,12 +92,7 @@ def start_command(context: Context, patch: str, template: str, reason: str, as_j
     if as_json:
         print_json(_row_document(kept, rollout_queries.titles(context)))
         return
-    say(f"Rollout {kept.row.number} of {kept.plan.ref} has begun.")
-    for ring, size in zip(kept.plan.rings, started.ring_sizes, strict=True):
-        say(f"  {ring.name}: {tr('{number} PCs', number=size)}")
-    say_approvals(started)
-    if started.ring_sizes[0] == 0:
-        say(tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template."))
+    say_started(started)
 
 
 @rollout_group.command("list", cls=LookingCommand, short_help="List the rollouts.")
@@ -134,7 +137,7 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
 
 @rollout_group.command("show", cls=LookingCommand, short_help="Show how far a rollout is.")
 @home_option
-@click.argument("number", type=int, metavar="ROLLOUT")
+@click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
 @json_option
 def show_command(context: Context, number: int, as_json: bool) -> None:
     """Show each ring of a rollout, how its PCs stand, and what it waits for.
@@ -152,7 +155,7 @@ def show_command(context: Context, number: int, as_json: bool) -> None:
 
 @rollout_group.command("why", cls=LookingCommand, short_help="Say what a rollout waits for.")
 @home_option
-@click.argument("number", type=int, metavar="ROLLOUT")
+@click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
 @json_option
 def why_command(context: Context, number: int, as_json: bool) -> None:
     """Say in one sentence what a rollout waits for, since when, by which numbers.
@@ -171,7 +174,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
 
 @rollout_group.command("watch", cls=LookingCommand, short_help="Follow a rollout until it is over.")
 @home_option
-@click.argument("number", type=int, metavar="ROLLOUT")
+@click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
 def watch_command(context: Context, number: int) -> None:
     """Say each time that a rollout's state or reason changes, until it is halted or over; Ctrl-C ends it.
 
@@ -198,7 +201,7 @@ _Stop = Callable[[Context, Actor, int, str], KeptRollout]
 def _stopping(name: str, short: str, stop: _Stop, text: str, *, needs_reason: bool = True) -> None:
     @rollout_group.command(name, short_help=short, help=text)
     @home_option
-    @click.argument("number", type=int, metavar="ROLLOUT")
+    @click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
     @click.option("--reason", required=needs_reason, default=None if needs_reason else "", metavar="TEXT", help="Why.")
     @json_option
     def command(context: Context, number: int, reason: str, as_json: bool) -> None:
@@ -227,7 +230,7 @@ _stopping(
 
 @rollout_group.command("approve", short_help="Say that a rollout may go on.")
 @home_option
-@click.argument("number", type=int, metavar="ROLLOUT")
+@click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
 @click.option("--rings", type=click.IntRange(min=1), default=None, metavar="N", help="Only the first N; else all.")
 @click.option("--key", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Sign it with your own key.")
 @passphrase_option

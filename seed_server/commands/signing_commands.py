@@ -20,7 +20,7 @@ from seed_server.signer.review import Review, open_review
 from seed_server.signing.bundle import Bundle
 
 
-@click.command("sign", short_help="Sign a bundle on a machine that is not the server.")
+@click.command("sign")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--keys", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder with your keys."
@@ -119,7 +119,7 @@ def _confirm() -> None:
         raise UserError("Nothing was signed.", FaultKind.FAILED)
 
 
-@click.command("finish", short_help="Put in force what was prepared, and is signed now.")
+@click.command("finish")
 @home_option
 @click.argument("bundle", type=click.Path(path_type=Path))
 @json_option
@@ -150,7 +150,7 @@ def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
         say(f"It is offered to nobody yet. Next: seed-server rollout start {finished.payloads[0].ref} --template NAME")
 
 
-@click.command("prepared", short_help="List what waits for signatures, or drop it.")
+@click.command("prepared")
 @home_option
 @click.option("--drop", metavar="ID", help="Forget this bundle, and the files that wait with it.")
 @json_option

@@ -4,6 +4,7 @@ import click
 
 from p2pdist.shared.console import json_option
 from p2pdist.shared.watching import watch_option
+from seed_server.commands.completing import endpoint_names, patch_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.commands.paging import paging_options, text_of
@@ -11,12 +12,26 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.standing import STATES, StatusQuestion
 
 
-@click.command("status", cls=LookingCommand, short_help="Show how far each patch is, and what needs a person.")
+@click.command("status", cls=LookingCommand)
 @home_option
-@click.argument("patch_named", metavar="[PATCH]", required=False)
-@click.option("--patch", default="", metavar="ID[@VERSION]", help="Of this patch, each PC; the same as PATCH.")
-@click.option("--endpoint", default="", metavar="ENDPOINT", help="Of this PC, each patch: its id or host name.")
-@click.option("--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.")
+@click.argument("patch_named", metavar="[PATCH]", required=False, shell_complete=patch_names)
+@click.option(
+    "--patch",
+    default="",
+    metavar="ID[@VERSION]",
+    help="Of this patch, each PC; the same as PATCH.",
+    shell_complete=patch_names,
+)
+@click.option(
+    "--endpoint",
+    default="",
+    metavar="ENDPOINT",
+    help="Of this PC, each patch: its id or host name.",
+    shell_complete=endpoint_names,
+)
+@click.option(
+    "--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.", shell_complete=site_names
+)
 @click.option(
     "--reason", default="", metavar="CODE|WORDS",
     help="Only PCs that give this reason: words of it, in English or as the screens say it, or a code.",

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from seed_server.commands.completing import template_names
 from seed_server.commands.findings_view import findings_document, findings_tables
 from seed_server.commands.json_answers.signed import TemplateNameDocument
 from seed_server.commands.looking import LookingCommand
@@ -23,7 +24,7 @@ from seed_server.fleet.context import Context
 from seed_server.signing.templates import template_in_file
 
 
-@click.group("template", short_help="Ask every PC what it needs, and show the answers.")
+@click.group("template")
 def template_group() -> None:
     """Ask every PC what it needs, and show the answers; nothing is installed by it.
 
@@ -33,7 +34,7 @@ def template_group() -> None:
 
 @template_group.command("set", short_help="Sign FILE as the template NAME.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=template_names)
 @click.argument("file", type=click.Path(path_type=Path))
 @offline_option
 @passphrase_option
@@ -64,7 +65,7 @@ def set_command(
 
 @template_group.command("remove", short_help="Take away the template NAME.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=template_names)
 @offline_option
 @passphrase_option
 @prepare_option
@@ -110,7 +111,7 @@ def list_command(context: Context, as_json: bool) -> None:
 
 @template_group.command("show", cls=LookingCommand, short_help="Show which PCs need what.")
 @home_option
-@click.argument("name")
+@click.argument("name", shell_complete=template_names)
 @json_option
 def show_command(context: Context, name: str, as_json: bool) -> None:
     """Show which PCs need what, by what they have answered to the template NAME.

@@ -9,6 +9,7 @@ from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
+from seed_server.commands.completing import token_ids
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, actor_of, home_option, tags_option
@@ -27,7 +28,7 @@ class TokenGroup(DefaultGroup):
     default = "new"
 
 
-@click.group("token", cls=TokenGroup, short_help="Print a token that enrols PCs; list and revoke tokens.")
+@click.group("token", cls=TokenGroup)
 def token_group() -> None:
     """Print a token for `p2pdist enrol`, list the tokens, or revoke one. Without a command, it is `token new`.
 
@@ -103,7 +104,7 @@ def list_command(context: Context, as_json: bool) -> None:
 
 @token_group.command("revoke", short_help="Let a token enrol nobody from now on.")
 @home_option
-@click.argument("token_id", metavar="ID")
+@click.argument("token_id", metavar="ID", shell_complete=token_ids)
 def revoke_command(context: Context, token_id: str) -> None:
     """Let the token ID enrol nobody from now on. PCs that it has enrolled stay: `seed-server deny` is for them.
 

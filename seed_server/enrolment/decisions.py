@@ -5,10 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import structlog
-
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import (
@@ -20,7 +19,7 @@ from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow
 from seed_server.store.token_names import token_id_of
 
-log = structlog.get_logger()
+log = lazy_log()
 
 _TOKEN_PROBLEMS = {
     "unknown": "This token is not known here: it is for another server, or it was typed wrongly. "

@@ -4,10 +4,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import structlog
-
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.accounts import TOKEN_SECRET_BYTES, new_token_text, person_rights
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
@@ -27,7 +26,7 @@ MAX_API_TOKENS = 100  # of one account, that are open
 MAX_API_TOKEN_DAYS = 365
 MAX_TOKEN_LABEL_CHARS = 80
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import durable_files
@@ -22,6 +21,7 @@ from p2pdist.shared.audit_checkpoint import origin_of, read_checkpoint, signed_c
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
@@ -43,7 +43,7 @@ NOT_CARRIED_OUT = "not carried out"
 PREPARE, DROP_PREPARED = "prepare", "drop prepared"
 """Operations on bundles that wait for signatures: whether they were carried out is seen by the bundle."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def _request_id() -> str:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.clock import Clock, SystemClock
-from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
 from seed_server.fleet.roles import Permission
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.repository import Repository
-from seed_server.store.opening import open_database
+from seed_server.store.opening import open_as_it_is, open_database
 
 if TYPE_CHECKING:
+    from seed_server.enrolment.certificate_authority import CertificateAuthority
     from seed_server.store.database import Database
 
 
@@ -46,8 +46,14 @@ class Context:
         """Open the database; the caller closes it."""
         return open_database(self.home, self.settings())
 
-    def authority(self) -> CertificateAuthority:
+    def state_as_it_is(self) -> contextlib.AbstractContextManager["Database"]:
+        """Open the database for reading alone: nothing is made, brought up to date or waited for."""
+        return open_as_it_is(self.home, self.settings())
+
+    def authority(self) -> "CertificateAuthority":
         """Open the certificate authority."""
+        from seed_server.enrolment.certificate_authority import CertificateAuthority
+
         return CertificateAuthority.open(self.home.ca)
 
     # --- changes -------------------------------------------------------------------------

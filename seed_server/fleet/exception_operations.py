@@ -2,12 +2,12 @@
 
 import datetime as dt
 
-import structlog
 from msgspec.structs import replace
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import check_relation, given_name
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
 from p2pdist.shared.manifest.ring_facts import RING_FACTS, other_names
 from p2pdist.shared.manifest.staged import MAX_HOLDS, MAX_OWNER_CHARS
@@ -23,7 +23,7 @@ from seed_server.store.rollout_records import ExceptionRow
 
 MAX_EXCEPTION_DAYS = 180  # half a year; who still needs it then says so again
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @operation("except", reach=None)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
-import structlog
-
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.accounts import holders_of
 from seed_server.fleet.actor import Actor
@@ -40,7 +38,9 @@ def operation(
 
         @functools.wraps(function)
         def operate(context: Context, actor: Actor, /, *arguments: P.args, **named: P.kwargs) -> R:
-            with structlog.contextvars.bound_contextvars(actor=str(actor)):
+            from structlog.contextvars import bound_contextvars  # not for commands that only look
+
+            with bound_contextvars(actor=str(actor)):
                 require(context, actor, permission, NO_PC if reach is None else reach)
                 return function(replace(context, right=permission), actor, *arguments, **named)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 MAX_TOKEN_USES = 100_000  # one token for the imaging of a whole fleet
 MAX_TOKEN_DAYS = 30  # a token is a password on paper
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.accounts import (
     checked_account_name,
     person_rights,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MAX_PEOPLE = 1_000
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 # --- accounts ----------------------------------------------------------------------------

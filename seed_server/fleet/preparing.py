@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import structlog
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.site_profile import (
@@ -45,7 +45,7 @@ from seed_server.signing.profiles import checked_site, profile_in_file, read_pro
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.templates import checked_name, new_template, template_names
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @operation("publish")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.accounts import (
     TOKEN_SECRET_BYTES,
     checked_account_name,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 LOGIN_LABEL = "login"
 HOUR_SECONDS = 3_600.0
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

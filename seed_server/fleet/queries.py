@@ -4,18 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
-from p2pdist.shared.statement_check import Statement, StatementError, check_statement
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, PatchCoverage, PublishedRow, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.fleet.way_back import GoneBack, known_ways_back
-from seed_server.publishing.examination import Examined
-from seed_server.publishing.recipe_files import lint_recipe
 from seed_server.signing.bundle import Bundle
 from seed_server.signing.offers import Offer, next_sequence
 from seed_server.signing.prepared_bundles import PreparedBundles
@@ -27,17 +25,23 @@ from seed_server.signing.templates import checked_name, read_templates
 from seed_server.store.rows import DiagnosisRow, EndpointRow, ReportRow, ServedPayload, TokenRow
 from seed_server.store.serve_lock import is_serving
 
+if TYPE_CHECKING:
+    from p2pdist.shared.statement_check import Statement
+    from seed_server.publishing.examination import Examined
+
 INSTALL_STATES = (
     "installed", "installing", "restart_pending", "unproven", "waiting", "retrying", "failed", "rolled_back",
     "not_applicable",
 )  # fmt: skip
 
 
-def lint(context: Context | None, recipe: Path, now: float) -> Examined:
+def lint(context: Context | None, recipe: Path, now: float) -> "Examined":
     """Return what `publish` would say of a recipe, but for its files' hashes; with a ``context``, beside the rest.
 
     Raises `UserError` (BAD_INPUT) for a file that cannot be read; with a ``context`` as this does.
     """
+    from seed_server.publishing.recipe_files import lint_recipe
+
     examined = lint_recipe(recipe, now)
     if context is None:
         return examined
@@ -280,12 +284,14 @@ def read_role_keys(context: Context) -> list[RoleKeys]:
     return context.repository().proposals().role_keys()
 
 
-def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: str, audience: str) -> Statement:
+def check_posture(context: Context, jws: str, *, longest_seconds: float, nonce: str, audience: str) -> "Statement":
     """Return what a PC has stated of itself (`p2pdist posture`), once it has been checked.
 
     It counts for ``longest_seconds``, and where it carries ``nonce`` and ``audience``. Raises `UserError`: REFUSED
     for a statement that is not to be believed, or of a PC that is not enrolled here or denied; NOT_SET_UP, STORAGE.
     """
+    from p2pdist.shared.statement_check import StatementError, check_statement
+
     context.settings()
     try:
         statement = check_statement(

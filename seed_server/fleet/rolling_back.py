@@ -6,10 +6,9 @@ PCs no more, and none of them installs it again.
 
 from dataclasses import dataclass
 
-import structlog
-
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, SiteName
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recalls import (
     NOTHING_RECALLED,
@@ -44,7 +43,7 @@ from seed_server.signing.profiles import checked_site
 from seed_server.signing.repository import Repository
 from seed_server.store.rollout_records import packed
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

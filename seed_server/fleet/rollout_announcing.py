@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-import structlog
-
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest
 from p2pdist.shared.manifest.staged import StagedRollouts
@@ -23,7 +22,7 @@ from seed_server.store.rollout_records import OVER_STATES
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def read_rollouts(

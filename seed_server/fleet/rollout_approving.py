@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 from cryptography.hazmat.primitives import serialization
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.rollout_plan import RolloutPlan, plan_digest
 from p2pdist.shared.manifest.staged import approval_bytes
 from seed_server.fleet.actor import Actor, person_of
@@ -25,7 +25,7 @@ from seed_server.store.rollout_records import ApprovalRow
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @operation("approve", reach=None)

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import structlog
 import trio
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, manifest_target
 from p2pdist.shared.manifest.staged import StagedRollouts
@@ -47,7 +47,7 @@ FAULT_RETRY_SECONDS = 20.0
 NOT_READ = -1  # no timestamp has this version
 MOST_STEPS = 30  # of one rollout at a time: ten rings, each with an approval
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

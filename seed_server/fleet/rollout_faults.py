@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.printable_text import printable
 from seed_server.store.rollout_records import RolloutFault
 
@@ -16,7 +15,7 @@ NO_ROLLOUT = 0
 MAX_BROKEN_CHARS = 500
 _SURROUNDINGS = (FaultKind.STORAGE, FaultKind.BUSY, FaultKind.NOT_SET_UP)
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def concerns_all(error: Exception) -> bool:

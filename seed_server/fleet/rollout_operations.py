@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES, Manifest, Rollouts
 from p2pdist.shared.manifest.expression import parse_expression
 from p2pdist.shared.manifest.rollout_plan import SALT_BYTES, RolloutPlan
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 MAX_LIVE_ROLLOUTS = 500  # of the 600 that PCs accept
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, SiteName
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.staged import MAX_HOLDS, MAX_OWNER_CHARS, NO_END
 from p2pdist.shared.wire import codec
 from seed_server.fleet.actor import Actor
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 _AT_SITE = 'site == "'
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class AlreadyWithdrawnError(UserError):

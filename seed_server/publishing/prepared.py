@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import structlog
 from msgspec.structs import replace
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_sha256
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import (
@@ -33,7 +33,7 @@ from seed_server.signing.repository import Repository
 from seed_server.store.opening import open_database
 from seed_server.store.rows import ServedPayload
 
-log = structlog.get_logger()
+log = lazy_log()
 
 Announced: TypeAlias = Callable[[Bundle], contextlib.AbstractContextManager[None]]
 """Surrounds the moment in which a bundle is kept, or is no more; under the publish lock."""

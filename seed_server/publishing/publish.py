@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef, parse_sha256
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.plan import (
@@ -48,7 +48,7 @@ Stage: TypeAlias = Literal["copying", "hashing"]
 OnStage: TypeAlias = Callable[[Stage, int, int], None]
 """Called with the stage, bytes done and bytes in total."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-import structlog
-
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import DecodeError
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 
 D = TypeVar("D")
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec.structs import replace
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES, StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 UNTOLD_SECONDS = 1.0 * DAY_SECONDS  # for so long the end of the log may be known to nobody but this server
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def known_key(signed: bytes, anchor: LogAnchor | None) -> bytes:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Dialect,
     Double,
     ForeignKey,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -39,10 +41,18 @@ def table(
     storage: dict[str, float] | None = None,
 ) -> Table:  # fmt: skip
     """Return a table; ``never_again``: a number whose row is gone is given to no other; ``storage``: PostgreSQL's."""
-    return Table(
+    made = Table(
         name, METADATA, *parts, sqlite_strict=True, sqlite_with_rowid=rowid, sqlite_autoincrement=never_again,
-        postgresql_with=storage or {},
     )  # fmt: skip
+    if storage:
+
+        def store_so(created: Table, connection: Connection, **_others: object) -> None:
+            if connection.dialect.name == "postgresql":
+                created.dialect_options["postgresql"]["with"] = storage
+
+        # not as an argument: that would load PostgreSQL's part of the library in every command
+        event.listen(made, "before_create", store_so)
+    return made
 
 
 class Flag(TypeDecorator[bool]):

@@ -88,6 +88,16 @@ class Database(
             engines.close()
 
     @classmethod
+    def as_it_is(cls, place: Path | str) -> Self:
+        """Open the database for reading alone; its tables are not brought up to date, so a query may fail.
+
+        Raises `UserError` (NOT_SET_UP) for no such file.
+        """
+        if isinstance(place, str):
+            return cls(_on_postgresql(place, BUSY_SECONDS))
+        return cls(_on_file(place, BUSY_SECONDS))
+
+    @classmethod
     def _opened(cls, engines: Engines, *, create: bool) -> Self:
         try:
             prepare(engines, create=create)

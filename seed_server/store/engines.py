@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import (
     URL,
@@ -27,10 +27,13 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 READERS = 4  # on two cores more readers only wait for each other
 BUSY_SECONDS = 5.0  # another process's write takes milliseconds; longer means that it hangs
@@ -148,12 +151,16 @@ def copy_sqlite(path: Path, copy: Path) -> None:
         engine.dispose()
 
 
-def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """Return the dialect's insert into ``table``; both know `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # large, and loaded with its engine
+
+    return postgresql.insert(table)
 
 
-def upsert(connection: Connection, table: Table, *kept: str) -> sqlite.Insert | postgresql.Insert:
+def upsert(connection: Connection, table: Table, *kept: str) -> "sqlite.Insert | postgresql.Insert":
     """Return an insert that overwrites the row with the same key, but for the columns ``kept``."""
     insert = insert_into(connection, table)
     key = [column.name for column in table.primary_key]
@@ -172,6 +179,8 @@ def table_of(connection: Connection, first: Sequence[int], second: Sequence[int]
         return select(
             *(column.label(name) for column, name in zip(columns, ("first", "second"), strict=True))
         ).subquery()
+    from sqlalchemy.dialects import postgresql
+
     arrays = (cast(list(numbers), postgresql.ARRAY(Integer)) for numbers in (first, second))
     return func.unnest(*arrays).table_valued("first", "second").render_derived()
 

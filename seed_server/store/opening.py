@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.loading import quick_loading
 from p2pdist.shared.server_extra import of_server_extra
 from seed_server.settings import ServerHome, ServerSettings
 
@@ -19,7 +20,7 @@ def open_database(home: ServerHome, settings: ServerSettings) -> "Database":
 
     FAILED where the extra is not installed.
     """
-    with of_server_extra():
+    with of_server_extra(), quick_loading():
         from seed_server.store.database import Database
     database = Database.open(settings.database_place(home))
     try:
@@ -37,9 +38,16 @@ def is_outdated(home: ServerHome, settings: ServerSettings) -> bool:
     return Database.is_outdated(settings.database_place(home))
 
 
+def open_as_it_is(home: ServerHome, settings: ServerSettings) -> "Database":
+    """Open the database of ``home`` for reading alone; raises as `Database.as_it_is`, and FAILED."""
+    with of_server_extra(), quick_loading():
+        from seed_server.store.database import Database
+    return Database.as_it_is(settings.database_place(home))
+
+
 def create_database(home: ServerHome, settings: ServerSettings) -> None:
     """Make the database of a new home; it is nobody's until it is opened. Raises as `Database.create`, and FAILED."""
-    with of_server_extra():
+    with of_server_extra(), quick_loading():
         from seed_server.store.database import Database
     Database.create(settings.database_place(home)).close()
 

@@ -18,7 +18,6 @@ MEANS_TWO_THINGS = {
     "AGAIN_SECONDS": "of a transfer that fell beside us; of a slow start",
     "ANSWER_SECONDS": OWN_WAIT,
     "CHECK_SECONDS": OWN_WAIT,
-    "COMMANDS": "of the patch life, on the command line; all that the daemon answers",
     "CONNECT_SECONDS": OWN_WAIT,
     "DEFAULT_LIMITS": "of the origin port; of the installer",
     "DEMAND_GROWTH": "of the less busy way on Wi-Fi; of a link that could take more",

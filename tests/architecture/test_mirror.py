@@ -4,6 +4,7 @@ What is tested elsewhere, with its neighbours or with real parts, has a row belo
 """
 
 import functools
+import re
 from pathlib import Path
 
 from tests.helpers.sources import PACKAGES, ROOT, files_of, imports_of, module_of, tree_of
@@ -12,11 +13,13 @@ UNIT = ROOT / "tests" / "unit"
 
 # module: the file that tests it
 TESTED_IN = {
+    "bandwidth/commands/completing.py": "tests/unit/bandwidth/commands/test_shipped_commands.py",
     "bandwidth/commands/console.py": "tests/unit/bandwidth/commands/test_picture_file.py",
     "bandwidth/commands/profile_views.py": "tests/unit/bandwidth/commands/test_profile_commands.py",
     "bandwidth/commands/simulator_views.py": "tests/unit/bandwidth/commands/test_simulator_commands.py",
     "bandwidth/core/decision.py": "tests/unit/bandwidth/core/test_controller.py",
     "bandwidth/core/line_memory.py": "tests/unit/bandwidth/core/test_capacity.py",
+    "bandwidth/pictures/standard_output.py": "tests/field/test_outputs.py",
     "bandwidth/pictures/svg.py": "tests/unit/bandwidth/pictures/test_plot.py",
     "bandwidth/profiles/model.py": "tests/unit/bandwidth/profiles/test_parse.py",
     "bandwidth/profiles/precedence.py": "tests/unit/bandwidth/profiles/test_profile_properties.py",
@@ -43,6 +46,8 @@ TESTED_IN = {
     "bandwidth/simulator/rivals/tcp_lp.py": "tests/unit/bandwidth/simulator/test_senders.py",
     "bandwidth/simulator/scenario.py": "tests/simulation/test_simulator_validation.py",
     "p2pdist/__init__.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/commands/daemon_commands.py": "tests/unit/p2pdist/commands/test_main.py",
+    "p2pdist/commands/look_commands.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/commands/status_view.py": "tests/unit/p2pdist/commands/test_main.py",
     "p2pdist/daemon/composition.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/daemon/core.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
@@ -102,6 +107,7 @@ TESTED_IN = {
     "p2pdist/shared/clock.py": "tests/unit/p2pdist/daemon/test_with_seed_server.py",
     "p2pdist/shared/findings_screen.py": "tests/unit/p2pdist/commands/test_doctor_command.py",
     "p2pdist/shared/json_units.py": "tests/architecture/test_json_doc.py",
+    "p2pdist/shared/lazy_log.py": "tests/unit/seed_server/commands/test_wanted_log.py",
     "p2pdist/shared/logs.py": "tests/unit/p2pdist/shared/test_console.py",
     "p2pdist/shared/manifest/expression.py": "tests/unit/p2pdist/shared/manifest/test_applicability.py",
     "p2pdist/shared/manifest/recipe_checks.py": "tests/unit/p2pdist/shared/manifest/test_recipe.py",
@@ -161,6 +167,8 @@ TESTED_IN = {
     "seed_server/commands/people_views.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/commands/progress.py": "tests/unit/seed_server/commands/test_recipe_commands.py",
     "seed_server/commands/rollout_starting.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
+    "seed_server/commands/server_commands.py": "tests/unit/seed_server/commands/test_init_publish.py",
+    "seed_server/commands/site_commands.py": "tests/unit/seed_server/commands/test_sites_view.py",
     "seed_server/commands/status_commands.py": "tests/unit/seed_server/commands/test_status_output.py",
     "seed_server/commands/status_document.py": "tests/unit/seed_server/commands/test_status_view.py",
     "seed_server/commands/status_pcs.py": "tests/unit/seed_server/commands/test_status_output.py",
@@ -175,6 +183,7 @@ TESTED_IN = {
     "seed_server/fleet/custody_queries.py": "tests/unit/seed_server/commands/test_custody_commands.py",
     "seed_server/fleet/exception_operations.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
     "seed_server/fleet/id_token.py": "tests/unit/seed_server/fleet/test_identity_provider.py",
+    "seed_server/fleet/known_names.py": "tests/unit/seed_server/commands/test_completing.py",
     "seed_server/fleet/paging.py": "tests/unit/seed_server/fleet/test_endpoint_pages.py",
     "seed_server/fleet/people_checks.py": "tests/unit/seed_server/fleet/test_people_operations.py",
     "seed_server/fleet/people_queries.py": "tests/unit/seed_server/commands/test_people_commands.py",
@@ -236,6 +245,7 @@ TESTED_IN = {
     "seed_server/signing/templates.py": "tests/unit/seed_server/commands/test_template_commands.py",
     "seed_server/signing/thresholds.py": "tests/unit/seed_server/signing/test_proposals.py",
     "seed_server/store/audit_entry.py": "tests/unit/seed_server/fleet/test_audit_log.py",
+    "seed_server/store/beginnings.py": "tests/unit/seed_server/commands/test_completing.py",
     "seed_server/store/columns.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/count_rows.py": "tests/unit/seed_server/store/test_fleet_counts.py",
     "seed_server/store/diagnoses.py": "tests/unit/seed_server/store/test_database.py",
@@ -302,7 +312,8 @@ def imported_files(path: Path) -> frozenset[Path]:
     """Return the files of ours, helpers of the tests among them, that a file imports itself."""
     names = imports_of(path) | {name.rpartition(".")[0] for name in imports_of(path)}
     ours = (name for name in names if name.partition(".")[0] in (*PACKAGES, "tests", "bench"))
-    return frozenset(file for name in ours if (file := file_of(name)))
+    named = re.findall(r'LazyCommand\("(\w+):', path.read_text(encoding="utf-8"))
+    return frozenset(file for name in ours if (file := file_of(name))) | {path.with_name(f"{one}.py") for one in named}
 
 
 @functools.cache

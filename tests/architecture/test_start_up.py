@@ -3,15 +3,62 @@
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.helpers.people import new_home
 from tests.helpers.sources import ROOT
 
 HEAVY = (
     "libtorrent", "tuf", "zeroconf", "httpx", "fastapi", "h11", "resvg_py", "cryptography", "sqlalchemy", "argon2",
-    "pyotp", "segno",
+    "pyotp", "segno", "structlog", "trio", "asyncio", "alembic",
 )  # fmt: skip
+RARE = (*HEAVY, "cryptography.x509", "sqlalchemy.dialects.postgresql")
+PROGRAMS = {
+    "p2pdist": "p2pdist.commands.main",
+    "seed-server": "seed_server.commands.main",
+    "bandwidth": "bandwidth.commands.main",
+}
+LOADED = """
+import sys
+from {module} import main
+sys.argv = ["program", *{arguments!r}]
+try:
+    main()
+except SystemExit:
+    pass
+print(*[name for name in {rare!r} if name in sys.modules], file=sys.stderr)
+"""
+
+
+def loaded_by(program: str, *arguments: str) -> set[str]:
+    code = LOADED.format(module=PROGRAMS[program], arguments=arguments, rare=RARE)
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(ran.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_help_text_needs_none_of_them(program: str) -> None:
+    assert loaded_by(program, "--help") <= ({"structlog", "asyncio"} if program == "p2pdist" else set())
+
+
+def test_the_state_of_a_fleet_needs_its_database_and_what_is_signed(tmp_path: Path) -> None:
+    loaded = loaded_by("seed-server", "status", "--home", str(new_home(tmp_path).root))
+    assert loaded <= {"tuf", "cryptography", "sqlalchemy", "asyncio"}
+
+
+def test_the_state_of_a_pc_needs_what_asks_its_daemon(tmp_path: Path) -> None:
+    assert loaded_by("p2pdist", "status", "--home", str(tmp_path)) <= {"trio", "structlog", "asyncio"}
+
+
+def test_what_commands_of_the_server_load_logs_by_the_lazy_log() -> None:
+    """Its first line configures the log; a module that holds the library's own would write before that."""
+    processes = {"origin", "service", "web"}  # they configure it when they start
+    rooms = [room for room in (ROOT / "seed_server").iterdir() if room.is_dir() and room.name not in processes]
+    files = [file for room in rooms for file in room.rglob("*.py")]
+    assert files
+    assert [str(file) for file in files if "structlog.get_logger" in file.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize(
