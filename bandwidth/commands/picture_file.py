@@ -8,6 +8,7 @@ import click
 from bandwidth.commands.console import CommandError
 
 FORMATS = (".svg", ".png")
+MOST_NAMED_SIGNS = 10
 
 
 class PictureFile(click.ParamType[Path]):
@@ -41,13 +42,20 @@ def write_picture(path: Path, svg: str) -> None:
     data = svg.encode()
     if path.suffix.lower() == ".png":
         try:
-            from bandwidth.pictures.png import png_of  # the renderer is loaded only where it draws
-
-            data = png_of(svg)
+            from bandwidth.pictures.png import NoFontError, png_of  # the renderer is loaded only where it draws
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"{path} cannot be drawn: what draws PNG is not installed ({error.name} is missing). "
                 "Write an .svg file, or install p2pdist with its extra: pip install 'p2pdist[pictures]'."
+            ) from error
+        try:
+            data = png_of(svg)
+        except NoFontError as error:
+            shown = error.signs[:MOST_NAMED_SIGNS] + ("…" if len(error.signs) > MOST_NAMED_SIGNS else "")
+            raise CommandError(
+                f"{path} cannot be drawn: no font here has {shown}. Write an .svg file, which whoever opens it "
+                "draws with their fonts, or install a font that has them (Japanese: pip install "
+                "'p2pdist[pictures-ja]', or apt install fonts-noto-cjk)."
             ) from error
     try:
         path.write_bytes(data)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from bandwidth.commands import profile_views
+from bandwidth.commands.completing import profile_files
 from bandwidth.commands.console import ExitCode, InputError, print_json, progress, terminal
 from bandwidth.commands.json_answers import GoodProfile, WrongProfile
 from bandwidth.commands.picture_file import picture_option, write_picture
@@ -53,7 +54,7 @@ spare_option = click.option("--spare", type=RATE, help="What business leaves of 
 
 
 @click.command(short_help="Say whether throttle profiles are right, and what is wrong.")
-@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, shell_complete=profile_files)
 @json_option
 def check(files: tuple[str, ...], as_json: bool) -> None:
     """Check throttle profiles; each FILE is a path, or the name of a shipped profile.
@@ -99,7 +100,7 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=profile_files)
 @click.option("--at", type=MOMENT, help="When, such as 2026-12-24T18:00; without an offset, by the site's clock. [now]")
 @site_option
 @line_option
@@ -156,7 +157,7 @@ def explain(file: str, at: datetime | None, site: str | None, as_json: bool, **f
 
 
 @click.command(short_help="Show a week of a site's limits as a picture.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=profile_files)
 @site_option
 @line_option
 @spare_option

@@ -15,6 +15,7 @@ import msgspec
 from rich.text import Text
 
 from bandwidth.commands import simulator_views
+from bandwidth.commands.completing import profile_files
 from bandwidth.commands.console import InputError, print_json, progress, terminal
 from bandwidth.commands.json_answers import ComparisonAnswer, HarmRow, Passing, Simulation
 from bandwidth.commands.picture_file import picture_option, write_picture
@@ -152,7 +153,7 @@ def _run(scenario: Scenario, senders: list[str], law: LawMaker = shipped_law) ->
 
 
 @click.command(short_help="Show what a profile would do on a line, and why.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=profile_files)
 @click.option("--scenario", "name", type=click.Choice(list(SCENARIOS)), default="office", show_default=True)
 @click.option("--site", metavar="NAME", help="The site; without it, one that the profile does not name.")
 @click.option("--at", type=MOMENT, help="When, such as 2026-06-01T10:00; without an offset, by the site's clock. [now]")

@@ -3,7 +3,7 @@ import struct
 import pytest
 import resvg_py
 
-from bandwidth.pictures.png import PNG_ZOOM, png_of
+from bandwidth.pictures.png import IN_NO_FONT, PNG_ZOOM, NoFontError, png_of
 from bandwidth.pictures.svg import WIDTH, document, text
 
 
@@ -29,3 +29,10 @@ def test_letters_are_drawn_without_any_font_of_the_system(monkeypatch: pytest.Mo
     monkeypatch.setattr(resvg_py, "svg_to_bytes", without_system_fonts)
     assert [png_of(picture(words)) for words in ("Größe ≤ 5 – čas", "Время Ώρα", "")] == with_them
     assert len(set(with_them)) == 3
+
+
+def test_what_no_font_has_is_named_and_not_drawn_as_a_box() -> None:
+    with pytest.raises(NoFontError) as error:
+        png_of(picture(f"branch {IN_NO_FONT}\ue123 <&>"))
+    assert error.value.signs == f"\ue123{IN_NO_FONT}"
+    assert png_of(picture("<&> \u2003 ≤"))  # a blank is a sign without a picture
