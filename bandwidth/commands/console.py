@@ -3,6 +3,7 @@
 import enum
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import IO, Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -69,7 +70,10 @@ class InputError(CommandError):
 def terminal() -> Console:
     """Return a console for standard output; rich itself respects NO_COLOR and pipes."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
-        return Console(highlight=False, markup=False, emoji=False)
+        console = Console(highlight=False, markup=False, emoji=False)
+        if console.is_dumb_terminal:  # rich takes it for one of 80 columns
+            console.size = ConsoleDimensions(*shutil.get_terminal_size())
+        return console
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=PIPE_WIDTH)
 
 

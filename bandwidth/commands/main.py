@@ -4,12 +4,13 @@ import sys
 
 import click
 
-from bandwidth.commands.console import print_json
+from bandwidth.commands.console import ExitCode, print_json
 from bandwidth.commands.json_answers import LineShare
 from bandwidth.commands.profile_commands import check, explain, plot
+from bandwidth.commands.shipped_commands import profiles_group
 from bandwidth.commands.simulator_commands import compare, simulate
 from bandwidth.core.units import LARGEST_LINE_MBIT, MBIT, line_share
-from bandwidth.pictures.plain_signs import make_readable
+from bandwidth.pictures.standard_output import failed_output, open_standard_streams
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,6 +20,7 @@ def bandwidth() -> None:
 
     \b
     Examples:
+      bandwidth profiles copy office-hours           a start for your own
       bandwidth check branches.toml                  is the profile right?
       bandwidth explain branches.toml --site leeds   what holds there, and why?
       bandwidth plot branches.toml -o week.png       a week as a picture
@@ -67,12 +69,17 @@ def line_share_command(line_mbit: float, share: float, as_json: bool) -> None:
         click.echo(f"{rate} bytes/s ({mbit_per_second:g} Mbit/s)")
 
 
-for command in (check, explain, plot, simulate, compare):
+for command in (check, explain, plot, simulate, compare, profiles_group):
     bandwidth.add_command(command)
 
 
 def main() -> None:
     """Entry point of the console script."""
-    for stream in (sys.stdout, sys.stderr):
-        make_readable(stream)
-    bandwidth()
+    open_standard_streams()
+    try:
+        bandwidth()
+    except (SystemExit, OSError) as error:
+        if not (reason := failed_output(error)):
+            raise
+        click.echo(f"error: The output cannot be written: {reason}.", err=True)
+        sys.exit(ExitCode.FAILED)

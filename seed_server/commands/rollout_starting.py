@@ -33,10 +33,17 @@ def start_published(
 
 
 def say_started(started: StartedRollout | None) -> None:
-    """Say which rollout has begun, and who has to approve it; nothing where none has."""
-    if started is not None:
-        say(f"Rollout {started.rollout.row.number} of {started.rollout.plan.ref} has begun.")
-        say_approvals(started)
+    """Say which rollout has begun, how many PCs its rings have, and who has to approve it; nothing where none has."""
+    if started is None:
+        return
+    plan = started.rollout.plan
+    say(f"Rollout {started.rollout.row.number} of {plan.ref} has begun.")
+    for ring, size in zip(plan.rings, started.ring_sizes, strict=True):
+        pcs = tr("{number} PC", number=size) if size == 1 else tr("{number} PCs", number=size)
+        say(f"  {ring.name}: {pcs}")
+    say_approvals(started)
+    if started.ring_sizes[0] == 0:
+        say(tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template."))
 
 
 def say_approvals(started: StartedRollout) -> None:

@@ -142,6 +142,8 @@ def announcement(
             entries.pop(ref, None)
             if all(entry.ref != ref for entry in rollouts.entries):  # another publication of it may be there by now
                 stopped[ref] = _stopped(one)
+        elif one.progress.state is RolloutState.ABORTED and ref in gone and gone[ref].at <= one.progress.why.since:
+            stopped[ref] = _stopped(one)  # it was halted before; why it does not go on is said now
         elif one.progress.state is RolloutState.COMPLETE and ref in open_now:
             to_all = _offered_to_all(rollouts, one)
             if to_all is None:  # there is no room for more: it goes on by its rings, all of which are open

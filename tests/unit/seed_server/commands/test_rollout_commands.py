@@ -49,6 +49,7 @@ def test_a_patch_is_published_by_rings_watched_and_stopped(run: Run, tmp_path: P
     options = ("--patch-id", "office", "--version", "1", "--template", "rings", "--title", "Acme Office")
     published = run("publish", str(tmp_path / "office.msi"), *options)
     assert (published.exit_code, "Rollout 1 of office@1 has begun." in published.output) == (0, True), published.output
+    assert "  test: 1 PC\n" in published.output
     (row,) = json.loads(run("rollout", "list", "--json").output)
     assert row["title"] == json.loads(run("rollout", "show", "1", "--json").output)["title"] == "Acme Office"
     assert all("Acme Office" in run("rollout", *words).output for words in (("list",), ("show", "1")))

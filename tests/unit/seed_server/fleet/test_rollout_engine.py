@@ -166,6 +166,18 @@ def test_what_has_halted_can_be_withdrawn_for_a_reason_of_its_own(company: Compa
         operations.withdraw(company.context, ADA, "office", "again")
 
 
+def test_pcs_are_told_why_a_halted_rollout_ended_and_no_more_why_it_halted(company: Company) -> None:
+    """Its withdrawal was signed on another machine, which says nothing of rollouts."""
+    company.start()
+    company.look(0.0)
+    rollouts.halt_rollout(company.context, BOB, 1, "too many fail")
+    assert [one.reason for one in company.repository.current_staged().stopped] == ["too many fail"]
+    company.clock.wall += 5
+    rollouts.abort_withdrawn(company.context, ADA, REF, "crashes")
+    company.look()
+    assert [one.reason for one in company.repository.current_staged().stopped] == ["crashes"]
+
+
 def test_a_withdrawal_that_came_another_way_ends_it_too(company: Company) -> None:
     company.start()
     company.look(0.0)
