@@ -4,7 +4,7 @@ PCs that are denied are counted nowhere. What a PC says is wrong with it and its
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
 
@@ -20,7 +20,8 @@ MOST_GROUPS = 50  # of releases, and of codes
 _PC = ENDPOINTS.c
 
 
-class Affected(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Affected:
     """PCs of a site that have something in common."""
 
     count: int = 0
@@ -141,9 +142,9 @@ def _findings(connection: Connection, condition: ColumnElement[bool]) -> dict[st
     table = ENDPOINT_FINDINGS.c
     joined = ENDPOINT_FINDINGS.join(ENDPOINTS, _PC.number == table.endpoint)
     counts = select(table.code, func.count()).select_from(joined).where(condition).group_by(table.code)
-    found = dict(connection.execute(counts.limit(MOST_GROUPS)).all())
+    found: list[tuple[str, int]] = [(code, count) for code, count in connection.execute(counts.limit(MOST_GROUPS))]
     names = select(_PC.hostname).select_from(joined).where(condition).order_by(_PC.number).limit(MOST_HOSTS)
     return {
         code: Affected(count, tuple(connection.scalars(names.where(table.code == code))))
-        for code, count in sorted(found.items())
+        for code, count in sorted(found)
     }

@@ -61,8 +61,8 @@ async def test_what_the_daemon_knows_is_taken_from_it(tmp_path: Path, certificat
         problems=["This PC's identity is used by pc7 too.", "Restart it."], problem_codes=["identity", "install"]
     )
     peers = json.dumps({"peers": []}).encode()
-    said = {STATUS: msgspec.json.encode(known), PEERS: peers, LIMITER: msgspec.json.encode(AT_WORK)}
-    with enrolled_daemon(tmp_path, {command.name: answer for command, answer in said.items()}) as asked:
+    said = {STATUS.name: msgspec.json.encode(known), PEERS.name: peers, LIMITER.name: msgspec.json.encode(AT_WORK)}
+    with enrolled_daemon(tmp_path, said) as asked:
         enrolled(tmp_path, certificates.Authority("control"), start=datetime.now(UTC) - timedelta(days=9))
         found = await findings(tmp_path)
     assert asked == [STATUS.name, PEERS.name, LIMITER.name]
