@@ -5,6 +5,7 @@ PCs that are denied are counted nowhere. What a PC says is wrong with it and its
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
 

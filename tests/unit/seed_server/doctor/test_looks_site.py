@@ -13,6 +13,7 @@ from seed_server.settings import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from seed_server.store.serve_lock import serve_lock
+from seed_server.store.site_health import Affected
 from tests.helpers.fake_clock import FakeClock
 from tests.unit.seed_server.doctor.conftest import MADE_AT
 from tests.unit.seed_server.doctor.test_looks_state import PAYLOAD
@@ -41,7 +42,7 @@ def test_a_sites_pcs_and_what_they_wait_for(home: ServerHome) -> None:
         facts = look_at_site(Context(home, FakeClock(MADE_AT)), "leeds")
     assert facts.serving
     assert (facts.health.allowed, facts.health.connected) == (5, 5)
-    assert facts.clock == (1, ("pc-0",))
+    assert facts.clock == Affected(1, ("pc-0",))
     assert facts.full.count == 0
     wrong = {one.code: one.observed for one in judge_site(facts) if one.verdict == "wrong"}
     assert list(wrong) == ["site-clock", "site-isolation", "site-release"]
