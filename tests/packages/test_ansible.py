@@ -193,7 +193,7 @@ def office() -> Iterator[tuple[Office, dict[str, BootedRoot]]]:
         yield office, machines
 
 
-SLOW = [pytest.mark.processes, pytest.mark.slow, *NEEDS_DEBIAN_ROOT]
+SLOW = [pytest.mark.slow, *NEEDS_DEBIAN_ROOT]
 
 
 def marked(test: Any) -> Any:

@@ -410,8 +410,8 @@ async def test_scripts_are_undone_by_their_own_arguments_or_not_at_all(place: Pl
     assert await place.detector.installed_version(SH) == ""
 
 
-@pytest.mark.skipif(Path("/usr/bin/rpm").exists(), reason="there is an rpm")
-async def test_a_pc_without_rpm(place: Place) -> None:
+async def test_a_pc_without_rpm(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pdist.install.command_lines.RPM", "/nowhere/rpm")
     rpm, payload = RpmInstall(package="acme"), place.file("x")
     outcome = await place.installer.install(rpm, "1", payload.file, payload.sha256)
     assert outcome == Outcome(False, "rpm cannot be started: No such file or directory")
