@@ -62,7 +62,7 @@ def copy_command(name: str, to: Path | None, force: bool) -> None:
       bandwidth profiles copy overnight branches.toml
     """
     file = Path(f"{name}.toml") if to is None else to
-    if file.is_dir():
+    if os.path.isdir(file):  # noqa: PTH112 - of no file, for a name with a zero byte
         file /= f"{name}.toml"
     _write_new(file, shipped_text(name), force=force)
     shown = click.format_filename(file)

@@ -61,20 +61,6 @@ def test_what_commands_of_the_server_load_logs_by_the_lazy_log() -> None:
     assert [str(file) for file in files if "structlog.get_logger" in file.read_text(encoding="utf-8")] == []
 
 
-@pytest.mark.parametrize(
-    ("module", "allowed"),
-    [
-        ("p2pdist.commands.main", ()),
-        ("seed_server.commands.main", ("tuf", "cryptography")),  # its operations open the repository
-        ("bandwidth.commands.main", ()),
-    ],
-)
-def test_a_command_line_loads_what_it_needs(module: str, allowed: tuple[str, ...]) -> None:
-    code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    assert set(loaded) <= set(allowed)
-
-
 def test_a_running_daemon_loads_no_module_of_ours_late() -> None:
     """Between its unpacking and the restart, an upgrade has put other files there: the two releases would be mixed."""
     late = {
