@@ -13,6 +13,7 @@ from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout import RolloutReason, RolloutState
+from seed_server.fleet.rollout_announcing import announce_from
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_engine import PCS_SECONDS
 from seed_server.store.rows import HarmPauseRow, SeenRow
@@ -174,7 +175,7 @@ def test_pcs_are_told_why_a_halted_rollout_ended_and_no_more_why_it_halted(compa
     assert [one.reason for one in company.repository.current_staged().stopped] == ["too many fail"]
     company.clock.wall += 5
     rollouts.abort_withdrawn(company.context, ADA, REF, "crashes")
-    company.look()
+    announce_from(company.context, company.repository)
     assert [one.reason for one in company.repository.current_staged().stopped] == ["crashes"]
 
 
