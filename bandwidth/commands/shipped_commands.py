@@ -62,7 +62,7 @@ def copy_command(name: str, to: Path | None, force: bool) -> None:
       bandwidth profiles copy overnight branches.toml
     """
     file = Path(f"{name}.toml") if to is None else to
-    if os.path.isdir(file):  # noqa: PTH112 - of no file, for a name with a zero byte
+    if file.is_dir():
         file /= f"{name}.toml"
     _write_new(file, shipped_text(name), force=force)
     shown = click.format_filename(file)
@@ -80,6 +80,6 @@ def _write_new(file: Path, text: str, *, force: bool) -> None:
         raise InputError(
             f"{shown} is there already, and is kept. Name another file, or give --force to write over it."
         ) from None
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(f"Cannot write {click.format_filename(file)}: {reason}.") from error

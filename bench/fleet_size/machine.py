@@ -62,8 +62,13 @@ def use_of(pid: int) -> Use:
     """Return what is used now. Raises `OSError` when the process has gone."""
     ticks, kib = 0, 0
     for member in family(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+            rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
+        except OSError:
+            if member == pid:
+                raise
+            continue  # one that it had started has ended since: its time counts as waited for
         ticks += sum(map(int, fields[11:15]))
-        rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
         kib += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
     return Use(ticks / _TICKS, kib * 1024, os.times().elapsed)

@@ -100,7 +100,7 @@ def _wanted(
     repository: Repository, database: "Database", staged: StagedRollouts, rollouts: Rollouts, now: float
 ) -> DerivedDocuments:
     approvers = repository.approvers()
-    refs = {one.ref for one in (*staged.entries, *staged.stopped)}
+    refs = {one.ref for one in staged.entries} | {one.ref for one in staged.stopped}
     if approvers is not None:  # what is offered to every PC may be complete, and its approvals are asked for
         refs |= {entry.ref for entry in rollouts.entries}
     kept, broken = read_rollouts(database, over=refs)

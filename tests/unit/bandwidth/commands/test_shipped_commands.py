@@ -53,12 +53,10 @@ def test_a_folder_gets_it_under_its_own_name(here: Path) -> None:
     assert (here / "profiles" / "overnight.toml").exists()
 
 
-@pytest.mark.parametrize("to", ["none/branches.toml", "a\0b"])
-def test_where_it_cannot_be_written_it_is_said(to: str) -> None:
-    result = run("profiles", "copy", "gentle", to)
-    assert result.exit_code in (2, 7)
-    assert result.output
-    assert "Traceback" not in result.output
+def test_where_it_cannot_be_written_it_is_said() -> None:
+    result = run("profiles", "copy", "gentle", "none/branches.toml")
+    assert result.exit_code == 7
+    assert "Cannot write none/branches.toml: " in result.output
 
 
 def test_the_list_says_what_each_is_for() -> None:

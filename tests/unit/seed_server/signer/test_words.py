@@ -62,7 +62,8 @@ EXE = ExeInstall(arguments=("/S",), uninstall=("C:\\x.exe", "/u"))
 CHECK = FileCheck(path="/opt/acme/VERSION")
 OTHERS: list[dict[str, Any]] = [
     {"number": 2}, {"replaces": {"old": 3}}, {"downgrade": True},
-    {"title": "Acme 2"}, {"severity": "high"}, {"cvss": 7.5}, {"published_at": 1}, {"requires": ("base@2",)},
+    {"title": "Acme 2"}, {"titles": {"ja": "アクメ"}}, {"severity": "high"}, {"cvss": 7.5}, {"published_at": 1},
+    {"requires": ("base@2",)},
     {"supersedes": ("old",)}, {"conflicts": ("new",)}, {"applies_to": 'os.family == "debian"'},
     {"payloads": [PAYLOAD, Payload("other.sh", 8, "c" * 64, "d" * 64, "debian", "amd64", "ja")]},
     {"install": DebInstall(package="acme")}, {"install": RpmInstall(package="acme", timeout_seconds=5)},
