@@ -35,7 +35,7 @@ TABLES = (
     "status", "status office", "list", "endpoints", "sites", "people list", "token list", "audit list", "rollout list",
     "keys list", "exception list", "profile show", "template list", "approver list", "api-token list", "prepared",
 )  # fmt: skip
-ENCODINGS = ("ascii", "latin-1", "cp932", "utf-8")
+ENCODINGS = ("ascii", "cp932")  # others, and UTF-8, can write more
 NOW = 1_800_000_000.0
 FULL = "error: The output cannot be written: No space left on device.\n"
 
@@ -130,15 +130,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> ServerHome:
     return context.home
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("language", ["en", "ja"])
-def test_every_table_is_written_in_any_encoding(told: Told, served: ServerHome, encoding: str, language: str) -> None:
+@pytest.mark.parametrize(("language", "encoding"), [("en", "ascii"), ("ja", "latin-1"), ("ja", "cp932")])
+def test_every_table_is_written_in_any_encoding(told: Told, served: ServerHome, language: str, encoding: str) -> None:
     for line in TABLES:
         said = told(f"seed-server {line}", "--home", str(served.root), "--lang", language, encoding=encoding)
         assert said, line
 
 
-@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "dumb"}])
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_of_forty_columns_shows_whole_tables(
     told: Told, served: ServerHome, environment: dict[str, str]
 ) -> None:

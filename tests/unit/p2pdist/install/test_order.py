@@ -197,7 +197,7 @@ def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataO
                 assert PatchRef(relation, "1") not in installed - {step.ref}
 
 
-def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
+def test_a_plan_of_many_costs_each_patch_the_same() -> None:
     def calls(count: int) -> int:
         patches = [patch(f"p{n}", n, requires=(f"p{n - 1}",) if n % 10 else ()) for n in range(count)]
         statuses = {
@@ -219,7 +219,7 @@ def test_a_plan_of_thousands_costs_each_patch_the_same() -> None:
             gc.enable()
         return made
 
-    assert calls(1_000) < 3 * calls(500)
+    assert calls(600) < 3 * calls(300)
 
 
 def test_what_is_too_old_is_not_installed_and_keeps_nothing_else_away() -> None:
