@@ -121,9 +121,8 @@ class Executor:
             name = package.name if package else install.package
             wanted = await self._installer.detector.selection(name)
             if wanted is None:
-                await self._wait(
-                    candidate.ref, f"dpkg does not say whether {name} is held", planned, waiting.BUSY_WAITS
-                )
+                unsaid = f"dpkg does not say whether {name} is held"
+                await self._wait(candidate.ref, unsaid, planned, waiting.BUSY_WAITS)
                 return None
             if wanted == HELD and not install.despite_hold:
                 held = f"{name} is held by this PC's administrator (apt-mark hold)"
@@ -266,6 +265,7 @@ class Executor:
             words, output = "interrupted: the daemon or the PC was stopped", ""
             if not waiting.repairable(record):
                 words = f"interrupted {record.interrupted} times: does it restart p2pdist? It is not repaired again"
+                await self._installer.wait_for_outlived(install)
             elif install is not None and (repaired := await self._installer.repair(install)):
                 words, output = f"{words}; {repaired.words}", repaired.output
             outcome = Outcome(False, words, output, known=False)

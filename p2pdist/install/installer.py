@@ -18,6 +18,7 @@ from p2pdist.install.limits import DEFAULT_LIMITS, InstallLimits
 from p2pdist.install.outcomes import Outcome, exit_words, is_locked, printable, waits_for_lock
 from p2pdist.install.package_manager import PAYLOAD, PackageManager, UndoCommand, WasThere
 from p2pdist.install.packages import HELD, PackageFile
+from p2pdist.install.process_records import recorded_process
 from p2pdist.install.proven_files import KeptPayload, proven
 from p2pdist.shared.archive_members import ArchiveError
 from p2pdist.shared.folder import Folder
@@ -232,6 +233,19 @@ class Installer:
                     outcome = await self._run(command)
             return outcome
 
+    async def wait_for_outlived(self, install: Install | None) -> None:
+        """Wait for processes that outlived the daemon that started them, and end them when they are late.
+
+        Nothing can be said of an installation, or of its way back, while it runs on.
+        """
+        if install is not None:
+            async with self._alone(install):
+                pass
+
+    async def has_outlived(self) -> bool:
+        """Return whether a process still runs that outlived the daemon that started it. None of this daemon's may."""
+        return await trio.to_thread.run_sync(recorded_process, self._record) is not None
+
     async def keep_selection(self, install: Install, name: str, selection: str) -> str:
         """Put back what this PC's administrator wanted of the package ``name``; return why it cannot be, or ""."""
         if not isinstance(install, DebInstall) or selection != HELD:
@@ -241,7 +255,9 @@ class Installer:
 
     async def restart_pc(self, minutes: int, message: str) -> Outcome:
         """Make the system restart in ``minutes``, and show its users ``message``."""
-        return await self._run(command_lines.restart_command(minutes, message, windows=os.name == "nt"))
+        # without a record: in its place another process may be named, which outlived its daemon
+        command = command_lines.restart_command(minutes, message, windows=os.name == "nt")
+        return await self._run(command, recorded=False)
 
     # --- running things ---------------------------------------------------------------------------------------
 
@@ -268,14 +284,14 @@ class Installer:
         with directory:
             work(directory)
 
-    async def _run(self, command: CommandLine, payload: BinaryIO | None = None) -> Outcome:
+    async def _run(self, command: CommandLine, payload: BinaryIO | None = None, *, recorded: bool = True) -> Outcome:
         try:
             ended = await processes.run(
                 command,
                 max_output_bytes=MAX_OUTPUT_BYTES,
                 with_errors=True,
                 pass_descriptor=payload.fileno() if payload is not None and os.name != "nt" else None,
-                record=self._record,
+                record=self._record if recorded else None,
                 adopts=True,
                 limits=self._limits,
             )

@@ -13,6 +13,7 @@ from p2pdist.pc import system
 from p2pdist.shared.clock import Clock
 
 CANCELLED_AFTER_SECONDS = 300.0  # a restart that has not begun by then after its notice was cancelled
+OUTLIVED_AGAIN_SECONDS = 10.0  # between two looks at an installer that outlived its daemon
 REFUSED_AGAIN_SECONDS = 3_600.0  # before the system is asked again that would not restart
 
 log = structlog.get_logger()
@@ -51,6 +52,8 @@ class Restarter:
             return None
         for restart in due:
             if restart.notice is not None:
+                if await self._installer.has_outlived():  # as of a patch that is withdrawn: nobody else waits for it
+                    return moment.at.timestamp() + OUTLIVED_AGAIN_SECONDS
                 await self._restart(restart, restart.notice)
                 return None
         return min((restart.again_at for restart in due if restart.again_at is not None), default=None)

@@ -125,6 +125,7 @@ class Undoing:
 
     async def _undone(self, candidate: Candidate, record: InstallRecord) -> Outcome:
         if not waiting.undoable(record):
+            await self._installer.wait_for_outlived(candidate.manifest.install)
             return Outcome(False, f"it was interrupted {record.interrupted} times: does undoing it restart p2pdist?")
         own = self._own_file(candidate, record)
         if candidate.manifest.install is None or own is None:

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from p2pdist.install import archive as archive_app
-from p2pdist.install import detection, process_records, processes, proven_files, unpacking
+from p2pdist.install import command_lines, detection, process_records, processes, proven_files, unpacking
 from p2pdist.install.command_lines import CommandLine
 from p2pdist.install.descendants import CAN_HOLD
 from p2pdist.install.detection import UNKNOWN_VERSION
@@ -21,6 +21,7 @@ from p2pdist.install.findings import found, unknown
 from p2pdist.install.installer import Installer
 from p2pdist.install.limits import InstallLimits
 from p2pdist.install.outcomes import Outcome
+from p2pdist.install.process_records import recorded_process, write_record
 from p2pdist.install.proven_files import PayloadChangedError
 from p2pdist.shared import archive_members
 from p2pdist.shared.manifest.recipe import (
@@ -374,6 +375,22 @@ async def test_what_outlived_a_killed_daemon_is_waited_for_then_ended(
         assert not alive(orphan)
     assert log.read_text() == ("first\nsecond\n" if in_time else "second\n")
     assert not (tmp_path / "scratch/running").exists()
+
+
+async def test_what_restarts_the_pc_does_not_take_the_place_of_what_outlived_its_daemon(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_lines, "restart_command", lambda *_, **__: CommandLine(("/bin/true",), 10.0))
+    record = place.directory / "scratch/running"
+    with subprocess.Popen(["/bin/sleep", "100"]) as outlived:  # noqa: ASYNC220 - it starts at once
+        try:
+            write_record(record, outlived.pid)
+            assert (await place.installer.restart_pc(5, "x")).succeeded
+            assert recorded_process(record) == outlived.pid
+            assert await place.installer.has_outlived()
+        finally:
+            outlived.kill()
+    assert not await place.installer.has_outlived()
 
 
 async def test_a_record_of_another_process_is_not_waited_for(place: Place) -> None:

@@ -79,6 +79,8 @@ class PlayedInstaller:
         self.one_at_a_time = False
         """Whether each installation removes all others."""
         self.undone_by: Path | None = None
+        self.outlives = False
+        """Whether an installer that the daemon before has started still runs."""
         self.running: trio.Event | None = None
         self.go_on = trio.Event()
         self.detector = self
@@ -135,6 +137,12 @@ class PlayedInstaller:
     async def repair(self, install: Install) -> Outcome | None:
         self.calls.append("repair")
         return None
+
+    async def wait_for_outlived(self, install: Install | None) -> None:
+        self.calls.append("wait")
+
+    async def has_outlived(self) -> bool:
+        return self.outlives
 
     async def installed_version(self, install: Install, package: PackageFile | None = None) -> str:
         return ""
@@ -511,6 +519,21 @@ async def test_what_was_under_way_goes_on_and_is_not_run_again(pc: Pc, state: Li
     assert pc.record().state == ("rolled_back" if state == "rolling_back" else "installed")
 
 
+@pytest.mark.parametrize("state", ["installing", "rolling_back"])
+async def test_however_often_the_daemon_was_restarted_what_runs_on_is_waited_for(pc: Pc, state: LifeState) -> None:
+    pc.candidate("acme")
+    pc.installer.present["acme"] = "1"
+    record = InstallRecord(
+        patch_id="acme", version="1", state=state, first_seen_at=NOW, changed_at=NOW, decision=4, interrupted=9,
+        failure=FailureClass.HEALTH if state == "rolling_back" else None,
+    )  # fmt: skip
+    await install_journal.save_journal(pc.home.installs, replace(pc.installs.journal, decisions=4, records=(record,)))
+    await pc.start().load()
+    await pc.settle()
+    assert pc.installer.calls == ["wait"], "before anything is said of it, and nothing is repaired or undone"
+    assert pc.record().state == ("failed" if state == "rolling_back" else "installed")
+
+
 async def test_stopping_the_daemon_lets_an_installer_end(pc: Pc, autojump_clock: trio.testing.MockClock) -> None:
     pc.candidate("acme")
     pc.installer.running = trio.Event()
@@ -712,6 +735,21 @@ async def test_a_rollback_that_is_asked_for_before_an_announced_restart_begins_a
     await pc.start(may_restart=True).load()
     await pc.settle()
     assert pc.installer.calls.count(back) == 1
+
+
+async def test_the_pc_is_not_restarted_under_an_installer_that_has_outlived_its_daemon(
+    pc: Pc, boots: list[str]
+) -> None:
+    pc.start(may_restart=True)
+    pc.installer.ends["1"] = outcome(reboot=True)
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 11:00-13:00",), reboot="window"))
+    pc.installer.outlives = True
+    await pc.settle()
+    await pc.settle()
+    assert restarts(pc) == []
+    pc.installer.outlives = False
+    await pc.settle()
+    assert len(restarts(pc)) == 1
 
 
 async def test_a_restart_that_the_system_refuses_is_not_asked_for_all_the_time(
