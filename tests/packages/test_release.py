@@ -118,7 +118,7 @@ class Pc:
 )  # the installer, and the daemon between two of its programs
 def test_scripts_restart_the_daemon_at_once_or_after_the_installation_that_runs(tmp_path: Path, record: str) -> None:
     pc = Pc(tmp_path)
-    assert pc.when_idle("try-restart") == "systemctl try-restart p2pdist.service\n"
+    assert pc.when_idle("try-restart") == "systemctl --no-block try-restart p2pdist.service\n"
     with subprocess.Popen(["/bin/sleep", "100"]) as installer:
         write_record(tmp_path / record, installer.pid)
         said = pc.when_idle("try-restart")
