@@ -6,9 +6,11 @@ the log lacks entries and begins again, is believed of the offline role alone (`
 """
 
 import hashlib
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -25,6 +27,7 @@ from p2pdist.shared.wire.codec import DecodeError, KeptState
 from p2pdist.shared.wire.witness import Consistency, WitnessFault
 from p2pdist.trust.floor import CHECKSUM_BYTES
 
+MAX_WITNESS_FAULT_CHARS = 40  # names of faults
 MAX_WITNESS_BYTES = 16 << 10  # three checkpoints and an anchor
 
 log = structlog.get_logger()
@@ -38,8 +41,9 @@ class Seen(KeptState, frozen=True):
     """The newest checkpoint that follows from all that were seen before; empty: none was seen yet."""
     conflict: bytes = b""
     """The first one that does not; empty: all do."""
-    fault: WitnessFault | None = None
-    """What is wrong with it; None: nothing, or the log has begun again since."""
+    fault: Annotated[str, msgspec.Meta(max_length=MAX_WITNESS_FAULT_CHARS)] | None = None
+    """What is wrong with it, a `WitnessFault` or what a newer release calls so; None: nothing, or the log has begun
+    again since."""
     anchor: bytes = b""
     """The newest anchor that was taken, as it was signed; empty: none was."""
     before: bytes = b""
@@ -69,8 +73,11 @@ class Witness:
 
     @property
     def fault(self) -> WitnessFault | None:
-        """What was wrong with the log; None: nothing."""
-        return self._seen.fault
+        """What was wrong with the log; None: nothing. What only a newer release can name is ``malformed``."""
+        if self._seen.fault is None:
+            return None
+        known: tuple[WitnessFault, ...] = typing.get_args(WitnessFault)
+        return next((fault for fault in known if fault == self._seen.fault), "malformed")
 
     @property
     def known_size(self) -> int:
@@ -115,7 +122,7 @@ class Witness:
             self._alarm(note, "malformed")
             return None
         if not self._seen.known:
-            self._keep(Seen(known=note))
+            self._keep(msgspec.structs.replace(self._seen, known=note))
             return None
         known = read_checkpoint(self._seen.known)
         key = known.key if taken is None else taken.known.key
@@ -197,6 +204,8 @@ def _understood(seen: Seen) -> Seen:
     anchored = not seen.anchor or _reads(decode_anchor, seen.anchor)
     if not anchored or (seen.before and not _reads(read_checkpoint, seen.before)):
         seen = msgspec.structs.replace(seen, before=b"")
+    if anchored and seen.anchor and not seen.known:  # better than to believe what the server shows
+        seen = msgspec.structs.replace(seen, known=decode_anchor(seen.anchor).checkpoint)
     return seen if anchored else msgspec.structs.replace(seen, anchor=b"")
 
 

@@ -198,6 +198,26 @@ def test_an_alarm_about_the_audit_log_outlives_what_this_release_does_not_unders
     assert (kept.fault, kept.had_alarm, kept.known_size) == ("malformed", True, 0)
 
 
+def test_a_log_that_is_not_understood_is_begun_anew_from_the_anchor_and_forgets_no_evidence(tmp_path: Path) -> None:
+    anchor = anchored(LOG)
+    seen = Seen(known=b"later", conflict=b"no note", anchor=anchor, before=LOG.note())
+    (tmp_path / "witness").write_bytes(sealed(msgspec.to_builtins(seen, builtin_types=(bytes,))))
+    kept = Witness(tmp_path / "witness")
+    assert kept.known_size == 5, "what the offline role says, not what the server shows next"
+    (tmp_path / "witness").write_bytes(sealed(msgspec.to_builtins(replace(seen, anchor=b""), builtin_types=(bytes,))))
+    kept = Witness(tmp_path / "witness")
+    kept.look(LOG.note())
+    assert (kept.known_size, kept.had_alarm) == (5, True), "that something was wrong once stays known"
+
+
+def test_an_alarm_of_a_kind_that_only_a_newer_release_knows_stays_one(tmp_path: Path) -> None:
+    seen = Seen(known=LOG.note(), conflict=LOG.note(), fault="malformed")
+    raw = msgspec.to_builtins(seen, builtin_types=(bytes,)) | {"fault": "added_later"}
+    (tmp_path / "witness").write_bytes(sealed(raw))
+    kept = Witness(tmp_path / "witness")
+    assert (kept.fault, kept.had_alarm, kept.known_size) == ("malformed", True, 5)
+
+
 def test_a_role_that_only_a_newer_signer_knows_is_kept_in_the_folder_of_keys(tmp_path: Path) -> None:
     (tmp_path / SIGNED_VERSIONS_FILE).write_bytes(msgspec.json.encode({"patches": 4, "added-later": 9}))
     memory = SignerMemory(tmp_path)
