@@ -14,6 +14,7 @@ ACTION = "org.p2pdist.users"
 PKCHECK = Path("/usr/bin/pkcheck")
 POLICY = Path("/usr/share/polkit-1/actions/org.p2pdist.policy")
 ANSWER_SECONDS = 3.0  # it answers in hundredths of a second, and hangs where D-Bus does
+_OWNER = "Uid:"  # in /proc/PID/status: real user, effective, saved, of files
 _START_TIME = 19  # of a process, counted from the field after its name: field 22 of /proc/PID/stat
 
 
@@ -44,9 +45,12 @@ class Polkit:
             return PolkitAnswer.NOT_THERE
         try:
             began = self._began(peer.pid)
+            owner = self._owner(peer.pid)  # after its start: what gets the number from now on is not meant
         except (OSError, ValueError, IndexError):  # it has gone, or is in another container
             return PolkitAnswer.NO
-        # with its start and user, no other process that has got its number since is meant
+        # polkit itself answers root by the session of whatever process has the number, whoever is said to own it
+        if owner != peer.uid:
+            return PolkitAnswer.NO
         words = [str(self.program), "--action-id", ACTION, "--process", f"{peer.pid},{began},{peer.uid}"]
         turn = self._turns[peer.uid]
         try:
@@ -70,3 +74,8 @@ class Polkit:
         """Return when a process began, in the kernel's own unit. Raises `OSError`, `ValueError`, `IndexError`."""
         text = (self.processes / str(pid) / "stat").read_text(errors="replace")
         return int(text.rpartition(")")[2].split()[_START_TIME])
+
+    def _owner(self, pid: int) -> int:
+        """Return a process's real user, whom polkit goes by, too. Raises `OSError`, `ValueError`, `IndexError`."""
+        text = (self.processes / str(pid) / "status").read_text(errors="replace")
+        return [int(line.split()[1]) for line in text.splitlines() if line.startswith(_OWNER)][0]  # noqa: RUF015
