@@ -16,6 +16,7 @@ MAX_PRESSES = 100  # that wait: of a person
 
 _NOTIFICATIONS = ("/org/freedesktop/Notifications", "org.freedesktop.Notifications", "org.freedesktop.Notifications")
 _LOGIND = ("/org/freedesktop/login1", "org.freedesktop.login1", "org.freedesktop.login1.Manager")
+_NO_SENSE = f"{_NOTIFICATIONS[1]} answers in another way than notifications do"
 _ALREADY_OWNED = 3  # by another agent in this session
 
 
@@ -89,8 +90,11 @@ class SessionDesktop:
     async def show(self, summary: str, body: str, buttons: Mapping[str, str], *, urgent: bool) -> int:
         """Show a notification; see `Desktop`."""
         if self._capabilities is None:
-            (capabilities,) = await self._call(self._router, _NOTIFICATIONS, "GetCapabilities")
-            self._capabilities = frozenset(capabilities)
+            match await self._call(self._router, _NOTIFICATIONS, "GetCapabilities"):
+                case (list(capabilities),):
+                    self._capabilities = frozenset(one for one in capabilities if isinstance(one, str))
+                case _:
+                    raise DesktopError(_NO_SENSE)
         if "body-markup" in self._capabilities:
             body = html.escape(body, quote=False)  # titles are their publishers' words, and no markup
         actions = [word for pair in buttons.items() for word in pair] if "actions" in self._capabilities else []
@@ -98,11 +102,14 @@ class SessionDesktop:
         # 0: no other is replaced, and it goes when the user says so
         words = ("p2pdist", 0, "software-update-available", summary, body, actions, hints, 0 if buttons else -1)
         try:
-            (number,) = await self._call(self._router, _NOTIFICATIONS, "Notify", "susssasa{sv}i", words)
+            answer = await self._call(self._router, _NOTIFICATIONS, "Notify", "susssasa{sv}i", words)
         except DesktopError:
             self._capabilities = None  # the next one may be another program
             raise
-        return int(number)
+        match answer:
+            case (int(number),):
+                return number
+        raise DesktopError(_NO_SENSE)
 
     async def close(self, number: int) -> None:
         """Take a notification away; see `Desktop`."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from p2pdist.agent.desktop import DesktopError, open_desktop
+from p2pdist.agent.desktop import DesktopError, SessionDesktop, open_desktop
 from p2pdist.shared.errors import FaultKind, UserError
 
 jeepney = pytest.importorskip("jeepney", reason="the extra 'agent' is not installed")
@@ -129,6 +129,32 @@ async def test_a_desktop_without_markup_and_buttons_gets_neither(bus: tuple[str,
         with trio.fail_after(5):
             await desktop.show("a", "A & B", {"later": "Later"}, urgent=False)
     assert (server.shown[0]["body"], server.shown[0]["actions"]) == ("A & B", [])
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "number"),
+    [
+        ((), (1,)),
+        ((5,), (1,)),
+        (("body",), (1,)),
+        (([], 2), (1,)),
+        (([],), ()),
+        (([],), ("1",)),
+        (([["x"], {}],), (None,)),
+    ],
+)
+async def test_what_makes_no_sense_as_an_answer_is_the_desktop_s_failure(
+    monkeypatch: pytest.MonkeyPatch, capabilities: tuple[Any, ...], number: tuple[Any, ...]
+) -> None:
+    """Any program of the session may call itself the one that shows notifications."""
+    desktop, answers = SessionDesktop(None), [capabilities, number]
+
+    async def answered(*_: Any) -> tuple[Any, ...]:
+        return answers.pop(0)
+
+    monkeypatch.setattr(desktop, "_call", answered)
+    with pytest.raises(DesktopError, match="answers in another way"):
+        await desktop.show("a", "b", {}, urgent=False)
 
 
 async def test_the_end_of_the_session_ends_the_agent(bus: tuple[str, Any]) -> None:
