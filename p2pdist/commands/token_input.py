@@ -74,7 +74,9 @@ def _of_kernel(command_line: Path) -> str:
             words = file.read(MAX_COMMAND_LINE_BYTES).decode(errors="replace").split()
     except OSError:  # no Linux, or a sandbox
         return ""
-    given = dict(word.split("=", 1) for word in words if "=" in word)
+    # a boot loader's quotation marks are left in it, as systemd's own reader knows
+    given = dict(word.strip('"').split("=", 1) for word in words if "=" in word)
+    given = {name: value.strip('"') for name, value in given.items()}
     if path := given.get(TOKEN_FILE_PARAMETER):
         return _in_file(Path(path))
     if token := given.get(TOKEN_PARAMETER, ""):

@@ -114,6 +114,12 @@ def test_on_the_kernels_command_line_it_works_and_is_warned_of(
     assert "every user of this PC can read the kernel's command line" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("word", [f'p2pdist.token="{TOKEN}"', f'"p2pdist.token={TOKEN}"'])
+def test_quotation_marks_on_the_kernels_command_line_are_no_part_of_the_token(machine: Path, word: str) -> None:
+    (machine / "cmdline").write_text(f"quiet {word} ro\n")
+    assert read_token(None, None, kernel_command_line=machine / "cmdline") == TOKEN
+
+
 def test_the_kernels_command_line_may_name_a_file(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (machine / "token").write_text(TOKEN)
     (machine / "token").chmod(0o600)
