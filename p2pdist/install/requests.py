@@ -130,8 +130,9 @@ class InstallRequests:
         record = await self._installs.store.update(
             row.candidate.ref, deferred, lambda _: _deferral_words(made[0], moment)
         )
-        self._installs.wake()
         (deferral,) = made
+        if deferral.changed:  # else a user who asks without end has the loop look without end
+            self._installs.wake()
         return Deferred(
             record.patch_id,
             record.version,

@@ -1135,6 +1135,23 @@ async def test_a_user_ends_his_deferral_and_is_told_what_comes(pc: Pc) -> None:
     assert given.notices().installs == []
 
 
+async def test_a_user_who_asks_without_end_does_not_have_the_loop_look_without_end(
+    pc: Pc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pc.candidate("acme", schedule=ScheduleRules(windows=("wed 12:00-18:00",), deferrals=2))
+    await pc.installs.load()
+    given, woken = orders(pc), list[bool]()
+    offered = {candidate.ref: candidate for candidate in pc.candidates}
+    await pc.installs.store.change(lambda journal: journal_notes.with_patches(journal, offered, NOW))
+    monkeypatch.setattr(pc.installs, "wake", lambda: woken.append(True))
+    for _ in range(3):
+        await given.defer(DeferOrder("acme", 3_600))
+    assert len(woken) == 1
+    for _ in range(3):
+        await given.defer(DeferOrder("acme", end=True))
+    assert len(woken) == 2
+
+
 async def test_posture_of_a_pc_that_has_not_looked_yet_is_not_good(pc: Pc) -> None:
     pc.candidate("acme")
     said = orders(pc).posture("id", "pc", "")
