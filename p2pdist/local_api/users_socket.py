@@ -103,7 +103,7 @@ class _Door:
                     connection.close()
                     continue
                 if self._is_full(peer.uid):
-                    with suppress(OSError, trio.TooSlowError):
+                    with suppress(trio.BrokenResourceError, trio.TooSlowError):  # it has gone, or does not read
                         with trio.fail_after(TURNED_AWAY_SECONDS):
                             await send_answer(trio.SocketStream(connection), _TOO_MANY)
                     connection.close()

@@ -93,7 +93,7 @@ async def said(
                 connection.connect(str(path))
                 break
             await trio.sleep(0.005)  # the queue is full
-        connection.setblocking(True)
+        connection.settimeout(5)  # a daemon that has ended is a failure, and no hang
 
         def ask() -> bytes:
             heard = b""
@@ -141,6 +141,20 @@ async def test_without_group_and_seat_nobody_is_answered(tmp_path: Path) -> None
     async with daemon(tmp_path, nobody) as path:
         assert b"refused" in await said(path, uid=MEMBER, groups=(GROUP,))
         assert b"refused" in await said(path, uid=SITTING)
+
+
+async def test_who_is_one_too_many_and_has_gone_before_that_is_said_ends_nothing(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as path:
+        with contextlib.ExitStack() as stack:
+            for _ in range(2 * MAX_CONNECTIONS_OF_A_USER):
+                connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+                with becoming(STRANGER):
+                    connection.connect(str(path))
+            await trio.lowlevel.checkpoint()
+            for _ in range(MAX_CONNECTIONS_OF_A_USER):
+                with socket.socket(socket.AF_UNIX) as gone, becoming(STRANGER):
+                    gone.connect(str(path))
+            assert await said(path, uid=MEMBER, groups=(GROUP,)) == ANSWER
 
 
 @pytest.mark.parametrize(
