@@ -224,7 +224,7 @@ async def ask_daemon(
         raise UserError(
             f"The daemon's socket {path} belongs to another user. Run the command as the user that runs the daemon: "
             "with sudo, where that is root.",
-            FaultKind.STORAGE,
+            FaultKind.REFUSED,
         ) from None
     except (OSError, trio.TooSlowError, trio.BrokenResourceError, FrameError, msgspec.DecodeError) as error:
         cause = str(error) or "time is up"

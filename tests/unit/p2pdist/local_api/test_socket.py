@@ -58,6 +58,16 @@ async def test_only_the_owner_may_use_the_socket(tmp_path: Path) -> None:
         assert (tmp_path / "daemon.sock").stat().st_mode & 0o077 == 0
 
 
+async def test_who_may_not_ask_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def denied(_connection: object, _path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("p2pdist.local_api.socket._connect", denied)
+    with pytest.raises(UserError, match="belongs to another user. Run the command as the user that runs") as caught:
+        await ask_daemon(tmp_path / "daemon.sock", PEERS)
+    assert caught.value.kind is FaultKind.REFUSED
+
+
 async def test_a_command_that_the_daemon_does_not_know_is_an_error_of_the_asker(tmp_path: Path) -> None:
     async with serve_local_socket(tmp_path / "daemon.sock", []):
         with pytest.raises(UserError, match="does not know the command 'peers'; it may be an older version") as caught:
