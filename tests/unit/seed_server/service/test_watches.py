@@ -143,8 +143,9 @@ async def test_a_timestamp_that_is_only_renewed_is_told_as_such(
     assert look().life_seconds == life
 
     def newest_timestamp() -> NewestTimestamp:
-        trio.from_thread.run_sync(looked.set)
-        return look()
+        found = look()
+        trio.from_thread.run_sync(looked.set)  # not before: the test goes on at once
+        return found
 
     monkeypatch.setattr(repository, "newest_timestamp", newest_timestamp)
     watches = Watches(home, nothing, repository)
