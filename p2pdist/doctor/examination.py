@@ -75,7 +75,7 @@ async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
         facts.daemon = DaemonFacts(status=status, peers=peers)
         facts.daemon = DaemonFacts(status=status, peers=peers, limiter=await ask_daemon(home.socket, LIMITER))
     except UserError as error:
-        hidden = error.kind is FaultKind.STORAGE
+        hidden = error.kind in (FaultKind.REFUSED, FaultKind.STORAGE)
         facts.daemon = replace(facts.daemon, problem=error.message, hidden=hidden)
 
 

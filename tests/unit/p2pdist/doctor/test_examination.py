@@ -1,5 +1,6 @@
 """One examination of a PC: with a daemon and without, with a server and without, and it ends."""
 
+import errno
 import functools
 import json
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,19 @@ async def test_an_enrolled_pc_without_a_daemon_whose_server_is_not_there(
     found = await findings(tmp_path)
     assert wrong(found) == {"daemon", "web-port", "origin-port"}
     assert found["identity"].verdict == "unknown"
+
+
+async def test_a_daemon_that_this_user_may_not_ask_is_not_called_stopped(
+    tmp_path: Path, certificates: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def denied(_connection: object, _path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("p2pdist.local_api.socket._connect", denied)
+    enrolled(tmp_path, certificates.Authority("control"))
+    found = await findings(tmp_path)
+    assert found["daemon"].verdict == "unknown"
+    assert "belongs to another user" in found["daemon"].observed
 
 
 async def test_what_the_daemon_knows_is_taken_from_it(tmp_path: Path, certificates: ModuleType) -> None:
