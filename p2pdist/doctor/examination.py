@@ -1,9 +1,7 @@
 """One examination: everything is looked at side by side, each look within its time, and then judged."""
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import trio
 
@@ -17,8 +15,7 @@ from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome, load_settings
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-
-T = TypeVar("T")
+from p2pdist.shared.time_limits import in_time
 
 
 async def look(home: EndpointHome, clock: Clock, times: LookTimes) -> DoctorFacts:
@@ -32,7 +29,7 @@ async def look(home: EndpointHome, clock: Clock, times: LookTimes) -> DoctorFact
 
 
 async def _look_at_way(facts: DoctorFacts, home: EndpointHome, clock: Clock, times: LookTimes) -> None:
-    identity = await _in_time(times, lambda: _identity(home))
+    identity = await in_time(times.disk, lambda: _identity(home))
     if identity is None:
         facts.enrolment = EnrolmentFacts(problem="The home does not answer: its disk hangs.", hidden=True)
         return
@@ -80,14 +77,15 @@ async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
 
 
 async def _look_at_pc(facts: DoctorFacts, home: EndpointHome, times: LookTimes) -> None:
-    seen = await _in_time(times, lambda: looks_pc.look_at_home(home))
+    seen = await in_time(times.disk, lambda: looks_pc.look_at_home(home))
     facts.home = seen or HomeFacts(unreadable="The home does not answer: its disk hangs.")
-    facts.lan_port = await _in_time(times, lambda: looks_pc.try_lan_port(_lan_port(home)))
-    facts.mdns_port = await _in_time(times, looks_pc.try_mdns_port)
-    facts.networks = await _in_time(times, looks_lan.own_networks) or ()
-    facts.firewall = await _in_time(times, lambda: looks_lan.look_at_firewall(_lan_port(home)))
-    facts.port_users = await _in_time(times, lambda: looks_lan.look_at_users(_lan_port(home)))
-    around = await _in_time(times, lambda: looks_pc.look_around(os.environ))
+    lan_port = await in_time(times.disk, lambda: _lan_port(home)) or 0
+    facts.lan_port = await in_time(times.disk, lambda: looks_pc.try_lan_port(lan_port))
+    facts.mdns_port = await in_time(times.disk, looks_pc.try_mdns_port)
+    facts.networks = await in_time(times.disk, looks_lan.own_networks) or ()
+    facts.firewall = await in_time(times.disk, lambda: looks_lan.look_at_firewall(lan_port))
+    facts.port_users = await in_time(times.disk, lambda: looks_lan.look_at_users(lan_port))
+    around = await in_time(times.disk, lambda: looks_pc.look_around(os.environ))
     facts.surroundings = around or facts.surroundings
 
 
@@ -96,10 +94,3 @@ def _lan_port(home: EndpointHome) -> int:
         return load_settings(home).lan_port
     except UserError:
         return 0
-
-
-async def _in_time(times: LookTimes, work: Callable[[], T]) -> T | None:
-    """Return what ``work`` returns, in a thread; None: it did not end in time, and is left alone."""
-    with trio.move_on_after(times.disk):
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
-    return None

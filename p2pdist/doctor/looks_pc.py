@@ -2,10 +2,8 @@
 
 import contextlib
 import errno
-import os
 import shutil
 import socket
-import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,13 +15,12 @@ from p2pdist.identity.store import Identity
 from p2pdist.install.local_time import LOCALTIME, named_zone
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.certificates import parse_certificate
-from p2pdist.shared.ownership import distrust, foreign
+from p2pdist.shared.ownership import others_can_read, untrusted
 
 MDNS_PORT = 5_353
 MOUNTS = Path("/proc/self/mountinfo")
 MAX_MOUNTS_BYTES = 1 << 20  # a machine with thousands of containers
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
-_OTHERS_READ = 0o077
 
 
 def look_at_identity(identity: Identity) -> EnrolmentFacts:
@@ -91,13 +88,9 @@ def _folds_case(directory: Path) -> bool:
 
 def _distrusted(home: EndpointHome) -> Iterator[str]:
     for path in (home.root, home.enrolment.parent, home.enrolment, home.enrolment.with_name("key.pem")):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
-        if found := distrust(path, status) or foreign(path, status):
+        if found := untrusted(path):
             yield found
-        elif path.suffix == ".pem" and os.name != "nt" and stat.S_IMODE(status.st_mode) & _OTHERS_READ:
+        elif path.suffix == ".pem" and others_can_read(path):
             yield f"others can read the private key {path}; chmod 600 {path}"
 
 

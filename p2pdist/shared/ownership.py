@@ -13,6 +13,7 @@ else:
 
 SUPERUSER = 0
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_ALL = stat.S_IRWXG | stat.S_IRWXO
 
 
 def distrust(path: Path, status: os.stat_result, *, sticky_is_enough: bool = False) -> str | None:
@@ -51,6 +52,30 @@ def foreign(path: Path, status: os.stat_result) -> str | None:
     return (
         f"{path} belongs to {owner}; run this as {owner}, or: chown {user_name(os.geteuid())} {shlex.quote(str(path))}"
     )
+
+
+def untrusted(path: Path) -> str | None:
+    """Return who else could change what is at ``path``, or that it is not ours; None: nobody, or nothing is there.
+
+    Raises `OSError`.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return distrust(path, status) or foreign(path, status)
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether a file's mode lets others read it; where modes say nothing of that, or nothing is there, it does not.
+
+    Raises `OSError`.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    return os.name != "nt" and bool(mode & _OTHERS_ALL)
 
 
 def make_private(path: Path) -> None:

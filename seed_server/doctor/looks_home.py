@@ -2,22 +2,19 @@
 
 import ctypes
 import ctypes.util
-import os
 import shutil
-import stat
 import sys
 import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.ownership import distrust, foreign
+from p2pdist.shared.ownership import others_can_read, untrusted
 from seed_server.doctor.facts import AuthorityFacts, ServerFiles
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome
 
 MAX_KEYS_LOOKED_AT = 100  # a home has a dozen
-_OTHERS_READ = 0o077
 _TIMEX_BYTES = 256  # struct timex has 208 on 64-bit Linux
 _TIME_ERROR = 5  # of adjtimex: the clock is not synchronised
 
@@ -35,18 +32,10 @@ def look_at_files(home: ServerHome) -> ServerFiles:
 
 def _distrusted(home: ServerHome) -> Iterator[str]:
     for path in (home.root, home.settings, home.sites, home.database, home.keys, home.tuf_metadata, home.content):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
-        if found := distrust(path, status) or foreign(path, status):
+        if found := untrusted(path):
             yield found
     for path in _private_files(home):
-        try:
-            mode = stat.S_IMODE(path.lstat().st_mode)
-        except FileNotFoundError:
-            continue
-        if os.name != "nt" and mode & _OTHERS_READ:
+        if others_can_read(path):
             yield f"others can read {path}; chmod 600 {path}"
 
 

@@ -1,10 +1,9 @@
 """Judges the ways to the server and from it: ports, address, certificates, identity provider. Pure."""
 
-from datetime import UTC, datetime
-
 from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.doctor.answers import ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import ServedPort, ServerFacts
+from seed_server.fleet.rollout_words import moment
 
 LEAST_PORT_SECONDS = 14 * DAY_SECONDS  # the running server shows a new certificate two months before the old one ends
 LEAST_AUTHORITY_SECONDS = 365 * DAY_SECONDS  # another authority means that each PC enrols again: a project of its own
@@ -108,7 +107,7 @@ def judge_tls(facts: ServerFacts) -> SiteFinding:
     if authority is not None and authority.expires_at - facts.now < LEAST_AUTHORITY_SECONDS:
         return wrong(
             "server-tls",
-            f"The authority that signs PCs' certificates ends on {utc_day(authority.expires_at)}.",
+            f"The authority that signs PCs' certificates ends on {moment(authority.expires_at)}.",
             "operator",
             "Set up another home before that, and have the PCs enrol there.",
         )
@@ -118,8 +117,8 @@ def judge_tls(facts: ServerFacts) -> SiteFinding:
         if not port.not_before <= facts.now < port.not_after:
             return wrong(
                 "server-tls",
-                f"The certificate that {place} shows is valid from {utc_day(port.not_before)} to "
-                f"{utc_day(port.not_after)}, by this machine's clock not now.",
+                f"The certificate that {place} shows is valid from {moment(port.not_before)} to "
+                f"{moment(port.not_after)}, by this machine's clock not now.",
                 "operator",
                 "Look at the clock of this machine, and restart 'seed-server serve', which makes a new one.",
             )
@@ -133,15 +132,13 @@ def judge_tls(facts: ServerFacts) -> SiteFinding:
         if port.not_after - facts.now < LEAST_PORT_SECONDS:
             return wrong(
                 "server-tls",
-                f"The certificate that {place} shows ends on {utc_day(port.not_after)}, and was not renewed.",
+                f"The certificate that {place} shows ends on {moment(port.not_after)}, and was not renewed.",
                 "operator",
                 "Restart 'seed-server serve', and look at its log.",
             )
     if not shown:
         return unknown("server-tls", "No port has shown a certificate of this server.")
-    return fine(
-        "server-tls", f"Both ports' certificates are good until {utc_day(min(one.not_after for one in shown))}."
-    )
+    return fine("server-tls", f"Both ports' certificates are good until {moment(min(one.not_after for one in shown))}.")
 
 
 def judge_provider(facts: ServerFacts) -> SiteFinding:
@@ -169,8 +166,3 @@ def judge_provider(facts: ServerFacts) -> SiteFinding:
         "network",
         f"Let this server connect to {place} by TCP, or name a proxy in its environment (https_proxy).",
     )
-
-
-def utc_day(at: float) -> str:
-    """Return a moment as people read it."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -6,8 +6,9 @@ from bandwidth.core.quantities import bytes_text, duration_in_words
 from seed_server.doctor import port_findings
 from seed_server.doctor.answers import Mending, ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import ServerFacts
-from seed_server.doctor.port_findings import NO_ANSWER, SERVER_OFF, utc_day
+from seed_server.doctor.port_findings import NO_ANSWER, SERVER_OFF
 from seed_server.fleet.problems import FleetProblem
+from seed_server.fleet.rollout_words import moment
 from seed_server.signing.role_policy import ONLINE_ROLES, lifetimes_of_roles
 
 LEAST_LEFT_SHARE = 0.4  # of a role's life: the running server signs it anew at half, and looks each five minutes
@@ -137,7 +138,7 @@ def judge_signatures(facts: ServerFacts) -> SiteFinding:
         role = late[0].role
         return wrong(
             "server-signatures",
-            f"The signed {role} metadata expired on {utc_day(late[0].expires_at)}: PCs refuse whatever is new.",
+            f"The signed {role} metadata expired on {moment(late[0].expires_at)}: PCs refuse whatever is new.",
             "operator",
             "Start 'seed-server serve', which signs it anew; if it runs, its log says why it cannot.",
         )
@@ -146,7 +147,7 @@ def judge_signatures(facts: ServerFacts) -> SiteFinding:
         return wrong(
             "server-signatures",
             f"The server runs and does not sign the {role} metadata anew, which expires on "
-            f"{utc_day(late[0].expires_at)}.",
+            f"{moment(late[0].expires_at)}.",
             "operator",
             "Look at the log of 'seed-server serve' for why it cannot: the disk, or the keys in keys/online.",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.shared.ownership import distrust, distrust_posix, user_name
+from p2pdist.shared.ownership import distrust, distrust_posix, others_can_read, untrusted, user_name
 
 ROOT, US, OTHER = 0, 4_000_000_001, 4_000_000_002
 PLACE = Path("/opt/the app")
@@ -58,3 +58,15 @@ def test_this_user_is_meant(tmp_path: Path) -> None:
     assert "changed by everybody" in (distrust(tmp_path, tmp_path.stat()) or "")
     assert user_name(os.geteuid())
     assert user_name(OTHER) == str(OTHER)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
+def test_what_is_missing_is_nobody_s_and_what_is_open_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "key.pem"
+    assert (untrusted(place), others_can_read(place)) == (None, False)
+    place.touch(0o600)
+    assert (untrusted(place), others_can_read(place)) == (None, False)
+    place.chmod(0o640)
+    assert (untrusted(place), others_can_read(place)) == (None, True)
+    place.chmod(0o666)
+    assert "may be changed by everybody" in (untrusted(place) or "")
