@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, case, select
 
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES, TOKENS
 from seed_server.store.tables_people import API_TOKENS, PEOPLE
@@ -27,9 +27,14 @@ def _patches(typed: str) -> Select[Any]:
 
 
 def _endpoints(typed: str) -> Select[Any]:
-    if len(typed) >= LEAST_ID_CHARS and set(typed) <= set("0123456789abcdef"):
-        return select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname).where(_begins(ENDPOINTS.c.endpoint_id, typed))
-    return select(ENDPOINTS.c.hostname, ENDPOINTS.c.endpoint_id).where(_begins(ENDPOINTS.c.hostname, typed))
+    host, number = ENDPOINTS.c.hostname, ENDPOINTS.c.endpoint_id
+    called = _begins(host, typed)
+    if len(typed) < LEAST_ID_CHARS:
+        return select(host, number).where(called)
+    # letters alone may begin a name, too
+    return select(case((called, host), else_=number), case((called, number), else_=host)).where(
+        called | _begins(number, typed)
+    )
 
 
 def _sites(typed: str) -> Select[Any]:

@@ -36,7 +36,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> ServerHome:
 def context(made: ServerHome, tmp_path: Path) -> Context:
     context, _ = copied(made, tmp_path / "server")
     with context.database() as database:
-        for endpoint_id, hostname in ((64 * "a", "pc-0001"), (64 * "b", "pc-0002"), (64 * "c", "$(reboot)")):
+        for endpoint_id, hostname in (
+            (64 * "a", "pc-0001"),
+            (64 * "b", "pc-0002"),
+            (64 * "c", "$(reboot)"),
+            (f"{'vwxy2':z<26}", "leeds"),
+        ):
             database.add_endpoint(endpoint_id, hostname, NOW)
         for sequence, version in ((1, "1"), (2, "2")):
             database.add_patch(payload(version, sequence))
@@ -77,6 +82,8 @@ def completed(context: Context, line: str, shell: str = "bash") -> list[str]:
         ("deny aaaa", [f"plain,{64 * 'a'}"]),
         ("deny $", []),  # a shell would run it
         ("status --endpoint pc-0002", ["plain,pc-0002"]),
+        ("status --endpoint vwxy", [f"plain,{'vwxy2':z<26}"]),
+        ("status --endpoint leed", ["plain,leeds"]),
         ("status --site l", ["plain,leeds"]),
         ("profile show ", ["plain,berlin", "plain,leeds", "plain,oslo"]),
         ("rollout show ", ["plain,1"]),
