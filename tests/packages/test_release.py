@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from bench.release.debs import debian_version
 from bench.release.documents import PROGRAMS, write_completions, write_manual_pages
@@ -158,6 +159,7 @@ def test_each_command_has_a_page(tmp_path: Path) -> None:
     assert page.startswith('.TH "P2PDIST\\-ENROL" "1" "2023-11-14"')
     assert ".nf\nExamples:\n  p2pdist enrol\n" in page
     assert "\b" not in page
+    assert CliRunner().invoke(group, ["enrol", "-h"]).exit_code == 0, "commands are as they were"
 
 
 def test_each_option_of_a_page_is_explained(tmp_path: Path) -> None:
