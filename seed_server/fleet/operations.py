@@ -313,7 +313,7 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
                 "first.",
                 FaultKind.REFUSED,
             )
-        database.forget_endpoint(known.endpoint_id)
+        database.forget_endpoint(known.endpoint_id, context.clock.now())
     log.info("endpoint forgotten", endpoint=known.endpoint_id)
     return known
 

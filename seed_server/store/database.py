@@ -24,6 +24,7 @@ from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
 from seed_server.store.facts import EndpointFactTable
 from seed_server.store.fleet_counts import FleetCountTable
+from seed_server.store.history import HistoryTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
@@ -46,7 +47,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
-    WitnessAlarmTable, SiteHealthTable,
+    WitnessAlarmTable, SiteHealthTable, HistoryTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

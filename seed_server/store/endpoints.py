@@ -11,6 +11,7 @@ from seed_server.store.interned import parts, site_numbers
 from seed_server.store.rows import Admission, EndpointRow, Recorded, SeenRow
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, STANDING, THIS_SERVER
+from seed_server.store.tables_events import FORGOTTEN_ENDPOINTS
 from seed_server.store.transactions import Transactions
 
 ADMISSIONS = "admissions"
@@ -125,16 +126,22 @@ class EndpointTable(Transactions):
             connection.execute(ENDPOINTS.update().where(ours).values(denied=denied, pending=pending))
             self._admissions_changed()
 
-    def forget_endpoint(self, endpoint_id: str) -> None:
-        """Remove an endpoint with its reports, answers and enrolments."""
+    def forget_endpoint(self, endpoint_id: str, now: float = 0.0) -> None:
+        """Remove an endpoint with its reports, answers and enrolments; its name stays beside what it did.
+
+        ``now`` 0: it is not known when that was.
+        """
         ours = ENDPOINTS.c.endpoint_id == endpoint_id
+        query = select(ENDPOINTS.c.number, ENDPOINTS.c.denied, ENDPOINTS.c.hostname).where(ours)
         with self._writing() as connection:
-            row = connection.execute(select(ENDPOINTS.c.number, ENDPOINTS.c.denied).where(ours)).one_or_none()
+            row = connection.execute(query).one_or_none()
             if row is None:
                 return
             if not row.denied:
                 count_endpoint(connection, row.number, -1)
             connection.execute(ENDPOINTS.delete().where(ours))
+            name = {"number": row.number, "endpoint_id": endpoint_id, "hostname": row.hostname, "forgotten_at": now}
+            connection.execute(FORGOTTEN_ENDPOINTS.insert(), name)
             self._admissions_changed()
 
     def admissions_version(self) -> int:

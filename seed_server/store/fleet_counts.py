@@ -17,9 +17,9 @@ from seed_server.store.count_rows import (
     Said,
     SaidReasons,
 )
+from seed_server.store.event_months import hot_events
 from seed_server.store.tables import (
     ENDPOINTS,
-    EVENTS,
     INSTALL_CODES,
     PATCH_CODES,
     PATCHES,
@@ -160,14 +160,15 @@ class FleetCountTable(Transactions):
     ) -> dict[int, FinishedLately]:
         """Return how many PCs have come to the end of each patch since a time, of the last ``most`` steps."""
         begin = int(since) - REPORTED_SINCE
-        recent = select(EVENTS).where(EVENTS.c.at >= begin).order_by(EVENTS.c.at.desc()).limit(most).subquery()
-
-        def pcs(said: Collection[Said]) -> ColumnElement[int]:
-            ours = [] if site is None else [recent.c.endpoint.in_(_allowed(site))]
-            return func.count(distinct(recent.c.endpoint)).filter(recent.c.said.in_(code_of(said)), *ours)
-
-        query = select(recent.c.patch, pcs(installed), pcs(delivered), func.count(), func.min(recent.c.at))
         with self.reading() as connection:
+            steps = hot_events(connection, begin)
+            recent = select(steps).order_by(steps.c.at.desc()).limit(most).subquery()
+
+            def pcs(said: Collection[Said]) -> ColumnElement[int]:
+                ours = [] if site is None else [recent.c.endpoint.in_(_allowed(site))]
+                return func.count(distinct(recent.c.endpoint)).filter(recent.c.said.in_(code_of(said)), *ours)
+
+            query = select(recent.c.patch, pcs(installed), pcs(delivered), func.count(), func.min(recent.c.at))
             rows = connection.execute(query.group_by(recent.c.patch)).all()
         cut = sum(row[3] for row in rows) >= most
         first = min((row[4] for row in rows), default=begin) if cut else begin

@@ -5,14 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.columns import LARGEST_INTEGER
 from seed_server.store.engines import Engines
 from seed_server.store.interned import forget_unused_texts, parts, text_numbers
 from seed_server.store.rows import ReportRow
-from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, forget_events, save_standing
+from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, save_standing
 from seed_server.store.tables import (
     ENDPOINTS,
     PATCHES,
@@ -26,10 +25,10 @@ from seed_server.store.tables import (
 )
 from seed_server.store.transactions import Transactions
 
-EVENTS_KEPT_SECONDS = 90 * DAY_SECONDS  # a quarter's audit; 25,000 PCs and 300 patches a month: 2.5 GB on SQLite
-SWEEP_SECONDS = 3_600.0  # what is too old goes in small steps …
-EVENTS_AT_ONCE = 5_000  # … also after the server was off for a month
 TEXTS_BETWEEN_SWEEPS = 10_000  # then those that nobody says any more go: a PC may make up new ones without end
+AUDITED_INSTALLS = frozenset({"not_applicable", "unproven", "retrying", "rolled_back", "failed"})
+"""Of these the history keeps why; that somebody waits for an evening's window would fill it."""
+MAX_AUDITED_CHARS = 500
 
 _ALL = (
     select(
@@ -62,7 +61,6 @@ class ReportTable(Transactions):
 
     def __init__(self, engines: Engines) -> None:
         super().__init__(engines)
-        self._swept_at = 0.0
         self._texts_named = 0
 
     def save_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
@@ -91,18 +89,15 @@ class ReportTable(Transactions):
             notes = {
                 (patch, endpoint): _note(report) for patch, endpoint, report in known if _note(report) != NOTHING_TO_ADD
             }
-            save_standing(connection, rows, notes)
-            self._sweep(connection, len(texts), now)
+            because = {(patch, endpoint): _audited(report) for patch, endpoint, report in known}
+            save_standing(connection, rows, notes, because)
+            self._sweep(connection, len(texts))
 
-    def _sweep(self, connection: Connection, texts: int, now: float) -> None:
+    def _sweep(self, connection: Connection, texts: int) -> None:
         self._texts_named += texts
         if self._texts_named > TEXTS_BETWEEN_SWEEPS:
             self._texts_named = 0
             forget_unused_texts(connection)
-        if now < self._swept_at + SWEEP_SECONDS:
-            return
-        if forget_events(connection, _moment(now - EVENTS_KEPT_SECONDS), EVENTS_AT_ONCE):
-            self._swept_at = now
 
     def reports_on(self, ref: PatchRef) -> list[ReportRow]:
         """Return the newest report of every endpoint on one patch."""
@@ -147,6 +142,14 @@ def _row(patch: int, endpoint: int, report: PatchReport, reason: int, now: float
 
 def _note(report: PatchReport) -> Note:
     return Note(report.bytes_wasted, report.error, report.install_output)
+
+
+def _audited(report: PatchReport) -> str:
+    """Return why a step happened, as far as somebody who looks after years asks."""
+    why = report.install_reason if report.install in AUDITED_INSTALLS else ""
+    if not why and report.state == "failed":
+        why = report.error
+    return _kept(why[:MAX_AUDITED_CHARS])
 
 
 def _moment(seconds: float) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy import RowMapping, Text, case, cast, func, select
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import upsert
+from seed_server.store.event_months import hot_events
 from seed_server.store.rollout_records import (
     FAILED_INSTALLS,
     OVER_STATES,
@@ -17,7 +18,7 @@ from seed_server.store.rollout_records import (
     RolloutFault,
     RolloutRow,
 )
-from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SITES, STANDING, TEXTS, states_of
+from seed_server.store.tables import ENDPOINTS, PATCHES, SITES, STANDING, TEXTS, states_of
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUT_APPROVALS, ROLLOUT_FAULTS, ROLLOUTS
 from seed_server.store.transactions import Transactions
 
@@ -149,8 +150,9 @@ class RolloutTable(Transactions):
         They come in their order. One that is being written may be missing, with an earlier moment than others that
         are there.
         """
-        query = select(EVENTS).where(EVENTS.c.at >= moment, EVENTS.c.patch.in_(patches)).order_by(EVENTS.c.at)
         with self.reading() as connection:
+            steps = hot_events(connection, moment)
+            query = select(steps).where(steps.c.patch.in_(patches)).order_by(steps.c.at)
             found = connection.execute(query).mappings().all()
         return [PcWord(row["endpoint"], row["patch"], *states_of(row["said"]), row["at"]) for row in found]
 

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 
 from p2pdist.shared.wire.codec import Record
 from seed_server.store.engines import insert_into, table_of, upsert
+from seed_server.store.event_months import event_text_numbers, month_of, open_part
 from seed_server.store.interned import parts
-from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
+from seed_server.store.tables import ENDPOINTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
 
 
 class StandingRow(Record, frozen=True):
@@ -40,6 +41,7 @@ class Note(Record, frozen=True):
 
 
 NOTHING_TO_ADD = Note()
+NO_TEXT = 0  # of `event_texts`
 
 
 _Pair = tuple[int, int]  # patch, endpoint
@@ -49,22 +51,29 @@ _Before = dict[_Pair, tuple[int, int, bool]]  # said, reason, and whether there 
 
 
 def save_standing(
-    connection: Connection, rows: Iterable[StandingRow], notes: Mapping[tuple[int, int], Note] | None = None
+    connection: Connection,
+    rows: Iterable[StandingRow],
+    notes: Mapping[tuple[int, int], Note] | None = None,
+    because: Mapping[tuple[int, int], str] | None = None,
 ) -> int:
     """Record the newest word of PCs on patches; return how many were recorded.
 
-    ``notes`` are by (patch, endpoint); a row without one loses what it had. Of several rows on one pair the last one
-    counts. Unknown PCs and unpublished patches are skipped.
+    ``notes`` are by (patch, endpoint); a row without one loses what it had. ``because``, by the same: why, where the
+    history is to keep it. Of several rows on one pair the last one counts. Unknown PCs and unpublished patches are
+    skipped.
     """
     newest = {(row.patch, row.endpoint): row for row in rows}
     return sum(
-        _save(connection, [newest[pair] for pair in part], notes or {}) for part in parts(sorted(newest))
-    )  # fmt: skip
+        _save(connection, [newest[pair] for pair in part], notes or {}, because or {}) for part in parts(sorted(newest))
+    )
 
 
-def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_Pair, Note]) -> int:
+def _save(
+    connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_Pair, Note], because: Mapping[_Pair, str]
+) -> int:
     found = select(ENDPOINTS.c.number, ENDPOINTS.c.site, ENDPOINTS.c.denied)
     endpoints = connection.execute(found.where(ENDPOINTS.c.number.in_({row.endpoint for row in rows}))).all()
+    place_of = {number: site for number, site, _ in endpoints}
     site_of = {number: None if denied else site for number, site, denied in endpoints}
     published = set(
         connection.scalars(select(PATCHES.c.number).where(PATCHES.c.number.in_({row.patch for row in rows})))
@@ -87,7 +96,7 @@ def _save(connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_P
             changes[row.patch, site, said, reason] -= 1
     connection.execute(upsert(connection, STANDING), [msgspec.structs.asdict(row) for row in known])
     _save_notes(connection, known, before, notes)
-    _add_events(connection, moved)
+    _add_events(connection, moved, place_of, because)
     _change_tallies(connection, changes)
     return len(known)
 
@@ -125,22 +134,28 @@ def _save_notes(
         connection.execute(STANDING_NOTES.delete().where(ours), gone)
 
 
-def _add_events(connection: Connection, rows: Sequence[StandingRow]) -> None:
-    if not rows:
-        return
-    values = [{"at": r.reported_at, "endpoint": r.endpoint, "patch": r.patch, "said": r.said} for r in rows]
-    connection.execute(upsert(connection, EVENTS), values)  # two steps within one second are one: the last counts
-
-
-def forget_events(connection: Connection, before: int, most: int) -> bool:
-    """Forget some ``most`` of the oldest steps from before a time, in seconds since `tables.REPORTED_SINCE`.
-
-    Return whether none is left. Those of one second go together.
-    """
-    old = EVENTS.c.at < before
-    last = connection.scalar(select(EVENTS.c.at).where(old).order_by(EVENTS.c.at).offset(most - 1).limit(1))
-    connection.execute(EVENTS.delete().where(old if last is None else EVENTS.c.at <= last))
-    return last is None
+def _add_events(
+    connection: Connection, rows: Sequence[StandingRow], sites: Mapping[int, int], because: Mapping[_Pair, str]
+) -> None:
+    months: dict[int, list[StandingRow]] = {}
+    for row in rows:
+        months.setdefault(month_of(row.reported_at), []).append(row)
+    for month, steps in months.items():
+        words = [because.get((step.patch, step.endpoint), "") for step in steps]
+        texts = event_text_numbers(connection, [text for text in words if text], month) | {"": NO_TEXT}
+        values = [
+            {
+                "at": step.reported_at,
+                "endpoint": step.endpoint,
+                "patch": step.patch,
+                "site": sites[step.endpoint],
+                "text": texts[text],
+                "said": step.said,
+            }
+            for step, text in zip(steps, words, strict=True)
+        ]
+        # two steps within one second are one: the last counts
+        connection.execute(upsert(connection, open_part(connection, month)), values)
 
 
 def _change_tallies(connection: Connection, changes: Mapping[_Bucket, int]) -> None:

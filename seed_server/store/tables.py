@@ -19,7 +19,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from seed_server.store import tables_audit, tables_custody, tables_facts, tables_people, tables_rollouts
+from seed_server.store import (
+    tables_audit,
+    tables_custody,
+    tables_events,
+    tables_facts,
+    tables_people,
+    tables_rollouts,
+)
 from seed_server.store.columns import (
     METADATA,
     SECONDS,
@@ -45,13 +52,14 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0002"  # the newest one in `migrations`
+REVISION = "0004"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
 PARTS = (
     tables_audit,
     tables_custody,
+    tables_events,
     tables_facts,
     tables_people,
     tables_rollouts,
@@ -120,7 +128,7 @@ ENDPOINTS = table(
     Column("recorded", Integer, nullable=False, default=0),
     Index("endpoints_by_site", "site"),
     rowid=True,
-    never_again=True,  # `events` outlive them
+    never_again=True,  # what happened outlives them
 )
 
 ENROLMENTS = table(
@@ -192,15 +200,6 @@ STANDING_NOTES = table(
     words("install_output"),
     PrimaryKeyConstraint("patch", "endpoint"),
     Index("standing_notes_by_endpoint", "endpoint"),
-)
-
-EVENTS = table(
-    "events",
-    count("at"),  # since REPORTED_SINCE
-    count("endpoint"),  # no foreign keys: what happened outlives the PC and the patch
-    count("patch"),
-    code("said"),
-    PrimaryKeyConstraint("at", "endpoint", "patch"),  # what is too old is one stretch of the key
 )
 
 # of PCs that are not denied

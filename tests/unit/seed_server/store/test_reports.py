@@ -8,12 +8,11 @@ from sqlalchemy import event, func, select
 
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
-from seed_server.store.reports import EVENTS_KEPT_SECONDS, SWEEP_SECONDS, TEXTS_BETWEEN_SWEEPS
+from seed_server.store.event_months import month_of
+from seed_server.store.reports import TEXTS_BETWEEN_SWEEPS
 from seed_server.store.rows import SeenRow, ServedPayload
-from seed_server.store.standing_rows import forget_events
 from seed_server.store.tables import (
     ENDPOINTS,
-    EVENTS,
     REPORTED_SINCE,
     SITES,
     STANDING,
@@ -22,9 +21,11 @@ from seed_server.store.tables import (
     TEXTS,
     states_of,
 )
+from seed_server.store.tables_events import events_of
 from tests.helpers.stored_rows import all_reports, tallies
 
 NOW = REPORTED_SINCE + 86_400.0
+EVENTS = events_of(month_of(86_400), 0)
 
 
 def patch(patch_id: str) -> ServedPayload:
@@ -149,35 +150,6 @@ def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database)
 def test_only_what_is_whole_is_kept_as_whole(fleet: Database) -> None:
     fleet.save_reports({"a": [report(progress=0.99999)], "b": [report(progress=1.0)]}, NOW)
     assert [row.progress for row in all_reports(fleet) if row.patch_id == "p"] == [0.999, 1.0, 0.5]
-
-
-def test_steps_are_kept_for_a_time(fleet: Database) -> None:
-    def steps() -> list[tuple[str, int]]:
-        query = select(ENDPOINTS.c.endpoint_id, EVENTS.c.at).join(ENDPOINTS, ENDPOINTS.c.number == EVENTS.c.endpoint)
-        with fleet.reading() as connection:
-            return sorted((name, at) for name, at in connection.execute(query))
-
-    first = int(NOW) - REPORTED_SINCE
-    assert steps() == [(name, first) for name in "aabbcc"]
-    fleet.save_reports({"a": [report(progress=0.7)]}, NOW + 1)
-    assert len(steps()) == 6, "nothing but the progress has changed"
-    later = NOW + EVENTS_KEPT_SECONDS + SWEEP_SECONDS
-    fleet.save_reports({"a": [report(state="verified")]}, later)
-    assert steps() == [("a", int(later) - REPORTED_SINCE)]
-
-
-def test_steps_of_a_long_absence_go_a_few_at_a_time(fleet: Database) -> None:
-    """One transaction that forgets millions would keep all other writers waiting."""
-    for second in range(1, 6):
-        state = ("verified", "fetching")[second % 2]
-        fleet.save_reports({name: [report(state=state)] for name in "abc"}, NOW + second)
-    with fleet._writing() as connection:
-        assert connection.scalar(select(func.count()).select_from(EVENTS)) == 3 * 2 + 12
-        before, left = int(NOW) + 4 - REPORTED_SINCE, []
-        while not forget_events(connection, before, 5):
-            left.append(connection.scalar(select(func.count()).select_from(EVENTS)))
-        assert left == [12, 6]
-        assert connection.scalar(select(func.min(EVENTS.c.at))) == before
 
 
 def test_a_forgotten_pcs_number_is_given_to_no_other(fleet: Database) -> None:

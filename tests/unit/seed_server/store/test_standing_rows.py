@@ -5,13 +5,14 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
+from seed_server.store.event_months import hot_events
 from seed_server.store.interned import MAX_NAMES_AT_ONCE, text_numbers
 from seed_server.store.standing_rows import (
     StandingRow,
     move_to_sites,
     save_standing,
 )
-from seed_server.store.tables import ENDPOINTS, EVENTS, PATCHES, SAID_PLACES, SITES, STANDING, TALLIES, said_code
+from seed_server.store.tables import ENDPOINTS, PATCHES, SAID_PLACES, SITES, STANDING, TALLIES, said_code
 from tests.helpers.stored_rows import Tally, tallies
 
 FETCHING, VERIFIED = said_code("fetching", ""), said_code("verified", "")
@@ -99,7 +100,9 @@ def test_only_transitions_are_events(connection):
     save_standing(connection, [ROW])
     save_standing(connection, [replace(ROW, progress=700, reason=2, reported_at=1060)])
     save_standing(connection, [replace(ROW, said=VERIFIED, reported_at=1120)])
-    assert [tuple(row) for row in connection.execute(select(EVENTS).order_by(EVENTS.c.at))] == [
+    steps = hot_events(connection, 0)
+    columns = (steps.c.at, steps.c.endpoint, steps.c.patch, steps.c.said)
+    assert [tuple(row) for row in connection.execute(select(*columns).order_by(steps.c.at))] == [
         (1000, 1, 1, FETCHING),
         (1120, 1, 1, VERIFIED),
     ]

@@ -16,9 +16,11 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.store import migrations, upgrading
 from seed_server.store.database import Database
 from seed_server.store.engines import Engines
+from seed_server.store.event_months import hot_events, hot_parts, make_table
 from seed_server.store.migrations import REVISIONS
 from seed_server.store.rows import ReportRow
 from seed_server.store.tables import ALEMBIC_VERSION, METADATA, REVISION, SERVERS, SITES, THIS_SERVER
+from seed_server.store.tables_events import events_of
 from seed_server.store.upgrading import prepare
 from tests.helpers.sources import PACKAGES, files_of, imports_of, module_of
 from tests.helpers.stored_rows import all_reports, tallies
@@ -194,8 +196,38 @@ def test_tables_of_every_revision_become_the_newest_and_keep_their_rows(engines:
             assert connection.scalar(select(SITES.c.name)) == "tokyo"
 
 
+def test_steps_of_before_there_were_months_move_into_theirs(engines: Engines) -> None:
+    day = 86_400
+    with engines.writing() as connection:
+        METADATA.drop_all(connection)
+        with Operations.context(MigrationContext.configure(connection)):
+            for step in REVISIONS:
+                if step.REVISION_NUMBER < "0004":
+                    step.upgrade()
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0002')")
+        for at in (day, 2 * day, 40 * day, 400 * day):
+            connection.exec_driver_sql(f"INSERT INTO events (at, endpoint, patch, said) VALUES ({at}, 1, 2, 3)")
+    prepare(engines, create=False)
+    with engines.writing() as connection:
+        assert not inspect(connection).has_table("events")
+        assert [part.name for part in hot_parts(connection)] == ["2025-01", "2025-02", "2026-02"]
+        steps = hot_events(connection, 0)
+        found = connection.execute(select(steps).order_by(steps.c.at)).mappings().all()
+        assert [row["at"] for row in found] == [day, 2 * day, 40 * day, 400 * day]
+        assert dict(found[0]) == {"at": day, "endpoint": 1, "patch": 2, "said": 3, "site": 0, "text": 0}
+        make_table(connection, events_of(202501, 1))
+        assert shape_of(connection, events_of(202501, 0)) == shape_of(connection, events_of(202501, 1))
+
+
+def shape_of(connection: Connection, table: Table) -> list[tuple[str, ...]]:
+    return [
+        tuple(text.replace(table.name, "TABLE") for text in row) for row in made(connection) if table.name in str(row)
+    ]
+
+
 def test_a_new_database_has_the_newest_revision(engines: Engines) -> None:
-    assert [revision.REVISION_NUMBER for revision in REVISIONS] == [f"{n + 1:04}" for n in range(len(REVISIONS))]
+    numbers = [revision.REVISION_NUMBER for revision in REVISIONS]
+    assert numbers == sorted(set(numbers))
     with engines.reading() as connection:
         assert connection.scalar(select(ALEMBIC_VERSION.c.version_num)) == REVISIONS[-1].REVISION_NUMBER
 

@@ -1,0 +1,105 @@
+"""`seed_server.store.history`: what a PC did with patches, over months, on both databases."""
+
+import pytest
+
+from p2pdist.shared.wire.messages import PatchReport
+from seed_server.store.database import Database
+from seed_server.store.history import HistoryRow, Sought
+from seed_server.store.rows import SeenRow, ServedPayload
+from seed_server.store.tables import REPORTED_SINCE
+
+DAY = 86_400.0
+NOW = REPORTED_SINCE + DAY  # 2 January 2025
+
+
+def patch(patch_id: str) -> ServedPayload:
+    return ServedPayload(
+        patch_id=patch_id, version="1", title="", severity="high", cvss=None, file_name="file", sha256="cd" * 32,
+        length_bytes=1, torrent_hash=patch_id * 64, piece_length_bytes=262_144, piece_count=1, sequence=1,
+        published_at=5.0,
+    )  # fmt: skip
+
+
+def report(state: str = "fetching", install: str = "", reason: str = "", error: str = "", of: str = "p") -> PatchReport:
+    return PatchReport(
+        patch_id=of, version="1", state=state, progress=0.5, bytes_from_origin=0, bytes_from_peers=0, bytes_wasted=0,
+        seconds=1.0, error=error, install=install, install_reason=reason,
+    )  # type: ignore[arg-type] # fmt: skip
+
+
+def seen(site: str) -> SeenRow:
+    return SeenRow(site=site, address="127.0.42.1", software="test", connected=True, last_seen_at=NOW)
+
+
+@pytest.fixture
+def fleet(database: Database) -> Database:
+    """Return a database with the patches p and q, and the PCs a and b."""
+    for name in "pq":
+        database.add_patch(patch(name))
+    for name in "ab":
+        database.add_endpoint(name, f"pc-{name}", 1.0)
+    database.save_seen({"a": seen("tokyo"), "b": seen("osaka")})
+    return database
+
+
+def test_what_a_pc_did_is_told_over_months_the_newest_first(fleet: Database) -> None:
+    fleet.save_reports({"a": [report()], "b": [report()]}, NOW)
+    fleet.save_seen({"a": seen("osaka")})
+    fleet.save_reports({"a": [report("verified", "failed", "exit code 1603")]}, NOW + 40 * DAY)
+    assert [part.name for part in fleet.month_parts()] == ["2025-01", "2025-02"]
+    newest, oldest = fleet.history_of("a", 10)
+    assert oldest == HistoryRow(NOW, "a", "pc-a", "tokyo", "p", "1", "fetching", "", "")
+    assert newest == HistoryRow(NOW + 40 * DAY, "a", "pc-a", "osaka", "p", "1", "verified", "failed", "exit code 1603")
+    assert fleet.history_of("a", 1) == [newest]
+    assert fleet.history_of("nobody", 10) == []
+
+
+def test_why_is_kept_of_what_an_auditor_asks_about(fleet: Database) -> None:
+    said = [
+        report("failed", error="disk full"),
+        report("verified", "waiting", "window at 22:00"),
+        report("verified", "rolled_back", "crashes\0" + "x" * 1_000),
+    ]
+    for second, one in enumerate(said):
+        fleet.save_reports({"a": [one]}, NOW + second)
+    crashed, waits, failed = fleet.history_of("a", 10)
+    assert (failed.because, waits.because) == ("disk full", "")
+    assert crashed.because == ("crashes\N{REPLACEMENT CHARACTER}" + "x" * 1_000)[:500]
+
+
+def test_who_is_forgotten_has_a_history_still(fleet: Database) -> None:
+    fleet.save_reports({"a": [report()]}, NOW)
+    fleet.forget_endpoint("a", NOW)
+    fleet.add_endpoint("a", "pc-new", NOW)
+    fleet.save_reports({"a": [report("verified")]}, NOW + 1)
+    assert [(row.hostname, row.state) for row in fleet.history_of("a", 10)] == [
+        ("pc-new", "verified"),
+        ("pc-a", "fetching"),
+    ]
+    assert len(fleet.sought_numbers(endpoint="a")[0] or ()) == 2
+    assert len(fleet.sought_numbers(endpoint="pc-a")[0] or ()) == 1
+
+
+def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
+    for second in range(7):
+        state = ("fetching", "verified")[second % 2]
+        fleet.save_reports({name: [report(state), report(state, of="q")] for name in "ab"}, NOW + second)
+    (part,) = fleet.month_parts()
+    whole = fleet.events_of_month(part, None, 1_000)
+    assert len(whole) == 28
+    assert whole == sorted(whole)
+    for size in (1, 3, 27):
+        found, after = [], None
+        while some := fleet.events_of_month(part, after, size):
+            found += some
+            after = some[-1][:3]
+        assert found == whole
+    q = fleet.sought_numbers(patch_id="q", version="1")[1]
+    assert fleet.sought_numbers(patch_id="q", version="2")[1] == frozenset()
+    b = fleet.sought_numbers(endpoint="pc-b")[0]
+    osaka = fleet.sought_numbers(site="osaka")[2]
+    for sought in (
+        Sought(patches=q), Sought(endpoints=b), Sought(sites=osaka), Sought(since=int(DAY) + 3, until=int(DAY) + 5),
+    ):  # fmt: skip
+        assert fleet.events_of_month(part, None, 1_000, sought) == [event for event in whole if sought.fits(event)]
+        assert 0 < len(fleet.events_of_month(part, None, 1_000, sought)) < len(whole)
