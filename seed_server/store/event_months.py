@@ -41,6 +41,11 @@ class MonthPart(Record, frozen=True):
         return f"{self.month // 100:04}-{self.month % 100:02}" + (f".{self.part}" if self.part else "")
 
     @property
+    def key(self) -> tuple[int, int]:
+        """The month, and which part of it."""
+        return self.month, self.part
+
+    @property
     def events_table(self) -> Table:
         """Its table, whether it is there or not."""
         return events_of(self.month, self.part)

@@ -4,7 +4,7 @@ import pytest
 
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
-from seed_server.store.history import HistoryRow, Sought
+from seed_server.store.event_rows import Asked, HistoryRow
 from seed_server.store.rows import SeenRow, ServedPayload
 from seed_server.store.tables import REPORTED_SINCE
 
@@ -76,8 +76,8 @@ def test_who_is_forgotten_has_a_history_still(fleet: Database) -> None:
         ("pc-new", "verified"),
         ("pc-a", "fetching"),
     ]
-    assert len(fleet.sought_numbers(endpoint="a")[0] or ()) == 2
-    assert len(fleet.sought_numbers(endpoint="pc-a")[0] or ()) == 1
+    assert len(fleet.sought(Asked(endpoint="a")).endpoints or ()) == 2
+    assert len(fleet.sought(Asked(endpoint="pc-a")).endpoints or ()) == 1
 
 
 def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
@@ -94,12 +94,13 @@ def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
             found += some
             after = some[-1][:3]
         assert found == whole
-    q = fleet.sought_numbers(patch_id="q", version="1")[1]
-    assert fleet.sought_numbers(patch_id="q", version="2")[1] == frozenset()
-    b = fleet.sought_numbers(endpoint="pc-b")[0]
-    osaka = fleet.sought_numbers(site="osaka")[2]
-    for sought in (
-        Sought(patches=q), Sought(endpoints=b), Sought(sites=osaka), Sought(since=int(DAY) + 3, until=int(DAY) + 5),
-    ):  # fmt: skip
+    assert fleet.sought(Asked(patch_id="q", version="2")).nothing
+    for asked in (
+        Asked(patch_id="q", version="1"),
+        Asked(endpoint="pc-b"),
+        Asked(site="osaka"),
+        Asked(since=int(DAY) + 3, until=int(DAY) + 5),
+    ):
+        sought = fleet.sought(asked)
         assert fleet.events_of_month(part, None, 1_000, sought) == [event for event in whole if sought.fits(event)]
         assert 0 < len(fleet.events_of_month(part, None, 1_000, sought)) < len(whole)
