@@ -63,6 +63,26 @@ class OidcSettings(Record, frozen=True):
     """For how long a login lasts."""
 
 
+Kept = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
+
+
+class RetentionSettings(Record, frozen=True):
+    """``[retention]``: how long what happened is kept; 0: for ever. While a legal hold holds, nothing goes."""
+
+    hot_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 2
+    """Whole months of events in the database, besides the one that is going on; older ones are in ``archive``."""
+    archive_months: Annotated[int, msgspec.Meta(ge=0, le=1_200)] = 0
+    """Whole months whose archives are kept."""
+    diagnoses_days: Kept = 400
+    """Answers of PCs to templates."""
+    findings_days: Kept = 400
+    """What PCs say is wrong with them, of those that are not seen for so long."""
+    harm_days: Kept = 400
+    """When a site's business suffered last."""
+    forgotten_pcs_days: Kept = 0
+    """Names of PCs that were forgotten, beside what they did; never shorter than these months are in the database."""
+
+
 class ServerSettings(Record, frozen=True):
     """``server.toml``, written by `seed-server init`."""
 
@@ -91,6 +111,8 @@ class ServerSettings(Record, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long what happened is kept."""
     oidc: OidcSettings | None = None
     """An identity provider; None: people log in with passwords alone."""
 
@@ -128,6 +150,11 @@ class ServerHome:
     def content(self) -> Path:
         """Payloads, named by their SHA-256."""
         return self.root / "content"
+
+    @property
+    def archive(self) -> Path:
+        """Months of what PCs did that are no longer in the database, a file each."""
+        return self.root / "archive"
 
     @property
     def tuf_metadata(self) -> Path:
@@ -309,7 +336,9 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
         lines += [f"# {row}" for row in comment]
         # a default that stays a comment follows later releases
         lines += [assignment if value != defaults[key] or key in _ALWAYS_WRITTEN else f"# {assignment}", ""]
-    durable_files.write_file(home.settings, "\n".join(lines).encode())
+    lines += ["# How long what happened is kept; 0: for ever. docs/operations.md says more.", "# [retention]"]
+    lines += [f"# {field.name} = {field.default}" for field in msgspec.structs.fields(RetentionSettings)]
+    durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 
 
 _ALWAYS_WRITTEN = {"name", "address", "web_port", "origin_port"}

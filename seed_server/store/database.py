@@ -16,6 +16,7 @@ from sqlalchemy import false, select
 from sqlalchemy.exc import ArgumentError
 
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.store.archived_months import ArchivedMonthTable
 from seed_server.store.audit_rows import AuditTable
 from seed_server.store.custody import CustodyTable
 from seed_server.store.diagnoses import DiagnosisTable
@@ -47,7 +48,7 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
-    WitnessAlarmTable, SiteHealthTable, HistoryTable,
+    WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -13,7 +13,6 @@ import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -158,7 +157,7 @@ class MonthFile:
 
     @classmethod
     def of(cls, file: BinaryIO) -> "MonthFile":
-        """Read all but the events of an open file."""
+        """Read all but the events of an open file, which the caller closes."""
         file.seek(0)
         if file.read(len(MAGIC)) != MAGIC:
             raise MonthFileError("it does not begin as the archive of a month does")
@@ -204,16 +203,6 @@ class MonthFile:
     def count_all(self) -> int:
         """Return how many events there really are; each block is unpacked."""
         return sum(map(len, self.blocks()))
-
-
-def open_month_file(path: Path) -> MonthFile:
-    """Open a file; the caller closes ``file``. Raises `MonthFileError`, `OSError`."""
-    file = path.open("rb")
-    try:
-        return MonthFile.of(file)
-    except BaseException:
-        file.close()
-        raise
 
 
 def _end_of(file: BinaryIO) -> tuple[_End, int]:
