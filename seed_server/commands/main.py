@@ -39,6 +39,10 @@ _COMMANDS = {
     "allow": LazyCommand("endpoint_commands:allow_command", "Accept a denied endpoint again."),
     "posture-check": LazyCommand("posture_commands:posture_check_command", "Check what a PC has signed of itself."),
     "audit": LazyCommand("audit_commands:audit_group", "Who did what: list, verify and export the audit log."),
+    "report": LazyCommand("report_commands:report_group", "Which patch, when, on which PC: for years."),
+    "archive": LazyCommand(
+        "archive_commands:archive_group", "Months that have left the database: verify, search, hold."
+    ),
     "login": LazyCommand("login_commands:login_command", "Log in by the identity provider, in a browser."),
     "logout": LazyCommand("login_commands:logout_command", "End what 'seed-server login' began."),
     "people": LazyCommand("people_commands:people_group", "Accounts: who may what, and for which PCs."),

@@ -23,9 +23,9 @@ REMOVE_ARCHIVE = "remove archive"
 READ_BYTES = 1 << 20  # at a time
 _FILE = re.compile(r"events-(\d{4}-\d{2}(?:\.\d+)?)\.archive")
 
-FileState: TypeAlias = Literal["intact", "changed", "missing", "unknown", "removed"]
-"""Intact: as the audit log says. Changed: other bytes. Missing: it should be there. Unknown: the audit log says nothing
-of it. Removed: its time is over."""
+FileState: TypeAlias = Literal["present", "intact", "changed", "missing", "unknown", "removed"]
+"""Present: it is there, and nobody has looked into it. Intact: as the audit log says. Changed: other bytes. Missing: it
+should be there. Unknown: the audit log says nothing of it. Removed: its time is over."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def sha256_of(file: BinaryIO, pause: Callable[[], None] = lambda: None) -> str:
 def list_archives(context: Context, *, check: bool) -> list[Archive]:
     """Return every archived month, the oldest first, then files that nobody knows.
 
-    ``check``: compute each file's hash; else one that is there counts as intact.
+    ``check``: compute each file's hash; else one that is there is present.
     """
     from seed_server.store.tables_events import ARCHIVED
 
@@ -119,7 +119,9 @@ def _archive(context: Context, database: "Database", part: "MonthPart", *, check
 def _state_of(path: Path, sha256: str) -> FileState:
     try:
         with path.open("rb") as file:
-            return "intact" if sha256 in {"", sha256_of(file)} else "changed"
+            if not sha256:
+                return "present"
+            return "intact" if sha256 == sha256_of(file) else "changed"
     except FileNotFoundError:
         return "missing"
     except OSError:  # as a disk that gives other bytes, or none

@@ -10,6 +10,7 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.packet_size import limit_packets
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
+from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context
 from seed_server.fleet.enrolment_entries import recorded_enrolments
 from seed_server.fleet.rollout_engine import RolloutEngine
@@ -18,6 +19,7 @@ from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
+from seed_server.service.history_upkeep import keep_history
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
@@ -77,6 +79,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_fresh)
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
+            nursery.start_soon(keep_history, Archivist(context, database, settings.retention))
             nursery.start_soon(RolloutEngine(context, repository, database).run)
             setting.serves()
             await trio.sleep_forever()

@@ -20,6 +20,13 @@ from seed_server.commands.json_answers.fleet import (
     SitesDocument,
     StatusDocument,
 )
+from seed_server.commands.json_answers.history import (
+    ArchivesDocument,
+    ArchiveVerifyDocument,
+    HistoryPageDocument,
+    HistoryRowDocument,
+    LegalHoldDocument,
+)
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
@@ -87,6 +94,14 @@ DOCUMENTS: dict[str, object] = {
     "audit alarms": list[AuditAlarmDocument],
     "audit new-key": AuditKeyDocument,
     "audit custody": CustodyDocument,
+    "report history": HistoryPageDocument,
+    "report history LINES": HistoryRowDocument,
+    "archive list": ArchivesDocument,
+    "archive verify": ArchiveVerifyDocument,
+    "archive search": HistoryPageDocument,
+    "archive search LINES": HistoryRowDocument,
+    "archive hold": LegalHoldDocument,
+    "archive release": LegalHoldDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
     "login": LoginDocument,

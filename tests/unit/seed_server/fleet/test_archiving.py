@@ -99,16 +99,17 @@ def test_a_clock_that_was_set_back_writes_into_another_part(context: Context, da
     assert told(context) == before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a kill closes no file
 def test_whenever_it_is_killed_nothing_is_lost_or_told_twice(
     context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at any line of what archives, writes files and changes the database; the next one goes on."""
-    for month in range(1, 9):
+    for month in range(1, 6):
         let_happen(database, moment(2026, month))
     expected, random = told(context), Random(18)
     files = tuple(f"{name}.py" for name in ("archiving", "archives", "archived_months", "durable_files", "month_file"))
     rounds = 0
-    while set(states(context).values()) != {"intact"} or len(states(context)) < 8:
+    while set(states(context).values()) != {"intact"} or len(states(context)) < 5:
         lines = random.randrange(1, 900)
 
         def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -132,7 +133,7 @@ def test_whenever_it_is_killed_nothing_is_lost_or_told_twice(
         assert rounds < 100
     assert rounds > 5, "it was killed many times"
     vouched = entries(context, "archive month")
-    assert sorted(set(vouched)) == [f"2026-{month:02}" for month in range(1, 9)]
+    assert sorted(set(vouched)) == [f"2026-{month:02}" for month in range(1, 6)]
     tidy(context, database)
     assert told(context) == expected
     assert verify_log(context).verdict.problems == ()

@@ -1,0 +1,23 @@
+"""`seed_server.commands.csv_text`: what spreadsheets take for no formula."""
+
+import csv
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seed_server.commands.csv_text import FORMULA_SIGNS, csv_line
+
+
+def test_a_formula_is_text() -> None:
+    assert csv_line(['=HYPERLINK("http://evil")', "+1", "-1", "@a", "\uff1d1", " =1", "ok", "a,b"]) == (
+        '"\'=HYPERLINK(""http://evil"")",\'+1,\'-1,\'@a,\'\uff1d1,\' =1,ok,"a,b"'
+    )
+    assert csv_line(["\t=1", "a\r\nb"]) == "?=1,a??b"
+
+
+@settings(max_examples=30)
+@given(st.lists(st.text(), min_size=1))
+def test_each_line_is_one_row_of_safe_cells(cells: list[str]) -> None:
+    (row,) = csv.reader([csv_line(cells)])
+    assert len(row) == len(cells)
+    assert not any(cell.startswith(FORMULA_SIGNS) for cell in row)

@@ -1,0 +1,87 @@
+"""`seed_server.service.history_upkeep`: at which hours, giving way, and ending when it is told to."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+import trio
+import trio.testing
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.archiving import Archivist
+from seed_server.service import history_upkeep
+from seed_server.service.history_upkeep import GivingWay, StoppedError, is_quiet, keep_history, tidy
+
+
+@dataclass
+class FakeArchivist:
+    """Counts instead of working; `replace` keeps the list."""
+
+    late: bool = False
+    fault: Exception | None = None
+    pause: Any = None
+    tidied: list[int] = field(default_factory=list)
+
+    def is_late(self) -> bool:
+        return self.late
+
+    def tidy(self) -> None:
+        self.tidied.append(1)
+        if self.fault is not None:
+            raise self.fault
+
+
+def as_archivist(fake: object) -> Archivist:
+    return cast("Archivist", fake)
+
+
+@pytest.mark.parametrize(("hour", "late", "tidied"), [(3, False, True), (12, False, False), (12, True, True)])
+@pytest.mark.parametrize("fault", [None, UserError("the disk is full", FaultKind.STORAGE), RuntimeError("?")])
+async def test_it_works_at_night_or_when_a_month_has_waited(
+    autojump_clock: trio.testing.MockClock, hour: int, late: bool, tidied: bool, fault: Exception | None
+) -> None:
+    fake = FakeArchivist(late=late, fault=fault)
+    with trio.move_on_after(2.5 * history_upkeep.LOOK_SECONDS):
+        await keep_history(as_archivist(fake), lambda: hour)
+    assert (len(fake.tidied) >= 2) is tidied, "a fault does not end it"
+
+
+def test_quiet_hours_are_those_of_the_night() -> None:
+    assert [hour for hour in range(24) if is_quiet(hour)] == [1, 2, 3, 4]
+
+
+def test_who_has_worked_rests_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_upkeep, "WORK_SECONDS", 0.0)
+    rested: list[float] = []
+    way = GivingWay(rested.append)
+    time.sleep(0.01)
+    way()
+    assert rested[0] >= 0.01
+    way.stop()
+    with pytest.raises(StoppedError):
+        way()
+
+
+async def test_a_thread_ends_soon_after_the_server_does() -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    @dataclass
+    class Long:
+        pause: Any = None
+
+        def tidy(self) -> None:
+            began.set()
+            try:
+                while True:
+                    self.pause()
+                    time.sleep(0.001)
+            finally:
+                ended.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tidy, as_archivist(Long()))
+        assert await trio.to_thread.run_sync(began.wait, 5.0)
+        nursery.cancel_scope.cancel()
+    assert await trio.to_thread.run_sync(ended.wait, 5.0)
