@@ -40,6 +40,12 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Before the publication that is measured."""
     branch_pcs: Count = 50
     """At the branch that the publication reaches; real daemons."""
+    month_events: Count = 7_500_000
+    """Steps of all PCs in the month that is archived and dropped."""
+    months: Count = 24
+    """After which status is looked at again."""
+    further_month_events: Count = 250_000
+    """Steps in each of these months."""
 
 
 FULL = Sizes()
@@ -59,6 +65,9 @@ QUICK = Sizes(
     asking_seconds=20.0,
     published_patches=50,
     branch_pcs=4,
+    month_events=50_000,
+    months=6,
+    further_month_events=5_000,
 )
 """For development: shows that everything works, and says little about a company."""
 

@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import trio
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from bench.fleet_size.crowd import Said
 from bench.fleet_size.speech import STAMPS_PER_SECOND
 from seed_server.store.database import Database
+from seed_server.store.event_months import begin_of, event_text_numbers, month_after, open_part
 from seed_server.store.tables import ENDPOINTS, STANDING
 
 LOOK_SECONDS = 0.01  # how exactly the moment of a commit is known
+FILLED_AT_ONCE = 500_000  # steps of one transaction
 MOST_VARIABLES = 500  # of one statement
 
 # each gives a number that another process's commit changes
@@ -54,8 +56,45 @@ def stamps_of(database: Database, endpoints: Sequence[str]) -> dict[str, int]:
 
 def standing_bytes(database: Database) -> int:
     """Return what the table of standing takes, with its indexes."""
+    return table_bytes(database, STANDING)
+
+
+def table_bytes(database: Database, table: Table) -> int:
+    """Return what a table takes, with its indexes."""
     with database.reading() as connection:
-        return _number(connection, _WEIGHT[connection.dialect.name].format(table=STANDING.name))
+        return _number(connection, _WEIGHT[connection.dialect.name].format(table=table.name))
+
+
+def fill_month(database: Database, month: int, events: int, *, pcs: int, patches: int, sites: int) -> None:
+    """Let so many steps have happened in a month: at moments, of PCs and patches by chance; one of fifty says why."""
+    whole = begin_of(month_after(month)) - begin_of(month)
+    with database.batch(), database.reading() as connection:
+        event_text_numbers(connection, [f"exit code {code}: it failed" for code in range(500)], month)
+        table = open_part(connection, month).name
+        sqlite = connection.dialect.name == "sqlite"
+    chance = "abs(random()) % {most}" if sqlite else "floor(random() * {most})::int"
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) "
+        if sqlite
+        else "WITH n(i) AS (SELECT generate_series({first}::bigint, {last})) "
+    )
+    pc, patch = (f"1 + {chance.format(most=most)}" for most in (pcs, patches))
+    for first in range(0, events, FILLED_AT_ONCE):
+        last = min(first + FILLED_AT_ONCE, events) - 1
+        chosen = (
+            f"{numbers.format(first=first, last=last)}, m AS (SELECT i, {pc} AS pc, {patch} AS patch FROM n) "
+            f"SELECT {begin_of(month)} + i * {whole} / {events}, pc, patch, 2 + pc % {sites}, "
+            "CASE WHEN i % 50 = 0 THEN 1 + (i / 50) % 500 ELSE 0 END, "
+            "CASE i % 5 WHEN 0 THEN 2 * 16 WHEN 1 THEN 3 * 16 WHEN 2 THEN 4 * 16 + 2 WHEN 3 THEN 4 * 16 + 3 "
+            "ELSE 4 * 16 + 6 END FROM m"
+        )
+        with database.batch(), database.reading() as connection:
+            columns = "at, endpoint, patch, site, text, said"
+            insert = f"INSERT OR IGNORE INTO {table}" if sqlite else f"INSERT INTO {table}"
+            ending = " WHERE true" if sqlite else " ON CONFLICT DO NOTHING"
+            connection.exec_driver_sql(
+                f"{insert} ({columns}) {chosen}{ending}".replace("%", "%%" if not sqlite else "%")
+            )
 
 
 def _number(connection: Connection, statement: str) -> int:

@@ -14,6 +14,8 @@ LATENESS = "lateness"
 PUBLICATION = "publication"
 STANDING = "standing"
 STANDING_POSTGRESQL = "standing-postgresql"
+HISTORY = "history"
+HISTORY_POSTGRESQL = "history-postgresql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,20 @@ def _reports(scenario: str, database: str) -> tuple[Target, ...]:
     )
 
 
+def _history(scenario: str, database: str) -> tuple[Target, ...]:
+    return (
+        Target(f"a step of a PC in the database, {database}", scenario, "hot_bytes_per_event", 90, " B"),
+        Target(f"a step of a PC in an archive, {database}", scenario, "archived_bytes_per_event", 8, " B"),
+        Target(f"7.5 million steps leave the database, {database}", scenario, "drop_seconds", 2, " s", digits=2),
+        Target(f"the longest wait of a writer meanwhile, {database}", scenario, "longest_write_dropping_seconds", 1.25,
+               " s", digits=2),
+        Target(f"the longest wait of a reader meanwhile, {database}", scenario, "longest_read_dropping_seconds", 0.2,
+               " s", digits=3),
+        Target(f"status after 24 months, against after one, {database}", scenario, "status_ratio", 1.2, " times",
+               digits=2),
+    )  # fmt: skip
+
+
 _RETURN = "25,000 PCs return after a restart"
 TARGETS = (
     Target("10,000 control connections: server memory for each", CONNECTIONS, "bytes_per_connection", 60, " kB", 1e3),
@@ -70,6 +86,8 @@ TARGETS = (
            " kB", 1e3),
     Target("bytes for each PC and patch of standing, SQLite", STANDING, "bytes_per_row", 70, ""),
     Target("bytes for each PC and patch of standing, PostgreSQL", STANDING_POSTGRESQL, "bytes_per_row", 120, ""),
+    *_history(HISTORY, "SQLite"),
+    *_history(HISTORY_POSTGRESQL, "PostgreSQL"),
 )  # fmt: skip
 SCENARIOS = tuple(dict.fromkeys(target.scenario for target in TARGETS))
 

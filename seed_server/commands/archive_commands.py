@@ -19,7 +19,7 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_needing
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import legal_holds
-from seed_server.fleet.archives import Archive, list_archives
+from seed_server.fleet.archives import Archive, FileState, list_archives
 from seed_server.fleet.context import Context
 from seed_server.fleet.roles import WHOLE_FLEET
 
@@ -55,8 +55,7 @@ def list_command(context: Context, as_json: bool) -> None:
       seed-server archive list
     """
     found = list_archives(context, check=False)
-    with context.database() as database:
-        holds = database.legal_holds()
+    holds = legal_holds.read_legal_holds(context)
     if as_json:
         print_json(ArchivesDocument(archives=tuple(map(_document, found)), holds=tuple(map(_hold_document, holds))))
         return
@@ -170,9 +169,19 @@ def _table(found: list[Archive]) -> FactTable:
     table.column(tr("archived"))
     for one in found:
         at = utc_minute(one.archived_at) if one.archived_at else "?"
-        state = tr(one.state)
-        table.row(one.month or "?", printable(one.file), state, f"{one.events:,}", f"{one.bytes:,}", at)
+        table.row(one.month or "?", printable(one.file), _words(one.state), f"{one.events:,}", f"{one.bytes:,}", at)
     return table
+
+
+def _words(state: FileState) -> str:
+    return {
+        "present": tr("present"),
+        "intact": tr("intact"),
+        "changed": tr("changed"),
+        "missing": tr("missing"),
+        "unknown": tr("unknown"),
+        "removed": tr("removed"),
+    }[state]
 
 
 def _document(one: Archive) -> ArchiveDocument:

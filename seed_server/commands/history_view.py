@@ -18,7 +18,7 @@ from seed_server.commands.json_answers.history import HistoryPageDocument, Histo
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
-from seed_server.fleet.history_queries import HistoryReader, Place
+from seed_server.fleet.history_queries import HistoryPlace, HistoryReader
 from seed_server.store.event_rows import HistoryRow
 
 EVENTS_OF_A_PAGE = 40
@@ -33,7 +33,7 @@ def show_history(context: Context, command: Sequence[str], options: HistoryOptio
     Ends with 1 where an archive could not be read. ``command`` is what was typed, without options. Raises `UserError`.
     """
     reader = HistoryReader(context, options.asked(), archives_only=archives_only)
-    rows = reader.rows(Place.read(text_of(options.after)) if options.after else None)
+    rows = reader.rows(HistoryPlace.read(text_of(options.after)) if options.after else None)
     if options.as_lines or options.as_csv:
         _print_rows(rows, options)
     else:
@@ -47,7 +47,7 @@ def show_history(context: Context, command: Sequence[str], options: HistoryOptio
         raise SystemExit(ExitCode.FAILED)
 
 
-def _print_rows(rows: Iterator[tuple[Place, HistoryRow]], options: HistoryOptions) -> None:
+def _print_rows(rows: Iterator[tuple[HistoryPlace, HistoryRow]], options: HistoryOptions) -> None:
     if options.as_csv:
         click.echo(csv_line(CSV_HEADINGS))
     for count, (place, row) in enumerate(rows, 1):
@@ -59,7 +59,10 @@ def _print_rows(rows: Iterator[tuple[Place, HistoryRow]], options: HistoryOption
 
 
 def _print_page(
-    reader: HistoryReader, rows: Iterator[tuple[Place, HistoryRow]], command: Sequence[str], options: HistoryOptions
+    reader: HistoryReader,
+    rows: Iterator[tuple[HistoryPlace, HistoryRow]],
+    command: Sequence[str],
+    options: HistoryOptions,
 ) -> None:
     size = options.size or EVENTS_OF_A_PAGE
     found = list(islice(rows, size + 1))

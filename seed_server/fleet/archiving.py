@@ -5,6 +5,7 @@ it, and only then dropped. Whoever is killed in between leaves one of these, and
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +29,10 @@ from seed_server.fleet.archives import (
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.settings import RetentionSettings
-from seed_server.store.event_rows import Event, EventKey
+from seed_server.store.event_rows import EventKey, PcEvent
 from seed_server.store.month_file import EVENTS_OF_BLOCK, MonthFile, MonthFileError, MonthHead, month_file_parts
 from seed_server.store.tables_events import ARCHIVED, CLOSED, REMOVED
+from seed_server.store.transactions import OTHERS_TURN_SECONDS
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 LATE_DAYS = 3  # of a server that is off at night
 
 log = lazy_log()
+
+
+def _others_turn() -> None:
+    time.sleep(OTHERS_TURN_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Archivist:
     retention: RetentionSettings
     pause: Callable[[], None] = lambda: None
     """Called between small pieces of work, to let others have the processor; what it raises ends the work."""
+    others_turn: Callable[[], None] = _others_turn
+    """Called between transactions of which each keeps other writers waiting."""
 
     def tidy(self) -> None:
         """Do all that is due. Raises `UserError`; what is done by then stays done."""
@@ -102,7 +110,7 @@ class Archivist:
         """Write the file of a month; return it with the file's hash."""
         found, events, size = hashlib.sha256(), 0, 0
 
-        def counted(blocks: Iterable[list[Event]]) -> Iterator[list[Event]]:
+        def counted(blocks: Iterable[list[PcEvent]]) -> Iterator[list[PcEvent]]:
             nonlocal events
             for block in blocks:
                 events += len(block)
@@ -134,7 +142,7 @@ class Archivist:
             part, sha256=found.hexdigest(), events=events, bytes=size, archived_at=self.context.clock.now()
         )
 
-    def _blocks(self, part: "MonthPart") -> Iterator[list[Event]]:
+    def _blocks(self, part: "MonthPart") -> Iterator[list[PcEvent]]:
         after: EventKey | None = None
         # each block is a look of its own: nobody waits for one that takes minutes
         while block := self.database.events_of_month(part, after, EVENTS_OF_BLOCK):
@@ -173,7 +181,10 @@ class Archivist:
         if not whole:
             log.error("the archive of a month is not what was written; it is written again", file=str(path))
             self.database.back_to_closed(part)
-        elif self.database.drop_month(part):
+            return
+        self.database.drop_indexes(part)
+        self.others_turn()
+        if self.database.drop_month(part):
             log.info("an archived month has left the database", month=part.name)
 
     # --- what has had its time -------------------------------------------------------------
@@ -193,7 +204,12 @@ class Archivist:
         ):
             if days:
                 before = now - days * DAY_SECONDS
-                yield partial(forget, before)
+                yield partial(self._forget, forget, before)
+
+    def _forget(self, some: Callable[[float], int], before: float) -> None:
+        while some(before):
+            self.others_turn()
+            self.pause()
 
     def _remove(self, part: "MonthPart") -> None:
         deed: Deed | None = Deed(REMOVE_ARCHIVE, part.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.archives import archive_name, archive_path, sha256_of, vouched_sha256
 from seed_server.fleet.context import Context
-from seed_server.store.event_rows import Asked, Event, EventKey, EventNumbers, HistoryRow, worded
+from seed_server.store.event_rows import Asked, EventKey, EventNumbers, HistoryRow, PcEvent, worded
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -22,7 +22,7 @@ _PLACE = re.compile(r"(\d{6})\.(\d{1,4}):(\d{1,10}):(-?\d{1,10}):(\d{1,10})")
 
 
 @dataclass(frozen=True)
-class Place:
+class HistoryPlace:
     """Where a row stands in all history."""
 
     month: int
@@ -33,7 +33,7 @@ class Place:
         return f"{self.month:06}.{self.part}:{':'.join(map(str, self.key))}"
 
     @classmethod
-    def read(cls, text: str) -> "Place":
+    def read(cls, text: str) -> "HistoryPlace":
         """Return the place that ``text`` names. Raises `UserError` (BAD_INPUT)."""
         found = _PLACE.fullmatch(text)
         if found is None:
@@ -57,7 +57,7 @@ class HistoryReader:
     removed: list[str] = field(default_factory=list)
     """Months in the time that is asked for whose archives were removed after their time."""
 
-    def rows(self, after: Place | None = None) -> Iterator[tuple[Place, HistoryRow]]:
+    def rows(self, after: HistoryPlace | None = None) -> Iterator[tuple[HistoryPlace, HistoryRow]]:
         """Yield what is asked for behind ``after``: by month, then by PC in the order of enrolment, then by time.
 
         Raises `UserError`: NOT_SET_UP, STORAGE, BUSY.
@@ -80,7 +80,7 @@ class HistoryReader:
 
     def _of_month(
         self, database: "Database", part: "MonthPart", key: EventKey | None
-    ) -> Iterator[tuple[Place, HistoryRow]]:
+    ) -> Iterator[tuple[HistoryPlace, HistoryRow]]:
         from seed_server.store.tables_events import ARCHIVED, REMOVED
 
         if part.state < ARCHIVED:
@@ -109,7 +109,7 @@ class HistoryReader:
 
     def _of_file(
         self, database: "Database", part: "MonthPart", key: EventKey | None
-    ) -> Iterator[tuple[Place, HistoryRow]]:
+    ) -> Iterator[tuple[HistoryPlace, HistoryRow]]:
         from seed_server.store.month_file import MonthFile, MonthFileError
 
         name, vouched = archive_name(part), vouched_sha256(database, part)
@@ -133,5 +133,5 @@ class HistoryReader:
         self.problems.append(f"{name} is not in this: {why}.")
 
 
-def _place(part: "MonthPart", event: Event) -> Place:
-    return Place(part.month, part.part, event[:3])
+def _place(part: "MonthPart", event: PcEvent) -> HistoryPlace:
+    return HistoryPlace(part.month, part.part, event[:3])

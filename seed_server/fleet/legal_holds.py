@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 log = lazy_log()
 
 
+def read_legal_holds(context: Context) -> "list[LegalHold]":
+    """Return every legal hold, also those that were released, the oldest first. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        return database.legal_holds()
+
+
 @operation("audit")
 def hold_history(context: Context, actor: Actor, reason: str) -> "LegalHold":
     """Let nothing that happened go after its time until this is released. Writes the database.

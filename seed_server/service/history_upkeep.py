@@ -2,13 +2,14 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 
 import structlog
 import trio
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.archiving import Archivist
 
@@ -26,17 +27,18 @@ class StoppedError(Exception):
 class GivingWay:
     """Called between small pieces of work in a thread: rests as long as it has worked; raises once it is told to."""
 
-    def __init__(self, rest: Callable[[float], object] | None = None) -> None:
+    def __init__(self, clock: Clock, rest: Callable[[float], object] | None = None) -> None:
+        self._clock = clock
         self._stopped = threading.Event()
         self._rest = rest or self._stopped.wait
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
 
     def __call__(self) -> None:
         """Rest, where it is time to. Raises `StoppedError`."""
-        worked = time.monotonic() - self._began
+        worked = self._clock.monotonic() - self._began
         if worked > WORK_SECONDS:
             self._rest(worked)
-            self._began = time.monotonic()
+            self._began = self._clock.monotonic()
         if self._stopped.is_set():
             raise StoppedError
 
@@ -45,27 +47,27 @@ class GivingWay:
         self._stopped.set()
 
 
-def is_quiet(local_hour: int) -> bool:
-    """Whether this is an hour for work that nobody waits for."""
-    return local_hour in QUIET_HOURS
+def is_quiet(now: float, zone: tzinfo | None = None) -> bool:
+    """Whether this is a time for work that nobody waits for; ``zone`` None: this machine's."""
+    return datetime.fromtimestamp(now, UTC).astimezone(zone).hour in QUIET_HOURS
 
 
-async def keep_history(archivist: Archivist, local_hour: Callable[[], int] = lambda: time.localtime().tm_hour) -> None:
+async def keep_history(archivist: Archivist, clock: Clock, zone: tzinfo | None = None) -> None:
     """Tidy up at quiet hours until cancelled; also at others where a month has waited for days."""
     while True:
         await trio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         try:
-            if is_quiet(local_hour()) or await trio.to_thread.run_sync(archivist.is_late):
-                await tidy(archivist)
+            if is_quiet(clock.now(), zone) or await trio.to_thread.run_sync(archivist.is_late):
+                await tidy(archivist, clock)
         except UserError as error:
             log.error("history is not tidied up now", reason=error.message)  # noqa: TRY400
         except Exception:  # the web port goes on, and months stay where they are
             log.exception("history is not tidied up now")
 
 
-async def tidy(archivist: Archivist) -> None:
+async def tidy(archivist: Archivist, clock: Clock) -> None:
     """Do all that is due in a thread that gives way; when this is cancelled, the thread ends soon after."""
-    way = GivingWay()
+    way = GivingWay(clock)
     try:
         await trio.to_thread.run_sync(replace(archivist, pause=way).tidy, abandon_on_cancel=True)
     finally:

@@ -79,7 +79,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_fresh)
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
-            nursery.start_soon(keep_history, Archivist(context, database, settings.retention))
+            nursery.start_soon(keep_history, Archivist(context, database, settings.retention), clock)
             nursery.start_soon(RolloutEngine(context, repository, database).run)
             setting.serves()
             await trio.sleep_forever()

@@ -1,6 +1,5 @@
 """The database's months on their way into files, what is held for the law, and what goes after its time. Blocking."""
 
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -23,7 +22,7 @@ from seed_server.store.tables_events import (
     REMOVED,
 )
 from seed_server.store.tables_facts import ENDPOINT_FINDINGS
-from seed_server.store.transactions import OTHERS_TURN_SECONDS, Transactions
+from seed_server.store.transactions import Transactions
 
 FORGOTTEN_AT_ONCE = 1_000  # rows of one transaction
 TABLE_WAIT_MS = 200  # for whoever reads a table that is to be dropped: behind that wait, new readers of it queue
@@ -75,14 +74,12 @@ class ArchivedMonthTable(Transactions):
             connection.execute(_of(part).where(EVENT_MONTHS.c.state == ARCHIVED).values(state=CLOSED))
 
     def drop_month(self, part: MonthPart) -> bool:
-        """Drop the table of a month that is archived; False: somebody reads it, another time then."""
+        """Drop the table of a month that is archived; False: somebody reads it, another time then.
+
+        Each index goes by itself before (`drop_indexes`): so others that write wait for less at a time.
+        """
         table = part.events_table
         try:
-            for index in table.indexes:  # by itself: each of the two keeps another writer half as long
-                with self._writing() as connection:
-                    _be_brief(connection)
-                    connection.execute(DropIndex(index, if_exists=True))
-                time.sleep(OTHERS_TURN_SECONDS)
             with self._writing() as connection:
                 _be_brief(connection)
                 connection.execute(_of(part).where(EVENT_MONTHS.c.state == ARCHIVED).values(state=DROPPED))
@@ -92,6 +89,18 @@ class ArchivedMonthTable(Transactions):
                 raise
             return False
         return True
+
+    def drop_indexes(self, part: MonthPart) -> None:
+        """Drop the indexes of a month that is archived, unless somebody reads it: `drop_month` takes them along."""
+        for index in part.events_table.indexes:
+            try:
+                with self._writing() as connection:
+                    _be_brief(connection)
+                    if _state(connection, part) == ARCHIVED:
+                        connection.execute(DropIndex(index, if_exists=True))
+            except UserError as error:
+                if error.kind is not FaultKind.BUSY:
+                    raise
 
     def months_to_remove(self, now: float, archive_months: int) -> list[MonthPart]:
         """Return the months whose files have had their time: the last ``archive_months`` whole ones stay."""
@@ -116,20 +125,20 @@ class ArchivedMonthTable(Transactions):
             connection.execute(EVENT_TEXTS.delete().where(old))
 
     def forget_old_answers(self, before: float) -> int:
-        """Forget answers of PCs to templates from before a time; return how many."""
+        """Forget some answers of PCs to templates from before a time; return how many, 0 where there are no more."""
         return self._forget(DIAGNOSES, lambda table: table.c.at < before, DIAGNOSES.c.endpoint)
 
     def forget_old_pauses(self, before: float) -> int:
-        """Forget pauses of leasing that ended before a time; return how many."""
+        """Forget some pauses of leasing that ended before a time; return how many, as all of these."""
         return self._forget(HARM_PAUSES, lambda table: table.c.ends_at < before, HARM_PAUSES.c.site)
 
     def forget_old_findings(self, before: float) -> int:
-        """Forget what PCs said was wrong with them that were not seen since a time; return how many."""
+        """Forget what some PCs said was wrong with them that were not seen since a time."""
         unseen = select(ENDPOINTS.c.number).where(ENDPOINTS.c.connected_to.is_(None), ENDPOINTS.c.last_seen_at < before)
         return self._forget(ENDPOINT_FINDINGS, lambda table: table.c.endpoint.in_(unseen), ENDPOINT_FINDINGS.c.endpoint)
 
     def forget_old_names(self, before: float) -> int:
-        """Forget the names of PCs that were forgotten before a time, and before all months that are here; how many."""
+        """Forget names of PCs that were forgotten before a time, and before all months that are here."""
         with self.reading() as connection:
             oldest = min((part.month for part in month_parts(connection) if part.state < DROPPED), default=None)
         if oldest is not None:
@@ -139,16 +148,11 @@ class ArchivedMonthTable(Transactions):
         )
 
     def _forget(self, table: Table, old: Callable[[Table], ColumnElement[bool]], key: ColumnElement[int]) -> int:
-        """Delete the rows that are ``old`` in small transactions, of some keys each."""
-        condition, total = old(table), 0
-        while True:
-            some = select(key).where(condition).distinct().limit(FORGOTTEN_AT_ONCE)
-            with self._writing() as connection:
-                count = connection.execute(table.delete().where(condition, key.in_(some))).rowcount
-            total += count
-            if not count:
-                return total
-            time.sleep(OTHERS_TURN_SECONDS)
+        """Delete rows that are ``old``, of some keys; return how many."""
+        condition = old(table)
+        some = select(key).where(condition).distinct().limit(FORGOTTEN_AT_ONCE)
+        with self._writing() as connection:
+            return connection.execute(table.delete().where(condition, key.in_(some))).rowcount
 
     # --- legal holds ---------------------------------------------------------------------
 
@@ -175,6 +179,11 @@ class ArchivedMonthTable(Transactions):
         ours = and_(LEGAL_HOLDS.c.number == number, LEGAL_HOLDS.c.released_at.is_(None))
         with self._writing() as connection:
             connection.execute(LEGAL_HOLDS.update().where(ours).values(released_at=now, released_by=who))
+
+
+def _state(connection: Connection, part: MonthPart) -> int | None:
+    ours = and_(EVENT_MONTHS.c.month == part.month, EVENT_MONTHS.c.part == part.part)
+    return connection.scalar(select(EVENT_MONTHS.c.state).where(ours))
 
 
 def _of(part: MonthPart) -> Update:

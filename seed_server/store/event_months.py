@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import Connection, Select, Subquery, Table, select, union_all
+from sqlalchemy import Connection, Integer, Select, Subquery, Table, func, literal, select, union_all
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from p2pdist.shared.wire.codec import Record
@@ -117,13 +117,13 @@ def union(queries: Sequence[Select[tuple[int, ...]]]) -> Subquery:
 
 
 def _of_none() -> list[Select[tuple[int, ...]]]:
-    from sqlalchemy import Integer, literal
-
     columns = (literal(0, Integer).label(column.name) for column in events_of(197001, 0).c)
     return [select(*columns).where(literal(0) == 1)]
 
 
-def event_text_numbers(connection: Connection, texts: Sequence[str], month: int) -> dict[str, int]:
+def event_text_numbers(
+    connection: Connection, texts: Sequence[str], month: int, *, most: int = MAX_EVENT_TEXTS
+) -> dict[str, int]:
     """Return the number of each text, which a PC says in this month; new ones get theirs while there is room."""
     known: dict[str, int] = {}
     columns = (EVENT_TEXTS.c.text, EVENT_TEXTS.c.number, EVENT_TEXTS.c.last_month)
@@ -137,14 +137,12 @@ def event_text_numbers(connection: Connection, texts: Sequence[str], month: int)
         known |= {text: number for text, (number, _) in found.items()}
         for text in part:
             if text not in known:
-                known[text] = _new_text(connection, text, month)
+                known[text] = _new_text(connection, text, month, most)
     return known
 
 
-def _new_text(connection: Connection, text: str, month: int) -> int:
-    from sqlalchemy import func
-
-    if (connection.scalar(select(func.count()).select_from(EVENT_TEXTS)) or 0) >= MAX_EVENT_TEXTS:
+def _new_text(connection: Connection, text: str, month: int, most: int) -> int:
+    if (connection.scalar(select(func.count()).select_from(EVENT_TEXTS)) or 0) >= most:
         text = FURTHER_TEXTS
     insert = insert_into(connection, EVENT_TEXTS).values(text=text, last_month=month)
     statement = insert.on_conflict_do_update(index_elements=["text"], set_={"last_month": month})

@@ -8,7 +8,7 @@ from p2pdist.shared.wire.codec import Record
 from seed_server.store.tables import REPORTED_SINCE, states_of
 
 
-class Event(NamedTuple):
+class PcEvent(NamedTuple):
     """One step of a PC, in the order in which a month is read: by PC, then by time."""
 
     endpoint: int
@@ -23,7 +23,7 @@ class Event(NamedTuple):
 
 
 EventKey = tuple[int, int, int]
-"""The first three of an `Event`: no other one has them."""
+"""The first three of an `PcEvent`: no other one has them."""
 
 
 class EventNames(Record, frozen=True):
@@ -46,7 +46,7 @@ class EventNumbers:
     sites: set[int] = field(default_factory=set)
     texts: set[int] = field(default_factory=set)
 
-    def note(self, events: Iterable[Event]) -> None:
+    def note(self, events: Iterable[PcEvent]) -> None:
         """Add those of further events."""
         for event in events:
             self.endpoints.add(event.endpoint)
@@ -66,7 +66,7 @@ class Sought(Record, frozen=True):
     until: int | None = None
     """The first moment that is not sought any more."""
 
-    def fits(self, event: Event) -> bool:
+    def fits(self, event: PcEvent) -> bool:
         """Whether it is one of them."""
         return (
             (self.endpoints is None or event.endpoint in self.endpoints)
@@ -137,7 +137,7 @@ class HistoryRow(Record, frozen=True):
     """Why, in the PC's words; empty: nothing is kept of that."""
 
 
-def worded(event: Event, names: EventNames) -> HistoryRow:
+def worded(event: PcEvent, names: EventNames) -> HistoryRow:
     """Return an event in words; what a number stood for that nobody knows any more is empty."""
     endpoint_id, hostname = names.endpoints.get(event.endpoint, ("", ""))
     patch_id, version = names.patches.get(event.patch, ("", ""))

@@ -6,7 +6,7 @@ Months that are archived are no longer here: `archive_files` reads them.
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from seed_server.store.event_months import MonthPart, hot_parts, month_parts
-from seed_server.store.event_rows import Asked, Event, EventKey, EventNames, EventNumbers, HistoryRow, Sought, worded
+from seed_server.store.event_rows import Asked, EventKey, EventNames, EventNumbers, HistoryRow, PcEvent, Sought, worded
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES
 from seed_server.store.tables_events import EVENT_TEXTS, FORGOTTEN_ENDPOINTS
@@ -23,14 +23,14 @@ class HistoryTable(Transactions):
         """
         with self.reading() as connection:
             ours = _numbers_of_endpoint(connection, endpoint_id)
-            found: list[Event] = []
+            found: list[PcEvent] = []
             for part in reversed(hot_parts(connection)):
                 if len(found) >= limit:
                     break
                 table = part.events_table
-                query = select(*(table.c[name] for name in Event._fields)).where(table.c.endpoint.in_(ours))
+                query = select(*(table.c[name] for name in PcEvent._fields)).where(table.c.endpoint.in_(ours))
                 query = query.order_by(table.c.at.desc(), table.c.patch).limit(limit)
-                found += [Event(*row) for row in connection.execute(query)]
+                found += [PcEvent(*row) for row in connection.execute(query)]
             # parts of one month overlap
             newest = sorted(found, key=lambda event: event.at, reverse=True)[:limit]
             numbers = EventNumbers()
@@ -45,13 +45,13 @@ class HistoryTable(Transactions):
 
     def events_of_month(
         self, part: MonthPart, after: EventKey | None, limit: int, sought: Sought | None = None
-    ) -> list[Event] | None:
+    ) -> list[PcEvent] | None:
         """Return the next ``limit`` events of a month, behind ``after``, in their order; None: it is archived now."""
         table = part.events_table
-        columns = [table.c[name] for name in Event._fields]
+        columns = [table.c[name] for name in PcEvent._fields]
         order = (table.c.endpoint, table.c.at, table.c.patch)
         wanted = [] if sought is None else _conditions(sought, part)
-        found: list[Event] = []
+        found: list[PcEvent] = []
         with self.reading() as connection:
             if part.key not in {one.key for one in hot_parts(connection)}:
                 return None
@@ -60,11 +60,11 @@ class HistoryTable(Transactions):
                 # of one PC by itself: an index has its rows, while OR would have the whole table read
                 later = or_(table.c.at > at, and_(table.c.at == at, table.c.patch > patch))
                 same = select(*columns).where(table.c.endpoint == endpoint, later, *wanted)
-                found = [Event(*row) for row in connection.execute(same.order_by(*order).limit(limit))]
+                found = [PcEvent(*row) for row in connection.execute(same.order_by(*order).limit(limit))]
                 wanted = [*wanted, table.c.endpoint > endpoint]
             if len(found) < limit:
                 rest = select(*columns).where(*wanted).order_by(*order).limit(limit - len(found))
-                found += [Event(*row) for row in connection.execute(rest)]
+                found += [PcEvent(*row) for row in connection.execute(rest)]
         return found
 
     def sought(self, asked: Asked) -> Sought:

@@ -1,9 +1,10 @@
 """The file of an archived month: what PCs did, with all names that make it readable for ever. Blocking.
 
 After `MAGIC` come frames: a kind, the length, and as many bytes of zstd. Events are sorted by PC, time and patch, and
-stand in blocks of columns: the difference to the row before, as eight bytes, with all first bytes together, then all
-second ones; most are equal, and compress to nothing. Names follow, then a frame that says how much there was, and where
-the names begin. Written and read a block at a time. What is read is hostile: lengths are checked before memory is used.
+stand in blocks of columns: numbers of eight bytes, with all first bytes together, then all second ones, of which most
+are equal and compress to nothing. What rises or stays (`DIFFERENCES`) is kept as the difference to the row before.
+Names follow, then a frame that says how much there was, and where the names begin. Written and read a block at a time.
+What is read is hostile: lengths are checked before memory is used.
 """
 
 import itertools
@@ -19,7 +20,7 @@ import msgspec
 
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Document
-from seed_server.store.event_rows import Event, EventKey, EventNames, EventNumbers, Sought
+from seed_server.store.event_rows import EventKey, EventNames, EventNumbers, PcEvent, Sought
 from seed_server.store.tables import INSTALL_CODES, PATCH_CODES, REPORTED_SINCE, SAID_PLACES
 
 if sys.version_info >= (3, 14):
@@ -30,6 +31,7 @@ else:
 MAGIC = b"p2pdist events 1\n"
 EVENTS_OF_BLOCK = 32_768  # some 10 MB of memory while they are looked at
 NAMES_OF_FRAME = 5_000
+DIFFERENCES = ("endpoint", "at", "site")
 LEVEL = 9  # 15 takes three times as long, for 2 % less
 MAX_FRAME_BYTES = 8 << 20
 MAX_NAMES_BYTES = 8 << 20  # of one frame, unpacked: texts of 500 signs in any script
@@ -58,7 +60,9 @@ class MonthHead(Document, frozen=True, kw_only=True):
     part: int
     since: int = REPORTED_SINCE
     """Moments are seconds since then, which is seconds since 1970."""
-    columns: tuple[str, ...] = Event._fields
+    columns: tuple[str, ...] = PcEvent._fields
+    differences: tuple[str, ...] = DIFFERENCES
+    """The columns of which the difference to the row before is kept; before the first one stands 0."""
     said_places: int = SAID_PLACES
     """``said`` is the place of a file's state in ``states``, times this, plus that of the installation's."""
     states: tuple[str, ...] = PATCH_CODES
@@ -82,7 +86,11 @@ class _End(Document, frozen=True, kw_only=True):
 
 
 def month_file_parts(
-    head: MonthHead, blocks: Iterable[Sequence[Event]], names_of: Callable[[EventNumbers], EventNames]
+    head: MonthHead,
+    blocks: Iterable[Sequence[PcEvent]],
+    names_of: Callable[[EventNumbers], EventNames],
+    *,
+    names_of_frame: int = NAMES_OF_FRAME,
 ) -> Iterator[bytes]:
     """Yield the bytes of a file; ``blocks`` are in order, each of some `EVENTS_OF_BLOCK` at most."""
     at, count = 0, 0
@@ -96,7 +104,7 @@ def month_file_parts(
         part = _block(events)
         at += len(part)
         yield part
-    for names in _pieces(names_of(numbers)):
+    for names in _pieces(names_of(numbers), names_of_frame):
         yield _frame(_NAMES, codec.encode(names))
     last = _frame(_END, codec.encode(_End(events=count, names_at=at)))
     yield last + _LENGTH.pack(len(last))
@@ -107,41 +115,43 @@ def _frame(kind: int, plain: bytes, before: bytes = b"") -> bytes:
     return _FRAME.pack(kind, len(packed)) + packed
 
 
-def _block(events: Sequence[Event]) -> bytes:
+def _block(events: Sequence[PcEvent]) -> bytes:
     columns = tuple(zip(*events, strict=True))
     moments = columns[1]
     found = _RANGE.pack(len(events), events[0].endpoint, events[-1].endpoint, min(moments), max(moments))
-    return _frame(_BLOCK, b"".join(map(_packed, columns)), found)
+    packed = (_packed(name, column) for name, column in zip(PcEvent._fields, columns, strict=True))
+    return _frame(_BLOCK, b"".join(packed), found)
 
 
-def _packed(column: Sequence[int]) -> bytes:
-    steps = array("q", map(operator.sub, column, itertools.chain((0,), column)))
+def _packed(name: str, column: Sequence[int]) -> bytes:
+    kept = map(operator.sub, column, itertools.chain((0,), column)) if name in DIFFERENCES else column
+    numbers = array("q", kept)
     if sys.byteorder == "big":
-        steps.byteswap()
-    plain = steps.tobytes()
+        numbers.byteswap()
+    plain = numbers.tobytes()
     return b"".join(plain[place::_WIDTH] for place in range(_WIDTH))
 
 
-def _unpacked(planes: bytes) -> Iterator[int]:
+def _unpacked(name: str, planes: bytes) -> Iterable[int]:
     count = len(planes) // _WIDTH
     plain = bytearray(len(planes))
     for place in range(_WIDTH):
         plain[place::_WIDTH] = planes[place * count : (place + 1) * count]
-    steps = array("q", bytes(plain))
+    numbers = array("q", bytes(plain))
     if sys.byteorder == "big":
-        steps.byteswap()
-    return itertools.accumulate(steps)
+        numbers.byteswap()
+    return itertools.accumulate(numbers) if name in DIFFERENCES else numbers
 
 
-def _pieces(names: EventNames) -> Iterator[_Names]:
+def _pieces(names: EventNames, most: int) -> Iterator[_Names]:
     for kind in _KINDS:
         known: dict[int, tuple[str, str] | str] = getattr(names, kind)
         rows = [
             (number, words, "") if isinstance(words, str) else (number, *words)
             for number, words in sorted(known.items())
         ]
-        for start in range(0, len(rows), NAMES_OF_FRAME):
-            yield _Names(kind=kind, names=tuple(rows[start : start + NAMES_OF_FRAME]))
+        for start in range(0, len(rows), most):
+            yield _Names(kind=kind, names=tuple(rows[start : start + most]))
 
 
 @dataclass
@@ -162,7 +172,7 @@ class MonthFile:
         if file.read(len(MAGIC)) != MAGIC:
             raise MonthFileError("it does not begin as the archive of a month does")
         head = _decoded(_plain(_read_frame(file, _HEAD), MAX_HEAD_BYTES), MonthHead)
-        if head.columns != Event._fields:
+        if (head.columns, head.differences) != (PcEvent._fields, DIFFERENCES):
             raise MonthFileError("it has other columns: it is of a newer release")
         first_block = file.tell()
         end, end_at = _end_of(file)
@@ -177,7 +187,7 @@ class MonthFile:
             known |= {number: (first, second) if paired else first for number, first, second in some.names}
         return cls(file, head, end.events, names, first_block, end.names_at)
 
-    def blocks(self, sought: Sought | None = None, after: EventKey | None = None) -> Iterator[list[Event]]:
+    def blocks(self, sought: Sought | None = None, after: EventKey | None = None) -> Iterator[list[PcEvent]]:
         """Yield the events that are sought, behind ``after``, a block at a time; blocks without any are passed over."""
         wanted = sought or Sought()
         at = self._first_block
@@ -190,13 +200,13 @@ class MonthFile:
                 raise MonthFileError("a block has more events than any has")
             if (after is not None and last < after[0]) or not wanted.may_be_in(first, last, begin, end):
                 continue
-            most = count * len(Event._fields) * _WIDTH
+            most = count * len(PcEvent._fields) * _WIDTH
             plain = _plain(_exactly(self.file, length - _RANGE.size), most)
             if len(plain) != most:
                 raise MonthFileError("a block has fewer events than it says")
             width = count * _WIDTH
-            columns = [_unpacked(plain[k * width : (k + 1) * width]) for k in range(len(Event._fields))]
-            events = map(Event._make, zip(*columns, strict=True))
+            columns = [_unpacked(name, plain[k * width : (k + 1) * width]) for k, name in enumerate(PcEvent._fields)]
+            events = map(PcEvent._make, zip(*columns, strict=True))
             if found := [one for one in events if (after is None or one[:3] > after) and wanted.fits(one)]:
                 yield found
 

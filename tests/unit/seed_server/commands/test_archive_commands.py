@@ -12,7 +12,6 @@ from seed_server.commands.main import seed_server
 from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context
 from seed_server.settings import RetentionSettings
-from seed_server.store import archived_months
 from tests.helpers.history_home import copied, let_happen, moment, new_home
 
 NOW = moment(2026, 11, 15)
@@ -23,12 +22,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home with two months in files and two in the database; one of the PCs is forgotten since."""
     directory = tmp_path_factory.mktemp("archived")
     context = copied(new_home(directory), directory, NOW)
-    with pytest.MonkeyPatch.context() as patch, context.database() as database:
-        patch.setattr(archived_months, "OTHERS_TURN_SECONDS", 0.0)
+    with context.database() as database:
         for month in (6, 7, 10, 11):
             let_happen(database, moment(2026, month))
         for _ in range(2):
-            Archivist(context, database, RetentionSettings()).tidy()
+            Archivist(context, database, RetentionSettings(), others_turn=lambda: None).tidy()
         database.forget_endpoint("b" * 26, NOW)
     return context.home.root
 

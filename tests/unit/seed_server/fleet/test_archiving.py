@@ -18,7 +18,6 @@ from seed_server.fleet.audit_queries import Wanted, newest_entries, verify_log
 from seed_server.fleet.context import Context
 from seed_server.fleet.history_queries import HistoryReader
 from seed_server.settings import RetentionSettings
-from seed_server.store import archived_months
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
 from tests.helpers.history_home import copied, let_happen, moment, new_home
@@ -43,15 +42,14 @@ def context(home: Path, tmp_path: Path) -> Context:
 
 
 @pytest.fixture
-def database(context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setattr(archived_months, "OTHERS_TURN_SECONDS", 0.0)
+def database(context: Context) -> Iterator[Database]:
     with context.database() as opened:
         yield opened
 
 
 def tidy(context: Context, database: Database, rules: RetentionSettings = RULES) -> None:
     for _ in range(2):  # a table goes the next time
-        Archivist(context, database, rules).tidy()
+        Archivist(context, database, rules, others_turn=lambda: None).tidy()
 
 
 def told(context: Context, asked: Asked | None = None) -> list[HistoryRow]:

@@ -3,16 +3,19 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.archiving import Archivist
 from seed_server.service import history_upkeep
 from seed_server.service.history_upkeep import GivingWay, StoppedError, is_quiet, keep_history, tidy
+from tests.helpers.fake_clock import FakeClock
 
 
 @dataclass
@@ -44,21 +47,23 @@ async def test_it_works_at_night_or_when_a_month_has_waited(
 ) -> None:
     fake = FakeArchivist(late=late, fault=fault)
     with trio.move_on_after(2.5 * history_upkeep.LOOK_SECONDS):
-        await keep_history(as_archivist(fake), lambda: hour)
+        await keep_history(as_archivist(fake), FakeClock(hour * 3_600.0), UTC)
     assert (len(fake.tidied) >= 2) is tidied, "a fault does not end it"
 
 
 def test_quiet_hours_are_those_of_the_night() -> None:
-    assert [hour for hour in range(24) if is_quiet(hour)] == [1, 2, 3, 4]
+    assert [hour for hour in range(24) if is_quiet(hour * 3_600.0, UTC)] == [1, 2, 3, 4]
 
 
-def test_who_has_worked_rests_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_upkeep, "WORK_SECONDS", 0.0)
+def test_who_has_worked_rests_as_long() -> None:
     rested: list[float] = []
-    way = GivingWay(rested.append)
-    time.sleep(0.01)
+    clock = FakeClock(0.0)
+    way = GivingWay(clock, rested.append)
     way()
-    assert rested[0] >= 0.01
+    clock.wall = 3.0
+    way()
+    way()
+    assert rested == [3.0]
     way.stop()
     with pytest.raises(StoppedError):
         way()
@@ -81,7 +86,7 @@ async def test_a_thread_ends_soon_after_the_server_does() -> None:
                 ended.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(tidy, as_archivist(Long()))
+        nursery.start_soon(tidy, as_archivist(Long()), SystemClock())
         assert await trio.to_thread.run_sync(began.wait, 5.0)
         nursery.cancel_scope.cancel()
     assert await trio.to_thread.run_sync(ended.wait, 5.0)

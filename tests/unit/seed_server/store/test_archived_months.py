@@ -3,10 +3,8 @@
 import concurrent.futures
 import time
 
-import pytest
 from sqlalchemy import inspect
 
-from seed_server.store import archived_months
 from seed_server.store.database import Database
 from seed_server.store.event_months import MonthPart
 from seed_server.store.rows import SeenRow
@@ -15,11 +13,6 @@ from tests.helpers.history_home import moment
 from tests.unit.seed_server.store.test_history import NOW, fleet, report
 
 __all__ = ["fleet"]
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archived_months, "OTHERS_TURN_SECONDS", 0.0)
 
 
 def month(database: Database) -> MonthPart:
@@ -45,6 +38,7 @@ def test_a_month_goes_one_step_after_the_other(fleet: Database) -> None:
     fleet.back_to_closed(closed)
     assert len(fleet.history_of("a", 10)) == 1
     fleet.archive_month(MonthPart(202501, 0, CLOSED))
+    fleet.drop_indexes(closed)
     assert fleet.drop_month(closed)
     assert (month(fleet).state, has_table(fleet)) == (DROPPED, False)
     assert fleet.drop_month(closed), "whoever was killed before may have done it"
@@ -67,6 +61,7 @@ def test_whoever_reads_a_table_is_not_cut_off_and_nobody_waits_for_them(fleet: D
     with concurrent.futures.ThreadPoolExecutor(1) as pool, fleet.reading() as connection:
         table = closed.events_table.name
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {table}")
+        pool.submit(fleet.drop_indexes, closed).result()
         dropped = pool.submit(fleet.drop_month, closed).result()
         began = time.monotonic()
         fleet.save_seen({"a": SeenRow("tokyo", "127.0.42.1", "test", connected=True, last_seen_at=NOW)})

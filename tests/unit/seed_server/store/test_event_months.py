@@ -3,7 +3,6 @@
 import pytest
 from sqlalchemy import func, inspect, select
 
-from seed_server.store import event_months
 from seed_server.store.engines import Engines
 from seed_server.store.event_months import (
     FURTHER_TEXTS,
@@ -50,13 +49,12 @@ def test_a_month_has_a_table_as_soon_as_something_happens_in_it(engines: Engines
         assert [part.name for part in hot_parts(connection)] == ["2025-01", "2025-01.1", "2025-02"]
 
 
-def test_words_are_kept_once_and_are_not_without_end(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_months, "MAX_EVENT_TEXTS", 3)
+def test_words_are_kept_once_and_are_not_without_end(engines: Engines) -> None:
     with engines.writing() as connection:
         first = event_text_numbers(connection, ["a", "b", "a"], 202501)
         assert event_text_numbers(connection, ["a"], 202503) == {"a": first["a"]}
         assert event_text_numbers(connection, ["a"], 202502) == {"a": first["a"]}
-        many = event_text_numbers(connection, [f"made up {n}" for n in range(5)], 202503)
+        many = event_text_numbers(connection, [f"made up {n}" for n in range(5)], 202503, most=3)
         rows = dict(connection.execute(select(EVENT_TEXTS.c.text, EVENT_TEXTS.c.last_month)).all())
         assert rows == {"a": 202503, "b": 202501, "made up 0": 202503, FURTHER_TEXTS: 202503}
         assert len(set(many.values())) == 2

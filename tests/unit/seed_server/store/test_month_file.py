@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seed_server.store import month_file
-from seed_server.store.event_rows import Asked, Event, EventNames, EventNumbers, Sought
+from seed_server.store.event_rows import Asked, EventNames, EventNumbers, PcEvent, Sought
 from seed_server.store.month_file import MonthFile, MonthFileError, MonthHead, month_file_parts
 from seed_server.store.tables import INSTALL_CODES, PATCH_CODES
 
@@ -17,23 +16,23 @@ NAMES = EventNames(
     {1: ("id-1", "pc-1"), 2: ("id-2", "pc-2")}, {7: ("office", "1.2")}, {3: "東京"}, {4: "exit code 1603"}
 )
 NUMBERS = st.integers(-(1 << 31), (1 << 31) - 1)
-EVENTS = st.lists(st.builds(Event, *[NUMBERS] * 5, st.integers(0, 200)), max_size=40).map(
+EVENTS = st.lists(st.builds(PcEvent, *[NUMBERS] * 5, st.integers(0, 200)), max_size=40).map(
     lambda events: sorted({event[:3]: event for event in events}.values())
 )
 
 
-def written(events: list[Event], size: int = 16, names: EventNames = NAMES) -> bytes:
+def written(events: list[PcEvent], size: int = 16, names: EventNames = NAMES) -> bytes:
     blocks = [events[start : start + size] for start in range(0, len(events), size)]
     return b"".join(month_file_parts(HEAD, blocks, lambda _numbers: names))
 
 
-def read(data: bytes, sought: Sought | None = None, after: tuple[int, int, int] | None = None) -> list[Event]:
+def read(data: bytes, sought: Sought | None = None, after: tuple[int, int, int] | None = None) -> list[PcEvent]:
     return [event for block in MonthFile.of(io.BytesIO(data)).blocks(sought, after) for event in block]
 
 
 @settings(max_examples=40)
 @given(EVENTS, st.integers(1, 20))
-def test_what_is_read_is_what_was_written(events: list[Event], size: int) -> None:
+def test_what_is_read_is_what_was_written(events: list[PcEvent], size: int) -> None:
     data = written(events, size)
     opened = MonthFile.of(io.BytesIO(data))
     assert read(data) == events
@@ -43,7 +42,7 @@ def test_what_is_read_is_what_was_written(events: list[Event], size: int) -> Non
 @settings(max_examples=40)
 @given(EVENTS, st.sets(NUMBERS, max_size=3), NUMBERS, NUMBERS, st.integers(0, 40))
 def test_whoever_seeks_finds_the_same_as_by_looking_at_all(
-    events: list[Event], further: set[int], since: int, until: int, place: int
+    events: list[PcEvent], further: set[int], since: int, until: int, place: int
 ) -> None:
     some = frozenset({*further, *(event.endpoint for event in events[::3])})
     after = events[place % len(events)][:3] if events else None
@@ -59,7 +58,7 @@ def test_whoever_seeks_finds_the_same_as_by_looking_at_all(
 
 def test_it_is_readable_for_itself() -> None:
     """Without the server: states, time and names are in it."""
-    opened = MonthFile.of(io.BytesIO(written([Event(1, 5, 7, 3, 4, 89)])))
+    opened = MonthFile.of(io.BytesIO(written([PcEvent(1, 5, 7, 3, 4, 89)])))
     assert (opened.head.states, opened.head.install_states) == (PATCH_CODES, INSTALL_CODES)
     assert opened.names == NAMES
     assert Asked(endpoint="pc-1", patch_id="office", site="東京").within(opened.names) == Sought(
@@ -76,18 +75,18 @@ def test_the_names_asked_for_are_those_that_are_used() -> None:
         asked.append(numbers)
         return NAMES
 
-    list(month_file_parts(HEAD, [[Event(1, 5, 7, 3, 4, 89)], [Event(2, 5, 7, 3, 0, 89)]], names_of))
+    list(month_file_parts(HEAD, [[PcEvent(1, 5, 7, 3, 4, 89)], [PcEvent(2, 5, 7, 3, 0, 89)]], names_of))
     assert asked == [EventNumbers({1, 2}, {7}, {3}, {0, 4})]
 
 
-def test_many_names_are_in_several_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(month_file, "NAMES_OF_FRAME", 3)
+def test_many_names_are_in_several_frames() -> None:
     names = EventNames({n: (f"id-{n}", f"pc-{n}") for n in range(10)}, {}, {n: str(n) for n in range(7)}, {})
-    assert MonthFile.of(io.BytesIO(written([], names=names))).names == names
+    data = b"".join(month_file_parts(HEAD, [], lambda _: names, names_of_frame=3))
+    assert MonthFile.of(io.BytesIO(data)).names == names
 
 
 def test_a_damaged_file_is_told_and_costs_no_memory() -> None:
-    events = [Event(n // 5, n, 7, 3, 0, 89) for n in range(100)]
+    events = [PcEvent(n // 5, n, 7, 3, 0, 89) for n in range(100)]
     data, random = written(events), Random(7)
     for _ in range(200):
         changed = bytearray(data)
@@ -104,7 +103,7 @@ def test_a_damaged_file_is_told_and_costs_no_memory() -> None:
 
 
 def test_a_length_that_is_made_up_is_not_believed() -> None:
-    data = written([Event(1, 5, 7, 3, 4, 89)])
+    data = written([PcEvent(1, 5, 7, 3, 4, 89)])
     at = data.index(b"B\x00\x00")
     with pytest.raises(MonthFileError):
         read(data[: at + 1] + b"\xff\xff\xff\xff" + data[at + 5 :])
