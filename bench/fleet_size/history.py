@@ -35,7 +35,7 @@ from tests.helpers.postgresql import running_server
 FIRST_MONTH = 202601
 PATCHES = 300
 SAID_PATCHES = 5  # of which each PC has a row in the state
-STATUS_TIMES = 9
+STATUS_TIMES = 31
 LOOK_SECONDS = 0.02
 QUIET_SECONDS = 3.0  # for which the same is timed before anything goes
 NOT_MEASURED = ("archived_bytes_per_event", "hot_bytes_per_event", "drop_seconds", "status_ratio")

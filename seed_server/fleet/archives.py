@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ARCHIVE_MONTH = "archive month"
 REMOVE_ARCHIVE = "remove archive"
-READ_BYTES = 1 << 20  # at a time
+HASHED_BYTES = 1 << 20  # at a time
 _FILE = re.compile(r"events-(\d{4}-\d{2}(?:\.\d+)?)\.archive")
 
 FileState: TypeAlias = Literal["present", "intact", "changed", "missing", "unknown", "removed"]
@@ -71,7 +71,7 @@ def sha256_of(file: BinaryIO, pause: Callable[[], None] = lambda: None) -> str:
     """Return the hash of a file that is open, hexadecimal. Raises `OSError`."""
     file.seek(0)
     found = hashlib.sha256()
-    while data := file.read(READ_BYTES):
+    while data := file.read(HASHED_BYTES):
         found.update(data)
         pause()
     return found.hexdigest()

@@ -4,6 +4,7 @@ A month is closed, written, read again, vouched for by the audit log in the tran
 it, and only then dropped. Whoever is killed in between leaves one of these, and the next one goes on from it.
 """
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -68,6 +69,7 @@ class Archivist:
     def steps(self) -> Iterator[Callable[[], object]]:
         """Yield what is due, one thing after the other; each is looked for when those before it are done."""
         now = self.context.clock.now()
+        yield self._clear_up
         # since the time before: who looks at its table while it is archived comes to the end
         for part in self._parts(ARCHIVED):
             yield partial(self._drop, part)
@@ -88,6 +90,11 @@ class Archivist:
         """Whether a month has waited for so long that it waits for no quiet hour any more."""
         then = self.context.clock.now() - LATE_DAYS * DAY_SECONDS
         return self.database.has_month_to_close(then, self.retention.hot_months)
+
+    def _clear_up(self) -> None:
+        """Remove what killed processes left half written; nobody else writes there."""
+        with contextlib.suppress(OSError):  # whoever writes there next says it
+            durable_files.remove_leftovers(self.context.home.archive)
 
     # --- a month ---------------------------------------------------------------------------
 
@@ -127,9 +134,7 @@ class Archivist:
         head = MonthHead(month=part.month, part=part.part)
         path = archive_path(self.context, part)
         try:
-            if not path.parent.is_dir():
-                path.parent.mkdir(mode=0o700)
-                durable_files.fsync_directory(path.parent.parent)
+            durable_files.make_directory(path.parent, mode=0o700)
             parts = month_file_parts(head, counted(self._blocks(part)), self.database.event_names)
             durable_files.write_file(path, hashed(parts))
         except OSError as error:

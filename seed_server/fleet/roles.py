@@ -29,7 +29,7 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         "templates": "set and remove diagnosis templates",
         "people": "manage accounts, and revoke API tokens of others",
         "keys": "renew offline metadata; change the trusted keys and the list of approvers",
-        "audit": "read, verify and export the audit log",
+        "audit": "read, verify and export the audit log; search and verify archives, and hold what happened",
     }
 )
 """Every kind of operation, and what it allows: who has it may …"""

@@ -13,7 +13,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.archiving import Archivist
 
-LOOK_SECONDS = 600.0  # a table is dropped one look after its month was archived
+TIDY_SECONDS = 600.0  # a table is dropped one look after its month was archived
 QUIET_HOURS = range(1, 5)  # of this machine's clock: after the evening's windows, before people come
 WORK_SECONDS = 0.2  # then others have the processor for as long
 
@@ -55,7 +55,7 @@ def is_quiet(now: float, zone: tzinfo | None = None) -> bool:
 async def keep_history(archivist: Archivist, clock: Clock, zone: tzinfo | None = None) -> None:
     """Tidy up at quiet hours until cancelled; also at others where a month has waited for days."""
     while True:
-        await trio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+        await trio.sleep(TIDY_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         try:
             if is_quiet(clock.now(), zone) or await trio.to_thread.run_sync(archivist.is_late):
                 await tidy(archivist, clock)

@@ -35,7 +35,7 @@ DIFFERENCES = ("endpoint", "at", "site")
 LEVEL = 9  # 15 takes three times as long, for 2 % less
 MAX_FRAME_BYTES = 8 << 20
 MAX_NAMES_BYTES = 8 << 20  # of one frame, unpacked: texts of 500 signs in any script
-MAX_HEAD_BYTES = 64 << 10
+MAX_MONTH_HEAD_BYTES = 64 << 10
 
 _T = TypeVar("_T")
 _Kind: TypeAlias = Literal["endpoints", "patches", "sites", "texts"]
@@ -171,7 +171,7 @@ class MonthFile:
         file.seek(0)
         if file.read(len(MAGIC)) != MAGIC:
             raise MonthFileError("it does not begin as the archive of a month does")
-        head = _decoded(_plain(_read_frame(file, _HEAD), MAX_HEAD_BYTES), MonthHead)
+        head = _decoded(_plain(_read_frame(file, _HEAD), MAX_MONTH_HEAD_BYTES), MonthHead)
         if (head.columns, head.differences) != (PcEvent._fields, DIFFERENCES):
             raise MonthFileError("it has other columns: it is of a newer release")
         first_block = file.tell()
@@ -221,10 +221,10 @@ def _end_of(file: BinaryIO) -> tuple[_End, int]:
     file.seek(max(0, size - _LENGTH.size))
     (length,) = _LENGTH.unpack(_exactly(file, _LENGTH.size))
     at = size - _LENGTH.size - length
-    if at < len(MAGIC) or length > MAX_HEAD_BYTES:
+    if at < len(MAGIC) or length > MAX_MONTH_HEAD_BYTES:
         raise MonthFileError("it was cut off")
     file.seek(at)
-    return _decoded(_plain(_read_frame(file, _END), MAX_HEAD_BYTES), _End), at
+    return _decoded(_plain(_read_frame(file, _END), MAX_MONTH_HEAD_BYTES), _End), at
 
 
 def _length_of(file: BinaryIO, kind: int) -> int:

@@ -140,7 +140,10 @@ def _add_events(
     months: dict[int, list[StandingRow]] = {}
     for row in rows:
         months.setdefault(month_of(row.reported_at), []).append(row)
-    for month, steps in months.items():
+    for month, some in months.items():
+        steps = sorted(
+            some, key=lambda row: (row.reported_at, row.endpoint, row.patch)
+        )  # as the key: it grows at its end
         words = [because.get((step.patch, step.endpoint), "") for step in steps]
         texts = event_text_numbers(connection, [text for text in words if text], month) | {"": NO_TEXT}
         values = [

@@ -109,6 +109,8 @@ def _move(connection: Connection, month: int) -> None:
         Index(f"{name}_by_endpoint", "endpoint"),
     )
     made.create(connection)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ALTER INDEX {name}_key SET (fillfactor = 100)")
     connection.exec_driver_sql(
         f"INSERT INTO {name} (at, endpoint, patch, site, text, said) "  # noqa: S608 - numbers
         f"SELECT at, endpoint, patch, 0, 0, said FROM events WHERE {within} ORDER BY at, endpoint, patch"

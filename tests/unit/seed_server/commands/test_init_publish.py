@@ -289,6 +289,8 @@ def break_toml(home: ServerHome, text: str) -> None:
         (lambda home: break_toml(home, "wep_port = 1\n"), "did you mean 'web_port'"),
         (lambda home: break_toml(home, "lease_seconds = 0\n"), "lease_seconds"),
         (lambda home: break_toml(home, "listen_address = 'eth0'\n"), "listen_address"),
+        (lambda home: break_toml(home, "[retention]\nhot_months = 0\n"), "hot_months"),
+        (lambda home: break_toml(home, "[retention]\narchive_month = 1\n"), "archive_months"),
         (lambda home: home.settings.write_bytes(b"\xff"), "not UTF-8"),
         (lambda home: home.settings.write_bytes(b"#" * 70_000), "not a configuration"),
     ],

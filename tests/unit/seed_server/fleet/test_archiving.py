@@ -157,6 +157,16 @@ def test_a_table_is_dropped_only_beside_the_file_that_is_vouched_for(
     assert states(context) == {"2026-06": "intact"}
 
 
+def test_what_a_killed_server_left_half_written_is_removed(context: Context, database: Database) -> None:
+    let_happen(database, moment(2026, 6))
+    context.home.archive.mkdir()
+    left = context.home.archive / ".events-2026-06.archive.0123456789ab.tmp"
+    left.write_bytes(b"half")
+    tidy(context, database)
+    assert not left.exists()
+    assert states(context) == {"2026-06": "intact"}
+
+
 def test_where_no_file_can_be_written_the_month_stays(context: Context, database: Database) -> None:
     let_happen(database, moment(2026, 6))
     expected = told(context)

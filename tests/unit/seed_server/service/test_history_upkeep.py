@@ -46,7 +46,7 @@ async def test_it_works_at_night_or_when_a_month_has_waited(
     autojump_clock: trio.testing.MockClock, hour: int, late: bool, tidied: bool, fault: Exception | None
 ) -> None:
     fake = FakeArchivist(late=late, fault=fault)
-    with trio.move_on_after(2.5 * history_upkeep.LOOK_SECONDS):
+    with trio.move_on_after(2.5 * history_upkeep.TIDY_SECONDS):
         await keep_history(as_archivist(fake), FakeClock(hour * 3_600.0), UTC)
     assert (len(fake.tidied) >= 2) is tidied, "a fault does not end it"
 
