@@ -37,7 +37,6 @@ PATCHES = 300
 SAID_PATCHES = 5  # of which each PC has a row in the state
 STATUS_TIMES = 31
 LOOK_SECONDS = 0.02
-QUIET_SECONDS = 3.0  # for which the same is timed before anything goes
 NOT_MEASURED = ("archived_bytes_per_event", "hot_bytes_per_event", "drop_seconds", "status_ratio")
 
 
@@ -92,7 +91,7 @@ def _history(sizes: Sizes, directory: Path, url: str) -> Outcome:
         month = database.month_parts()[-1]
         figures = {"hot_bytes_per_event": table_bytes(database, month.events_table) / sizes.month_events}
         waits = Waits(context)
-        quiet = waits.during(lambda: time.sleep(QUIET_SECONDS))
+        quiet = waits.during(lambda: time.sleep(sizes.settle_seconds))
         clock.wall = _begin(month_after(FIRST_MONTH, 3))
         archivist, began = Archivist(context, database, rules), time.monotonic()
         archiving = waits.during(archivist.tidy)

@@ -17,7 +17,7 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a company; more than there are connections run as frames."""
     sites: Count = 500
     settle_seconds: Span = 10.0
-    """After a start, and after the last PC has come, before it is watched."""
+    """After a start, and after the last PC has come, before it is watched; for which waits are timed at rest."""
     idle_seconds: Span = 120.0
     """For which connected PCs are watched that have nothing to do."""
     report_seconds: Span = 60.0

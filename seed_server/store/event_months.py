@@ -6,6 +6,7 @@ Every function works within the transaction of the connection it is given. Momen
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Integer, Select, Subquery, Table, func, literal, select, union_all
@@ -114,12 +115,12 @@ def hot_events(connection: Connection, since: int) -> Subquery:
     return union(_of_none() if not tables else [select(table).where(table.c.at >= since) for table in tables])
 
 
-def union(queries: Sequence[Select[tuple[int, ...]]]) -> Subquery:
+def union(queries: Sequence[Select[*tuple[Any, ...]]]) -> Subquery:
     """Return what several queries find as one table."""
     return (queries[0] if len(queries) == 1 else union_all(*queries)).subquery()
 
 
-def _of_none() -> list[Select[tuple[int, ...]]]:
+def _of_none() -> list[Select[*tuple[Any, ...]]]:
     columns = (literal(0, Integer).label(column.name) for column in events_of(197001, 0).c)
     return [select(*columns).where(literal(0) == 1)]
 

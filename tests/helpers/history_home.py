@@ -3,8 +3,9 @@
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
-from p2pdist.shared.wire.messages import PatchReport
+from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
@@ -57,9 +58,10 @@ def let_happen(database: Database, now: float, *, steps: int = 4) -> None:
         state, install, reason = states[step % 2]
         reports = [
             PatchReport(
-                patch_id=name, version="1", state=state, progress=0.5, bytes_from_origin=0, bytes_from_peers=0,
-                bytes_wasted=0, seconds=1.0, error="", install=install, install_reason=reason,
-            )  # type: ignore[arg-type]
+                patch_id=name, version="1", state=cast("PatchState", state), progress=0.5, bytes_from_origin=0,
+                bytes_from_peers=0, bytes_wasted=0, seconds=1.0, error="",
+                install=cast("InstallState", install), install_reason=reason,
+            )
             for name in PATCHES
         ]  # fmt: skip
         database.save_reports(dict.fromkeys(PCS, reports), now + step)

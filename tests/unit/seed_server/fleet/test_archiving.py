@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.fleet import archiving, legal_holds
+from seed_server.fleet import legal_holds
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.archives import list_archives
 from seed_server.fleet.archiving import Archivist
@@ -186,9 +187,7 @@ def test_a_disk_that_writes_something_else_costs_nothing(
 ) -> None:
     let_happen(database, moment(2026, 6))
     expected = told(context)
-    monkeypatch.setattr(
-        archiving.durable_files, "write_file", lambda path, parts: path.write_bytes(b"".join(parts)[:-9])
-    )
+    monkeypatch.setattr(durable_files, "write_file", lambda path, parts: path.write_bytes(b"".join(parts)[:-9]))
     with pytest.raises(UserError, match="is not what was written"):
         tidy(context, database)
     monkeypatch.undo()

@@ -1,8 +1,10 @@
 """`seed_server.store.history`: what a PC did with patches, over months, on both databases."""
 
+from typing import cast
+
 import pytest
 
-from p2pdist.shared.wire.messages import PatchReport
+from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
 from seed_server.store.rows import SeenRow, ServedPayload
@@ -22,9 +24,10 @@ def patch(patch_id: str) -> ServedPayload:
 
 def report(state: str = "fetching", install: str = "", reason: str = "", error: str = "", of: str = "p") -> PatchReport:
     return PatchReport(
-        patch_id=of, version="1", state=state, progress=0.5, bytes_from_origin=0, bytes_from_peers=0, bytes_wasted=0,
-        seconds=1.0, error=error, install=install, install_reason=reason,
-    )  # type: ignore[arg-type] # fmt: skip
+        patch_id=of, version="1", state=cast("PatchState", state), progress=0.5, bytes_from_origin=0,
+        bytes_from_peers=0, bytes_wasted=0,
+        seconds=1.0, error=error, install=cast("InstallState", install), install_reason=reason,
+    )  # fmt: skip
 
 
 def seen(site: str) -> SeenRow:
@@ -85,7 +88,7 @@ def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
         state = ("fetching", "verified")[second % 2]
         fleet.save_reports({name: [report(state), report(state, of="q")] for name in "ab"}, NOW + second)
     (part,) = fleet.month_parts()
-    whole = fleet.events_of_month(part, None, 1_000)
+    whole = fleet.events_of_month(part, None, 1_000) or []
     assert len(whole) == 28
     assert whole == sorted(whole)
     for size in (1, 3, 27):
@@ -103,4 +106,4 @@ def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
     ):
         sought = fleet.sought(asked)
         assert fleet.events_of_month(part, None, 1_000, sought) == [event for event in whole if sought.fits(event)]
-        assert 0 < len(fleet.events_of_month(part, None, 1_000, sought)) < len(whole)
+        assert 0 < len(fleet.events_of_month(part, None, 1_000, sought) or ()) < len(whole)

@@ -64,7 +64,7 @@ def test_it_is_readable_for_itself() -> None:
     assert Asked(endpoint="pc-1", patch_id="office", site="東京").within(opened.names) == Sought(
         frozenset({1}), frozenset({7}), frozenset({3})
     )
-    assert Asked(endpoint="id-2").within(opened.names).endpoints == {2}
+    assert Asked(endpoint="id-2").within(opened.names).endpoints == frozenset({2})
     assert Asked(patch_id="office", version="9").within(opened.names).nothing
 
 
