@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
     from seed_server.store.event_months import MonthPart
 
-ROWS_AT_A_TIME = 5_000  # of memory
+ROWS_AT_A_TIME = 20_000  # some 5 MB; for each of these a month may be looked at as a whole
 _PLACE = re.compile(r"(\d{6})\.(\d{1,4}):(\d{1,10}):(-?\d{1,10}):(\d{1,10})")
 
 

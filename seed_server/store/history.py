@@ -5,7 +5,8 @@ Months that are archived are no longer here: `archive_files` reads them.
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from seed_server.store.event_months import MonthPart, hot_parts, month_parts
+from bandwidth.core.quantities import DAY_SECONDS
+from seed_server.store.event_months import MonthPart, begin_of, hot_parts, month_after, month_parts
 from seed_server.store.event_rows import Asked, EventKey, EventNames, EventNumbers, HistoryRow, PcEvent, Sought, worded
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES
@@ -49,7 +50,11 @@ class HistoryTable(Transactions):
         """Return the next ``limit`` events of a month, behind ``after``, in their order; None: it is archived now."""
         table = part.events_table
         columns = [table.c[name] for name in PcEvent._fields]
-        order = (table.c.endpoint, table.c.at, table.c.patch)
+        # by the index of PCs, or by all of the table where few of its rows are sought: then it must not lead
+        pc: ColumnElement[int] = (
+            table.c.endpoint + 0 if sought is not None and _seeks_few(sought, part) else table.c.endpoint
+        )
+        order = (pc, table.c.at, table.c.patch)
         wanted = [] if sought is None else _conditions(sought, part)
         found: list[PcEvent] = []
         with self.reading() as connection:
@@ -61,7 +66,7 @@ class HistoryTable(Transactions):
                 later = or_(table.c.at > at, and_(table.c.at == at, table.c.patch > patch))
                 same = select(*columns).where(table.c.endpoint == endpoint, later, *wanted)
                 found = [PcEvent(*row) for row in connection.execute(same.order_by(*order).limit(limit))]
-                wanted = [*wanted, table.c.endpoint > endpoint]
+                wanted = [*wanted, pc > endpoint]
             if len(found) < limit:
                 rest = select(*columns).where(*wanted).order_by(*order).limit(limit - len(found))
                 found += [PcEvent(*row) for row in connection.execute(rest)]
@@ -98,6 +103,17 @@ def _numbers_of_endpoint(connection: Connection, name: str, *, by_name: bool = F
             ours = or_(ours, table.c.hostname == name)
         found.update(connection.scalars(select(table.c.number).where(ours)))
     return sorted(found)
+
+
+def _seeks_few(sought: Sought, part: MonthPart) -> bool:
+    """Whether a look at the whole table, or at some hours of it, finds them sooner than one PC after the other."""
+    if sought.endpoints is not None:
+        return False
+    if sought.patches is not None or sought.sites is not None:
+        return True
+    begin, end = begin_of(part.month), begin_of(month_after(part.month))
+    since, until = (begin if sought.since is None else sought.since), (end if sought.until is None else sought.until)
+    return min(until, end) - max(since, begin) < DAY_SECONDS
 
 
 def _conditions(sought: Sought, part: MonthPart) -> list[ColumnElement[bool]]:

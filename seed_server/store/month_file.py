@@ -132,7 +132,7 @@ def _packed(name: str, column: Sequence[int]) -> bytes:
     return b"".join(plain[place::_WIDTH] for place in range(_WIDTH))
 
 
-def _unpacked(name: str, planes: bytes) -> Iterable[int]:
+def _unpacked(name: str, planes: bytes) -> Sequence[int]:
     count = len(planes) // _WIDTH
     plain = bytearray(len(planes))
     for place in range(_WIDTH):
@@ -140,7 +140,7 @@ def _unpacked(name: str, planes: bytes) -> Iterable[int]:
     numbers = array("q", bytes(plain))
     if sys.byteorder == "big":
         numbers.byteswap()
-    return itertools.accumulate(numbers) if name in DIFFERENCES else numbers
+    return list(itertools.accumulate(numbers)) if name in DIFFERENCES else numbers
 
 
 def _pieces(names: EventNames, most: int) -> Iterator[_Names]:
@@ -206,13 +206,30 @@ class MonthFile:
                 raise MonthFileError("a block has fewer events than it says")
             width = count * _WIDTH
             columns = [_unpacked(name, plain[k * width : (k + 1) * width]) for k, name in enumerate(PcEvent._fields)]
-            events = map(PcEvent._make, zip(*columns, strict=True))
-            if found := [one for one in events if (after is None or one[:3] > after) and wanted.fits(one)]:
+            if found := _chosen(columns, wanted, after):
                 yield found
 
     def count_all(self) -> int:
         """Return how many events there really are; each block is unpacked."""
         return sum(map(len, self.blocks()))
+
+
+def _chosen(columns: Sequence[Sequence[int]], sought: Sought, after: EventKey | None) -> list[PcEvent]:
+    """Return the events of a block that are sought; of the others none is made, which would take most of the time."""
+    endpoint, at, patch, site, *_ = columns
+    rows: Iterable[int] = range(len(endpoint))
+    for column, numbers in ((endpoint, sought.endpoints), (patch, sought.patches), (site, sought.sites)):
+        if numbers is not None:
+            rows = [row for row in rows if column[row] in numbers]
+    if sought.since is not None:
+        rows = [row for row in rows if at[row] >= sought.since]
+    if sought.until is not None:
+        rows = [row for row in rows if at[row] < sought.until]
+    if after is not None:
+        rows = [row for row in rows if (endpoint[row], at[row], patch[row]) > after]
+    if isinstance(rows, range):
+        return list(map(PcEvent._make, zip(*columns, strict=True)))
+    return [PcEvent._make([column[row] for column in columns]) for row in rows]
 
 
 def _end_of(file: BinaryIO) -> tuple[_End, int]:
