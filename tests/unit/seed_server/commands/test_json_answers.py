@@ -13,8 +13,9 @@ from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
+from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings import RetentionSettings, ServerHome
 from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
@@ -22,7 +23,11 @@ from tests.helpers.statements import pc_of, statement
 from tests.unit.seed_server.commands.test_custody_commands import log_of
 from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
-MAY_BE_EMPTY = {"withdraw": ("rings",), "list": ("withdrawn_sites",)}  # of a rollout alone; of sites
+# of a rollout alone; of sites; of an archive that is missing
+MAY_BE_EMPTY = {
+    "withdraw": ("rings",), "list": ("withdrawn_sites",),
+    "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
+}  # fmt: skip
 NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
@@ -45,9 +50,9 @@ def output_of(command: str, *arguments: object, exit_code: int = 0) -> str:
     return result.stdout
 
 
-def lines(*arguments: object) -> list[str]:
-    """Return what `status` prints line by line."""
-    words = ["status", "--json-lines", *map(str, arguments)]
+def lines(*arguments: object, command: str = "status") -> list[str]:
+    """Return what a command prints line by line."""
+    words = [*command.split(), "--json-lines", *map(str, arguments)]
     return CliRunner().invoke(seed_server, words, catch_exceptions=False).stdout.splitlines()
 
 
@@ -115,8 +120,27 @@ def outputs(folder: Path) -> dict[str, str]:
         "template list": output_of("template list", *here),
         "template show": output_of("template show", "december", *here),
         **offers(folder, here),
+        **archives(folder, here),
         **rollouts(folder, here),
     }
+
+
+def archives(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that are about what happened, when its month has left the database."""
+    context = Context(ServerHome(folder / "home"))
+    with context.database() as database:
+        for _ in range(2):
+            Archivist(context, database, RetentionSettings(), others_turn=lambda: None).tidy()
+    found = {
+        "archive hold": output_of("archive hold", *here, "--reason", "case 17"),
+        "archive list": output_of("archive list", *here),
+        "archive release": output_of("archive release", "1", *here),
+        "archive verify": output_of("archive verify", *here),
+    }
+    for command in ("report history", "archive search"):
+        found[command] = output_of(command, *here, "--page-size", "1")
+        found[f"{command} LINES"] = lines(*here, command=command)[0]
+    return found
 
 
 def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
