@@ -148,7 +148,6 @@ def _forget_months(database: Database) -> None:
     for part in database.month_parts():
         database.close_months(_begin(month_after(part.month, 2)), 1)
         database.archive_month(part)
-        database.drop_indexes(part)
         database.drop_month(part)
 
 

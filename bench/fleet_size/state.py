@@ -82,7 +82,8 @@ def fill_month(database: Database, month: int, events: int, *, pcs: int, patches
     for first in range(0, events, FILLED_AT_ONCE):
         last = min(first + FILLED_AT_ONCE, events) - 1
         chosen = (
-            f"{numbers.format(first=first, last=last)}, m AS (SELECT i, {pc} AS pc, {patch} AS patch FROM n) "
+            f"{numbers.format(first=first, last=last)}, "
+            f"m AS MATERIALIZED (SELECT i, {pc} AS pc, {patch} AS patch FROM n) "
             f"SELECT {begin_of(month)} + i * {whole} / {events}, pc, patch, 2 + pc % {sites}, "
             "CASE WHEN i % 50 = 0 THEN 1 + (i / 50) % 500 ELSE 0 END, "
             "CASE i % 5 WHEN 0 THEN 2 * 16 WHEN 1 THEN 3 * 16 WHEN 2 THEN 4 * 16 + 2 WHEN 3 THEN 4 * 16 + 3 "

@@ -11,6 +11,7 @@ from rich.text import Text
 from p2pdist.shared.console import ExitCode, json_text, print_json, say, say_error, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
+from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
 from seed_server.commands.csv_text import csv_line
 from seed_server.commands.history_options import HistoryOptions
@@ -95,14 +96,14 @@ def _table(rows: Sequence[HistoryRow]) -> FactTable:
     for row in rows:
         host = printable(row.hostname or row.endpoint_id or "?")
         patch = f"{row.patch_id}@{row.version}" if row.patch_id else "?"
-        why = printable(row.because)
+        why, state = printable(row.because), row.install or row.state
         below = Text.assemble((f"{host}, {patch}: ", "bold"), why) if why else None
         table.row(
             utc_minute(row.at),
             host,
             "?" if row.site is None else printable(row.site),
             printable(patch),
-            row.install or row.state,
+            Text(state_word(state), style=STATE_STYLES.get(state, "")),
             sentences=[why] if explained else [],
             below=below,
         )

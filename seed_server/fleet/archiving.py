@@ -186,10 +186,7 @@ class Archivist:
         if not whole:
             log.error("the archive of a month is not what was written; it is written again", file=str(path))
             self.database.back_to_closed(part)
-            return
-        self.database.drop_indexes(part)
-        self.others_turn()
-        if self.database.drop_month(part):
+        elif self.database.drop_month(part):
             log.info("an archived month has left the database", month=part.name)
 
     # --- what has had its time -------------------------------------------------------------

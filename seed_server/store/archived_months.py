@@ -1,10 +1,11 @@
 """The database's months on their way into files, what is held for the law, and what goes after its time. Blocking."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, Update, and_, func, select
-from sqlalchemy.schema import DropIndex, DropTable
+from sqlalchemy.schema import DropTable
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.codec import Record
@@ -74,33 +75,16 @@ class ArchivedMonthTable(Transactions):
             connection.execute(_of(part).where(EVENT_MONTHS.c.state == ARCHIVED).values(state=CLOSED))
 
     def drop_month(self, part: MonthPart) -> bool:
-        """Drop the table of a month that is archived; False: somebody reads it, another time then.
-
-        Each index goes by itself before (`drop_indexes`): so others that write wait for less at a time.
-        """
-        table = part.events_table
+        """Drop the table of a month that is archived; False: somebody reads it, another time then."""
         try:
-            with self._writing() as connection:
-                _be_brief(connection)
+            with self._writing() as connection, _quickly(connection):
                 connection.execute(_of(part).where(EVENT_MONTHS.c.state == ARCHIVED).values(state=DROPPED))
-                connection.execute(DropTable(table, if_exists=True))
+                connection.execute(DropTable(part.events_table, if_exists=True))
         except UserError as error:
             if error.kind is not FaultKind.BUSY:
                 raise
             return False
         return True
-
-    def drop_indexes(self, part: MonthPart) -> None:
-        """Drop the indexes of a month that is archived, unless somebody reads it: `drop_month` takes them along."""
-        for index in part.events_table.indexes:
-            try:
-                with self._writing() as connection:
-                    _be_brief(connection)
-                    if _state(connection, part) == ARCHIVED:
-                        connection.execute(DropIndex(index, if_exists=True))
-            except UserError as error:
-                if error.kind is not FaultKind.BUSY:
-                    raise
 
     def months_to_remove(self, now: float, archive_months: int) -> list[MonthPart]:
         """Return the months whose files have had their time: the last ``archive_months`` whole ones stay."""
@@ -181,11 +165,6 @@ class ArchivedMonthTable(Transactions):
             connection.execute(LEGAL_HOLDS.update().where(ours).values(released_at=now, released_by=who))
 
 
-def _state(connection: Connection, part: MonthPart) -> int | None:
-    ours = and_(EVENT_MONTHS.c.month == part.month, EVENT_MONTHS.c.part == part.part)
-    return connection.scalar(select(EVENT_MONTHS.c.state).where(ours))
-
-
 def _of(part: MonthPart) -> Update:
     return EVENT_MONTHS.update().where(EVENT_MONTHS.c.month == part.month, EVENT_MONTHS.c.part == part.part)
 
@@ -194,6 +173,17 @@ def _is_due(part: MonthPart, now: float, months: int) -> bool:
     return begin_of(month_after(part.month, months + 1)) + REPORTED_SINCE <= now
 
 
-def _be_brief(connection: Connection) -> None:
+@contextmanager
+def _quickly(connection: Connection) -> Iterator[None]:
+    """Let a table be dropped within the block without others waiting for long."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_WAIT_MS}ms'")
+        yield
+        return
+    # some builds of SQLite write zeros over each page that becomes free; the archive has what was there
+    before = connection.exec_driver_sql("PRAGMA secure_delete").scalar_one()
+    connection.exec_driver_sql("PRAGMA secure_delete = OFF")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA secure_delete = {int(before)}")

@@ -3,10 +3,11 @@
 import concurrent.futures
 import time
 
+import pytest
 from sqlalchemy import inspect
 
 from seed_server.store.database import Database
-from seed_server.store.event_months import MonthPart
+from seed_server.store.event_months import MonthPart, open_part
 from seed_server.store.rows import SeenRow
 from seed_server.store.tables_events import ARCHIVED, CLOSED, DROPPED, OPEN
 from tests.helpers.history_home import moment
@@ -38,7 +39,6 @@ def test_a_month_goes_one_step_after_the_other(fleet: Database) -> None:
     fleet.back_to_closed(closed)
     assert len(fleet.history_of("a", 10)) == 1
     fleet.archive_month(MonthPart(202501, 0, CLOSED))
-    fleet.drop_indexes(closed)
     assert fleet.drop_month(closed)
     assert (month(fleet).state, has_table(fleet)) == (DROPPED, False)
     assert fleet.drop_month(closed), "whoever was killed before may have done it"
@@ -61,7 +61,6 @@ def test_whoever_reads_a_table_is_not_cut_off_and_nobody_waits_for_them(fleet: D
     with concurrent.futures.ThreadPoolExecutor(1) as pool, fleet.reading() as connection:
         table = closed.events_table.name
         rows = connection.exec_driver_sql(f"SELECT count(*) FROM {table}")
-        pool.submit(fleet.drop_indexes, closed).result()
         dropped = pool.submit(fleet.drop_month, closed).result()
         began = time.monotonic()
         fleet.save_seen({"a": SeenRow("tokyo", "127.0.42.1", "test", connected=True, last_seen_at=NOW)})
@@ -71,6 +70,30 @@ def test_whoever_reads_a_table_is_not_cut_off_and_nobody_waits_for_them(fleet: D
     assert dropped is (fleet._engines.path is not None), "SQLite's reader keeps what it sees"
     assert fleet.drop_month(closed)
     assert not has_table(fleet)
+
+
+def test_pages_of_a_dropped_month_are_not_written_once_more(fleet: Database) -> None:
+    """Debian's SQLite zeroes each: a writer waited for a second."""
+    if fleet._engines.path is None:
+        pytest.skip("of SQLite")
+    with fleet._writing() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        table = open_part(connection, 202501)
+        many = [{"at": at, "endpoint": 1, "patch": 1, "site": 1, "text": 0, "said": 1} for at in range(20_000)]
+        connection.execute(table.insert(), many)
+    (closed,) = fleet.close_months(moment(2026, 1), 2)
+    fleet.archive_month(MonthPart(202501, 0, CLOSED))
+    log = fleet._engines.path.with_name(f"{fleet._engines.path.name}-wal")
+    with fleet._writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    fleet._engines.writer.dispose()
+    with fleet._writing() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    before = log.stat().st_size if log.exists() else 0
+    assert fleet.drop_month(closed)
+    assert log.stat().st_size - before < pages * 4_096 / 4
+    with fleet._writing() as connection:
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar_one() == 1, "as it was"
 
 
 def test_what_is_old_goes_and_nothing_else(fleet: Database) -> None:
