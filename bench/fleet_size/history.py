@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import resource
 import statistics
 import threading
 import time
@@ -96,6 +97,7 @@ def _history(sizes: Sizes, directory: Path, url: str) -> Outcome:
         archivist, began = Archivist(context, database, rules), time.monotonic()
         archiving = waits.during(archivist.tidy)
         figures["archive_seconds"] = time.monotonic() - began
+        figures["peak_memory_bytes"] = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         month = _archived(database)
         figures["archived_bytes_per_event"] = archive_path(context, month).stat().st_size / month.events
         began = time.monotonic()

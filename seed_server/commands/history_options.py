@@ -61,7 +61,11 @@ _OPTIONS = (
         "--patch", default="", metavar="PATCH", help="Only this patch: office, or office@1.", shell_complete=patch_names
     ),
     click.option(
-        "--endpoint", default="", metavar="PC", help="Only this PC: its id or host name.", shell_complete=endpoint_names
+        "--endpoint",
+        default="",
+        metavar="PC",
+        help="Only this PC: its host name, its id, or the beginning of that.",
+        shell_complete=endpoint_names,
     ),
     click.option(
         "--site", default="", metavar="NAME", help="Only PCs that were at this site then.", shell_complete=site_names

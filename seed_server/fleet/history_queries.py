@@ -52,6 +52,7 @@ class HistoryReader:
     context: Context
     asked: Asked
     archives_only: bool = False
+    rows_at_a_time: int = ROWS_AT_A_TIME
     problems: list[str] = field(default_factory=list)
     """In words; empty: all that there is was read."""
     removed: list[str] = field(default_factory=list)
@@ -88,7 +89,7 @@ class HistoryReader:
                 return
             sought = database.sought(self.asked)
             while not sought.nothing:
-                events = database.events_of_month(part, key, ROWS_AT_A_TIME, sought)
+                events = database.events_of_month(part, key, self.rows_at_a_time, sought)
                 if events is None:
                     part = next(one for one in database.month_parts() if one.key == part.key)
                     break  # it has moved into its file
@@ -97,7 +98,7 @@ class HistoryReader:
                 names = database.event_names(numbers)
                 for event in events:
                     yield _place(part, event), worded(event, names)
-                if len(events) < ROWS_AT_A_TIME:
+                if len(events) < self.rows_at_a_time:
                     return
                 key = events[-1][:3]
             else:

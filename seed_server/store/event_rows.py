@@ -7,6 +7,8 @@ from typing import NamedTuple
 from p2pdist.shared.wire.codec import Record
 from seed_server.store.tables import REPORTED_SINCE, states_of
 
+LEAST_ID_CHARS = 6  # of an id's beginning
+
 
 class PcEvent(NamedTuple):
     """One step of a PC, in the order in which a month is read: by PC, then by time."""
@@ -95,7 +97,7 @@ class Asked(Record, frozen=True):
     """Which events are sought, in words; empty: any."""
 
     endpoint: str = ""
-    """The id of a PC, or its host name."""
+    """The id of a PC, the beginning of it, or its host name."""
     patch_id: str = ""
     version: str = ""
     site: str = ""
@@ -107,7 +109,7 @@ class Asked(Record, frozen=True):
         """Return the same in the numbers of these names."""
         endpoints = patches = sites = None
         if self.endpoint:
-            endpoints = frozenset(number for number, known in names.endpoints.items() if self.endpoint in known)
+            endpoints = frozenset(number for number, known in names.endpoints.items() if self._means(*known))
         if self.patch_id:
             patches = frozenset(
                 number
@@ -117,6 +119,10 @@ class Asked(Record, frozen=True):
         if self.site:
             sites = frozenset(number for number, name in names.sites.items() if name == self.site)
         return Sought(endpoints, patches, sites, self.since, self.until)
+
+    def _means(self, endpoint_id: str, hostname: str) -> bool:
+        begins = len(self.endpoint) >= LEAST_ID_CHARS and endpoint_id.startswith(self.endpoint)
+        return begins or self.endpoint in {endpoint_id, hostname}
 
 
 class HistoryRow(Record, frozen=True):

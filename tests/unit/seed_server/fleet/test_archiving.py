@@ -194,6 +194,20 @@ def test_a_disk_that_writes_something_else_costs_nothing(
     assert (told(context), entries(context, "archive month")) == (expected, [])
 
 
+@pytest.mark.parametrize("read_before", [1, 3, 6, 15, 16])
+def test_a_month_that_moves_while_it_is_read_is_read_on_in_its_file(
+    context: Context, database: Database, read_before: int
+) -> None:
+    let_happen(database, moment(2026, 6))
+    expected = told(context)
+    reader = HistoryReader(context, Asked(), rows_at_a_time=3)
+    rows = (row for _, row in reader.rows())
+    found = [next(rows) for _ in range(read_before)]
+    tidy(context, database)
+    assert [*found, *rows] == expected
+    assert reader.problems == []
+
+
 def test_who_is_forgotten_is_named_in_a_file_for_ever(context: Context, database: Database) -> None:
     let_happen(database, moment(2026, 6))
     expected = told(context)
