@@ -63,7 +63,7 @@ def _history(scenario: str, database: str) -> tuple[Target, ...]:
         Target(f"a step of a PC in the database, {database}", scenario, "hot_bytes_per_event", 90, " B"),
         Target(f"a step of a PC in an archive, {database}", scenario, "archived_bytes_per_event", 8, " B"),
         Target(f"7.5 million steps leave the database, {database}", scenario, "drop_seconds", 2, " s", digits=2),
-        Target(f"the longest wait of a writer meanwhile, {database}", scenario, "longest_write_dropping_seconds", 1.25,
+        Target(f"the longest wait of a writer meanwhile, {database}", scenario, "longest_write_dropping_seconds", 0.5,
                " s", digits=2),
         Target(f"the longest wait of a reader meanwhile, {database}", scenario, "longest_read_dropping_seconds", 0.2,
                " s", digits=3),
