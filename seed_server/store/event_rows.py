@@ -7,7 +7,7 @@ from typing import NamedTuple
 from p2pdist.shared.wire.codec import Record
 from seed_server.store.tables import REPORTED_SINCE, states_of
 
-LEAST_ID_CHARS = 6  # of an id's beginning
+LEAST_SOUGHT_CHARS = 6  # of an id's beginning
 
 
 class PcEvent(NamedTuple):
@@ -121,7 +121,7 @@ class Asked(Record, frozen=True):
         return Sought(endpoints, patches, sites, self.since, self.until)
 
     def _means(self, endpoint_id: str, hostname: str) -> bool:
-        begins = len(self.endpoint) >= LEAST_ID_CHARS and endpoint_id.startswith(self.endpoint)
+        begins = len(self.endpoint) >= LEAST_SOUGHT_CHARS and endpoint_id.startswith(self.endpoint)
         return begins or self.endpoint in {endpoint_id, hostname}
 
 

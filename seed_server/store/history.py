@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select
 from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.event_months import MonthPart, begin_of, hot_parts, month_after, month_parts
 from seed_server.store.event_rows import (
-    LEAST_ID_CHARS,
+    LEAST_SOUGHT_CHARS,
     Asked,
     EventKey,
     EventNames,
@@ -111,7 +111,7 @@ def _numbers_of_endpoint(connection: Connection, name: str, *, by_name: bool = F
         ours = table.c.endpoint_id == name
         if by_name:
             ours = or_(ours, table.c.hostname == name)
-            if len(name) >= LEAST_ID_CHARS:
+            if len(name) >= LEAST_SOUGHT_CHARS:
                 ours = or_(ours, table.c.endpoint_id.startswith(name, autoescape=True))
         found.update(connection.scalars(select(table.c.number).where(ours)))
     return sorted(found)
