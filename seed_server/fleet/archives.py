@@ -94,6 +94,14 @@ def list_archives(context: Context, *, check: bool) -> list[Archive]:
     return found + [_stray(path, check=check) for path in strays if not path.name.startswith(".")]
 
 
+def missing_archives(context: Context, database: "Database") -> list[str]:
+    """Return the months whose files should be there, and are not; nobody looks into the others."""
+    from seed_server.store.tables_events import DROPPED
+
+    parts = [part for part in database.month_parts() if part.state == DROPPED]
+    return [part.name for part in parts if not archive_path(context, part).is_file()]
+
+
 def _archive(context: Context, database: "Database", part: "MonthPart", *, check: bool) -> Archive:
     from seed_server.store.tables_events import REMOVED
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
+from seed_server.fleet.archives import missing_archives
 from seed_server.fleet.audit_key import is_known_to_pcs
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 MOST_NAMES = 4  # of PCs, in one sentence
+OVERDUE_MONTH_DAYS = 14  # it moves in its first quiet night, or after three days
 CUSTODY_FAULT_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said; `audit custody` shows it for ever
 
 
@@ -65,6 +67,7 @@ def fleet_problems(
         found += witness_problems(database, now)
         found += rollout_problems(database, serving=serving)
         found += disk_problems(context)
+        found += history_problems(context, database, serving=serving)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -165,6 +168,31 @@ def disk_problems(context: Context) -> list[FleetProblem]:
             text = f"The disk that holds {context.home.root} is full: nothing is recorded, and no rollout goes on."
             return [FleetProblem(text, "free some space there")]
     return []
+
+
+def history_problems(context: Context, database: "Database", *, serving: bool) -> list[FleetProblem]:
+    """Return whether a month stays in the database though it should have left it, and which archives are missing."""
+    found = []
+    days = OVERDUE_MONTH_DAYS
+    then = context.clock.now() - days * DAY_SECONDS
+    if serving and database.has_month_to_archive(then, context.settings().retention.hot_months):
+        found.append(
+            FleetProblem(
+                f"A month of history should have left the database {days} days ago, and has not: the server's log says "
+                "why.",
+                f"make room for {context.home.archive}, and check its permissions",
+                urgent=False,
+            )
+        )
+    if missing := missing_archives(context, database):
+        count, names = len(missing), _few(missing[:MOST_NAMES], len(missing))
+        found.append(
+            FleetProblem(
+                f"Archives of history are missing ({count}: {names}).",
+                "seed-server archive verify",
+            )
+        )
+    return found
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

@@ -59,6 +59,11 @@ class ArchivedMonthTable(Transactions):
         """Whether `close_months` would close one."""
         return bool(self._to_close(now, hot_months))
 
+    def has_month_to_archive(self, now: float, hot_months: int) -> bool:
+        """Whether a month of the database should be in a file by this time, closed or not."""
+        with self.reading() as connection:
+            return any(_is_due(part, now, hot_months) for part in hot_parts(connection))
+
     def _to_close(self, now: float, hot_months: int) -> list[MonthPart]:
         with self.reading() as connection:
             return [part for part in hot_parts(connection) if part.state == OPEN and _is_due(part, now, hot_months)]

@@ -18,6 +18,7 @@ from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.audit_queries import Wanted, newest_entries, verify_log
 from seed_server.fleet.context import Context
 from seed_server.fleet.history_queries import HistoryReader
+from seed_server.fleet.problems import history_problems
 from seed_server.settings import RetentionSettings
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
@@ -256,6 +257,20 @@ def test_answers_and_findings_go_after_their_time(context: Context, database: Da
     assert findings() == 1
     tidy(context, database, RetentionSettings(findings_days=100))
     assert findings() == 0
+
+
+def test_who_looks_at_the_status_is_told_what_does_not_move_and_what_is_missing(
+    context: Context, database: Database
+) -> None:
+    let_happen(database, moment(2026, 6))
+    assert history_problems(context, database, serving=False) == []
+    (late,) = history_problems(context, database, serving=True)
+    assert "should have left the database 14 days ago" in late.text
+    tidy(context, database)
+    assert history_problems(context, database, serving=True) == []
+    (context.home.archive / "events-2026-06.archive").unlink()
+    (missing,) = history_problems(context, database, serving=True)
+    assert missing.text == "Archives of history are missing (1: 2026-06)."
 
 
 def test_what_is_changed_missing_and_unknown_are_three(context: Context, database: Database) -> None:
