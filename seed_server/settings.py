@@ -207,6 +207,16 @@ class ServerHome:
         return self.root / "prepared"
 
     @property
+    def presented(self) -> Path:
+        """Signed files that PCs have handed in, until they are adopted."""
+        return self.root / "presented"
+
+    @property
+    def restored(self) -> Path:
+        """Says that this home was restored from a backup, and how far the server has caught up with its PCs."""
+        return self.root / "restored"
+
+    @property
     def repository_lock(self) -> Path:
         """Held for the moment of writing to the repository."""
         return self.root / "repository.lock"

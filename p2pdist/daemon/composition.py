@@ -27,6 +27,7 @@ from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.leftovers import remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import Asking, OriginEvents
+from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
 from p2pdist.daemon.trust_refresh import TrustRefresh
@@ -329,10 +330,11 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
     trust.on_checkpoint = parts.witness.told
+    presenter = Presenter(parts.store, origin.send, keep_all=wakeups.trust.ring)
     origin_events = OriginEvents(
         state,
         wakeups,
-        Asking((transfers, transfers.made), transfers.parcels, parts.witness),
+        Asking((transfers, transfers.made), transfers.parcels, parts.witness, presenter),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -365,6 +367,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         ),
         patching.run,
         parts.witness.run,
+        presenter.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,
         partial(parts.link_reports.run, origin),

@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from p2pdist.daemon.audit_witness import AuditWitness
+from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.copies import Copies
@@ -32,6 +33,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.signed_files import SignedWanted, TrustWanted
 from p2pdist.shared.wire.witness import Consistency
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
@@ -59,11 +61,12 @@ class AsksOrigin(Protocol):
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks the server for something that comes in its own time."""
+    """Who asks the server for something that comes in its own time, or answers it."""
 
     pieces: Collection[AsksOrigin]
     parcels: ParcelFetches
     witness: AuditWitness
+    presenter: Presenter
 
 
 class OriginEvents:
@@ -117,6 +120,8 @@ class OriginEvents:
             self._unavailable(event)
         elif isinstance(event, Consistency | CustodyWanted):
             self._of_logs(event)
+        elif isinstance(event, TrustWanted | SignedWanted):
+            self._asking.presenter.heard(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
@@ -124,6 +129,7 @@ class OriginEvents:
         else:
             self._disconnected(event)
             self._asking.witness.disconnected()
+            self._asking.presenter.disconnected()
             self._state.newest = None
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
@@ -193,6 +199,7 @@ class OriginEvents:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
         self._asking.parcels.welcomed(has_parcels=PARCELS in welcome.features)
         self._asking.witness.welcomed(welcome.features)
+        self._asking.presenter.welcomed(welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

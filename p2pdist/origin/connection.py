@@ -24,6 +24,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.signed_files import SignedWanted, TrustWanted
 from p2pdist.shared.wire.witness import Consistency
 
 
@@ -49,6 +50,8 @@ OriginEvent: TypeAlias = (
     | SharedIdentity
     | Consistency
     | CustodyWanted
+    | TrustWanted
+    | SignedWanted
     | Disconnected
 )
 

@@ -31,6 +31,7 @@ class TrustFiles:
         self._verified = VerifiedMetadata()
         self._on_disk: VerifiedMetadata | None = None
         self._used: set[str] = set()
+        self._looked: tuple[tuple[int, ...], AcceptedMetadata | None] = ((), None)
 
     def load(self) -> tuple[VerifiedMetadata, AcceptedMetadata | None]:
         """Return what is known with the highest floor, and the last accepted metadata.
@@ -65,6 +66,29 @@ class TrustFiles:
         Raises `OSError`, `DecodeError`.
         """
         durable_files.write_file(self._accepted_path, trust_floor.encode_accepted(accepted), mode=0o600)
+
+    def look(self) -> tuple[VerifiedMetadata, AcceptedMetadata | None]:
+        """Return what `load` does, between two refreshes: nothing that it has found counts as unused after this."""
+        try:
+            stat = self._accepted_path.stat()
+            looks: tuple[int, ...] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            return self._verified, None
+        if looks != self._looked[0]:
+            accepted: AcceptedMetadata | None = None
+            with _damage_is_logged(self._accepted_path):
+                data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
+                accepted = trust_floor.decode_accepted(data)
+            self._looked = (looks, accepted)
+        return self._verified, self._looked[1]
+
+    def shown_document(self, sha256: str, max_bytes: int) -> bytes | None:
+        """Return as `document`; it is not used for that."""
+        used = sha256 in self._used
+        data = self.document(sha256, max_bytes)
+        if not used:
+            self._used.discard(sha256)
+        return data
 
     def document(self, sha256: str, max_bytes: int) -> bytes | None:
         """Return the stored document with this hash, which has been checked again, or None."""

@@ -7,9 +7,11 @@ downloaded again.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 import trio
@@ -17,6 +19,7 @@ import trio
 from p2pdist.shared.identifiers import PatchRef, SiteName
 from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
+from p2pdist.shared.wire.signed_files import TrustTold
 from p2pdist.shared.wire.trust_news import BATCH_PATH, DIFFERENCES_QUERY, NEWS_PATH
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import Catalogue, Choose, Held
@@ -25,6 +28,7 @@ from p2pdist.trust.errors import TrustError, translated_errors
 from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import TrustFloor
 from p2pdist.trust.http_answers import HttpGet
+from p2pdist.trust.presenting import SignedFiles
 from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.roots import root_pin
 from p2pdist.trust.site_documents import read_templates
@@ -36,6 +40,9 @@ REFRESH_SECONDS = 900.0  # a first refresh of a large catalogue over a slow line
 ROOT_PATH = "/tuf/metadata/{version}.root.json"
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -88,6 +95,28 @@ class TrustStore:
         """What may have to go back: what is installed here, or on its way back. Never changed, only replaced."""
         self.member: RingMember | None = None
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
+        self.keeps_all = False
+        """Keep every signed role and document, also what this PC does not need: the server has asked for it."""
+
+    async def told(self, *, with_roles: bool = False) -> TrustTold | None:
+        """Return which versions this PC trusts; None: none yet. Raises `UserError` (`FaultKind.STORAGE`)."""
+        async with self._lock:
+            return await trio.to_thread.run_sync(partial(self._presented(SignedFiles.told), with_roles=with_roles))
+
+    async def signed_file(self, path: str) -> bytes | None:
+        """Return a signed file that was accepted, by its path below ``/tuf/``; None: it is not here. Raises likewise.
+
+        For a server that has lost it.
+        """
+        async with self._lock:
+            return await trio.to_thread.run_sync(self._presented(SignedFiles.find), path)
+
+    def _presented(self, ask: Callable[Concatenate[SignedFiles, P], R]) -> Callable[P, R]:
+        def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+            with storage_errors(self._files.directory):
+                return ask(SignedFiles(self._files), *args, **kwargs)
+
+        return asked
 
     @property
     def witness_file(self) -> Path:
@@ -136,6 +165,8 @@ class TrustStore:
             session = TufSession.online(self._files, place, self._http, now, self._ask_news, said)
             session.refresh()
             catalogue = self._read_catalogue(session)
+            if self.keeps_all or session.kept_all:
+                session.keep_all()
             session.accept()
             self._failed = False
             return _dated(catalogue, session.floor, now)

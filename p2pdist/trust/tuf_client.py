@@ -49,7 +49,7 @@ AskNews: TypeAlias = Callable[[int, int], Awaitable[bytes | None]]
 FindOlder: TypeAlias = Callable[[str], bytes | None]
 """Returns what this PC has of an older file, by its path below ``/tuf/``."""
 
-_OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink")
+_OVERRIDDEN = ("_load_local_metadata", "_persist_metadata", "_persist_root", "_update_root_symlink", "_load_targets")
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,17 @@ class TufClient(Updater):
         self.get_targetinfo(prefix)  # loads the role unless it is loaded
         signed = self._trusted_set.get(role)
         return [path for path in signed.targets if path.startswith(prefix)] if signed else []
+
+    def all_targets(self) -> list[TargetFile]:
+        """Return what every role lists that the snapshot names; all of them are loaded for it."""
+        waiting, found = [("targets", "root")], {}
+        for role, delegator in waiting:
+            signed = self._load_targets(role, delegator)
+            found.update(signed.targets)
+            if signed.delegations is not None and signed.delegations.roles:
+                named = self._trusted_set.snapshot.meta
+                waiting += [(name, role) for name in signed.delegations.roles if f"{name}.json" in named]
+        return list(found.values())
 
     def place(self, info: TargetFile, sha256: str) -> str:
         """Return where the target lies, below the place of all targets."""

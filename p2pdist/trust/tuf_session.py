@@ -9,6 +9,7 @@ Two kinds of metadata are kept in two ways:
   a refresh that ends half way leaves the last accepted state in force.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
 from p2pdist.trust.http_answers import HttpGet
+from p2pdist.trust.presenting import has_all
 from p2pdist.trust.roots import newest_root, trusts_targets
 from p2pdist.trust.tuf_client import (
     AskNews,
@@ -42,6 +44,9 @@ from p2pdist.trust.tuf_client import (
     TufClient,
     snapshot_named_by,
 )
+
+MAX_KEPT_BYTES = 32 << 20  # of documents that this PC does not need: manifests of ten thousand patches
+PROFILES_PREFIX = "profiles/"
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -225,6 +230,29 @@ class TufSession:
     def names(self, role: str, prefix: str) -> list[str]:
         """Return the target paths that ``role`` lists below ``prefix``; none where the role is not delegated."""
         return self._client.names(role, prefix)
+
+    @property
+    def kept_all(self) -> bool:
+        """Whether the last accepted state is complete: this PC keeps what it needs not, for others."""
+        return self._accepted is not None and has_all(self._accepted, self._accepted.floor)
+
+    def keep_all(self) -> None:
+        """Get every role that the snapshot names, and every document that they list, as far as it can be had.
+
+        Torrents lie on the PCs that have their files, and profiles at their sites.
+        """
+        with contextlib.suppress(tuf_errors.DownloadError, tuf_errors.RepositoryError):  # what is needed is here
+            left = MAX_KEPT_BYTES
+            wanted = []
+            for info in self._client.all_targets():
+                if not info.path.startswith((TORRENTS_PREFIX, PROFILES_PREFIX)) and info.length <= left:
+                    left -= info.length
+                    wanted.append(info)
+                    self._found.setdefault(info.path, info)
+            self.expect(info.path for info in wanted)
+            for info in wanted:
+                with contextlib.suppress(DocumentError):
+                    self.get(info.path, info.length)
 
     def accept(self) -> None:
         """Keep everything that was verified as the last accepted state, and delete documents that nobody asked for."""

@@ -28,7 +28,7 @@ from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationO
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, encode_recalls
 from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
 from seed_server.settings import ServerHome, ServerSettings
-from seed_server.signing import bins, offers, publications, repository_files, staged
+from seed_server.signing import adoption, bins, offers, publications, repository_files, staged
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.listed_documents import Listed
 from seed_server.signing.log_checkpoint import witnessed
@@ -364,6 +364,11 @@ class Repository(SignedRepository):
             if due or force:
                 self._writer.commit(current, due & set(current.targets), {}, now, snapshot="snapshot" in due)
         return bool(due) or force
+
+    def adopt_presented(self, now: float) -> adoption.Adopted | None:
+        """Take over what PCs have handed in, as `adoption.adopt`. Raises `NotAdoptableError`, `UserError`."""
+        with self._writer.writing():
+            return adoption.adopt(self._writer, self._files.load(), self._home, now)
 
     def remove_leftovers(self) -> int:
         """Remove what killed writers left in ``tuf/``; return how many files. Raises `UserError` (BUSY, STORAGE)."""

@@ -152,6 +152,12 @@ class RepositoryWriter:
     def _in_force(self) -> bytes:
         return hashlib.sha256((self.home.tuf_metadata / "timestamp.json").read_bytes()).digest()
 
+    def check_online_keys(self, current: CurrentMetadata) -> None:
+        """Raise `UserError` (REFUSED) where the root wants other online keys than this server has."""
+        for role in ("snapshot", "timestamp"):
+            if public_key(self._online_keys()[role]).keyid not in current.root.signed.roles[role].keyids:
+                raise untrusted(role)
+
     def sign_root(self, root: Metadata[Root], keys: Keys, now: float) -> None:
         """Make ``root`` its next version, signed; `commit` writes it."""
         self._sign_next("root", root, root.signed, keys, now)

@@ -40,9 +40,15 @@ CUSTODY = "custody"
 FINDINGS = "findings"
 """The server takes `PcFindings`."""
 
-PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS)
+TRUST = "trust"
+"""The server takes `TrustTold`."""
+
+GIVES_SIGNED = "gives_signed"
+"""The PC answers `TrustWanted` and `SignedWanted`."""
+
+PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS, GIVES_SIGNED)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS)
+SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST)
 """What this release understands of a PC."""
 
 

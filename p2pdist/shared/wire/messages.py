@@ -1,12 +1,9 @@
 """Every message of the origin protocol, with the cap of every field. Pure.
 
-`docs/protocol.md` describes the same in prose. An endpoint opens two TLS
-connections to the origin port: one for control, one for data. The first frame
-on each is a hello. On the wire a message is a msgpack map whose key ``t``
-names its kind. Those of the data connection are in `wire.data_messages`,
-those of parcels in `wire.parcel`;
-`wire.channels` encodes and decodes all of them. Pings are not messages: see
-`wire.pings`.
+`docs/protocol.md` describes the same in prose. An endpoint opens two TLS connections to the origin port: one for
+control, one for data. The first frame on each is a hello. On the wire a message is a msgpack map whose key ``t`` names
+its kind. Those of the data connection are in `wire.data_messages`, those of parcels in `wire.parcel`; `wire.channels`
+encodes and decodes all of them. Pings are not messages: see `wire.pings`.
 
 A field that is added has a default, and is sent only to who has its feature: see
 `wire.features`.
@@ -24,6 +21,7 @@ from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
+from p2pdist.shared.wire.signed_files import SignedPart, SignedWanted, TrustTold, TrustWanted
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 
 PROTOCOL_VERSION = 6
@@ -392,9 +390,10 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | Goodbye
+    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedPart
+    | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
-    | SiteLimit | SharedIdentity | Consistency | CustodyWanted | Goodbye
+    | SiteLimit | SharedIdentity | Consistency | CustodyWanted | TrustWanted | SignedWanted | Goodbye
 )  # fmt: skip

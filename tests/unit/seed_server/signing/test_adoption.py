@@ -1,0 +1,191 @@
+"""`seed_server.signing.adoption`: what PCs hand in to a server that was restored from a backup."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from securesystemslib.signer import CryptoSigner
+
+from p2pdist.shared.errors import UserError
+from seed_server.settings import ServerHome
+from seed_server.signing import bins
+from seed_server.signing.adoption import NotAdoptableError, judge
+from seed_server.signing.metadata import public_key
+from seed_server.signing.presented import PresentedFiles
+from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import OFFLINE_KEYS
+from tests.unit.seed_server.signing.test_repository import DAY, NOW, SETTINGS, Bench, Client
+
+LATER = NOW + DAY
+RESTORED = NOW + 2 * DAY
+
+
+class Lost:
+    """A repository that went on after its backup, and the server that was restored from that."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bench = bench = Bench(directory)
+        bench.publish("office", "1")
+        self.home = ServerHome(directory / "restored")
+        shutil.copytree(bench.home.root, self.home.root)
+        self.presented = PresentedFiles(self.home)
+
+    @property
+    def repository(self) -> Repository:
+        return Repository.open(self.home, SETTINGS)
+
+    def go_on(self, *patch_ids: str) -> None:
+        for at, patch_id in enumerate(patch_ids or ("browser",)):
+            self.bench.publish(patch_id, "1", LATER + at)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield all that a PC that keeps everything would hand in."""
+        for kind in ("metadata", "targets"):
+            directory = self.bench.home.root / "tuf" / kind
+            for path in directory.rglob("*"):
+                if path.is_file() and not path.is_relative_to(self.home.root) and path.name != "timestamp.json":
+                    yield f"{kind}/{path.relative_to(directory)}", path.read_bytes()
+        timestamp = (self.bench.home.tuf_metadata / "timestamp.json").read_bytes()
+        yield f"metadata/{self.bench.repository.timestamp_version()}.timestamp.json", timestamp
+
+    def hand_in(self, *but: str) -> None:
+        for path, data in self.files():
+            if not any(one in path for one in but):
+                self.presented.keep(path, data)
+
+    def pc(self) -> Client:
+        """Return a PC that knew the lost state, at the restored server."""
+        known = self.bench.directory / "pc"
+        root = self.bench.repository.trusted_root()
+        if not known.exists():
+            Client(self.bench.home, known, root)
+        return Client(self.home, known, root)
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Lost:
+    return Lost(tmp_path)
+
+
+def test_a_restored_server_adopts_what_pcs_have_and_they_accept_it(lost: Lost) -> None:
+    lost.go_on()
+    refused = lost.bench.client()  # it has seen the lost state
+    assert len(refused.rollouts()) == 2
+    lost.hand_in()
+    adopted = lost.repository.adopt_presented(RESTORED)
+    assert adopted is not None
+    assert not adopted.left
+    assert {"rollouts", "order"} < {*adopted.roles}
+    assert {one.patch_id for one in lost.repository.manifests()} == {"office", "browser"}
+    assert [name for name, _, _ in lost.pc().rollouts()] == ["office", "browser"]
+    assert lost.repository.timestamp_version() > lost.bench.repository.timestamp_version()
+    assert not lost.home.presented.exists()
+
+
+def test_what_is_known_already_is_not_adopted_again(lost: Lost) -> None:
+    lost.hand_in()
+    before = lost.repository.timestamp_version()
+    assert lost.repository.adopt_presented(RESTORED) is None
+    assert lost.repository.timestamp_version() == before
+
+
+def test_the_order_of_publications_is_made_of_its_parts(lost: Lost) -> None:
+    lost.go_on("browser", "archiver", "zip")
+    for path, data in lost.files():
+        if not path.endswith(".order"):  # no PC keeps the whole of it
+            lost.presented.keep(path, data)
+    adopted = lost.repository.adopt_presented(RESTORED)
+    assert adopted is not None
+    assert not adopted.left
+    assert lost.repository.publication_order() == lost.bench.repository.publication_order()
+
+
+def test_a_role_waits_for_the_manifests_that_it_lists(lost: Lost) -> None:
+    lost.go_on()
+    lost.hand_in("browser@1.manifest")
+    adopted = lost.repository.adopt_presented(RESTORED)
+    assert adopted is not None
+    assert adopted.left == (bins.role_listing("patches/browser@1.manifest"),)
+    assert [one.patch_id for one in lost.repository.manifests()] == ["office"]
+    lost.hand_in()
+    assert lost.repository.adopt_presented(RESTORED) is not None
+    assert {one.patch_id for one in lost.repository.manifests()} == {"office", "browser"}
+
+
+def test_a_newer_root_and_what_hangs_on_it_is_adopted(lost: Lost) -> None:
+    lost.bench.repository.renew_offline_roles({name: lost.bench.keys[name] for name in OFFLINE_KEYS}, LATER)
+    lost.hand_in()
+    adopted = lost.repository.adopt_presented(RESTORED)
+    assert adopted is not None
+    assert adopted.roots == 1
+    lost.pc()
+
+
+def test_a_torrent_that_nobody_has_holds_nothing_up(lost: Lost) -> None:
+    lost.go_on()
+    lost.hand_in(".torrent")
+    adopted = lost.repository.adopt_presented(RESTORED)
+    assert adopted is not None
+    assert not adopted.left
+
+
+@pytest.mark.parametrize("role", ["patches", "order", "manifests-00", "rollouts", "targets", "root", "timestamp"])
+def test_what_other_keys_have_signed_is_never_adopted(lost: Lost, tmp_path: Path, role: str) -> None:
+    lost.go_on()
+    foreign = Lost(tmp_path / "foreign")
+    foreign.bench.publish("evil", "1", LATER)
+    keys = {name: foreign.bench.keys[name] for name in OFFLINE_KEYS}
+    foreign.bench.repository.renew_offline_roles(keys, RESTORED, young_too=True)
+    lost.hand_in()
+    path, data = next(one for one in sorted(foreign.files(), reverse=True) if one[0].endswith(f".{role}.json"))
+    lost.presented.keep(path, data)
+    before = lost.repository.timestamp_version()
+    with pytest.raises(NotAdoptableError):
+        lost.repository.adopt_presented(RESTORED)
+    assert lost.repository.timestamp_version() == before
+
+
+def test_nothing_older_is_adopted(lost: Lost) -> None:
+    lost.go_on()
+    current = lost.bench.repository._files.load()
+    old = {role: metadata.to_bytes() for role, metadata in lost.repository._files.load().targets.items()}
+    assert not judge(current, (), old).is_any
+
+
+def test_who_took_the_patches_key_away_ends_what_that_has_signed(lost: Lost) -> None:
+    targets = lost.bench.repository._files.load().targets["targets"]
+    new = public_key(Ed25519PrivateKey.generate())
+    assert targets.signed.delegations is not None
+    assert targets.signed.delegations.roles is not None
+    old = targets.signed.delegations.roles["patches"].keyids[0]
+    targets.signed.add_key(new, "patches")
+    targets.signed.revoke_key(old, "patches")
+    targets.signed.version += 1
+    targets.sign(CryptoSigner(lost.bench.keys["root"]))
+    with pytest.raises(NotAdoptableError, match="patches version [0-9]+ is not signed"):
+        judge(lost.repository._files.load(), (), {"targets": targets.to_bytes()})
+
+
+def test_a_root_for_other_online_keys_is_refused_with_what_to_do(lost: Lost) -> None:
+    current = lost.bench.repository._files.load()
+    other = Bench(lost.bench.directory / "other")
+    root = current.root
+    root.signed.version += 1
+    old = root.signed.roles["timestamp"].keyids[0]
+    root.signed.add_key(public_key(other.keys["timestamp"]), "timestamp")
+    root.signed.revoke_key(old, "timestamp")
+    root.signatures.clear()
+    root.sign(CryptoSigner(lost.bench.keys["root"]))
+    lost.presented.keep("metadata/2.root.json", root.to_bytes())
+    with pytest.raises(UserError, match="timestamp key is not the one"):
+        lost.repository.adopt_presented(RESTORED)
+    assert not (lost.home.tuf_metadata / "2.root.json").exists()
+
+
+def test_a_path_out_of_the_folder_is_nowhere(lost: Lost) -> None:
+    with pytest.raises(FileNotFoundError):
+        lost.presented.keep("../../evil", b"x")
+    assert lost.presented.roles() == {}
