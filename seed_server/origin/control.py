@@ -36,6 +36,7 @@ from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
+from p2pdist.shared.wire.signed_files import SignedPart, TrustTold
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
@@ -44,6 +45,7 @@ from seed_server.origin.connection import LostConnectionError, RefusedError, con
 from seed_server.origin.data_link import Ending
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.log_proofs import LogProofs
+from seed_server.origin.lost_files import LostFiles
 from seed_server.origin.outbox import nobody
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews, Reader
@@ -71,6 +73,8 @@ class PortParts:
     pace: Callable[[], Pace]
     """How often PCs shall report now."""
     proofs: LogProofs
+    lost_files: LostFiles | None = None
+    """What has become of the signed files that this server does not have; None: nobody is asked."""
 
 
 class ControlConversation:
@@ -236,6 +240,8 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
+            case TrustTold() | SignedPart():
+                self._presents(message)
             case Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold():
                 self._says(message)
             case LinkReport():
@@ -293,6 +299,13 @@ class ControlConversation:
         if message.fault is not None:
             said = {"fault": message.fault, "known": message.known, "told": message.told}
             self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
+
+    def _presents(self, message: TrustTold | SignedPart) -> None:
+        if (lost_files := self._parts.lost_files) is not None:
+            if isinstance(message, TrustTold):
+                lost_files.told(self._session, message)
+            else:
+                lost_files.part(self._session, message)
 
     async def _prove(self, wanted: ConsistencyWanted) -> None:
         if (answer := await self._parts.proofs.answer(wanted)) is not None:

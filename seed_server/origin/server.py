@@ -32,7 +32,6 @@ from p2pdist.shared.wire.features import (
     ignores_additions,
 )
 from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, Pace, Welcome
-from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
@@ -43,7 +42,8 @@ from seed_server.origin.data_link import DataLink
 from seed_server.origin.hello import hello_of
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.log_proofs import LogProofs
-from seed_server.origin.paced_news import FindNews, PacedNews
+from seed_server.origin.paced_news import PacedNews
+from seed_server.origin.published import PublishedMetadata
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.report_pace import pace_for
 from seed_server.origin.resting import believe_lost
@@ -62,23 +62,14 @@ from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import Admission
 
+__all__ = ["OriginServer", "PublishedMetadata"]
+
 ORIGIN_PORT = "origin port"
 STOPPING = "the seed server is stopping"
 NOT_ENROLLED = "this PC is not enrolled here: enrol it with a new token"
 OUR_FAULT = "the seed server has a problem of its own: try again later"
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class PublishedMetadata:
-    """The signed metadata, as far as the origin port tells of it."""
-
-    timestamp_version: int
-    """Of the newest, as the port starts."""
-    find_news: FindNews
-    budgets: ByteBudgets
-    """What each endpoint may fetch of it."""
 
 
 class OriginServer:
@@ -99,6 +90,7 @@ class OriginServer:
         self._settings = settings
         self._limits = limits
         self._admissions = Admissions(database.admissions)
+        self._unknown = published.unknown
         self._tls = tls
         self._clock = clock
         self._records = OriginRecords(database, clock)
@@ -136,6 +128,7 @@ class OriginServer:
             outside_log=self._log,
             pace=self._pace,
             proofs=LogProofs(database.audit_consistency),
+            lost_files=published.lost_files,
         )
         self.known_addresses = KnownAddresses()
         """From which enrolled endpoints come; those that connect are added."""
@@ -330,7 +323,7 @@ class OriginServer:
     async def _control(self, connection: OriginConnection, hello: ControlHello) -> str | None:
         admission = await self._admissions.of(connection.endpoint)
         if admission is None:
-            raise RefusedError(NOT_ENROLLED)
+            raise RefusedError(self._unknown(connection, hello.hostname) or NOT_ENROLLED)
         if admission.denied or self._fleet.is_denied(connection.endpoint):
             raise RefusedError(DENIED)
         self.known_addresses.note(connection.address)
@@ -345,6 +338,8 @@ class OriginServer:
         finally:
             self._control_connections -= 1
             self._fleet.leave(session, live)
+            if self._parts.lost_files is not None:
+                self._parts.lost_files.left(session)
         return session.ending.reason
 
     def _welcome(self, session: Session, live: LiveSite, hello: ControlHello, admission: Admission) -> Welcome:

@@ -1,0 +1,336 @@
+"""Asks PCs for signed files that this server has lost: after a restore they have seen newer ones than it knows.
+
+One PC at a time, one part of a file at a time, as much as a file may have. Only what the repository's keys have signed
+is kept, so whoever sends rubbish costs a minute, and is asked less and less often.
+"""
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+import trio
+
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.wire.codec import Message
+from p2pdist.shared.wire.features import GIVES_SIGNED
+from p2pdist.shared.wire.messages import Features
+from p2pdist.shared.wire.signed_files import (
+    MAX_SIGNED_FILE_BYTES,
+    SignedPart,
+    SignedWanted,
+    TrustTold,
+    TrustWanted,
+    versions_digest,
+)
+from seed_server.origin.outside_log import OutsideLog
+from seed_server.signing.adoption import NotAdoptableError
+from seed_server.signing.handing_in import HandedIn, LackingDocument, OwnVersions
+from seed_server.signing.presented import MAX_PRESENTED_ROOTS
+
+PART_SECONDS = 30.0  # for one part of a file, over a slow line
+ROUND_SECONDS = 300.0  # for all that one PC hands in
+PART_BYTES_A_SECOND = 256 << 10  # half of what a PC may send (`message_budgets.BYTES`)
+MAX_ROUND_BYTES = 12 << 20  # of one PC: in memory until it has proved itself
+MAX_OTHERS = 32  # PCs that are asked for documents that the first one does not have
+FIRST_BACKOFF_SECONDS = 60.0
+MAX_BACKOFF_SECONDS = 3_600.0
+ADOPTING_SECONDS = 30.0  # until what was handed in is adopted, and known here
+MAX_KEEPERS = 8  # PCs that keep every signed file: at least one of them outlives the server
+MAX_KNOWN_DIGESTS = 256  # of versions: PCs that were away know older ones
+PROGRESS_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Outgoing(Protocol):
+    """Where messages for a PC go."""
+
+    def put(self, key: str, news: Message) -> None:
+        """Send a message, in place of one with the same key that waits."""
+        ...
+
+
+class Presenting(Protocol):
+    """A connected PC."""
+
+    endpoint: EndpointId
+    features: Features
+    outbox: Outgoing
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many PCs have told which versions they trust since the start, and how many of them know newer ones."""
+
+    told: int
+    newer: int
+
+
+@dataclass(frozen=True)
+class _Donor:
+    pc: Presenting
+    told: TrustTold
+    roles: Mapping[str, int]
+
+
+@dataclass
+class _Blame:
+    until: float
+    seconds: float
+
+
+class RubbishError(Exception):
+    """A PC has not handed in what it said it trusts; the text is a clause for people."""
+
+
+class LostFiles:
+    """What PCs trust, and how what this server lacks of it comes back."""
+
+    def __init__(
+        self,
+        handed: HandedIn,
+        outside_log: OutsideLog,
+        *,
+        whole: Callable[[], None],
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        """``whole`` is called when there is something to adopt; ``progress`` when it has changed."""
+        self._handed = handed
+        self._log = outside_log
+        self._whole = whole
+        self._progress = progress
+        self._own: OwnVersions | None = None
+        self._pcs: dict[EndpointId, Presenting] = {}
+        self._told: set[EndpointId] = set()
+        self._keepers: set[EndpointId] = set()
+        self._donors: dict[EndpointId, _Donor] = {}
+        self._blamed: dict[EndpointId, _Blame] = {}
+        self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
+        """Roles by the digest of their versions; empty: nothing newer than what is here."""
+        self._wanted: tuple[EndpointId, str, int] | None = None
+        """The part that was asked for last."""
+        self._part: SignedPart | None = None
+        self._came = trio.Event()
+        self._wake = trio.Event()
+        self._said = Progress(0, 0)
+
+    # --- what PCs say --------------------------------------------------------------------
+
+    def told(self, pc: Presenting, told: TrustTold) -> None:
+        """Take which versions a PC trusts."""
+        if GIVES_SIGNED not in pc.features:
+            return
+        self._pcs[pc.endpoint] = pc
+        if told.roles and versions_digest(told.root, told.roles) != told.digest:
+            return  # it contradicts itself: nothing is asked of it
+        if self._own is None:
+            return
+        self._count(pc.endpoint)
+        self._choose_keeper(pc)
+        if told.digest == self._own.digest:
+            self._forget_donor(pc.endpoint)
+            return
+        roles = told.roles or self._known.get(told.digest)
+        if roles is None:
+            self._told.discard(pc.endpoint)
+            pc.outbox.put("trust", TrustWanted(versions=True))
+            return
+        newer = self._own.newer(told.root, roles)
+        self._remember(told.digest, roles if newer else {})
+        if not newer:
+            self._forget_donor(pc.endpoint)
+            return
+        self._donors[pc.endpoint] = _Donor(pc, told, roles)
+        self._log.warning("a PC trusts newer signed files than this server has", pc.endpoint, snapshot=told.snapshot)
+        self._wake.set()
+
+    def part(self, pc: Presenting, part: SignedPart) -> None:
+        """Take a part of a file; one that nobody waits for, as after a time-out, does no harm."""
+        if self._wanted == (pc.endpoint, part.path, part.offset):
+            self._wanted, self._part = None, part
+            self._came.set()
+
+    def left(self, pc: Presenting) -> None:
+        """Forget a PC that is not connected any more."""
+        if self._pcs.get(pc.endpoint) is pc:
+            del self._pcs[pc.endpoint]
+            self._keepers.discard(pc.endpoint)
+            self._forget_donor(pc.endpoint)
+            if self._wanted is not None and self._wanted[0] == pc.endpoint:
+                self._came.set()
+
+    def _count(self, endpoint: EndpointId) -> None:
+        self._told.add(endpoint)
+
+    def _choose_keeper(self, pc: Presenting) -> None:
+        if pc.endpoint not in self._keepers and len(self._keepers) < MAX_KEEPERS:
+            self._keepers.add(pc.endpoint)
+            pc.outbox.put("keep", TrustWanted(keep=True))
+
+    def _remember(self, digest: bytes, roles: Mapping[str, int]) -> None:
+        self._known[digest] = roles
+        if len(self._known) > MAX_KNOWN_DIGESTS:
+            self._known.popitem(last=False)
+
+    def _forget_donor(self, endpoint: EndpointId) -> None:
+        self._donors.pop(endpoint, None)
+
+    # --- what is done about it -----------------------------------------------------------
+
+    async def look(self) -> None:
+        """Read which versions this server has: call it before PCs connect, and when they have changed."""
+        try:
+            own = await trio.to_thread.run_sync(self._handed.own)
+        except (UserError, OSError) as error:
+            log.error("the signed files cannot be read", reason=str(error))  # noqa: TRY400
+            return
+        if self._own is None or own.digest != self._own.digest:
+            self._known.clear()
+        self._own = own
+        for endpoint, donor in list(self._donors.items()):
+            if not own.newer(donor.told.root, donor.roles):
+                del self._donors[endpoint]
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Get what is lacking, from one PC after the other, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_progress)
+            while True:
+                self._wake = trio.Event()
+                if (donor := self._next_donor()) is not None:
+                    await self._ask(donor)
+                else:
+                    with trio.move_on_after(FIRST_BACKOFF_SECONDS if self._donors else float("inf")):
+                        await self._wake.wait()
+
+    async def _say_progress(self) -> None:
+        while True:
+            said = Progress(len(self._told), len(self._donors))
+            if said != self._said:
+                self._said = said
+                self._progress(said)
+            await trio.sleep(PROGRESS_SECONDS)
+
+    def _next_donor(self) -> _Donor | None:
+        now = trio.current_time()
+        ready = [
+            donor
+            for endpoint, donor in self._donors.items()
+            if endpoint not in self._blamed or self._blamed[endpoint].until <= now
+        ]
+        # by chance among those that have failed as often: nobody can put itself first for ever
+        return min(ready, key=self._place, default=None)
+
+    def _place(self, donor: _Donor) -> tuple[float, bool, float]:
+        blame = self._blamed.get(donor.pc.endpoint)
+        return (blame.seconds if blame else 0.0, not donor.told.complete, random.random())  # noqa: S311
+
+    async def _ask(self, donor: _Donor) -> None:
+        endpoint = donor.pc.endpoint
+        try:
+            with trio.fail_after(ROUND_SECONDS):
+                await self._collect(donor)
+        except (RubbishError, NotAdoptableError, trio.TooSlowError) as error:
+            reason = str(error) or "it is too slow"
+            self._log.warning("a PC has not handed in the signed files that it trusts", endpoint, reason=reason)
+            self._blame(endpoint)
+            return
+        except (UserError, OSError) as error:
+            log.error("what PCs hand in cannot be kept", reason=str(error))  # noqa: TRY400
+            self._blame(endpoint)
+            return
+        self._blame(endpoint)  # what it lacks itself, it is not asked for again at once
+        log.info("signed files were handed in", endpoint=endpoint)
+        before = self._own
+        self._whole()
+        with trio.move_on_after(ADOPTING_SECONDS):
+            while self._own is before:
+                await self._wake.wait()
+                self._wake = trio.Event()
+
+    def _blame(self, endpoint: EndpointId) -> None:
+        before = self._blamed.get(endpoint)
+        seconds = min(MAX_BACKOFF_SECONDS, 2 * before.seconds) if before else FIRST_BACKOFF_SECONDS
+        self._blamed[endpoint] = _Blame(trio.current_time() + seconds, seconds)
+
+    async def _collect(self, donor: _Donor) -> None:
+        """Get what is newer of a PC. Raises `RubbishError`, `NotAdoptableError`, `UserError`, `OSError`."""
+        own = self._own
+        assert own is not None
+        left = MAX_ROUND_BYTES
+        roots: list[bytes] = []
+        for version in range(own.root + 1, min(donor.told.root, own.root + MAX_PRESENTED_ROOTS) + 1):
+            data = await self._fetch(donor.pc, f"metadata/{version}.root.json", left)
+            if data is None:
+                break
+            roots.append(data)
+            left -= len(data)
+        wanted = own.newer_roles(donor.roles)
+        above = {"snapshot": donor.told.snapshot, "timestamp": donor.told.timestamp}
+        wanted |= {role: version for role, version in above.items() if version > getattr(own, role)}
+        roles: dict[str, bytes] = {}
+        for role, version in wanted.items():
+            data = await self._fetch(donor.pc, f"metadata/{version}.{role}.json", left)
+            if data is not None:
+                roles[role] = data
+                left -= len(data)
+        if not roots and not roles.keys() - above.keys():
+            raise RubbishError("it has none of them")
+        lacking = await trio.to_thread.run_sync(self._handed.take, roots, roles)
+        lacking = await self._documents(donor.pc, lacking)
+        others = [pc for pc in self._pcs.values() if pc is not donor.pc]
+        for pc in random.sample(others, min(MAX_OTHERS, len(others))):
+            if not lacking:
+                break
+            try:
+                lacking = await self._documents(pc, lacking)
+            except (RubbishError, trio.TooSlowError) as error:
+                self._log.warning("a PC has handed in what was not signed", pc.endpoint, reason=str(error))
+                self._blame(pc.endpoint)
+
+    async def _documents(self, pc: Presenting, lacking: list[LackingDocument]) -> list[LackingDocument]:
+        """Get what a PC has of these; return the others. Raises `RubbishError`."""
+        still = []
+        for document in lacking:
+            data = await self._fetch(pc, document.place, document.entry.length)
+            if data is None:
+                still.append(document)
+            elif not await trio.to_thread.run_sync(self._handed.take_document, document, data):
+                raise RubbishError(f"{document.place[:80]} is not what was signed")
+        return still
+
+    async def _fetch(self, pc: Presenting, path: str, most: int) -> bytes | None:
+        """Return a file of a PC; None: it does not have it. Raises `RubbishError`."""
+        most, data = min(most, MAX_SIGNED_FILE_BYTES), bytearray()
+        while True:
+            part = await self._fetch_part(pc, path, len(data))
+            if part.total == 0 and not data:
+                return None
+            if part.total > most:
+                raise RubbishError(f"{path[:80]} is larger than it may be")
+            if not part.data or len(data) + len(part.data) > part.total:
+                raise RubbishError(f"the parts of {path[:80]} do not fit together")
+            data += part.data
+            await trio.sleep(len(part.data) / PART_BYTES_A_SECOND)
+            if len(data) == part.total:
+                return bytes(data)
+
+    async def _fetch_part(self, pc: Presenting, path: str, offset: int) -> SignedPart:
+        if self._pcs.get(pc.endpoint) is not pc:
+            raise RubbishError("it is not connected any more")
+        self._wanted, self._part, self._came = (pc.endpoint, path, offset), None, trio.Event()
+        pc.outbox.put("signed", SignedWanted(path, offset))
+        try:
+            with trio.fail_after(PART_SECONDS):
+                await self._came.wait()
+        finally:
+            self._wanted = None
+        part: SignedPart | None = self._part
+        if part is None:
+            raise RubbishError("it is not connected any more")
+        return part
