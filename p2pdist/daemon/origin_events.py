@@ -118,10 +118,8 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
-        elif isinstance(event, Consistency | CustodyWanted):
+        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted):
             self._of_logs(event)
-        elif isinstance(event, TrustWanted | SignedWanted):
-            self._asking.presenter.heard(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
@@ -136,10 +134,12 @@ class OriginEvents:
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
 
-    def _of_logs(self, event: Consistency | CustodyWanted) -> None:
-        """Take a proof of the server's log, or a question about this PC's own."""
+    def _of_logs(self, event: Consistency | CustodyWanted | TrustWanted | SignedWanted) -> None:
+        """Take a proof of the server's log, or a question about what this PC keeps: its own log, signed files."""
         if isinstance(event, Consistency):
             self._asking.witness.heard(event)
+        elif isinstance(event, TrustWanted | SignedWanted):
+            self._asking.presenter.heard(event)
         else:
             self._state.custody_wanted = event
             self._wakeups.transfers.ring()

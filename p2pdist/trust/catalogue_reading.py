@@ -9,6 +9,7 @@ from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, SiteName
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, MAX_ANCHOR_BYTES
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, MAX_APPROVERS_BYTES, decode_approvers
 from p2pdist.shared.manifest.complete import MAX_COMPLETE_BYTES, complete_target, decode_complete
+from p2pdist.shared.manifest.denied import DENIED_TARGET, MAX_DENIED_BYTES
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -102,6 +103,9 @@ def read_catalogue(
     order = _read_order(rollouts, has, get, expect) if rollouts.entries else NOTHING_PUBLISHED
     read = read_patches(rollouts, order, get, choose=pc.choose, held=pc.held, expect=expect, terms=terms)
     checkpoint, anchor = _read_log(terms.staged.checkpoint, has, get)
+    if has(DENIED_TARGET):
+        with suppress(DocumentError):  # to keep it for the server; nothing here depends on it
+            get(DENIED_TARGET, MAX_DENIED_BYTES)
     return Catalogue(
         timestamp_version=0,
         patches=read.patches,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import Approvers
+from p2pdist.shared.manifest.denied import denied_pcs
 from p2pdist.shared.manifest.documents import Manifest, Rollouts, encode_manifest
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
@@ -70,13 +71,16 @@ def announce(repository: Repository, database: "Database", now: float) -> bool:
             repository.current_staged(), repository.current_rollouts(), repository.current_complete(),
         )  # fmt: skip
         wanted = _wanted(repository, database, staged, rollouts, now)
-        if (wanted.staged, wanted.rollouts, wanted.complete) == (staged, rollouts, complete):
+        denied = denied_pcs(database.denied_ids())
+        denied_is_new = denied != repository.current_denied()
+        if (wanted.staged, wanted.rollouts, wanted.complete) == (staged, rollouts, complete) and not denied_is_new:
             return False
         repository.stage(
             wanted.staged,
             now=now,
             rollouts=None if wanted.rollouts == rollouts else wanted.rollouts,
             complete=None if wanted.complete == complete else wanted.complete,
+            denied=denied if denied_is_new else None,
         )
     log.info("rollouts announced", live=len(wanted.staged.entries), holds=len(wanted.staged.holds))
     return True

@@ -5,7 +5,7 @@ decided and not yet announced.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -88,10 +88,14 @@ class RolloutEngine:
         self._signed: _Signed | None = None
         self._looked: tuple[object, ...] | None = None
 
-    async def run(self) -> None:
-        """Look every `LOOK_EVERY_SECONDS`, until cancelled; at a start, at once again until all are counted."""
+    async def run(self, held: Callable[[], bool] = lambda: False) -> None:
+        """Look every `LOOK_EVERY_SECONDS`, until cancelled; at a start, at once again until all are counted.
+
+        While it is ``held``, nothing is carried on or announced.
+        """
         while True:
-            await trio.to_thread.run_sync(self.look)
+            if not held():
+                await trio.to_thread.run_sync(self.look)
             await trio.sleep(LOOK_EVERY_SECONDS if self.all_counted else BETWEEN_COUNTS_SECONDS)
 
     @property
@@ -171,7 +175,8 @@ class RolloutEngine:
     ) -> None:
         """Sign what follows, where anything may be new since it was looked at last."""
         rows = tuple((kept.row.number, kept.row.progress, kept.approvals) for kept in live)
-        looked = (self._repository.timestamp_version(), rows, tuple(one.number for one in exceptions), in_force)
+        others = (tuple(one.number for one in exceptions), in_force, self._database.admissions_version())
+        looked = (self._repository.timestamp_version(), rows, *others)
         if changed or looked != self._looked:
             announce(self._repository, self._database, now)
             self._looked = (self._repository.timestamp_version(), *looked[1:])

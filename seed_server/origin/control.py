@@ -240,9 +240,9 @@ class ControlConversation:
                 self._asks(message)
             case Report():
                 self._reported(message)
-            case TrustTold() | SignedPart():
-                self._presents(message)
-            case Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold():
+            case (
+                Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold() | TrustTold() | SignedPart()
+            ):
                 self._says(message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
@@ -288,7 +288,12 @@ class ControlConversation:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
-    def _says(self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold) -> None:
+    def _says(
+        self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold | TrustTold | SignedPart
+    ) -> None:
+        if isinstance(message, TrustTold | SignedPart):
+            self._presents(message)
+            return
         if isinstance(message, CustodyTold):
             self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
             return

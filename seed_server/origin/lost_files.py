@@ -49,7 +49,7 @@ log = structlog.get_logger()
 class Outgoing(Protocol):
     """Where messages for a PC go."""
 
-    def put(self, key: str, news: Message) -> None:
+    def put(self, key: str, news: Message, /) -> None:
         """Send a message, in place of one with the same key that waits."""
         ...
 
@@ -57,9 +57,20 @@ class Outgoing(Protocol):
 class Presenting(Protocol):
     """A connected PC."""
 
-    endpoint: EndpointId
-    features: Features
-    outbox: Outgoing
+    @property
+    def endpoint(self) -> EndpointId:
+        """Its id."""
+        ...
+
+    @property
+    def features(self) -> Features:
+        """What it understands."""
+        ...
+
+    @property
+    def outbox(self) -> Outgoing:
+        """Where messages for it go."""
+        ...
 
 
 @dataclass(frozen=True)

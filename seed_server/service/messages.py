@@ -11,7 +11,7 @@ from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import Pem
-from p2pdist.shared.wire.messages import ByteCount, EndpointIdText
+from p2pdist.shared.wire.messages import ByteCount, EndpointIdText, Text
 from seed_server.settings import ServerSettings
 
 MAX_LINK_MESSAGE_BYTES = 64 << 10  # three PEM texts
@@ -132,8 +132,30 @@ class BudgetSpent(LinkMessage, frozen=True):
     count: ByteCount
 
 
+class TrustHeard(LinkMessage, frozen=True):
+    """origin → web: how many PCs have told which signed versions they trust, since the start."""
+
+    told: Number
+    newer: Number
+    """Of them, those that trust newer ones than this server has."""
+
+
+class HandedInFiles(LinkMessage, frozen=True):
+    """origin → web: PCs have handed in signed files that are newer: adopt them."""
+
+
+class UnknownPc(LinkMessage, frozen=True):
+    """origin → web: a PC that is not enrolled has shown a good certificate, of after the backup."""
+
+    endpoint: EndpointIdText
+    hostname: Text
+    address: SeenAddress
+    issued_at: Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]
+    """When the certificate was issued, in seconds since 1970."""
+
+
 FromWebPart: TypeAlias = UseCertificate | WantTurn | NoTurn | SmallAnswer | Handshake | KnownAddress | BudgetSpent
-FromOriginPart: TypeAlias = Turn | KnownAddress | BudgetSpent
+FromOriginPart: TypeAlias = Turn | KnownAddress | BudgetSpent | TrustHeard | HandedInFiles | UnknownPc
 
 
 def decode_from_web_part(body: bytes) -> FromWebPart:

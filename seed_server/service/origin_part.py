@@ -13,6 +13,8 @@ from p2pdist.shared.errors import UserError
 from seed_server.enrolment.certificate_authority import ServerCertificate
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map_file import load_sites
+from seed_server.origin.lost_files import LostFiles
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.garbage import collect_when_quiet, only_young_garbage
@@ -20,14 +22,18 @@ from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
     FromWebPart,
+    HandedInFiles,
     KnownAddress,
+    TrustHeard,
     UseCertificate,
     decode_from_web_part,
 )
 from seed_server.service.part import PartSetting
 from seed_server.service.switching import quick_switches
+from seed_server.service.unknown_pcs import UnknownPcs
 from seed_server.service.watches import Watches
 from seed_server.service.web_requests import WebRequests
+from seed_server.signing.handing_in import HandedIn
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
@@ -104,24 +110,33 @@ class _OriginPart:
         sites = await trio.to_thread.run_sync(load_sites, home)
         news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
         budgets = ByteBudgets(on_spent=lambda endpoint, count: link.tell(BudgetSpent(endpoint, count)))
+        lost_files = LostFiles(
+            HandedIn(home),
+            OutsideLog(),
+            whole=lambda: link.tell(HandedInFiles()),
+            progress=lambda said: link.tell(TrustHeard(said.told, said.newer)),
+        )
+        unknown = UnknownPcs(home, link.tell)
         origin = OriginServer(
             settings=setting.settings,
             database=database,
             content=ContentStore(home.content),
             tls=tls.origin,
             sites=sites,
-            published=PublishedMetadata(version, news.answer, budgets),
+            published=PublishedMetadata(version, news.answer, budgets, lost_files, unknown.why_later),
             clock=self.clock,
         )
         # also in the first minutes after a start, strangers must not keep enrolled PCs out
         for address in await trio.to_thread.run_sync(database.enrolled_addresses):
             origin.known_addresses.note(address)
         origin.known_addresses.on_new = lambda address: link.tell(KnownAddress(address))
-        watches = Watches(home, database, repository)
+        watches = Watches(home, database, repository, on_change=lost_files.look)
         async with trio.open_nursery() as nursery:
             await watches.load_profiles(origin)
             await watches.load_templates(origin)
             await watches.load_rollouts(origin)  # without these, it would send what is withdrawn
+            await lost_files.look()
+            nursery.start_soon(lost_files.run)
             await nursery.start(partial(origin.run, setting.listening))
             self._requests = WebRequests(origin, budgets, link, nursery)
             self._serving.set()

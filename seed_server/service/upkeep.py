@@ -17,6 +17,7 @@ from seed_server.signing.key_files import unencrypted_keys
 from seed_server.signing.log_checkpoint import tell_newest
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
+from seed_server.store.restored_mark import is_catching_up
 
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
 CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
@@ -53,6 +54,8 @@ class Upkeep:
             await trio.sleep(UPKEEP_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
 
     def _tell_log(self) -> bool:
+        if is_catching_up(self.home):
+            return False
         life, now = self.settings.rollouts_lifetime_days * DAY_SECONDS, self.clock.now()
         return tell_newest(self.repository, self.home, rollouts_life=life, now=now)
 

@@ -1,5 +1,6 @@
 """What the origin part looks after: publications, denials and the site map, which other processes change."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class Watches:
     repository: Repository
     profile_targets: dict[str, bytes] = field(default_factory=dict)
     """The profiles in force, by target path."""
+    on_change: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+    """Called when there is new signed metadata, before PCs are told."""
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published; what cannot be read is tried again."""
@@ -49,6 +52,7 @@ class Watches:
                     await self.load_profiles(origin)
                     await self.load_templates(origin)  # before PCs hear of a new one, and answer it
                     await self.load_rollouts(origin)
+                    await self.on_change()
                     renewed = current if before is not None and current.renews(before) else None
                     await origin.repository_changed(current.version, renewed)
             except UserError as error:

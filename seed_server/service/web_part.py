@@ -20,13 +20,17 @@ from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
 from seed_server.service.history_upkeep import keep_history
+from seed_server.service.catching_up import CatchingUp
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
     FromOriginPart,
+    HandedInFiles,
     Handshake,
     KnownAddress,
+    TrustHeard,
     Turn,
+    UnknownPc,
     UseCertificate,
     decode_from_origin_part,
 )
@@ -50,9 +54,11 @@ async def serve_web_port(setting: PartSetting) -> None:
         await trio.to_thread.run_sync(context.settle, repository)
         upkeep = Upkeep(home, settings, authority, repository, clock)
         await upkeep.clear_up()
+        catching_up = CatchingUp(context, repository, database)
+        await trio.to_thread.run_sync(catching_up.begin)
         # before anything is announced: expired metadata would be refused by every endpoint
         await trio.to_thread.run_sync(repository.refresh_timestamp, clock.now())
-        part = _WebPart(authority, upkeep.new_certificate())
+        part = _WebPart(authority, upkeep.new_certificate(), catching_up)
         for address in await trio.to_thread.run_sync(database.enrolled_addresses):
             part.known.note(address)
         part.known.on_new = lambda address: part.link.tell(KnownAddress(address))
@@ -80,7 +86,8 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
             nursery.start_soon(keep_history, Archivist(context, database, settings.retention), clock)
-            nursery.start_soon(RolloutEngine(context, repository, database).run)
+            nursery.start_soon(catching_up.run)
+            nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
             setting.serves()
             await trio.sleep_forever()
 
@@ -88,7 +95,10 @@ async def serve_web_port(setting: PartSetting) -> None:
 class _WebPart:
     """The web port, and what it shares with the origin part."""
 
-    def __init__(self, authority: CertificateAuthority, certificate: ServerCertificate) -> None:
+    def __init__(
+        self, authority: CertificateAuthority, certificate: ServerCertificate, catching_up: CatchingUp
+    ) -> None:
+        self._catching_up = catching_up
         self._control_ca = authority.control_ca_pem
         self._certificate = certificate
         self._tls = ServerTls(self._control_ca, certificate)
@@ -139,5 +149,7 @@ class _WebPart:
             self.link.answered(message.call, message)
         elif isinstance(message, KnownAddress):
             self.known.note(message.address)
+        elif isinstance(message, TrustHeard | HandedInFiles | UnknownPc):
+            self._catching_up.heard(message)
         else:
             self.budgets.charge(EndpointId(message.endpoint), message.count, trio.current_time())

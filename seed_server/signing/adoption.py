@@ -165,7 +165,7 @@ class Documents:
     """The targets that newer roles list: on the server's disk, handed in, or made of their parts."""
 
     def __init__(self, home: ServerHome, current: CurrentMetadata) -> None:
-        """``current``: the repository as it is without them."""
+        """Take ``current`` for the repository as it is without them."""
         self._targets = home.tuf_targets
         self._presented = PresentedFiles(home)
         self._order = current.listed().get(ORDER_TARGET)

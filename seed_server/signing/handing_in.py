@@ -1,4 +1,4 @@
-"""What the origin part does with signed files that a PC hands in: judges them, and keeps those that are newer. Blocking.
+"""What the origin part does with signed files of PCs: it judges them, and keeps those that are newer. Blocking.
 
 It needs no key for that: whoever adopts them judges them again.
 """

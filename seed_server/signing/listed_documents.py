@@ -9,6 +9,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, decode_anchor
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, Approvers, decode_approvers
 from p2pdist.shared.manifest.complete import COMPLETE_TARGETS, CompleteRollouts, decode_complete
+from p2pdist.shared.manifest.denied import DENIED_TARGET, NOBODY_DENIED, DeniedPcs, decode_denied
 from p2pdist.shared.manifest.documents import (
     ROLLOUTS_TARGET,
     DecodeError,
@@ -64,6 +65,11 @@ class ListedDocuments:
             for target in COMPLETE_TARGETS
             if target in listed
         }
+
+    def denied(self, current: CurrentMetadata) -> DeniedPcs:
+        """Return which PCs are denied, as PCs keep it."""
+        entry = current.targets["rollouts"].signed.targets.get(DENIED_TARGET)
+        return NOBODY_DENIED if entry is None else self._known(DENIED_TARGET, entry, decode_denied)
 
     def approvers(self, current: CurrentMetadata) -> Approvers | None:
         """Return whose approvals PCs want; None: nobody's."""

@@ -14,6 +14,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, PatchVersion, TorrentHash
 from p2pdist.shared.log_anchor import ANCHOR_TARGET, LogAnchor, encode_anchor
 from p2pdist.shared.manifest.complete import CompleteRollouts
+from p2pdist.shared.manifest.denied import DENIED_TARGET, DeniedPcs, encode_denied
 from p2pdist.shared.manifest.documents import (
     MAX_TARGETS_ROLE_BYTES,
     ROLLOUTS_TARGET,
@@ -45,6 +46,7 @@ from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import roles_due
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.signing.staged import Refs
+from seed_server.store.restored_mark import is_catching_up
 
 LOCK_TIMEOUT_SECONDS = 10.0  # a write takes well under a second, also on a slow disk
 
@@ -231,12 +233,13 @@ class Repository(SignedRepository):
         now: float,
         rollouts: Rollouts | None = None,
         complete: Mapping[str, CompleteRollouts] | None = None,
+        denied: DeniedPcs | None = None,
     ) -> int:
         """Announce what is offered by rings and, where given, what every PC is offered, at once.
 
-        ``complete``: all parts of the complete rollouts, where they change. The online key signs all of it. Return the
-        new timestamp version. Raises `UserError`: REFUSED for what PCs would not take, and where a newer release wrote
-        what is in force; BUSY, STORAGE.
+        ``complete``: all parts of the complete rollouts, where they change; so ``denied``. The online key signs it.
+        Return the new timestamp version. Raises `UserError`: REFUSED for what PCs would not take, and where a newer
+        release wrote what is in force; BUSY, STORAGE.
         """
         with self._writer.writing():
             current = self._files.load()
@@ -245,6 +248,9 @@ class Repository(SignedRepository):
                 self._documents.rollouts(current)
             if complete is not None:
                 self._write_complete(current, complete)
+            if denied is not None:
+                self._documents.denied(current)
+                self._writer.add_target(current.targets["rollouts"].signed, DENIED_TARGET, encode_denied(denied))
             self._write_rollouts(current, rollouts, staged_rollouts)
             return self._writer.commit(current, ("rollouts",), {}, now)
 
@@ -356,11 +362,12 @@ class Repository(SignedRepository):
         For `serve`: at its start and every few minutes. With ``force`` there is a new timestamp in any case, which
         makes `serve` and endpoints look for changes. Raises `UserError`.
         """
-        if not force and not roles_due(self._files.current().expiries(), self._writer.online, now):
+        held = {"rollouts"} if is_catching_up(self._home) else set()  # an older content with a newer version
+        if not force and not roles_due(self._files.current().expiries(), self._writer.online, now) - held:
             return False
         with self._writer.writing():
             current = self._files.load()  # a publish may have done it while we waited for the lock
-            due = roles_due(current.expiries(), self._writer.online, now)
+            due = roles_due(current.expiries(), self._writer.online, now) - held
             if due or force:
                 self._writer.commit(current, due & set(current.targets), {}, now, snapshot="snapshot" in due)
         return bool(due) or force

@@ -25,6 +25,7 @@ from seed_server.signing.metadata import CurrentMetadata, Keys, T, public_key
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.role_policy import ONLINE_ROLES, OnlineLifetimes, lifetimes_of_roles, next_version
 from seed_server.store.file_lock import FileLock
+from seed_server.store.restored_mark import check_caught_up
 
 
 def online_lifetimes(settings: ServerSettings) -> OnlineLifetimes:
@@ -106,7 +107,10 @@ class RepositoryWriter:
 
         The snapshot is signed anew where that is needed, or asked for; the timestamp always. Returns its version.
         ``keys`` holds those of the offline roles in ``changed``; ``root`` is a new one, which is signed already.
+        Raises `UserError`: BUSY for ``changed`` while the server learns from its PCs what it has lost.
         """
+        if changed:
+            check_caught_up(self.home)
         keys = {**self._online_keys(), **keys}
         for name in changed:
             delegator = current.root.signed if name == "targets" else current.targets[bins.delegator_of(name)].signed

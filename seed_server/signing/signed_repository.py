@@ -9,6 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.complete import CompleteRollouts
+from p2pdist.shared.manifest.denied import DeniedPcs
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.recalls import Recalls
@@ -47,13 +48,17 @@ class SignedRepository:
     def current_rollouts(self) -> Rollouts:
         """Return what every PC is offered.
 
-        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next five.
+        Raises `UserError`: STORAGE when it is damaged, REFUSED when a newer release wrote it; so the next six.
         """
         return self._documents.rollouts(self._files.current())
 
     def current_staged(self) -> StagedRollouts:
         """Return what PCs are offered by rings."""
         return self._documents.staged(self._files.current())
+
+    def current_denied(self) -> DeniedPcs:
+        """Return which PCs are denied, as PCs keep it for the server."""
+        return self._documents.denied(self._files.current())
 
     def current_complete(self) -> dict[str, CompleteRollouts]:
         """Return the complete rollouts whose approvals PCs ask for, by the target path of their part."""

@@ -99,6 +99,12 @@ class EndpointTable(Transactions):
         with self.reading() as connection:
             return dict(connection.execute(select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.denied)).all())
 
+    def denied_ids(self) -> list[str]:
+        """Return the ids of the endpoints that an operator has denied, those that enrolled last at the end."""
+        query = select(ENDPOINTS.c.endpoint_id).where(ENDPOINTS.c.denied, ~ENDPOINTS.c.pending)
+        with self.reading() as connection:
+            return list(connection.scalars(query.order_by(ENDPOINTS.c.number)))
+
     def enrolled_addresses(self) -> list[str]:
         """Return the addresses where endpoints that are not denied were seen last, each once."""
         query = select(ENDPOINTS.c.address).where(~ENDPOINTS.c.denied, ENDPOINTS.c.address != "").distinct()

@@ -10,6 +10,7 @@ import msgspec
 from p2pdist.shared.identifiers import PatchId, PatchVersion, TorrentHash
 from p2pdist.shared.log_anchor import ANCHOR_TARGET
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET
+from p2pdist.shared.manifest.denied import DENIED_TARGET
 from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
@@ -24,7 +25,7 @@ from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.staged import STAGED_TARGET
 from p2pdist.shared.wire.codec import DecodeError
 
-_FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET})
+_FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET, DENIED_TARGET})
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from p2pdist.shared.wire.messages import (
     Welcome,
 )
 from p2pdist.shared.wire.parcel import Parcels
+from p2pdist.shared.wire.signed_files import SignedWanted
 from p2pdist.shared.wire.witness import Consistency
 from p2pdist.status.report_pace import ReportPace
 from tests.helpers.daemon_states import made_up_state
@@ -103,11 +104,27 @@ class FollowsLog:
         self.calls.append("no proofs")
 
 
+@dataclass
+class Presents:
+    """Stands in for what hands signed files to the server."""
+
+    calls: list[Any]
+
+    def welcomed(self, _features: Features) -> None:
+        """It has its own test."""
+
+    def disconnected(self) -> None:
+        """Likewise."""
+
+    def heard(self, question: SignedWanted) -> None:
+        self.calls.append(question.path)
+
+
 def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: WakeUps | None = None) -> OriginEvents:
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls))),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls))),
         parts,
         parts,
         parts,
@@ -173,7 +190,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls))),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls))),
         parts,
         parts,
         parts,
@@ -276,3 +293,9 @@ async def test_what_is_known_already_wakes_nobody(tmp_path: Path, autojump_clock
     assert await rung(wakeups.trust), "another site may have a throttle profile"
     await events.handle(Disconnected("gone"))
     assert state.newest is None
+
+
+async def test_a_question_for_signed_files_goes_to_who_has_them(tmp_path: Path) -> None:
+    parts = Parts()
+    await made_up_events(made_up_state(), parts, tmp_path).handle(SignedWanted("metadata/2.root.json"))
+    assert parts.calls == ["metadata/2.root.json"]

@@ -27,7 +27,6 @@ from seed_server.signing.handing_in import HandedIn
 from tests.unit.seed_server.signing.test_adoption import RESTORED, Lost
 
 
-
 class Pc:
     """A connected PC, which is its own outbox."""
 
@@ -168,7 +167,9 @@ async def test_a_hostile_pc_hands_in_nothing_and_another_one_is_asked(
         assert not lost.home.presented.exists()
 
 
-async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
     async with running(lost) as server:
         evil = server.pc("e")
         evil.files = {}
@@ -184,7 +185,9 @@ async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(
         assert server.progress[-1] == Progress(told=1, newer=1)
 
 
-async def test_a_pc_that_contradicts_itself_or_gives_nothing_is_not_asked(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_pc_that_contradicts_itself_or_gives_nothing_is_not_asked(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
     async with running(lost) as server:
         liar, old = server.pc("e"), Pc(server, "o", {}, features=())
         told = liar.told(with_roles=True)
@@ -194,7 +197,9 @@ async def test_a_pc_that_contradicts_itself_or_gives_nothing_is_not_asked(lost: 
         assert liar.asked == old.asked == []
 
 
-async def test_one_pc_that_leaves_amid_its_answers_holds_nothing_up(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
+async def test_one_pc_that_leaves_amid_its_answers_holds_nothing_up(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
     async with running(lost) as server:
         gone, good = server.pc("e"), server.pc("a")
         gone.answer = lambda _: server.lost_files.left(gone)

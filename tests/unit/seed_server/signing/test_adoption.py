@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from securesystemslib.signer import CryptoSigner
 
 from p2pdist.shared.errors import UserError

@@ -1,0 +1,154 @@
+"""The web part of a restored server: it adopts what PCs hand in, and goes on when enough of them have spoken."""
+
+import math
+
+import structlog
+import trio
+from msgspec.structs import replace
+
+from p2pdist.shared.errors import UserError
+from seed_server.fleet import restoring
+from seed_server.fleet.context import Context
+from seed_server.service.messages import HandedInFiles, TrustHeard, UnknownPc
+from seed_server.signing.adoption import NotAdoptableError
+from seed_server.signing.presented import PresentedFiles
+from seed_server.signing.repository import Repository
+from seed_server.store.database import Database
+from seed_server.store.restored_mark import RestoredMark, read_mark, write_mark
+
+CATCHING_UP_SECONDS = 300.0  # then it goes on by what it knows: PCs that are off say nothing
+ENOUGH_SHARE = 0.8  # of the PCs that are not denied
+SETTLED_SECONDS = 10.0  # after the last PC that knows more: others may know more still
+LOOK_SECONDS = 1.0
+MAX_WAITING = 64  # adoptions and unknown PCs; each tries again
+
+log = structlog.get_logger()
+
+
+class CatchingUp:
+    """Learns from PCs. Its `run` does everything that blocks, one after the other, in threads."""
+
+    def __init__(self, context: Context, repository: Repository, database: Database) -> None:
+        self._context = context
+        self._repository = repository
+        self._database = database
+        self._mark: RestoredMark | None = None
+        self._heard = TrustHeard(0, 0)
+        self._quiet_since = -math.inf
+        self._put, self._work = trio.open_memory_channel[HandedInFiles | UnknownPc](MAX_WAITING)
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing of this server's own is announced yet."""
+        return self._mark is not None and self._mark.catching_up
+
+    def begin(self) -> None:
+        """Look whether this home was restored; call it before anything is announced. Blocking. Raises `UserError`."""
+        PresentedFiles(self._context.home).clear()
+        self._mark = read_mark(self._context.home)
+        if self._mark is None or not self._mark.catching_up:
+            return
+        if not self._mark.begun_at:
+            self._mark = replace(self._mark, begun_at=self._context.clock.now())
+            write_mark(self._context.home, self._mark)
+        restoring.halt_rollouts(self._context, self._database)
+        log.warning(
+            "this server was restored from a backup, and learns from its PCs what came after that",
+            backup_at=int(self._mark.backup_at),
+            seconds=int(CATCHING_UP_SECONDS),
+        )
+
+    def heard(self, message: TrustHeard | HandedInFiles | UnknownPc) -> None:
+        """Take what the origin part says. Returns at once."""
+        if isinstance(message, TrustHeard):
+            if message != self._heard:
+                self._quiet_since = trio.current_time()
+            self._heard = message
+            return
+        try:
+            self._put.send_nowait(message)
+        except trio.WouldBlock:
+            log.debug("more than can be done at once; it comes again")
+
+    async def run(self) -> None:
+        """Adopt, take back, and end the phase, until cancelled."""
+        while True:
+            with trio.move_on_after(LOOK_SECONDS if self.held else math.inf):
+                await self._do(await self._work.receive())
+            try:
+                await self._look()
+            except UserError as error:
+                log.error("the server cannot go on from its backup yet", reason=error.message)  # noqa: TRY400
+                await trio.sleep(LOOK_SECONDS)
+
+    async def _do(self, work: HandedInFiles | UnknownPc) -> None:
+        # a look must not end it half way
+        with trio.CancelScope(shield=True):
+            try:
+                if isinstance(work, HandedInFiles):
+                    await trio.to_thread.run_sync(self._adopt)
+                else:
+                    await trio.to_thread.run_sync(self._take_back, work)
+            except NotAdoptableError as error:
+                log.warning("what PCs have handed in is not adopted", reason=str(error))
+                await trio.to_thread.run_sync(PresentedFiles(self._context.home).clear)
+            except UserError as error:
+                log.error("what PCs know cannot be taken over", reason=error.message)  # noqa: TRY400
+            self._quiet_since = trio.current_time()
+
+    def _adopt(self) -> None:
+        adopted = restoring.adopt(self._context, self._database)
+        if adopted is None:
+            return
+        now = self._context.clock.now()
+        if self._mark is None:  # nobody has said so, as where a virtual machine was set back
+            self._mark = RestoredMark(backup_at=now, restored_at=now, begun_at=now)
+            write_mark(self._context.home, self._mark)
+            log.error("PCs have seen newer signed files of this server than it has itself: it was set back")
+            restoring.halt_rollouts(self._context, self._database)
+        self._keep(adopted=self._mark.adopted + len(adopted.roles) + adopted.roots, left=adopted.left)
+
+    def _take_back(self, pc: UnknownPc) -> None:
+        if self._mark is not None and not self._mark.catching_up:
+            restoring.take_back(self._context, self._database, self._mark, pc.endpoint, pc.hostname, pc.issued_at)
+
+    def _keep(self, **changes: object) -> None:
+        assert self._mark is not None
+        changed = replace(self._mark, **changes)
+        if changed != self._mark:
+            self._mark = changed
+            write_mark(self._context.home, changed)
+
+    async def _look(self) -> None:
+        if self._mark is None:
+            return
+        await trio.to_thread.run_sync(self._count)
+        if self.held and self._may_end():
+            await trio.to_thread.run_sync(self._end)
+
+    def _count(self) -> None:
+        pcs = self._database.endpoint_counts().allowed if self.held else self._mark.pcs if self._mark else 0
+        self._keep(told=max(self._heard.told, self._mark.told if self._mark else 0), newer=self._heard.newer, pcs=pcs)
+
+    def _may_end(self) -> bool:
+        mark = self._mark
+        assert mark is not None
+        if self._context.clock.now() >= mark.begun_at + CATCHING_UP_SECONDS:
+            return True
+        settled = trio.current_time() >= self._quiet_since + SETTLED_SECONDS
+        enough = mark.told >= max(1.0, ENOUGH_SHARE * mark.pcs)
+        return settled and enough and not self._heard.newer
+
+    def _end(self) -> None:
+        now = self._context.clock.now()
+        assert self._mark is not None
+        before = self._mark
+        self._keep(ended_at=now)  # from here on it may sign: `go_on` does
+        try:
+            restoring.go_on(self._context, self._repository, self._database)
+        except BaseException:
+            self._keep(ended_at=before.ended_at)
+            raise
+        if words := restoring.check_left(self._mark):
+            log.error("the server does not know all that its PCs know", reason=words)
+        log.info("the server has caught up with its PCs", told=self._mark.told, pcs=self._mark.pcs)
