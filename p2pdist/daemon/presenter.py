@@ -1,5 +1,6 @@
 """Tells the server which signed versions this PC trusts, and hands it the files where the server has lost them."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
@@ -69,10 +70,8 @@ class Presenter:
 
     def heard(self, question: Question) -> None:
         """Take a question of the server; one too many is left out, and the server asks again."""
-        try:
+        with contextlib.suppress(trio.WouldBlock):
             self._put.send_nowait(question)
-        except trio.WouldBlock:
-            log.debug("too many questions of the server at once")
 
     async def run(self) -> None:
         """Answer until cancelled."""

@@ -53,7 +53,7 @@ def _look_at_repository(facts: ServerFacts, context: Context) -> Repository | No
         facts.signatures = SignatureFacts(error.message)
         return None
     online = online_lifetimes(settings)
-    offline = tuple(problems.expiry_problems(expiries, facts.now))
+    offline = (*problems.restore_problems(context), *problems.expiry_problems(expiries, facts.now))
     facts.signatures = SignatureFacts("", tuple(expiries), online, offline)
     assert facts.time is not None
     facts.time = replace(facts.time, latest=stamp.issued_at, latest_of="the newest signature", unknown_zone=zone)

@@ -22,6 +22,7 @@ from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
+from seed_server.store.restored_mark import read_mark
 from seed_server.store.rollout_records import RolloutFault
 from seed_server.store.rows import FULL_DISK_BYTES, HarmPauseRow
 
@@ -61,7 +62,7 @@ def fleet_problems(
     ``database``: to look at the audit log; None: nobody looks.
     """
     now = context.clock.now()
-    found = [*site_map_problems(context)]
+    found = [*site_map_problems(context), *restore_problems(context)]
     if database is not None:
         found += audit_problems(context, database, repository)
         found += witness_problems(database, now)
@@ -87,6 +88,30 @@ def site_map_problems(context: Context) -> list[FleetProblem]:
             )
         ]
     return []
+
+
+def restore_problems(context: Context) -> list[FleetProblem]:
+    """Return how far a server has caught up that was restored from a backup, and what PCs know that it does not."""
+    try:
+        mark = read_mark(context.home)
+    except UserError as error:
+        return [FleetProblem(error.message, "restore this home from its backup again")]
+    if mark is None:
+        return []
+    if mark.catching_up:
+        text = (
+            f"This server was restored from a backup of {moment(mark.backup_at)} and learns from its PCs what came "
+            f"after that: {mark.told} of {mark.pcs} have spoken, {mark.newer} know more than it does. Until then it "
+            "announces nothing of its own."
+        )
+        return [FleetProblem(text, "let 'seed-server serve' run for five minutes", urgent=False)]
+    if not mark.newer and not mark.left:
+        return []
+    text = (
+        f"PCs trust newer signed files than this server has ({mark.newer}), and none has handed them in. They accept "
+        "nothing new."
+    )
+    return [FleetProblem(text, "let more PCs connect; if that does not help: seed-server renew --after-restore")]
 
 
 def audit_problems(context: Context, database: "Database", repository: Repository | None = None) -> list[FleetProblem]:

@@ -205,15 +205,3 @@ def is_of_the_lost_time(mark: RestoredMark, issued_at: float) -> bool:
 def issued_at(expires_at: float) -> float:
     """Return when a PC's certificate was issued that ends at ``expires_at``."""
     return expires_at - ENDPOINT_LIFETIME_SECONDS
-
-
-def check_left(mark: RestoredMark) -> str:
-    """Return what a person has to do about what PCs could not hand in; empty: nothing."""
-    if not mark.left and not mark.newer:
-        return ""
-    roles = f" ({', '.join(mark.left)})" if mark.left else ""
-    return (
-        f"{mark.newer} PCs trust newer signed files than this server has, and no PC has handed them in{roles}. Those "
-        "PCs accept nothing new. Let more PCs connect; if that does not help, sign all again with the offline keys: "
-        "'seed-server renew --after-restore'."
-    )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from p2pdist.shared.errors import UserError
 from seed_server.fleet import restoring
 from seed_server.fleet.context import Context
+from seed_server.fleet.problems import restore_problems
 from seed_server.service.messages import HandedInFiles, TrustHeard, UnknownPc
 from seed_server.signing.adoption import NotAdoptableError
 from seed_server.signing.presented import PresentedFiles
@@ -149,6 +150,6 @@ class CatchingUp:
         except BaseException:
             self._keep(ended_at=before.ended_at)
             raise
-        if words := restoring.check_left(self._mark):
-            log.error("the server does not know all that its PCs know", reason=words)
+        for problem in restore_problems(self._context):
+            log.error("the server does not know all that its PCs know", reason=problem.text, mend=problem.mend)
         log.info("the server has caught up with its PCs", told=self._mark.told, pcs=self._mark.pcs)

@@ -4,7 +4,8 @@ PCs act on none of it. They hand it back to a server that was restored from a ba
 stays denied.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,7 +17,8 @@ DENIED_TARGET = "rollouts/denied"
 MAX_DENIED = 4_096  # the last ones; a stolen PC's certificate has run out after a day
 MAX_DENIED_BYTES = 128 << 10  # MAX_DENIED of 28 bytes
 
-DeniedId = Annotated[str, msgspec.Meta(pattern=r"^[a-z2-7]{26}\Z", max_length=26)]
+_ID = r"^[a-z2-7]{26}\Z"
+DeniedId = Annotated[str, msgspec.Meta(pattern=_ID, max_length=26)]
 
 
 class DeniedPcs(Document, frozen=True):
@@ -29,9 +31,9 @@ class DeniedPcs(Document, frozen=True):
 NOBODY_DENIED = DeniedPcs(format=1, endpoints=())
 
 
-def denied_pcs(endpoint_ids: Sequence[str]) -> DeniedPcs:
-    """Return the document of these, the last ones where there are too many."""
-    return DeniedPcs(format=1, endpoints=tuple(endpoint_ids[-MAX_DENIED:]))
+def denied_pcs(endpoint_ids: Iterable[str]) -> DeniedPcs:
+    """Return the document of these, the last ones where there are too many; what is no id is left out."""
+    return DeniedPcs(format=1, endpoints=tuple(one for one in endpoint_ids if re.match(_ID, one))[-MAX_DENIED:])
 
 
 def encode_denied(denied: DeniedPcs) -> bytes:
