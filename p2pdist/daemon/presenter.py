@@ -12,7 +12,7 @@ from p2pdist.shared.wire.features import TRUST
 from p2pdist.shared.wire.messages import Features, FromEndpoint
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_PART_BYTES,
-    SignedPart,
+    SignedFilePart,
     SignedWanted,
     TrustTold,
     TrustWanted,
@@ -20,7 +20,7 @@ from p2pdist.shared.wire.signed_files import (
 
 MAX_WAITING_QUESTIONS = 4  # a server asks again when it has been answered; more is a flood
 
-Question: TypeAlias = TrustWanted | SignedWanted
+TrustQuestion: TypeAlias = TrustWanted | SignedWanted
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Presenter:
         self._store = store
         self._send = send
         self._keep_all = keep_all
-        self._put, self._questions = trio.open_memory_channel[Question](MAX_WAITING_QUESTIONS)
+        self._put, self._questions = trio.open_memory_channel[TrustQuestion](MAX_WAITING_QUESTIONS)
         self._takes = False
         self._file: tuple[str, bytes] = ("", b"")
         """The one that was asked for last: its parts are asked for one after the other."""
@@ -68,7 +68,7 @@ class Presenter:
         """Answer nothing any more."""
         self._takes = False
 
-    def heard(self, question: Question) -> None:
+    def heard(self, question: TrustQuestion) -> None:
         """Take a question of the server; one too many is left out, and the server asks again."""
         with contextlib.suppress(trio.WouldBlock):
             self._put.send_nowait(question)
@@ -83,7 +83,7 @@ class Presenter:
             except UserError as error:
                 log.warning("the server cannot be told of the signed files", reason=error.message)
 
-    async def _answer(self, question: Question) -> None:
+    async def _answer(self, question: TrustQuestion) -> None:
         if isinstance(question, SignedWanted):
             await self._send(await self._part(question))
             return
@@ -93,12 +93,12 @@ class Presenter:
         if not question.keep and (told := await self._store.told(with_roles=question.versions)) is not None:
             await self._send(told)
 
-    async def _part(self, wanted: SignedWanted) -> SignedPart:
+    async def _part(self, wanted: SignedWanted) -> SignedFilePart:
         path, at = wanted.path, wanted.offset
         if self._file[0] != path or not at:
             self._file = (path, await self._store.signed_file(path) or b"")
         data = self._file[1]
-        part = SignedPart(path, min(at, len(data)), len(data), data[at : at + MAX_SIGNED_PART_BYTES])
+        part = SignedFilePart(path, min(at, len(data)), len(data), data[at : at + MAX_SIGNED_PART_BYTES])
         if at + MAX_SIGNED_PART_BYTES >= len(data):
             self._file = ("", b"")
         return part

@@ -45,7 +45,7 @@ from p2pdist.trust.tuf_client import (
     snapshot_named_by,
 )
 
-MAX_KEPT_BYTES = 32 << 20  # of documents that this PC does not need: manifests of ten thousand patches
+MAX_SPARE_BYTES = 32 << 20  # of documents that this PC does not need: manifests of ten thousand patches
 PROFILES_PREFIX = "profiles/"
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -242,7 +242,7 @@ class TufSession:
         Torrents lie on the PCs that have their files, and profiles at their sites.
         """
         with contextlib.suppress(tuf_errors.DownloadError, tuf_errors.RepositoryError):  # what is needed is here
-            left = MAX_KEPT_BYTES
+            left = MAX_SPARE_BYTES
             wanted = []
             for info in self._client.all_targets():
                 if not info.path.startswith((TORRENTS_PREFIX, PROFILES_PREFIX)) and info.length <= left:

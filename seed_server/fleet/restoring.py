@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 RESTORED_WORDS = "this server was restored from a backup: look at it before it goes on"
-NOT_HERE = "it is not on this server since that was restored: publish the same file again under the same id and version"
-CLOCK_SKEW_SECONDS = 300.0  # of what a backup and a certificate say of the time
+LOST_PAYLOAD = (
+    "it is not on this server since that was restored: publish the same file again under the same id and version"
+)
+BACKUP_SKEW_SECONDS = 300.0  # of what a backup and a certificate say of the time
 
 log = lazy_log()
 
@@ -89,7 +91,7 @@ def serve_adopted(context: Context, repository: "Repository", database: "Databas
             database.add_patch(*rows)
             for row in rows:
                 if content.lacks(row):
-                    database.mark_damaged(row.torrent_hash, NOT_HERE)
+                    database.mark_damaged(row.torrent_hash, LOST_PAYLOAD)
                     lacking.append(manifest.ref)
     for ref in dict.fromkeys(lacking):
         log.warning("a patch is known again, and its file is not here: publish it again", patch=str(ref))
@@ -199,7 +201,7 @@ def take_back(
 
 def is_of_the_lost_time(mark: RestoredMark, issued_at: float) -> bool:
     """Whether a certificate was issued between the backup and the restore."""
-    return mark.backup_at - CLOCK_SKEW_SECONDS <= issued_at <= mark.restored_at + CLOCK_SKEW_SECONDS
+    return mark.backup_at - BACKUP_SKEW_SECONDS <= issued_at <= mark.restored_at + BACKUP_SKEW_SECONDS
 
 
 def issued_at(expires_at: float) -> float:

@@ -36,7 +36,7 @@ from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
-from p2pdist.shared.wire.signed_files import SignedPart, TrustTold
+from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
@@ -241,7 +241,13 @@ class ControlConversation:
             case Report():
                 self._reported(message)
             case (
-                Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold() | TrustTold() | SignedPart()
+                Diagnosis()
+                | FactsChanged()
+                | PcFindings()
+                | AuditAlarm()
+                | CustodyTold()
+                | TrustTold()
+                | SignedFilePart()
             ):
                 self._says(message)
             case LinkReport():
@@ -289,9 +295,9 @@ class ControlConversation:
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
     def _says(
-        self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold | TrustTold | SignedPart
+        self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold | TrustTold | SignedFilePart
     ) -> None:
-        if isinstance(message, TrustTold | SignedPart):
+        if isinstance(message, TrustTold | SignedFilePart):
             self._presents(message)
             return
         if isinstance(message, CustodyTold):
@@ -305,7 +311,7 @@ class ControlConversation:
             said = {"fault": message.fault, "known": message.known, "told": message.told}
             self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
 
-    def _presents(self, message: TrustTold | SignedPart) -> None:
+    def _presents(self, message: TrustTold | SignedFilePart) -> None:
         if (lost_files := self._parts.lost_files) is not None:
             if isinstance(message, TrustTold):
                 lost_files.told(self._session, message)

@@ -20,7 +20,7 @@ from p2pdist.shared.wire.features import GIVES_SIGNED
 from p2pdist.shared.wire.messages import Features
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_FILE_BYTES,
-    SignedPart,
+    SignedFilePart,
     SignedWanted,
     TrustTold,
     TrustWanted,
@@ -41,12 +41,12 @@ MAX_BACKOFF_SECONDS = 3_600.0
 ADOPTING_SECONDS = 30.0  # until what was handed in is adopted, and known here
 MAX_KEEPERS = 8  # PCs that keep every signed file: at least one of them outlives the server
 MAX_KNOWN_DIGESTS = 256  # of versions: PCs that were away know older ones
-PROGRESS_SECONDS = 1.0
+SAY_PROGRESS_SECONDS = 1.0
 
 log = structlog.get_logger()
 
 
-class Outgoing(Protocol):
+class PcOutbox(Protocol):
     """Where messages for a PC go."""
 
     def put(self, key: str, news: Message, /) -> None:
@@ -68,13 +68,13 @@ class Presenting(Protocol):
         ...
 
     @property
-    def outbox(self) -> Outgoing:
+    def outbox(self) -> PcOutbox:
         """Where messages for it go."""
         ...
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrustProgress:
     """How many PCs have told which versions they trust since the start, and how many of them know newer ones."""
 
     told: int
@@ -107,7 +107,7 @@ class LostFiles:
         outside_log: OutsideLog,
         *,
         whole: Callable[[], None],
-        progress: Callable[[Progress], None] = lambda _: None,
+        progress: Callable[[TrustProgress], None] = lambda _: None,
     ) -> None:
         """``whole`` is called when there is something to adopt; ``progress`` when it has changed."""
         self._handed = handed
@@ -124,10 +124,10 @@ class LostFiles:
         """Roles by the digest of their versions; empty: nothing newer than what is here."""
         self._wanted: tuple[EndpointId, str, int] | None = None
         """The part that was asked for last."""
-        self._part: SignedPart | None = None
+        self._part: SignedFilePart | None = None
         self._came = trio.Event()
         self._wake = trio.Event()
-        self._said = Progress(0, 0)
+        self._said = TrustProgress(0, 0)
 
     # --- what PCs say --------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class LostFiles:
         self._log.warning("a PC trusts newer signed files than this server has", pc.endpoint, snapshot=told.snapshot)
         self._wake.set()
 
-    def part(self, pc: Presenting, part: SignedPart) -> None:
+    def part(self, pc: Presenting, part: SignedFilePart) -> None:
         """Take a part of a file; one that nobody waits for, as after a time-out, does no harm."""
         if self._wanted == (pc.endpoint, part.path, part.offset):
             self._wanted, self._part = None, part
@@ -221,11 +221,11 @@ class LostFiles:
 
     async def _say_progress(self) -> None:
         while True:
-            said = Progress(len(self._told), len(self._donors))
+            said = TrustProgress(len(self._told), len(self._donors))
             if said != self._said:
                 self._said = said
                 self._progress(said)
-            await trio.sleep(PROGRESS_SECONDS)
+            await trio.sleep(SAY_PROGRESS_SECONDS)
 
     def _next_donor(self) -> _Donor | None:
         now = trio.current_time()
@@ -331,7 +331,7 @@ class LostFiles:
             if len(data) == part.total:
                 return bytes(data)
 
-    async def _fetch_part(self, pc: Presenting, path: str, offset: int) -> SignedPart:
+    async def _fetch_part(self, pc: Presenting, path: str, offset: int) -> SignedFilePart:
         if self._pcs.get(pc.endpoint) is not pc:
             raise RubbishError("it is not connected any more")
         self._wanted, self._part, self._came = (pc.endpoint, path, offset), None, trio.Event()
@@ -341,7 +341,7 @@ class LostFiles:
                 await self._came.wait()
         finally:
             self._wanted = None
-        part: SignedPart | None = self._part
+        part: SignedFilePart | None = self._part
         if part is None:
             raise RubbishError("it is not connected any more")
         return part

@@ -19,9 +19,9 @@ from seed_server.store.restored_mark import RestoredMark, read_mark, write_mark
 
 CATCHING_UP_SECONDS = 300.0  # then it goes on by what it knows: PCs that are off say nothing
 ENOUGH_SHARE = 0.8  # of the PCs that are not denied
-SETTLED_SECONDS = 10.0  # after the last PC that knows more: others may know more still
-LOOK_SECONDS = 1.0
-MAX_WAITING = 64  # adoptions and unknown PCs; each tries again
+NOTHING_NEWER_SECONDS = 10.0  # after the last PC that knows more: others may know more still
+CATCH_UP_LOOK_SECONDS = 1.0
+MAX_CATCH_UP_WORK = 64  # adoptions and unknown PCs; each tries again
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class CatchingUp:
         self._mark: RestoredMark | None = None
         self._heard = TrustHeard(0, 0)
         self._quiet_since = -math.inf
-        self._put, self._work = trio.open_memory_channel[HandedInFiles | UnknownPc](MAX_WAITING)
+        self._put, self._work = trio.open_memory_channel[HandedInFiles | UnknownPc](MAX_CATCH_UP_WORK)
 
     @property
     def held(self) -> bool:
@@ -74,13 +74,13 @@ class CatchingUp:
     async def run(self) -> None:
         """Adopt, take back, and end the phase, until cancelled."""
         while True:
-            with trio.move_on_after(LOOK_SECONDS if self.held else math.inf):
+            with trio.move_on_after(CATCH_UP_LOOK_SECONDS if self.held else math.inf):
                 await self._do(await self._work.receive())
             try:
                 await self._look()
             except UserError as error:
                 log.error("the server cannot go on from its backup yet", reason=error.message)  # noqa: TRY400
-                await trio.sleep(LOOK_SECONDS)
+                await trio.sleep(CATCH_UP_LOOK_SECONDS)
 
     async def _do(self, work: HandedInFiles | UnknownPc) -> None:
         # a look must not end it half way
@@ -136,7 +136,7 @@ class CatchingUp:
         assert mark is not None
         if self._context.clock.now() >= mark.begun_at + CATCHING_UP_SECONDS:
             return True
-        settled = trio.current_time() >= self._quiet_since + SETTLED_SECONDS
+        settled = trio.current_time() >= self._quiet_since + NOTHING_NEWER_SECONDS
         enough = mark.told >= max(1.0, ENOUGH_SHARE * mark.pcs)
         return settled and enough and not self._heard.newer
 

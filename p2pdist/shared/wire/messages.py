@@ -21,7 +21,7 @@ from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
-from p2pdist.shared.wire.signed_files import SignedPart, SignedWanted, TrustTold, TrustWanted
+from p2pdist.shared.wire.signed_files import SignedFilePart, SignedWanted, TrustTold, TrustWanted
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 
 PROTOCOL_VERSION = 6
@@ -390,7 +390,7 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedPart
+    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedFilePart
     | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (

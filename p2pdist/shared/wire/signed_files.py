@@ -43,7 +43,7 @@ class TrustTold(Message, frozen=True, tag="trust"):
     """The versions of all targets roles; only where `TrustWanted` has asked for them."""
 
 
-class SignedPart(Message, frozen=True, tag="signed"):
+class SignedFilePart(Message, frozen=True, tag="signed"):
     """Answer to `SignedWanted`: a part of a signed file."""
 
     path: SignedPath
@@ -63,7 +63,7 @@ class TrustWanted(Message, frozen=True, tag="trust_wanted"):
 
 
 class SignedWanted(Message, frozen=True, tag="signed_wanted"):
-    """Asks for a signed file, from an offset on. Answered by `SignedPart`."""
+    """Asks for a signed file, from an offset on. Answered by `SignedFilePart`."""
 
     path: SignedPath
     offset: SignedOffset = 0

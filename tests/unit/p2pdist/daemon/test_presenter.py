@@ -10,7 +10,7 @@ from p2pdist.daemon.presenter import MAX_WAITING_QUESTIONS, Presenter
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.features import CUSTODY, TRUST
 from p2pdist.shared.wire.messages import FromEndpoint
-from p2pdist.shared.wire.signed_files import MAX_SIGNED_PART_BYTES, SignedPart, SignedWanted, TrustTold, TrustWanted
+from p2pdist.shared.wire.signed_files import MAX_SIGNED_PART_BYTES, SignedFilePart, SignedWanted, TrustTold, TrustWanted
 
 TOLD = TrustTold(1, 5, 5, b"d" * 16)
 PATH = "metadata/7.patches.json"
@@ -85,12 +85,14 @@ async def test_a_file_is_handed_in_part_by_part_and_read_once() -> None:
         data, total = b"", 1
         while len(data) < total:
             (part,) = await pc.heard(SignedWanted(PATH, len(data)))
-            assert isinstance(part, SignedPart)
+            assert isinstance(part, SignedFilePart)
             data, total = data + part.data, part.total
         assert data == pc.store.files[PATH]
         assert pc.store.reads == 1
-        assert await pc.heard(SignedWanted("metadata/8.patches.json")) == [SignedPart("metadata/8.patches.json", 0, 0)]
-        assert await pc.heard(SignedWanted(PATH, 5 << 20)) == [SignedPart(PATH, len(data), len(data))]
+        assert await pc.heard(SignedWanted("metadata/8.patches.json")) == [
+            SignedFilePart("metadata/8.patches.json", 0, 0)
+        ]
+        assert await pc.heard(SignedWanted(PATH, 5 << 20)) == [SignedFilePart(PATH, len(data), len(data))]
 
 
 async def test_a_pc_that_is_to_keep_everything_fetches_it_once() -> None:

@@ -148,7 +148,7 @@ def test_a_patch_whose_file_is_not_here_is_known_and_repaired_by_its_file(set_ba
     with company.database:
         caught_up(company)
         (row,) = [row for row in company.database.payloads() if row.patch_id == "browser"]
-        assert row.damaged == restoring.NOT_HERE
+        assert row.damaged == restoring.LOST_PAYLOAD
         recipe = Recipe(patch_id="browser", version="1", payload=(PayloadFile("browser.msi"),))
         keys = OfflineKeys(company.context.home.offline_keys, None)
         published = operations.publish(company.context, ADA, Publication(recipe, tmp_path), keys, offered=False)

@@ -14,13 +14,13 @@ from p2pdist.shared.wire.features import GIVES_SIGNED
 from p2pdist.shared.wire.messages import Features
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_PART_BYTES,
-    SignedPart,
+    SignedFilePart,
     SignedWanted,
     TrustTold,
     TrustWanted,
     versions_digest,
 )
-from seed_server.origin.lost_files import FIRST_BACKOFF_SECONDS, MAX_KEEPERS, LostFiles, Progress
+from seed_server.origin.lost_files import FIRST_BACKOFF_SECONDS, MAX_KEEPERS, LostFiles, TrustProgress
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.settings import ServerHome
 from seed_server.signing.handing_in import HandedIn
@@ -39,7 +39,7 @@ class Pc:
         self.keeps = False
         self.asked: list[str] = []
         self.versions = server.lost_versions
-        self.answer: Callable[[SignedWanted], SignedPart | None] = self.honest
+        self.answer: Callable[[SignedWanted], SignedFilePart | None] = self.honest
         self.deaf = False
 
     def put(self, _key: str, news: Message) -> None:
@@ -56,10 +56,10 @@ class Pc:
         root, timestamp, snapshot, roles = self.versions
         return TrustTold(root, timestamp, snapshot, versions_digest(root, roles), roles=roles if with_roles else {})
 
-    def honest(self, wanted: SignedWanted) -> SignedPart:
+    def honest(self, wanted: SignedWanted) -> SignedFilePart:
         data = self.files.get(wanted.path, b"")
         part = data[wanted.offset : wanted.offset + MAX_SIGNED_PART_BYTES]
-        return SignedPart(wanted.path, wanted.offset, len(data), part)
+        return SignedFilePart(wanted.path, wanted.offset, len(data), part)
 
 
 class Server:
@@ -72,7 +72,7 @@ class Server:
         signed = (current.timestamp.signed.version, current.snapshot.signed.version)
         self.lost_versions = (current.root.signed.version, *signed, roles)
         self.files = dict(lost.files())
-        self.progress: list[Progress] = []
+        self.progress: list[TrustProgress] = []
         self.adopted = 0
         handed = HandedIn(ServerHome(lost.home.root))
         self.lost_files = LostFiles(handed, OutsideLog(), whole=self.whole, progress=self.progress.append)
@@ -125,7 +125,7 @@ async def test_what_is_lost_comes_back_from_one_pc(lost: Lost, autojump_clock: t
         assert server.is_whole()
         server.lost_files.told(pc, pc.told())
         await after(FIRST_BACKOFF_SECONDS)
-        assert server.progress[-1] == Progress(told=1, newer=0)
+        assert server.progress[-1] == TrustProgress(told=1, newer=0)
 
 
 async def test_a_document_comes_from_another_pc(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
@@ -142,18 +142,18 @@ async def test_a_document_comes_from_another_pc(lost: Lost, autojump_clock: trio
 @pytest.mark.parametrize(
     "rubbish",
     [
-        lambda wanted: SignedPart(wanted.path, wanted.offset, 9, b"{" * 9),
-        lambda wanted: SignedPart(wanted.path, wanted.offset, 5 << 20, b"x" * MAX_SIGNED_PART_BYTES),
-        lambda wanted: SignedPart(wanted.path, wanted.offset, 100, b""),
-        lambda wanted: SignedPart(wanted.path, wanted.offset, 10, b"x" * 20),
-        lambda wanted: SignedPart(wanted.path, wanted.offset, 0),
-        lambda wanted: SignedPart("metadata/9.patches.json", wanted.offset, 1, b"x"),
+        lambda wanted: SignedFilePart(wanted.path, wanted.offset, 9, b"{" * 9),
+        lambda wanted: SignedFilePart(wanted.path, wanted.offset, 5 << 20, b"x" * MAX_SIGNED_PART_BYTES),
+        lambda wanted: SignedFilePart(wanted.path, wanted.offset, 100, b""),
+        lambda wanted: SignedFilePart(wanted.path, wanted.offset, 10, b"x" * 20),
+        lambda wanted: SignedFilePart(wanted.path, wanted.offset, 0),
+        lambda wanted: SignedFilePart("metadata/9.patches.json", wanted.offset, 1, b"x"),
         lambda _: None,
     ],
     ids=["no metadata", "endless", "empty parts", "too much", "nothing", "something else", "silence"],
 )
 async def test_a_hostile_pc_hands_in_nothing_and_another_one_is_asked(
-    lost: Lost, autojump_clock: trio.testing.MockClock, rubbish: Callable[[SignedWanted], SignedPart | None]
+    lost: Lost, autojump_clock: trio.testing.MockClock, rubbish: Callable[[SignedWanted], SignedFilePart | None]
 ) -> None:
     async with running(lost) as server:
         evil, good = server.pc("e"), server.pc("a")
@@ -182,7 +182,7 @@ async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(
         await after(24 * 3_600)
         assert len(evil.asked) <= first * 32  # once an hour in the end
         assert server.adopted == 0
-        assert server.progress[-1] == Progress(told=1, newer=1)
+        assert server.progress[-1] == TrustProgress(told=1, newer=1)
 
 
 async def test_a_pc_that_contradicts_itself_or_gives_nothing_is_not_asked(
