@@ -298,7 +298,8 @@ class ControlConversation:
         self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold | TrustTold | SignedFilePart
     ) -> None:
         if isinstance(message, TrustTold | SignedFilePart):
-            self._presents(message)
+            if self._parts.lost_files is not None:
+                self._parts.lost_files.heard(self._session, message)
             return
         if isinstance(message, CustodyTold):
             self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
@@ -310,13 +311,6 @@ class ControlConversation:
         if message.fault is not None:
             said = {"fault": message.fault, "known": message.known, "told": message.told}
             self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
-
-    def _presents(self, message: TrustTold | SignedFilePart) -> None:
-        if (lost_files := self._parts.lost_files) is not None:
-            if isinstance(message, TrustTold):
-                lost_files.told(self._session, message)
-            else:
-                lost_files.part(self._session, message)
 
     async def _prove(self, wanted: ConsistencyWanted) -> None:
         if (answer := await self._parts.proofs.answer(wanted)) is not None:

@@ -131,6 +131,13 @@ class LostFiles:
 
     # --- what PCs say --------------------------------------------------------------------
 
+    def heard(self, pc: Presenting, message: TrustTold | SignedFilePart) -> None:
+        """Take what a PC says."""
+        if isinstance(message, TrustTold):
+            self.told(pc, message)
+        else:
+            self.part(pc, message)
+
     def told(self, pc: Presenting, told: TrustTold) -> None:
         """Take which versions a PC trusts."""
         if GIVES_SIGNED not in pc.features:

@@ -10,7 +10,17 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents, publication_order
-from p2pdist.shared.wire import custody, data_messages, enrolment, features, messages, parcel, pc_findings, witness
+from p2pdist.shared.wire import (
+    custody,
+    data_messages,
+    enrolment,
+    features,
+    messages,
+    parcel,
+    pc_findings,
+    signed_files,
+    witness,
+)
 from p2pdist.shared.wire.codec import Message
 
 ROOT = Path(__file__).parents[2]
@@ -30,13 +40,15 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 
 
 SAID = [
-    kind for module in (messages, data_messages, parcel, witness, custody, pc_findings) for kind in records(module)
+    kind
+    for module in (messages, data_messages, parcel, witness, custody, pc_findings, signed_files)
+    for kind in records(module)
 ]  # fmt: skip
 MESSAGES = [kind for kind in SAID if issubclass(kind, Message) and kind is not Message]
 PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, Message)]
 CAPS = [
     cap
-    for module in (messages, parcel, enrolment, documents, publication_order)
+    for module in (messages, parcel, enrolment, documents, publication_order, signed_files)
     for cap in caps(module)
     if not cap[0].startswith("_")
 ]  # fmt: skip
