@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet_size import connecting, history, looking, reporting, targets, weighing
+from bench.fleet_size import connecting, history, looking, reporting, restoring, targets, weighing
 from bench.fleet_size.machine import revision, this_machine
 from bench.fleet_size.records import Outcome, Run
 from bench.fleet_size.sizes import Sizes
@@ -26,6 +26,7 @@ SCENARIOS: Mapping[str, Play] = {
     targets.STANDING_POSTGRESQL: weighing.standing_postgresql,
     targets.HISTORY: history.history,
     targets.HISTORY_POSTGRESQL: history.history_postgresql,
+    targets.RESTORE: restoring.restore,
 }
 
 

@@ -16,6 +16,7 @@ STANDING = "standing"
 STANDING_POSTGRESQL = "standing-postgresql"
 HISTORY = "history"
 HISTORY_POSTGRESQL = "history-postgresql"
+RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,9 @@ TARGETS = (
     Target("bytes for each PC and patch of standing, PostgreSQL", STANDING_POSTGRESQL, "bytes_per_row", 120, ""),
     *_history(HISTORY, "SQLite"),
     *_history(HISTORY_POSTGRESQL, "PostgreSQL"),
+    Target("a restored server: until its PCs have what is published then", RESTORE, "accept_seconds", 5, " min", 60.0),
+    Target("a restored server: denied PCs that return", RESTORE, "denied_back", 0),
+    Target("a restored server: publications since the backup that are lost", RESTORE, "patches_lost", 0),
 )  # fmt: skip
 SCENARIOS = tuple(dict.fromkeys(target.scenario for target in TARGETS))
 
