@@ -1,7 +1,6 @@
 """`seed_server.fleet.restoring`: a server set back to its backup, with what PCs were told since."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,7 @@ class SetBack:
 
 
 @pytest.fixture
-def set_back(company: Company, tmp_path: Path) -> Iterator[SetBack]:
+def set_back(company: Company, tmp_path: Path) -> SetBack:
     return SetBack(company, tmp_path)
 
 
