@@ -35,6 +35,7 @@ RESTORED_WORDS = "this server was restored from a backup: look at it before it g
 LOST_PAYLOAD = (
     "it is not on this server since that was restored: publish the same file again under the same id and version"
 )
+MAX_SUBJECT_CHARS = 200  # of an entry: some names
 BACKUP_SKEW_SECONDS = 300.0  # of what a backup and a certificate say of the time
 
 log = lazy_log()
@@ -118,34 +119,34 @@ def deny_again(context: Context, repository: "Repository", database: "Database")
     return denied
 
 
-def go_on(context: Context, repository: "Repository", database: "Database") -> None:
-    """Make what PCs were told last the server's own state, as far as documents say it; then it may announce again.
-
-    Raises `UserError`.
-    """
+def take_in(context: Context, repository: "Repository", database: "Database") -> None:
+    """Make what PCs were told last the database's own state, as far as documents say it. Raises `UserError`."""
     deny_again(context, repository, database)
     staged, rollouts = repository.current_staged(), repository.current_rollouts()
     hold_again(context, database, staged)
     told = {one.ref: one.reason for one in (*rollouts.withdrawn, *staged.stopped)}
     _say_what_pcs_were_told(context, database, told)
+
+
+def halt_unknown(context: Context, repository: "Repository", database: "Database") -> list[PatchRef]:
+    """Halt by name what PCs are offered by rollouts that the database does not know; return what that is.
+
+    They began after the backup. The mark must say by then that the server may sign again. Raises `UserError`.
+    """
+    staged = repository.current_staged()
     known = {row.ref for row in database.rollouts()}
     unknown = [entry for entry in staged.entries if entry.ref not in known]
-    if unknown:
-        now = int(context.clock.now())
-        stopped_now = [
-            Withdrawal(one.plan.patch_id, one.plan.version, one.sequence, RESTORED_WORDS[:MAX_REASON_CHARS], now)
-            for one in unknown
-        ]
-        for one in unknown:
-            log.warning("a rollout that began after the backup is halted: start it again", patch=str(one.ref))
-        entries = tuple(one for one in staged.entries if one.ref in known)
-        stopped_all = (*staged.stopped, *stopped_now)[-MAX_STAGED:]
-        deed = Deed("rollouts: halt", reason=RESTORED_WORDS)
-        recorded = context.repository(context.recorded(Actor.engine(), deed))
-        after = StagedRollouts(
-            format=1, entries=entries, stopped=stopped_all, holds=staged.holds, checkpoint=staged.checkpoint
-        )
-        recorded.stage(after, now=context.clock.now())
+    if not unknown:
+        return []
+    now, words = context.clock.now(), RESTORED_WORDS[:MAX_REASON_CHARS]
+    gone = [Withdrawal(one.plan.patch_id, one.plan.version, one.sequence, words, int(now)) for one in unknown]
+    entries = tuple(one for one in staged.entries if one.ref in known)
+    after = replace(staged, entries=entries, stopped=(*staged.stopped, *gone)[-MAX_STAGED:])
+    deed = Deed("rollouts: halt", " ".join(str(one.ref) for one in unknown)[:MAX_SUBJECT_CHARS], reason=RESTORED_WORDS)
+    context.repository(context.recorded(Actor.engine(), deed)).stage(after, now=now)
+    for one in unknown:
+        log.warning("a rollout that began after the backup is halted: start it again", patch=str(one.ref))
+    return [one.ref for one in unknown]
 
 
 def hold_again(context: Context, database: "Database", staged: StagedRollouts) -> int:

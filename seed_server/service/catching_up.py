@@ -141,15 +141,10 @@ class CatchingUp:
         return settled and enough and not self._heard.newer
 
     def _end(self) -> None:
-        now = self._context.clock.now()
         assert self._mark is not None
-        before = self._mark
-        self._keep(ended_at=now)  # from here on it may sign: `go_on` does
-        try:
-            restoring.go_on(self._context, self._repository, self._database)
-        except BaseException:
-            self._keep(ended_at=before.ended_at)
-            raise
+        restoring.take_in(self._context, self._repository, self._database)
+        self._keep(ended_at=self._context.clock.now())  # from here on this server signs
+        restoring.halt_unknown(self._context, self._repository, self._database)
         for problem in restore_problems(self._context):
             log.error("the server does not know all that its PCs know", reason=problem.text, mend=problem.mend)
         log.info("the server has caught up with its PCs", told=self._mark.told, pcs=self._mark.pcs)

@@ -58,10 +58,11 @@ def set_back(company: Company, tmp_path: Path) -> SetBack:
 def caught_up(company: Company) -> None:
     restoring.halt_rollouts(company.context, company.database)
     assert restoring.adopt(company.context, company.database) is not None
+    restoring.take_in(company.context, company.repository, company.database)
     mark = read_mark(company.context.home)
     assert mark is not None
     write_mark(company.context.home, RestoredMark(mark.backup_at, mark.restored_at, ended_at=company.clock.wall))
-    restoring.go_on(company.context, company.repository, company.database)
+    restoring.halt_unknown(company.context, company.repository, company.database)
     company.engine.look()
     assert company.database.rollout_faults() == []
 

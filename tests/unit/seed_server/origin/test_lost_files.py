@@ -180,6 +180,7 @@ async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(
         await trio.sleep(2 * 3_600)
         assert len(evil.asked) <= first * 7  # after 1, 2, 4, … minutes, and once an hour in the end
         assert server.adopted == 0
+        assert not lost.home.presented.exists()
         assert server.progress[-1] == TrustProgress(told=1, newer=1)
 
 
