@@ -35,6 +35,7 @@ PART_SECONDS = 30.0  # for one part of a file, over a slow line
 ROUND_SECONDS = 300.0  # for all that one PC hands in
 PART_BYTES_A_SECOND = 256 << 10  # half of what a PC may send (`message_budgets.BYTES`)
 MAX_ROUND_BYTES = 12 << 20  # of one PC: in memory until it has proved itself
+MAX_PRESENTED_ROLE_BYTES = 1 << 20  # a role of thousands of patches has a tenth; to read more would delay a controller
 MAX_OTHERS = 32  # PCs that are asked for documents that the first one does not have
 FIRST_BACKOFF_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 3_600.0
@@ -293,7 +294,9 @@ class LostFiles:
         wanted |= {role: version for role, version in above.items() if version > getattr(own, role)}
         roles: dict[str, bytes] = {}
         for role, version in wanted.items():
-            data = await self._fetch(donor.pc, f"metadata/{version}.{role}.json", left)
+            # as release 0.2.0 wrote it, `patches` lists everything itself
+            most = left if role == "patches" else min(left, MAX_PRESENTED_ROLE_BYTES)
+            data = await self._fetch(donor.pc, f"metadata/{version}.{role}.json", most)
             if data is not None:
                 roles[role] = data
                 left -= len(data)
