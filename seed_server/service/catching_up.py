@@ -21,6 +21,7 @@ CATCHING_UP_SECONDS = 300.0  # then it goes on by what it knows: PCs that are of
 ENOUGH_SHARE = 0.8  # of the PCs that are not denied
 NOTHING_NEWER_SECONDS = 10.0  # after the last PC that knows more: others may know more still
 CATCH_UP_LOOK_SECONDS = 1.0
+LATE_LOOK_SECONDS = 30.0  # afterwards: PCs that come late may know more, and `status` says so
 MAX_CATCH_UP_WORK = 64  # adoptions and unknown PCs; each tries again
 
 log = structlog.get_logger()
@@ -74,7 +75,8 @@ class CatchingUp:
     async def run(self) -> None:
         """Adopt, take back, and end the phase, until cancelled."""
         while True:
-            with trio.move_on_after(CATCH_UP_LOOK_SECONDS if self.held else math.inf):
+            rarely = math.inf if self._mark is None else LATE_LOOK_SECONDS
+            with trio.move_on_after(CATCH_UP_LOOK_SECONDS if self.held else rarely):
                 await self._do(await self._work.receive())
             try:
                 await self._look()

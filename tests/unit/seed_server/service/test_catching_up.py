@@ -9,7 +9,12 @@ import trio
 import trio.testing
 
 from seed_server.fleet.rollout import RolloutState
-from seed_server.service.catching_up import CATCHING_UP_SECONDS, NOTHING_NEWER_SECONDS, CatchingUp
+from seed_server.service.catching_up import (
+    CATCHING_UP_SECONDS,
+    LATE_LOOK_SECONDS,
+    NOTHING_NEWER_SECONDS,
+    CatchingUp,
+)
 from seed_server.service.messages import HandedInFiles, TrustHeard, UnknownPc
 from seed_server.store.restored_mark import mark_restored, read_mark
 from tests.helpers.rollout_company import BEGIN, Company, company_at, published_home
@@ -78,6 +83,11 @@ async def test_it_ends_when_most_pcs_have_spoken_and_none_knows_more(
         catching.heard(UnknownPc(NEW, "desk", "10.0.0.7", BEGIN + 50.0))
         await trio.sleep(1)
         assert company.database.endpoint(NEW) is not None
+        catching.heard(TrustHeard(told=11, newer=2))  # late ones
+        await trio.sleep(2 * LATE_LOOK_SECONDS)
+        mark = read_mark(company.context.home)
+        assert mark is not None
+        assert (mark.told, mark.newer) == (11, 2)
 
 
 async def test_it_ends_in_any_case_and_a_restart_begins_no_new_one(
