@@ -19,8 +19,8 @@ from seed_server.ports.gate import allowed_connections, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
-from seed_server.service.history_upkeep import keep_history
 from seed_server.service.catching_up import CatchingUp
+from seed_server.service.history_upkeep import keep_history
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
     BudgetSpent,
