@@ -34,7 +34,9 @@ from p2pdist.transfer.states import Place, TransferRecord, TransferRecords
 from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedMetadata
 from p2pdist.trust.witness import Seen, Witness
+from seed_server.settings import ServerHome
 from seed_server.signer.memory import SIGNED_VERSIONS_FILE, SignerMemory
+from seed_server.store.restored_mark import RestoredMark, read_mark
 from tests.helpers.sources import ROOT
 from tests.unit.p2pdist.identity.test_store import make_identity
 from tests.unit.p2pdist.trust.test_witness import FIVE, ServersLog, anchored
@@ -226,17 +228,26 @@ def test_a_role_that_only_a_newer_signer_knows_is_kept_in_the_folder_of_keys(tmp
     assert memory.signed_versions() == {"patches": 5, "added-later": 9}
 
 
+def test_a_field_of_a_newer_release_leaves_a_restored_server_catching_up(tmp_path: Path) -> None:
+    home, mark = ServerHome(tmp_path), RestoredMark(1.0, 2.0, left=("patches",))
+    home.restored.write_bytes(msgpack.packb(with_more(mark)))
+    assert read_mark(home) == mark
+
+
 OF_ONE_PIECE = {
     "p2pdist/shared/folder.py": "what others give it",
     "p2pdist/pc/chosen_address.py": "an address",
     "p2pdist/pc/last_site.py": "a name",
     "seed_server/signing/key_files.py": "PEM",
     "seed_server/signing/repository_writer.py": "signed documents: ADR 0038",
+    "seed_server/signing/adoption.py": "signed documents: ADR 0038",
+    "seed_server/signing/presented.py": "signed documents: ADR 0038",
     "seed_server/signing/bundle.py": "strict: a signer signs only what it can show",
     "seed_server/initialising.py": "written for people, once; PEM",
     "seed_server/settings.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
     "seed_server/fleet/second_factor.py": "a key",
+    "seed_server/fleet/archiving.py": "a month's steps in the format that its first bytes name",
     "seed_server/fleet/audit_log.py": "a signed note",
     "seed_server/fleet/saved_logins.py": "a token",
     "seed_server/enrolment/certificate_authority.py": "PEM",
@@ -244,6 +255,7 @@ OF_ONE_PIECE = {
 TRIED = {
     "p2pdist/identity/store.py", "p2pdist/install/journal.py", "p2pdist/install/supervision.py",
     "p2pdist/transfer/files.py", "p2pdist/trust/files.py", "p2pdist/trust/witness.py", "seed_server/signer/memory.py",
+    "seed_server/store/restored_mark.py",
 }  # fmt: skip
 
 

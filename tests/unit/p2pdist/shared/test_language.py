@@ -112,7 +112,7 @@ def test_a_terminal_that_cannot_show_the_language_gets_english(monkeypatch: pyte
             "not detected: /opt/a is missing; nothing was seen to change, so nothing is undone",
             "検出されません: /opt/a がありません。変更が見られないため、ロールバックしません",
         ),
-        ("it is missing; line: 3", "it is missing; line: 3"),
+        ("it went away; line: 3", "it went away; line: 3"),
         ("title: done; site: error", "title: done; site: error"),
         (
             "This cannot be published. Correct it and try again:\n  a, line 2: title is missing; add it.",
