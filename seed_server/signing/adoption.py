@@ -27,7 +27,7 @@ from p2pdist.shared.manifest.publication_order import (
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.settings import ServerHome
 from seed_server.signing import bins
-from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata
+from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, is_signed, parse
 from seed_server.signing.presented import PresentedFiles
 from seed_server.signing.repository_writer import RepositoryWriter
 
@@ -145,20 +145,17 @@ def _verify_all(root: Root, targets: Mapping[str, Metadata[Targets]], newer: Col
 
 
 def _parsed(role: str, data: bytes, kind: type[Any] = Targets) -> Metadata[Any]:
-    try:
-        metadata = Metadata[Any].from_bytes(data)
-    except RepositoryError as error:
-        raise NotAdoptableError(f"the {role} file is no metadata") from error
+    metadata = parse(data)
+    if metadata is None:
+        raise NotAdoptableError(f"the {role} file is no metadata")
     if not isinstance(metadata.signed, kind):
         raise NotAdoptableError(f"the {role} file is of another role")
     return metadata
 
 
 def _verify(delegator: Root | Targets, role: str, metadata: Metadata[Any]) -> None:
-    try:
-        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except (RepositoryError, ValueError) as error:
-        raise NotAdoptableError(f"{role} version {metadata.signed.version} is not signed by its keys") from error
+    if not is_signed(delegator, role, metadata):
+        raise NotAdoptableError(f"{role} version {metadata.signed.version} is not signed by its keys")
 
 
 class Documents:

@@ -19,7 +19,7 @@ from p2pdist.shared.manifest.documents import TORRENTS_PREFIX
 from p2pdist.shared.printable_text import printable
 from seed_server.signing import bins
 from seed_server.signing.bundle import Bundle, OfflineRole, RoleSignature
-from seed_server.signing.metadata import public_key
+from seed_server.signing.metadata import is_signed, parse, public_key
 from seed_server.signing.role_policy import PATCHES_LIFETIME_SECONDS, ROOT_LIFETIME_SECONDS, may_follow
 from seed_server.signing.thresholds import Proposed, RoleSigning, short, signing_of, together
 
@@ -330,20 +330,17 @@ def _check_division(patches: Targets, granted: Delegations | None) -> None:
 
 
 def _parsed(role: str, data: bytes) -> Metadata[Any]:
-    try:
-        metadata = Metadata[Any].from_bytes(data)
-    except (RepositoryError, ValueError, RecursionError) as error:
-        raise _not_whole(f"its metadata of {role} cannot be read") from error
+    metadata = parse(data)
+    if metadata is None:
+        raise _not_whole(f"its metadata of {role} cannot be read")
     if not isinstance(metadata.signed, Root if role == "root" else Targets):
         raise _not_whole(f"its metadata of {role} is of another kind")
     return metadata
 
 
 def _verify(delegator: Root | Targets, role: str, metadata: Metadata[Any]) -> None:
-    try:
-        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except (RepositoryError, ValueError) as error:
-        raise _refused(f"its {role} metadata is not signed by the keys that you trust") from error
+    if not is_signed(delegator, role, metadata):
+        raise _refused(f"its {role} metadata is not signed by the keys that you trust")
 
 
 def _refused(why: str) -> UserError:

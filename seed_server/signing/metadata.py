@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import SSlibKey
@@ -227,12 +227,26 @@ class MetadataReader:
         return data
 
 
-def _parsed(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
+def parse(data: bytes) -> Metadata[Any] | None:
+    """Return metadata, whoever has written it and of whatever role; None: it cannot be read."""
     try:
-        metadata = Metadata[T].from_bytes(data)
-    except RepositoryError as error:
-        raise damaged(name) from error
-    if not isinstance(metadata.signed, kind):
+        return Metadata[Any].from_bytes(data)
+    except (RepositoryError, ValueError, RecursionError):
+        return None
+
+
+def is_signed(delegator: Root | Targets, role: str, metadata: Metadata[Any]) -> bool:
+    """Whether as many keys have signed it as ``delegator`` wants for the role, of those that it names."""
+    try:
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError):
+        return False
+    return True
+
+
+def _parsed(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
+    metadata = parse(data)
+    if metadata is None or not isinstance(metadata.signed, kind):
         raise damaged(name)
     return metadata
 
@@ -265,7 +279,5 @@ def public_key(key: Ed25519PrivateKey) -> SSlibKey:
 
 
 def _verify(delegator: Root | Targets, role: str, metadata: Metadata[T]) -> None:
-    try:
-        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except (RepositoryError, ValueError) as error:
-        raise damaged(role) from error
+    if not is_signed(delegator, role, metadata):
+        raise damaged(role)

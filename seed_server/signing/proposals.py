@@ -22,7 +22,7 @@ from seed_server.signing import bins, repository_files, staged
 from seed_server.signing.bundle import MAX_BUNDLED_ROOTS, Bundle, OfflineRole, RoleSignature
 from seed_server.signing.listed_documents import ListedDocuments
 from seed_server.signing.log_checkpoint import witnessed
-from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, MetadataReader
+from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, MetadataReader, parse
 from seed_server.signing.repository_files import damaged
 from seed_server.signing.repository_writer import RepositoryWriter, make_next
 from seed_server.signing.role_policy import OFFLINE_ROLES
@@ -246,10 +246,10 @@ def _signed(
 
 
 def _metadata(role: str, data: bytes) -> Metadata[Any]:
-    try:
-        return Metadata[Any].from_bytes(data)
-    except RepositoryError as error:
-        raise damaged(f"prepared {role}") from error
+    metadata = parse(data)
+    if metadata is None:
+        raise damaged(f"prepared {role}")
+    return metadata
 
 
 def _check_signatures(current: CurrentMetadata, proposed: Proposed, now: float) -> None:
