@@ -44,8 +44,7 @@ class TrustFiles:
         self._on_disk = None
         accepted: AcceptedMetadata | None = None
         with _damage_is_logged(self._accepted_path):
-            data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
-            accepted = trust_floor.decode_accepted(data)
+            accepted = self._read_accepted()
             self._take(trust_floor.top_level(accepted))
         with _damage_is_logged(self._verified_path):
             data = read_capped(self._verified_path, trust_floor.MAX_VERIFIED_BYTES + trust_floor.CHECKSUM_BYTES)
@@ -77,22 +76,17 @@ class TrustFiles:
         if looks != self._looked[0]:
             accepted: AcceptedMetadata | None = None
             with _damage_is_logged(self._accepted_path):
-                data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
-                accepted = trust_floor.decode_accepted(data)
+                accepted = self._read_accepted()
             self._looked = (looks, accepted)
         return self._verified, self._looked[1]
 
+    def document(self, sha256: str, max_bytes: int) -> bytes | None:
+        """Return the stored document with this hash, which has been checked again, or None; it counts as used."""
+        self._used.add(sha256)
+        return self.shown_document(sha256, max_bytes)
+
     def shown_document(self, sha256: str, max_bytes: int) -> bytes | None:
         """Return as `document`; it is not used for that."""
-        used = sha256 in self._used
-        data = self.document(sha256, max_bytes)
-        if not used:
-            self._used.discard(sha256)
-        return data
-
-    def document(self, sha256: str, max_bytes: int) -> bytes | None:
-        """Return the stored document with this hash, which has been checked again, or None."""
-        self._used.add(sha256)
         path = self._documents / sha256
         with contextlib.suppress(FileNotFoundError), _damage_is_logged(path):
             data = read_capped(path, max_bytes)
@@ -123,6 +117,10 @@ class TrustFiles:
         for path in self._documents.iterdir():
             if path.name not in self._used:
                 path.unlink(missing_ok=True)
+
+    def _read_accepted(self) -> AcceptedMetadata:
+        data = read_capped(self._accepted_path, trust_floor.MAX_ACCEPTED_BYTES + trust_floor.CHECKSUM_BYTES)
+        return trust_floor.decode_accepted(data)
 
     def _unless_old(self, accepted: AcceptedMetadata | None) -> AcceptedMetadata | None:
         if accepted is None or accepted.floor.acceptances >= self._verified.floor.acceptances:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from p2pdist.shared.wire.signed_files import MAX_SIGNED_FILE_BYTES, TrustTold, versions_digest
-from p2pdist.trust.files import TrustFiles
+from p2pdist.trust.files import TrustFiles, storage_errors
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor
 
 _METADATA = re.compile(r"metadata/([1-9][0-9]{0,18})\.([A-Za-z0-9_-]{1,128})\.json\Z")
@@ -20,13 +20,14 @@ _TARGET = re.compile(r"targets/(?:[^/]+/)*([0-9a-f]{64})\.[^/]+\Z")
 
 @dataclass(frozen=True)
 class SignedFiles:
-    """What a PC has to show."""
+    """What a PC has to show. Its methods raise `UserError` (`FaultKind.STORAGE`)."""
 
     files: TrustFiles
 
     def told(self, *, with_roles: bool) -> TrustTold | None:
         """Return what a server is told; None: nothing was verified yet."""
-        verified, accepted = self.files.look()
+        with storage_errors(self.files.directory):
+            verified, accepted = self.files.look()
         floor = verified.floor
         if not floor.timestamp:
             return None
@@ -46,7 +47,8 @@ class SignedFiles:
             with contextlib.suppress(OSError):
                 data = self.files.shown_document(target[1], MAX_SIGNED_FILE_BYTES)
         elif (metadata := _METADATA.fullmatch(path)) is not None:
-            verified, accepted = self.files.look()
+            with storage_errors(self.files.directory):
+                verified, accepted = self.files.look()
             version, role = int(metadata[1]), metadata[2]
             if role == "root":
                 return verified.roots.get(str(version))

@@ -7,11 +7,10 @@ downloaded again.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 import trio
@@ -41,9 +40,6 @@ ROOT_PATH = "/tuf/metadata/{version}.root.json"
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 log = structlog.get_logger()
 
 __all__ = ["Catalogue", "ServerWord", "TrustError", "TrustStore"]
@@ -71,6 +67,7 @@ class TrustStore:
         ``ask_news`` as in `NetworkFetcher`.
         """
         self._files = TrustFiles(directory / root_pin(root).hex()[:16])
+        self._signed = SignedFiles(self._files)
         self._base_url = base_url.rstrip("/")
         self._place = RepositoryPlace(
             self._base_url + _METADATA_PATH,
@@ -101,7 +98,7 @@ class TrustStore:
     async def told(self, *, with_roles: bool = False) -> TrustTold | None:
         """Return which versions this PC trusts; None: none yet. Raises `UserError` (`FaultKind.STORAGE`)."""
         async with self._lock:
-            return await trio.to_thread.run_sync(partial(self._presented(SignedFiles.told), with_roles=with_roles))
+            return await trio.to_thread.run_sync(partial(self._signed.told, with_roles=with_roles))
 
     async def signed_file(self, path: str) -> bytes | None:
         """Return a signed file that was accepted, by its path below ``/tuf/``; None: it is not here. Raises likewise.
@@ -109,14 +106,7 @@ class TrustStore:
         For a server that has lost it.
         """
         async with self._lock:
-            return await trio.to_thread.run_sync(self._presented(SignedFiles.find), path)
-
-    def _presented(self, ask: Callable[Concatenate[SignedFiles, P], R]) -> Callable[P, R]:
-        def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-            with storage_errors(self._files.directory):
-                return ask(SignedFiles(self._files), *args, **kwargs)
-
-        return asked
+            return await trio.to_thread.run_sync(self._signed.find, path)
 
     @property
     def witness_file(self) -> Path:
