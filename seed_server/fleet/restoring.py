@@ -172,7 +172,7 @@ def _say_what_pcs_were_told(context: Context, database: "Database", told: Mappin
         if reason is None or kept.progress.state is not RolloutState.HALTED:
             continue
         words = printable(f"{RESTORED_WORDS}. After the backup PCs were told: {reason}")[:MAX_REASON_CHARS]
-        deed = Deed("rollout: it is halted", str(kept.row.number), reason=words)
+        deed = Deed(f"rollout: {RolloutStep.HALTED.value}", str(kept.row.number), reason=words)
         why = kept.progress.why
         after = replace(kept.progress, why=replace(why, words=words))
         with context.audited(Actor.engine(), deed) as audited:

@@ -148,10 +148,10 @@ class LostFiles:
             return  # it contradicts itself: nothing is asked of it
         if self._own is None:
             return
-        self._count(pc.endpoint)
+        self._told.add(pc.endpoint)
         self._choose_keeper(pc)
         if told.digest == self._own.digest:
-            self._forget_donor(pc.endpoint)
+            self._donors.pop(pc.endpoint, None)
             return
         roles = told.roles or self._known.get(told.digest)
         if roles is None:
@@ -161,7 +161,7 @@ class LostFiles:
         newer = self._own.newer(told.root, roles)
         self._remember(told.digest, roles if newer else {})
         if not newer:
-            self._forget_donor(pc.endpoint)
+            self._donors.pop(pc.endpoint, None)
             return
         self._donors[pc.endpoint] = _Donor(pc, told, roles)
         self._log.warning("a PC trusts newer signed files than this server has", pc.endpoint, snapshot=told.snapshot)
@@ -178,12 +178,9 @@ class LostFiles:
         if self._pcs.get(pc.endpoint) is pc:
             del self._pcs[pc.endpoint]
             self._keepers.discard(pc.endpoint)
-            self._forget_donor(pc.endpoint)
+            self._donors.pop(pc.endpoint, None)
             if self._wanted is not None and self._wanted[0] == pc.endpoint:
                 self._came.set()
-
-    def _count(self, endpoint: EndpointId) -> None:
-        self._told.add(endpoint)
 
     def _choose_keeper(self, pc: Presenting) -> None:
         if pc.endpoint not in self._keepers and len(self._keepers) < MAX_KEEPERS:
@@ -194,9 +191,6 @@ class LostFiles:
         self._known[digest] = roles
         if len(self._known) > MAX_KNOWN_DIGESTS:
             self._known.popitem(last=False)
-
-    def _forget_donor(self, endpoint: EndpointId) -> None:
-        self._donors.pop(endpoint, None)
 
     # --- what is done about it -----------------------------------------------------------
 

@@ -76,8 +76,11 @@ class CatchingUp:
         """Adopt, take back, and end the phase, until cancelled."""
         while True:
             rarely = math.inf if self._mark is None else LATE_LOOK_SECONDS
+            work = None
             with trio.move_on_after(CATCH_UP_LOOK_SECONDS if self.held else rarely):
-                await self._do(await self._work.receive())
+                work = await self._work.receive()
+            if work is not None:
+                await self._do(work)
             try:
                 await self._look()
             except UserError as error:
@@ -85,19 +88,17 @@ class CatchingUp:
                 await trio.sleep(CATCH_UP_LOOK_SECONDS)
 
     async def _do(self, work: HandedInFiles | UnknownPc) -> None:
-        # a look must not end it half way
-        with trio.CancelScope(shield=True):
-            try:
-                if isinstance(work, HandedInFiles):
-                    await trio.to_thread.run_sync(self._adopt)
-                else:
-                    await trio.to_thread.run_sync(self._take_back, work)
-            except NotAdoptableError as error:
-                log.warning("what PCs have handed in is not adopted", reason=str(error))
-                await trio.to_thread.run_sync(PresentedFiles(self._context.home).clear)
-            except UserError as error:
-                log.error("what PCs know cannot be taken over", reason=error.message)  # noqa: TRY400
-            self._quiet_since = trio.current_time()
+        try:
+            if isinstance(work, HandedInFiles):
+                await trio.to_thread.run_sync(self._adopt)
+            else:
+                await trio.to_thread.run_sync(self._take_back, work)
+        except NotAdoptableError as error:
+            log.warning("what PCs have handed in is not adopted", reason=str(error))
+            await trio.to_thread.run_sync(PresentedFiles(self._context.home).clear)
+        except UserError as error:
+            log.error("what PCs know cannot be taken over", reason=error.message)  # noqa: TRY400
+        self._quiet_since = trio.current_time()
 
     def _adopt(self) -> None:
         adopted = restoring.adopt(self._context, self._database)
@@ -125,13 +126,13 @@ class CatchingUp:
     async def _look(self) -> None:
         if self._mark is None:
             return
-        await trio.to_thread.run_sync(self._count)
+        await trio.to_thread.run_sync(self._count, self._mark)
         if self.held and self._may_end():
             await trio.to_thread.run_sync(self._end)
 
-    def _count(self) -> None:
-        pcs = self._database.endpoint_counts().allowed if self.held else self._mark.pcs if self._mark else 0
-        self._keep(told=max(self._heard.told, self._mark.told if self._mark else 0), newer=self._heard.newer, pcs=pcs)
+    def _count(self, mark: RestoredMark) -> None:
+        pcs = self._database.endpoint_counts().allowed if mark.catching_up else mark.pcs
+        self._keep(told=max(self._heard.told, mark.told), newer=self._heard.newer, pcs=pcs)
 
     def _may_end(self) -> bool:
         mark = self._mark

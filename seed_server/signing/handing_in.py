@@ -4,7 +4,8 @@ It needs no key for that: whoever adopts them judges them again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from tuf.api.metadata import TargetFile
 
@@ -24,7 +25,11 @@ class OwnVersions:
     timestamp: int
     roles: Mapping[str, int]
     """Of all targets roles."""
-    digest: bytes = field(default=b"")
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What stands for all of these, as PCs tell it."""
+        return versions_digest(self.root, self.roles)
 
     def newer(self, root: int, roles: Mapping[str, int]) -> bool:
         """Whether a PC that trusts these has seen what this server does not have."""
@@ -60,7 +65,7 @@ class HandedIn:
         root = current.root.signed.version
         roles = {role: metadata.signed.version for role, metadata in current.targets.items()}
         snapshot, timestamp = current.snapshot.signed.version, current.timestamp.signed.version
-        return OwnVersions(root, snapshot, timestamp, roles, versions_digest(root, roles))
+        return OwnVersions(root, snapshot, timestamp, roles)
 
     def take(self, roots: Sequence[bytes], roles: Mapping[str, bytes]) -> list[LackingDocument]:
         """Keep what is newer of this, and return which of its documents are lacking. Raises `NotAdoptableError`."""
