@@ -25,7 +25,7 @@ class PcEvent(NamedTuple):
 
 
 EventKey = tuple[int, int, int]
-"""The first three of an `PcEvent`: no other one has them."""
+"""The first three of a `PcEvent`: no other one has them."""
 
 
 class EventNames(Record, frozen=True):

@@ -1,6 +1,6 @@
 """What PCs did with patches and when, as far as it is in the database, with names to show. Blocking.
 
-Months that are archived are no longer here: `archive_files` reads them.
+Months that are archived are no longer here: `month_file` reads them.
 """
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select

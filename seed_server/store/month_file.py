@@ -209,10 +209,6 @@ class MonthFile:
             if found := _chosen(columns, wanted, after):
                 yield found
 
-    def count_all(self) -> int:
-        """Return how many events there really are; each block is unpacked."""
-        return sum(map(len, self.blocks()))
-
 
 def _chosen(columns: Sequence[Sequence[int]], sought: Sought, after: EventKey | None) -> list[PcEvent]:
     """Return the events of a block that are sought; of the others none is made, which would take most of the time."""
