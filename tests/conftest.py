@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psutil
 import pytest
@@ -178,6 +179,15 @@ def quick_torrents() -> Iterator[None]:
 def tuf_simulator() -> ModuleType:
     """Return the module of the in-memory TUF repository."""
     return repository_simulator
+
+
+@pytest.fixture
+def repository(tuf_simulator: ModuleType) -> Any:
+    """Return a repository that has published one patch, alpha; it stands in for the HTTPS client too."""
+    simulator = tuf_simulator.RepositorySimulator()
+    simulator.add_patch("alpha")
+    simulator.publish()
+    return simulator
 
 
 @pytest.fixture(scope="session")

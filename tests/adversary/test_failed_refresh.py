@@ -27,14 +27,6 @@ NewStore = Callable[[], TrustStore]
 
 
 @pytest.fixture
-def repository(tuf_simulator: ModuleType) -> Any:
-    simulator = tuf_simulator.RepositorySimulator()
-    simulator.add_patch("alpha")
-    simulator.publish()
-    return simulator
-
-
-@pytest.fixture
 def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> NewStore:
     """Return a maker of stores over one directory: a second one is a restarted daemon."""
     return lambda: TrustStore(tmp_path, base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository)

@@ -14,14 +14,6 @@ NOW = 1_800_000_000.0
 
 
 @pytest.fixture
-def repository(tuf_simulator: ModuleType) -> Any:
-    simulator = tuf_simulator.RepositorySimulator()
-    simulator.add_patch("alpha")
-    simulator.publish()
-    return simulator
-
-
-@pytest.fixture
 def store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> TrustStore:
     return TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository)
 

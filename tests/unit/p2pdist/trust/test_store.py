@@ -32,14 +32,6 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def repository(tuf_simulator: ModuleType) -> Any:
-    simulator = tuf_simulator.RepositorySimulator()
-    simulator.add_patch("alpha")
-    simulator.publish()
-    return simulator
-
-
-@pytest.fixture
 def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> Callable[[], TrustStore]:
     """Return a maker of stores over one directory: a second one is a restarted daemon."""
     return lambda: TrustStore(

@@ -1,10 +1,8 @@
 """`seed_server.service.catching_up`: how long a restored server learns from its PCs, and what it does then."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import pytest
 import trio
 import trio.testing
 
@@ -17,21 +15,9 @@ from seed_server.service.catching_up import (
 )
 from seed_server.service.messages import HandedInFiles, TrustHeard, UnknownPc
 from seed_server.store.restored_mark import mark_restored, read_mark
-from tests.helpers.rollout_company import BEGIN, Company, company_at, published_home
+from tests.helpers.rollout_company import BEGIN, Company
 
 NEW = "n" * 26
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return published_home(tmp_path_factory.mktemp("published"))
-
-
-@pytest.fixture
-def company(tmp_path: Path, published: Path) -> Iterator[Company]:
-    company = company_at(published, tmp_path)
-    with company.database:
-        yield company
 
 
 def catching_up(company: Company) -> CatchingUp:
