@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet
 from bench.fleet_size.records import Outcome
 from bench.fleet_size.sizes import Sizes
+from p2pdist.trust.floor import decode_accepted
+from p2pdist.trust.presenting import has_all
 from seed_server.settings import ServerHome
 from seed_server.store.restored_mark import mark_restored
 
@@ -70,6 +72,7 @@ async def restore(_sizes: Sizes, directory: Path) -> Outcome:
 async def _go_on(fleet: Fleet, file: Path) -> None:
     """Do what the backup does not have."""
     first, _, third = fleet.endpoints.values()
+    await fleet.wait_until(lambda: _keeps_all(first), RESTORE_STEP_SECONDS, "a PC that keeps all that is signed")
     await fleet.publish(file, "since")
     await fleet.start_endpoint(3)
     await fleet.on_server("deny", (await fleet.status(2)).endpoint_id)
@@ -81,6 +84,13 @@ async def _verified(fleet: Fleet, patch_id: str, *members: Member) -> None:
     await fleet.wait_until(
         lambda: all(is_verified(member, patch_id) for member in members), RESTORE_STEP_SECONDS, patch_id
     )
+
+
+def _keeps_all(member: Member) -> bool:
+    for path in member.home.glob("trust/*/accepted"):
+        accepted = decode_accepted(path.read_bytes())
+        return has_all(accepted, accepted.floor)
+    return False
 
 
 def _knows_the_list(member: Member) -> bool:

@@ -8,6 +8,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -41,6 +42,7 @@ FIRST_BACKOFF_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 3_600.0
 ADOPTING_SECONDS = 30.0  # until what was handed in is adopted, and known here
 MAX_KEEPERS = 8  # PCs that keep every signed file: at least one of them outlives the server
+KEEPER_LOOK_SECONDS = 15.0  # when a fleet returns, it has other things to do first
 MAX_KNOWN_DIGESTS = 256  # of versions: PCs that were away know older ones
 SAY_PROGRESS_SECONDS = 1.0
 
@@ -143,13 +145,12 @@ class LostFiles:
         """Take which versions a PC trusts."""
         if GIVES_SIGNED not in pc.features:
             return
-        self._pcs[pc.endpoint] = pc
         if told.roles and versions_digest(told.root, told.roles) != told.digest:
             return  # it contradicts itself: nothing is asked of it
+        self._pcs[pc.endpoint] = pc
         if self._own is None:
             return
         self._told.add(pc.endpoint)
-        self._choose_keeper(pc)
         if told.digest == self._own.digest:
             self._donors.pop(pc.endpoint, None)
             return
@@ -182,11 +183,6 @@ class LostFiles:
             if self._wanted is not None and self._wanted[0] == pc.endpoint:
                 self._came.set()
 
-    def _choose_keeper(self, pc: Presenting) -> None:
-        if pc.endpoint not in self._keepers and len(self._keepers) < MAX_KEEPERS:
-            self._keepers.add(pc.endpoint)
-            pc.outbox.put("keep", TrustWanted(keep=True))
-
     def _remember(self, digest: bytes, roles: Mapping[str, int]) -> None:
         self._known[digest] = roles
         if len(self._known) > MAX_KNOWN_DIGESTS:
@@ -213,6 +209,7 @@ class LostFiles:
         """Get what is lacking, from one PC after the other, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._say_progress)
+            nursery.start_soon(self._choose_keepers)
             while True:
                 self._wake = trio.Event()
                 if (donor := self._next_donor()) is not None:
@@ -220,6 +217,15 @@ class LostFiles:
                 else:
                     with trio.move_on_after(FIRST_BACKOFF_SECONDS if self._donors else float("inf")):
                         await self._wake.wait()
+
+    async def _choose_keepers(self) -> None:
+        """Have some PCs that stay keep everything; others take the places of those that have left."""
+        while True:
+            await trio.sleep(KEEPER_LOOK_SECONDS)
+            others = (pc for endpoint, pc in self._pcs.items() if endpoint not in self._keepers)
+            for pc in islice(others, MAX_KEEPERS - len(self._keepers)):
+                pc.outbox.put("keep", TrustWanted(keep=True))
+                self._keepers.add(pc.endpoint)
 
     async def _say_progress(self) -> None:
         while True:

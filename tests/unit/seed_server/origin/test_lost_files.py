@@ -20,7 +20,13 @@ from p2pdist.shared.wire.signed_files import (
     TrustWanted,
     versions_digest,
 )
-from seed_server.origin.lost_files import FIRST_BACKOFF_SECONDS, MAX_KEEPERS, LostFiles, TrustProgress
+from seed_server.origin.lost_files import (
+    FIRST_BACKOFF_SECONDS,
+    KEEPER_LOOK_SECONDS,
+    MAX_KEEPERS,
+    LostFiles,
+    TrustProgress,
+)
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.settings import ServerHome
 from seed_server.signing.handing_in import HandedIn
@@ -214,7 +220,10 @@ async def test_a_few_pcs_are_asked_to_keep_everything(lost: Lost, autojump_clock
         for pc in pcs:
             pc.deaf = True
             server.lost_files.told(pc, pc.told())
+        assert not any(pc.keeps for pc in pcs)  # a fleet that returns has other things to do first
+        await trio.sleep(KEEPER_LOOK_SECONDS + 1)
         assert sum(pc.keeps for pc in pcs) == MAX_KEEPERS
-        server.lost_files.left(pcs[0])
-        server.lost_files.told(pcs[-1], pcs[-1].told())
+        for pc in pcs[:-1]:
+            server.lost_files.left(pc)
+        await trio.sleep(KEEPER_LOOK_SECONDS)
         assert pcs[-1].keeps
