@@ -1,7 +1,5 @@
 """Lines of CSV that a spreadsheet shows as they are, and takes for no formula. Pure."""
 
-import csv
-import io
 from collections.abc import Iterable
 
 from p2pdist.shared.printable_text import printable
@@ -12,11 +10,12 @@ FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 def csv_line(cells: Iterable[str]) -> str:
     """Return one line, without its end: cells as visible signs; before what looks like a formula stands a quote."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(map(_cell, cells))
-    return line.getvalue()
+    return ",".join(map(_cell, cells))
 
 
 def _cell(text: str) -> str:
     shown = printable(text)
-    return f"'{shown}" if shown.lstrip(" '").startswith(FORMULA_SIGNS) else shown
+    if shown.lstrip(" '").startswith(FORMULA_SIGNS):
+        shown = f"'{shown}"
+    # by RFC 4180; there are no ends of lines in it any more
+    return '"' + shown.replace('"', '""') + '"' if '"' in shown or "," in shown else shown
