@@ -78,6 +78,10 @@ class RemoteEngine:
     def __init__(self, part: NetworkPart) -> None:
         self._part = part
         self._torrents: dict[TorrentHash, _Torrent] = {}
+        self._doomed: dict[TorrentHash, bytes] = {}
+        """Removed torrents whose files are still to go."""
+        self._restored = True
+        """Whether the process knows all that the previous one knew."""
         self._limits: LimitLan | None = None
         self._moving = SetMoving(moving=False)
         self._lan = (0, 0)
@@ -104,6 +108,7 @@ class RemoteEngine:
         if expected_hash in self._torrents:
             return
         self._torrents[expected_hash] = _Torrent(torrent, _unknown(expected_hash, complete=assume_complete))
+        self._doomed.pop(expected_hash, None)
         try:
             await self._ask(lambda call: AddTorrent(call, torrent, expected_hash, assume_complete), ADD_SECONDS)
         except EngineError:
@@ -111,11 +116,27 @@ class RemoteEngine:
             raise
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
-        """Remove a torrent and its connections. An unknown torrent is no error."""
-        if self._torrents.pop(torrent_hash, None) is None:
+        """Remove a torrent and its connections, and with ``delete_files`` its file. An unknown torrent is no error.
+
+        While no network part runs, or a new one is still being told of the torrents, the file goes afterwards.
+        """
+        torrent = self._torrents.pop(torrent_hash, None)
+        if torrent is None:
             return
-        with contextlib.suppress(EngineError):
-            await self._ask(lambda call: RemoveTorrent(call, torrent_hash, delete_files), REMOVING_SECONDS)
+        if not delete_files:
+            with contextlib.suppress(EngineError):
+                await self._ask(lambda call: RemoveTorrent(call, torrent_hash, delete_files), REMOVING_SECONDS)
+            return
+        self._doomed[torrent_hash] = torrent.torrent
+        if self._restored:
+            with contextlib.suppress(ChannelEndedError):  # the next process is told by `_restore`
+                await self._delete(torrent_hash)
+
+    async def _delete(self, torrent_hash: TorrentHash) -> None:
+        """Remove a torrent that the process knows, and its file. Raises `ChannelEndedError`."""
+        with contextlib.suppress(trio.TooSlowError):
+            await self._part.ask(lambda call: RemoveTorrent(call, torrent_hash, True), seconds=REMOVING_SECONDS)
+        self._doomed.pop(torrent_hash, None)
 
     async def recheck(self, torrent_hash: TorrentHash) -> None:
         """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""
@@ -155,10 +176,19 @@ class RemoteEngine:
                 torrent.snapshot = replace(
                     torrent.snapshot, phase="error", have=0, fault=TransferFault(TransferFaultKind.ENGINE, str(error))
                 )
+        with contextlib.suppress(ChannelEndedError):
+            while self._doomed:
+                torrent_hash, doomed = next(iter(self._doomed.items()))
+                with contextlib.suppress(EngineError):
+                    await self._ask(_adding(doomed, torrent_hash, True), ADD_SECONDS)
+                if torrent_hash in self._doomed:  # else it was added again meanwhile
+                    await self._delete(torrent_hash)
+            self._restored = True
 
     def _lost(self) -> None:
         """Record that a process has ended: its connections and counts are gone."""
         self._lan_before = self._lan
+        self._restored = False
         for torrent in self._torrents.values():
             torrent.begin_anew()
 

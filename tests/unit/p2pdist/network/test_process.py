@@ -129,9 +129,38 @@ async def test_what_it_is_told_outlives_the_process(
         after = await until(engine, half, "complete")
         assert after.bytes_from_peers > 0, "counts go on"
         await engine.remove(half.torrent_hash, delete_files=True)
-        assert not (tmp_path / "cache" / half.name).exists()
+        await vanished(tmp_path / "cache" / half.name)  # at once, unless the new process is still being told
         with pytest.raises(EngineError, match="no torrent"):
             engine.snapshot(half.torrent_hash)
+
+
+async def vanished(file: Path) -> None:
+    while file.exists():  # noqa: ASYNC110 - a file
+        await trio.sleep(0.02)
+
+
+async def test_what_is_removed_while_no_process_runs_goes_when_the_next_one_is_up(
+    ca: TestCA, payload_of: Any, tmp_path: Path
+) -> None:
+    removed, kept, again = payload_of(600_000), payload_of(600_001), payload_of(600_002)
+    async with running(tmp_path / "cache", ca) as part:
+        engine = RemoteEngine(part)
+        await part.begin()
+        for payload in (removed, kept, again):
+            payload.write(tmp_path / "cache")
+            await engine.add(payload.torrent, expected_hash=payload.torrent_hash, assume_complete=True)
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
+        while part.running:  # noqa: ASYNC110 - a plain attribute
+            await trio.sleep(0.01)
+        await engine.remove(removed.torrent_hash, delete_files=True)
+        await engine.remove(again.torrent_hash, delete_files=True)
+        await engine.add(again.torrent, expected_hash=again.torrent_hash, assume_complete=True)
+        await gone(part, 1)
+        await vanished(tmp_path / "cache" / removed.name)
+        for payload in (kept, again):
+            assert (await until(engine, payload, "complete")).have == (1 << payload.count) - 1
+            assert (tmp_path / "cache" / payload.name).exists()
 
 
 async def test_what_is_removed_while_it_is_added_is_gone(ca: TestCA, payload_of: Any, tmp_path: Path) -> None:
