@@ -12,7 +12,7 @@ from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import LEAST_LAN_PORT
+from p2pdist.shared.wire.fields import LEAST_LAN_PORT
 
 # constants: what a variable of the environment, or another user, says must not move the home
 DEFAULT_HOMES = {

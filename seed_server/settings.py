@@ -20,7 +20,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
-from p2pdist.shared.wire.messages import Port
+from p2pdist.shared.wire.fields import Port
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates

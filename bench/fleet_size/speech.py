@@ -8,15 +8,8 @@ from bench.fleet_size.identities import Pc
 from p2pdist.shared.wire.channels import decode_hello, encode_message
 from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import PC_FEATURES
-from p2pdist.shared.wire.messages import (
-    HELD_BYTES,
-    MAX_PATCHES_PER_REPORT,
-    PROTOCOL_VERSION,
-    ControlHello,
-    Holdings,
-    PatchReport,
-    Report,
-)
+from p2pdist.shared.wire.fields import HELD_BYTES, MAX_PATCHES_PER_REPORT
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Holdings, PatchReport, Report
 
 STAMPS_PER_SECOND = 10_000
 """A report says when it was sent, as a count of bytes: the state keeps that, whatever else it does with a report."""

@@ -12,8 +12,9 @@ from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
 from p2pdist.shared.named_memory import named_memory
 from p2pdist.shared.wire.channels import decode_from_server
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
-from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, Goodbye, Welcome
+from p2pdist.shared.wire.messages import Goodbye, Welcome
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from p2pdist.trust.tls_contexts import trusting_context
 

@@ -14,7 +14,7 @@ from bench.fuzz.target import Target, must, refused_by
 from p2pdist.network import messages as part
 from p2pdist.shared.channel import Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.wire import bitfield, channels, codec, data_messages, enrolment, messages
+from p2pdist.shared.wire import bitfield, channels, codec, data_messages, enrolment, line_messages, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
 from p2pdist.shared.wire.codec import MAX_DECODE_ERROR_CHARS, DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
@@ -103,15 +103,15 @@ def _message_seeds() -> Iterator[bytes]:
         messages.Holdings(bytes(16)),
         messages.PieceStored(HASH, 3),
         messages.Report([report], ""),
-        messages.LinkReport(0.5, 1_000, ((1, 2), (3, 4)), 0.01, 125_000_000, 5_000, 6_000),
+        line_messages.LinkReport(0.5, 1_000, ((1, 2), (3, 4)), 0.01, 125_000_000, 5_000, 6_000),
         messages.Diagnosis("openssl", (messages.DiagnosisAnswer("is old", True, None, "1.0 < 3.0"),)),
         messages.Welcome("server", "hq", 7, 1_500, True, 1.8e9),
         messages.SitePeers(True, [peer], ["b" * 26]),
         messages.Holders(HASH, ["b" * 26]),
         messages.Unavailable(HASH, "damaged"),
         messages.DataWanted(),
-        messages.LinkWatch(None),
-        messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0, None),
+        line_messages.LinkWatch(None),
+        line_messages.SiteLimit(1_000, None, False, "steady", "idle", {"idle": 1.5}, 0.0, None),
         messages.Goodbye("stopped", "", []),
         messages.Goodbye("a copy", "shared_identity", [messages.OtherPc("pc", "10.0.0.2")]),
         messages.SharedIdentity([messages.OtherPc("pc", "10.0.0.2")]),

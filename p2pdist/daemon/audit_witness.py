@@ -14,7 +14,8 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.audit_checkpoint import LaterCheckpointError
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.features import AUDIT_WITNESS
-from p2pdist.shared.wire.messages import Features, FromEndpoint
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 from p2pdist.trust.witness import ProofQuestion, Witness
 

@@ -7,7 +7,8 @@ import trio
 from p2pdist.daemon.state import DaemonState
 from p2pdist.limiter.link_report import BusinessUsage, ReportGatherer
 from p2pdist.origin.connection import ServerConnection
-from p2pdist.shared.wire.messages import MAX_REPORT_SECONDS, LinkReport
+from p2pdist.shared.wire.fields import MAX_REPORT_SECONDS
+from p2pdist.shared.wire.line_messages import LinkReport
 
 
 class LinkReports:

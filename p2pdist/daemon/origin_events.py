@@ -21,13 +21,12 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, TELLS_FACTS
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     Holders,
-    LinkWatch,
     Pace,
     RepositoryChanged,
     SharedIdentity,
-    SiteLimit,
     SitePeers,
     Unavailable,
     Welcome,

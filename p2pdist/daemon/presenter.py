@@ -9,7 +9,8 @@ import trio
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.features import TRUST
-from p2pdist.shared.wire.messages import Features, FromEndpoint
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_PART_BYTES,
     SignedFilePart,

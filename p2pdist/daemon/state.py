@@ -10,7 +10,8 @@ from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.messages import LinkWatch, RepositoryChanged, SiteLimit
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
+from p2pdist.shared.wire.messages import RepositoryChanged
 from p2pdist.status.why import ServerSays
 from p2pdist.trust.catalogue import NotYet, RefusedPatch
 from p2pdist.trust.clock_trust import ClockTrust

@@ -37,7 +37,7 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 from p2pdist.transfer.names import NameChange
 
 log = structlog.get_logger()

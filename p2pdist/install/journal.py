@@ -18,7 +18,7 @@ from p2pdist.shared.custody import ASIDE, Custody, CustodyRecord
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire import codec
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
 MAX_ASIDE_JOURNALS = 5  # the newest are looked through for custody
 MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 2 kB and MAX_HISTORY of 3 kB each, and room to spare

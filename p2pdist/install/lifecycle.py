@@ -21,7 +21,8 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import Reboot, ScheduleRules
 from p2pdist.shared.wire.codec import Extensible
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import InstallState
 
 MAX_RECORDS = 4_000  # as many as transfers are remembered
 MAX_NUMBERED = 8_000  # patch ids whose highest number is kept: as many as the offline role can number

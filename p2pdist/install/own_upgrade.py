@@ -23,7 +23,7 @@ from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Order, OrderedCommand, Progress, Supervision
 from p2pdist.install.supervisor import MAX_WAYS_BACK
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall, SelfUpgrade, self_upgrade_of
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
 RESTART_SECONDS = 300.0  # for the recipe's command that starts the daemon anew
 NOT_SPOKEN = "this daemon has not spoken with its server yet, so it could not be told whether the new one does"

@@ -9,7 +9,7 @@ from p2pdist.install.journal_notes import with_way_back
 from p2pdist.install.lifecycle import UNDER_WAY, FailureClass, InstallRecord, Journal
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.recipe import DebInstall, RpmInstall
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 from p2pdist.trust.catalogue import RecalledPatch
 
 NO_WAY_BACK = "it was here already and was not installed by p2pdist, which knows no way back"

@@ -19,7 +19,7 @@ from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Progress
 from p2pdist.pc import system
 from p2pdist.shared.manifest.recipe import Install, ScriptInstall
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from p2pdist.install.lifecycle import (
     step,
 )
 from p2pdist.shared.backoff import Backoff
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
 # the first and the longest wait, in seconds
 BUSY_WAITS = (60.0, 900.0)  # while something else is at work: many a window is only an hour long

@@ -13,7 +13,7 @@ from p2pdist.shared.identifiers import (
     parse_ip_address,
 )
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import LEAST_LAN_PORT, Address, Port
+from p2pdist.shared.wire.fields import LEAST_LAN_PORT, Address, Port
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Source: TypeAlias = Literal["mdns", "server"]

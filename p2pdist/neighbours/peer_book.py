@@ -22,7 +22,8 @@ from p2pdist.shared.identifiers import (
     EndpointId,
     TorrentHash,
 )
-from p2pdist.shared.wire.messages import FEW_PIECES, MAX_SITE_PEERS, Holders, SitePeers
+from p2pdist.shared.wire.fields import FEW_PIECES, MAX_SITE_PEERS
+from p2pdist.shared.wire.messages import Holders, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 MAX_MDNS_PEERS = 200  # a LAN segment is smaller

@@ -20,20 +20,18 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.bitfield import BitfieldError, pack, unpack
 from p2pdist.shared.wire.codec import DecodeError, Record
 from p2pdist.shared.wire.enrolment import Pem
-from p2pdist.shared.wire.messages import (
+from p2pdist.shared.wire.fields import (
     MAX_PIECE_BYTES,
     MAX_PIECES,
     Address,
     Bitfield,
     ByteCount,
-    ControlHello,
-    FromEndpoint,
     Hash,
-    News,
     PieceNumber,
     Port,
     Text,
 )
+from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, News
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.torrent_engine import EngineEvent, PeerSnapshot, PieceOutcome, SwarmIdentity, TransferSnapshot
 from p2pdist.trust.http_answers import MAX_HTTP_DETAIL_CHARS, HttpFailure

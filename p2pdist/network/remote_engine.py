@@ -25,7 +25,7 @@ from p2pdist.network.messages import (
 from p2pdist.network.process import NetworkPart
 from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, TransferSnapshot
 

@@ -52,7 +52,8 @@ from p2pdist.shared.channel import Channel
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.data_messages import Piece
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, ControlHello, News
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import ControlHello, News
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.handshake_guard import guard_handshakes

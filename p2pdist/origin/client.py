@@ -43,11 +43,9 @@ from p2pdist.shared.wire.channels import (
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.features import INVITES
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_DATA_FRAME_BYTES, MAX_TEXT_CHARS
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError
 from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    MAX_DATA_FRAME_BYTES,
-    MAX_TEXT_CHARS,
     PROTOCOL_VERSION,
     ControlHello,
     DataWanted,

@@ -7,19 +7,17 @@ import msgspec
 
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.custody import CustodyWanted
+from p2pdist.shared.wire.fields import MAX_COPIES, Text
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
-    MAX_COPIES,
     FromEndpoint,
     GoodbyeCause,
     Holders,
-    LinkWatch,
     OtherPc,
     Pace,
     RepositoryChanged,
     SharedIdentity,
-    SiteLimit,
     SitePeers,
-    Text,
     Unavailable,
     Welcome,
 )

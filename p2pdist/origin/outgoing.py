@@ -7,8 +7,9 @@ import trio
 
 from p2pdist.origin.opening import Stream
 from p2pdist.shared.wire.channels import Hello, encode_message
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import MAX_CONTROL_FRAME_BYTES, FromEndpoint, Holdings, Report
+from p2pdist.shared.wire.messages import FromEndpoint, Holdings, Report
 
 TOGETHER_SECONDS = 0.005  # a PC that has proven a file says at once what it has and reports it: in one packet
 

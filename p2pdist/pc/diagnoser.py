@@ -15,7 +15,8 @@ from p2pdist.shared.manifest.expression import parse_expression
 from p2pdist.shared.manifest.facts import Facts
 from p2pdist.shared.manifest.recipe import Check
 from p2pdist.shared.manifest.template import Template, TemplateItem
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis, DiagnosisAnswer
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
 
 CHECK_KEPT_SECONDS = 600.0
 SCAN_SECONDS = 1_800.0  # the result of a check may change while no fact does

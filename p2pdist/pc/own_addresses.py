@@ -8,7 +8,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Collection, Mapping
 
-from p2pdist.shared.wire.messages import MAX_ADDRESSES
+from p2pdist.shared.wire.fields import MAX_ADDRESSES
 
 FAR_ADDRESSES = ("192.0.2.1", "2001:db8::1")  # RFC 5737, RFC 3849: nobody's, so that the default route leads there
 

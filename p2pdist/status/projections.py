@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from p2pdist.install.lifecycle import UNDER_WAY, FailureClass
 from p2pdist.install.plan import PlanRow
 from p2pdist.local_api.delivery_answers import NotYetPatch, StatusPatch, WhyPatch
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, InstallState, PatchReport
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import InstallState, PatchReport
 from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView, NotYetView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, detail_of

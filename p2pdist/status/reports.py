@@ -7,14 +7,8 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
-from p2pdist.shared.wire.messages import (
-    MAX_PATCHES_PER_REPORT,
-    MAX_TEXT_CHARS,
-    InstallState,
-    PatchReport,
-    PatchState,
-    Report,
-)
+from p2pdist.shared.wire.fields import MAX_PATCHES_PER_REPORT, MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState, Report
 from p2pdist.status.projections import patch_report
 from p2pdist.status.report_pace import ReportPace
 from p2pdist.status.view import PatchView

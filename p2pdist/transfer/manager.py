@@ -16,14 +16,8 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from p2pdist.shared.wire.messages import (
-    FEW_PIECES,
-    FromEndpoint,
-    Holdings,
-    PieceRejected,
-    PieceStored,
-    Want,
-)
+from p2pdist.shared.wire.fields import FEW_PIECES
+from p2pdist.shared.wire.messages import FromEndpoint, Holdings, PieceRejected, PieceStored, Want
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer

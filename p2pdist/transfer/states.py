@@ -11,7 +11,8 @@ from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.codec import KeptState
-from p2pdist.shared.wire.messages import HELD_BYTES, MAX_HOLDINGS, Holdings, PatchState, Want
+from p2pdist.shared.wire.fields import HELD_BYTES, MAX_HOLDINGS
+from p2pdist.shared.wire.messages import Holdings, PatchState, Want
 
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from p2pdist.shared.identifiers import InvalidIdentifierError, Sha256Hex, parse_sha256
 from p2pdist.shared.manifest.documents import MAX_PAYLOAD_BYTES
 from p2pdist.shared.merkle import BLOCK_BYTES, HASH_BYTES, piece_hash, pieces_root, split_hashes
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES, MAX_PIECES
 
 _TOP_KEYS = {b"info", b"piece layers", b"creation date", b"created by"}
 _INFO_KEYS = {b"file tree", b"meta version", b"name", b"piece length", b"private"}

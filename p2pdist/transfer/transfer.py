@@ -14,7 +14,8 @@ from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, pack
-from p2pdist.shared.wire.messages import MAX_BYTE_COUNT, PatchState, Want
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
+from p2pdist.shared.wire.messages import PatchState, Want
 from p2pdist.transfer.fault_log import FaultLog
 from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.made_torrents import SharedTorrent

@@ -10,7 +10,7 @@ from operator import or_
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
-from p2pdist.shared.wire.messages import HELD_BYTES
+from p2pdist.shared.wire.fields import HELD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import structlog
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import EndpointId, InvalidIdentifierError, SiteName, parse_ip_address
-from p2pdist.shared.wire.messages import MAX_COPIES, ControlHello, OtherPc, SharedIdentity, SitePeer
+from p2pdist.shared.wire.fields import MAX_COPIES
+from p2pdist.shared.wire.messages import ControlHello, OtherPc, SharedIdentity, SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.site_map import Placement, SiteMap
 from seed_server.origin.connection import OriginConnection, RefusedError

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from p2pdist.shared.identifiers import EndpointId, share_of
 from p2pdist.shared.wire.features import TIMESTAMP
-from p2pdist.shared.wire.messages import MAX_TOLD_TIMESTAMP_BYTES, Features, RepositoryChanged
+from p2pdist.shared.wire.fields import MAX_TOLD_TIMESTAMP_BYTES, Features
+from p2pdist.shared.wire.messages import RepositoryChanged
 from seed_server.origin.notices import Notices
 from seed_server.signing.metadata import NewestTimestamp
 

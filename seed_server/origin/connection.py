@@ -11,14 +11,9 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.codec import Message
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
-from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    MAX_TEXT_CHARS,
-    Goodbye,
-    GoodbyeCause,
-    OtherPc,
-)
+from p2pdist.shared.wire.messages import Goodbye, GoodbyeCause, OtherPc
 from seed_server.ports.peer_certificate import peer_certificate
 from seed_server.ports.tls_stream import TlsStream
 

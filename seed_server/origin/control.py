@@ -14,15 +14,15 @@ from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.custody import CustodyTold
 from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, ignores_additions
+from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
-    HELD_BYTES,
     Diagnosis,
     FactsChanged,
     FromEndpoint,
     Goodbye,
     Helping,
     Holdings,
-    LinkReport,
     NewsWanted,
     Pace,
     PieceRejected,

@@ -5,7 +5,8 @@ from typing import Protocol
 from zlib import crc32
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders
+from p2pdist.shared.wire.fields import FEW_PIECES, MAX_HOLDERS
+from p2pdist.shared.wire.messages import Holders
 from seed_server.leasing.ledger import PieceLedger
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.outbox import Outbox

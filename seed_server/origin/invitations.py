@@ -11,7 +11,8 @@ from typing import Protocol
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.features import INVITES
-from p2pdist.shared.wire.messages import DataWanted, Features
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.messages import DataWanted
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.turns import FetcherRank
 from seed_server.origin.outbox import Outbox

@@ -2,7 +2,7 @@
 
 from bandwidth.core.line_memory import LineMemory
 from p2pdist.shared.identifiers import SiteName
-from p2pdist.shared.wire.messages import SiteLimit
+from p2pdist.shared.wire.line_messages import SiteLimit
 from seed_server.line.harm_bound import HarmBound, HarmPause
 from seed_server.line.harm_evidence import HarmReason
 from seed_server.line.site_rate import SiteRate

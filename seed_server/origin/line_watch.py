@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import LinkWatch
+from p2pdist.shared.wire.line_messages import LinkWatch
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.line.business_reports import report_seconds
 from seed_server.line.site_rate import SiteRate

@@ -18,7 +18,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.features import GIVES_SIGNED
-from p2pdist.shared.wire.messages import Features
+from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_FILE_BYTES,
     SignedFilePart,

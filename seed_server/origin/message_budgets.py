@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.channels import UnknownKind
 from p2pdist.shared.wire.custody import CustodyTold
+from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
     Diagnosis,
     FactsChanged,
@@ -17,7 +18,6 @@ from p2pdist.shared.wire.messages import (
     Goodbye,
     Helping,
     Holdings,
-    LinkReport,
     NewsWanted,
     Report,
     Want,

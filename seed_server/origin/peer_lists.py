@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
+from p2pdist.shared.wire.fields import MAX_SITE_PEERS
+from p2pdist.shared.wire.messages import SitePeer, SitePeers
 from seed_server.origin.join_pace import JoinPace
 
 SMALL_SITE_ENDPOINTS = 50

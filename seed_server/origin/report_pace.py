@@ -1,6 +1,7 @@
 """How often PCs shall report while they fetch: what the server's records take, divided among all of them. Pure."""
 
-from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, Pace
+from p2pdist.shared.wire.fields import DEFAULT_REPORT_SECONDS
+from p2pdist.shared.wire.messages import Pace
 
 REPORTS_PER_SECOND = 400  # of counters and states that pass: the records take some thousand, of decisions too
 SLOWEST_REPORT_SECONDS = 64.0  # 25,000 PCs; beyond, an operator's view is not fresh enough

@@ -12,8 +12,8 @@ import trio
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.fields import MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import MAX_DATA_FRAME_BYTES
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink

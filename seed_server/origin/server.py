@@ -31,7 +31,8 @@ from p2pdist.shared.wire.features import (
     SERVER_FEATURES,
     ignores_additions,
 )
-from p2pdist.shared.wire.messages import MAX_SERIAL, ControlHello, Pace, Welcome
+from p2pdist.shared.wire.fields import MAX_SERIAL
+from p2pdist.shared.wire.messages import ControlHello, Pace, Welcome
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent

@@ -2,7 +2,8 @@
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.shared.identifiers import SiteName, TorrentHash
-from p2pdist.shared.wire.messages import ControlHello, OtherPc, SiteLimit, SitePeer
+from p2pdist.shared.wire.line_messages import SiteLimit
+from p2pdist.shared.wire.messages import ControlHello, OtherPc, SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.ping_log import PingLog
 from seed_server.origin.connection import OriginConnection

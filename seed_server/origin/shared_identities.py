@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import MAX_COPIES
+from p2pdist.shared.wire.fields import MAX_COPIES
 
 RETURNS = 2  # once may be a virtual machine that was put back to a snapshot of its memory
 RETURN_SECONDS = 600.0  # copies that are on at the same time come back within a minute, their longest pause

@@ -9,7 +9,9 @@ import structlog
 from bandwidth.core.states import State
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, LinkReport, SiteLimit, Unavailable
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.line_messages import LinkReport, SiteLimit
+from p2pdist.shared.wire.messages import Unavailable
 from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
 from seed_server.leasing.holdings import ServedTorrents
 from seed_server.leasing.site_ledger import SiteLedger

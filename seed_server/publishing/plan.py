@@ -19,7 +19,7 @@ from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.recipe import RELATIONS, Recipe, RecipeProblem, manifest_of
 from seed_server.signing.offers import next_sequence
 

@@ -11,7 +11,7 @@ from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import Pem
-from p2pdist.shared.wire.messages import ByteCount, EndpointIdText, Text
+from p2pdist.shared.wire.fields import ByteCount, EndpointIdText, Text
 from seed_server.settings import ServerSettings
 
 MAX_LINK_MESSAGE_BYTES = 64 << 10  # three PEM texts

@@ -22,7 +22,7 @@ from p2pdist.shared.manifest.template import (
 )
 from p2pdist.shared.toml_config import parse_toml_file, path_of_place
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS
+from p2pdist.shared.wire.fields import MAX_TEMPLATE_ITEMS
 from seed_server.signing.documents import DocumentKind
 from seed_server.signing.repository import Repository
 

@@ -23,7 +23,7 @@ from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, S
 from p2pdist.shared.console import print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
-from p2pdist.shared.wire import channels, codec, messages
+from p2pdist.shared.wire import channels, codec, fields, line_messages, messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
 from seed_server.commands import endpoints_view, status_output
 from seed_server.enrolment.certificate_authority import CertificateAuthority
@@ -214,7 +214,7 @@ def test_log_says_it_without_doing_it(monkeypatch: pytest.MonkeyPatch, terminal:
         assert len(shown.splitlines()) == 2  # nobody makes a line of their own
 
 
-texts = st.text(max_size=messages.MAX_TEXT_CHARS) | st.text(
+texts = st.text(max_size=fields.MAX_TEXT_CHARS) | st.text(
     st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Lu"]), min_size=1, max_size=20
 )
 
@@ -237,7 +237,7 @@ def test_no_message_holds_more_than_one_line_of_visible_signs(text: str) -> None
         instance="0" * 32,
     )
     goodbye = messages.Goodbye(text, "shared_identity", [messages.OtherPc(text, "10.0.0.2")])
-    limit = messages.SiteLimit(
+    limit = line_messages.SiteLimit(
         rate=1, capacity=None, configured=False, state="idle", reason=text, seconds={(text or "-")[:64]: 1.0},
         yield_seconds=0.0, learned_seconds=None,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from p2pdist.network.remote_engine import RemoteEngine
 from p2pdist.network.rights import PartUser
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
 from tests.helpers.pki import TestCA
 from tests.unit.p2pdist.network.test_process import start
 

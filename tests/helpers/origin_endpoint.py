@@ -18,16 +18,9 @@ from p2pdist.shared.wire.channels import (
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.enrolment import Certificates
+from p2pdist.shared.wire.fields import MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
-from p2pdist.shared.wire.messages import (
-    MAX_DATA_FRAME_BYTES,
-    PROTOCOL_VERSION,
-    ControlHello,
-    Goodbye,
-    PieceStored,
-    Want,
-    Welcome,
-)
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello, Goodbye, PieceStored, Want, Welcome
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.store.database import ServedPayload
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest import documents
-from p2pdist.shared.wire import bitfield, channels, codec, data_messages, enrolment, messages
+from p2pdist.shared.wire import bitfield, channels, codec, data_messages, enrolment, fields, messages
 from p2pdist.shared.wire.bitfield import BitfieldError
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.frames import FrameDecoder, FrameError, encode_frame
@@ -55,7 +55,7 @@ def test_a_want_round_trips(torrent: str, have: bytes, lan_have: bytes, stalled:
     assert channels.decode_from_endpoint(channels.encode_message(want)) == want
 
 
-@given(hashes, st.integers(0, messages.MAX_PIECES - 1), st.binary(min_size=1, max_size=500))
+@given(hashes, st.integers(0, fields.MAX_PIECES - 1), st.binary(min_size=1, max_size=500))
 def test_a_piece_round_trips_and_a_flipped_bit_never_crashes(torrent: str, index: int, data: bytes) -> None:
     piece = data_messages.Piece(torrent=torrent, piece=index, data=data)
     encoded = channels.encode_message(piece)

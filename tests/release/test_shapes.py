@@ -25,19 +25,18 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
     encode_token,
 )
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     OLDEST_PROTOCOL,
     DataWanted,
     FromServer,
     Goodbye,
     Holders,
-    LinkWatch,
     News,
     OtherPc,
     Pace,
     RepositoryChanged,
     SharedIdentity,
-    SiteLimit,
     SitePeer,
     SitePeers,
     Unavailable,

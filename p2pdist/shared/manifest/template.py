@@ -13,7 +13,7 @@ from p2pdist.shared.manifest.recipe import (
 from p2pdist.shared.manifest.recipe_checks import RecipeError, check_checks
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Document, Record
-from p2pdist.shared.wire.messages import MAX_TEMPLATE_ITEMS, Label
+from p2pdist.shared.wire.fields import MAX_TEMPLATE_ITEMS, Label
 
 MAX_TEMPLATE_BYTES = 64 << 10  # every PC of every site fetches it; 50 items of a kilobyte
 MAX_TEMPLATES = 50  # per server; every PC evaluates all of them

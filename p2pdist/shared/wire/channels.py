@@ -12,14 +12,8 @@ from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
-from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    MAX_DATA_FRAME_BYTES,
-    ControlHello,
-    FromEndpoint,
-    FromServer,
-    Goodbye,
-)
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_DATA_FRAME_BYTES
+from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, FromServer, Goodbye
 
 MAX_KIND_CHARS = 64  # of an unknown kind's name: it is logged
 

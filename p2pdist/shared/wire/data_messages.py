@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from p2pdist.shared.wire.codec import Message
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, Hash, Instance, PieceNumber
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES, Hash, Instance, PieceNumber
 
 
 class DataHello(Message, frozen=True, tag="data"):

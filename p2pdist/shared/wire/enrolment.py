@@ -10,7 +10,7 @@ import msgspec
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Extensible, Record
-from p2pdist.shared.wire.messages import Port
+from p2pdist.shared.wire.fields import Port
 
 TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
 MAX_TOKEN_CHARS = 1_000

@@ -4,7 +4,8 @@ Servers are upgraded first, so a server speaks its own protocol and the one befo
 features: what is new is sent only to who names it in its hello or welcome (ADR 0039).
 """
 
-from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION, Features
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.messages import OLDEST_PROTOCOL, PROTOCOL_VERSION
 
 FEATURES_SINCE = 6  # the protocol from which on hello and welcome name features, and additions are ignored
 

@@ -18,6 +18,36 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.ring_facts import ToldFacts
 from p2pdist.shared.wire.codec import Extensible, Message
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
+from p2pdist.shared.wire.fields import (
+    DEFAULT_REPORT_SECONDS,
+    HELD_BYTES,
+    MAX_ADDRESSES,
+    MAX_COPIES,
+    MAX_HOLDERS,
+    MAX_HOLDINGS,
+    MAX_METADATA_VERSION,
+    MAX_NEWS_MESSAGE_BYTES,
+    MAX_PATCHES_PER_REPORT,
+    MAX_SITE_PEERS,
+    MAX_TEMPLATE_ITEMS,
+    MAX_TOLD_TIMESTAMP_BYTES,
+    Address,
+    Bitfield,
+    ByteCount,
+    EndpointIdText,
+    Features,
+    Hash,
+    Instance,
+    Label,
+    LanPort,
+    PaceSeconds,
+    PieceNumber,
+    Serial,
+    ServerTime,
+    ShortText,
+    Text,
+)
+from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch, SiteLimit
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
@@ -26,60 +56,6 @@ from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWant
 
 PROTOCOL_VERSION = 6
 OLDEST_PROTOCOL = 5  # of release 0.2.0, which knows no features
-
-MAX_FEATURES = 64  # one or two a release; those that every release knows leave with the protocol before
-MAX_FEATURE_CHARS = 32
-MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
-MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
-MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
-MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
-MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the site
-LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
-FEW_PIECES = 4  # a torrent of so few: one megabyte; a neighbour that has a piece of it soon has all
-MAX_HOLDERS = 2  # one to fetch a small torrent from, and another if the first does not answer
-HELD_BYTES = 8  # of a torrent's hash: the server knows which torrents there are
-MAX_HOLDINGS = 8_192  # in one message: as many patches as a company publishes in two years
-MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
-MAX_PATCHES_PER_REPORT = 40  # with three texts each, in any script, they fit into a control frame
-MAX_TEXT_CHARS = 400
-MAX_REPORTED_FLOWS = 16  # the largest connections of a PC; a transfer that matters is among them
-MAX_REPORT_SECONDS = 60  # the interval of a report on the line: anything older says nothing about now
-MAX_CARD_RATE = 125_000_000_000  # 1 Tbit/s: faster than any network card of a PC
-DEFAULT_REPORT_SECONDS = 2.0  # a fleet of some hundred PCs: what the operator looks at is fresh
-MAX_PACE_SECONDS = 3_600.0  # who speaks less often may as well connect when there is something to say
-MAX_SERIAL = (1 << 31) - 1  # a report each second for 68 years
-MAX_METADATA_VERSION = 1 << 40  # versions are seconds since 1970, or follow those of a clock that was far ahead
-MAX_COPIES = 8  # other PCs with the same identity that are named: a person needs one, to find the first copy
-MAX_LIMIT_REASONS = 32  # the closed list has 15
-MAX_TEMPLATE_ITEMS = 50  # questions in one template: as many as a person reads in a table
-MAX_TOLD_TIMESTAMP_BYTES = 4 << 10  # one has 600 with a signature
-MAX_NEWS_MESSAGE_BYTES = 16 << 10  # some publications; more at once would be felt on a slow line
-MAX_LABEL_CHARS = 80  # in the label of such a question
-
-Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
-Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
-EndpointIdText = Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
-ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]
-Address = Annotated[str, msgspec.Meta(min_length=2, max_length=45)]  # longest IPv6 text
-Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
-LanPort = Annotated[int, msgspec.Meta(ge=LEAST_LAN_PORT, le=65_535)]
-Instance = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}\\Z", max_length=32)]
-"""A random number that one run of the daemon draws: two PCs with one identity have two."""
-PieceNumber = Annotated[int, msgspec.Meta(ge=0, lt=MAX_PIECES)]
-Bitfield = Annotated[bytes, msgspec.Meta(max_length=MAX_PIECES // 8)]
-MAX_BYTE_COUNT = 1 << 50
-ByteCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTE_COUNT)]
-FlowId = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
-Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e10)]
-Feature = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,32}\Z", max_length=MAX_FEATURE_CHARS)]
-Features = Annotated[tuple[Feature, ...], msgspec.Meta(max_length=MAX_FEATURES)]
-"""What its sender understands beyond the first form of its protocol; a name that is not known means nothing."""
-ServerTime = Annotated[float, msgspec.Meta(ge=0.0, le=1e11)]  # until the year 5138
-Serial = Annotated[int, msgspec.Meta(ge=0, le=MAX_SERIAL)]
-PaceSeconds = Annotated[float, msgspec.Meta(ge=1.0, le=MAX_PACE_SECONDS)]
-Rate = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
-"""Bytes per second."""
 
 PatchState: TypeAlias = Literal["waiting", "checking", "fetching", "verifying", "verified", "failed"]
 
@@ -191,25 +167,6 @@ class Report(Message, frozen=True, tag="report"):
     """Counts the reports of this run of the daemon; 0: not counted."""
     connection: Serial = 0
     """As the server has named this one; 0: it has not, or this was meant for an earlier one."""
-
-
-class LinkReport(Message, frozen=True, tag="link"):
-    """The traffic of other programs on this PC. Sent as often as the last `LinkWatch` asks, while there is news."""
-
-    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)]
-    """Since the previous report."""
-    business_bytes: ByteCount
-    """Bytes that others transferred over the branch line in the interval, without ours and those within the LAN."""
-    flows: Annotated[tuple[tuple[FlowId, ByteCount], ...], msgspec.Meta(max_length=MAX_REPORTED_FLOWS)]
-    """Others' largest connections: (id, bytes so far)."""
-    harm_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_REPORT_SECONDS)] | None
-    """Smoothed minus least round trip of others' most harmed connection; None when no such connection is seen."""
-    card_rate: Annotated[int, msgspec.Meta(ge=1, le=MAX_CARD_RATE)] | None
-    """What this PC's network card carries each way, bytes per second; None: it does not tell."""
-    from_neighbours_bytes: ByteCount
-    """Our own bytes that this PC received from neighbours in the interval, as its card counts them."""
-    to_neighbours_bytes: ByteCount
-    """Our own bytes that it sent to them."""
 
 
 class DiagnosisAnswer(Extensible, frozen=True):
@@ -331,32 +288,6 @@ class Unavailable(Message, frozen=True, tag="unavailable"):
 
 class DataWanted(Message, frozen=True, tag="data_wanted"):
     """Open a data connection: pieces are to be sent to this endpoint. Sent to who names the feature `invites`."""
-
-
-class LinkWatch(Message, frozen=True, tag="watch"):
-    """How often to send a `LinkReport`."""
-
-    interval_seconds: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_REPORT_SECONDS)] | None
-    """None: only rarely, because the site is fetching nothing."""
-
-
-class SiteLimit(Message, frozen=True, tag="limit"):
-    """How fast the server sends to the site, and why. Sent about once a second while that changes."""
-
-    rate: Rate
-    """The rate on the line, packet headers included."""
-    capacity: Rate | None
-    """The line's capacity, configured or learned; None: not known yet."""
-    configured: bool
-    """Whether the capacity is configured."""
-    state: ShortText
-    reason: Text
-    seconds: Annotated[dict[ShortText, Seconds], msgspec.Meta(max_length=MAX_LIMIT_REASONS)]
-    """Time under each reason."""
-    yield_seconds: Seconds
-    """Time in which the site's transfers yielded to other traffic."""
-    learned_seconds: Seconds | None
-    """How long ago the line last showed its capacity, in whole minutes; None: configured, or not known."""
 
 
 class OtherPc(Extensible, frozen=True):

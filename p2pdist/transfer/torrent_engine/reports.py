@@ -10,7 +10,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
 from p2pdist.shared.wire.codec import Record
-from p2pdist.shared.wire.messages import MAX_PIECES, ByteCount
+from p2pdist.shared.wire.fields import MAX_PIECES, ByteCount
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 

@@ -9,16 +9,9 @@ from structlog.testing import capture_logs
 from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import DataHello
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    PROTOCOL_VERSION,
-    PieceRejected,
-    PieceStored,
-    Report,
-    RepositoryChanged,
-    Want,
-)
+from p2pdist.shared.wire.messages import PROTOCOL_VERSION, PieceRejected, PieceStored, Report, RepositoryChanged, Want
 from p2pdist.shared.wire.pings import echo_frame
 from tests.helpers.origin_endpoint import INSTANCE, frame, hello, packed, unknown_want
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from bandwidth.core.states import Reason
 from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire.data_messages import Piece
-from p2pdist.shared.wire.messages import SiteLimit
+from p2pdist.shared.wire.line_messages import SiteLimit
 from seed_server.line.harm_bound import HarmPause
 from seed_server.line.harm_evidence import HarmReason
 from seed_server.origin.limits import OriginLimits

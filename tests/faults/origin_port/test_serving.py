@@ -7,8 +7,8 @@ import trio
 import trio.testing
 
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
+from p2pdist.shared.wire.fields import MAX_NEWS_MESSAGE_BYTES
 from p2pdist.shared.wire.messages import (
-    MAX_NEWS_MESSAGE_BYTES,
     Diagnosis,
     DiagnosisAnswer,
     FactsChanged,

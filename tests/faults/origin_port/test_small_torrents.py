@@ -7,7 +7,8 @@ import trio
 import trio.testing
 
 from p2pdist.shared.wire.codec import Message
-from p2pdist.shared.wire.messages import FEW_PIECES, Holders, RepositoryChanged, SitePeers
+from p2pdist.shared.wire.fields import FEW_PIECES
+from p2pdist.shared.wire.messages import Holders, RepositoryChanged, SitePeers
 from tests.helpers.origin_endpoint import Connection, Ping
 from tests.helpers.origin_harness import TEST_LIMITS, Lab, fetch, running_lab
 

@@ -14,11 +14,7 @@ from bandwidth.core.states import State
 from bandwidth.core.units import LARGEST_PACKET_BYTES, SAFE_PACKET_BYTES
 from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.identifiers import SiteName
-from p2pdist.shared.wire.messages import (
-    LinkReport,
-    LinkWatch,
-    SiteLimit,
-)
+from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch, SiteLimit
 from p2pdist.shared.wire.pings import echo_frame
 from seed_server.line.control_budget import CONNECTING_BYTES, line_bytes
 from seed_server.line.pacing import pacing_rate

@@ -10,7 +10,8 @@ from bench.fleet_size.speech import (
 )
 from p2pdist.shared.wire.channels import decode_from_endpoint, decode_hello
 from p2pdist.shared.wire.data_messages import DataHello
-from p2pdist.shared.wire.messages import HELD_BYTES, ControlHello, Holdings, Report
+from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.messages import ControlHello, Holdings, Report
 
 PATCHES = [LivePatch(f"p{k}", "1", f"{k:08x}" * 8, 3) for k in range(50)]
 

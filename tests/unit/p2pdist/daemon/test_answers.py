@@ -15,7 +15,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.statement_check import check_statement
-from p2pdist.shared.wire.messages import LinkWatch, SiteLimit
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.status.view import PatchView
 from p2pdist.trust.catalogue import RefusedPatch
 from tests.helpers.daemon_states import made_up_state

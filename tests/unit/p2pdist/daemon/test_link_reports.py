@@ -7,7 +7,7 @@ import trio.testing
 
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.limiter.link_report import BusinessUsage
-from p2pdist.shared.wire.messages import LinkReport, LinkWatch
+from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch
 from tests.helpers.daemon_states import made_up_state
 
 

@@ -16,14 +16,13 @@ from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
 from p2pdist.shared.wire.features import AUDIT_WITNESS, PARCELS
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
-    Features,
-    LinkWatch,
     OtherPc,
     Pace,
     RepositoryChanged,
     SharedIdentity,
-    SiteLimit,
     SitePeers,
     Unavailable,
     Welcome,

@@ -19,7 +19,8 @@ from p2pdist.neighbours.peer_book import (
     PeerBook,
 )
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import FEW_PIECES, MAX_SITE_PEERS, Holders, SitePeer, SitePeers
+from p2pdist.shared.wire.fields import FEW_PIECES, MAX_SITE_PEERS
+from p2pdist.shared.wire.messages import Holders, SitePeer, SitePeers
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 SWARM, OTHER_SWARM = "a" * 16, "b" * 16

@@ -26,10 +26,9 @@ from p2pdist.shared.wire import channels, codec, messages
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.features import INVITES
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.frames import FrameDecoder, encode_frame
 from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    MAX_DATA_FRAME_BYTES,
     PROTOCOL_VERSION,
     ControlHello,
     DataWanted,

@@ -7,15 +7,9 @@ import trio
 
 from p2pdist.origin.outgoing import Outgoing
 from p2pdist.shared.wire import channels
+from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import FrameDecoder
-from p2pdist.shared.wire.messages import (
-    MAX_CONTROL_FRAME_BYTES,
-    FromEndpoint,
-    Holdings,
-    PieceStored,
-    Report,
-    Want,
-)
+from p2pdist.shared.wire.messages import FromEndpoint, Holdings, PieceStored, Report, Want
 
 TORRENT = "11" * 32
 STREAM, OTHER = cast("Any", object()), cast("Any", object())

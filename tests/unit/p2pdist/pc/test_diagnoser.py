@@ -11,7 +11,8 @@ from p2pdist.shared.manifest.facts import Facts, FactValue
 from p2pdist.shared.manifest.recipe import Check, UnitCheck
 from p2pdist.shared.manifest.template import Template, TemplateItem
 from p2pdist.shared.manifest.versions import Ecosystem, parse_version
-from p2pdist.shared.wire.messages import MAX_TEXT_CHARS, Diagnosis
+from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
+from p2pdist.shared.wire.messages import Diagnosis
 
 SSL = TemplateItem(
     label="openssl", applies_to='os.family == "debian"', expression='package("openssl") < version("3.0.17")'

@@ -3,7 +3,7 @@
 import pytest
 
 from p2pdist.pc.own_addresses import FAR_ADDRESSES, address_towards, addresses_to_tell
-from p2pdist.shared.wire.messages import MAX_ADDRESSES
+from p2pdist.shared.wire.fields import MAX_ADDRESSES
 
 CARDS = {
     "lo": ["127.0.0.1", "::1"],

@@ -3,7 +3,7 @@
 import pytest
 
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES
 
 
 def test_small_pieces_have_the_shortest_time() -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS
+from p2pdist.shared.wire.fields import DEFAULT_REPORT_SECONDS
 from p2pdist.status.report_pace import ReportPace
 
 SLOW = 64.0

@@ -8,8 +8,9 @@ from p2pdist.install.lifecycle import LifeState
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.wire.channels import decode_from_endpoint, encode_message
+from p2pdist.shared.wire.fields import DEFAULT_REPORT_SECONDS, MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
-from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, MAX_CONTROL_FRAME_BYTES, PatchState, Report
+from p2pdist.shared.wire.messages import PatchState, Report
 from p2pdist.status.reports import Reports
 from p2pdist.status.view import FileView, PatchView
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind

@@ -13,7 +13,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import FILE_NAME_MAX_BYTES
 from p2pdist.shared.manifest.documents import MAX_ROLLOUT_ENTRIES
-from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
 from p2pdist.transfer import files
 from p2pdist.transfer.states import MAX_TRANSFER_RECORDS, Place, TransferRecord
 

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import TorrentHash
-from p2pdist.shared.wire.messages import HELD_BYTES, FromEndpoint, Holdings, Want
+from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.messages import FromEndpoint, Holdings, Want
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers

@@ -6,7 +6,7 @@ import msgspec
 
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS, lan_patience_seconds
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import (

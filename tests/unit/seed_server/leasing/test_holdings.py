@@ -1,7 +1,7 @@
 """`seed_server.leasing.holdings`: who has all of what, in a few bytes for each PC."""
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
-from p2pdist.shared.wire.messages import HELD_BYTES
+from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 
 A, B = EndpointId("a" * 26), EndpointId("b" * 26)

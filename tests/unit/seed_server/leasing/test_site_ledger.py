@@ -6,7 +6,7 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.manifest.urgency import EMERGENCY, urgency_of
 from p2pdist.shared.wire.bitfield import all_pieces
-from p2pdist.shared.wire.messages import HELD_BYTES
+from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
 from seed_server.leasing.standing import FIRST_REJECTION_SECONDS, SENT_SPARE_PIECES, Standings

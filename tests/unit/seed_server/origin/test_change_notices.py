@@ -6,7 +6,8 @@ import pytest
 
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.features import TIMESTAMP
-from p2pdist.shared.wire.messages import MAX_TOLD_TIMESTAMP_BYTES, RepositoryChanged
+from p2pdist.shared.wire.fields import MAX_TOLD_TIMESTAMP_BYTES
+from p2pdist.shared.wire.messages import RepositoryChanged
 from seed_server.origin.change_notices import RENEWAL_SPREAD, ChangeNotices
 from seed_server.origin.notices import AT_ONCE, SPREAD_SECONDS
 from seed_server.signing.metadata import NewestTimestamp

@@ -6,7 +6,8 @@ import pytest
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from p2pdist.shared.wire.messages import FEW_PIECES, MAX_HOLDERS, Holders, SitePeer
+from p2pdist.shared.wire.fields import FEW_PIECES, MAX_HOLDERS
+from p2pdist.shared.wire.messages import Holders, SitePeer
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.holder_news import REACHED_SECONDS, TOLD_SECONDS, HolderNews
 

@@ -11,7 +11,7 @@ import trio.testing
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.features import GIVES_SIGNED
-from p2pdist.shared.wire.messages import Features
+from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_PART_BYTES,
     SignedFilePart,

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from p2pdist.shared.wire.fields import MAX_SITE_PEERS
+from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
-    MAX_SITE_PEERS,
     Diagnosis,
     DiagnosisAnswer,
     FactsChanged,
     FromEndpoint,
     Helping,
     Holdings,
-    LinkReport,
     PieceRejected,
     PieceStored,
     Report,

@@ -10,7 +10,8 @@ import trio.testing
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.network.server_news import NEWS_SECONDS
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import MAX_NEWS_MESSAGE_BYTES, News, NewsWanted
+from p2pdist.shared.wire.fields import MAX_NEWS_MESSAGE_BYTES
+from p2pdist.shared.wire.messages import News, NewsWanted
 from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent, describe_news
 from seed_server.line.byte_budget import BUDGET_BYTES, REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import LEAST_LUMP_BYTES

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import MAX_SITE_PEERS, SitePeer, SitePeers
+from p2pdist.shared.wire.fields import MAX_SITE_PEERS
+from p2pdist.shared.wire.messages import SitePeer, SitePeers
 from seed_server.origin.join_pace import FREE_JOINS, JOIN_SECONDS, JoinPace
 from seed_server.origin.peer_lists import (
     CONTENT_PEERS_SECONDS,

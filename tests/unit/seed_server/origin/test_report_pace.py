@@ -2,7 +2,8 @@
 
 import pytest
 
-from p2pdist.shared.wire.messages import DEFAULT_REPORT_SECONDS, Pace
+from p2pdist.shared.wire.fields import DEFAULT_REPORT_SECONDS
+from p2pdist.shared.wire.messages import Pace
 from seed_server.origin.report_pace import REPORTS_PER_SECOND, SLOWEST_REPORT_SECONDS, pace_for
 
 

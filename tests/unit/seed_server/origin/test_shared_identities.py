@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.messages import MAX_COPIES
+from p2pdist.shared.wire.fields import MAX_COPIES
 from seed_server.origin.shared_identities import (
     FORGET_SECONDS,
     HOLDER_SECONDS,

@@ -17,7 +17,8 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.channels import decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
-from p2pdist.shared.wire.messages import LinkWatch, SitePeer, Unavailable
+from p2pdist.shared.wire.line_messages import LinkWatch
+from p2pdist.shared.wire.messages import SitePeer, Unavailable
 from p2pdist.shared.wire.pings import Echo
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.control_budget import CONNECTING_BYTES, LEAST_BURST_BYTES, line_bytes

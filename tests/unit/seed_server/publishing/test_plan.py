@@ -21,7 +21,7 @@ from p2pdist.shared.manifest.documents import (
 from p2pdist.shared.manifest.publication_order import NOTHING_PUBLISHED
 from p2pdist.shared.manifest.recipe import DebInstall
 from p2pdist.shared.manifest.versions import Ecosystem
-from p2pdist.shared.wire.messages import MAX_PIECE_BYTES, MAX_PIECES
+from p2pdist.shared.wire.fields import MAX_PIECE_BYTES, MAX_PIECES
 from seed_server.publishing.plan import (
     LARGEST_FILE_BYTES,
     SMALLEST_PIECE_BYTES,

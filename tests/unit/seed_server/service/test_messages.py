@@ -8,7 +8,7 @@ from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import MAX_PEM_CHARS
-from p2pdist.shared.wire.messages import MAX_BYTE_COUNT
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
 from seed_server.service.messages import (
     MAX_LISTENING,
     MAX_PART_FAULT_CHARS,

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from p2pdist.shared.wire import channels, codec, messages
+from p2pdist.shared.wire import channels, codec, fields
 from p2pdist.shared.wire.codec import DecodeError, Message
 from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     ControlHello,
     DataWanted,
@@ -17,8 +18,6 @@ from p2pdist.shared.wire.messages import (
     Goodbye,
     Helping,
     Holdings,
-    LinkReport,
-    LinkWatch,
     News,
     NewsWanted,
     OtherPc,
@@ -29,7 +28,6 @@ from p2pdist.shared.wire.messages import (
     Report,
     RepositoryChanged,
     SharedIdentity,
-    SiteLimit,
     SitePeer,
     SitePeers,
     Unavailable,
@@ -80,13 +78,13 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             ParcelsWanted(torrents=bytes(16)),
             Helping(how="less"),
             PieceStored(torrent=HASH, piece=0),
-            PieceRejected(torrent=HASH, piece=messages.MAX_PIECES - 1),
-            Report(patches=[REPORT], refuses="", serial=messages.MAX_SERIAL, connection=1),
+            PieceRejected(torrent=HASH, piece=fields.MAX_PIECES - 1),
+            Report(patches=[REPORT], refuses="", serial=fields.MAX_SERIAL, connection=1),
             LINK,
             DIAGNOSIS,
             FactsChanged(values={"os.family": "debian", "ram_mb": 16_000}),
             PcFindings(codes=("clock", "unheard")),
-            NewsWanted(root=1, snapshot=messages.MAX_METADATA_VERSION),
+            NewsWanted(root=1, snapshot=fields.MAX_METADATA_VERSION),
             GOODBYE,
         ],
     ),
@@ -107,7 +105,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             ),
             SitePeers(anew=True, joined=[PEER], left=["b" * 26]),
             RepositoryChanged(timestamp_version=3, timestamp=b"{}", root_version=1),
-            Pace(report_seconds=messages.MAX_PACE_SECONDS),
+            Pace(report_seconds=fields.MAX_PACE_SECONDS),
             News(files=b"\x80"),
             Parcels(parcels=[Parcel(NewsTorrent(3, bytes(32)), bytes(16), (1, 2))], more=True),
             Unavailable(torrent=HASH, reason="gone"),
@@ -206,8 +204,8 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (
         channels.decode_from_server,
         RepositoryChanged(timestamp_version=1),
-        {"timestamp": bytes(messages.MAX_TOLD_TIMESTAMP_BYTES)},
-        {"timestamp": bytes(messages.MAX_TOLD_TIMESTAMP_BYTES + 1)},
+        {"timestamp": bytes(fields.MAX_TOLD_TIMESTAMP_BYTES)},
+        {"timestamp": bytes(fields.MAX_TOLD_TIMESTAMP_BYTES + 1)},
     ),
     (channels.decode_hello, HELLO, {"features": ["f" * 32]}, {"features": ["f" * 33]}),
     (channels.decode_hello, HELLO, {"features": ["a_1"]}, {"features": ["A"]}),
@@ -219,8 +217,8 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (
         channels.decode_from_endpoint,
         PieceStored(torrent=HASH, piece=0),
-        {"piece": messages.MAX_PIECES - 1},
-        {"piece": messages.MAX_PIECES},
+        {"piece": fields.MAX_PIECES - 1},
+        {"piece": fields.MAX_PIECES},
     ),
     (channels.decode_from_endpoint, PieceStored(torrent=HASH, piece=0), {"piece": 0}, {"piece": -1}),
     (channels.decode_from_endpoint, DIAGNOSIS, answers(50), answers(51)),
@@ -275,8 +273,8 @@ BEYOND: list[tuple[Any, Message, dict[str, Any], dict[str, Any]]] = [
     (
         channels.decode_on_data_connection,
         Piece(torrent=HASH, piece=1, data=b"x"),
-        {"data": bytes(messages.MAX_PIECE_BYTES)},
-        {"data": bytes(messages.MAX_PIECE_BYTES + 1)},
+        {"data": bytes(fields.MAX_PIECE_BYTES)},
+        {"data": bytes(fields.MAX_PIECE_BYTES + 1)},
     ),
     (channels.decode_on_data_connection, Piece(torrent=HASH, piece=1, data=b"x"), {"data": b"x"}, {"data": b""}),
 ]
@@ -305,13 +303,13 @@ def test_the_largest_messages_fit_into_their_channels() -> None:
         seconds=1e10,
     )
     answer = DiagnosisAnswer(label=ASTRAL * 80, applies=False, needed=None, reason=ASTRAL * 400)
-    diagnosis = Diagnosis(template=ASTRAL * 64, answers=(answer,) * messages.MAX_TEMPLATE_ITEMS)
+    diagnosis = Diagnosis(template=ASTRAL * 64, answers=(answer,) * fields.MAX_TEMPLATE_ITEMS)
     peer = SitePeer(endpoint_id="a" * 26, address="a" * 45, port=65_535)
-    piece = Piece(torrent=HASH, piece=messages.MAX_PIECES - 1, data=bytes(messages.MAX_PIECE_BYTES))
+    piece = Piece(torrent=HASH, piece=fields.MAX_PIECES - 1, data=bytes(fields.MAX_PIECE_BYTES))
     control = [
-        Report(patches=[longest] * messages.MAX_PATCHES_PER_REPORT, refuses=ASTRAL * 400),
+        Report(patches=[longest] * fields.MAX_PATCHES_PER_REPORT, refuses=ASTRAL * 400),
         SitePeers(anew=False, joined=[peer] * 40, left=["a" * 26] * 40),
         diagnosis,
     ]
-    assert all(len(channels.encode_message(m)) <= messages.MAX_CONTROL_FRAME_BYTES for m in control)
-    assert len(channels.encode_message(piece)) <= messages.MAX_DATA_FRAME_BYTES
+    assert all(len(channels.encode_message(m)) <= fields.MAX_CONTROL_FRAME_BYTES for m in control)
+    assert len(channels.encode_message(piece)) <= fields.MAX_DATA_FRAME_BYTES
