@@ -1,19 +1,16 @@
 """What an endpoint says on its control connection, and what that changes."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 import trio
-from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import BitfieldError, unpack
 from p2pdist.shared.wire.channels import UnknownKind, decode_from_endpoint
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.custody import CustodyTold
-from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, ignores_additions
+from p2pdist.shared.wire.features import ignores_additions
 from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
@@ -32,7 +29,6 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
-from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
@@ -41,47 +37,22 @@ from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
 from seed_server.line.control_budget import line_bytes
+from seed_server.origin.answers import Answers
 from seed_server.origin.connection import LostConnectionError, RefusedError, control_frame
-from seed_server.origin.data_link import Ending
-from seed_server.origin.limits import OriginLimits
-from seed_server.origin.log_proofs import LogProofs
-from seed_server.origin.lost_files import LostFiles
+from seed_server.origin.guarded import guarded
 from seed_server.origin.outbox import nobody
-from seed_server.origin.outside_log import OutsideLog
-from seed_server.origin.paced_news import PacedNews, Reader
-from seed_server.origin.parcel_torrents import ParcelTorrents
-from seed_server.origin.records import OriginRecords
+from seed_server.origin.port_parts import PortParts
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
 from seed_server.origin.state import DAMAGED
-from seed_server.store.rows import Recorded, ServedPayload
-
-Question: TypeAlias = NewsWanted | ParcelsWanted | ConsistencyWanted
-"""What takes time to be answered."""
-
-
-@dataclass(frozen=True)
-class PortParts:
-    """What all conversations of a port share."""
-
-    find_patch: Callable[[TorrentHash], Awaitable[ServedPayload | None]]
-    news: PacedNews
-    parcels: ParcelTorrents
-    records: OriginRecords
-    limits: OriginLimits
-    outside_log: OutsideLog
-    pace: Callable[[], Pace]
-    """How often PCs shall report now."""
-    proofs: LogProofs
-    lost_files: LostFiles | None = None
-    """What has become of the signed files that this server does not have; None: nobody is asked."""
+from seed_server.store.rows import Recorded
 
 
 class ControlConversation:
     """One control connection: a task, a second one while there is something to send, others while answers are found."""
 
     __slots__ = (
-        "_connection", "_ignored", "_live", "_log", "_nursery", "_parts", "_session", "_told_pace", "_unanswered",
+        "_answers", "_connection", "_ignored", "_live", "_log", "_nursery", "_parts", "_session", "_told_pace",
         "_writing",
     )  # fmt: skip
 
@@ -90,8 +61,7 @@ class ControlConversation:
         self._live = live
         self._connection = 0
         self._parts = parts
-        self._unanswered: dict[type[Question], Question | None] = {}
-        """Of each kind that is being answered: the one to answer next."""
+        self._answers = Answers(session, live, parts)
         self._writing = False
         self._nursery: trio.Nursery | None = None
         self._log = parts.outside_log
@@ -180,52 +150,6 @@ class ControlConversation:
         self._live.rate.control.count(line_bytes(len(frame)))
         await self._session.connection.send_frame(frame)
 
-    async def _answer(self, kind: type[Question]) -> None:
-        """Answer what an endpoint asks: beside `_read`, which must not wait for that. Raises `RefusedError`."""
-        while (question := self._unanswered[kind]) is not None:
-            self._unanswered[kind] = None
-            match question:
-                case NewsWanted():
-                    await self._tell_news(question)
-                case ParcelsWanted():
-                    await self._tell_parcels(question)
-                case ConsistencyWanted():
-                    await self._prove(question)
-                case _:
-                    assert_never(question)
-        del self._unanswered[kind]
-
-    async def _tell_news(self, wanted: NewsWanted) -> None:
-        connection = self._session.connection
-        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
-        if news.torrent is not None:
-            self._may_ask_again([news.torrent])
-        self._session.outbox.put_paid(news)
-
-    def _may_ask_again(self, told: Iterable[NewsTorrent]) -> None:
-        """Note that these torrents are here now: the endpoint may have asked for some when they were not."""
-        if self._session.told_unavailable:  # mostly it has not: then none has to be made for its hash
-            self._session.told_unavailable -= {make_torrent(each).torrent_hash for each in told}
-
-    async def _tell_parcels(self, wanted: ParcelsWanted) -> None:
-        session, live = self._session, self._live
-        if not all(PARCELS in other.features for other in live.sessions.values()):
-            wanted = replace(wanted, torrents=b"")  # one that takes none would be sent the same once more
-        try:
-            told = await self._parts.parcels.answer(wanted, live.site.name, live.ledger)
-        except DecodeError as error:
-            raise RefusedError(f"impossible message: {error}") from error
-        self._may_ask_again(parcel.torrent for parcel in told.parcels)
-        session.outbox.put("parcels", told)
-
-    @property
-    def _reader(self) -> Reader:
-        if CHANGED_NEWS not in self._session.features:
-            return Reader.OF_WHOLE_FILES
-        swapping = [other for other in self._live.sessions.values() if SHARED_NEWS in other.features]
-        alone = self._session not in swapping or len(swapping) < 2
-        return Reader.WITH_NEIGHBOURS if not alone and self._live.may_send(trio.current_time()) else Reader.ALONE
-
     async def _handle(self, message: FromEndpoint) -> None:
         match message:
             case Want():
@@ -237,7 +161,7 @@ class ControlConversation:
             case PieceStored() | PieceRejected():
                 self._fetched(message)
             case NewsWanted() | ParcelsWanted() | ConsistencyWanted():
-                self._asks(message)
+                self._answers.asked(message, self._nursery)
             case Report():
                 self._reported(message)
             case (
@@ -282,14 +206,6 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _asks(self, question: Question) -> None:
-        """Answer a question, after the one of its kind that is being answered; of those that wait the newest counts."""
-        kind = type(question)
-        begun = kind in self._unanswered
-        self._unanswered[kind] = question
-        if not begun and self._nursery is not None:
-            self._nursery.start_soon(guarded, partial(self._answer, kind), self._session)
-
     def _fetched(self, message: PieceStored | PieceRejected) -> None:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
@@ -311,10 +227,6 @@ class ControlConversation:
         if message.fault is not None:
             said = {"fault": message.fault, "known": message.known, "told": message.told}
             self._log.warning("a PC saw another audit log before", self._session.endpoint, **said)
-
-    async def _prove(self, wanted: ConsistencyWanted) -> None:
-        if (answer := await self._parts.proofs.answer(wanted)) is not None:
-            self._session.outbox.put("consistency", answer)
 
     async def _want(self, want: Want) -> None:
         session, torrent = self._session, TorrentHash(want.torrent)
@@ -379,16 +291,6 @@ class ControlConversation:
             self._live.wake_all()
         elif self._session.link is not None:
             self._session.link.wake()
-
-
-async def guarded(task: Callable[[], Awaitable[None]], ending: Ending | Session) -> None:
-    """Run a connection's task; what it raises ends the connection."""
-    try:
-        await task()
-    except LostConnectionError:
-        ending.end(None)
-    except RefusedError as error:
-        ending.end(str(error))
 
 
 def _refuse(problem: str | None) -> None:

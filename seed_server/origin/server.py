@@ -38,12 +38,14 @@ from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.admissions import Admissions
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
-from seed_server.origin.control import ControlConversation, PortParts, guarded
+from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink
+from seed_server.origin.guarded import guarded
 from seed_server.origin.hello import hello_of
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.log_proofs import LogProofs
 from seed_server.origin.paced_news import PacedNews
+from seed_server.origin.port_parts import PortParts
 from seed_server.origin.published import PublishedMetadata
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.report_pace import pace_for

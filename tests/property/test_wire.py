@@ -28,7 +28,9 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
-fields = st.sampled_from(["t", "torrent", "piece", "data", "have", "protocol", "nonce", "patches", "format", "entries"])
+field_names = st.sampled_from(
+    ["t", "torrent", "piece", "data", "have", "protocol", "nonce", "patches", "format", "entries"]
+)
 tags = st.sampled_from(["hello", "data", "want", "stored", "report", "peers", "piece", "ping", "goodbye", "nonsense"])
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 bitfields = st.binary(max_size=64)
@@ -41,7 +43,7 @@ def test_any_bytes_decode_or_raise_decode_error(data: bytes) -> None:
             decode(data)
 
 
-@given(plain, st.dictionaries(fields, plain, max_size=6), tags)
+@given(plain, st.dictionaries(field_names, plain, max_size=6), tags)
 def test_any_structure_decodes_or_raises_decode_error(value: Any, extra: dict[str, Any], tag: str) -> None:
     for data in (codec.encode(value), codec.encode(extra | {"t": tag})):
         for decode in DECODERS:

@@ -1,0 +1,98 @@
+"""Answers to what endpoints ask on their control connections, where an answer takes time."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TypeAlias, assert_never
+
+import trio
+from msgspec.structs import replace
+
+from p2pdist.shared.wire.codec import DecodeError
+from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS
+from p2pdist.shared.wire.messages import NewsWanted
+from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
+from p2pdist.shared.wire.parcel import ParcelsWanted
+from p2pdist.shared.wire.witness import ConsistencyWanted
+from seed_server.origin.connection import RefusedError
+from seed_server.origin.guarded import guarded
+from seed_server.origin.paced_news import Reader
+from seed_server.origin.port_parts import PortParts
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
+
+Question: TypeAlias = NewsWanted | ParcelsWanted | ConsistencyWanted
+"""What takes time to be answered."""
+
+
+class Answers:
+    """The answers to one endpoint: of each kind of question one after the other, beside whatever else it says."""
+
+    __slots__ = ("_live", "_parts", "_session", "_unanswered")
+
+    def __init__(self, session: Session, live: LiveSite, parts: PortParts) -> None:
+        self._session = session
+        self._live = live
+        self._parts = parts
+        self._unanswered: dict[type[Question], Question | None] = {}
+        """Of each kind that is being answered: the one to answer next."""
+
+    def asked(self, question: Question, nursery: trio.Nursery | None) -> None:
+        """Answer a question in ``nursery``, after the one of its kind that is being answered.
+
+        Of those that wait the newest counts. Without a nursery nobody is there to be answered any more.
+        """
+        kind = type(question)
+        begun = kind in self._unanswered
+        self._unanswered[kind] = question
+        if not begun and nursery is not None:
+            nursery.start_soon(guarded, partial(self._answer, kind), self._session)
+
+    async def _answer(self, kind: type[Question]) -> None:
+        """Answer the newest question of a kind, until there is none. Raises `RefusedError`."""
+        while (question := self._unanswered[kind]) is not None:
+            self._unanswered[kind] = None
+            match question:
+                case NewsWanted():
+                    await self._tell_news(question)
+                case ParcelsWanted():
+                    await self._tell_parcels(question)
+                case ConsistencyWanted():
+                    await self._prove(question)
+                case _:
+                    assert_never(question)
+        del self._unanswered[kind]
+
+    async def _tell_news(self, wanted: NewsWanted) -> None:
+        connection = self._session.connection
+        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
+        if news.torrent is not None:
+            self._may_ask_again([news.torrent])
+        self._session.outbox.put_paid(news)
+
+    def _may_ask_again(self, told: Iterable[NewsTorrent]) -> None:
+        """Note that these torrents are here now: the endpoint may have asked for some when they were not."""
+        if self._session.told_unavailable:  # mostly it has not: then none has to be made for its hash
+            self._session.told_unavailable -= {make_torrent(each).torrent_hash for each in told}
+
+    async def _tell_parcels(self, wanted: ParcelsWanted) -> None:
+        session, live = self._session, self._live
+        if not all(PARCELS in other.features for other in live.sessions.values()):
+            wanted = replace(wanted, torrents=b"")  # one that takes none would be sent the same once more
+        try:
+            told = await self._parts.parcels.answer(wanted, live.site.name, live.ledger)
+        except DecodeError as error:
+            raise RefusedError(f"impossible message: {error}") from error
+        self._may_ask_again(parcel.torrent for parcel in told.parcels)
+        session.outbox.put("parcels", told)
+
+    @property
+    def _reader(self) -> Reader:
+        if CHANGED_NEWS not in self._session.features:
+            return Reader.OF_WHOLE_FILES
+        swapping = [other for other in self._live.sessions.values() if SHARED_NEWS in other.features]
+        alone = self._session not in swapping or len(swapping) < 2
+        return Reader.WITH_NEIGHBOURS if not alone and self._live.may_send(trio.current_time()) else Reader.ALONE
+
+    async def _prove(self, wanted: ConsistencyWanted) -> None:
+        if (answer := await self._parts.proofs.answer(wanted)) is not None:
+            self._session.outbox.put("consistency", answer)
