@@ -15,6 +15,8 @@ from p2pdist.shared.wire import (
     data_messages,
     enrolment,
     features,
+    fields,
+    line_messages,
     messages,
     parcel,
     pc_findings,
@@ -41,14 +43,14 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 
 SAID = [
     kind
-    for module in (messages, data_messages, parcel, witness, custody, pc_findings, signed_files)
+    for module in (messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files)
     for kind in records(module)
 ]  # fmt: skip
 MESSAGES = [kind for kind in SAID if issubclass(kind, Message) and kind is not Message]
 PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, Message)]
 CAPS = [
     cap
-    for module in (messages, parcel, enrolment, documents, publication_order, signed_files)
+    for module in (fields, messages, parcel, enrolment, documents, publication_order, signed_files)
     for cap in caps(module)
     if not cap[0].startswith("_")
 ]  # fmt: skip
