@@ -10,10 +10,10 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import DefaultGroup, actor_of, home_option
 from seed_server.commands.paging import paging_options, text_of
 from seed_server.commands.texts import counted
-from seed_server.fleet import operations
+from seed_server.fleet import endpoint_operations
 from seed_server.fleet.context import Context
+from seed_server.fleet.endpoint_operations import Denial
 from seed_server.fleet.endpoint_pages import PC_STATES, EndpointsQuestion
-from seed_server.fleet.operations import Denial
 from seed_server.store.rows import PcState
 
 
@@ -71,7 +71,7 @@ def forget_command(context: Context, endpoint: str) -> None:
     Example:
       seed-server endpoints forget old-laptop
     """
-    forgotten = operations.forget_endpoint(context, actor_of(context), endpoint)
+    forgotten = endpoint_operations.forget_endpoint(context, actor_of(context), endpoint)
     say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
 
 
@@ -90,7 +90,7 @@ def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
     Example:
       seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
     """
-    denial = operations.deny(context, actor_of(context), endpoint, keep_tokens=keep_token)
+    denial = endpoint_operations.deny(context, actor_of(context), endpoint, keep_tokens=keep_token)
     say(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
     for line in _words_on_tokens(denial):
         say(line)
@@ -119,5 +119,5 @@ def allow_command(context: Context, endpoint: str) -> None:
     Example:
       seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
     """
-    allowed = operations.allow(context, actor_of(context), endpoint)
+    allowed = endpoint_operations.allow(context, actor_of(context), endpoint)
     click.echo(tr("{endpoint} is allowed.", endpoint=allowed))

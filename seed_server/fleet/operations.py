@@ -13,7 +13,7 @@ import msgspec
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import EndpointId, PatchRef
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
@@ -21,11 +21,10 @@ from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
-from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.operation import operation as _operation
 from seed_server.fleet.operation import require as _require
 from seed_server.fleet.queries import no_profile, no_template
-from seed_server.fleet.roles import WHOLE_FLEET, Area, Reach
+from seed_server.fleet.roles import WHOLE_FLEET, Area
 from seed_server.fleet.rollout_operations import abort_withdrawn
 from seed_server.fleet.rollout_queries import halted_refs
 from seed_server.publishing import publish as publishing
@@ -37,8 +36,7 @@ from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, RoleExpiry
 from seed_server.signing.templates import TEMPLATES, checked_name, new_template, read_templates, template_names
-from seed_server.store.rows import EndpointRow, TokenRow
-from seed_server.store.serve_lock import is_serving
+from seed_server.store.rows import TokenRow
 from seed_server.store.token_names import token_id_of
 
 if TYPE_CHECKING:
@@ -65,19 +63,6 @@ class TokenMade:
     def token_id(self) -> str:
         """What `token list` and `token revoke` call it."""
         return token_id_of(self.token.secret)
-
-
-@dataclass(frozen=True)
-class Denial:
-    """An endpoint that is denied now."""
-
-    endpoint_id: EndpointId
-    revoked: tuple[TokenRow, ...]
-    """The tokens that it was enrolled with and that still enrolled others, as they were before."""
-    open_tokens: tuple[TokenRow, ...]
-    """Those that were kept, and so enrol others still; the PC can come back with them under a new key."""
-    tokens_known: bool
-    """Whether it is known which tokens have enrolled it."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +168,7 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: b
     return sorted(offline, key=lambda expiry: expiry.expires_at)
 
 
-# --- endpoints ---------------------------------------------------------------------------
+# --- tokens ------------------------------------------------------------------------------
 
 
 @_operation("tokens", reach=None)
@@ -247,79 +232,6 @@ def revoke_token(context: Context, actor: Actor, token_id: str) -> TokenRow:
 
 def _token(database: "Database", token_id: str) -> TokenRow | None:
     return next((token for token in database.tokens() if token.token_id == token_id), None)
-
-
-@_operation("deny", reach=None)
-def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = False) -> Denial:
-    """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
-
-    ``endpoint``: its id, the beginning of it, or its host name, where that names one PC alone (`named_endpoint`).
-    A new key costs a PC nothing, so the tokens that it was enrolled with are revoked, unless ``keep_tokens``.
-    Writes the database. Raises `UserError`: BAD_INPUT for a name of none or several, NOT_SET_UP, STORAGE, BUSY.
-    """
-    row = named_endpoint(context, endpoint)
-    _require(context, actor, "deny", _reach_of(row))
-    denied, now = EndpointId(row.endpoint_id), context.clock.now()
-    deed = Deed("deny", denied, details={"hostname": row.hostname})
-    with context.audited(actor, deed) as database:
-        deed.before = database.endpoint(denied)
-        tokens = database.tokens_of(denied)
-        still_open = tuple(token for token in tokens if token.state(now) == "open")
-        database.set_denied(denied, denied=True)
-        for token in () if keep_tokens else still_open:
-            database.revoke_token(token.token_id, now)
-            log.info("token revoked", token=token.token_id)
-        deed.after = database.endpoint(denied)
-        deed.details["tokens revoked"] = "" if keep_tokens else " ".join(token.token_id for token in still_open)
-    log.info("endpoint denied", endpoint=denied)
-    revoked, kept = ((), still_open) if keep_tokens else (still_open, ())
-    return Denial(denied, revoked, kept, tokens_known=bool(tokens))
-
-
-@_operation("endpoints", reach=None)
-def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
-    """Accept a denied endpoint again, or one that waits to be allowed. Writes and raises as `deny`."""
-    row = named_endpoint(context, endpoint)
-    _require(context, actor, "endpoints", _reach_of(row))
-    allowed = EndpointId(row.endpoint_id)
-    deed = Deed("allow", allowed, details={"hostname": row.hostname})
-    with context.audited(actor, deed) as database:
-        deed.before = database.endpoint(allowed)
-        database.set_denied(allowed, denied=False)
-        deed.after = database.endpoint(allowed)
-    log.info("endpoint allowed", endpoint=allowed)
-    return allowed
-
-
-@_operation("endpoints", reach=None)
-def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
-    """Forget ``endpoint`` (named as for `deny`) and all that it said; return it as it was.
-
-    Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
-    denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
-    """
-    deed = Deed("forget")
-    with context.audited(actor, deed) as database:  # so that nothing changes between the look and the deed
-        known = named_endpoint(context, endpoint)
-        _require(context, actor, "endpoints", _reach_of(known))
-        deed.subject, deed.before, deed.details = known.endpoint_id, known, {"hostname": known.hostname}
-        if known.denied and not known.pending:
-            raise UserError(
-                f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED
-            )
-        if known.connected and is_serving(context.home):
-            raise UserError(
-                f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon "
-                "first.",
-                FaultKind.REFUSED,
-            )
-        database.forget_endpoint(known.endpoint_id, context.clock.now())
-    log.info("endpoint forgotten", endpoint=known.endpoint_id)
-    return known
-
-
-def _reach_of(endpoint: EndpointRow) -> Reach:
-    return (Area(endpoint.site, frozenset(endpoint.tags)),)
 
 
 # --- profiles and templates --------------------------------------------------------------

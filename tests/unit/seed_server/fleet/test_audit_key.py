@@ -4,7 +4,7 @@ import pytest
 
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.fleet import audit_key, operations
+from seed_server.fleet import audit_key, endpoint_operations
 from seed_server.fleet.context import Context
 from seed_server.fleet.queries import read_status
 from seed_server.signing.key_files import OfflineKeys, key_path
@@ -15,7 +15,7 @@ __all__ = ["context"]
 
 def test_anchors_are_numbered_and_remember_earlier_keys_until_the_log_begins_again(context: Context) -> None:
     keys = OfflineKeys(context.home.offline_keys)
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     repository = context.repository(context.settling())
     repository.stage(repository.current_staged(), now=context.clock.now())
     first_key = read_checkpoint(context.home.audit_checkpoint.read_bytes()).key
@@ -34,7 +34,7 @@ def test_anchors_are_numbered_and_remember_earlier_keys_until_the_log_begins_aga
 
 
 def test_without_the_offline_key_nothing_changes(context: Context) -> None:
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     path = key_path(context.home.online_keys, "audit")
     before = path.read_bytes()
     with pytest.raises(UserError) as caught:
@@ -46,7 +46,7 @@ def test_without_the_offline_key_nothing_changes(context: Context) -> None:
 
 def test_what_is_interrupted_is_shown_and_done_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = OfflineKeys(context.home.offline_keys)
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     repository = context.repository(context.settling())
     repository.stage(repository.current_staged(), now=context.clock.now())
 

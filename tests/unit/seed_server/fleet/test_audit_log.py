@@ -17,7 +17,7 @@ from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.merkle_log import leaf_hash, log_root, proves_consistency
 from seed_server.commands.main import seed_server
-from seed_server.fleet import operations, preparing
+from seed_server.fleet import endpoint_operations, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import NOT_CARRIED_OUT, Deed, digest
 from seed_server.fleet.audit_queries import Wanted, newest_entries, verify_log
@@ -140,7 +140,7 @@ def test_what_is_refused_leaves_neither_change_nor_entry(context: Context, tmp_p
         lambda: operations.offer(context, ADA, "office@1"),
         lambda: operations.revoke_token(context, ADA, "0" * 12),
         lambda: operations.make_token(context, ADA, uses=0, seconds=1),
-        lambda: operations.deny(context, ADA, "nobody"),
+        lambda: endpoint_operations.deny(context, ADA, "nobody"),
         lambda: operations.renew(context, ADA, OfflineKeys(tmp_path)),
     ):
         with pytest.raises(UserError):
@@ -262,12 +262,12 @@ def test_each_checkpoint_continues_the_one_before(context: Context, tmp_path: Pa
 
 
 def test_without_the_audit_key_nothing_changes(context: Context) -> None:
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     path = key_path(context.home.online_keys, "audit")
     path.unlink()
     before = state(context)
     with pytest.raises(UserError, match=r"audit key .* is missing.*from a backup") as caught:
-        operations.deny(context, ADA, ENDPOINT)
+        endpoint_operations.deny(context, ADA, ENDPOINT)
     assert caught.value.kind is FaultKind.NOT_SET_UP
     assert state(context) == before
     assert not path.exists()
@@ -276,13 +276,13 @@ def test_without_the_audit_key_nothing_changes(context: Context) -> None:
 def test_a_home_of_before_there_was_a_log_gets_its_key(context: Context) -> None:
     path = key_path(context.home.online_keys, "audit")
     path.unlink()
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     assert path.stat().st_mode & 0o077 == 0
     check_checkpoint(context)
 
 
 def test_the_log_is_of_its_server(context: Context) -> None:
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     pin = hashlib.sha256(context.home.first_root.read_bytes()).hexdigest()
     assert read_checkpoint(context.home.audit_checkpoint.read_bytes()).origin == f"p2pdist-audit/{pin[:32]}"
 
@@ -290,10 +290,10 @@ def test_the_log_is_of_its_server(context: Context) -> None:
 def test_a_checkpoint_that_cannot_be_written_outside_the_database_stops_nothing(context: Context) -> None:
     context.home.audit_checkpoint.mkdir()
     (context.home.audit_checkpoint / "x").touch()
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     assert len(entries(context)) == 1
     shutil.rmtree(context.home.audit_checkpoint)
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     check_checkpoint(context)
 
 
@@ -346,18 +346,18 @@ def test_an_older_database_takes_nothing_of_what_vouches_for_the_newer_one(
 
 
 def test_another_audit_key_takes_nothing_of_what_the_first_one_has_signed(context: Context) -> None:
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     kept = context.home.audit_checkpoint.read_bytes()
     path = key_path(context.home.online_keys, "audit")
     path.unlink()
     create_signing_key(path, None)
-    operations.deny(context, ADA, ENDPOINT)
+    endpoint_operations.deny(context, ADA, ENDPOINT)
     assert context.home.audit_checkpoint.read_bytes() == kept
     assert verify_log(context).verdict.problems
 
 
 def test_an_entry_that_cannot_be_read_does_not_keep_the_server_from_starting(context: Context) -> None:
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     with context.database() as database, database.batch():
         database.add_pending(0)
     with contextlib.closing(sqlite3.connect(context.home.database)) as raw:
@@ -439,8 +439,8 @@ def test_an_entry_has_the_roles_that_gave_the_right(context: Context, tmp_path: 
     roles = rights_of(frozenset({"operator", "auditor", "administrator"}), PersonScope())
     person = Actor("kim", "password", roles)
     operations.make_token(context, person, uses=1, seconds=60)
-    operations.deny(context, Actor("kim", "token", roles.both(Rights(frozenset({"deny"}))), "5f0c"), ENDPOINT)
-    operations.deny(context, ADA, ENDPOINT)
+    endpoint_operations.deny(context, Actor("kim", "token", roles.both(Rights(frozenset({"deny"}))), "5f0c"), ENDPOINT)
+    endpoint_operations.deny(context, ADA, ENDPOINT)
     preparing.prepare_renewal(context, person, tmp_path / "r")
     preparing.drop_prepared(context, person, read_bundle(tmp_path / "r").bundle_id)
     assert [one.role for one in entries(context)] == [

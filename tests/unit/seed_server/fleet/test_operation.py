@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.fleet import operations, preparing
+from seed_server.fleet import endpoint_operations, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import DECLARED
@@ -77,14 +77,14 @@ def somebody(*permissions: Permission, scope: PersonScope | None = None) -> Acto
 def every_operation() -> dict[str, Callable[..., Any]]:
     return {
         name: function
-        for module in (operations, preparing)
+        for module in (operations, endpoint_operations, preparing)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
 
 
 def test_what_each_operation_needs_is_as_written_here() -> None:
-    modules = (operations.__name__, preparing.__name__)
+    modules = (operations.__name__, endpoint_operations.__name__, preparing.__name__)
     found = {name: needs for name, (needs, _) in DECLARED.items() if name.rpartition(".")[0] in modules}
     assert {name.rpartition(".")[2]: needs for name, needs in found.items()} == EXPECTED
     assert set(EXPECTED) == set(every_operation())
@@ -124,11 +124,11 @@ def test_a_scope_holds_for_the_pcs_that_are_meant(context: Context) -> None:
     for scope, allowed in ((at("oslo"), OSLO_PC), (at(tags=("kiosk",)), BERGEN_PC)):
         actor = somebody(*rights, scope=scope)
         for endpoint in (OSLO_PC, BERGEN_PC):
-            for run in (operations.deny, operations.allow):
+            for run in (endpoint_operations.deny, endpoint_operations.allow):
                 assert refused(functools.partial(run, context, actor, endpoint)) is (endpoint != allowed)
     with context.database() as database:
         assert [row.denied for row in database.endpoints()] == [False, False]
-    assert refused(lambda: operations.forget_endpoint(context, somebody(*rights, scope=at("oslo")), BERGEN_PC))
+    assert refused(lambda: endpoint_operations.forget_endpoint(context, somebody(*rights, scope=at("oslo")), BERGEN_PC))
 
 
 def test_a_scope_holds_for_the_sites_of_profiles(context: Context) -> None:

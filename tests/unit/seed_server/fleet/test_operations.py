@@ -1,8 +1,6 @@
 """`seed_server.fleet.operations`: who did it is in the log, and what is not acceptable changes nothing."""
 
-import contextlib
 import inspect
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +12,15 @@ from structlog.testing import capture_logs
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
-from seed_server.fleet import operations
+from seed_server.fleet import endpoint_operations, operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.names import named_endpoint
 from seed_server.fleet.roles import PersonScope, rights_of
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.store.rows import EndpointRow, SeenRow
 from tests.helpers.fake_clock import FakeClock
 
 ADA = Actor.local_user("ada")
@@ -64,9 +60,12 @@ ALL: dict[str, tuple[Run, str]] = {
         ),
         "token revoked",
     ),
-    "deny": (lambda context, *_: operations.deny(context, ADA, ENDPOINT), "endpoint denied"),
-    "allow": (lambda context, *_: operations.allow(context, ADA, ENDPOINT), "endpoint allowed"),
-    "forget_endpoint": (lambda context, *_: operations.forget_endpoint(context, ADA, "PC-1"), "endpoint forgotten"),
+    "deny": (lambda context, *_: endpoint_operations.deny(context, ADA, ENDPOINT), "endpoint denied"),
+    "allow": (lambda context, *_: endpoint_operations.allow(context, ADA, ENDPOINT), "endpoint allowed"),
+    "forget_endpoint": (
+        lambda context, *_: endpoint_operations.forget_endpoint(context, ADA, "PC-1"),
+        "endpoint forgotten",
+    ),
     "set_profile": (
         lambda context, keys, folder: operations.set_profile(context, ADA, "oslo", folder / "office.toml", keys),
         "profile set",
@@ -86,8 +85,9 @@ ALL: dict[str, tuple[Run, str]] = {
 def public_operations() -> dict[str, Callable[..., object]]:
     return {
         name: function
-        for name, function in inspect.getmembers(operations, inspect.isfunction)
-        if function.__module__ == operations.__name__ and not name.startswith("_")
+        for module in (operations, endpoint_operations)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
     }
 
 
@@ -145,70 +145,6 @@ def test_a_token_is_accepted_at_its_bounds(context: Context) -> None:
     with context.database() as database:
         assert database.spend_token(made.token.secret, made.expires_at - 1) == "accepted"
         assert database.token_tags(made.token.secret) == made.tags == tags
-
-
-def test_nobody_connects_between_the_look_at_a_pc_and_its_being_forgotten(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    look = named_endpoint
-
-    def looked(context: Context, text: str) -> EndpointRow:
-        row = look(context, text)
-        server = sqlite3.connect(context.home.database, timeout=0.0)
-        with contextlib.closing(server), pytest.raises(sqlite3.OperationalError, match="locked"):
-            server.execute("UPDATE endpoints SET connected_to = 1")
-        return row
-
-    monkeypatch.setattr(operations, "named_endpoint", looked)
-    assert operations.forget_endpoint(context, ADA, "pc-1").endpoint_id == ENDPOINT
-    with context.database() as database:
-        assert database.endpoints() == []
-
-
-@pytest.mark.parametrize("serving", [True, False])
-def test_who_is_connected_is_not_forgotten(context: Context, monkeypatch: pytest.MonkeyPatch, serving: bool) -> None:
-    with context.database() as database, database.batch():
-        seen = SeenRow(site="hq", address="127.0.0.2", software="test", connected=True, last_seen_at=1.0)
-        database.save_seen({ENDPOINT: seen})
-    monkeypatch.setattr(operations, "is_serving", lambda _home: serving)
-    if serving:
-        with pytest.raises(UserError, match="is connected, so it is not gone"):
-            operations.forget_endpoint(context, ADA, "pc-1")
-    else:  # a server that was killed has left it so
-        operations.forget_endpoint(context, ADA, "pc-1")
-
-
-def enrolled_with(context: Context, *token_ids: str) -> None:
-    with context.database() as database:
-        for token_id in token_ids:
-            database.add_enrolment(ENDPOINT, token_id, 1.0)
-
-
-def states(context: Context) -> dict[str, str]:
-    with context.database() as database:
-        return {token.token_id: token.state(context.clock.now()) for token in database.tokens()}
-
-
-def test_denying_a_pc_revokes_every_token_that_it_came_with_and_no_other(context: Context) -> None:
-    first, second, spent, other = (operations.make_token(context, ADA, uses=5, seconds=60).token_id for _ in range(4))
-    operations.revoke_token(context, ADA, spent)
-    enrolled_with(context, first, second, spent)
-    denial = operations.deny(context, ADA, ENDPOINT)
-    assert {token.token_id for token in denial.revoked} == {first, second}
-    assert (denial.open_tokens, denial.tokens_known) == ((), True)
-    assert states(context) == {first: "revoked", second: "revoked", spent: "revoked", other: "open"}
-
-
-def test_denying_a_pc_can_keep_its_token(context: Context) -> None:
-    token = operations.make_token(context, ADA, uses=5, seconds=60).token_id
-    enrolled_with(context, token)
-    denial = operations.deny(context, ADA, ENDPOINT, keep_tokens=True)
-    assert (denial.revoked, [kept.token_id for kept in denial.open_tokens]) == ((), [token])
-    assert states(context) == {token: "open"}
-
-
-def test_it_is_said_when_nobody_knows_the_token_of_a_denied_pc(context: Context) -> None:
-    assert not operations.deny(context, ADA, ENDPOINT).tokens_known
 
 
 def test_an_unknown_token_cannot_be_revoked(context: Context) -> None:

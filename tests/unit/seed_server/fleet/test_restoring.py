@@ -7,8 +7,8 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from seed_server.fleet import endpoint_operations, operations, restoring
 from seed_server.fleet import exception_operations as exceptions
-from seed_server.fleet import operations, restoring
 from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.problems import restore_problems
 from seed_server.fleet.rollout import RolloutState
@@ -124,7 +124,7 @@ def test_denials_and_exceptions_since_the_backup_survive(set_back: SetBack) -> N
     set_back.back_up()
     before.database.add_endpoint(STRANGER, "unknown", before.clock.wall)
     for endpoint in (STRANGER, DENIED_LATER):
-        operations.deny(before.context, ADA, endpoint)
+        endpoint_operations.deny(before.context, ADA, endpoint)
     until = before.clock.wall + 9 * DAY
     exceptions.add_exception(before.context, ADA, who="", until=until, reason="a fair", owner="Ada", patch="office")
     before.engine.look()

@@ -8,7 +8,7 @@ import pytest
 from p2pdist.shared.audit_checkpoint import read_checkpoint
 from p2pdist.shared.log_anchor import decode_anchor
 from p2pdist.shared.manifest.staged import NOTHING_STAGED
-from seed_server.fleet import operations
+from seed_server.fleet import endpoint_operations, operations
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome
 from seed_server.signing.key_files import OfflineKeys
@@ -80,7 +80,7 @@ def test_it_goes_with_whatever_changes_the_rollouts(context: Context, tmp_path: 
     for size, step in enumerate(steps, 1):
         step()
         assert signed() == size
-    operations.deny(context, ADA, ENDPOINT)
+    endpoint_operations.deny(context, ADA, ENDPOINT)
     repository = context.repository()
     repository.stage(NOTHING_STAGED, now=context.clock.now())
     assert signed() == 4
@@ -99,12 +99,12 @@ def test_it_goes_after_a_day_in_which_no_rollout_changed(context: Context) -> No
 
     context.repository().stage(NOTHING_STAGED, now=now)
     assert not told(3 * UNTOLD_SECONDS), "there is no log yet"
-    operations.deny(context, ADA, ENDPOINT)
+    endpoint_operations.deny(context, ADA, ENDPOINT)
     version = context.repository().timestamp_version()
     assert told(0.0)
     assert read_checkpoint(context.repository().current_staged().checkpoint).size == 1
     assert context.repository().timestamp_version() > version
-    operations.allow(context, ADA, ENDPOINT)
+    endpoint_operations.allow(context, ADA, ENDPOINT)
     assert not told(UNTOLD_SECONDS - 10)
     assert told(20.0)
     assert not told(3 * UNTOLD_SECONDS), "PCs know it"

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
-from seed_server.fleet import operations, queries
+from seed_server.fleet import endpoint_operations, operations, queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
@@ -71,11 +71,11 @@ def test_a_home_works_without_a_database_file(tmp_path: Path, url: str) -> None:
     made = operations.make_token(context, ADA, uses=1, seconds=60)
     with context.database() as database:
         database.add_endpoint("a" * 26, "pc-1", NOW)
-    operations.deny(context, ADA, "pc-1")
+    endpoint_operations.deny(context, ADA, "pc-1")
     assert [token.token_id for token in queries.read_tokens(context)] == [made.token_id]
     assert [endpoint.denied for endpoint in queries.read_status(context).endpoints] == [True]
-    operations.allow(context, ADA, "pc-1")
-    operations.forget_endpoint(context, ADA, "pc-1")
+    endpoint_operations.allow(context, ADA, "pc-1")
+    endpoint_operations.forget_endpoint(context, ADA, "pc-1")
     assert queries.read_status(context).endpoints == []
 
 
