@@ -24,7 +24,7 @@ from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.finding_news import FindingNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
-from p2pdist.daemon.leftovers import remove_leftovers
+from p2pdist.daemon.leftovers import DailySweep, remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import Asking, OriginEvents
 from p2pdist.daemon.presenter import Presenter
@@ -366,6 +366,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
             wakeups,
         ),
         patching.run,
+        DailySweep(home, transfers).run,
         parts.witness.run,
         presenter.run,
         partial(parts.diagnoser.run, origin.send),

@@ -38,7 +38,6 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
-from p2pdist.transfer.names import NameChange
 
 log = structlog.get_logger()
 
@@ -56,10 +55,10 @@ class Executor:
         installer: Installer,
         store: JournalStore,
         at_work: trio.Lock,
-        names_changed: Callable[[NameChange], None],
+        kept: KeptPayloads,
         supervision: Supervision,
     ) -> None:
-        self._kept = KeptPayloads(home.kept, store, names_changed)
+        self._kept = kept
         self._installer = installer
         self._store = store
         self.own_upgrade = OwnUpgrade(installer, store, self._kept, supervision)

@@ -1,5 +1,6 @@
 """Payloads that are kept for a rollback, by patch and version. Blocking work in threads."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,14 @@ class KeptPayloads:
         needed = {kept.version for record in records for kept in (record.own, record.previous) if kept is not None}
         for change in await drop_kept(self.directory / patch_id, needed):
             self._names_changed(change)
+
+    async def drop_left(self) -> None:
+        """Remove what is kept of patches of which no record needs it, as after a kill or a lost journal.
+
+        Nothing may be kept meanwhile.
+        """
+        for patch_id in await trio.to_thread.run_sync(_names_in, self.directory):
+            await self.drop_unneeded(patch_id)
 
     def of_others(self, ref: PatchRef) -> KeptFile | None:
         """Return the kept payload of the installed version of this patch; None if we have not installed it."""
@@ -86,6 +95,18 @@ async def drop_kept(directory: Path, versions: set[str]) -> list[NameChange]:
                 version.rmdir()
             except OSError as error:
                 log.warning("a kept payload cannot be removed", path=str(version), reason=error.strerror)
+        with contextlib.suppress(OSError):  # others are still needed
+            directory.rmdir()
         return changes
 
     return await trio.to_thread.run_sync(work)
+
+
+def _names_in(directory: Path) -> list[str]:
+    try:
+        return [path.name for path in directory.iterdir() if not path.is_symlink()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        log.warning("kept payloads cannot be listed", path=str(directory), reason=error.strerror)
+        return []

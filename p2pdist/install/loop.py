@@ -14,6 +14,7 @@ from p2pdist.install.executor import Executor
 from p2pdist.install.findings import CheckResult, Whether
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore, RecordGoneError
+from p2pdist.install.kept_files import KeptPayloads
 from p2pdist.install.lifecycle import (
     STAYS_BACK,
     UNDER_WAY,
@@ -38,6 +39,7 @@ from p2pdist.trust.catalogue import RecalledPatch
 
 LONGEST_WAIT_SECONDS = 60.0  # clocks are set and laptops sleep: look at least this often at what is due
 DETECT_AGAIN_SECONDS = 3_600.0  # between detections of a settled patch: somebody may have removed it
+KEPT_LOOK_SECONDS = 86_400.0  # between two looks for kept files that nothing needs
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
 SETTLED_PLAN_KEPT_SECONDS = 60.0  # … and one in which nothing is left to be done has none
 
@@ -97,7 +99,9 @@ class Installs:
         self._zone = zone
         self.store = JournalStore(home, clock)
         self.supervision = Supervision(home.upgrade, installer, hooks.server, hooks.spoken)
-        self.executor = Executor(home, installer, self.store, hooks.at_work, hooks.names_changed, self.supervision)
+        self._kept = KeptPayloads(home.kept, self.store, hooks.names_changed)
+        self._swept_at = -math.inf
+        self.executor = Executor(home, installer, self.store, hooks.at_work, self._kept, self.supervision)
         self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
@@ -183,10 +187,7 @@ class Installs:
     async def _step(self) -> float:
         candidates = {candidate.ref: candidate for candidate in self._candidates()}
         self._first_seen = {ref: self._first_seen.get(ref, self._monotonic()) for ref in self._seen(candidates)}
-        if not self._started:
-            await self.store.change(journal_notes.with_start)
-            await self.executor.own_upgrade.tidy()
-            self._started = True
+        await self._tidy()
         await self._ask_again()
         for ref in journal_notes.published_anew(self.journal, candidates):
             self._looked_at.pop(ref, None)
@@ -222,6 +223,16 @@ class Installs:
         again = [at for at in (restart_at, *(row.again_at for row in rows)) if at is not None]
         longest = SUPERVISED_LOOK_SECONDS if supervised else LONGEST_WAIT_SECONDS
         return min(longest, max(1.0, min(again, default=math.inf) - self._now()))
+
+    async def _tidy(self) -> None:
+        """Note the start, and remove once a day what is kept that nothing needs."""
+        if not self._started:
+            await self.store.change(journal_notes.with_start)
+            await self.executor.own_upgrade.tidy()
+            self._started = True
+        if self._monotonic() - self._swept_at >= KEPT_LOOK_SECONDS:
+            self._swept_at = self._monotonic()
+            await self._kept.drop_left()
 
     def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
         return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}

@@ -28,7 +28,7 @@ if sys.platform == "linux":
 MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not take the threads of all else
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
-_RUN = "run-"  # begins the names of private copies' directories
+COPIES = "run-"  # begins the names of private copies' directories
 # without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
 _LOOK_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 _FLAGS = _LOOK_FLAGS | getattr(os, "O_NOFOLLOW", 0)
@@ -61,7 +61,7 @@ async def proven(
     """
     copy = None
     if not isinstance(install, ArchiveInstall) and not DESCRIPTORS_HAVE_NAMES:
-        copy = scratch / f"{_RUN}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
+        copy = scratch / f"{COPIES}{secrets.token_hex(6)}" / f"payload{_suffix(install)}"
     payload = await trio.to_thread.run_sync(open_proven, file, sha256, copy, limits.max_sealed_bytes)
     try:
         yield payload, f"{DESCRIPTORS}/{payload.fileno()}" if copy is None else str(copy)
@@ -149,7 +149,7 @@ def _seal(memory: BinaryIO) -> None:
 
 
 def _private(copy: Path) -> BinaryIO:
-    for left in copy.parent.parent.glob(f"{_RUN}*"):  # from an interrupted run: there is only one run at a time
+    for left in copy.parent.parent.glob(f"{COPIES}*"):  # from an interrupted run: there is only one run at a time
         shutil.rmtree(left, ignore_errors=True)
     durable_files.make_directory(copy.parent, mode=0o700)
     return open(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o500), "wb")

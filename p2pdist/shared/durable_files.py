@@ -103,18 +103,23 @@ def make_directory(path: Path, *, mode: int = 0o755, lasting: bool = True) -> No
     path.mkdir(exist_ok=True)  # says so where a file is
 
 
-def remove_leftovers(directory: Path) -> int:
-    """Remove the temporary files that killed processes left in ``directory`` and below; return how many there were.
+def find_leftovers(directory: Path, *, below: bool = True) -> list[Path]:
+    """Return the temporary files that are in ``directory`` and, if ``below``, in all directories below it.
 
-    Nobody may write there meanwhile: a temporary file in use is not told from one that was left. Links to
-    directories are not followed, a missing directory has none. Raises `OSError`.
+    One that somebody is just writing is not told from one that a killed process left. Links to directories are not
+    followed, a missing directory has none. Raises `OSError`.
     """
-    found = [
-        Path(folder, name)
-        for folder, _, names in os.walk(directory, onerror=_unless_missing)
-        for name in names
-        if _TEMPORARY.fullmatch(name)
-    ]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(directory, onerror=_unless_missing):
+        found += [Path(folder, name) for name in names if _TEMPORARY.fullmatch(name)]
+        if not below:
+            folders.clear()
+    return found
+
+
+def remove_leftovers(directory: Path, *, below: bool = True) -> int:
+    """Remove what `find_leftovers` finds, and return how many there were. Nobody may write there meanwhile."""
+    found = find_leftovers(directory, below=below)
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)

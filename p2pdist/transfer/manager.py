@@ -5,7 +5,7 @@ called about once a second and whenever the engine reports something; it never w
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Set as AbstractSet
 
 import structlog
@@ -15,9 +15,7 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
-from p2pdist.shared.wire.bitfield import all_pieces
-from p2pdist.shared.wire.fields import FEW_PIECES
-from p2pdist.shared.wire.messages import FromEndpoint, Holdings, PieceRejected, PieceStored, Want
+from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
@@ -31,11 +29,13 @@ from p2pdist.transfer.parcels import ParcelFetches
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
-from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord, giving_up, whole_torrents
+from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
+from p2pdist.transfer.unclaimed import remove_unclaimed
 from p2pdist.transfer.unshared import Unshared
+from p2pdist.transfer.wants import Wants
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
@@ -66,7 +66,6 @@ class Transfers:
         self._engine = engine
         self._send = send
         self._clock = clock
-        self._can_fetch = can_fetch
         self._cache = Cache(home.cache, writer)
         self._places = Places(home.patches, self._cache)
         self._kept_bytes = KeptBytes(home.kept, home.cache, nursery, writer)
@@ -77,10 +76,10 @@ class Transfers:
         self._fault_log = FaultLog()
         self._dirty = False
         self._more_to_start = False
-        self._takes_holdings = False
-        self._given_up: list[Want] = []
-        """What the server does not know yet to be here no longer, though others shall have it."""
+        self._wants = Wants(can_fetch)
         self._lock = trio.Lock()
+        self._known_all = False
+        """Whether the newest catalogue names all that belongs here: then what no transfer is of is left over."""
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
@@ -123,6 +122,7 @@ class Transfers:
                     # the server may have repaired it, or have withdrawn it for a moment: ask again
                     transfer.wanted = None
             self._dirty = True
+            self._known_all = catalogue.confirmed and not catalogue.refused
         await self.step()
 
     async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
@@ -153,7 +153,7 @@ class Transfers:
 
     async def _drop(self, transfer: Transfer, offered: AbstractSet[PatchRef]) -> None:
         if transfer.wanted is not None and not offered.isdisjoint(refs_of(transfer.record)):
-            self._given_up.append(giving_up(transfer.torrent_hash))  # what is withdrawn the server drops by itself
+            self._wants.give_up(transfer.torrent_hash)  # what is withdrawn the server drops by itself
         transfer.proving.cancel()
         transfer.part = None
         if transfer.in_engine:
@@ -188,8 +188,7 @@ class Transfers:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
             await self._unshared.share_some(self._transfers.values(), now, busy=self.busy)
-            wants = [*self._given_up, *self._changed_wants(under_way, now)]
-            self._given_up = []
+            wants = self._wants.take(under_way, now)
             if self._dirty or self.memory.due(now, moved=self._moved):
                 await self._save(now)
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
@@ -283,6 +282,16 @@ class Transfers:
                 transfer.fetch_alone()
             self._dirty = True  # a start must not believe the proof
 
+    async def remove_unclaimed(self) -> bool:
+        """Remove the files that no transfer is of; False: it is not known yet which these are."""
+        async with self._lock:
+            if not self._known_all:
+                return False
+            claimed = [*self.memory.records.values(), *(each.record for each in self._transfers.values())]
+            for change in await trio.to_thread.run_sync(remove_unclaimed, self._home, claimed):
+                self.names_changed(change)
+        return True
+
     def names_changed(self, change: NameChange) -> None:
         """Let the proof of a file hold that another part of this daemon gave a name, or took one from."""
         for transfer in self._transfers.values():
@@ -319,35 +328,8 @@ class Transfers:
             transfer.origin_error = reason
 
     def forget_wants(self, *, takes_holdings: bool) -> None:
-        """Say everything again: the server is a new one, or the same after a restart.
-
-        ``takes_holdings``: it is told in one message of all that is complete.
-        """
-        self._takes_holdings = takes_holdings
-        self._given_up = []
-        for transfer in self._transfers.values():
-            transfer.wanted = None
-            transfer.origin_error = ""
-
-    def _changed_wants(self, transfers: Iterable[Transfer], now: float) -> list[Want | Holdings]:
-        """Return what the server does not know yet of what is here of ``transfers``."""
-        news: list[Want | Holdings] = []
-        held: list[TorrentHash] = []
-        for transfer in transfers:
-            if transfer.snapshot is None or not transfer.snapshot.piece_count or transfer.state == "checking":
-                continue
-            if transfer.state == "verifying" and transfer.snapshot.piece_count <= FEW_PIECES:
-                transfer.wanted = None  # it is proven in a moment: then it is said together with the report of that
-                continue
-            want = transfer.want(transfer.snapshot, now, can_fetch=self._can_fetch())
-            if want != transfer.wanted:
-                transfer.wanted = want
-                whole = transfer.snapshot.have == all_pieces(transfer.snapshot.piece_count)
-                if whole and self._takes_holdings:
-                    held.append(transfer.torrent_hash)
-                else:
-                    news.append(want)
-        return [*whole_torrents(held), *news]
+        """As `Wants.forget`."""
+        self._wants.forget(self._transfers.values(), takes_holdings=takes_holdings)
 
     # --- questions of other parts -----------------------------------------------------------
 

@@ -7,10 +7,11 @@ it is left here, so 1.3 alone remains.
 
 import os
 import ssl
-import tempfile
 from typing import Any
 
 import libtorrent as lt
+
+from p2pdist.shared.named_memory import named_memory
 
 CONFIGURATION = """\
 openssl_conf = endpoint
@@ -35,10 +36,8 @@ def apply_tls_policy() -> None:
     """Make libtorrent's OpenSSL read `CONFIGURATION`. It reads a file once, when it is first used; call before that."""
     ssl.create_default_context()  # Python's own OpenSSL has read its configuration by now, and keeps it
     before = os.environ.get(_VARIABLE)
-    with tempfile.NamedTemporaryFile("w", prefix="p2pdist-tls-", suffix=".cnf") as file:
-        file.write(CONFIGURATION)
-        file.flush()
-        os.environ[_VARIABLE] = file.name
+    with named_memory(CONFIGURATION.encode(), prefix="p2pdist-tls-") as name:
+        os.environ[_VARIABLE] = name
         try:
             _load(_HASHES_SOMETHING)
         finally:

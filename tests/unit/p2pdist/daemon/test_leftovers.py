@@ -3,16 +3,20 @@
 That a daemon calls it when it starts is seen in `tests/faults/test_processes.py`.
 """
 
+import os
 import signal
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 
-from p2pdist.daemon.leftovers import remove_leftovers
+from p2pdist.daemon.leftovers import NOT_YET_SECONDS, SWEEP_SECONDS, DailySweep, remove_leftovers
+from p2pdist.install.process_records import write_record
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
 from p2pdist.shared.wire.news_torrent import describe_news, make_torrent
@@ -85,26 +89,95 @@ async def test_killed_before_each_rename_nothing_is_left_after_the_next_start(tm
     assert places == {"identity", "trust", "patches", "kept", "state"}
 
 
+LEFT = (
+    ".daemon.lock.0123456789ab.tmp",
+    "cache/.trial",
+    "cache/.f.0123456789ab.tmp",
+    "upgrade/.order.json.0123456789ab.tmp",
+    f"upgrade/.progress.json.{1 << 30}",
+    "scratch/.f.0123456789ab.tmp",
+    "scratch/run-0123456789ab/payload.msi",
+)
+USED = ("upgrade/order.json", f"upgrade/.said.json.{os.getpid()}", "cache/" + "a" * 64, "scratch/installing")
+
+
+def make(home: EndpointHome, *names: str) -> None:
+    for name in names:
+        path = home.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 100)
+
+
+def there(home: EndpointHome) -> set[str]:
+    return {str(path.relative_to(home.root)) for path in home.root.rglob("*") if path.is_file()}
+
+
+async def test_leftovers_go_wherever_parts_of_the_daemon_write(tmp_path: Path) -> None:
+    home = EndpointHome(tmp_path)
+    make(home, *LEFT, *USED)
+    await remove_leftovers(home)
+    assert there(home) == set(USED)
+    assert not (home.scratch / "run-0123456789ab").exists()
+
+
+async def test_what_an_installer_runs_from_that_outlived_its_daemon_stays(tmp_path: Path) -> None:
+    home = EndpointHome(tmp_path)
+    make(home, "scratch/run-0123456789ab/payload.msi")
+    assert write_record(home.scratch / "running", os.getpid())
+    await remove_leftovers(home)
+    assert (home.scratch / "run-0123456789ab" / "payload.msi").exists()
+
+
+async def test_a_running_daemon_removes_what_was_there_the_day_before_too(tmp_path: Path) -> None:
+    home = EndpointHome(tmp_path)
+    make(home, "state/.old.0123456789ab.tmp", "state/.again.0123456789ab.tmp", *USED)
+    sweep = DailySweep(home, cast("Any", None))
+    await sweep.sweep()
+    assert "state/.old.0123456789ab.tmp" in there(home)
+    (home.root / "state/.again.0123456789ab.tmp").rename(
+        home.root / "state/kept"
+    )  # so that its inode is not used again
+    make(home, "state/.again.0123456789ab.tmp", "state/.new.0123456789ab.tmp")
+    await sweep.sweep()
+    assert there(home) == {
+        *USED, "state/kept", "state/.again.0123456789ab.tmp", "state/.new.0123456789ab.tmp",
+    }  # fmt: skip
+
+
+async def test_what_nothing_belongs_to_is_looked_for_once_it_is_known_what_does(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    asked: list[float] = []
+
+    class Played:
+        async def remove_unclaimed(self) -> bool:
+            asked.append(trio.current_time())
+            return len(asked) > 2
+
+    with trio.move_on_after(2.5 * SWEEP_SECONDS):
+        await DailySweep(EndpointHome(tmp_path), cast("Any", Played())).run()
+    first = 2 * NOT_YET_SECONDS
+    assert asked == [0, NOT_YET_SECONDS, first, first + SWEEP_SECONDS, first + 2 * SWEEP_SECONDS]
+
+
 async def test_what_cannot_be_removed_is_said_and_the_rest_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = EndpointHome(tmp_path)
-    for place in (home.trust, home.patches):
-        place.mkdir()
-        (place / ".f.0123456789ab.tmp").touch()
-    remove = durable_files.remove_leftovers
+    make(home, "trust/.f.0123456789ab.tmp", "patches/.f.0123456789ab.tmp")
+    find = durable_files.find_leftovers
 
-    def refused(place: Path) -> int:
+    def refused(place: Path, *, below: bool) -> list[Path]:
         if place == home.trust:
             raise PermissionError(13, "Permission denied")
-        return remove(place)
+        return find(place, below=below)
 
-    monkeypatch.setattr(durable_files, "remove_leftovers", refused)
+    monkeypatch.setattr(durable_files, "find_leftovers", refused)
     await remove_leftovers(home)
     assert temporary(home) == ["trust/.f.0123456789ab.tmp"]
     said = capsys.readouterr().out
-    assert "cannot be removed" in said
-    assert "removed what a killed daemon left" in said
+    assert "cannot be looked for" in said
+    assert "removed what killed processes left" in said
 
 
 async def test_news_that_a_killed_daemon_shared_go_and_payloads_stay(tmp_path: Path) -> None:

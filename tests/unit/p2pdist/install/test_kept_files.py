@@ -2,7 +2,7 @@ from pathlib import Path
 
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.kept_files import KeptPayloads, drop_kept, keep_payload
-from p2pdist.install.lifecycle import KeptFile
+from p2pdist.install.lifecycle import InstallRecord, KeptFile
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.transfer.names import NameChange
@@ -32,3 +32,19 @@ async def test_whoever_keeps_the_proofs_is_told_of_each_name_that_is_given_or_ta
     await kept.drop_unneeded("acme")
     assert [change.before_ns for change in told] == [before, told[0].after_ns]
     assert told[-1].after_ns == file.stat().st_ctime_ns
+
+
+async def test_what_no_record_needs_is_found_whatever_patch_it_is_of(tmp_path: Path) -> None:
+    home = EndpointHome(tmp_path / "home")
+    store, file = JournalStore(home, FakeClock()), tmp_path / "file"
+    file.write_bytes(b"payload")
+    kept = KeptPayloads(home.kept, store, lambda _: None)
+    await kept.drop_left()
+    own = await kept.keep(PatchRef("acme", "2"), transfer(1).payload, file)
+    await kept.keep(PatchRef("acme", "1"), transfer(1).payload, file)
+    await kept.keep(PatchRef("lost", "1"), transfer(1).payload, file)
+    store.journal = store.journal.with_record(
+        InstallRecord(patch_id="acme", version="2", state="installed", first_seen_at=0, changed_at=0, own=own)
+    )
+    await kept.drop_left()
+    assert [str(path.relative_to(home.kept)) for path in home.kept.rglob("*")] == ["acme", "acme/2", "acme/2/f"]

@@ -30,7 +30,7 @@ from p2pdist.transfer.records import MOVED_SAVE_SECONDS, SAVE_SECONDS
 from p2pdist.transfer.states import Place, TransferRecord, giving_up
 from p2pdist.transfer.torrent_engine import TransferSnapshot
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch, NotApplicable, RefusedPatch
 from tests.helpers.patch_views import transfer
 
 MANY = 20
@@ -413,3 +413,21 @@ async def test_a_new_patch_is_recorded_at_once(tmp_path: Path, mock_clock: trio.
         more = (*run.patches, patch_of(7))
         await run.transfers.reconcile(Catalogue(2, patches=more, refused=(), stale=""))
         assert len(await run.recorded()) == 2
+
+
+async def test_what_no_transfer_is_of_goes_once_the_server_has_said_what_belongs_here(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", 2) as run:
+        await run.prove(0)
+        left = run.home.cache / ("f" * 64)
+        left.write_bytes(b"half of a patch that is gone")
+        for unsure in (
+            Catalogue(1, patches=tuple(run.patches), refused=(), stale="", confirmed=False),
+            Catalogue(1, tuple(run.patches), (RefusedPatch(run.patches[0].entry, "unreadable"),), stale=""),
+        ):
+            await run.transfers.reconcile(unsure)
+            assert not await run.transfers.remove_unclaimed()
+            assert left.exists()
+        await run.transfers.reconcile(Catalogue(1, patches=tuple(run.patches), refused=(), stale=""))
+        assert await run.transfers.remove_unclaimed()
+        assert not left.exists()
+        assert await Cache(run.home.cache, None).is_proven(run.one(0).record, 1)
