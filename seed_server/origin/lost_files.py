@@ -9,16 +9,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
 
 import structlog
 import trio
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.features import GIVES_SIGNED
-from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_FILE_BYTES,
     SignedFilePart,
@@ -27,8 +24,10 @@ from p2pdist.shared.wire.signed_files import (
     TrustWanted,
     versions_digest,
 )
+from seed_server.origin.donors import Donor, Donors, Presenting
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.signing.adoption import NotAdoptableError
+from seed_server.signing.bins import ORDER_ROLE, PATCHES_ROLE
 from seed_server.signing.handing_in import HandedIn, LackingDocument, OwnVersions
 from seed_server.signing.presented import MAX_PRESENTED_ROOTS
 
@@ -37,9 +36,11 @@ ROUND_SECONDS = 300.0  # for all that one PC hands in
 PART_BYTES_A_SECOND = 256 << 10  # half of what a PC may send (`message_budgets.BYTES`)
 MAX_ROUND_BYTES = 12 << 20  # of one PC: in memory until it has proved itself
 MAX_PRESENTED_ROLE_BYTES = 1 << 20  # a role of thousands of patches has a tenth; to read more would delay a controller
+MAX_PRESENTED_ROOT_BYTES = 64 << 10  # as PCs accept
+PARTS_A_SECOND = 40.0  # below what a PC may say (`message_budgets`): documents are many, and small
 MAX_OTHERS = 32  # PCs that are asked for documents that the first one does not have
-FIRST_BACKOFF_SECONDS = 60.0
-MAX_BACKOFF_SECONDS = 3_600.0
+OTHERS_SECONDS = 20.0  # for one of these
+GIVING_WAY_LOOK_SECONDS = 1.0
 ADOPTING_SECONDS = 30.0  # until what was handed in is adopted, and known here
 MAX_KEEPERS = 8  # PCs that keep every signed file: at least one of them outlives the server
 KEEPER_LOOK_SECONDS = 15.0  # when a fleet returns, it has other things to do first
@@ -47,33 +48,6 @@ MAX_KNOWN_DIGESTS = 256  # of versions: PCs that were away know older ones
 SAY_PROGRESS_SECONDS = 1.0
 
 log = structlog.get_logger()
-
-
-class PcOutbox(Protocol):
-    """Where messages for a PC go."""
-
-    def put(self, key: str, news: Message, /) -> None:
-        """Send a message, in place of one with the same key that waits."""
-        ...
-
-
-class Presenting(Protocol):
-    """A connected PC."""
-
-    @property
-    def endpoint(self) -> EndpointId:
-        """Its id."""
-        ...
-
-    @property
-    def features(self) -> Features:
-        """What it understands."""
-        ...
-
-    @property
-    def outbox(self) -> PcOutbox:
-        """Where messages for it go."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -84,21 +58,12 @@ class TrustProgress:
     newer: int
 
 
-@dataclass(frozen=True)
-class _Donor:
-    pc: Presenting
-    told: TrustTold
-    roles: Mapping[str, int]
-
-
-@dataclass
-class _Blame:
-    until: float
-    seconds: float
-
-
 class RubbishError(Exception):
     """A PC has not handed in what it said it trusts; the text is a clause for people."""
+
+
+class _TooSlowError(RubbishError):
+    """It takes too long, and others wait."""
 
 
 class LostFiles:
@@ -121,8 +86,9 @@ class LostFiles:
         self._pcs: dict[EndpointId, Presenting] = {}
         self._told: set[EndpointId] = set()
         self._keepers: set[EndpointId] = set()
-        self._donors: dict[EndpointId, _Donor] = {}
-        self._blamed: dict[EndpointId, _Blame] = {}
+        self._donors = Donors(random.random)
+        self._asked: tuple[EndpointId, float] | None = None
+        """Who is asked now, and since when."""
         self._known: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
         """Roles by the digest of their versions; empty: nothing newer than what is here."""
         self._wanted: tuple[EndpointId, str, int] | None = None
@@ -152,7 +118,7 @@ class LostFiles:
             return
         self._told.add(pc.endpoint)
         if told.digest == self._own.digest:
-            self._donors.pop(pc.endpoint, None)
+            self._donors.remove(pc.endpoint)
             return
         roles = told.roles or self._known.get(told.digest)
         if roles is None:
@@ -162,9 +128,9 @@ class LostFiles:
         newer = self._own.newer(told.root, roles)
         self._remember(told.digest, roles if newer else {})
         if not newer:
-            self._donors.pop(pc.endpoint, None)
+            self._donors.remove(pc.endpoint)
             return
-        self._donors[pc.endpoint] = _Donor(pc, told, roles)
+        self._donors.add(Donor(pc, told, roles))
         self._log.warning("a PC trusts newer signed files than this server has", pc.endpoint, snapshot=told.snapshot)
         self._wake.set()
 
@@ -179,7 +145,7 @@ class LostFiles:
         if self._pcs.get(pc.endpoint) is pc:
             del self._pcs[pc.endpoint]
             self._keepers.discard(pc.endpoint)
-            self._donors.pop(pc.endpoint, None)
+            self._donors.remove(pc.endpoint)
             if self._wanted is not None and self._wanted[0] == pc.endpoint:
                 self._came.set()
 
@@ -200,9 +166,9 @@ class LostFiles:
         if self._own is None or own.digest != self._own.digest:
             self._known.clear()
         self._own = own
-        for endpoint, donor in list(self._donors.items()):
+        for donor in self._donors:
             if not own.newer(donor.told.root, donor.roles):
-                del self._donors[endpoint]
+                self._donors.remove(donor.pc.endpoint)
         self._wake.set()
 
     async def run(self) -> None:
@@ -212,10 +178,10 @@ class LostFiles:
             nursery.start_soon(self._choose_keepers)
             while True:
                 self._wake = trio.Event()
-                if (donor := self._next_donor()) is not None:
+                if (donor := self._donors.next(trio.current_time())) is not None:
                     await self._ask(donor)
                 else:
-                    with trio.move_on_after(FIRST_BACKOFF_SECONDS if self._donors else float("inf")):
+                    with trio.move_on_after(self._donors.wait(trio.current_time())):
                         await self._wake.wait()
 
     async def _choose_keepers(self) -> None:
@@ -235,35 +201,25 @@ class LostFiles:
                 self._progress(said)
             await trio.sleep(SAY_PROGRESS_SECONDS)
 
-    def _next_donor(self) -> _Donor | None:
-        now = trio.current_time()
-        ready = [
-            donor
-            for endpoint, donor in self._donors.items()
-            if endpoint not in self._blamed or self._blamed[endpoint].until <= now
-        ]
-        # by chance among those that have failed as often: nobody can put itself first for ever
-        return min(ready, key=self._place, default=None)
-
-    def _place(self, donor: _Donor) -> tuple[float, bool, float]:
-        blame = self._blamed.get(donor.pc.endpoint)
-        return (blame.seconds if blame else 0.0, not donor.told.complete, random.random())  # noqa: S311
-
-    async def _ask(self, donor: _Donor) -> None:
+    async def _ask(self, donor: Donor) -> None:
         endpoint = donor.pc.endpoint
+        self._asked = endpoint, trio.current_time()
         try:
             with trio.fail_after(ROUND_SECONDS):
                 await self._collect(donor)
         except (RubbishError, NotAdoptableError, trio.TooSlowError) as error:
             reason = str(error) or "it is too slow"
             self._log.warning("a PC has not handed in the signed files that it trusts", endpoint, reason=reason)
-            self._blame(endpoint)
+            leave = self._donors.was_too_slow if isinstance(error, _TooSlowError) else self._donors.blame
+            leave(endpoint, trio.current_time())
             return
         except (UserError, OSError) as error:
             log.error("what PCs hand in cannot be kept", reason=str(error))  # noqa: TRY400
-            self._blame(endpoint)
+            self._donors.blame(endpoint, trio.current_time())
             return
-        self._blame(endpoint)  # what it lacks itself, it is not asked for again at once
+        finally:
+            self._asked = None
+        self._donors.has_handed_in(endpoint, trio.current_time())
         log.info("signed files were handed in", endpoint=endpoint)
         before = self._own
         self._whole()
@@ -272,19 +228,14 @@ class LostFiles:
                 await self._wake.wait()
                 self._wake = trio.Event()
 
-    def _blame(self, endpoint: EndpointId) -> None:
-        before = self._blamed.get(endpoint)
-        seconds = min(MAX_BACKOFF_SECONDS, 2 * before.seconds) if before else FIRST_BACKOFF_SECONDS
-        self._blamed[endpoint] = _Blame(trio.current_time() + seconds, seconds)
-
-    async def _collect(self, donor: _Donor) -> None:
+    async def _collect(self, donor: Donor) -> None:
         """Get what is newer of a PC. Raises `RubbishError`, `NotAdoptableError`, `UserError`, `OSError`."""
         own = self._own
         assert own is not None
         left = MAX_ROUND_BYTES
         roots: list[bytes] = []
         for version in range(own.root + 1, min(donor.told.root, own.root + MAX_PRESENTED_ROOTS) + 1):
-            data = await self._fetch(donor.pc, f"metadata/{version}.root.json", left)
+            data = await self._fetch(donor.pc, f"metadata/{version}.root.json", MAX_PRESENTED_ROOT_BYTES)
             if data is None:
                 break
             roots.append(data)
@@ -294,8 +245,9 @@ class LostFiles:
         wanted |= {role: version for role, version in above.items() if version > getattr(own, role)}
         roles: dict[str, bytes] = {}
         for role, version in wanted.items():
-            # as release 0.2.0 wrote it, `patches` lists everything itself
-            most = left if role == "patches" else min(left, MAX_PRESENTED_ROLE_BYTES)
+            most = min(left, MAX_PRESENTED_ROLE_BYTES)
+            if role == PATCHES_ROLE and ORDER_ROLE not in own.roles:
+                most = left  # as release 0.2.0 wrote it, it lists everything itself
             data = await self._fetch(donor.pc, f"metadata/{version}.{role}.json", most)
             if data is not None:
                 roles[role] = data
@@ -303,27 +255,30 @@ class LostFiles:
         if not roots and not roles.keys() - above.keys():
             raise RubbishError("it has none of them")
         lacking = await trio.to_thread.run_sync(self._handed.take, roots, roles)
-        lacking = await self._documents(donor.pc, lacking)
-        others = [pc for pc in self._pcs.values() if pc is not donor.pc]
+        await self._documents(donor.pc, lacking)
+        self._asked = None  # others are asked for what is left, and each has a time of its own
+        now = trio.current_time()
+        others = [pc for pc in self._pcs.values() if pc is not donor.pc and self._donors.may_ask(pc.endpoint, now)]
         for pc in random.sample(others, min(MAX_OTHERS, len(others))):
             if not lacking:
                 break
             try:
-                lacking = await self._documents(pc, lacking)
+                with trio.fail_after(OTHERS_SECONDS):
+                    await self._documents(pc, lacking)
             except (RubbishError, trio.TooSlowError) as error:
-                self._log.warning("a PC has handed in what was not signed", pc.endpoint, reason=str(error))
-                self._blame(pc.endpoint)
+                reason = str(error) or "it is too slow"
+                self._log.warning("a PC has handed in what was not signed", pc.endpoint, reason=reason)
+                self._donors.blame(pc.endpoint, trio.current_time())
 
-    async def _documents(self, pc: Presenting, lacking: list[LackingDocument]) -> list[LackingDocument]:
-        """Get what a PC has of these; return the others. Raises `RubbishError`."""
-        still = []
-        for document in lacking:
+    async def _documents(self, pc: Presenting, lacking: list[LackingDocument]) -> None:
+        """Get what a PC has of these, which are lacking no more then. Raises `RubbishError`."""
+        for document in tuple(lacking):
             data = await self._fetch(pc, document.place, document.entry.length)
             if data is None:
-                still.append(document)
-            elif not await trio.to_thread.run_sync(self._handed.take_document, document, data):
+                continue
+            if not await trio.to_thread.run_sync(self._handed.take_document, document, data):
                 raise RubbishError(f"{document.place[:80]} is not what was signed")
-        return still
+            lacking.remove(document)
 
     async def _fetch(self, pc: Presenting, path: str, most: int) -> bytes | None:
         """Return a file of a PC; None: it does not have it. Raises `RubbishError`."""
@@ -337,9 +292,12 @@ class LostFiles:
             if not part.data or len(data) + len(part.data) > part.total:
                 raise RubbishError(f"the parts of {path[:80]} do not fit together")
             data += part.data
-            await trio.sleep(len(part.data) / PART_BYTES_A_SECOND)
+            await trio.sleep(max(len(part.data) / PART_BYTES_A_SECOND, 1 / PARTS_A_SECOND))
             if len(data) == part.total:
                 return bytes(data)
+
+    def _gives_way(self) -> bool:
+        return self._asked is not None and self._donors.gives_way(*self._asked, trio.current_time())
 
     async def _fetch_part(self, pc: Presenting, path: str, offset: int) -> SignedFilePart:
         if self._pcs.get(pc.endpoint) is not pc:
@@ -348,7 +306,11 @@ class LostFiles:
         pc.outbox.put("signed", SignedWanted(path, offset))
         try:
             with trio.fail_after(PART_SECONDS):
-                await self._came.wait()
+                while not self._came.is_set():
+                    with trio.move_on_after(GIVING_WAY_LOOK_SECONDS):
+                        await self._came.wait()
+                    if self._gives_way():
+                        raise _TooSlowError("it is too slow, and others wait")
         finally:
             self._wanted = None
         part: SignedFilePart | None = self._part

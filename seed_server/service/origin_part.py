@@ -111,7 +111,7 @@ class _OriginPart:
         news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
         budgets = ByteBudgets(on_spent=lambda endpoint, count: link.tell(BudgetSpent(endpoint, count)))
         lost_files = LostFiles(
-            HandedIn(home),
+            HandedIn(home, self.clock),
             OutsideLog(),
             whole=lambda: link.tell(HandedInFiles()),
             progress=lambda said: link.tell(TrustHeard(said.told, said.newer)),

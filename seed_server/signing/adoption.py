@@ -5,7 +5,7 @@ What the offline keys have signed proves itself, whoever brings it: nothing here
 """
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import TORRENTS_PREFIX, decode_manifest
@@ -31,6 +32,7 @@ from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, is_si
 from seed_server.signing.presented import PresentedFiles
 from seed_server.signing.repository_writer import RepositoryWriter
 
+MAX_AHEAD_SECONDS = 366 * DAY_SECONDS  # of versions, which are times: the clock of whoever signed may have been wrong
 _VERSIONS_ALONE = ("snapshot", "timestamp")  # this server signs them anew: what they say is not taken over
 
 log = lazy_log()
@@ -76,33 +78,27 @@ class Adopted:
     timestamp_version: int
 
 
-def judge(current: CurrentMetadata, roots: Sequence[bytes], roles: Mapping[str, bytes]) -> Newer:
+def judge(current: CurrentMetadata, roots: Sequence[bytes], roles: Mapping[str, bytes], now: float) -> Newer:
     """Verify what was handed in from what is trusted here, as a PC would, but for expiry. ``current`` stays as it is.
 
     What has expired was signed all the same, and PCs refuse whatever is below it: `renew` comes after that. A role
     that is not newer is left out. Raises `NotAdoptableError`.
     """
     root, followed = _follow_roots(current.root, roots)
-    targets = dict(current.targets)
-    newer: list[str] = []
     above: dict[str, int] = {}
-    for role, data in roles.items():
-        if role in _VERSIONS_ALONE:
-            known: Metadata[Any] = current.snapshot if role == "snapshot" else current.timestamp
-            metadata = _parsed(role, data, type(known.signed))
+    for role, known in (("snapshot", current.snapshot), ("timestamp", current.timestamp)):
+        if role in roles:
+            metadata = _parsed(role, roles[role], type(known.signed))
             _verify(root.signed, role, metadata)
+            _check_version(role, metadata, now)
             if metadata.signed.version > known.signed.version:
                 above[role] = metadata.signed.version
-            continue
-        if role != "targets" and role not in DELEGATED_PATHS and role not in bins.DIVIDED_ROLES:
-            raise NotAdoptableError(f"there is no role {role[:40]!r} here")
-        metadata = _parsed(role, data)
-        if role not in targets or metadata.signed.version > targets[role].signed.version:
-            targets[role] = metadata
-            newer.append(role)
-    _verify_all(root.signed, targets, newer)
-    after = CurrentMetadata(root, current.timestamp, current.snapshot, targets)
-    return Newer(after, followed, tuple(newer), above)
+    if unknown := roles.keys() - {*_VERSIONS_ALONE, "targets", *DELEGATED_PATHS, *bins.DIVIDED_ROLES}:
+        raise NotAdoptableError(f"there is no role {min(unknown)[:40]!r} here")
+    entered = _Entered(current.targets, roles, now)
+    entered.enter_all(root.signed)
+    after = CurrentMetadata(root, current.timestamp, current.snapshot, entered.targets)
+    return Newer(after, followed, tuple(entered.newer), above)
 
 
 def _follow_roots(trusted: Metadata[Root], offered: Sequence[bytes]) -> tuple[Metadata[Root], tuple[bytes, ...]]:
@@ -121,27 +117,61 @@ def _follow_roots(trusted: Metadata[Root], offered: Sequence[bytes]) -> tuple[Me
     return root, tuple(steps)
 
 
-def _verify_all(root: Root, targets: Mapping[str, Metadata[Targets]], newer: Collection[str]) -> None:
-    """Verify each role by who delegates to it now: newer delegations may have taken a key away."""
-    top = targets["targets"]
-    _verify(root, "targets", top)
-    if set(DELEGATED_PATHS) - set((top.signed.delegations and top.signed.delegations.roles) or ()):
-        raise NotAdoptableError("targets delegates to other roles than this release knows")
-    patches = targets[bins.PATCHES_ROLE].signed
-    divided = patches.delegations is not None
-    if divided and set((patches.delegations and patches.delegations.roles) or ()) != set(bins.DIVIDED_ROLES):
-        raise NotAdoptableError("a newer release of seed-server has divided the patches: install it first")
-    if divided and (missing := set(bins.DIVIDED_ROLES) - targets.keys()):
-        raise NotAdoptableError(f"of what patches is divided among, {len(missing)} roles are missing")
-    if not divided and (stray := set(newer) & set(bins.DIVIDED_ROLES)):
-        raise NotAdoptableError(f"patches does not delegate to {min(stray)}")
-    for role, metadata in targets.items():
-        if role != "targets":
-            _verify(targets[bins.delegator_of(role)].signed, role, metadata)
-    try:
-        bins.listed(targets)
-    except ValueError as error:
-        raise NotAdoptableError(str(error)) from error
+class _Entered:
+    """The targets roles as they are with what was handed in, entered one after the other.
+
+    Who delegates comes first: no key counts before it is known who may have it, and what a key has signed that was
+    taken away since is no measure for what is new.
+    """
+
+    def __init__(self, known: Mapping[str, Metadata[Targets]], offered: Mapping[str, bytes], now: float) -> None:
+        self._known = known
+        self._offered = offered
+        self._now = now
+        self.targets: dict[str, Metadata[Targets]] = {}
+        self.newer: list[str] = []
+
+    def enter_all(self, root: Root) -> None:
+        """Enter every role. Raises `NotAdoptableError`."""
+        self._enter("targets", root)
+        top = self.targets["targets"].signed
+        if set(DELEGATED_PATHS) - set((top.delegations and top.delegations.roles) or ()):
+            raise NotAdoptableError("targets delegates to other roles than this release knows")
+        for role in DELEGATED_PATHS:
+            self._enter(role, top)
+        patches = self.targets[bins.PATCHES_ROLE].signed
+        if patches.delegations is not None:
+            if set(patches.delegations.roles or ()) != set(bins.DIVIDED_ROLES):
+                raise NotAdoptableError("a newer release of seed-server has divided the patches: install it first")
+            for role in bins.DIVIDED_ROLES:
+                self._enter(role, patches)
+        elif stray := self._offered.keys() & set(bins.DIVIDED_ROLES):
+            raise NotAdoptableError(f"patches does not delegate to {min(stray)}")
+        try:
+            bins.listed(self.targets)
+        except ValueError as error:
+            raise NotAdoptableError(str(error)) from error
+
+    def _enter(self, role: str, delegator: Root | Targets) -> None:
+        before = self._known.get(role)
+        if before is not None and not is_signed(delegator, role, before):
+            before = None
+        if role in self._offered:
+            metadata = _parsed(role, self._offered[role])
+            if before is None or metadata.signed.version > before.signed.version:
+                _verify(delegator, role, metadata)
+                _check_version(role, metadata, self._now)
+                self.newer.append(role)
+                before = metadata
+        if before is None:
+            raise NotAdoptableError(_lacks(role, self._known.get(role)))
+        self.targets[role] = before
+
+
+def _lacks(role: str, known: Metadata[Targets] | None) -> str:
+    if known is None:
+        return f"{role}, to which a newer role delegates, is missing"
+    return f"{role} version {known.signed.version} is not signed by its keys any more, and no other one is here"
 
 
 def _parsed(role: str, data: bytes, kind: type[Any] = Targets) -> Metadata[Any]:
@@ -156,6 +186,15 @@ def _parsed(role: str, data: bytes, kind: type[Any] = Targets) -> Metadata[Any]:
 def _verify(delegator: Root | Targets, role: str, metadata: Metadata[Any]) -> None:
     if not is_signed(delegator, role, metadata):
         raise NotAdoptableError(f"{role} version {metadata.signed.version} is not signed by its keys")
+
+
+def _check_version(role: str, metadata: Metadata[Any], now: float) -> None:
+    """Refuse a version that no clock explains: what follows it could be above all that PCs accept."""
+    version = metadata.signed.version
+    if not isinstance(version, int) or version > now + MAX_AHEAD_SECONDS:
+        raise NotAdoptableError(
+            f"{role} version {version} is years ahead of this server's clock: correct that, or a key is in other hands"
+        )
 
 
 class Documents:
@@ -264,14 +303,16 @@ def is_required(path: str) -> bool:
     return not path.startswith(TORRENTS_PREFIX)
 
 
-def with_what_is_whole(current: CurrentMetadata, newer: Newer, documents: Documents) -> tuple[Newer, tuple[str, ...]]:
+def with_what_is_whole(
+    current: CurrentMetadata, newer: Newer, documents: Documents, now: float
+) -> tuple[Newer, tuple[str, ...]]:
     """Return ``newer`` without roles that list what is nowhere yet, and which these are. Raises as `judge`."""
     lacking = {path for path in documents.lacking(newer) if is_required(path)}
     left = tuple(role for role in newer.roles if lacking & newer.current.targets[role].signed.targets.keys())
     if not left:
         return newer, ()
     roles = {role: newer.current.targets[role].to_bytes() for role in newer.roles if role not in left}
-    return replace(judge(current, newer.roots, roles), above=newer.above), left
+    return replace(judge(current, newer.roots, roles, now), above=newer.above), left
 
 
 def adopt(writer: RepositoryWriter, current: CurrentMetadata, home: ServerHome, now: float) -> Adopted | None:
@@ -282,8 +323,8 @@ def adopt(writer: RepositoryWriter, current: CurrentMetadata, home: ServerHome, 
     """
     presented = PresentedFiles(home)
     documents = Documents(home, current)
-    newer = judge(current, presented.roots(current.root.signed.version), presented.roles())
-    newer, left = with_what_is_whole(current, newer, documents)
+    newer = judge(current, presented.roots(current.root.signed.version), presented.roles(), now)
+    newer, left = with_what_is_whole(current, newer, documents, now)
     if not newer.is_any:
         return None
     documents.take_over(newer)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from tuf.api.metadata import TargetFile
 
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.signed_files import versions_digest
 from seed_server.settings import ServerHome
 from seed_server.signing import adoption
@@ -54,8 +55,9 @@ class LackingDocument:
 class HandedIn:
     """The files that PCs have handed in, of one home. Its methods raise `UserError`, `OSError`."""
 
-    def __init__(self, home: ServerHome) -> None:
+    def __init__(self, home: ServerHome, clock: Clock) -> None:
         self._home = home
+        self._clock = clock
         self._reader = MetadataReader(home)
         self._presented = PresentedFiles(home)
 
@@ -70,7 +72,7 @@ class HandedIn:
     def take(self, roots: Sequence[bytes], roles: Mapping[str, bytes]) -> list[LackingDocument]:
         """Keep what is newer of this, and return which of its documents are lacking. Raises `NotAdoptableError`."""
         current = self._reader.load()
-        newer = adoption.judge(current, roots, roles)
+        newer = adoption.judge(current, roots, roles, self._clock.now())
         first = current.root.signed.version + 1
         for number, data in enumerate(newer.roots):
             self._presented.keep(f"metadata/{first + number}.root.json", data)

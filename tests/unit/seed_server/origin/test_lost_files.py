@@ -20,16 +20,19 @@ from p2pdist.shared.wire.signed_files import (
     TrustWanted,
     versions_digest,
 )
+from seed_server.origin.donors import FIRST_BACKOFF_SECONDS, FIRST_PATIENCE_SECONDS
 from seed_server.origin.lost_files import (
-    FIRST_BACKOFF_SECONDS,
     KEEPER_LOOK_SECONDS,
     MAX_KEEPERS,
+    PART_SECONDS,
     LostFiles,
     TrustProgress,
 )
+from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.settings import ServerHome
 from seed_server.signing.handing_in import HandedIn
+from tests.helpers.fake_clock import FakeClock
 from tests.unit.seed_server.signing.test_adoption import RESTORED, Lost
 
 
@@ -80,7 +83,7 @@ class Server:
         self.files = dict(lost.files())
         self.progress: list[TrustProgress] = []
         self.adopted = 0
-        handed = HandedIn(ServerHome(lost.home.root))
+        handed = HandedIn(ServerHome(lost.home.root), FakeClock(RESTORED))
         self.lost_files = LostFiles(handed, OutsideLog(), whole=self.whole, progress=self.progress.append)
         self.nursery: trio.Nursery | None = None
 
@@ -169,6 +172,81 @@ async def test_a_hostile_pc_hands_in_nothing_and_another_one_is_asked(
         assert server.is_whole()
         assert server.adopted == 1
         assert not lost.home.presented.exists()
+
+
+def slow(pc: Pc) -> Callable[[SignedWanted], SignedFilePart | None]:
+    """Return an answer that is always the next part of a large file, just before it is too late for it."""
+
+    def later(wanted: SignedWanted) -> None:
+        async def answer() -> None:
+            await trio.sleep(PART_SECONDS - 1)
+            part = SignedFilePart(wanted.path, wanted.offset, 60_000, b"x" * 10)
+            pc.server.lost_files.part(pc, part)
+
+        assert pc.server.nursery is not None
+        pc.server.nursery.start_soon(answer)
+
+    return later
+
+
+@pytest.mark.parametrize("liars", [1, 3])
+async def test_pcs_that_draw_out_their_answers_do_not_outlast_the_time_in_which_the_server_learns(
+    lost: Lost, autojump_clock: trio.testing.MockClock, liars: int
+) -> None:
+    """The one that was denied after the backup would hold the list of denials off in that way, for good."""
+    async with running(lost) as server:
+        evil, good = [server.pc(name) for name in "efg"[:liars]], server.pc("a")
+        for pc in evil:
+            pc.answer = slow(pc)
+            server.lost_files.told(pc, pc.told())
+        await trio.sleep(1)
+        server.lost_files.told(good, good.told())
+        await trio.sleep(sum(2 + FIRST_PATIENCE_SECONDS * 2**k for k in range(liars)) + 10)
+        assert server.is_whole()
+
+
+async def test_where_all_lines_are_slow_one_pc_comes_to_the_end(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(lost) as server:
+
+        def after(pc: Pc, seconds: float) -> Callable[[SignedWanted], SignedFilePart | None]:
+            async def answer(wanted: SignedWanted) -> None:
+                await trio.sleep(seconds)
+                server.lost_files.part(pc, pc.honest(wanted))
+
+            def later(wanted: SignedWanted) -> None:
+                assert server.nursery is not None
+                server.nursery.start_soon(answer, wanted)
+
+            return later
+
+        pcs = [server.pc(name) for name in "abcdefghij"]
+        for pc in pcs:
+            pc.answer = after(pc, 0.8)  # a minute for all files
+            server.lost_files.told(pc, pc.told())
+        await trio.sleep(300)
+        assert server.is_whole()
+
+
+async def test_a_pc_with_thousands_of_documents_is_not_asked_faster_than_it_may_answer(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(lost) as server:
+        pc, budgets = server.pc("a"), MessageBudgets(MessageLimits(), trio.current_time())
+        pc.answer = lambda wanted: SignedFilePart(wanted.path, wanted.offset, 1 << 20, b"x")
+        refused: list[str | None] = []
+
+        def counted(wanted: SignedWanted) -> SignedFilePart:
+            part = SignedFilePart(wanted.path, wanted.offset, 1 << 20, b"x" * 100)
+            refused.append(budgets.message(part, trio.current_time()))
+            return part
+
+        pc.answer = counted
+        server.lost_files.told(pc, pc.told())
+        await trio.sleep(300)
+        assert len(refused) > 5_000
+        assert not any(refused)
 
 
 async def test_a_pc_that_claims_what_nobody_signed_is_asked_less_and_less_often(

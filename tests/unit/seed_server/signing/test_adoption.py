@@ -4,12 +4,14 @@ import copy
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata
 
 from p2pdist.shared.errors import UserError
 from seed_server.settings import ServerHome
@@ -164,7 +166,7 @@ def test_nothing_older_is_adopted(lost: Lost) -> None:
     lost.go_on()
     current = lost.bench.repository._files.load()
     old = {role: metadata.to_bytes() for role, metadata in lost.repository._files.load().targets.items()}
-    assert not judge(current, (), old).is_any
+    assert not judge(current, (), old, RESTORED).is_any
 
 
 def test_who_took_the_patches_key_away_ends_what_that_has_signed(lost: Lost) -> None:
@@ -178,7 +180,60 @@ def test_who_took_the_patches_key_away_ends_what_that_has_signed(lost: Lost) -> 
     targets.signed.version += 1
     targets.sign(CryptoSigner(lost.bench.keys["root"]))
     with pytest.raises(NotAdoptableError, match="patches version [0-9]+ is not signed"):
-        judge(lost.repository._files.load(), (), {"targets": targets.to_bytes()})
+        judge(lost.repository._files.load(), (), {"targets": targets.to_bytes()}, RESTORED)
+
+
+def signed_again(lost: Lost, role: str, version: int, key: Ed25519PrivateKey) -> bytes:
+    """Return what the server before has of a role, in another version and with another signature."""
+    current = lost.bench.repository._files.load()
+    alone: dict[str, Metadata[Any]] = {"snapshot": current.snapshot, "timestamp": current.timestamp}
+    metadata = alone[role] if role in alone else current.targets[role]
+    metadata.signed.version = version
+    metadata.sign(CryptoSigner(key))
+    return metadata.to_bytes()
+
+
+@pytest.mark.parametrize("role", ["snapshot", "timestamp", "rollouts", "order"])
+def test_who_has_stolen_a_key_cannot_drive_versions_up_to_where_pcs_accept_none(lost: Lost, role: str) -> None:
+    """What is signed next is above what was adopted: above the largest version, no PC would take it, for ever."""
+    lost.go_on()
+    version = 1 << 62  # as PCs may have accepted it
+    stolen = lost.bench.keys["patches" if role == "order" else role]
+    evil = signed_again(lost, role, version, stolen)
+    lost.hand_in(f".{role}.json")
+    lost.presented.keep(f"metadata/{version}.{role}.json", evil)
+    with pytest.raises(NotAdoptableError, match="ahead of this server's clock"):
+        lost.repository.adopt_presented(RESTORED)
+    lost.presented.clear()
+    lost.hand_in()
+    assert lost.repository.adopt_presented(RESTORED) is not None
+    lost.pc()
+
+
+def test_what_a_key_has_signed_that_was_taken_away_since_does_not_outlast_that(lost: Lost) -> None:
+    """The server was set back to before that, and whoever has the old key comes first, with a high version."""
+    old = lost.bench.keys["patches"]
+    evil = signed_again(lost, "order", int(RESTORED), old)
+    targets = lost.bench.repository._files.load().targets
+    new = Ed25519PrivateKey.generate()
+    delegations = targets["targets"].signed.delegations
+    assert delegations is not None
+    assert delegations.roles is not None
+    targets["targets"].signed.add_key(public_key(new), "patches")
+    targets["targets"].signed.revoke_key(delegations.roles["patches"].keyids[0], "patches")
+    targets["targets"].signed.version = int(LATER)
+    targets["targets"].sign(CryptoSigner(lost.bench.keys["root"]))
+    bins.divide(targets, lambda *_: b"")
+    honest = {"targets": targets["targets"].to_bytes()}
+    for role in bins.PATCHES_FAMILY:
+        targets[role].signed.version = int(LATER)
+        targets[role].sign(CryptoSigner(new))
+        honest[role] = targets[role].to_bytes()
+    before = lost.repository._files.load()
+    misled = judge(before, (), {"order": evil}, RESTORED).current
+    assert misled.targets["order"].signed.version == int(RESTORED)
+    after = judge(misled, (), honest, RESTORED).current
+    assert {role: after.targets[role].to_bytes() for role in honest} == honest
 
 
 def test_a_root_for_other_online_keys_is_refused_with_what_to_do(lost: Lost) -> None:
@@ -231,7 +286,7 @@ def test_whatever_is_handed_in_nothing_counts_but_what_the_keys_have_signed_and_
     roles = {role: files[role][number % len(files[role])] for role, number in chosen.items()}
     current = lost.repository._files.load()
     try:
-        newer = judge(current, (), roles)
+        newer = judge(current, (), roles, RESTORED)
     except NotAdoptableError:
         assert any(role not in believed or one not in believed[role] for role, one in roles.items())
         return
