@@ -11,7 +11,8 @@ from cryptography.exceptions import InvalidSignature
 
 from p2pdist.shared.certificates import parse_certificate
 from seed_server.doctor.facts import ProviderFacts, ServedPort
-from seed_server.settings import ServerSettings, is_ip_address, listen_addresses
+from seed_server.settings import ServerSettings, listen_addresses
+from seed_server.settings.addresses import is_ip_address
 
 ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens so
 PROVIDER_PROXIES = ("https_proxy", "all_proxy")

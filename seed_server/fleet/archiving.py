@@ -29,7 +29,7 @@ from seed_server.fleet.archives import (
 )
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
-from seed_server.settings import RetentionSettings
+from seed_server.settings.sections import RetentionSettings
 from seed_server.store.event_rows import EventKey, PcEvent
 from seed_server.store.month_file import EVENTS_OF_BLOCK, MonthFile, MonthFileError, MonthHead, month_file_parts
 from seed_server.store.tables_events import ARCHIVED, CLOSED, REMOVED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.people_checks import check_scope, checked_roles, checked_sites, checked_tags
 from seed_server.fleet.roles import ROLES, Role
-from seed_server.settings import OidcGroup
+from seed_server.settings.sections import OidcGroup
 
 
 @dataclass(frozen=True)

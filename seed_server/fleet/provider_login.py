@@ -27,7 +27,7 @@ from seed_server.fleet.oidc_groups import GroupRights, checked_groups, rights_of
 from seed_server.fleet.people_operations import MAX_PEOPLE
 from seed_server.fleet.permissions import BARRED
 from seed_server.fleet.roles import PERMISSIONS
-from seed_server.settings import OidcSettings
+from seed_server.settings.sections import OidcSettings
 from seed_server.store.people_rows import ApiTokenRow, PersonRow
 from seed_server.store.token_names import token_id_of
 

@@ -18,7 +18,7 @@ import httpx
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from seed_server.settings import OidcGroup, OidcSettings
+from seed_server.settings.sections import OidcGroup, OidcSettings
 
 CLIENT, SECRET = "seed-server-hq", "client-secret-0123456789"
 GOOD_KEY = RSAKey.generate_key(2048, {"kid": "good", "use": "sig"})

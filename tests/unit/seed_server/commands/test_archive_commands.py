@@ -11,7 +11,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
 from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context
-from seed_server.settings import RetentionSettings
+from seed_server.settings.sections import RetentionSettings
 from tests.helpers.history_home import copied, let_happen, moment, new_home
 
 NOW = moment(2026, 11, 15)

@@ -19,7 +19,7 @@ from seed_server.fleet.audit_queries import Wanted, newest_entries, verify_log
 from seed_server.fleet.context import Context
 from seed_server.fleet.history_queries import HistoryReader
 from seed_server.fleet.problems import history_problems
-from seed_server.settings import RetentionSettings
+from seed_server.settings.sections import RetentionSettings
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
 from tests.helpers.history_home import copied, let_happen, moment, new_home

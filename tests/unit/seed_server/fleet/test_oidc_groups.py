@@ -4,7 +4,7 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.oidc_groups import GroupRights, checked_groups, rights_of_groups
-from seed_server.settings import OidcGroup
+from seed_server.settings.sections import OidcGroup
 
 MAPPED = checked_groups(
     [

@@ -1,9 +1,7 @@
 """The seed server's home directory and its ``server.toml``."""
 
-import ipaddress
 import json
 import os
-import re
 import shlex
 import stat
 from dataclasses import dataclass
@@ -21,66 +19,15 @@ from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.fields import Port
+from seed_server.settings.addresses import check_reachable, is_ip_address
+from seed_server.settings.sections import OidcSettings, RetentionSettings
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
 MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
-MAX_CLAIM_CHARS = 1_000
-MAX_CLAIM_SCOPES = 20
-MAX_OIDC_GROUPS = 200
 # a constant, as the endpoint's: what a variable of the environment says must not move the home
 DEFAULT_SERVER_HOME = Path("/var/lib/seed-server")
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
-
-_DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
-
-
-class OidcGroup(Record, frozen=True):
-    """What a group at the identity provider may here."""
-
-    group: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
-    roles: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_CLAIM_SCOPES)]
-    sites: tuple[str, ...] = ()
-    """Of the scope, as ``tags``; none of both: the whole fleet."""
-    tags: tuple[str, ...] = ()
-
-
-class OidcSettings(Record, frozen=True):
-    """``[oidc]``: who may log in by an identity provider."""
-
-    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
-    """Its address, to the letter as it names itself."""
-    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
-    groups: Annotated[tuple[OidcGroup, ...], msgspec.Meta(min_length=1, max_length=MAX_OIDC_GROUPS)]
-    client_secret_file: str = ""
-    """From the home on; empty: a public client, which has none."""
-    ca_file: str = ""
-    """Certificates of the authority that vouches for it; empty: those of this machine."""
-    scopes: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CLAIM_SCOPES)] = ("openid", "profile")
-    name_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "preferred_username"
-    groups_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "groups"
-    login_hours: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 8.0
-    """For how long a login lasts."""
-
-
-Kept = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
-
-
-class RetentionSettings(Record, frozen=True):
-    """``[retention]``: how long what happened is kept; 0: for ever. While a legal hold holds, nothing goes."""
-
-    hot_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 2
-    """Whole months of events in the database, besides the one that is going on; older ones are in ``archive``."""
-    archive_months: Annotated[int, msgspec.Meta(ge=0, le=1_200)] = 0
-    """Whole months whose archives are kept."""
-    diagnoses_days: Kept = 400
-    """Answers of PCs to templates."""
-    findings_days: Kept = 400
-    """What PCs say is wrong with them, of those that are not seen for so long."""
-    harm_days: Kept = 400
-    """When a site's business suffered last."""
-    forgotten_pcs_days: Kept = 0
-    """Names of PCs that were forgotten, beside what they did; never shorter than these months are in the database."""
 
 
 class ServerSettings(Record, frozen=True):
@@ -274,18 +221,7 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
     """Raise `UserError` (BAD_INPUT) for errors that the fields' types do not catch; ``source`` begins the message."""
     if not settings.name.isprintable() or settings.name != settings.name.strip():
         raise UserError(f"{source}: the name has control characters or outer spaces; remove them.", FaultKind.BAD_INPUT)
-    if not is_ip_address(settings.address) and not _is_host_name(settings.address):
-        raise UserError(
-            f"{source}: {settings.address[:80]!r} is neither an IP address nor a host name. "
-            "Give the address that endpoints can reach, without port or https://.",
-            FaultKind.BAD_INPUT,
-        )
-    if is_ip_address(settings.address) and ipaddress.ip_address(settings.address).is_unspecified:
-        raise UserError(
-            f"{source}: endpoints cannot reach {settings.address}. Give the address of one interface, "
-            "and set listen_address in server.toml to listen on all.",
-            FaultKind.BAD_INPUT,
-        )
+    check_reachable(settings.address, source=source)
     if settings.listen_address and not is_ip_address(settings.listen_address):
         raise UserError(
             f"{source}: listen_address {settings.listen_address[:80]!r} is not an IP address. "
@@ -311,20 +247,6 @@ def listen_addresses(settings: ServerSettings) -> list[str]:
     if settings.listen_address:
         return [settings.listen_address]
     return [settings.address] if is_ip_address(settings.address) else ["0.0.0.0", "::"]  # noqa: S104 - documented default
-
-
-def is_ip_address(text: str) -> bool:
-    """Whether ``text`` is an IPv4 or IPv6 address without a zone."""
-    try:
-        return "%" not in text and bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
-
-
-def _is_host_name(text: str) -> bool:
-    labels = text.removesuffix(".").split(".")
-    # an all-digit last label is a mistyped IPv4 address, never a name (RFC 3696 section 2)
-    return len(text) <= MAX_HOST_CHARS and not labels[-1].isdigit() and all(map(_DNS_LABEL.match, labels))
 
 
 def _is_database_url(text: str) -> bool:

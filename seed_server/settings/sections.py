@@ -1,0 +1,59 @@
+"""The sections of ``server.toml``, each of which one part of the server reads. Pure."""
+
+from typing import Annotated
+
+import msgspec
+
+from p2pdist.shared.wire.codec import Record
+
+MAX_CLAIM_CHARS = 1_000
+MAX_CLAIM_SCOPES = 20
+MAX_OIDC_GROUPS = 200
+
+
+class OidcGroup(Record, frozen=True):
+    """What a group at the identity provider may here."""
+
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    roles: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MAX_CLAIM_SCOPES)]
+    sites: tuple[str, ...] = ()
+    """Of the scope, as ``tags``; none of both: the whole fleet."""
+    tags: tuple[str, ...] = ()
+
+
+class OidcSettings(Record, frozen=True):
+    """``[oidc]``: who may log in by an identity provider."""
+
+    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    """Its address, to the letter as it names itself."""
+    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)]
+    groups: Annotated[tuple[OidcGroup, ...], msgspec.Meta(min_length=1, max_length=MAX_OIDC_GROUPS)]
+    client_secret_file: str = ""
+    """From the home on; empty: a public client, which has none."""
+    ca_file: str = ""
+    """Certificates of the authority that vouches for it; empty: those of this machine."""
+    scopes: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CLAIM_SCOPES)] = ("openid", "profile")
+    name_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "preferred_username"
+    groups_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CLAIM_CHARS)] = "groups"
+    login_hours: Annotated[float, msgspec.Meta(gt=0.0, le=8.0)] = 8.0
+    """For how long a login lasts."""
+
+
+Kept = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
+
+
+class RetentionSettings(Record, frozen=True):
+    """``[retention]``: how long what happened is kept; 0: for ever. While a legal hold holds, nothing goes."""
+
+    hot_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 2
+    """Whole months of events in the database, besides the one that is going on; older ones are in ``archive``."""
+    archive_months: Annotated[int, msgspec.Meta(ge=0, le=1_200)] = 0
+    """Whole months whose archives are kept."""
+    diagnoses_days: Kept = 400
+    """Answers of PCs to templates."""
+    findings_days: Kept = 400
+    """What PCs say is wrong with them, of those that are not seen for so long."""
+    harm_days: Kept = 400
+    """When a site's business suffered last."""
+    forgotten_pcs_days: Kept = 0
+    """Names of PCs that were forgotten, beside what they did; never shorter than these months are in the database."""
