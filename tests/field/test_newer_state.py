@@ -244,7 +244,7 @@ OF_ONE_PIECE = {
     "seed_server/signing/presented.py": "signed documents: ADR 0038",
     "seed_server/signing/bundle.py": "strict: a signer signs only what it can show",
     "seed_server/initialising.py": "written for people, once; PEM",
-    "seed_server/settings.py": "TOML of people: a mistyped word must not be ignored",
+    "seed_server/settings/__init__.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
     "seed_server/fleet/second_factor.py": "a key",
     "seed_server/fleet/archiving.py": "a month's steps in the format that its first bytes name",
