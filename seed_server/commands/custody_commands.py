@@ -32,7 +32,8 @@ from seed_server.fleet.roles import WHOLE_FLEET
 )
 @json_option
 def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> None:
-    """Show what PC, an id or a host name, has signed of its installations: what each patch came to, and when.
+    """Show what PC has signed of its installations: what each patch came to, and when. PC is its id, the beginning of
+    it, or its host name.
 
     With --json each record has the proof that it is below what the PC has signed. Exits with 1 where the records here
     are not what the PC has signed.

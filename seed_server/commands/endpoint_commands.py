@@ -82,7 +82,8 @@ def forget_command(context: Context, endpoint: str) -> None:
 def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
     """Refuse ENDPOINT from now on: its connections end and its certificate is not renewed.
 
-    ENDPOINT is its id, the beginning of it, or its host name, where only one PC has that.
+    ENDPOINT is its id, the beginning of it (4 characters or more), or its host name, with or without its domain.
+    Where several PCs have it, they are listed.
 
     A PC can make itself a new key, so the token with which it was enrolled is revoked too.
 
@@ -91,7 +92,10 @@ def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
       seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
     """
     denial = endpoint_operations.deny(context, actor_of(context), endpoint, keep_tokens=keep_token)
-    say(f"{denial.endpoint_id} is denied. On its LAN, its certificate is good for at most 24 hours more.")
+    say(
+        f"{printable(denial.endpoint.hostname)} ({denial.endpoint.endpoint_id}) is denied. On its LAN, its certificate "
+        "is good for at most 24 hours more."
+    )
     for line in _words_on_tokens(denial):
         say(line)
 
@@ -120,4 +124,4 @@ def allow_command(context: Context, endpoint: str) -> None:
       seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
     """
     allowed = endpoint_operations.allow(context, actor_of(context), endpoint)
-    click.echo(tr("{endpoint} is allowed.", endpoint=allowed))
+    say(tr("{host} ({endpoint}) is allowed.", host=printable(allowed.hostname), endpoint=allowed.endpoint_id))

@@ -7,13 +7,15 @@ import msgspec
 
 from p2pdist.shared.custody import MAX_CUSTODY_RECORD_BYTES, CustodyFault, CustodyRecord
 from p2pdist.shared.custody_check import check_head
-from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.statement_check import StatementError
 from p2pdist.shared.wire import codec
 from seed_server.fleet.context import Context
+from seed_server.fleet.names import endpoint_in
 
 if TYPE_CHECKING:
     from seed_server.store.custody import KeptLog
+    from seed_server.store.database import Database
 
 UNREADABLE = CustodyRecord(0, "?", "?", 0, 0, "unreadable")
 
@@ -58,22 +60,27 @@ class CustodyView:
 
 
 def custody_of(context: Context, pc: str, patch_id: str = "") -> CustodyView:
-    """Return what a PC, by its id or host name, has signed; of one patch only, where that is given.
+    """Return what a PC, named as for `named_endpoint`, has signed; of one patch only, where that is given.
 
     Raises `UserError`: BAD_INPUT where no PC, or several, have that name.
     """
     with context.database() as database, database.one_state():
-        named = [(endpoint, name) for endpoint, name in database.endpoint_names() if pc in {endpoint, name}]
-        if not named:
-            raise UserError(f"No PC {pc} is enrolled. 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT)
-        if len(named) > 1:
-            ids = ", ".join(endpoint for endpoint, _ in named[:5])
-            raise UserError(f"Several PCs are called {pc}: name one by its id ({ids}).", FaultKind.BAD_INPUT)
-        ((endpoint_id, hostname),) = named
+        endpoint_id, hostname = _whose(database, pc)
         kept, pace = database.custody_logs(endpoint_id), database.custody_pace(endpoint_id)
     records = tuple(one for log in kept for one in _records(log, patch_id))
     held = tuple(_held(log, endpoint_id) for log in kept)
     return CustodyView(endpoint_id, hostname, held, records, pace.held_back, pace.held_back_at)
+
+
+def _whose(database: "Database", pc: str) -> tuple[str, str]:
+    """Return the id and the name of the PC that is meant; of one that was forgotten, too: its custody is kept."""
+    try:
+        row = endpoint_in(database, pc)
+    except UserError:
+        if (gone := database.forgotten_named(pc)) is None or database.endpoint(gone.endpoint_id) is not None:
+            raise
+        return gone.endpoint_id, gone.hostname
+    return row.endpoint_id, row.hostname
 
 
 def _held(kept: "KeptLog", endpoint_id: str) -> HeldLog:

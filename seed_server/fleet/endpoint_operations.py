@@ -21,7 +21,8 @@ log = lazy_log()
 class Denial:
     """An endpoint that is denied now."""
 
-    endpoint_id: EndpointId
+    endpoint: EndpointRow
+    """As it was just before."""
     revoked: tuple[TokenRow, ...]
     """The tokens that it was enrolled with and that still enrolled others, as they were before."""
     open_tokens: tuple[TokenRow, ...]
@@ -54,12 +55,15 @@ def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = F
         deed.details["tokens revoked"] = "" if keep_tokens else " ".join(token.token_id for token in still_open)
     log.info("endpoint denied", endpoint=denied)
     revoked, kept = ((), still_open) if keep_tokens else (still_open, ())
-    return Denial(denied, revoked, kept, tokens_known=bool(tokens))
+    return Denial(row, revoked, kept, tokens_known=bool(tokens))
 
 
 @operation("endpoints", reach=None)
-def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
-    """Accept a denied endpoint again, or one that waits to be allowed. Writes and raises as `deny`."""
+def allow(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
+    """Accept a denied endpoint again, or one that waits to be allowed; return it as it was.
+
+    Writes and raises as `deny`.
+    """
     row = named_endpoint(context, endpoint)
     require(context, actor, "endpoints", _reach_of(row))
     allowed = EndpointId(row.endpoint_id)
@@ -69,7 +73,7 @@ def allow(context: Context, actor: Actor, endpoint: str) -> EndpointId:
         database.set_denied(allowed, denied=False)
         deed.after = database.endpoint(allowed)
     log.info("endpoint allowed", endpoint=allowed)
-    return allowed
+    return row
 
 
 @operation("endpoints", reach=None)

@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
@@ -10,9 +12,12 @@ from seed_server.fleet.context import Context
 from seed_server.line.site_map import AUTOMATIC_PREFIX
 from seed_server.line.site_map_file import load_sites
 from seed_server.signing.profiles import checked_site
+from seed_server.store.pc_names import PcName
 from seed_server.store.rows import EndpointRow
 
-LEAST_PREFIX_CHARS = 4  # of an id: fewer are soon another PC's too
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
 MOST_NAMED = 5  # of several that are meant
 MOST_COMPARED_CHARS = 80  # of what is like no name that is known
 
@@ -20,37 +25,67 @@ MOST_COMPARED_CHARS = 80  # of what is like no name that is known
 def named_endpoint(context: Context, text: str) -> EndpointRow:
     """Return the enrolled endpoint that ``text`` names: by its id, the beginning of it, or its host name.
 
-    Raises `UserError`: BAD_INPUT where it names none or several; NOT_SET_UP, STORAGE, BUSY.
+    `PcName` says which. Raises `UserError`: BAD_INPUT where it names none, or several; NOT_SET_UP, STORAGE, BUSY.
     """
     context.settings()
-    wanted = text.strip().casefold()
     with context.database() as database:
-        if (
-            wanted.isascii() and (row := database.endpoint(wanted)) is not None
-        ):  # ids are; a terminal may send half a sign
-            return row
-        names = database.endpoint_names()
-        found = [endpoint_id for endpoint_id, hostname in names if hostname.casefold() == wanted]
-        if not found and len(wanted) >= LEAST_PREFIX_CHARS:
-            found = [endpoint_id for endpoint_id, _ in names if endpoint_id.startswith(wanted)]
-        if len(found) == 1 and (row := database.endpoint(found[0])) is not None:
-            return row
+        return endpoint_in(database, text)
+
+
+def endpoint_in(database: "Database", text: str) -> EndpointRow:
+    """Return the endpoint of an open database; as `named_endpoint`."""
+    name = PcName(text)
+    # ids are ASCII; a terminal may send half a sign
+    if name.text.isascii() and (row := database.endpoint(name.text)) is not None:
+        return row
+    names = database.endpoint_names()
+    found = name.best((endpoint_id, endpoint_id, hostname) for endpoint_id, hostname in names)
+    rows = [row for one in sorted(found)[:MOST_NAMED] if (row := database.endpoint(one)) is not None]
+    if len(found) == 1 and rows:
+        return rows[0]
     if not found:
-        hint = hint_of(wanted, (hostname for _, hostname in names))
-        raise UserError(
-            f"No endpoint {text[:80]} is enrolled here.{hint} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
-        )
-    several = ", ".join(sorted(found)[:MOST_NAMED])
+        raise _no_endpoint(database, text, names)
+    several = ", ".join(map(_told_apart, rows))
     raise UserError(
-        f"{text[:80]} names {len(found)} endpoints: {several}. Give the id of the one that is meant.",
+        f"{printable(text[:80])} names {len(found)} endpoints: {several}{', …' if len(found) > len(rows) else ''}. "
+        "Give the beginning of the id of the one that is meant.",
         FaultKind.BAD_INPUT,
     )
 
 
+def _no_endpoint(database: "Database", text: str, names: Iterable[tuple[str, str]]) -> UserError:
+    typed = printable(text[:80])
+    if (gone := database.forgotten_named(text)) is not None:
+        return UserError(
+            f"No endpoint {typed} is enrolled here. {gone.endpoint_id} had that name, and was forgotten. 'seed-server "
+            "report history' shows what it did.",
+            FaultKind.BAD_INPUT,
+        )
+    wanted = text.strip().casefold()
+    known = {name.casefold(): name for _, name in names} | {endpoint_id: endpoint_id for endpoint_id, _ in names}
+    near = nearest(wanted, known)
+    hint = f" Did you mean {printable(known[near])!r}?" if near else ""
+    return UserError(
+        f"No endpoint {typed} is enrolled here.{hint} 'seed-server endpoints' lists them.", FaultKind.BAD_INPUT
+    )
+
+
+def _told_apart(row: EndpointRow) -> str:
+    seen = f"{datetime.fromtimestamp(row.last_seen_at, UTC):%Y-%m-%d}" if row.last_seen_at else ""
+    facts = filter(None, (printable(row.hostname), printable(row.site), row.address, seen))
+    return f"{row.endpoint_id} ({', '.join(facts)})"
+
+
 def hint_of(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names what may have been meant, with a space before it; empty: nothing is like it."""
+    near = nearest(name, known)
+    return f" Did you mean {printable(near)!r}?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the one that is most like ``name``; empty: nothing is like it."""
     near = difflib.get_close_matches(name[:MOST_COMPARED_CHARS], sorted(set(known)), n=1)
-    return f" Did you mean {printable(near[0])!r}?" if near else ""
+    return near[0] if near else ""
 
 
 def check_site_known(context: Context, site: str) -> None:

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
+from seed_server.store.pc_names import LEAST_PREFIX_CHARS
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES, TOKENS
 from seed_server.store.tables_people import API_TOKENS, PEOPLE
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUTS
 from seed_server.store.transactions import Transactions
-
-LEAST_ID_CHARS = 4  # of an endpoint's id: before, people type a host name
 
 
 def _begins(column: ColumnElement[str], typed: str) -> ColumnElement[bool]:
@@ -28,8 +27,9 @@ def _patches(typed: str) -> Select[Any]:
 
 def _endpoints(typed: str) -> Select[Any]:
     host, number = ENDPOINTS.c.hostname, ENDPOINTS.c.endpoint_id
-    called = _begins(host, typed)
-    if len(typed) < LEAST_ID_CHARS:
+    typed = typed.casefold()
+    called = _begins(func.lower(host), typed)
+    if len(typed) < LEAST_PREFIX_CHARS:  # people type a host name
         return select(host, number).where(called)
     # letters alone may begin a name, too
     return select(case((called, host), else_=number), case((called, number), else_=host)).where(

@@ -13,6 +13,7 @@ from seed_server.store.engines import upsert
 from seed_server.store.interned import parts
 from seed_server.store.tables import ENDPOINTS
 from seed_server.store.tables_custody import CUSTODY_LOGS, CUSTODY_PACES, CUSTODY_RECORDS
+from seed_server.store.tables_events import FORGOTTEN_ENDPOINTS
 from seed_server.store.transactions import Transactions
 
 MAX_CUSTODY_LOGS = 16  # of one PC at once: beyond, another each NEXT_LOG_SECONDS, so that nobody is shut out for ever
@@ -153,21 +154,16 @@ class CustodyTable(Transactions):
 
     def custody_pace(self, endpoint: str) -> CustodyPace:
         """Return how much of a PC's custody was written, and what was not."""
-        query = select(ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id == endpoint)
         with self.reading() as connection:
-            paces = _paces(connection, list(connection.scalars(query)))
+            paces = _paces(connection, _numbers_of(connection, endpoint))
         return next(iter(paces.values()), CustodyPace())
 
     def custody_logs(self, endpoint: str) -> list[KeptLog]:
-        """Return all logs of a PC with their records, the oldest first."""
+        """Return all logs of a PC with their records, the oldest first; of one that was forgotten, too."""
         records = CUSTODY_RECORDS.c
-        query = (
-            select(CUSTODY_LOGS)
-            .join(ENDPOINTS, ENDPOINTS.c.number == CUSTODY_LOGS.c.endpoint)
-            .where(ENDPOINTS.c.endpoint_id == endpoint)
-            .order_by(CUSTODY_LOGS.c.log)
-        )
         with self.reading() as connection:
+            of_pc = CUSTODY_LOGS.c.endpoint.in_(_numbers_of(connection, endpoint))
+            query = select(CUSTODY_LOGS).where(of_pc).order_by(CUSTODY_LOGS.c.log)
             found = []
             for row in connection.execute(query).all():
                 of_log = (records.endpoint == row.endpoint) & (records.log == row.log)
@@ -175,6 +171,15 @@ class CustodyTable(Transactions):
                 custody = Custody(row.first, unpacked_hashes(row.before), tuple(kept))
                 found.append(KeptLog(row.log, custody, row.statement, row.fault))
             return found
+
+
+def _numbers_of(connection: Connection, endpoint: str) -> list[int]:
+    """Return the number of a PC; else that which it had when it was forgotten last."""
+    for table, newest in ((ENDPOINTS, ENDPOINTS.c.number), (FORGOTTEN_ENDPOINTS, FORGOTTEN_ENDPOINTS.c.number)):
+        query = select(table.c.number).where(table.c.endpoint_id == endpoint).order_by(newest.desc()).limit(1)
+        if numbers := list(connection.scalars(query)):
+            return numbers
+    return []
 
 
 def unpacked_hashes(packed: bytes) -> tuple[bytes, ...]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from p2pdist.shared.wire.codec import Record
+from seed_server.store.pc_names import PcName
 from seed_server.store.tables import REPORTED_SINCE, states_of
-
-LEAST_SOUGHT_CHARS = 6  # of an id's beginning
 
 
 class PcEvent(NamedTuple):
@@ -97,7 +96,7 @@ class Asked(Record, frozen=True):
     """Which events are sought, in words; empty: any."""
 
     endpoint: str = ""
-    """The id of a PC, the beginning of it, or its host name."""
+    """What a `PcName` is made of: all PCs that it names are meant, one after the other had that name."""
     patch_id: str = ""
     version: str = ""
     site: str = ""
@@ -109,7 +108,8 @@ class Asked(Record, frozen=True):
         """Return the same in the numbers of these names."""
         endpoints = patches = sites = None
         if self.endpoint:
-            endpoints = frozenset(number for number, known in names.endpoints.items() if self._means(*known))
+            pcs = ((number, *known) for number, known in names.endpoints.items())
+            endpoints = frozenset(PcName(self.endpoint).all(pcs))
         if self.patch_id:
             patches = frozenset(
                 number
@@ -119,10 +119,6 @@ class Asked(Record, frozen=True):
         if self.site:
             sites = frozenset(number for number, name in names.sites.items() if name == self.site)
         return Sought(endpoints, patches, sites, self.since, self.until)
-
-    def _means(self, endpoint_id: str, hostname: str) -> bool:
-        begins = len(self.endpoint) >= LEAST_SOUGHT_CHARS and endpoint_id.startswith(self.endpoint)
-        return begins or self.endpoint in {endpoint_id, hostname}
 
 
 class HistoryRow(Record, frozen=True):

@@ -3,12 +3,13 @@
 Months that are archived are no longer here: `month_file` reads them.
 """
 
+from collections.abc import Iterator
+
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.event_months import MonthPart, begin_of, hot_parts, month_after, month_parts
 from seed_server.store.event_rows import (
-    LEAST_SOUGHT_CHARS,
     Asked,
     EventKey,
     EventNames,
@@ -19,6 +20,8 @@ from seed_server.store.event_rows import (
     worded,
 )
 from seed_server.store.interned import parts
+from seed_server.store.pc_names import PcName
+from seed_server.store.rows import ForgottenRow
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES
 from seed_server.store.tables_events import EVENT_TEXTS, FORGOTTEN_ENDPOINTS
 from seed_server.store.transactions import Transactions
@@ -48,6 +51,15 @@ class HistoryTable(Transactions):
             numbers.note(newest)
             names = _names_of(connection, numbers)
         return [worded(event, names) for event in newest]
+
+    def forgotten_named(self, text: str) -> ForgottenRow | None:
+        """Return the PC that was forgotten last of those that ``text`` names best (`PcName`); None: there is none."""
+        table = FORGOTTEN_ENDPOINTS.c
+        query = select(table.endpoint_id, table.hostname, table.forgotten_at).order_by(table.forgotten_at, table.number)
+        with self.reading() as connection:
+            gone = [ForgottenRow(*row) for row in connection.execute(query)]
+        found = PcName(text).best((row, row.endpoint_id, row.hostname) for row in gone)
+        return found[-1] if found else None
 
     def month_parts(self) -> list[MonthPart]:
         """Return every part of every month that was ever written, the oldest first."""
@@ -90,7 +102,7 @@ class HistoryTable(Transactions):
         endpoints = patches = sites = None
         with self.reading() as connection:
             if asked.endpoint:
-                endpoints = frozenset(_numbers_of_endpoint(connection, asked.endpoint, by_name=True))
+                endpoints = frozenset(PcName(asked.endpoint).all(_named_endpoints(connection)))
             if asked.patch_id:
                 of_version = [PATCHES.c.version == asked.version] if asked.version else []
                 ours = and_(PATCHES.c.patch_id == asked.patch_id, *of_version)
@@ -105,16 +117,17 @@ class HistoryTable(Transactions):
             return _names_of(connection, numbers)
 
 
-def _numbers_of_endpoint(connection: Connection, name: str, *, by_name: bool = False) -> list[int]:
+def _numbers_of_endpoint(connection: Connection, endpoint_id: str) -> list[int]:
     found: set[int] = set()
     for table in (ENDPOINTS, FORGOTTEN_ENDPOINTS):
-        ours = table.c.endpoint_id == name
-        if by_name:
-            ours = or_(ours, table.c.hostname == name)
-            if len(name) >= LEAST_SOUGHT_CHARS:
-                ours = or_(ours, table.c.endpoint_id.startswith(name, autoescape=True))
-        found.update(connection.scalars(select(table.c.number).where(ours)))
+        found.update(connection.scalars(select(table.c.number).where(table.c.endpoint_id == endpoint_id)))
     return sorted(found)
+
+
+def _named_endpoints(connection: Connection) -> Iterator[tuple[int, str, str]]:
+    for table in (ENDPOINTS, FORGOTTEN_ENDPOINTS):
+        for row in connection.execute(select(table.c.number, table.c.endpoint_id, table.c.hostname)):
+            yield row.number, row.endpoint_id, row.hostname
 
 
 def _seeks_few(sought: Sought, part: MonthPart) -> bool:

@@ -137,6 +137,15 @@ class EndpointRow(Record, frozen=True):
     """Of the run ``recorded_of`` of its daemon, reports up to this serial are recorded."""
 
 
+class ForgottenRow(NamedTuple):
+    """A PC that was forgotten; fields as in `EndpointRow`."""
+
+    endpoint_id: str
+    hostname: str
+    forgotten_at: float
+    """0: it is not known when that was."""
+
+
 class Namesake(NamedTuple):
     """A PC that has the name of another one; fields as in `EndpointRow`."""
 

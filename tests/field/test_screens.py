@@ -256,9 +256,9 @@ def _with_pcs(home: ServerHome, *names: str) -> list[str]:
 def test_deny_takes_a_host_name_or_the_beginning_of_an_id(tmp_path: Path) -> None:
     home = _home(tmp_path)
     one, two, three = _with_pcs(home, "PC-7", "pc-8", "pc-8")
-    assert f"{one} is denied" in _run(home, "deny", "pc-7").stdout
-    assert f"{two} is denied" in _run(home, "deny", two[:8]).stdout
-    assert f"{one} is allowed" in _run(home, "allow", "PC-7").stdout
+    assert f"PC-7 ({one}) is denied" in _run(home, "deny", "pc-7").stdout
+    assert f"pc-8 ({two}) is denied" in _run(home, "deny", two[:8]).stdout
+    assert f"PC-7 ({one}) is allowed" in _run(home, "allow", "PC-7").stdout
     both = str(_run(home, "deny", "pc-8").exception)
     assert "names 2 endpoints" in both
     assert two in both

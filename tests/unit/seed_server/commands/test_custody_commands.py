@@ -151,5 +151,5 @@ def test_all_of_it_is_said_in_japanese(shell: Shell, pc: Identity, monkeypatch: 
 
 
 def test_a_pc_that_is_not_enrolled_is_named(shell: Shell) -> None:
-    with pytest.raises(UserError, match="No PC nobody is enrolled"):
+    with pytest.raises(UserError, match="No endpoint nobody is enrolled"):
         shell("audit", "custody", "nobody")
