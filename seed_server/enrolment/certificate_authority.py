@@ -34,6 +34,7 @@ from seed_server.signing.key_files import check_private, write_key_file
 
 CA_LIFETIME_SECONDS = 10 * 365 * DAY_SECONDS  # tokens and endpoints pin it; replacing it is a project of its own
 ENDPOINT_LIFETIME_SECONDS = 24 * 3_600  # for so long a stolen endpoint key is of use on the LAN
+UNSURE_LIFETIME_SECONDS = 3_600  # while it is not known yet who was denied: PCs renew at half of it
 SERVER_LIFETIME_SECONDS = 90 * DAY_SECONDS  # the running server issues its own anew long before
 CLOCK_SKEW_SECONDS = 300  # endpoints' clocks may be this far behind
 
@@ -103,7 +104,9 @@ class CertificateAuthority:
         """Return the SHA-256 of the control CA's certificate (DER), as tokens carry it."""
         return self._control.certificate.fingerprint(hashes.SHA256())
 
-    def issue_endpoint_certificates(self, csr_pem: str, now: float) -> tuple[EndpointId, Certificates]:
+    def issue_endpoint_certificates(
+        self, csr_pem: str, now: float, *, lifetime_seconds: int = ENDPOINT_LIFETIME_SECONDS
+    ) -> tuple[EndpointId, Certificates]:
         """Return the id of the request's key and fresh certificates for it.
 
         Takes nothing but the public key from the request: the server sets
@@ -117,7 +120,7 @@ class CertificateAuthority:
             names=[x509.DNSName(endpoint_id)],
             usages=[ExtendedKeyUsageOID.CLIENT_AUTH],
             now=now,
-            lifetime_seconds=ENDPOINT_LIFETIME_SECONDS,
+            lifetime_seconds=lifetime_seconds,
         )
         swarm = self._swarm.issue(
             public_key,
@@ -126,7 +129,7 @@ class CertificateAuthority:
             names=[x509.DNSName("*")],
             usages=[ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
             now=now,
-            lifetime_seconds=ENDPOINT_LIFETIME_SECONDS,
+            lifetime_seconds=lifetime_seconds,
         )
         return endpoint_id, Certificates(
             control_certificate=control.public_bytes(Encoding.PEM).decode(),

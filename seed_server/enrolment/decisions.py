@@ -11,6 +11,7 @@ from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire.enrolment import Certificates, EnrolReply, EnrolRequest, RenewRequest
 from seed_server.enrolment.certificate_authority import (
+    ENDPOINT_LIFETIME_SECONDS,
     CertificateAuthority,
     CertificateRequestError,
     endpoint_of_request,
@@ -67,6 +68,8 @@ class EnrolmentDecisions:
     trusted_root: Callable[[], str]
     """Return the TUF root that endpoints start from, JSON text."""
     recording: Recording = without_record
+    lifetime_seconds: Callable[[], int] = lambda: ENDPOINT_LIFETIME_SECONDS
+    """Return how long certificates last that are issued now."""
 
     @property
     def control_ca_pem(self) -> str:
@@ -153,7 +156,8 @@ class EnrolmentDecisions:
 
     def _issued(self, csr: str, now: float) -> Certificates:
         try:
-            return self.authority.issue_endpoint_certificates(csr, now)[1]
+            lifetime = self.lifetime_seconds()
+            return self.authority.issue_endpoint_certificates(csr, now, lifetime_seconds=lifetime)[1]
         except CertificateRequestError as error:
             raise _not_acceptable(error) from error
 

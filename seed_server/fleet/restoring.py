@@ -4,7 +4,7 @@ What PCs hand in is signed, by the offline keys or by this server's own, so it i
 rollout stood, whom an operator had in mind) is not guessed: rollouts are halted until a person has looked. ADR 0066.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -61,14 +61,15 @@ def halt_rollouts(context: Context, database: "Database") -> int:
     return halted
 
 
-def adopt(context: Context, database: "Database") -> Adopted | None:
+def adopt(context: Context, database: "Database", before: Callable[[], None]) -> Adopted | None:
     """Adopt what PCs have handed in, with an entry in the audit log; None: nothing of it is newer.
 
+    ``before`` is called if there is something to adopt, before anything is written; what it raises ends this.
     Raises `NotAdoptableError`, and `UserError`: REFUSED, BUSY, STORAGE.
     """
     deed = Deed("adopt signed files", reason="PCs trust newer ones than this server had")
     repository = context.repository(context.recorded(Actor.engine(), deed))
-    adopted = repository.adopt_presented(context.clock.now())
+    adopted = repository.adopt_presented(context.clock.now(), before)
     if adopted is None:
         return None
     log.warning("newer signed files of PCs are adopted", roots=adopted.roots, roles=len(adopted.roles))

@@ -72,6 +72,7 @@ async def serve_web_port(setting: PartSetting) -> None:
                 database=database,
                 trusted_root=repository.trusted_root,
                 recording=recorded_enrolments(context),
+                lifetime_seconds=lambda: catching_up.certificates_last,
             ),
             metadata_directory=home.tuf_metadata,
             targets_directory=home.tuf_targets,

@@ -5,7 +5,7 @@ What the offline keys have signed proves itself, whoever brings it: nothing here
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -315,20 +315,26 @@ def with_what_is_whole(
     return replace(judge(current, newer.roots, roles, now), above=newer.above), left
 
 
-def adopt(writer: RepositoryWriter, current: CurrentMetadata, home: ServerHome, now: float) -> Adopted | None:
+def adopt(
+    writer: RepositoryWriter, current: CurrentMetadata, home: ServerHome, now: float, before: Callable[[], None]
+) -> Adopted | None:
     """Take over what waits in `PresentedFiles`, as far as it proves itself and is whole; None: nothing of it is newer.
 
-    The caller holds the write lock, and ``current`` is its own. Snapshot and timestamp are signed anew. Raises
-    `NotAdoptableError`, `OSError`, and `UserError`: REFUSED where a newer root knows other online keys than these.
+    ``before`` is called when it is known that something will be taken over. The caller holds the write lock, and
+    ``current`` is its own. Snapshot and timestamp are signed anew. Raises `NotAdoptableError`, `OSError`, and
+    `UserError`: REFUSED where a newer root knows other online keys than these.
     """
     presented = PresentedFiles(home)
     documents = Documents(home, current)
     newer = judge(current, presented.roots(current.root.signed.version), presented.roles(), now)
     newer, left = with_what_is_whole(current, newer, documents, now)
     if not newer.is_any:
+        if not left:
+            presented.clear()
         return None
-    documents.take_over(newer)
     writer.check_online_keys(newer.current)
+    before()
+    documents.take_over(newer)
     first = current.root.signed.version + 1
     for number, data in enumerate(newer.roots):
         durable_files.write_file(home.tuf_metadata / f"{first + number}.root.json", data)

@@ -4,7 +4,7 @@ Which key signs what, and in which order files are written, is in `repository_wr
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import TargetFile
@@ -372,10 +372,10 @@ class Repository(SignedRepository):
                 self._writer.commit(current, due & set(current.targets), {}, now, snapshot="snapshot" in due)
         return bool(due) or force
 
-    def adopt_presented(self, now: float) -> adoption.Adopted | None:
+    def adopt_presented(self, now: float, before: Callable[[], None] = lambda: None) -> adoption.Adopted | None:
         """Take over what PCs have handed in, as `adoption.adopt`. Raises `NotAdoptableError`, `UserError`."""
         with self._writer.writing():
-            return adoption.adopt(self._writer, self._files.load(), self._home, now)
+            return adoption.adopt(self._writer, self._files.load(), self._home, now, before)
 
     def remove_leftovers(self) -> int:
         """Remove what killed writers left in ``tuf/``; return how many files. Raises `UserError` (BUSY, STORAGE)."""

@@ -35,7 +35,9 @@ class RestoredMark(KeptState, frozen=True):
     begun_at: MarkMoment = 0.0
     """When the server began to learn from PCs; 0: it has not run since."""
     ended_at: MarkMoment = 0.0
-    """When it had learnt enough, or waited long enough; 0: not yet."""
+    """When it had learnt enough, or waited long enough; 0: not yet. From then on it signs."""
+    settled: bool = False
+    """Whether what it had to do after that is done: what PCs were offered by rollouts that are not known is halted."""
     told: MarkCount = 0
     """How many PCs have said what they trust."""
     pcs: MarkCount = 0

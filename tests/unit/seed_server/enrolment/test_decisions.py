@@ -1,14 +1,16 @@
 """`seed_server.enrolment.decisions`: what is refused, and of which kind; the web port's tests show the rest."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from structlog.testing import capture_logs
 
 from p2pdist.identity.store import certificate_request, endpoint_id_of_key, new_key
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import EnrolRequest, RenewRequest
-from seed_server.enrolment.certificate_authority import CertificateAuthority
+from seed_server.enrolment.certificate_authority import ENDPOINT_LIFETIME_SECONDS, CertificateAuthority
 from seed_server.enrolment.decisions import EnrolmentDecisions, RequestRefusedError
 from seed_server.store.database import Database
 from seed_server.store.token_names import token_id_of
@@ -55,6 +57,20 @@ def test_a_token_that_is_spent_or_over_is_refused_in_words(decisions: EnrolmentD
                 decisions.enrol(asked(), now)
         else:
             decisions.enrol(asked(), now)
+
+
+def test_certificates_last_as_long_as_is_said_when_they_are_issued(decisions: EnrolmentDecisions) -> None:
+    csr, hour = certificate_request(new_key()), 3_600
+    unsure = replace(decisions, lifetime_seconds=lambda: hour)
+    enrolled = unsure.enrol(asked(csr=csr), NOW).certificates
+    renewed = unsure.renew(RenewRequest(csr=csr), NOW)
+    sure = decisions.renew(RenewRequest(csr=csr), NOW)
+    ends = [
+        x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc.timestamp() - int(NOW)
+        for one in (enrolled, renewed, sure)
+        for pem in (one.control_certificate, one.swarm_certificate)
+    ]
+    assert ends == [hour] * 4 + [ENDPOINT_LIFETIME_SECONDS] * 2
 
 
 def test_a_denied_key_gets_nothing(decisions: EnrolmentDecisions) -> None:

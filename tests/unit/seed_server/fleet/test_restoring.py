@@ -57,7 +57,7 @@ def set_back(company: Company, tmp_path: Path) -> SetBack:
 
 def caught_up(company: Company) -> None:
     restoring.halt_rollouts(company.context, company.database)
-    assert restoring.adopt(company.context, company.database) is not None
+    assert restoring.adopt(company.context, company.database, lambda: None) is not None
     restoring.take_in(company.context, company.repository, company.database)
     mark = read_mark(company.context.home)
     assert mark is not None
@@ -193,3 +193,22 @@ def test_what_pcs_know_and_nobody_hands_in_is_said(company: Company) -> None:
     company.context.home.restored.write_bytes(b"no mark")
     (problem,) = restore_problems(company.context)
     assert "Cannot read" in problem.text
+
+
+def test_a_server_that_was_set_back_unnoticed_is_marked_before_it_adopts(set_back: SetBack, tmp_path: Path) -> None:
+    set_back.back_up()
+    set_back.before.publish_to_nobody("browser", tmp_path)
+    company = set_back.restore()
+    with company.database:
+        before = company.repository.timestamp_version()
+
+        def killed() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            restoring.adopt(company.context, company.database, killed)
+        assert company.repository.timestamp_version() == before
+        called: list[bool] = []
+        assert restoring.adopt(company.context, company.database, lambda: called.append(True)) is not None
+        assert restoring.adopt(company.context, company.database, lambda: called.append(True)) is None
+        assert called == [True]
