@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, func, select
 
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts, site_numbers
+from seed_server.store.inventory import clear_inventory
 from seed_server.store.rows import Admission, EndpointRow, Recorded, SeenRow
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, STANDING, THIS_SERVER
@@ -133,7 +134,7 @@ class EndpointTable(Transactions):
             self._admissions_changed()
 
     def forget_endpoint(self, endpoint_id: str, now: float = 0.0) -> None:
-        """Remove an endpoint with its reports, answers and enrolments; its name stays beside what it did.
+        """Remove an endpoint with its reports, inventory, answers and enrolments; its name stays beside what it did.
 
         ``now`` 0: it is not known when that was.
         """
@@ -145,6 +146,7 @@ class EndpointTable(Transactions):
                 return
             if not row.denied:
                 count_endpoint(connection, row.number, -1)
+            clear_inventory(connection, row.number)
             connection.execute(ENDPOINTS.delete().where(ours))
             name = {"number": row.number, "endpoint_id": endpoint_id, "hostname": row.hostname, "forgotten_at": now}
             connection.execute(FORGOTTEN_ENDPOINTS.insert(), name)

@@ -24,6 +24,7 @@ from seed_server.store import (
     tables_custody,
     tables_events,
     tables_facts,
+    tables_inventory,
     tables_people,
     tables_rollouts,
 )
@@ -52,7 +53,7 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0004"  # the newest one in `migrations`
+REVISION = "0005"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
@@ -61,6 +62,7 @@ PARTS = (
     tables_custody,
     tables_events,
     tables_facts,
+    tables_inventory,
     tables_people,
     tables_rollouts,
 )  # further tables of METADATA, a topic in each

@@ -1,0 +1,168 @@
+"""`seed_server.store.inventory`: what PCs are and have, on both databases."""
+
+import random
+
+import pytest
+from sqlalchemy import Table, func, select
+
+from p2pdist.shared.manifest.inventory import (
+    NOTHING,
+    PACKAGES_TOLD,
+    Inventory,
+    difference,
+    digest_of,
+)
+from p2pdist.shared.manifest.versions import Ecosystem
+from seed_server.store.database import Database
+from seed_server.store.inventory import NEW_BETWEEN_SWEEPS, InventoryTold
+from seed_server.store.tables_inventory import BLOCK_PCS, ECOSYSTEM_CODES, INVENTORIES, SOFTWARE, SOFTWARE_HOLDERS
+
+PC, OTHER = "a" * 26, "b" * 26
+OPENSSL, CURL = (Ecosystem.DEB, "openssl"), (Ecosystem.DEB, "curl")
+FIRST = Inventory(
+    {"os.family": "debian", "ram_mb": 16_000, "kiosk": True, "tongues": ("ja", "en"), PACKAGES_TOLD: "all"},
+    {OPENSSL: "3.0.15-1", CURL: "7.88.1-10", (Ecosystem.RPM, "openssl"): "1:3.0.7"},
+)
+SECOND = Inventory({"os.family": "debian", "ram_mb": 32_000, "kiosk": 1}, {OPENSSL: "3.0.17-1"})
+
+
+def told(pc: str, before: Inventory | None, after: Inventory, at: float = 5.0) -> InventoryTold:
+    base = None if before is None else digest_of(before)
+    return InventoryTold(pc, base, digest_of(after), difference(before or NOTHING, after), at)
+
+
+def enrol(database: Database, *pcs: str) -> None:
+    for pc in pcs:
+        database.add_endpoint(pc, f"pc-{pc[:6]}", 1.0)
+
+
+def rows(database: Database, table: Table) -> int:
+    with database.reading() as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_ecosystems_are_the_vocabularys_own_and_keep_their_order() -> None:
+    assert tuple(map(str, Ecosystem)) == ECOSYSTEM_CODES
+
+
+def test_what_a_pc_tells_is_what_is_known_of_it(database: Database) -> None:
+    enrol(database, PC)
+    assert database.inventory_of(PC) is None
+    assert database.inventory_told_at(PC) is None
+    assert database.digests_of([PC]) == {}
+    assert database.store_inventories([told(PC, None, FIRST)]) == {PC: True}
+    assert database.inventory_of(PC) == FIRST
+    assert database.inventory_told_at(PC) == 5.0
+    assert database.digests_of([PC, OTHER]) == {PC: digest_of(FIRST)}
+    assert database.store_inventories([told(PC, FIRST, SECOND, 6.0)]) == {PC: True}
+    assert database.inventory_of(PC) == SECOND
+    kiosk = database.inventory_of(PC).facts["kiosk"]  # type: ignore[union-attr]
+    assert kiosk is not True, "1 is not True"
+    assert database.digests_of([PC]) == {PC: digest_of(SECOND)}
+
+
+def test_all_anew_leaves_nothing_of_before(database: Database) -> None:
+    enrol(database, PC)
+    database.store_inventories([told(PC, None, FIRST)])
+    assert database.store_inventories([told(PC, None, SECOND)]) == {PC: True}
+    assert database.inventory_of(PC) == SECOND
+    assert rows(database, SOFTWARE_HOLDERS) == 1, "what nobody of a block has needs no row"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(told(PC, SECOND, SECOND), id="another base"),
+        pytest.param(
+            InventoryTold(PC, digest_of(FIRST), digest_of(FIRST), difference(FIRST, SECOND), 6.0), id="digest"
+        ),
+        pytest.param(InventoryTold(PC, None, digest_of(FIRST), difference(NOTHING, SECOND), 6.0), id="digest of all"),
+        pytest.param(told(PC, None, Inventory({}, {(Ecosystem.DEB, "a\0b"): "1"})), id="NUL"),
+    ],
+)
+def test_what_does_not_follow_is_not_taken_and_changes_nothing(database: Database, wrong: InventoryTold) -> None:
+    enrol(database, PC)
+    database.store_inventories([told(PC, None, FIRST)])
+    assert database.store_inventories([wrong]) == {PC: False}
+    assert database.inventory_of(PC) == FIRST
+    assert database.inventory_told_at(PC) == 5.0
+
+
+def test_who_is_not_enrolled_is_not_taken_and_keeps_others_from_nothing(database: Database) -> None:
+    enrol(database, PC)
+    assert database.store_inventories([told(OTHER, None, FIRST), told(PC, None, FIRST)]) == {OTHER: False, PC: True}
+    assert database.store_inventories([]) == {}
+
+
+def test_one_pc_may_tell_twice_in_a_batch(database: Database) -> None:
+    enrol(database, PC)
+    assert database.store_inventories([told(PC, None, FIRST), told(PC, FIRST, SECOND)]) == {PC: True}
+    assert database.inventory_of(PC) == SECOND
+
+
+def test_a_pc_that_confirms_makes_what_is_known_of_it_younger(database: Database) -> None:
+    enrol(database, PC, OTHER)
+    database.store_inventories([told(PC, None, FIRST, 5.0), told(OTHER, None, SECOND, 5.0)])
+    database.confirm_inventories({PC: (digest_of(FIRST), 9.0), OTHER: (digest_of(FIRST), 9.0)})
+    assert (database.inventory_told_at(PC), database.inventory_told_at(OTHER)) == (9.0, 5.0), "one has another"
+    database.confirm_inventories({PC: (digest_of(FIRST), 8.0)})
+    database.confirm_inventories({})
+    assert database.inventory_told_at(PC) == 9.0, "time does not go back"
+
+
+def test_forgetting_a_pc_or_what_it_has_leaves_that_of_others(database: Database) -> None:
+    enrol(database, PC, OTHER)
+    database.store_inventories([told(PC, None, FIRST), told(OTHER, None, FIRST)])
+    database.forget_inventory(PC)
+    database.forget_inventory("c" * 26)
+    assert database.inventory_of(PC) is None
+    assert database.inventory_of(OTHER) == FIRST
+    assert [pc.endpoint_id for pc in database.endpoints()] == [PC, OTHER]
+    database.forget_endpoint(OTHER)
+    assert (rows(database, INVENTORIES), rows(database, SOFTWARE_HOLDERS)) == (0, 0)
+
+
+def test_names_that_nobody_has_are_forgotten_after_a_while(database: Database) -> None:
+    enrol(database, PC, OTHER)
+    database.store_inventories([told(OTHER, None, FIRST)])
+    before = None
+    for turn in range(20):
+        made_up = Inventory({}, {(Ecosystem.DEB, f"made-up-{turn}"): "1"})
+        assert database.store_inventories([told(PC, before, made_up)]) == {PC: True}
+        before = made_up
+    assert rows(database, SOFTWARE) == 3 + 20
+    database._new_software = NEW_BETWEEN_SWEEPS
+    assert database.store_inventories([told(PC, before, SECOND)]) == {PC: True}
+    assert rows(database, SOFTWARE) == 3 + 1
+    assert (database.inventory_of(PC), database.inventory_of(OTHER)) == (SECOND, FIRST)
+
+
+def some_inventory(chance: random.Random) -> Inventory:
+    names = chance.sample(range(30), chance.randrange(20))
+    packages = {(chance.choice(list(Ecosystem)), f"p{name}"): f"1.{chance.randrange(4)}" for name in names}
+    return Inventory({"ram_mb": chance.randrange(3), "hostname": chance.choice("abc")}, packages)
+
+
+def test_many_pcs_in_many_blocks_told_in_many_ways(database: Database) -> None:
+    """Whatever the order of the whole, of changes and of what is wrong: each PC's is what it told last and rightly."""
+    chance = random.Random(11)
+    pcs = [f"{number:026}" for number in range(3 * BLOCK_PCS)]
+    with database.batch():
+        enrol(database, *pcs)
+    pcs = chance.sample(pcs, 60)
+    known: dict[str, Inventory] = {}
+    for turn in range(12):
+        batch: list[InventoryTold] = []
+        expected: dict[str, Inventory] = dict(known)
+        for pc in chance.sample(pcs, 25):
+            after = some_inventory(chance)
+            anew = pc not in known or chance.random() < 0.2
+            batch.append(told(pc, None if anew else known[pc], after, float(turn)))
+            if chance.random() < 0.1:
+                batch[-1] = InventoryTold(pc, b"?" * 32, batch[-1].digest, batch[-1].changes, 0.0)
+            else:
+                expected[pc] = after
+        assert database.store_inventories(batch) == {one.endpoint: one.base != b"?" * 32 for one in batch}
+        known = expected
+    assert {pc: database.inventory_of(pc) for pc in pcs} == {pc: known.get(pc) for pc in pcs}
+    assert database.digests_of(pcs) == {pc: digest_of(has) for pc, has in known.items()}
