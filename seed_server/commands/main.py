@@ -14,6 +14,8 @@ from seed_server.commands.wanted_log import want_log
 _COMMANDS = {
     "init": LazyCommand("server_commands:init_command", "Make the home of a new server."),
     "serve": LazyCommand("server_commands:serve_command", "Serve endpoints, in the foreground."),
+    "backup": LazyCommand("backup_commands:backup_command", "Back up the server while it serves; verify a backup."),
+    "restore": LazyCommand("backup_commands:restore_command", "Make a server's home of a backup."),
     "publish": LazyCommand("recipe_commands:publish_command", "Sign a patch and offer it to every endpoint."),
     "lint": LazyCommand("recipe_commands:lint_command", "Check a recipe without publishing it."),
     "withdraw": LazyCommand("offer_commands:withdraw_command", "Stop a patch now: offer it to nobody any more."),

@@ -96,6 +96,22 @@ class SignedRepository:
         """Return the numbers of all publications."""
         return self._documents.order(self._files.current().listed())
 
+    def files_in_force(self) -> tuple[list[str], dict[str, str]]:
+        """Return the files that what is in force consists of, from the home's ``tuf`` on.
+
+        First the metadata, which point to each other; then the documents that they list, with their SHA-256.
+        """
+        current = self._files.current()
+        next_root = f"{current.root.signed.version + 1}.root"
+        metadata = [f"metadata/{name}.json" for name in current.file_names() if name != next_root]
+        documents = {
+            f"targets/{path}": target.hashes["sha256"]
+            for role in current.targets.values()
+            for target in role.signed.targets.values()
+            for path in target.get_prefixed_paths()[:1]
+        }
+        return metadata, documents
+
     def expiries(self) -> list[RoleExpiry]:
         """Return when each role expires."""
         return self._files.current().expiries()

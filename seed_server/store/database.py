@@ -84,7 +84,7 @@ class Database(
     @classmethod
     def is_outdated(cls, place: Path | str) -> bool:
         """Whether `open` would migrate the tables at ``place``. Raises as that does; nothing is changed."""
-        engines = _on_postgresql(place, BUSY_SECONDS) if isinstance(place, str) else _on_file(place, BUSY_SECONDS)
+        engines = cls.engines_of(place)
         try:
             return lacks_revisions(engines)
         finally:
@@ -96,9 +96,15 @@ class Database(
 
         Raises `UserError` (NOT_SET_UP) for no such file.
         """
-        if isinstance(place, str):
-            return cls(_on_postgresql(place, BUSY_SECONDS))
-        return cls(_on_file(place, BUSY_SECONDS))
+        return cls(cls.engines_of(place))
+
+    @staticmethod
+    def engines_of(place: Path | str) -> Engines:
+        """Return connections to the database at ``place``, whatever its tables are; the caller closes them.
+
+        Raises `UserError` (NOT_SET_UP) for no such file, or no driver.
+        """
+        return _on_postgresql(place, BUSY_SECONDS) if isinstance(place, str) else _on_file(place, BUSY_SECONDS)
 
     @classmethod
     def _opened(cls, engines: Engines, *, create: bool) -> Self:

@@ -162,6 +162,12 @@ class PersonTable(Transactions):
         with self._writing() as connection:
             connection.execute(API_TOKENS.update().where(ours).values(revoked_at=now))
 
+    def revoke_all_api_tokens(self, now: float) -> int:
+        """Let no API token and no login speak for anybody any more; return how many still did."""
+        still = API_TOKENS.c.revoked_at.is_(None) & (API_TOKENS.c.expires_at > now)
+        with self._writing() as connection:
+            return connection.execute(API_TOKENS.update().where(still).values(revoked_at=now)).rowcount
+
     def note_api_token_use(self, token: ApiTokenRow, now: float) -> None:
         """Record that a token was used; at most once in `USE_SHOWN_SECONDS`."""
         if abs(now - token.used_at) < USE_SHOWN_SECONDS:

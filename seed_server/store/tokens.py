@@ -6,7 +6,7 @@ Only the SHA-256 of a token's secret is stored. A token's id is the start of tha
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.engines import insert_into
@@ -129,6 +129,15 @@ class TokenTable(Transactions):
         ours = (TOKENS.c.token_id == token_id) & TOKENS.c.revoked_at.is_(None)
         with self._writing() as connection:
             connection.execute(TOKENS.update().where(ours).values(revoked_at=now))
+
+    def revoke_all_tokens(self, now: float) -> int:
+        """Let no token enrol anybody any more that still could; return how many those are."""
+        still = TOKENS.c.revoked_at.is_(None) & (TOKENS.c.expires_at > now) & (TOKENS.c.uses_left > 0)
+        with self._writing() as connection:
+            count = connection.scalar(select(func.count()).select_from(TOKENS).where(still)) or 0
+            # those too that are spent: they answer again the PCs that they have enrolled
+            connection.execute(TOKENS.update().where(TOKENS.c.revoked_at.is_(None)).values(revoked_at=now))
+        return count
 
     def _has_enrolled(self, token_id: str, endpoint_id: str) -> bool:
         query = select(ENROLMENTS.c.at).join_from(ENROLMENTS, ENDPOINTS)

@@ -155,6 +155,7 @@ TESTED_IN = {
     "seed_server/commands/history_options.py": "tests/unit/seed_server/commands/test_archive_commands.py",
     "seed_server/commands/history_view.py": "tests/unit/seed_server/commands/test_archive_commands.py",
     "seed_server/commands/json_answers/audit.py": "tests/unit/seed_server/commands/test_json_answers.py",
+    "seed_server/commands/json_answers/backups.py": "tests/unit/seed_server/commands/test_json_answers.py",
     "seed_server/commands/json_answers/bundles.py": "tests/unit/seed_server/commands/test_json_answers.py",
     "seed_server/commands/json_answers/custody.py": "tests/unit/seed_server/commands/test_json_answers.py",
     "seed_server/commands/json_answers/doctor.py": "tests/unit/seed_server/commands/test_doctor_commands.py",

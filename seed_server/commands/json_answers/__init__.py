@@ -11,6 +11,7 @@ from seed_server.commands.json_answers.audit import (
     AuditProofDocument,
     AuditVerifyDocument,
 )
+from seed_server.commands.json_answers.backups import BackupDocument, BackupVerdictDocument, RestoreDocument
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.custody import CustodyDocument
 from seed_server.commands.json_answers.doctor import ServerDoctorDocument
@@ -55,6 +56,9 @@ from seed_server.commands.json_answers.standing import StandingDocument, Standin
 
 DOCUMENTS: dict[str, object] = {
     "init": InitDocument,
+    "backup": BackupDocument,
+    "backup VERIFY": BackupVerdictDocument,
+    "restore": RestoreDocument,
     "publish": PublishDocument,
     "publish BUNDLE": BundleDocument,
     "prepared": list[BundleDocument],

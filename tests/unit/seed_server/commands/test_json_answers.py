@@ -123,7 +123,21 @@ def outputs(folder: Path) -> dict[str, str]:
         **offers(folder, here),
         **archives(folder, here),
         **rollouts(folder, here),
+        **backups(folder, here),
     }
+
+
+def backups(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that back up and restore, when a payload and a file of the backup are damaged."""
+    home, directory = ServerHome(folder / "home"), folder / "backup"
+    for path in home.content.iterdir():
+        if not path.suffix:
+            path.write_bytes(b"damaged")
+    made = output_of("backup", directory, *here, "--without-keys", exit_code=1)
+    restored = output_of("restore", directory, "--home", folder / "restored", "--keys", home.keys)
+    next((directory / "objects").glob("*/*")).write_bytes(b"x")
+    verified = output_of("backup VERIFY", directory, "--verify", exit_code=1)
+    return {"backup": made, "backup VERIFY": verified, "restore": restored}
 
 
 def archives(folder: Path, here: tuple[object, ...]) -> dict[str, str]:

@@ -17,9 +17,9 @@ CHANGING = {
     "endpoints forget", "exception add", "exception end", "finish", "init", "keys new", "keys set", "login", "logout",
     "offer",
     "people add", "people disable", "people enable", "people password", "people remove", "people role", "people scope",
-    "people totp", "prepared", "profile clear", "profile set", "publish", "renew", "rollout abort", "rollout approve",
-    "rollout halt", "rollout pause", "rollout resume", "rollout start", "serve", "sign", "template remove",
-    "template set", "token new", "token revoke", "withdraw",
+    "people totp", "prepared", "profile clear", "profile set", "publish", "renew", "restore", "rollout abort",
+    "rollout approve", "rollout halt", "rollout pause", "rollout resume", "rollout start", "serve", "sign",
+    "template remove", "template set", "token new", "token revoke", "withdraw",
 }  # fmt: skip
 """Others wait for what these hold, or for what comes of them."""
 

@@ -1,0 +1,1 @@
+"""A server's backup: what is copied and how it is verified, and a home that is made of it again."""

@@ -1,0 +1,146 @@
+"""`seed_server.backup.backing_up`: what is copied of a home, what is not, and what is said of damage."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.backup.backing_up import back_up
+from seed_server.backup.objects import BackupDirectory
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database
+from seed_server.store.last_backup import read_last_backup
+from tests.helpers.backups import PASSPHRASE, backed_up
+from tests.helpers.rollout_company import BEGIN, Company
+
+
+def paths(folder: Path) -> set[str]:
+    return {file.path for file in BackupDirectory(folder / "backup").read_list().files}
+
+
+def test_all_is_copied_but_what_is_of_this_server_s_run_alone(company: Company, tmp_path: Path) -> None:
+    home = company.context.home.root
+    for name in ("archive/events-2026-01.archive", "prepared/ab.bundle", "rings/own.toml", "presented/file", "moved"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(name)
+    (home / "prepared" / ".x.0123456789ab.tmp").write_text("killed")
+    (home / "restored").write_text("mark")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(home / "control"))
+        done = backed_up(company, tmp_path)
+    found = paths(tmp_path)
+    payload = company.database.payloads()[0].sha256
+    assert {
+        "archive/events-2026-01.archive", "prepared/ab.bundle", "rings/own.toml", "server.toml", "sites.toml",
+        "state.db", "tuf/metadata/timestamp.json", "tuf/metadata/1.root.json", f"content/{payload}",
+        f"content/{payload}.pieces", "audit-checkpoint",
+    } <= found  # fmt: skip
+    assert not {path for path in found if path.startswith(("keys", "presented")) or path.endswith((".lock", ".tmp"))}
+    assert not {"moved", "restored", "control", "backed-up"} & found
+    assert (done.backup_at, done.faults, done.files) == (BEGIN, (), len(found))
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
+    kept = read_last_backup(company.context.home)
+    assert kept is not None
+    assert (kept.backup_at, kept.directory, kept.with_keys) == (BEGIN, str(tmp_path / "backup"), False)
+
+
+def test_the_next_backup_copies_only_what_is_new(company: Company, tmp_path: Path) -> None:
+    first = backed_up(company, tmp_path)
+    again = backed_up(company, tmp_path)
+    assert (again.new_files, again.new_bytes, again.files) == (0, 0, first.files)
+    ref = company.publish_to_nobody("driver", tmp_path)
+    third = backed_up(company, tmp_path)
+    assert 0 < third.new_files < first.new_files
+    assert any(row.ref == ref for row in company.database.payloads())
+    assert third.removed_bytes > 0, "the database of before, and signed files that others have replaced"
+
+
+def test_a_damaged_payload_is_said_and_all_others_are_copied(company: Company, tmp_path: Path) -> None:
+    backed_up(company, tmp_path)
+    payload = company.database.payloads()[0]
+    good = BackupDirectory(tmp_path / "backup").path(payload.sha256).read_bytes()
+    path = ContentStore(company.context.home.content).path(payload.sha256)  # type: ignore[arg-type]
+    path.write_bytes(b"x" * payload.length_bytes)
+    kept = backed_up(company, tmp_path)
+    assert kept.faults == (), "the backup has the right bytes, and they are not read again"
+    assert BackupDirectory(tmp_path / "backup").path(payload.sha256).read_bytes() == good
+    elsewhere = back_up(company.context, tmp_path / "new", None)
+    assert elsewhere.faults == (f"content/{payload.sha256}: its bytes are not those that its name says",)
+    last = read_last_backup(company.context.home)
+    assert last is not None
+    assert last.faults == 1
+
+
+def test_a_document_that_is_missing_is_said(company: Company, tmp_path: Path) -> None:
+    _, documents = company.repository.files_in_force()
+    lost = next(path for path in documents if path.endswith(".torrent"))
+    (company.context.home.root / "tuf" / lost).unlink()
+    assert backed_up(company, tmp_path).faults == (f"tuf/{lost}: it is missing",)
+
+
+def test_database_and_signed_files_are_of_one_moment(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody publishes as soon as the moment is fixed: all of that is in the next backup."""
+    before = company.repository.newest_timestamp().data
+
+    def published_meanwhile(*given: object, **named: object) -> object:
+        monkeypatch.undo()
+        company.publish_to_nobody("driver", tmp_path)
+        return add_bytes(*given, **named)  # type: ignore[arg-type]
+
+    add_bytes = BackupDirectory.add_bytes
+    monkeypatch.setattr(BackupDirectory, "add_bytes", published_meanwhile)
+    backed_up(company, tmp_path)
+    assert company.repository.newest_timestamp().data != before
+    backup = BackupDirectory(tmp_path / "backup")
+    files = {file.path: file for file in backup.read_list().files}
+    assert backup.read(files["tuf/metadata/timestamp.json"], 1 << 20) == before
+    with Database.open(backup.path(files["state.db"].sha256)) as copy:
+        assert [row.patch_id for row in copy.payloads()] == ["office"]
+
+
+def test_keys_are_in_it_encrypted_and_how_many_offline_ones_is_said(company: Company, tmp_path: Path) -> None:
+    done = backed_up(company, tmp_path, PASSPHRASE)
+    assert done.with_keys
+    assert done.offline_keys == 3
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
+    with pytest.raises(UserError, match="passphrase has 5 bytes"):
+        backed_up(company, tmp_path, b"short")
+
+
+def test_a_folder_of_keys_with_something_else_is_refused(company: Company, tmp_path: Path) -> None:
+    (company.context.home.keys / "film.mp4").write_bytes(bytes(100_000))
+    with pytest.raises(UserError, match="more than keys"):
+        backed_up(company, tmp_path, PASSPHRASE)
+
+
+@pytest.mark.parametrize("place", ["home", "home/backup", ""])
+def test_a_backup_within_the_home_is_refused(company: Company, place: str) -> None:
+    with pytest.raises(UserError, match="one in the other"):
+        back_up(company.context, company.context.home.root.parent / place, None)
+
+
+def test_a_directory_is_of_one_server(company: Company, tmp_path: Path) -> None:
+    backed_up(company, tmp_path)
+    backup = BackupDirectory(tmp_path / "backup")
+    with backup.written():
+        backup.finish(replace(backup.read_list(), root_pin="0" * 64))
+    with pytest.raises(UserError, match="another server") as raised:
+        backed_up(company, tmp_path)
+    assert raised.value.kind is FaultKind.BAD_INPUT
+
+
+def test_a_disk_that_is_too_small_is_said_before_it_is_full(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: usage._replace(free=1_000_000))
+    with pytest.raises(UserError, match="are needed") as raised:
+        backed_up(company, tmp_path)
+    assert raised.value.kind is FaultKind.STORAGE
+    assert list((tmp_path / "backup" / "incoming").iterdir()) == []
