@@ -36,6 +36,7 @@ from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedMetadata
 from p2pdist.trust.witness import Seen, Witness
 from seed_server.settings import ServerHome
 from seed_server.signer.memory import SIGNED_VERSIONS_FILE, SignerMemory
+from seed_server.store.last_backup import LastBackup, read_last_backup, record_path
 from seed_server.store.restored_mark import RestoredMark, read_mark
 from tests.helpers.sources import ROOT
 from tests.unit.p2pdist.identity.test_store import make_identity
@@ -234,6 +235,12 @@ def test_a_field_of_a_newer_release_leaves_a_restored_server_catching_up(tmp_pat
     assert read_mark(home) == mark
 
 
+def test_a_field_of_a_newer_release_leaves_it_known_when_the_last_backup_was(tmp_path: Path) -> None:
+    home, last = ServerHome(tmp_path), LastBackup(1.0, "/mnt/backup", files=3)
+    record_path(home).write_bytes(msgpack.packb(with_more(last)))
+    assert read_last_backup(home) == last
+
+
 OF_ONE_PIECE = {
     "p2pdist/shared/folder.py": "what others give it",
     "p2pdist/pc/chosen_address.py": "an address",
@@ -243,6 +250,8 @@ OF_ONE_PIECE = {
     "seed_server/signing/adoption.py": "signed documents: ADR 0038",
     "seed_server/signing/presented.py": "signed documents: ADR 0038",
     "seed_server/signing/bundle.py": "strict: a signer signs only what it can show",
+    "seed_server/backup/objects.py": "strict: its hash is over all of it; a newer format is refused by its number",
+    "seed_server/backup/restoring_home.py": "what the backup has, as it is",
     "seed_server/initialising.py": "written for people, once; PEM",
     "seed_server/settings/__init__.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
@@ -255,7 +264,7 @@ OF_ONE_PIECE = {
 TRIED = {
     "p2pdist/identity/store.py", "p2pdist/install/journal.py", "p2pdist/install/supervision.py",
     "p2pdist/transfer/files.py", "p2pdist/trust/files.py", "p2pdist/trust/witness.py", "seed_server/signer/memory.py",
-    "seed_server/store/restored_mark.py",
+    "seed_server/store/last_backup.py", "seed_server/store/restored_mark.py",
 }  # fmt: skip
 
 
