@@ -1,11 +1,14 @@
 """Lines of CSV that a spreadsheet shows as they are, and takes for no formula. Pure."""
 
+import re
 from collections.abc import Iterable
 
 from p2pdist.shared.printable_text import printable
 
 # what spreadsheets begin to compute at, in their wide forms too; names and reasons come from PCs
 FORMULA_SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+# where half of the world's spreadsheets begin a cell, also amid quotes: they have decimal commas
+_AFTER_SEMICOLON = re.compile(f";([ '\"]*)(?=[{re.escape(''.join(FORMULA_SIGNS))}])")
 
 
 def csv_line(cells: Iterable[str]) -> str:
@@ -14,7 +17,7 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    shown = printable(text)
+    shown = _AFTER_SEMICOLON.sub(r";\1'", printable(text))
     if shown.lstrip(" '").startswith(FORMULA_SIGNS):
         shown = f"'{shown}"
     # by RFC 4180; there are no ends of lines in it any more

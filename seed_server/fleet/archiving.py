@@ -61,10 +61,19 @@ class Archivist:
     """Called between transactions of which each keeps other writers waiting."""
 
     def tidy(self) -> None:
-        """Do all that is due. Raises `UserError`; what is done by then stays done."""
+        """Do all that is due, also where a part of it cannot be done: what goes makes room for what is to be written.
+
+        Raises `UserError`, of what could not be done first; what is done stays done.
+        """
+        fault: UserError | None = None
         for step in self.steps():
-            step()
+            try:
+                step()
+            except UserError as error:
+                fault = fault or error
             self.pause()
+        if fault is not None:
+            raise fault
 
     def steps(self) -> Iterator[Callable[[], object]]:
         """Yield what is due, one thing after the other; each is looked for when those before it are done."""
@@ -79,9 +88,23 @@ class Archivist:
         yield self.database.forget_old_words
         for part in self._parts(REMOVED):
             yield partial(self._unlink, part)
-        if self.database.is_held():
-            return
-        yield from self._what_has_had_its_time(now)
+        if not self.database.is_held() and not self._is_clock_doubtful(now):
+            yield from self._what_has_had_its_time(now)
+
+    def _is_clock_doubtful(self, now: float) -> bool:
+        """Whether, by the clock, what the operator signs has expired: then it may be far ahead, and nothing goes.
+
+        What goes after its time does not come back. Where the clock is right, PCs refuse this server by now.
+        """
+        try:
+            expired = [one for one in self.context.repository().expiries() if one.offline and one.expires_at <= now]
+        except UserError as error:
+            log.warning("nothing goes after its time: the signed files cannot be read", reason=error.message)
+            return True
+        if expired:
+            roles = sorted(one.role for one in expired)
+            log.warning("nothing goes after its time: signed roles have expired, or the clock is ahead", roles=roles)
+        return bool(expired)
 
     def _parts(self, state: int) -> "list[MonthPart]":
         return [part for part in self.database.month_parts() if part.state == state]

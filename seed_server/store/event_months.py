@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Integer, Select, Subquery, Table, func, liter
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from p2pdist.shared.wire.codec import Record
+from seed_server.store.audited_words import FURTHER_TEXTS
 from seed_server.store.columns import LARGEST_INTEGER
 from seed_server.store.engines import insert_into
 from seed_server.store.interned import parts
@@ -20,7 +21,6 @@ from seed_server.store.tables import REPORTED_SINCE
 from seed_server.store.tables_events import CLOSED, EVENT_MONTHS, EVENT_TEXTS, OPEN, events_of
 
 MAX_EVENT_TEXTS = 20_000  # a PC can make up new ones without end
-FURTHER_TEXTS = "(there were too many different texts: this one is not kept)"
 NO_ENTRY = -1
 
 

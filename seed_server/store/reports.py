@@ -7,8 +7,10 @@ from sqlalchemy import Connection, and_, func, select
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import PatchReport
+from seed_server.store.audited_words import AuditedWords
 from seed_server.store.columns import LARGEST_INTEGER
 from seed_server.store.engines import Engines
+from seed_server.store.event_months import month_of
 from seed_server.store.interned import forget_unused_texts, parts, text_numbers
 from seed_server.store.rows import ReportRow
 from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, save_standing
@@ -62,6 +64,7 @@ class ReportTable(Transactions):
     def __init__(self, engines: Engines) -> None:
         super().__init__(engines)
         self._texts_named = 0
+        self._audited = AuditedWords()
 
     def save_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
         """Record the newest reports of endpoints, by their ids, with the steps and the tallies that follow.
@@ -89,7 +92,11 @@ class ReportTable(Transactions):
             notes = {
                 (patch, endpoint): _note(report) for patch, endpoint, report in known if _note(report) != NOTHING_TO_ADD
             }
-            because = {(patch, endpoint): _audited(report) for patch, endpoint, report in known}
+            month = month_of(_moment(now))
+            because = {
+                (patch, endpoint): self._audited.kept(endpoint, _audited(report), month)
+                for patch, endpoint, report in known
+            }
             save_standing(connection, rows, notes, because)
             self._sweep(connection, len(texts))
 

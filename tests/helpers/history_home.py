@@ -27,7 +27,7 @@ def new_home(directory: Path) -> Path:
     """Initialise a home in which nothing has happened yet; tests copy it."""
     home = ServerHome(directory / "home")
     settings = ServerSettings(name="hq", address="127.0.42.1")
-    initialise(home, settings, passphrase=None, now=moment(2026, 1))
+    initialise(home, settings, passphrase=None, now=moment(2026, 10))
     with Database.open(home.database) as database:
         for sequence, name in enumerate(PATCHES, 1):
             database.add_patch(

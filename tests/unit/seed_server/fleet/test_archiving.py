@@ -1,7 +1,9 @@
 """`seed_server.fleet.archiving`: months become files; whenever somebody is killed, nothing is lost or told twice."""
 
+import errno
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -22,6 +24,7 @@ from seed_server.fleet.problems import history_problems
 from seed_server.settings.sections import RetentionSettings
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.history_home import copied, let_happen, moment, new_home
 
 ADA = Actor.local_user("ada")
@@ -242,6 +245,47 @@ def test_files_go_after_their_time_unless_they_are_held(context: Context, databa
     reader = HistoryReader(context, Asked())
     assert len(list(reader.rows())) == 32
     assert (reader.problems, reader.removed) == ([], ["2026-01"])
+
+
+def test_a_clock_that_is_years_ahead_removes_nothing(context: Context, database: Database) -> None:
+    """Archives do not come back: a clock is set right again within the hour."""
+    for month in (1, 9):
+        let_happen(database, moment(2026, month))
+    (pc, *_) = {row.endpoint_id for row in database.endpoints()}
+    database.save_findings({pc: ["clock"]})
+    rules = RetentionSettings(hot_months=1, archive_months=6, findings_days=10)
+    ahead = replace(context, clock=FakeClock(moment(2090, 1)))
+    tidy(ahead, database, rules)
+    assert states(context) == {"2026-01": "intact", "2026-09": "intact"}
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM endpoint_findings").scalar_one() == 1
+    tidy(context, database, rules)
+    assert states(context) == {"2026-01": "removed", "2026-09": "intact"}
+
+
+def test_where_the_disk_is_full_what_has_had_its_time_makes_room(
+    context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for month in (1, 2):
+        let_happen(database, moment(2026, month))
+    tidy(context, database)
+    for month in (7, 8):
+        let_happen(database, moment(2026, month))
+    expected, write = told(context), durable_files.write_file
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable_files, "write_file", full)
+    rules = RetentionSettings(hot_months=2, archive_months=6)
+    with pytest.raises(UserError, match="2026-07 is not archived, and stays in the database"):
+        tidy(context, database, rules)
+    assert states(context) == {"2026-01": "removed", "2026-02": "removed"}
+    assert list(context.home.archive.iterdir()) == []
+    monkeypatch.setattr(durable_files, "write_file", write)
+    tidy(context, database, rules)
+    reader = HistoryReader(context, Asked())
+    assert [row for _, row in reader.rows()] == [row for row in expected if row.at >= moment(2026, 7)]
 
 
 def test_answers_and_findings_go_after_their_time(context: Context, database: Database) -> None:

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import func, inspect, select
 
+from seed_server.store.audited_words import FURTHER_TEXTS
 from seed_server.store.engines import Engines
 from seed_server.store.event_months import (
-    FURTHER_TEXTS,
     MonthPart,
     begin_of,
     event_text_numbers,
