@@ -45,6 +45,7 @@ _COMMANDS = {
     "archive": LazyCommand(
         "archive_commands:archive_group", "Months that have left the database: verify, search, hold."
     ),
+    "disk": LazyCommand("disk_commands:disk_group", "What takes room on the server's disk; remove what nobody needs."),
     "login": LazyCommand("login_commands:login_command", "Log in by the identity provider, in a browser."),
     "logout": LazyCommand("login_commands:logout_command", "End what 'seed-server login' began."),
     "people": LazyCommand("people_commands:people_group", "Accounts: who may what, and for which PCs."),

@@ -7,7 +7,7 @@ and the next publication clears it away.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchRef, parse_sha256
+from p2pdist.shared.identifiers import PatchId, PatchRef, parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from seed_server.publishing.examination import Examined, Publication, examine
@@ -39,6 +39,7 @@ from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
 from seed_server.store.file_lock import FileLock
 from seed_server.store.opening import open_database
+from seed_server.store.restored_mark import is_catching_up
 from seed_server.store.rows import ServedPayload
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 Stage: TypeAlias = Literal["copying", "hashing"]
 OnStage: TypeAlias = Callable[[Stage, int, int], None]
 """Called with the stage, bytes done and bytes in total."""
+
+WAIT_SECONDS = 10.0  # for who takes content out that nobody needs: a moment, and with thousands of patches seconds
 
 log = lazy_log()
 
@@ -123,6 +126,7 @@ def checked_publication(home: ServerHome, settings: ServerSettings, publication:
 class PublishingWork:
     """The steps of a publication; the caller holds the publish lock."""
 
+    home: ServerHome
     repository: Repository
     content: ContentStore
     prepared: PreparedBundles
@@ -142,28 +146,29 @@ class PublishingWork:
     ) -> Self:
         """Open the parts of ``home``. Raises `UserError`."""
         repository, content = Repository.open(home, settings, recorder), ContentStore(home.content)
-        return cls(repository, content, PreparedBundles(home), database, on_progress, clock)
+        return cls(home, repository, content, PreparedBundles(home), database, on_progress, clock)
 
     def clear_leftovers(self) -> None:
         """Remove what the repository does not list: what a killed publication left, and superseded publications."""
         manifests = self.repository.manifests()
         self.undo_unless_announced(self.database.payloads(), manifests)
-        self.content.remove_leftovers(self._kept(manifests))
+        waiting, sure = self.prepared.manifests()
+        if sure and not is_catching_up(self.home):  # else some may be of what is known by nobody now
+            self.content.remove_leftovers(_sha256s([*manifests, *waiting]))
+        else:
+            self.content.remove_temporary()
         self.prepared.remove_leftovers()
-
-    def _kept(self, manifests: Sequence[Manifest]) -> set[str]:
-        """Return the payloads that stay: published, or prepared and waiting for signatures."""
-        return {payload.sha256 for manifest in manifests for payload in manifest.payloads} | self.prepared.payloads()
 
     def undo_unless_announced(self, rows: Sequence[ServedPayload], manifests: Sequence[Manifest]) -> None:
         """Remove the rows and payloads of patches that the repository does not list."""
         listed = {manifest.ref for manifest in manifests}
         gone = [row for row in rows if row.ref not in listed]
-        kept = self._kept(manifests) if gone else set()
+        waiting, sure = self.prepared.manifests() if gone else ([], True)
+        kept = _sha256s([*manifests, *waiting])
         for row in gone:
             self.database.remove_patch(*row.ref)
             sha256 = parse_sha256(row.sha256)
-            if sha256 not in kept:
+            if sure and sha256 not in kept:
                 self.content.discard(sha256)
             log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
 
@@ -175,10 +180,18 @@ class PublishingWork:
             raise UserError("\n".join(problem.text for problem in problems), FaultKind.BAD_INPUT)
 
     def broken_patch(self, recipe: Recipe) -> "_Broken | None":
-        """Return the manifest of this very patch when it is published and the origin cannot serve all of it."""
+        """Return the manifest of this very patch when it is published and the origin cannot serve all of it.
+
+        Not of one that no PC may install any more, and that nothing has taken the place of: to publish it again is
+        meant, file and all.
+        """
         rows = {row.torrent_hash: row for row in self.database.payloads() if row.ref == recipe.ref}
+        order = self.repository.publication_order()
         for manifest in self.repository.manifests():
             if manifest.ref == recipe.ref:
+                newest = order.next_number(PatchId(manifest.patch_id)) == manifest.number + 1
+                if newest and order.refusal(manifest.patch_id, manifest.number):
+                    return None
                 broken = {
                     payload.sha256
                     for payload in manifest.payloads
@@ -270,6 +283,7 @@ class PublishingWork:
             self.content.keep(incoming)
             self.content.write_piece_hashes(incoming.sha256, built.piece_hashes)
             self.database.mark_damaged(built.torrent_hash, "")  # of every patch that has these bytes
+            self.database.forget_idle_content(incoming.sha256)
 
     def manifest(self, recipe: Recipe, copies: Sequence[IncomingFile], torrents: Sequence[TorrentBuilt]) -> Manifest:
         """Return the manifest of a new patch, with its place in the order."""
@@ -328,6 +342,10 @@ class _Progress:
         self.before += length_bytes
 
 
+def _sha256s(manifests: Iterable[Manifest]) -> set[str]:
+    return {payload.sha256 for manifest in manifests for payload in manifest.payloads}
+
+
 def _length(source: Path) -> int:
     with open_source(source) as file:
         return file.seek(0, 2)
@@ -372,10 +390,10 @@ def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
     ]
 
 
-def publish_lock(home: ServerHome) -> FileLock:
+def publish_lock(home: ServerHome, *, wait_seconds: float = WAIT_SECONDS) -> FileLock:
     """One publication at a time, so that anything half-made is known to be a leftover."""
     return FileLock(
         home.publish_lock,
-        timeout_seconds=0.0,
+        timeout_seconds=wait_seconds,
         busy=f"Another 'seed-server publish' is at work in {home.root}. Wait for it to finish, then try again.",
     )

@@ -20,6 +20,7 @@ from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
 from seed_server.service.catching_up import CatchingUp
+from seed_server.service.disk_upkeep import DiskUpkeep
 from seed_server.service.history_upkeep import keep_history
 from seed_server.service.link import PartLink
 from seed_server.service.messages import (
@@ -87,6 +88,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
             nursery.start_soon(keep_history, Archivist(context, database, settings.retention), clock)
+            nursery.start_soon(DiskUpkeep(context, repository, database).run)
             nursery.start_soon(catching_up.run)
             nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
             setting.serves()

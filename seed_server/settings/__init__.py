@@ -268,7 +268,10 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
         lines += [f"# {row}" for row in comment]
         # a default that stays a comment follows later releases
         lines += [assignment if value != defaults[key] or key in _ALWAYS_WRITTEN else f"# {assignment}", ""]
-    lines += ["# How long what happened is kept; 0: for ever. docs/operations.md says more.", "# [retention]"]
+    lines += [
+        "# How long things are kept; 0: for ever, without a bound. docs/operations.md says more.",
+        "# [retention]",
+    ]
     lines += [f"# {field.name} = {field.default}" for field in msgspec.structs.fields(RetentionSettings)]
     durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 

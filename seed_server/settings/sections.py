@@ -43,7 +43,7 @@ Kept = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
 
 
 class RetentionSettings(Record, frozen=True):
-    """``[retention]``: how long what happened is kept; 0: for ever. While a legal hold holds, nothing goes."""
+    """``[retention]``: how long things are kept; 0: for ever. While a legal hold holds, nothing goes."""
 
     hot_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 2
     """Whole months of events in the database, besides the one that is going on; older ones are in ``archive``."""
@@ -57,3 +57,7 @@ class RetentionSettings(Record, frozen=True):
     """When a site's business suffered last."""
     forgotten_pcs_days: Kept = 0
     """Names of PCs that were forgotten, beside what they did; never shorter than these months are in the database."""
+    content_days: Kept = 30
+    """Files of patches that nobody can need any more: superseded, or withdrawn for good."""
+    content_gb: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
+    """What files of patches may take; above that, those go before their time that nobody needs. 0: no bound."""

@@ -48,9 +48,12 @@ class PreparedBundles:
                 log.warning("a prepared bundle cannot be read", path=str(path), reason=error.message)
         return sorted(found, key=lambda bundle: (bundle.prepared_at, bundle.bundle_id))
 
-    def payloads(self) -> set[str]:
-        """Return the SHA-256 of every payload that waits with a bundle."""
-        return {payload.sha256 for bundle in self.all() for one in manifests_in(bundle) for payload in one.payloads}
+    def manifests(self) -> tuple[list[Manifest], bool]:
+        """Return the manifest of each patch that waits with a bundle, and whether all that waits can be read."""
+        bundles = self.all()
+        found = [manifest for bundle in bundles for manifest in manifests_in(bundle)]
+        named = sum(name.endswith(".manifest") for bundle in bundles for name in bundle.documents)
+        return found, len(found) == named and len(bundles) == len(list(self._directory.glob("*.bundle")))
 
     def get(self, bundle_id: str) -> Bundle:
         """Return one bundle. Raises `UserError` (BAD_INPUT) for one that is not here."""

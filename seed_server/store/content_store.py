@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -23,14 +23,14 @@ from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
-from seed_server.store.rows import ServedPayload
+from seed_server.store.rows import ServedPayload, StoredPayload
 
 COPY_CHUNK_BYTES = 1 << 20
 MIN_FREE_BYTES_AFTER_COPY = 16 << 20  # metadata, database and logs must go on working
 
-_INCOMING = ".incoming."
-# a payload, its piece hashes, or the latter's temporary file; whatever else lies there is not ours
-_OURS = re.compile(r"[0-9a-f]{64}(\.pieces)?$|\.[0-9a-f]{64}\.pieces\.[0-9a-f]+\.tmp$")
+_INCOMING, _PUT_AWAY = ".incoming.", ".removed."
+# a payload, or its piece hashes; whatever else lies there, but for temporary files, is not ours
+_OURS = re.compile(r"[0-9a-f]{64}(\.pieces)?\Z")
 
 OnProgress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
@@ -133,12 +133,74 @@ class ContentStore:
 
         The caller holds the publish lock. Raises `UserError` (STORAGE).
         """
+        self.remove_temporary()
         with _storage_errors(self._directory):
             for path in self._directory.iterdir():
-                if path.name.startswith(_INCOMING):
-                    shutil.rmtree(path, ignore_errors=True)
-                elif _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
+                if _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
                     path.unlink(missing_ok=True)
+
+    def temporary(self) -> list[Path]:
+        """Return the files, and folders, that are on their way in or out; of a killed process they stay.
+
+        Raises `UserError` (STORAGE).
+        """
+        with _storage_errors(self._directory):
+            ours = [path for path in self._directory.iterdir() if path.name.startswith((_INCOMING, _PUT_AWAY))]
+            return ours + durable_files.find_leftovers(self._directory, below=False)
+
+    def remove_temporary(self) -> int:
+        """Remove them, and return how many there were. The caller holds the publish lock. Raises as `temporary`."""
+        found = self.temporary()
+        with _storage_errors(self._directory):
+            for path in found:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+        return len(found)
+
+    def stored(self) -> list[StoredPayload]:
+        """Return all payloads that are here, or have hashes of pieces here. Raises `UserError` (STORAGE)."""
+        sizes: dict[str, int] = {}
+        changed: dict[str, float] = {}
+        with _storage_errors(self._directory), os.scandir(self._directory) as entries:
+            for entry in entries:
+                if not _OURS.match(entry.name):
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # it has just gone
+                    continue
+                sha256 = entry.name.removesuffix(".pieces")
+                sizes[sha256] = sizes.get(sha256, 0) + status.st_size
+                changed[sha256] = max(changed.get(sha256, 0.0), status.st_ctime)
+        return [StoredPayload(sha256, size, changed[sha256]) for sha256, size in sorted(sizes.items())]
+
+    def put_away(self, sha256s: Iterable[Sha256Hex]) -> None:
+        """Take payloads out of the store, at once: they cannot be read any more, and take as much room as before.
+
+        `remove_put_away` gives it back. The caller holds the publish lock. Raises `UserError` (STORAGE).
+        """
+        with _storage_errors(self._directory):
+            for sha256 in sha256s:
+                for path in (self.path(sha256), self._pieces_path(sha256)):
+                    with contextlib.suppress(FileNotFoundError):
+                        path.rename(self._directory / f"{_PUT_AWAY}{secrets.token_hex(8)}")
+            durable_files.fsync_directory(self._directory)
+
+    def remove_put_away(self) -> None:
+        """Remove what was put away: to unlink a large file takes a while, and keeps nobody else waiting.
+
+        Raises `UserError` (STORAGE).
+        """
+        with _storage_errors(self._directory):
+            for path in self._directory.glob(f"{_PUT_AWAY}*"):
+                path.unlink(missing_ok=True)
+
+    def room(self) -> int:
+        """Return how much room its disk has. Raises `UserError` (STORAGE)."""
+        with _storage_errors(self._directory):
+            return shutil.disk_usage(self._directory).free
 
     def open_payload(self, sha256: Sha256Hex) -> BinaryIO:
         """Open the payload for reading. Raises `DamagedPayloadError` when that fails."""
@@ -183,12 +245,14 @@ class ContentStore:
             raise _changed(source)
         return IncomingFile(path, Sha256Hex(digest.hexdigest()), done)
 
+    def lacking_bytes(self, needed_bytes: int) -> int:
+        """Return how much room is missing for files of so many bytes; 0: they fit. Raises `UserError` (STORAGE)."""
+        return max(0, needed_bytes + self._min_free_bytes_after_copy - self.room())
+
     def _check_space(self, needed_bytes: int) -> None:
-        with _storage_errors(self._directory):
-            free = shutil.disk_usage(self._directory).free
-        if free < needed_bytes + self._min_free_bytes_after_copy:
+        if self.lacking_bytes(needed_bytes):
             raise UserError(
-                f"The disk of {self._directory} has {bytes_text(free)} free; this file needs "
+                f"The disk of {self._directory} has {bytes_text(self.room())} free; this file needs "
                 f"{bytes_text(needed_bytes)} and {bytes_text(self._min_free_bytes_after_copy)} must remain. "
                 "Free some space or move the server's home.",
                 FaultKind.STORAGE,

@@ -92,6 +92,16 @@ class ServedPayload(Record, frozen=True):
         return urgency_of(self.severity, emergency=self.emergency)
 
 
+class StoredPayload(NamedTuple):
+    """A payload in the content store, with the hashes of its pieces."""
+
+    sha256: str
+    bytes: int
+    """What both take."""
+    changed_at: float
+    """When its file came to be there, or was changed last."""
+
+
 class Admission(NamedTuple):
     """What is to be known of an endpoint that connects."""
 

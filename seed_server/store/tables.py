@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from seed_server.store import (
     tables_audit,
+    tables_content,
     tables_custody,
     tables_events,
     tables_facts,
@@ -53,12 +54,13 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0005"  # the newest one in `migrations`
+REVISION = "0006"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
 PARTS = (
     tables_audit,
+    tables_content,
     tables_custody,
     tables_events,
     tables_facts,

@@ -14,6 +14,7 @@ from seed_server.commands.json_answers.audit import (
 from seed_server.commands.json_answers.backups import BackupDocument, BackupVerdictDocument, RestoreDocument
 from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
 from seed_server.commands.json_answers.custody import CustodyDocument
+from seed_server.commands.json_answers.disk import DiskCleanDocument, DiskDocument
 from seed_server.commands.json_answers.doctor import ServerDoctorDocument
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
@@ -106,6 +107,8 @@ DOCUMENTS: dict[str, object] = {
     "archive search LINES": HistoryRowDocument,
     "archive hold": LegalHoldDocument,
     "archive release": LegalHoldDocument,
+    "disk": DiskDocument,
+    "disk clean": DiskCleanDocument,
     "template list": list[TemplateNameDocument],
     "template show": TemplateDocument,
     "login": LoginDocument,

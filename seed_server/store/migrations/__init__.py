@@ -4,6 +4,18 @@
 nothing from the rest of this room, which changes.
 """
 
-from seed_server.store.migrations import r0001_narrow_rows, r0002_rollouts, r0004_event_months, r0005_inventories
+from seed_server.store.migrations import (
+    r0001_narrow_rows,
+    r0002_rollouts,
+    r0004_event_months,
+    r0005_inventories,
+    r0006_idle_content,
+)
 
-REVISIONS = (r0001_narrow_rows, r0002_rollouts, r0004_event_months, r0005_inventories)  # the oldest first
+REVISIONS = (
+    r0001_narrow_rows,
+    r0002_rollouts,
+    r0004_event_months,
+    r0005_inventories,
+    r0006_idle_content,
+)  # the oldest first

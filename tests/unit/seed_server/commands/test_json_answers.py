@@ -122,6 +122,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "template show": output_of("template show", "december", *here),
         **offers(folder, here),
         **archives(folder, here),
+        **disk(folder, here),
         **rollouts(folder, here),
         **backups(folder, here),
     }
@@ -156,6 +157,14 @@ def archives(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         found[command] = output_of(command, *here, "--page-size", "1")
         found[f"{command} LINES"] = lines(*here, command=command)[0]
     return found
+
+
+def disk(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that are about the server's disk, where a file is needed by nobody."""
+    (folder / "old.msi").write_text("a superseded payload")
+    for version, file in (("1", "old.msi"), ("2", "office.toml")):
+        output_of("publish", *here, folder / file, "--patch-id", "old", "--version", version)
+    return {"disk": output_of("disk", *here), "disk clean": output_of("disk clean", *here, "--all")}
 
 
 def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:

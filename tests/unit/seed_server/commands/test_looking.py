@@ -13,7 +13,7 @@ from seed_server.commands.main import seed_server
 
 CHANGING = {
     "allow", "api-token make", "api-token revoke", "approver new-key", "approver set", "archive hold",
-    "archive release", "audit new-key", "deny",
+    "archive release", "audit new-key", "deny", "disk clean",
     "endpoints forget", "exception add", "exception end", "finish", "init", "keys new", "keys set", "login", "logout",
     "offer",
     "people add", "people disable", "people enable", "people password", "people remove", "people role", "people scope",

@@ -1,0 +1,74 @@
+"""Content that nobody needs goes: by an operator's word, or by the running server's, as ``[retention]`` says. Blocking.
+
+What goes has an entry in the audit log, in the transaction that marks it.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from p2pdist.shared.lazy_log import lazy_log
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.context import Context
+from seed_server.fleet.operation import operation
+from seed_server.publishing.content_plan import ContentPlan
+from seed_server.publishing.content_upkeep import ContentUpkeep
+from seed_server.signing.repository import Repository
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+REMOVE_CONTENT = "remove content"
+
+log = lazy_log()
+
+
+@operation("publish")
+def clean_content(context: Context, actor: Actor, *, at_once: bool = False) -> ContentPlan:
+    """Remove payloads that nobody needs and that have had their time, or ``at_once`` all that nobody needs.
+
+    Return what has gone. Writes database and content. Raises `UserError`: BUSY while somebody publishes, NOT_SET_UP,
+    STORAGE.
+    """
+    repository = context.repository(context.settling())
+    with context.database() as database:
+        return remove_content(context, repository, database, actor, at_once=at_once)
+
+
+def remove_content(
+    context: Context, repository: Repository, database: "Database", actor: Actor, *, at_once: bool = False
+) -> ContentPlan:
+    """Do the same with a repository and a database that are open."""
+
+    @contextlib.contextmanager
+    def recorded(going: ContentPlan) -> Iterator[None]:
+        with context.joined(database, lambda: (actor, _deed(going))):
+            yield
+
+    upkeep = ContentUpkeep(context.home, context.settings(), repository, database)
+    plan = upkeep.remove_idle(context.clock.now(), recorded, at_once=at_once)
+    if plan.removals:
+        log.info("content that nobody needs is removed", files=len(plan.removals), bytes=plan.bytes)
+    return plan
+
+
+def read_content(context: Context, *, at_once: bool = False) -> ContentPlan:
+    """Return what `clean_content` would remove. Raises `UserError`."""
+    repository, now = context.repository(), context.clock.now()
+    with context.database() as database:
+        upkeep = ContentUpkeep(context.home, context.settings(), repository, database)
+        return upkeep.look(now).plan(upkeep.rules(at_once=at_once), now)
+
+
+def _deed(plan: ContentPlan) -> Deed:
+    number = len(plan.removals)
+    deed = Deed(REMOVE_CONTENT, f"{number} files")
+    patches = sorted({str(use.ref) for one in plan.removals for use in one.uses})
+    deed.details = {
+        "bytes": str(plan.bytes),
+        "because": ", ".join(sorted({one.because for one in plan.removals})),
+        "patches": " ".join(patches),
+        "sha256": " ".join(one.payload.sha256 for one in plan.removals),
+    }
+    return deed

@@ -1,0 +1,134 @@
+"""What takes room on the server's disk, and what for. Blocking; changes nothing."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet.context import Context
+from seed_server.publishing.content_needs import UseOfContent
+from seed_server.publishing.content_plan import Because, ContentPlan, ContentRules
+from seed_server.publishing.content_upkeep import ContentUpkeep
+from seed_server.settings import ServerHome
+from seed_server.store.home_leftovers import leftovers_of
+
+UsageKind: TypeAlias = Literal[
+    "content", "signed", "database", "archive", "prepared", "presented", "keys", "leftovers", "other"
+]
+"""Signed: ``tuf/``. Leftovers: temporary files, of which one may be written at this moment."""
+
+
+@dataclass(frozen=True)
+class UsedRoom:
+    """What one kind of files takes."""
+
+    kind: UsageKind
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ContentFile:
+    """A payload, what it is for, and whether it goes."""
+
+    sha256: str
+    bytes: int
+    uses: tuple[UseOfContent, ...]
+    idle_since: float | None
+    """From when on nobody needs it; None: somebody does, or that is not recorded yet."""
+    goes: Because | None
+    """Why it goes at the next look; None: it stays."""
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """One look at the disk."""
+
+    used: tuple[UsedRoom, ...]
+    """The largest first; kinds of which there is nothing are left out."""
+    free_bytes: int
+    disk_bytes: int
+    """Of the file system that the home is on."""
+    payloads: tuple[ContentFile, ...]
+    """The largest first."""
+    plan: ContentPlan
+    """What goes by itself."""
+    idle_bytes: int
+    """What all takes that nobody needs: so much can go at once."""
+    rules: ContentRules
+
+
+def read_disk(context: Context) -> DiskUsage:
+    """Return what takes room. Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE, BUSY."""
+    settings, repository, now = context.settings(), context.repository(), context.clock.now()
+    with context.database() as database:
+        upkeep = ContentUpkeep(context.home, settings, repository, database)
+        look, rules = upkeep.look(now), upkeep.rules()
+        everything = look.plan(upkeep.rules(at_once=True), now).bytes
+    plan = look.plan(rules, now)
+    goes = {one.payload.sha256: one.because for one in plan.removals}
+    payloads = [
+        ContentFile(
+            one.sha256,
+            one.bytes,
+            uses := tuple(look.uses.get(one.sha256, ())),
+            None if any(use.needed for use in uses) else look.since.get(one.sha256),
+            goes.get(one.sha256),
+        )
+        for one in sorted(look.stored, key=lambda one: (-one.bytes, one.sha256))
+    ]
+    try:
+        disk, used = shutil.disk_usage(context.home.root), used_room(context.home)
+    except OSError as error:
+        raise UserError(
+            f"The home {context.home.root} cannot be looked at ({error.strerror}): run this as the server's user.",
+            FaultKind.STORAGE,
+        ) from error
+    return DiskUsage(used, disk.free, disk.total, tuple(payloads), plan, everything, rules)
+
+
+def used_room(home: ServerHome) -> tuple[UsedRoom, ...]:
+    """Return what each kind of files takes, the largest first. Raises `OSError`."""
+    files: dict[UsageKind, int] = {}
+    sizes: dict[UsageKind, int] = {}
+    leftovers = leftovers_of(home)
+    for path, size in _files(home.root):
+        left = path in leftovers or path.parent in leftovers
+        kind = "leftovers" if left else _kind(home, path)
+        files[kind] = files.get(kind, 0) + 1
+        sizes[kind] = sizes.get(kind, 0) + size
+    return tuple(
+        sorted((UsedRoom(kind, files[kind], size) for kind, size in sizes.items()), key=lambda one: -one.bytes)
+    )
+
+
+def _files(root: Path) -> Iterator[tuple[Path, int]]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            try:
+                yield path, path.lstat().st_size
+            except FileNotFoundError:  # it has just gone
+                continue
+
+
+def _kind(home: ServerHome, path: Path) -> UsageKind:
+    kinds: dict[Path, UsageKind] = {
+        home.content: "content",
+        home.tuf_metadata.parent: "signed",
+        home.archive: "archive",
+        home.prepared: "prepared",
+        home.presented: "presented",
+        home.keys: "keys",
+    }
+    for folder, kind in kinds.items():
+        if path.is_relative_to(folder):
+            return kind
+    return "database" if path.name.startswith(home.database.name) or _is_old_state(home, path) else "other"
+
+
+def _is_old_state(home: ServerHome, path: Path) -> bool:
+    return path.parent == home.root and path.name.startswith(f"{home.database.stem}-before-")
