@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet_size import connecting, history, looking, reporting, restoring, targets, weighing
+from bench.fleet_size import connecting, history, inventories, looking, reporting, restoring, targets, weighing
 from bench.fleet_size.machine import revision, this_machine
 from bench.fleet_size.records import Outcome, Run
 from bench.fleet_size.sizes import Sizes
@@ -26,6 +26,8 @@ SCENARIOS: Mapping[str, Play] = {
     targets.STANDING_POSTGRESQL: weighing.standing_postgresql,
     targets.HISTORY: history.history,
     targets.HISTORY_POSTGRESQL: history.history_postgresql,
+    targets.INVENTORY: inventories.inventory,
+    targets.INVENTORY_POSTGRESQL: inventories.inventory_postgresql,
     targets.RESTORE: restoring.restore,
 }
 

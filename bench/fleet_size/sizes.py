@@ -46,6 +46,8 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """After which status is looked at again."""
     further_month_events: Count = 250_000
     """Steps in each of these months."""
+    inventory_packages: Count = 800
+    """That each PC has."""
 
 
 FULL = Sizes()
@@ -68,6 +70,7 @@ QUICK = Sizes(
     month_events=50_000,
     months=6,
     further_month_events=5_000,
+    inventory_packages=200,
 )
 """For development: shows that everything works, and says little about a company."""
 

@@ -17,6 +17,8 @@ STANDING_POSTGRESQL = "standing-postgresql"
 HISTORY = "history"
 HISTORY_POSTGRESQL = "history-postgresql"
 RESTORE = "restore"
+INVENTORY = "inventory"
+INVENTORY_POSTGRESQL = "inventory-postgresql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ def _history(scenario: str, database: str) -> tuple[Target, ...]:
     )  # fmt: skip
 
 
+def _inventory(scenario: str, database: str) -> tuple[Target, ...]:
+    what = f"what 25,000 PCs with 800 packages have, {database}"
+    return (
+        Target(what, scenario, "database_bytes", 400, " MB", 1e6),
+        Target(f"which PCs have openssl below 3.0.17, {database}", scenario, "openssl_seconds", 300, " ms", 1e-3),
+        Target(f"processor to record all that a PC has, {database}", scenario, "store_cpu_ms_per_pc", 20, " ms"),
+    )
+
+
 _RETURN = "25,000 PCs return after a restart"
 TARGETS = (
     Target("10,000 control connections: server memory for each", CONNECTIONS, "bytes_per_connection", 60, " kB", 1e3),
@@ -89,6 +100,8 @@ TARGETS = (
     Target("bytes for each PC and patch of standing, PostgreSQL", STANDING_POSTGRESQL, "bytes_per_row", 120, ""),
     *_history(HISTORY, "SQLite"),
     *_history(HISTORY_POSTGRESQL, "PostgreSQL"),
+    *_inventory(INVENTORY, "SQLite"),
+    *_inventory(INVENTORY_POSTGRESQL, "PostgreSQL"),
     Target("a restored server: until its PCs have what is published then", RESTORE, "accept_seconds", 5, " min", 60.0),
     Target("a restored server: denied PCs that return", RESTORE, "denied_back", 0),
     Target("a restored server: publications since the backup that are lost", RESTORE, "patches_lost", 0),

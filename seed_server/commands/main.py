@@ -37,6 +37,7 @@ _COMMANDS = {
     "profile": LazyCommand("profile_commands:profile_group", "Set, show or clear a site's throttle profile."),
     "template": LazyCommand("template_commands:template_group", "Ask every PC what it needs, and show the answers."),
     "endpoints": LazyCommand("endpoint_commands:endpoints_group", "List the enrolled endpoints; forget one."),
+    "inventory": LazyCommand("inventory_commands:inventory_command", "Which PCs have what: openssl below 3.0.17, say."),
     "deny": LazyCommand("endpoint_commands:deny_command", "Refuse an endpoint from now on."),
     "allow": LazyCommand("endpoint_commands:allow_command", "Accept a denied endpoint again."),
     "posture-check": LazyCommand("posture_commands:posture_check_command", "Check what a PC has signed of itself."),

@@ -28,6 +28,7 @@ from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.history import HistoryTable
 from seed_server.store.idle_content import IdleContentTable
 from seed_server.store.inventory import InventoryTable
+from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
@@ -50,7 +51,8 @@ __all__ = ["Database", "EndpointRow", "ReportRow", "SeenRow", "ServedPayload", "
 class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
-    WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, IdleContentTable,
+    WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
+    IdleContentTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

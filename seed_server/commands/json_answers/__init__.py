@@ -29,6 +29,7 @@ from seed_server.commands.json_answers.history import (
     HistoryRowDocument,
     LegalHoldDocument,
 )
+from seed_server.commands.json_answers.inventory import InventoryDocument, InventoryRowDocument
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
@@ -99,6 +100,9 @@ DOCUMENTS: dict[str, object] = {
     "audit alarms": list[AuditAlarmDocument],
     "audit new-key": AuditKeyDocument,
     "audit custody": CustodyDocument,
+    "inventory": InventoryDocument,
+    "inventory PACKAGES": InventoryDocument,
+    "inventory LINES": InventoryRowDocument,
     "report history": HistoryPageDocument,
     "report history LINES": HistoryRowDocument,
     "archive list": ArchivesDocument,

@@ -21,12 +21,14 @@ from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
 from tests.helpers.statements import pc_of, statement
+from tests.helpers.told_inventories import debian, tell
 from tests.unit.seed_server.commands.test_custody_commands import log_of
 from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
 # of a rollout alone; of sites; of an archive that is missing
 MAY_BE_EMPTY = {
     "withdraw": ("rings",), "list": ("withdrawn_sites",),
+    "inventory PACKAGES": ("rows",),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
 NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
@@ -101,6 +103,9 @@ def outputs(folder: Path) -> dict[str, str]:
         "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
         "status LINES": lines(*here)[0],
         "endpoints PAGE": output_of("endpoints", *here, "--page-size", "1"),
+        "inventory": output_of("inventory", "ram_mb > 1", *here),
+        "inventory PACKAGES": output_of("inventory", *here, "--packages", "openssl"),
+        "inventory LINES": lines(*here, "--columns", "openssl", command="inventory")[0],
         "sites": output_of("sites", *here),
         "doctor": output_of("doctor", *here, exit_code=1),  # no server runs there
         "token list": output_of("token list", *here),
@@ -249,6 +254,7 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
             site="oslo", address="10.0.0.9", software="", connected=False, last_seen_at=1.0, shared_with="pc-2"
         )  # fmt: skip
         database.save_seen({"b" * 26: copied})
+        tell(database, "b" * 26, debian(openssl="3.0.11"), time.time())
         database.save_witness_alarms({endpoint_id: AuditAlarm("shorter", 9, 1)}, 2.0)
         database.save_reports({endpoint_id: [REPORT]}, 2.0)
         database.add_wan_bytes({("oslo", payload.torrent_hash): 7})

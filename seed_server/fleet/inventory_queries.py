@@ -1,0 +1,193 @@
+"""Which PCs are or have what: questions in the language of recipes about what PCs have told. Blocking; only reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.expression import PACKAGE_NAME, ExpressionError, Package, Term, parse_expression
+from p2pdist.shared.manifest.facts import FACTS, Packages
+from p2pdist.shared.manifest.versions import Ecosystem, Version
+from seed_server.fleet.context import Context
+from seed_server.fleet.inventory_answer import KNOWN_FACTS, answer, named_values, unknown_facts
+from seed_server.fleet.known_inventories import KnownInventories, TimeLimit
+from seed_server.fleet.paging import site_asked
+
+if TYPE_CHECKING:
+    from seed_server.store.inventory_sets import InventoriedPc
+
+DEFAULT_MAX_DAYS = 7  # a PC that is on confirms what is known of it in hours
+DEFAULT_SECONDS = 30  # to answer; it takes less than one
+
+
+@dataclass(frozen=True)
+class InventoryQuestion:
+    """What is asked, and of which PCs."""
+
+    expression: str = "true"
+    site: str = ""
+    columns: tuple[str, ...] | None = None
+    """Facts and packages whose values are wanted; None: those that the expression names."""
+    versions_of: str = ""
+    """A package of which is wanted how many PCs have which version; empty: of none."""
+    max_days: int = DEFAULT_MAX_DAYS
+    """What is known of a PC and is older counts as unknown."""
+    seconds: float = DEFAULT_SECONDS
+    """How long it may take."""
+
+
+WhyUnknown: TypeAlias = Literal["never", "outdated", "incomplete"]
+"""A PC has told nothing, or nothing for too long, or does not tell all that is asked about."""
+
+
+class VersionCount(NamedTuple):
+    """How many PCs have a version of a package."""
+
+    ecosystem: Ecosystem
+    version: str
+    pcs: int
+
+
+@dataclass(frozen=True)
+class PackageCount:
+    """Who has a package, of the PCs that the expression is true of."""
+
+    versions: Sequence[VersionCount]
+    """By ecosystem, the highest version first; what is no version comes last."""
+    without: int
+    """PCs that do not have it."""
+    unknown: int
+    """PCs that do not tell whether they have it."""
+
+
+@dataclass(frozen=True)
+class InventoryAnswer:
+    """The answer to a question, by PC."""
+
+    true: Sequence["InventoriedPc"]
+    """By name, then by number."""
+    unknown: Sequence["InventoriedPc"]
+    """Those of which it is not known, likewise."""
+    false: int
+    """How many others there are."""
+    never: int
+    """Of how many of the unknown ones nothing is known."""
+    outdated: int
+    """Of how many of them only what is too old."""
+    since: float
+    """What was told before counts as unknown."""
+    oldest_at: float | None
+    """When the first of the PCs that count has told or confirmed what it goes by; None: none has."""
+    values: Mapping[str, Mapping[int, str]]
+    """The values of each column that is wanted, by the number of the PC; a missing one is not known, or not there."""
+    package: PackageCount | None = None
+    """Of `InventoryQuestion.versions_of`."""
+
+    @property
+    def total(self) -> int:
+        """How many PCs the question is about."""
+        return len(self.true) + self.false + len(self.unknown)
+
+    @property
+    def incomplete(self) -> int:
+        """How many of the unknown ones do not tell all that the question is about."""
+        return len(self.unknown) - self.never - self.outdated
+
+    def why_unknown(self, pc: "InventoriedPc") -> WhyUnknown:
+        """Return why it is not known of one of the unknown ones."""
+        if pc.told_at is None:
+            return "never"
+        return "outdated" if pc.told_at < self.since else "incomplete"
+
+
+def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAnswer:
+    """Return which PCs the expression is true of. Raises `UserError`.
+
+    BAD_INPUT for what is no expression, for facts that PCs do not tell, for what is no name of a fact or package, and
+    for an unknown site; FAILED after too long; NOT_SET_UP, STORAGE, BUSY.
+    """
+    term = checked_expression(question.expression)
+    columns = _columns(question, term)
+    context.settings()
+    limit = TimeLimit(context.clock, question.seconds)
+    with context.database() as database, database.one_state():
+        pcs = sorted(
+            database.inventoried_pcs(site_asked(context, database, question.site)),
+            key=lambda pc: (pc.hostname, pc.number),
+        )
+        facts = {value.name for value in named_values(term) if not isinstance(value, Package)}
+        since = context.clock.now() - question.max_days * DAY_SECONDS
+        known = KnownInventories(database, pcs, since, facts.union(columns) & FACTS.keys(), limit)
+        found = answer(term, known)
+        true = [pc for pc in pcs if found.true >> pc.number & 1]
+        unknown = [pc for pc in pcs if not (found.true | found.false) >> pc.number & 1]
+        shown = {pc.number for pc in (*true, *unknown)}
+        told = [pc.told_at for pc in pcs if pc.told_at is not None]
+        return InventoryAnswer(
+            true=true,
+            unknown=unknown,
+            false=found.false.bit_count(),
+            never=sum(pc.told_at is None for pc in unknown),
+            outdated=sum(at < since for at in told),
+            since=since,
+            oldest_at=min((at for at in told if at >= since), default=None),
+            values={name: known.texts_of(name, shown) for name in columns},
+            package=_package_count(known, question.versions_of, found.true) if question.versions_of else None,
+        )
+
+
+def checked_expression(text: str) -> Term:
+    """Return what ``text`` means. Raises `UserError` (BAD_INPUT); also for what no PC tells its server."""
+    try:
+        term = parse_expression(text)
+    except ExpressionError as error:
+        raise UserError(f"This is no expression: {error}.", FaultKind.BAD_INPUT) from error
+    if untold := unknown_facts(term):
+        raise UserError(
+            f"PCs do not tell the server what changes all the time: {', '.join(untold)}. A diagnosis template "
+            "(seed-server template) asks each PC.",
+            FaultKind.BAD_INPUT,
+        )
+    return term
+
+
+def _columns(question: InventoryQuestion, term: Term) -> tuple[str, ...]:
+    """Return the names of the columns. Raises `UserError` (BAD_INPUT)."""
+    if question.versions_of and not PACKAGE_NAME.fullmatch(question.versions_of):
+        raise UserError(f"{question.versions_of[:60]!r} is no name of a package.", FaultKind.BAD_INPUT)
+    if question.columns is None:
+        return tuple(dict.fromkeys(value.name for value in named_values(term)))
+    for name in question.columns:
+        if name in FACTS and name not in KNOWN_FACTS:
+            raise UserError(f"PCs do not tell the server {name}, which changes all the time.", FaultKind.BAD_INPUT)
+        if not PACKAGE_NAME.fullmatch(name):
+            raise UserError(f"{name[:60]!r} is no name of a fact or package.", FaultKind.BAD_INPUT)
+    return tuple(dict.fromkeys(question.columns))
+
+
+def _package_count(known: KnownInventories, name: str, pcs: int) -> PackageCount:
+    versions = [(of, version, has & pcs) for of, version, has in known.package(name) if has & pcs]
+    without = pcs
+    for _, _, has in versions:
+        without &= ~has
+    counts = (VersionCount(of, version, has.bit_count()) for of, version, has in versions)
+    return PackageCount(
+        _highest_first(name, counts), (without & known.complete).bit_count(), (without & ~known.complete).bit_count()
+    )
+
+
+def _highest_first(name: str, counts: Iterable[VersionCount]) -> list[VersionCount]:
+    """Return them by ecosystem, and by the rules by which each compares."""
+    groups: dict[tuple[Ecosystem, Ecosystem | None], list[tuple[Version | None, VersionCount]]] = {}
+    for one in sorted(counts):
+        read = Packages({one.ecosystem: {name: one.version}}).get(name)
+        groups.setdefault((one.ecosystem, read.ecosystem if read else None), []).append((read, one))
+    for group in groups.values():
+        group.sort(key=lambda pair: pair[0] or 0, reverse=True)  # none of a group is a version, or all are
+    return [
+        one
+        for ecosystem in Ecosystem
+        for rules in (ecosystem, *([Ecosystem.GENERIC] if ecosystem is not Ecosystem.GENERIC else []), None)
+        for _, one in groups.get((ecosystem, rules), ())
+    ]
