@@ -57,6 +57,10 @@ class DaemonSettings(Record, frozen=True):
     """Whether who sits at this PC may do the same: polkit says who, or logind where that is not installed."""
     users_socket: Annotated[str, msgspec.Meta(pattern="^(/.+)?$", max_length=100)] = ""
     """Where users ask; by default /run/p2pdist/users.sock for the system's home, and nowhere for another one."""
+    cache_mb: Annotated[int, msgspec.Meta(ge=10, le=100_000_000)] = 20_000
+    """What payloads may take of the disk, in 10^6 bytes. What is to be installed here is fetched all the same."""
+    cache_free_percent: Annotated[float, msgspec.Meta(gt=0, le=100)] = 25.0
+    """Likewise, as a share of what is free and what they take; the lower of the two counts."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 from bandwidth.core.quantities import bytes_text
 from p2pdist.commands.views import titled
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer, StatusAnswer, StatusPatch
+from p2pdist.local_api.disk_answer import DiskStatus
 from p2pdist.shared.console import WIDE_COLUMNS
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.state_words import STATE_STYLES, state_word
@@ -22,6 +23,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
         (f"  {tr('server')} ", "dim"), f"{status.server}: {in_words(status.server_connection)}",
     )  # fmt: skip
     parts: list[RenderableType] = [head, *_network_part(status.network_part)]
+    parts += _disk(status.disk)
     parts += [Text(in_words(problem), style="yellow") for problem in status.problems]
     later = [Text(f"{titled(patch)}: {in_words(patch.reason)}", style="dim") for patch in status.not_yet]
     if not status.patches:
@@ -48,11 +50,15 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
     parts.append(table)
     for patch in status.patches:
         name = titled(patch)
+        if patch.waits_for_room and "disk" in status.problem_codes:
+            continue  # the disk is full: that is said once, above
         if patch.error:
             parts.append(Text(f"{name}: {in_words(patch.error)}", style="red"))
         elif patch.install in _NEEDS_WORDS:
             style = STATE_STYLES[patch.install]
             parts.append(Text(f"{name}: {in_words(patch.install_reason or '')}", style=style))
+        elif patch.left:
+            parts.append(Text(tr("{name}: its file has left to make room", name=name), style="dim"))
         elif patch.path:
             parts.append(Text(f"{name}: {patch.path}", style="dim"))
         elif patch.title:
@@ -71,6 +77,23 @@ def _network_part(part: NetworkPartStatus | None) -> list[RenderableType]:
     state = "" if part.running else tr(", not running now")
     note = tr(" ({note})", note=in_words(part.note)) if part.note else ""
     return [Text.assemble((tr("network part"), "dim"), f" {own.format(user=part.user)}{state}", (note, "dim"))]
+
+
+def _disk(disk: DiskStatus | None) -> list[RenderableType]:
+    """Return a line on who uses what of the disk."""
+    if disk is None:
+        return []
+    uses = (
+        (disk.to_install_bytes, tr("{size} for this PC")),
+        (disk.shared_bytes, tr("{size} for neighbours")),
+        (disk.kept_bytes, tr("{size} to go back to")),
+        (disk.other_bytes, tr("{size} other")),
+    )
+    parts = ", ".join(text.format(size=bytes_text(size)) for size, text in uses if size)
+    sizes = {"used": bytes_text(disk.used_bytes), "quota": bytes_text(disk.quota_bytes)}
+    total = tr("{used} of {quota}", **sizes)
+    free = tr("{size} free", size=bytes_text(disk.free_bytes))
+    return [Text.assemble((tr("disk"), "dim"), f" {total}{f' ({parts})' if parts else ''}; {free}")]
 
 
 def _state(patch: StatusPatch) -> Text:

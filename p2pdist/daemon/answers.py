@@ -6,6 +6,7 @@ import msgspec
 
 from p2pdist import __version__
 from p2pdist.daemon.audit_witness import AuditWitness
+from p2pdist.daemon.disk_keeper import DiskKeeper
 from p2pdist.daemon.finding_news import finding_codes
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.signed_statement import sign_statement
@@ -42,6 +43,7 @@ class Problems:
     patching: InstallService
     witness: AuditWitness
     neighbours: Neighbours
+    disk: DiskKeeper
 
     def codes(self) -> list[str]:
         """Return what is wrong with this PC and its network, as the server is told."""
@@ -61,6 +63,7 @@ class Problems:
             ("stale", state.stale_problem),
             ("audit_log", self.witness.problem),
             ("memory", self.transfers.memory.problem),
+            ("disk", self.disk.problem or self.transfers.room.full),
             ("mdns", self.discovery.problem if self.discovery else "mDNS is switched off"),
             *(("limiter", problem) for problem in self.limiter.problems),
             *(("patch_refused", _refused(refused)) for refused in state.refused[:MAX_REFUSED_SHOWN]),
@@ -112,6 +115,7 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
         ),
         not_yet=not_yet_patches(views),
         problem_codes=[code for code, _ in known],
+        disk=problems.disk.status,
     )
 
 

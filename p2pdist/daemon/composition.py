@@ -19,6 +19,7 @@ from p2pdist.daemon.answers import Problems, answer_posture, handlers
 from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.core import Core, build_core
 from p2pdist.daemon.custody_news import CustodyNews
+from p2pdist.daemon.disk_keeper import DiskKeeper
 from p2pdist.daemon.engine_events import follow_engine
 from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.finding_news import FindingNews
@@ -101,6 +102,7 @@ class Parts:
     said: Sequence[HelpNews | FactNews | FindingNews | CustodyNews]
     witness: AuditWitness
     problems: Problems
+    disk: DiskKeeper
 
 
 async def run_daemon(home: EndpointHome, address: str | None) -> None:
@@ -266,6 +268,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         posture=partial(answer_posture, state),
     )
+    disk = DiskKeeper(home, settings, state, transfers, patching, origin.send, core.restarts.at_work)
     patches = Patches(
         home.patches, transfers, patching, core.clock, refused=lambda: state.refused, not_yet=lambda: state.not_yet
     )
@@ -280,7 +283,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
     )
     witness = AuditWitness(Witness(store.witness_file), origin.send, core.clock)
     problems = Problems(
-        state, connections.part, connections.discovery, transfers, limiter, patching, witness, neighbours
+        state, connections.part, connections.discovery, transfers, limiter, patching, witness, neighbours, disk
     )
     return Parts(
         store,
@@ -306,6 +309,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         ),
         witness,
         problems,
+        disk,
     )
 
 
@@ -334,7 +338,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     origin_events = OriginEvents(
         state,
         wakeups,
-        Asking((transfers, transfers.made), transfers.parcels, parts.witness, presenter),
+        Asking((transfers, transfers.made), transfers.parcels, parts.witness, presenter, parts.disk),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -367,6 +371,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         ),
         patching.run,
         DailySweep(home, transfers).run,
+        parts.disk.run,
         parts.witness.run,
         presenter.run,
         partial(parts.diagnoser.run, origin.send),

@@ -9,6 +9,7 @@ import structlog
 import trio
 
 from p2pdist.daemon.audit_witness import AuditWitness
+from p2pdist.daemon.disk_keeper import DiskKeeper
 from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
@@ -20,7 +21,7 @@ from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, TELLS_FACTS
+from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, SPARE_COPIES, TELLS_FACTS
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     Holders,
@@ -33,6 +34,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.signed_files import SignedWanted, TrustWanted
+from p2pdist.shared.wire.spare_copies import SpareCopies
 from p2pdist.shared.wire.witness import Consistency
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.status.reports import Reports
@@ -66,6 +68,7 @@ class Asking:
     parcels: ParcelFetches
     witness: AuditWitness
     presenter: Presenter
+    disk: DiskKeeper
 
 
 class OriginEvents:
@@ -117,8 +120,8 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
-        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted):
-            self._of_logs(event)
+        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies):
+            self._of_what_is_kept(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
         elif isinstance(event, LinkWatch | SiteLimit | Pace):
@@ -133,10 +136,12 @@ class OriginEvents:
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
 
-    def _of_logs(self, event: Consistency | CustodyWanted | TrustWanted | SignedWanted) -> None:
-        """Take a proof of the server's log, or a question about what this PC keeps: its own log, signed files."""
+    def _of_what_is_kept(self, event: Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies) -> None:
+        """Take a proof of the server's log, or what it says of what this PC keeps: logs, signed files, copies."""
         if isinstance(event, Consistency):
             self._asking.witness.heard(event)
+        elif isinstance(event, SpareCopies):
+            self._asking.disk.told(event)
         elif isinstance(event, TrustWanted | SignedWanted):
             self._asking.presenter.heard(event)
         else:
@@ -193,6 +198,7 @@ class OriginEvents:
         self._state.takes_facts = TELLS_FACTS in welcome.features
         self._state.takes_findings = FINDINGS in welcome.features
         self._state.takes_custody, self._state.custody_wanted = CUSTODY in welcome.features, None
+        self._state.takes_spares = SPARE_COPIES in welcome.features
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:
             each.forget_wants(takes_holdings=HOLDINGS in welcome.features)

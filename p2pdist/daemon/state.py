@@ -53,6 +53,8 @@ class DaemonState:
         """Whether the server that is connected takes `FactsChanged`."""
         self.takes_findings = False
         """Likewise `PcFindings`."""
+        self.takes_spares = False
+        """Likewise `SpareWanted`."""
         self.takes_custody = False
         """Likewise `CustodyTold`."""
         self.custody_wanted: CustodyWanted | None = None

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+import msgspec
 import structlog
 import trio
 
@@ -233,6 +234,16 @@ class Installs:
         if self._monotonic() - self._swept_at >= KEPT_LOOK_SECONDS:
             self._swept_at = self._monotonic()
             await self._kept.drop_left()
+
+    async def give_up_way_back(self, ref: PatchRef) -> None:
+        """Drop the kept file of an installed patch, to make room: nothing goes back to it then. Raises `OSError`."""
+        async with self._hooks.at_work:
+            record = self.store.record(ref)
+            if record is None or record.own is None or record.state != "installed":
+                return
+            said = "its kept file has left to make room"
+            await self.store.update(ref, lambda r: msgspec.structs.replace(r, own=None), said)
+            await self._kept.drop_unneeded(ref.patch_id)
 
     def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
         return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}

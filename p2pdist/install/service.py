@@ -9,6 +9,7 @@ import msgspec
 import structlog
 import trio
 
+from p2pdist.install.file_uses import file_use
 from p2pdist.install.installer import Installer
 from p2pdist.install.loop import DaemonHooks, Installs
 from p2pdist.install.plan import Candidate, PlanRow
@@ -25,6 +26,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Withdrawal
+from p2pdist.transfer.eviction import FileUse
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.states import Place
 from p2pdist.transfer.transfer import Transfer
@@ -132,6 +134,28 @@ class InstallService:
         self._kept = catalogue, proven, candidates
         return candidates
 
+    def file_uses(self) -> dict[PatchRef, FileUse]:
+        """Return what the files of patches are here for; of those that are missing nothing is known."""
+        if self._enabled and not self._loaded.is_set():
+            return {}
+        record = self.installs.store.record
+        return {each.ref: file_use(each, record(each.ref), installs=self._enabled) for each in self.candidates()}
+
+    def kept_for_way_back(self) -> set[PatchRef]:
+        """Return the versions whose kept files what is installed now goes back to."""
+        return {
+            PatchRef(record.patch_id, record.previous.version)
+            for record in self.installs.journal.records
+            if record.previous is not None
+        }
+
+    async def give_up_way_back(self, ref: PatchRef) -> None:
+        """As `Installs.give_up_way_back`; what goes wrong is logged."""
+        try:
+            await self.installs.give_up_way_back(ref)
+        except OSError as error:
+            log.warning("a kept file cannot be given up", patch=str(ref), reason=error.strerror)
+
     def withdrawn(self) -> tuple[Withdrawal, ...]:
         """Return the patches that were taken back, each with its reason."""
         return () if self._catalogue is None else self._catalogue.withdrawn
@@ -164,7 +188,7 @@ class InstallService:
             self.installs.wake()
 
     def _verified(self) -> list[Transfer]:
-        return [transfer for transfer in self._transfers.everything() if transfer.state == "verified"]
+        return [transfer for transfer in self._transfers.everything() if transfer.is_here]
 
     def plan(self) -> list[PlanRow]:
         """Return the plan of each patch that is rolled out to this PC; nothing where installing is switched off."""

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from p2pdist.local_api.disk_answer import DiskStatus
 from p2pdist.shared.json_units import ByteRate, Bytes, Milliseconds, Percent, Seconds, Share, UnixSeconds
 from p2pdist.shared.wire.messages import InstallState, PatchState
 
@@ -21,7 +22,7 @@ no more."""
 
 ProblemCode: TypeAlias = Literal[
     "network_part", "clock", "identity", "packets", "certificates", "trust", "stale", "audit_log", "memory", "mdns",
-    "limiter", "patch_refused", "install", "users",
+    "limiter", "patch_refused", "install", "users", "disk",
 ]  # fmt: skip
 """What a problem is about."""
 
@@ -64,6 +65,10 @@ class StatusPatch(msgspec.Struct, frozen=True):
     """In words: what its installation waits for, or what has failed."""
     titles: dict[str, str] = {}
     """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
+    left: bool = False
+    """Whether its file was proven here, and has left to make room. Since 0.3."""
+    waits_for_room: bool = False
+    """Whether it waits for room on the disk; `problems` says so once where the disk is full. Since 0.3."""
 
 
 class NotYetPatch(msgspec.Struct, frozen=True):
@@ -123,6 +128,8 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """Patches that wait for their rollout to reach this PC; they are not fetched meanwhile."""
     problem_codes: list[ProblemCode] = []
     """What each of the `problems` is about, in their order; empty: a daemon of an older version. Since 0.3."""
+    disk: DiskStatus | None = None
+    """Who uses what of the disk; null: it was not looked at yet. Since 0.3."""
 
 
 # --- p2pdist why ----------------------------------------------------------------------

@@ -23,6 +23,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.signed_files import SignedWanted, TrustWanted
+from p2pdist.shared.wire.spare_copies import SpareCopies
 from p2pdist.shared.wire.witness import Consistency
 
 
@@ -50,6 +51,7 @@ OriginEvent: TypeAlias = (
     | CustodyWanted
     | TrustWanted
     | SignedWanted
+    | SpareCopies
     | Disconnected
 )
 

@@ -11,6 +11,9 @@ from p2pdist.shared.wire.messages import InstallState, PatchReport
 from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView, NotYetView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, detail_of
+from p2pdist.transfer.faults import TransferFaultKind
+
+DISK_FULL = TransferFaultKind.DISK_FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,12 @@ def status_patch(view: PatchView) -> StatusPatch | None:
         bytes_from_peers=file.record.bytes_from_peers,
         bytes_wasted=file.record.bytes_wasted,
         seconds=round(file.seconds, 3),
-        path=file.path if file.state == "verified" else None,
+        path=file.path if file.state == "verified" and not file.left else None,
         error=file.error[:MAX_TEXT_CHARS] or None,
         install=view.install or None,
         install_reason=view.install_reason[:MAX_TEXT_CHARS] or None,
+        left=file.left,
+        waits_for_room=bool(file.room_wait) or (file.fault is not None and file.fault.kind is DISK_FULL),
     )
 
 

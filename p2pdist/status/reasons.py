@@ -29,6 +29,7 @@ class WhyReason(enum.StrEnum):
     HELPS_LESS_CPU = "the processor is busy, so others fetch over the site's line before this PC"
     REFUSED_BATTERY = "refused: the battery is too low to fetch for the site"
     DISK_FULL = "the disk is full"
+    QUOTA = "it waits for room among the payloads on this PC"
     FAILED = "it has failed, and is tried again"
 
 

@@ -37,6 +37,10 @@ class FileView:
     """Why it failed the last time; None once it goes on."""
     origin_error: str = ""
     """Why the origin cannot serve it, while it cannot."""
+    room_wait: str = ""
+    """Why it waits for room on the disk, in words; empty: it does not."""
+    left: bool = False
+    """Whether it was proven here, and has left to make room."""
     queued: bool = False
     """Whether it waits for other patches, while it waits."""
     neighbours: int = 0

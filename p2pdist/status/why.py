@@ -7,6 +7,7 @@ from p2pdist.shared.wire.messages import PatchState
 from p2pdist.status.reasons import WhyReason
 from p2pdist.status.view import FileView
 from p2pdist.transfer.faults import TransferFaultKind
+from p2pdist.transfer.quota import QUOTA_WORDS
 
 ONLY_KEPT = "and is not installed: config.toml says install = false"
 RECENT_SECONDS = 5.0  # a source that sent bytes within this is still sending; on a slow line, pieces come seconds apart
@@ -65,13 +66,8 @@ _BY_STATE: dict[PatchState, WhyReason] = {
 
 def why(file: FileView, around: Circumstances) -> WhyReason:
     """Return the one reason why a patch's file is not here yet."""
-    if file.state == "failed":
-        full = file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
-        return WhyReason.DISK_FULL if full else WhyReason.FAILED
-    if file.state == "waiting" and file.queued:
-        return WhyReason.QUEUED
-    if file.state in _BY_STATE:
-        return _BY_STATE[file.state]
+    if file.state != "fetching":
+        return _why_not_fetched(file)
     if file.since_line_seconds <= RECENT_SECONDS:
         return WhyReason.FROM_LINE
     yields = around.lan in YIELDING
@@ -82,6 +78,15 @@ def why(file: FileView, around: Circumstances) -> WhyReason:
     if file.lan_have & file.missing:
         return WhyReason.LAN_YIELDS if yields else WhyReason.NEIGHBOURS_SILENT
     return _why_not_over_the_line(file, around)
+
+
+def _why_not_fetched(file: FileView) -> WhyReason:
+    if file.state == "failed":
+        full = file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
+        return WhyReason.DISK_FULL if full else WhyReason.FAILED
+    if file.room_wait:
+        return WhyReason.QUOTA if file.room_wait == QUOTA_WORDS else WhyReason.DISK_FULL
+    return WhyReason.QUEUED if file.state == "waiting" and file.queued else _BY_STATE[file.state]
 
 
 def _why_not_over_the_line(file: FileView, around: Circumstances) -> WhyReason:
@@ -105,7 +110,8 @@ def detail_of(reason: WhyReason, file: FileView, around: Circumstances) -> str:
     details = {
         WhyReason.HERE: "" if around.installs else ONLY_KEPT,
         WhyReason.FAILED: file.error,
-        WhyReason.DISK_FULL: file.error,
+        WhyReason.DISK_FULL: file.error or file.room_wait,
+        WhyReason.QUOTA: file.room_wait,
         WhyReason.SERVER_CANNOT: file.origin_error,
         WhyReason.NO_SERVER: around.server_status,
         WhyReason.BLACKOUT: around.blackout_ends.strip(),

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored
+from p2pdist.shared.wire.messages import FromEndpoint, PatchState, PieceRejected, PieceStored
 from p2pdist.transfer import files
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
@@ -29,11 +29,11 @@ from p2pdist.transfer.parcels import ParcelFetches
 from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
+from p2pdist.transfer.room import Room
 from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
-from p2pdist.transfer.unclaimed import remove_unclaimed
 from p2pdist.transfer.unshared import Unshared
 from p2pdist.transfer.wants import Wants
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
@@ -78,8 +78,7 @@ class Transfers:
         self._more_to_start = False
         self._wants = Wants(can_fetch)
         self._lock = trio.Lock()
-        self._known_all = False
-        """Whether the newest catalogue names all that belongs here: then what no transfer is of is left over."""
+        self.room = Room(home, self._transfers, engine, self._cache, self._places, self._wants, self._lock)
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
@@ -122,7 +121,7 @@ class Transfers:
                     # the server may have repaired it, or have withdrawn it for a moment: ask again
                     transfer.wanted = None
             self._dirty = True
-            self._known_all = catalogue.confirmed and not catalogue.refused
+            self.room.known_all = catalogue.confirmed and not catalogue.refused
         await self.step()
 
     async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
@@ -136,7 +135,8 @@ class Transfers:
             else:  # the same bytes under another name
                 record = replace(with_proof_of(record, known), verified_ctime_ns=known.verified_ctime_ns)
         activity = LanActivity(0, trio.current_time())
-        return Transfer(patches, record, "waiting", activity, fault_log=self._fault_log)
+        state: PatchState = "verified" if record.spared else "waiting"
+        return Transfer(patches, record, state, activity, fault_log=self._fault_log)
 
     async def _follow(self, transfer: Transfer, patches: tuple[CataloguePatch, ...]) -> None:
         """Let the bytes belong to ``patches`` from now on: they may have got other names, more of them or fewer."""
@@ -147,7 +147,7 @@ class Transfers:
         await self._places.take_back(set(before.places) - set(record.places))
         same = record.ref == before.ref
         transfer.record = replace(before, places=record.places) if same else with_proof_of(record, before)
-        if transfer.state == "verified":
+        if transfer.is_here:
             transfer.move(TransferEvent.RENAMED)
             await self._proving.publish(transfer)
 
@@ -222,7 +222,7 @@ class Transfers:
         length_bytes = transfer.payload.length_bytes
         proven = await self._cache.is_proven(record, length_bytes)
         if not proven:
-            if self._kept_bytes.looking(transfer):
+            if not self.room.admit(transfer, now) or self._kept_bytes.looking(transfer):
                 return
             # when it was verified counts on, unless bytes of it turn out to be missing
             transfer.record = replace(record, verified_mtime_ns=None)
@@ -233,7 +233,9 @@ class Transfers:
                 transfer.fail(fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
                     transfer.retry_soon(now)
+                    self.room.found_full(fault.text, now)
                 return
+            self.room.found_room(now)
         try:
             if transfer.in_engine:
                 await self._engine.resume(transfer.torrent_hash)
@@ -283,14 +285,8 @@ class Transfers:
             self._dirty = True  # a start must not believe the proof
 
     async def remove_unclaimed(self) -> bool:
-        """Remove the files that no transfer is of; False: it is not known yet which these are."""
-        async with self._lock:
-            if not self._known_all:
-                return False
-            claimed = [*self.memory.records.values(), *(each.record for each in self._transfers.values())]
-            for change in await trio.to_thread.run_sync(remove_unclaimed, self._home, claimed):
-                self.names_changed(change)
-        return True
+        """As `Room.remove_unclaimed`."""
+        return await self.room.remove_unclaimed(self.memory.records, self.names_changed)
 
     def names_changed(self, change: NameChange) -> None:
         """Let the proof of a file hold that another part of this daemon gave a name, or took one from."""

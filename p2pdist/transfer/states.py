@@ -91,6 +91,8 @@ class TransferRecord(KeptState, frozen=True):
     """
     verified_inode: int | None = None
     """Which file it was: its name is in a directory where the network part may rename."""
+    spared: bool = False
+    """Whether it was proven here, and has left to make room: what is needed of it is fetched anew."""
     places: tuple[Place, ...] = ()
     """Where the file is or will be: of each patch with these bytes, this one first."""
 

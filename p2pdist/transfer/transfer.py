@@ -92,6 +92,10 @@ class Transfer:
     """Whether it waits for what the server says of parcels."""
     queued: bool = False
     """Whether it waits for others, as of the last step; else one that waits is about to begin."""
+    admitted: bool = False
+    """Whether it may take room on the disk: the quota has let it begin."""
+    room_wait: str = ""
+    """Why it may take no room on the disk now, in words; empty: it may, or has not asked yet."""
     moved: bool = False
     """Whether its state has changed since the records were written."""
 
@@ -129,6 +133,17 @@ class Transfer:
     def sha256(self) -> Sha256Hex:
         """What the whole file must hash to."""
         return Sha256Hex(self.payload.sha256)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its proven file is on this PC."""
+        return self.state == "verified" and not self.record.spared
+
+    @property
+    def takes_room(self) -> bool:
+        """Whether its file takes room, or will soon."""
+        begun = self.state != "waiting" or self.admitted or self.record.verified_mtime_ns is not None
+        return begun and not self.record.spared
 
     @property
     def progress(self) -> float:
@@ -205,6 +220,11 @@ class Transfer:
         """Take the step of the state table."""
         self.state = TRANSITIONS.after(self.state, event)
         self.moved = True
+
+    def give_up_file(self) -> None:
+        """Note that its file has left this PC to make room."""
+        self.record = msgspec.structs.replace(self.record, spared=True, verified_mtime_ns=None, verified_inode=None)
+        self.in_engine, self.admitted, self.snapshot, self.wanted, self.moved = False, False, None, None, True
 
     def failed(self, fault: TransferFault, now: float) -> None:
         """Remember why it cannot go on, and when to try again: later after each failure in a row."""

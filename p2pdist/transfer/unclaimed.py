@@ -18,8 +18,9 @@ log = structlog.get_logger()
 
 def remove_unclaimed(home: EndpointHome, claimed: Collection[TransferRecord]) -> list[NameChange]:
     """Remove the files in cache and patches that none of ``claimed`` is of; what cannot be removed is logged."""
-    names = {record.sha256 for record in claimed}
-    places = {place for record in claimed for place in record.places}
+    here = [record for record in claimed if not record.spared]
+    names = {record.sha256 for record in here}
+    places = {place for record in here for place in record.places}
     found = [*_of_cache(home.cache, names), *_of_patches(home.patches, places)]
     changes: list[NameChange] = []
     for path in found:

@@ -42,7 +42,7 @@ class Unshared:
         proven = [
             each
             for each in transfers
-            if each.state == "verified" and not each.in_engine and each.torrent_hash not in self._refused_until
+            if each.is_here and not each.in_engine and each.torrent_hash not in self._refused_until
         ]
         if len(proven) > self._number:
             self._quiet_since = now

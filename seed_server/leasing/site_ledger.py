@@ -56,8 +56,7 @@ class SiteLedger:
         self._fetchers, self._times = fetchers, times
         self._expired_at: float | None = None
         self._freed = False
-        self._lease_seconds = lease_seconds
-        self._unconfirmed_bytes = UNCONFIRMED_BYTES
+        self._lease_seconds, self._unconfirmed_bytes = lease_seconds, UNCONFIRMED_BYTES
         self._turn_least_seconds = 0.0
         self._torrents = torrents or ServedTorrents()
         self._holdings = SiteHoldings()
@@ -65,7 +64,7 @@ class SiteLedger:
         """Of the torrents that somebody lacks. With thousands that every PC has, only those under way may cost time."""
         self._ready: dict[EndpointId, FetcherRank] = {}
         self._help_of: dict[EndpointId, Help] = {}
-        self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed, self._holding)
+        self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed, self.holding)
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         """What each lacks; those that lack nothing are not in it."""
         self._leased: set[TorrentHash] = set()
@@ -85,7 +84,8 @@ class SiteLedger:
             urgency=urgency,
         )
 
-    def _holding(self, torrent: TorrentHash) -> Collection[EndpointId]:
+    def holding(self, torrent: TorrentHash) -> Collection[EndpointId]:
+        """Return the endpoints that have all of ``torrent``, as of now: a view."""
         served = self._torrents.get(torrent)
         return () if served is None else self._holdings.of(served)
 

@@ -12,6 +12,7 @@ from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS
 from p2pdist.shared.wire.messages import NewsWanted
 from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
+from p2pdist.shared.wire.spare_copies import SpareWanted
 from p2pdist.shared.wire.witness import ConsistencyWanted
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.guarded import guarded
@@ -20,7 +21,7 @@ from seed_server.origin.port_parts import PortParts
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
 
-Question: TypeAlias = NewsWanted | ParcelsWanted | ConsistencyWanted
+Question: TypeAlias = NewsWanted | ParcelsWanted | ConsistencyWanted | SpareWanted
 """What takes time to be answered."""
 
 
@@ -58,6 +59,8 @@ class Answers:
                     await self._tell_parcels(question)
                 case ConsistencyWanted():
                     await self._prove(question)
+                case SpareWanted():
+                    await self._tell_spare(question)
                 case _:
                     assert_never(question)
         del self._unanswered[kind]
@@ -84,6 +87,16 @@ class Answers:
             raise RefusedError(f"impossible message: {error}") from error
         self._may_ask_again(parcel.torrent for parcel in told.parcels)
         session.outbox.put("parcels", told)
+
+    async def _tell_spare(self, wanted: SpareWanted) -> None:
+        live = self._live
+        try:
+            told = await self._parts.spares.answer(
+                wanted, self._session.endpoint, live.site.name, live.ledger, live.sessions
+            )
+        except DecodeError as error:
+            raise RefusedError(f"impossible message: {error}") from error
+        self._session.outbox.put("spare", told)
 
     @property
     def _reader(self) -> Reader:

@@ -33,6 +33,7 @@ from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
 from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
+from p2pdist.shared.wire.spare_copies import SpareWanted
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 from seed_server.leasing.help import Help
 from seed_server.leasing.site_ledger import LeasedPiece
@@ -160,7 +161,7 @@ class ControlConversation:
                 self._helps(Help(message.how))
             case PieceStored() | PieceRejected():
                 self._fetched(message)
-            case NewsWanted() | ParcelsWanted() | ConsistencyWanted():
+            case NewsWanted() | ParcelsWanted() | ConsistencyWanted() | SpareWanted():
                 self._answers.asked(message, self._nursery)
             case Report():
                 self._reported(message)

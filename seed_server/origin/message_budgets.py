@@ -25,6 +25,7 @@ from p2pdist.shared.wire.messages import (
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
+from p2pdist.shared.wire.spare_copies import SpareWanted
 from p2pdist.shared.wire.witness import AuditAlarm, ConsistencyWanted
 
 
@@ -52,6 +53,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     AuditAlarm: Budget(1, 30),  # after connecting
     PcFindings: Budget(1 / 60, 10),  # one a minute after connecting, then one in five minutes at most
     TrustTold: Budget(1 / 10, 10),  # after connecting, and when it is asked for the versions of roles
+    SpareWanted: Budget(1 / 10, 30),  # one in half a minute, while it keeps too much
     SignedFilePart: Budget(50, 2_000),  # each is asked for: a third of a megabyte a second, or small files
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known

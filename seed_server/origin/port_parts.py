@@ -12,6 +12,7 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.spare_copies import SpareAnswers
 from seed_server.store.rows import ServedPayload
 
 
@@ -28,5 +29,6 @@ class PortParts:
     pace: Callable[[], Pace]
     """How often PCs shall report now."""
     proofs: LogProofs
+    spares: SpareAnswers
     lost_files: LostFiles | None = None
     """What has become of the signed files that this server does not have; None: nobody is asked."""

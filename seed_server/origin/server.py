@@ -131,6 +131,7 @@ class OriginServer:
             outside_log=self._log,
             pace=self._pace,
             proofs=LogProofs(database.audit_consistency),
+            spares=fleet.spares,
             lost_files=published.lost_files,
         )
         self.known_addresses = KnownAddresses()

@@ -1,6 +1,5 @@
 """Everything live on the origin port: sites, their connected endpoints, and the patches that are served."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -35,9 +34,11 @@ from seed_server.origin.overdue import end_overdue, log_alarms
 from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.pinging import Pinging
 from seed_server.origin.records import OriginRecords
+from seed_server.origin.seen_rounds import SeenRounds
 from seed_server.origin.served import served_payloads
 from seed_server.origin.session import Session
 from seed_server.origin.site import FleetParts, LiveSite
+from seed_server.origin.spare_copies import SpareAnswers
 from seed_server.origin.steering import Steering
 from seed_server.settings import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
@@ -46,7 +47,6 @@ from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
-SEEN_SECONDS = 60.0  # "last seen" of a connected endpoint is at most this old after a power cut
 REPAIR_HINT = "publish the same file again under the same id and version to repair it"
 DAMAGED = "damaged on the seed server's disk"
 DENIED = "this PC has been denied by the operator"
@@ -100,10 +100,10 @@ class OriginState:
         self._denied: set[EndpointId] = set()
         self.news_torrents = NewsTorrents(source, self.serve, self._forget)
         self.parcels = ParcelTorrents(source, self.serve, self._forget)
+        self.spares = SpareAnswers(self.patches, self._parts.torrents, database.endpoints_at)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
-        self._to_record: list[EndpointId] = []
-        self._record_at_a_time = 0
+        self._seen_rounds = SeenRounds()
 
     async def repository_changed(self, timestamp_version: int, renewed: NewestTimestamp | None = None) -> None:
         """Serve what has been published, and tell every endpoint to refresh, within seconds.
@@ -382,11 +382,8 @@ class OriginState:
 
     def _record_some(self) -> None:
         """Record of some endpoints that they are still there: of all within `SEEN_SECONDS`, and of few at a time."""
-        if not self._to_record:
-            self._to_record = list(self._sessions)
-            self._record_at_a_time = math.ceil(len(self._to_record) * TICK_SECONDS / SEEN_SECONDS)
-        for _ in range(min(len(self._to_record), self._record_at_a_time)):
-            if (known := self._sessions.get(self._to_record.pop())) is not None:
+        for endpoint in self._seen_rounds.next(self._sessions, TICK_SECONDS):
+            if (known := self._sessions.get(endpoint)) is not None:
                 self._arrivals.record(known[0], known[1].site.name, connected=True, news=False)
 
     def _explain(self, now: float) -> None:

@@ -78,6 +78,12 @@ class FleetCountTable(Transactions):
         with self.reading() as connection:
             return connection.scalar(select(SITES.c.number).where(SITES.c.name == name))
 
+    def endpoints_at(self, site: str) -> int:
+        """Return how many PCs that are not denied were seen last at the site with this name."""
+        of_site = ENDPOINTS.c.site == select(SITES.c.number).where(SITES.c.name == site).scalar_subquery()
+        with self.reading() as connection:
+            return connection.scalar(select(func.count()).where(not_(ENDPOINTS.c.denied), of_site)) or 0
+
     def endpoint_counts(self, site: int | None = None) -> EndpointCounts:
         """Return how many PCs are how, everywhere or in one site."""
         with self.reading() as connection:

@@ -44,6 +44,7 @@ from p2pdist.shared.wire.messages import (
 )
 from p2pdist.shared.wire.parcel import Parcels
 from p2pdist.shared.wire.signed_files import SignedWanted, TrustWanted
+from p2pdist.shared.wire.spare_copies import SpareCopies
 from p2pdist.shared.wire.trust_news import TrustNews, decode_news, encode_news
 from p2pdist.shared.wire.witness import Consistency
 from tests.helpers.previous_release import place_of_previous_release
@@ -72,7 +73,7 @@ SAID: list[Message] = [
 ]  # fmt: skip
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
 ONLY_WITH_A_FEATURE: set[type[Message]] = {
-    Parcels, DataWanted, Pace, Consistency, CustodyWanted, TrustWanted, SignedWanted,
+    Parcels, DataWanted, Pace, Consistency, CustodyWanted, TrustWanted, SignedWanted, SpareCopies,
 }  # fmt: skip
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),

@@ -44,12 +44,17 @@ FINDINGS = "findings"
 TRUST = "trust"
 """The server takes `TrustTold`."""
 
+SPARE_COPIES = "spare_copies"
+"""The server answers `SpareWanted` with `SpareCopies`."""
+
 GIVES_SIGNED = "gives_signed"
 """The PC answers `TrustWanted` and `SignedWanted`."""
 
 PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS, GIVES_SIGNED)
 """What this release understands of a server."""
-SERVER_FEATURES: Features = (HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST)
+SERVER_FEATURES: Features = (
+    HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST, SPARE_COPIES,
+)  # fmt: skip
 """What this release understands of a PC."""
 
 

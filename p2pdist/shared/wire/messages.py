@@ -52,6 +52,7 @@ from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.signed_files import SignedFilePart, SignedWanted, TrustTold, TrustWanted
+from p2pdist.shared.wire.spare_copies import SpareCopies, SpareWanted
 from p2pdist.shared.wire.witness import AuditAlarm, Consistency, ConsistencyWanted
 
 PROTOCOL_VERSION = 6
@@ -322,9 +323,10 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
     | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedFilePart
-    | Goodbye
+    | SpareWanted | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
-    | SiteLimit | SharedIdentity | Consistency | CustodyWanted | TrustWanted | SignedWanted | Goodbye
+    | SiteLimit | SharedIdentity | Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies
+    | Goodbye
 )  # fmt: skip

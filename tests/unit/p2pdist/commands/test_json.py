@@ -17,7 +17,7 @@ from tests.helpers.daemon_answers import enrolled_daemon
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
 ADDED: dict[str, dict[str, object]] = {
-    "status": {"not_yet": [], "problem_codes": []},
+    "status": {"not_yet": [], "problem_codes": [], "disk": None},
     "peers": {"callers": None},
 }
 """What later releases print besides, of a daemon that does not say it."""
@@ -29,7 +29,10 @@ def with_added(command: str) -> dict[str, Any]:
     """Return what was recorded of ``command``, with what later releases print besides."""
     wanted: dict[str, Any] = RECORDED[command] | ADDED.get(command, {})
     if command in TITLED:
-        wanted["patches"] = [row | {"titles": {}} for row in wanted["patches"]]
+        added: dict[str, object] = {"titles": {}} | (
+            {"left": False, "waits_for_room": False} if command == "status" else {}
+        )
+        wanted["patches"] = [row | added for row in wanted["patches"]]
     return wanted
 
 

@@ -84,11 +84,15 @@ def test_status_has_every_patch_and_every_problem() -> None:
         state,
         cast("Any", part),
         None,
-        cast("Any", SimpleNamespace(memory=SimpleNamespace(problem=""))),
+        cast(
+            "Any",
+            SimpleNamespace(memory=SimpleNamespace(problem=""), room=SimpleNamespace(full="The disk is too full.")),
+        ),
         cast("Any", SimpleNamespace(problems=["Neighbours are not served now: it is busy."])),
         cast("Any", SimpleNamespace(problems=["Restart this PC to finish acme@1."])),
         cast("Any", SimpleNamespace(problem="The audit log is another one.")),
         cast("Any", SimpleNamespace(status=lambda: PeersAnswer([]))),
+        cast("Any", SimpleNamespace(problem="", status=None)),
     )
     acme, tool = PatchRef("acme", "1"), PatchRef("tool", "1")
     views = [
@@ -105,6 +109,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
         state.clock_trust.problem,
         "The catalogue is old.",
         "The audit log is another one.",
+        "The disk is too full.",
         "mDNS is switched off",
         "Neighbours are not served now: it is busy.",
         *["bad 1 cannot be taken: it has no manifest. Publish it again."] * MAX_REFUSED_SHOWN,
@@ -115,6 +120,7 @@ def test_status_has_every_patch_and_every_problem() -> None:
         "clock",
         "stale",
         "audit_log",
+        "disk",
         "mdns",
         "limiter",
         *["patch_refused"] * MAX_REFUSED_SHOWN,

@@ -123,7 +123,7 @@ def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: Wak
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls))),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls)), parts),
         parts,
         parts,
         parts,
@@ -189,7 +189,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls))),
+        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls)), parts),
         parts,
         parts,
         parts,

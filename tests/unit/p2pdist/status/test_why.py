@@ -10,6 +10,7 @@ from p2pdist.status.reasons import WHOLE_ANSWERS, WhyReason
 from p2pdist.status.view import FileView
 from p2pdist.status.why import ONLY_KEPT, RECENT_SECONDS, Circumstances, detail_of, why
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
+from p2pdist.transfer.quota import QUOTA_WORDS
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, disk_fault
 from tests.helpers.patch_views import file
 
@@ -29,6 +30,8 @@ NOT_THE_DISK = TransferFault(TransferFaultKind.ENGINE, "The disk is not at fault
 SITUATIONS = [
     (WhyReason.HERE, file("verified"), ALONE),
     (WhyReason.QUEUED, file("waiting", queued=True), ALONE),
+    (WhyReason.QUOTA, file("waiting", room_wait=QUOTA_WORDS, queued=True), ALONE),
+    (WhyReason.DISK_FULL, file("waiting", room_wait="The disk is too full."), ALONE),
     (WhyReason.CHECKING, file("waiting"), ALONE),
     (WhyReason.CHECKING, file("checking"), ALONE),
     (WhyReason.VERIFYING, file("verifying"), ALONE),

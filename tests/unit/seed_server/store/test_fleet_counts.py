@@ -175,3 +175,10 @@ def test_no_question_reads_a_whole_table_of_what_pcs_say(stored: Database) -> No
         s: [d for d in plan if any(d.split(" USING")[0] == f"SCAN {t}" for t in large)] for s, plan in plans.items()
     }
     assert {s: found for s, found in scans.items() if found} == {}
+
+
+def test_pcs_of_a_site_are_counted_also_those_that_are_off_and_not_those_that_are_denied(stored: Database) -> None:
+    names = {row.site for row in FLEET.endpoints if row.site}
+    for name in names:
+        assert stored.endpoints_at(name) == sum(row.site == name and not row.denied for row in FLEET.endpoints)
+    assert stored.endpoints_at("nowhere") == 0
