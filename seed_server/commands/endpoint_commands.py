@@ -25,11 +25,12 @@ class _EndpointsGroup(DefaultGroup):
 
 @click.group("endpoints", cls=_EndpointsGroup)
 def endpoints_group() -> None:
-    """List the enrolled endpoints, or forget one that is gone. Without a command, it is `endpoints list`.
+    """List the enrolled endpoints, show one, or forget those that are gone. Without a command, it is `endpoints list`.
 
     \b
     Examples:
       seed-server endpoints
+      seed-server endpoints show pc-17
       seed-server endpoints forget old-laptop
     """
 
@@ -56,6 +57,26 @@ def list_command(context: Context, site: str, state: PcState | None, size: int, 
 
     question = EndpointsQuestion(text_of(site), state, size, text_of(after))
     endpoints_view.show_endpoints(context, question, as_json=as_json)
+
+
+@endpoints_group.command("show", cls=LookingCommand, short_help="Show all that is known of one PC.")
+@home_option
+@click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
+@json_option
+def show_command(context: Context, endpoint: str, as_json: bool) -> None:
+    """Show all that is known of ENDPOINT (its id, the beginning of it, or its host name): who and where it is, what it
+    lacks and why, what is wrong with it, what it did last, and who is beside it.
+
+    With which PCs it swaps pieces, only it knows: p2pdist peers, there.
+
+    \b
+    Examples:
+      seed-server endpoints show pc-17
+      seed-server endpoints show c3q6 --json | jq '.patches[] | select(.reached == "failed")'
+    """
+    from seed_server.commands.endpoint_card_view import show_endpoint
+
+    show_endpoint(context, text_of(endpoint), as_json=as_json)
 
 
 @endpoints_group.command("forget", short_help="Forget a PC that is gone for good.")

@@ -52,7 +52,7 @@ def _print_rows(rows: Iterator[tuple[HistoryPlace, HistoryRow]], options: Histor
     if options.as_csv:
         click.echo(csv_line(CSV_HEADINGS))
     for count, (place, row) in enumerate(rows, 1):
-        click.echo(_csv(row) if options.as_csv else json_text(_document(row), indent=None))
+        click.echo(_csv(row) if options.as_csv else json_text(history_document(row), indent=None))
         if count == options.size:
             if next(rows, None) is not None:
                 click.echo(tr("more behind: --after {place}", place=str(place)), err=True)
@@ -71,7 +71,7 @@ def _print_page(
     if options.as_json:
         print_json(
             HistoryPageDocument(
-                rows=tuple(_document(row) for _, row in shown),
+                rows=tuple(history_document(row) for _, row in shown),
                 next=following or None,
                 unread=tuple(reader.problems),
                 removed=tuple(reader.removed),
@@ -110,7 +110,8 @@ def _table(rows: Sequence[HistoryRow]) -> FactTable:
     return table
 
 
-def _document(row: HistoryRow) -> HistoryRowDocument:
+def history_document(row: HistoryRow) -> HistoryRowDocument:
+    """Return what is printed of a step."""
     return HistoryRowDocument(
         at=row.at,
         endpoint_id=row.endpoint_id,

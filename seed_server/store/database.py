@@ -20,6 +20,7 @@ from seed_server.store.archived_months import ArchivedMonthTable
 from seed_server.store.audit_rows import AuditTable
 from seed_server.store.custody import CustodyTable
 from seed_server.store.diagnoses import DiagnosisTable
+from seed_server.store.endpoint_cards import EndpointCardTable
 from seed_server.store.endpoint_pages import EndpointPageTable
 from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
@@ -52,7 +53,7 @@ class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
-    IdleContentTable,
+    IdleContentTable, EndpointCardTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

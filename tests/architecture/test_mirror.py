@@ -275,6 +275,7 @@ TESTED_IN = {
     "seed_server/store/columns.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/count_rows.py": "tests/unit/seed_server/store/test_fleet_counts.py",
     "seed_server/store/diagnoses.py": "tests/unit/seed_server/store/test_database.py",
+    "seed_server/store/endpoint_cards.py": "tests/unit/seed_server/fleet/test_endpoint_card.py",
     "seed_server/store/endpoints.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/event_rows.py": "tests/unit/seed_server/store/test_month_file.py",
     "seed_server/store/file_lock.py": "tests/unit/seed_server/publishing/test_publish.py",

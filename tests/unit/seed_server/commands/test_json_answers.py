@@ -25,9 +25,9 @@ from tests.helpers.told_inventories import debian, tell
 from tests.unit.seed_server.commands.test_custody_commands import log_of
 from tests.unit.seed_server.commands.test_custody_commands import say as signed_by_its_pc
 
-# of a rollout alone; of sites; of an archive that is missing
+# where a server runs; of a rollout alone; of sites; of an archive that is missing
 MAY_BE_EMPTY = {
-    "withdraw": ("rings",), "list": ("withdrawn_sites",),
+    "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
@@ -114,6 +114,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "api-token list": output_of("api-token list", *here),
         "approver list": output_of("approver list", *here),
         "endpoints": output_of("endpoints", *here),
+        "endpoints show": output_of("endpoints show", pc.endpoint_id[:8], *here),
         "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),
         "profile show SITE": output_of("profile show", "oslo", *here),
@@ -247,6 +248,8 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
     with Database.open(home.database) as database:
         (payload,) = database.payloads()
         (token,) = database.tokens()
+        database.add_endpoint(endpoint_id, "pc-1", 1.0)
+        database.forget_endpoint(endpoint_id, 1.0)
         for endpoint in (endpoint_id, "b" * 26):
             database.add_endpoint(endpoint, "pc-1", 1.0, ("kiosk",))
             database.add_enrolment(endpoint, token.token_id, 1.0)
@@ -255,6 +258,8 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
         )  # fmt: skip
         database.save_seen({"b" * 26: copied})
         tell(database, "b" * 26, debian(openssl="3.0.11"), time.time())
+        database.save_facts({endpoint_id: {"os.id": "debian"}})
+        database.save_findings({endpoint_id: ("clock",)})
         database.save_witness_alarms({endpoint_id: AuditAlarm("shorter", 9, 1)}, 2.0)
         database.save_reports({endpoint_id: [REPORT]}, 2.0)
         database.add_wan_bytes({("oslo", payload.torrent_hash): 7})

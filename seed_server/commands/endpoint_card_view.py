@@ -1,0 +1,187 @@
+"""What `seed-server endpoints show` prints: one PC, for people and for programs."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bandwidth.core.quantities import age_text
+from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.printable_text import printable
+from p2pdist.shared.state_words import STATE_STYLES, state_word
+from p2pdist.shared.tables import PATCH_CELLS, FactTable
+from seed_server.commands.endpoints_view import SHARED_HINT
+from seed_server.commands.history_view import history_document
+from seed_server.commands.json_answers.endpoint import (
+    EndpointCardDocument,
+    EndpointEnrolmentDocument,
+    EndpointNeighbourDocument,
+)
+from seed_server.commands.status_document import endpoint_document
+from seed_server.commands.status_output import standing_document
+from seed_server.commands.status_pcs import pc_table
+from seed_server.commands.texts import FULL_COLUMNS, utc_minute
+from seed_server.fleet.context import Context
+from seed_server.fleet.endpoint_card import DONE, EndpointCard, read_endpoint
+from seed_server.fleet.standing import StatusQuestion
+
+PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all
+
+
+def show_endpoint(context: Context, name: str, *, as_json: bool) -> None:
+    """Print what is known of the PC that ``name`` names. Raises `UserError`."""
+    card = read_endpoint(context, name)
+    if as_json:
+        print_json(_document(card))
+    else:
+        wide_terminal().print(Group(*_view(card, context.clock.now())))
+
+
+def _view(card: EndpointCard, now: float) -> Iterator[RenderableType]:
+    endpoint = card.endpoint
+    yield Text.assemble((printable(endpoint.hostname), "bold"), f" ({endpoint.endpoint_id})")
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for heading, value in _facts(card, now):
+        facts.add_row(heading, value)
+    yield facts
+    yield from _patches(card, now)
+    yield from _steps(card)
+
+
+def _facts(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType]]:
+    endpoint, known = card.endpoint, card.known
+    yield tr("state"), _state(card, now)
+    place = tr("; ").join(filter(None, (printable(endpoint.site), endpoint.address)))
+    yield tr("site"), place or tr("not known yet")
+    if endpoint.claimed_site:
+        yield "", Text(tr("claims {site}", site=printable(endpoint.claimed_site)), style="yellow")
+    yield tr("software"), printable(endpoint.software) if endpoint.software else tr("not known yet")
+    yield tr("system"), _system(card) or tr("it has not said yet")
+    yield tr("tags"), " ".join(endpoint.tags) or tr("none")
+    for place_in_list, one in enumerate(known.enrolments):
+        by = tr("token {token} of {who}", token=one.token_id, who=printable(one.made_by or "?"))
+        yield "" if place_in_list else tr("enrolled"), tr("; ").join((utc_minute(one.at), by))
+    if not known.enrolments:
+        yield tr("enrolled"), tr("; ").join((utc_minute(endpoint.enrolled_at), tr("the token is not known")))
+    for gone in known.forgotten:
+        when = utc_minute(gone.forgotten_at) if gone.forgotten_at else "?"
+        yield "", Text(tr("it was forgotten at {time}, and came back", time=when), style="yellow")
+    others = [one.endpoint_id for one in card.namesakes]
+    if others:
+        words = trn("{number} other PC has its name: {ids}", "{number} other PCs have its name: {ids}", len(others),
+                    ids=", ".join(others[:3]) + (", …" if others[3:] else ""))  # fmt: skip
+        yield tr("name"), Text(words, style="yellow")
+    if endpoint.shared_with:
+        yield tr("identity"), Text(in_words(SHARED_HINT), style="red")
+    if endpoint.refuses:
+        words = tr("refuses what is signed here: {reason}", reason=in_words(printable(endpoint.refuses)))
+        yield tr("trust"), Text(words, style="red")
+    if known.findings:
+        codes = ", ".join(printable(code) for code in known.findings)
+        yield tr("problems"), Text(tr("{codes} (see docs/doctor.md)", codes=codes), style="yellow")
+    else:
+        yield tr("problems"), tr("it has told of none")
+    yield tr("beside it"), _beside(card)
+
+
+def _state(card: EndpointCard, now: float) -> Text:
+    endpoint = card.endpoint
+    if endpoint.pending:
+        return Text(tr("waits to be allowed"), style="yellow")
+    ago = tr("seen {duration} ago", duration=in_words(age_text(max(0.0, now - endpoint.last_seen_at))))
+    seen = ago if endpoint.last_seen_at else tr("never seen")
+    if endpoint.denied:
+        return Text.assemble((tr("denied"), "red"), tr("; "), seen)
+    return Text(tr("connected"), style="green") if card.connected else Text(seen)
+
+
+def _system(card: EndpointCard) -> str:
+    facts = card.known.facts or {}
+    names = ("os.id", "os.release", "os.build", "arch", "os.language")
+    words = [printable(str(facts[name])) for name in names if name in facts]
+    if "ram_mb" in facts:
+        words.append(tr("{number} MB of memory", number=facts["ram_mb"]))
+    return ", ".join(words)
+
+
+def _beside(card: EndpointCard) -> str:
+    if not card.serving:
+        return tr("not known: the server does not run")
+    if not card.endpoint.site:
+        return tr("not known yet")
+    if not card.known.beside:
+        return tr("no other PC of its site is connected")
+    names = ", ".join(printable(one.hostname) for one in card.known.some_beside)
+    more = ", …" if card.known.beside > len(card.known.some_beside) else ""
+    return trn(
+        "{number} other PC of its site is connected: {names}", "{number} other PCs of its site are connected: {names}",
+        card.known.beside, names=names + more,
+    )  # fmt: skip
+
+
+def _patches(card: EndpointCard, now: float) -> Iterator[RenderableType]:
+    lacking = [row for row in card.patches if row.reached not in DONE]
+    yield Text()
+    if not card.patches:
+        yield Text(tr("No patch is published."))
+        return
+    if card.endpoint.denied:
+        yield Text(tr("It is denied, and gets none of the patches."))
+        return
+    done = len(card.patches) - len(lacking)
+    yield Text(tr("Patches: {done} of {all} done or not for it", done=done, all=card.total), style="bold")
+    if lacking:
+        question = StatusQuestion(endpoint=card.endpoint.endpoint_id)
+        yield pc_table(lacking[:PATCHES_OF_A_CARD], question, FULL_COLUMNS, now)
+    if len(lacking) > PATCHES_OF_A_CARD or done:
+        command = f"seed-server status --endpoint {card.endpoint.endpoint_id}"
+        yield Text(tr("all of them: {command}", command=command), style="dim")
+
+
+def _steps(card: EndpointCard) -> Iterator[RenderableType]:
+    yield Text()
+    if not card.steps:
+        yield Text(tr("What it did lately: nothing is kept."))
+        return
+    yield Text(tr("What it did last"), style="bold")
+    table = FactTable()
+    table.column(tr("when"))
+    table.column(tr("patch"), least=PATCH_CELLS)
+    table.column(tr("came to"))
+    explained = any(row.because for row in card.steps)
+    table.sentences(*([tr("because")] if explained else []))
+    for row in card.steps:
+        patch, state = printable(f"{row.patch_id}@{row.version}"), row.install or row.state
+        why = in_words(printable(row.because))
+        below = Text.assemble((f"{patch}: ", "bold"), why) if why else None
+        shown = Text(state_word(state), style=STATE_STYLES.get(state, ""))
+        table.row(utc_minute(row.at), patch, shown, sentences=[why] if explained else [], below=below)
+    yield table
+    command = f"seed-server report history --endpoint {card.endpoint.endpoint_id}"
+    yield Text(tr("all of it: {command}", command=command), style="dim")
+
+
+def _document(card: EndpointCard) -> EndpointCardDocument:
+    known = card.known
+    return EndpointCardDocument(
+        server=card.server_name,
+        serving=card.serving,
+        endpoint=endpoint_document(card.endpoint, card.namesakes, connected=card.connected),
+        enrolments=tuple(
+            EndpointEnrolmentDocument(one.token_id, one.at, one.made_by or None) for one in known.enrolments
+        ),
+        forgotten_at=tuple(one.forgotten_at for one in known.forgotten),
+        facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
+        findings=tuple(known.findings),
+        connected_beside=known.beside if card.serving else None,
+        beside=tuple(
+            EndpointNeighbourDocument(one.endpoint_id, one.hostname, one.address)
+            for one in (known.some_beside if card.serving else ())
+        ),
+        patches=tuple(map(standing_document, card.patches)),
+        history=tuple(map(history_document, card.steps)),
+    )

@@ -1,0 +1,57 @@
+"""What `endpoints show` prints with `--json`. Pure."""
+
+from msgspec import Struct
+
+from p2pdist.shared.json_units import Count, UnixSeconds
+from seed_server.commands.json_answers.fleet import EndpointDocument
+from seed_server.commands.json_answers.history import HistoryRowDocument
+from seed_server.commands.json_answers.standing import StandingDocument
+
+
+class EndpointEnrolmentDocument(Struct, frozen=True):
+    """How the PC came here."""
+
+    token: str
+    """The token's id, as in `token list`. Since 0.3."""
+    at: UnixSeconds
+    """When it was used. Since 0.3."""
+    made_by: str | None
+    """Who made the token; null: it is not known. Since 0.3."""
+
+
+class EndpointNeighbourDocument(Struct, frozen=True):
+    """A PC beside it."""
+
+    id: str
+    """Its id. Since 0.3."""
+    hostname: str
+    """Its host name. Since 0.3."""
+    address: str
+    """Its IP address. Since 0.3."""
+
+
+class EndpointCardDocument(Struct, frozen=True):
+    """All that is known of one PC."""
+
+    server: str
+    """This server's name. Since 0.3."""
+    serving: bool
+    """Whether the server runs; if not, nobody is connected. Since 0.3."""
+    endpoint: EndpointDocument
+    """The PC, as in `endpoints`. Since 0.3."""
+    enrolments: tuple[EndpointEnrolmentDocument, ...]
+    """The tokens that it was enrolled with, the newest first; empty: that is not known. Since 0.3."""
+    forgotten_at: tuple[UnixSeconds, ...]
+    """When it was forgotten before it came back, the last time first; 0: it is not known when. Since 0.3."""
+    facts: dict[str, str] | None
+    """What it says of itself, by which rings choose, such as os.id; null: nothing yet. Since 0.3."""
+    findings: tuple[str, ...]
+    """What it says is wrong with it: codes, as in docs/doctor.md; empty: it has told of nothing. Since 0.3."""
+    connected_beside: Count | None
+    """How many other PCs of its site are connected; null: the server does not run. Since 0.3."""
+    beside: tuple[EndpointNeighbourDocument, ...]
+    """Some of them, by name. Since 0.3."""
+    patches: tuple[StandingDocument, ...]
+    """How each patch stands on it, at most 1000: those that failed first, then those that it lacks. Since 0.3."""
+    history: tuple[HistoryRowDocument, ...]
+    """What it did last, the newest first; of months that are archived, `report history` tells. Since 0.3."""
