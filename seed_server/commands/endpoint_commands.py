@@ -13,8 +13,15 @@ from seed_server.commands.texts import counted
 from seed_server.fleet import endpoint_operations
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_operations import Denial
-from seed_server.fleet.endpoint_pages import PC_STATES, EndpointsQuestion
+from seed_server.fleet.endpoint_pages import MAX_UNSEEN_DAYS, PC_STATES, EndpointsQuestion
 from seed_server.store.rows import PcState
+
+not_seen_option = click.option(
+    "--not-seen-days",
+    type=click.IntRange(1, MAX_UNSEEN_DAYS),
+    metavar="DAYS",
+    help="Only PCs that were not seen for so many days; of those that never were, not enrolled since.",
+)
 
 
 class _EndpointsGroup(DefaultGroup):
@@ -31,7 +38,7 @@ def endpoints_group() -> None:
     Examples:
       seed-server endpoints
       seed-server endpoints show pc-17
-      seed-server endpoints forget old-laptop
+      seed-server endpoints forget --not-seen-days 180 --dry-run
     """
 
 
@@ -41,9 +48,25 @@ def endpoints_group() -> None:
     "--site", default="", metavar="NAME", help="Only PCs that were seen last at this site.", shell_complete=site_names
 )
 @click.option("--state", metavar="STATE", type=click.Choice(PC_STATES), help=f"Only PCs in it: {', '.join(PC_STATES)}.")
+@not_seen_option
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "seen"]),
+    default="name",
+    help="By name, what is odd first; or those first that were not seen for the longest time.",
+)
 @paging_options("PCs")
 @json_option
-def list_command(context: Context, site: str, state: PcState | None, size: int, after: str, as_json: bool) -> None:
+def list_command(
+    context: Context,
+    site: str,
+    state: PcState | None,
+    not_seen_days: int | None,
+    sort: str,
+    size: int,
+    after: str,
+    as_json: bool,
+) -> None:
     """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
 
     PCs about which something is odd, or that wait to be allowed, come first. --json lists all, by name.
@@ -51,11 +74,14 @@ def list_command(context: Context, site: str, state: PcState | None, size: int, 
     \b
     Examples:
       seed-server endpoints --site leeds --state away
+      seed-server endpoints --not-seen-days 90 --sort seen
       seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
     """
     from seed_server.commands import endpoints_view
 
-    question = EndpointsQuestion(text_of(site), state, size, text_of(after))
+    question = EndpointsQuestion(
+        text_of(site), state, size, text_of(after), not_seen_days=not_seen_days, by_seen=sort == "seen"
+    )
     endpoints_view.show_endpoints(context, question, as_json=as_json)
 
 
@@ -79,21 +105,45 @@ def show_command(context: Context, endpoint: str, as_json: bool) -> None:
     show_endpoint(context, text_of(endpoint), as_json=as_json)
 
 
-@endpoints_group.command("forget", short_help="Forget a PC that is gone for good.")
+@endpoints_group.command("forget", short_help="Forget PCs that are gone for good.")
 @home_option
-@click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
-def forget_command(context: Context, endpoint: str) -> None:
-    """Forget ENDPOINT (its host name, its id, or the beginning of it), which is gone for good, with all that it said.
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, shell_complete=endpoint_names)
+@not_seen_option
+@click.option(
+    "--site", default="", metavar="NAME", help="With --not-seen-days: only PCs of this site.", shell_complete=site_names
+)
+@click.option("--dry-run", is_flag=True, help="Only show which ones would be forgotten.")
+@click.option("--even-many", is_flag=True, help="Also where more than a quarter of all PCs were not seen.")
+@json_option
+def forget_command(
+    context: Context,
+    endpoints: tuple[str, ...],
+    not_seen_days: int | None,
+    site: str,
+    dry_run: bool,
+    even_many: bool,
+    as_json: bool,
+) -> None:
+    """Forget each ENDPOINT (its id, the beginning of it, or its host name), or by --not-seen-days all that were not
+    seen for so long: PCs that are gone for good.
 
-    It is counted nowhere any more. It is not refused: should it come back, it enrols again with a new token. To keep
-    a PC out, deny it instead.
+    They are counted nowhere any more, also not by rollouts under way; what they did stays in the history. They are not
+    refused: one that comes back enrols with a new token, and goes on as who it was. To keep a PC out, deny it; denied
+    PCs are not forgotten.
 
     \b
-    Example:
+    Examples:
       seed-server endpoints forget old-laptop
+      seed-server endpoints forget --not-seen-days 180 --dry-run
     """
-    forgotten = endpoint_operations.forget_endpoint(context, actor_of(context), endpoint)
-    say(tr("{host} ({endpoint}) is forgotten.", host=printable(forgotten.hostname), endpoint=forgotten.endpoint_id))
+    from seed_server.commands.forgetting import Forgetting, forget
+
+    if bool(endpoints) == (not_seen_days is not None):
+        raise click.UsageError("Name PCs, or give --not-seen-days.")
+    if not_seen_days is None and (site or even_many):
+        raise click.UsageError("--site and --even-many go with --not-seen-days.")
+    asked = Forgetting(tuple(map(text_of, endpoints)), not_seen_days, text_of(site), dry_run, even_many)
+    forget(context, actor_of(context), asked, as_json=as_json)
 
 
 @click.command("deny")

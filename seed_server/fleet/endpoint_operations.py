@@ -1,6 +1,8 @@
 """What operators do to enrolled PCs: deny, allow, forget. As `operations`. Blocking."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
@@ -8,11 +10,15 @@ from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
-from seed_server.fleet.names import named_endpoint
+from seed_server.fleet.endpoint_pages import EndpointsQuestion, all_endpoints, unseen_since
+from seed_server.fleet.names import endpoint_in, named_endpoint
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Area, Reach
 from seed_server.store.rows import EndpointRow, TokenRow
 from seed_server.store.serve_lock import is_serving
+
+FEW_PCS = 10
+MOST_SHARE = 0.25  # of all PCs, that go at once by a rule: more are away because the server or the network is
 
 log = lazy_log()
 
@@ -80,27 +86,88 @@ def allow(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
 def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
     """Forget ``endpoint`` (named as for `deny`) and all that it said; return it as it was.
 
+    What it did stays as long as `[retention]` says. It is not refused: it may enrol again, and goes on as who it was.
     Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
     denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
     """
+    known = _forget(context, actor, endpoint)
+    assert known is not None
+    return known
+
+
+@operation("endpoints", reach=None)
+def forget_unseen(
+    context: Context,
+    actor: Actor,
+    question: EndpointsQuestion,
+    *,
+    only_show: bool = False,
+    even_many: bool = False,
+    on_forgotten: Callable[[EndpointRow], None] = lambda _: None,
+) -> list[EndpointRow]:
+    """Forget all PCs that ``question`` is about, whose ``not_seen_days`` it gives; return them as they were.
+
+    Those that are denied stay: so they stay refused; and who is seen meanwhile stays. ``only_show``: nothing changes.
+    Each is forgotten by itself, as by `forget_endpoint`, and ``on_forgotten`` is called: what was cut off goes on with
+    the next call. Raises `UserError` before anything changes: REFUSED for PCs that the actor may not touch, and where
+    they are many of all that there are, unless ``even_many``; BAD_INPUT, NOT_SET_UP, STORAGE, BUSY.
+    """
+    context.settings()
+    with context.database() as database:
+        since = unseen_since(context, database, question.not_seen_days or 0)
+        everybody = database.endpoint_counts(None).everyone
+    rows = [row for row, *_ in all_endpoints(context, question) if not row.denied or row.pending]
+    for row in rows:
+        require(context, actor, "endpoints", _reach_of(row))
+    if len(rows) > max(FEW_PCS, MOST_SHARE * everybody) and not (even_many or only_show):
+        raise UserError(
+            f"{len(rows)} of {everybody} PCs were not seen for {question.not_seen_days} days: so many are rarely gone "
+            "at once. Look whether they reach this server (seed-server doctor); --dry-run shows them, --even-many "
+            "forgets them all.",
+            FaultKind.REFUSED,
+        )
+    found = []
+    for row in rows:
+        if only_show or _forget(context, actor, row.endpoint_id, unseen_since=since) is not None:
+            found.append(row)
+            on_forgotten(row)
+    return found
+
+
+def _forget(context: Context, actor: Actor, endpoint: str, *, unseen_since: float | None = None) -> EndpointRow | None:
+    """Forget a PC; return it as it was. None: it was seen since ``unseen_since``, or is gone already, and stays so."""
     deed = Deed("forget")
-    with context.audited(actor, deed) as database:  # so that nothing changes between the look and the deed
-        known = named_endpoint(context, endpoint)
-        require(context, actor, "endpoints", _reach_of(known))
-        deed.subject, deed.before, deed.details = known.endpoint_id, known, {"hostname": known.hostname}
-        if known.denied and not known.pending:
-            raise UserError(
-                f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED
-            )
-        if known.connected and is_serving(context.home):
-            raise UserError(
-                f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon "
-                "first.",
-                FaultKind.REFUSED,
-            )
-        database.forget_endpoint(known.endpoint_id, context.clock.now())
+    try:
+        with context.audited(actor, deed) as database:  # so that nothing changes between the look and the deed
+            known = endpoint_in(database, endpoint)
+            require(context, actor, "endpoints", _reach_of(known))
+            deed.subject, deed.before, deed.details = known.endpoint_id, known, {"hostname": known.hostname}
+            if unseen_since is not None:
+                deed.details["unseen since"] = f"{datetime.fromtimestamp(unseen_since, UTC):%Y-%m-%d}"
+                if known.connected or (known.last_seen_at or known.enrolled_at) >= unseen_since:
+                    raise _SeenError("It was seen meanwhile.", FaultKind.REFUSED)
+            _check_gone(context, known)
+            database.forget_endpoint(known.endpoint_id, context.clock.now())
+    except UserError as error:
+        if unseen_since is not None and (isinstance(error, _SeenError) or error.kind is FaultKind.BAD_INPUT):
+            return None
+        raise
     log.info("endpoint forgotten", endpoint=known.endpoint_id)
     return known
+
+
+class _SeenError(UserError):
+    """It is not gone."""
+
+
+def _check_gone(context: Context, known: EndpointRow) -> None:
+    if known.denied and not known.pending:
+        raise UserError(f"{known.endpoint_id} is denied, and stays known so that it stays refused.", FaultKind.REFUSED)
+    if known.connected and is_serving(context.home):
+        raise UserError(
+            f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon first.",
+            FaultKind.REFUSED,
+        )
 
 
 def _reach_of(endpoint: EndpointRow) -> Reach:

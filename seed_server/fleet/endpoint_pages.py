@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
 from seed_server.store.count_rows import MAX_PAGE_ROWS
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 PC_STATES: tuple[PcState, ...] = get_args(PcState)
 PCS_OF_A_PAGE = 20  # with what stands around it, a screen
-_CURSOR = re.compile(r"([01])-([0-9]{1,10})")
+_CURSOR = re.compile(r"(?:([01])|seen([0-9]{1,12}(?:\.[0-9]{1,20})?))-([0-9]{1,10})")
+MAX_UNSEEN_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class EndpointsQuestion:
     """Rows of a page; 0: as many as a screen has room for."""
     after: str = ""
     """Where the page before has ended, as it said."""
+    not_seen_days: int | None = None
+    """Only PCs that were not seen for so many days."""
+    by_seen: bool = False
+    """Those first that were not seen for the longest time, and not those about which something is odd, nor by name."""
 
     @property
     def paged(self) -> bool:
@@ -77,16 +84,17 @@ def read_endpoints(context: Context, question: EndpointsQuestion) -> EndpointsPa
     size = question.size or PCS_OF_A_PAGE
     with context.database() as database:
         wanted = _wanted(context, database, question)
-        found = database.endpoint_page(wanted, after=_cursor(database, question), limit=size + 1)
+        after, by_seen = _cursor(database, question), question.by_seen
+        found = database.endpoint_page(wanted, by_seen=by_seen, after=after, limit=size + 1)
         rows = [row for _, _, row in found[:size]]
-        rank, number, _ = found[size - 1] if len(found) > size else (0, 0, None)
+        ends = [(f"seen{row.last_seen_at}" if by_seen else str(rank), number) for rank, number, row in found]
         return EndpointsPage(
             serving=wanted.serving,
             rows=rows,
             namesakes=Namesakes(database.namesakes(row.hostname for row in rows)),
             total=database.endpoints_meant(wanted),
             server_name=settings.name,
-            after=f"{rank}-{number}" if number else "",
+            after="{}-{}".format(*ends[size - 1]) if len(found) > size else "",
         )
 
 
@@ -101,27 +109,48 @@ def all_endpoints(
     with context.database() as database:
         wanted = _wanted(context, database, question)
         namesakes = Namesakes(database.namesakes())
-        after: tuple[int, str, int] | None = None
+        after: tuple[int, str | float, int] | None = None
+        by_seen = question.by_seen
         while True:
-            found = database.endpoint_page(wanted, odd_first=False, after=after, limit=page_rows)
+            found = database.endpoint_page(wanted, odd_first=False, by_seen=by_seen, after=after, limit=page_rows)
             for _, _, row in found:
                 yield row, row.connected and wanted.serving, namesakes.of(row)
             if len(found) < page_rows:
                 return
             rank, number, last = found[-1]
-            after = rank, last.hostname, number
+            after = rank, last.last_seen_at if by_seen else last.hostname, number
 
 
 def _wanted(context: Context, database: "Database", question: EndpointsQuestion) -> EndpointFilter:
+    days = question.not_seen_days
     return EndpointFilter(
-        site_asked(context, database, question.site), question.state, serving=is_serving(context.home)
+        site_asked(context, database, question.site),
+        question.state,
+        serving=is_serving(context.home),
+        unseen_since=None if days is None else unseen_since(context, database, days),
     )
 
 
-def _cursor(database: "Database", question: EndpointsQuestion) -> tuple[int, str, int] | None:
+def unseen_since(context: Context, database: "Database", days: int) -> float:
+    """Return since when a PC was not seen that was not seen for so many days.
+
+    The days end when any PC was seen last: while the server was off, nobody could be.
+    """
+    now = context.clock.now()
+    return min(now, database.last_seen_at() or now) - days * DAY_SECONDS
+
+
+def _cursor(database: "Database", question: EndpointsQuestion) -> tuple[int, str | float, int] | None:
     if not question.after:
         return None
-    rank, number = end_of_page(_CURSOR, question.after).groups()
+    rank, seen, number = end_of_page(_CURSOR, question.after).groups()
+    if (seen is not None) != question.by_seen:
+        raise UserError(
+            f"--after {question.after[:40]!r} ends a page in another order. Give --sort as it was given there.",
+            FaultKind.BAD_INPUT,
+        )
+    if seen is not None:  # the PC itself may be back meanwhile, and behind all others
+        return 0, float(seen), int(number)
     if (name := database.endpoint_name(int(number))) is None:
         raise shown_no_more()
     return int(rank), name, int(number)

@@ -186,9 +186,11 @@ def take_back(
     """Enrol a PC again that enrolled after the backup, as the certificate says that this server gave it.
 
     Return whether it was. A denied one is known and stays so. Whoever has a certificate of before the backup and is not
-    known here was forgotten: it is no matter of the restore.
+    known here was forgotten, as were those that were so since: it is no matter of the restore.
     """
     if not is_of_the_lost_time(mark, issued_at) or database.endpoint(endpoint) is not None:
+        return False
+    if (gone := database.forgotten_named(endpoint)) is not None and gone.forgotten_at >= mark.restored_at:
         return False
     deed = Deed("enrol again", endpoint, reason="enrolled after the backup, by its certificate")
     with context.audited(Actor.engine(), deed) as audited:

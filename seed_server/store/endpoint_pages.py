@@ -26,18 +26,21 @@ class EndpointPageTable(Transactions):
         wanted: EndpointFilter,
         *,
         odd_first: bool = True,
-        after: tuple[int, str, int] | None = None,
+        by_seen: bool = False,
+        after: tuple[int, str | float, int] | None = None,
         limit: int = MAX_PAGE_ROWS,
     ) -> list[tuple[int, int, EndpointRow]]:
         """Return PCs, each with its rank and number, from the one behind ``after`` (rank, name, number) on.
 
         Denied ones too. With ``odd_first`` those have rank 0 about which something is odd, and others 1. In a rank PCs
-        are in the order of their names. The caller bounds ``limit``.
+        are in the order of their names. The caller bounds ``limit``. ``by_seen``: instead of all that, those go first
+        that were not seen for the longest time, and ``after`` has when that was in place of the name.
         """
+        odd_first = odd_first and not by_seen
         rank: ColumnElement[int] = case((_ODD, 0), else_=1) if odd_first else literal_column("0")
         query = select(rank.label("rank"), _PC.number, *ENDPOINT_COLUMNS).join_from(ENDPOINTS, SITES)
         with self.reading() as connection:
-            name = _name(connection)
+            name: ColumnElement[Any] = _PC.last_seen_at if by_seen else _name(connection)
             if after is not None:
                 later = or_(name > after[1], and_(name == after[1], _PC.number > after[2]))
                 query = query.where(or_(rank > after[0], and_(rank == after[0], later)))
@@ -83,6 +86,10 @@ def _name(connection: Connection) -> ColumnElement[str]:
 
 def _meant(wanted: EndpointFilter) -> Sequence[ColumnElement[bool]]:
     site = [] if wanted.site is None else [_PC.site == wanted.site]
+    if (since := wanted.unseen_since) is not None:
+        # who is connected was seen when it came, and is seen now; so it is after the server was killed, for all we know
+        never = and_(_PC.last_seen_at == 0.0, _PC.enrolled_at < since)
+        site += [_PC.connected_to.is_(None), or_(and_(_PC.last_seen_at > 0.0, _PC.last_seen_at < since), never)]
     if wanted.state == "pending":
         return [*site, _PC.denied, _PC.pending]
     if wanted.state == "denied":

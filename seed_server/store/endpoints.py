@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from seed_server.store.engines import insert_into
+from seed_server.store.engines import insert_into, upsert
 from seed_server.store.interned import parts, site_numbers
 from seed_server.store.inventory import clear_inventory
 from seed_server.store.rows import Admission, EndpointRow, Recorded, SeenRow
@@ -35,6 +35,7 @@ ENDPOINT_COLUMNS = (
     ENDPOINTS.c.recorded_of,
     ENDPOINTS.c.recorded,
 )
+_FORGOTTEN = FORGOTTEN_ENDPOINTS.c
 _QUERY = select(*ENDPOINT_COLUMNS).join(SITES)
 
 
@@ -42,13 +43,19 @@ class EndpointTable(Transactions):
     """The part of `Database` that is about endpoints; raises as all of it."""
 
     def add_endpoint(self, endpoint_id: str, hostname: str, now: float, tags: Sequence[str] = ()) -> None:
-        """Record an enrolment; a key that enrols again keeps its row, and stays denied if it was."""
+        """Record an enrolment; a key that enrols again keeps its row, and stays denied if it was.
+
+        One that was forgotten gets its number back: what it did, and what it has signed, is its own again.
+        """
         with self._writing() as connection:
             again = {"hostname": hostname, "enrolled_at": now, "tags": " ".join(tags)}
             if connection.execute(ENDPOINTS.update().where(ENDPOINTS.c.endpoint_id == endpoint_id), again).rowcount:
                 return
             nowhere = site_numbers(connection, [""])[""]
-            connection.execute(ENDPOINTS.insert(), again | {"endpoint_id": endpoint_id, "site": nowhere})
+            before = select(func.max(_FORGOTTEN.number)).where(_FORGOTTEN.endpoint_id == endpoint_id)
+            number = connection.scalar(before)
+            known = {} if number is None else {"number": number}
+            connection.execute(ENDPOINTS.insert(), again | known | {"endpoint_id": endpoint_id, "site": nowhere})
 
     def endpoints(self) -> list[EndpointRow]:
         """Return all endpoints, by hostname."""
@@ -149,7 +156,7 @@ class EndpointTable(Transactions):
             clear_inventory(connection, row.number)
             connection.execute(ENDPOINTS.delete().where(ours))
             name = {"number": row.number, "endpoint_id": endpoint_id, "hostname": row.hostname, "forgotten_at": now}
-            connection.execute(FORGOTTEN_ENDPOINTS.insert(), name)
+            connection.execute(upsert(connection, FORGOTTEN_ENDPOINTS), name)
             self._admissions_changed()
 
     def admissions_version(self) -> int:

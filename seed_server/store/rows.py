@@ -175,6 +175,8 @@ class EndpointFilter(NamedTuple):
     state: PcState | None = None
     serving: bool = True
     """Whether a server serves: else nobody is connected."""
+    unseen_since: float | None = None
+    """Only those that were not seen since then, in seconds since 1970; those that never were: not enrolled since."""
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]

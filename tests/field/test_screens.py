@@ -276,6 +276,26 @@ def test_a_pc_that_is_gone_can_be_forgotten(tmp_path: Path) -> None:
     assert "stays refused" in str(_run(home, "endpoints", "forget", "stolen").exception)
 
 
+def test_pcs_that_are_gone_are_forgotten_by_a_rule(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    _with_pcs(home, "one", "two")
+    shown = _run(home, "endpoints", "forget", "--not-seen-days", "180", "--dry-run").stdout
+    assert "never seen" in shown
+    assert "2 PCs would be forgotten." in shown
+    assert len(json.loads(_run(home, "endpoints", "forget", "--not-seen-days", "180", "--json").stdout)) == 2
+    assert "No PC was unseen for so long." in _run(home, "endpoints", "forget", "--not-seen-days", "180").stdout
+    for wrong in ([], ["one", "--not-seen-days", "1"], ["one", "--site", "leeds"], ["one", "--even-many"]):
+        assert _run(home, "endpoints", "forget", *wrong).exit_code == 2
+
+
+def test_of_several_names_all_are_pcs_or_nobody_is_forgotten(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    _with_pcs(home, "one", "two", "three")
+    assert "is enrolled here" in str(_run(home, "endpoints", "forget", "one", "nobody").exception)
+    assert "2 PCs are forgotten." in _run(home, "endpoints", "forget", "one", "two", "ONE").stdout
+    assert [row["hostname"] for row in json.loads(_run(home, "endpoints", "--json").stdout)] == ["three"]
+
+
 def test_a_profile_for_a_site_that_nobody_knows_is_a_typing_error(tmp_path: Path) -> None:
     home = _home(tmp_path)
     home.sites.write_text('[[site]]\nname = "leeds"\nnetworks = ["10.1.0.0/16"]\n')

@@ -30,6 +30,21 @@ class EndpointNeighbourDocument(Struct, frozen=True):
     """Its IP address. Since 0.3."""
 
 
+class ForgottenEndpointDocument(Struct, frozen=True):
+    """A PC that is forgotten, or would be."""
+
+    id: str
+    """Its id. Since 0.3."""
+    hostname: str
+    """Its host name. Since 0.3."""
+    site: str | None
+    """The site where it was seen last; null: it has never connected. Since 0.3."""
+    last_seen_at: UnixSeconds | None
+    """When it was connected last; null: never. Since 0.3."""
+    forgotten: bool
+    """Whether it is forgotten now; false: `--dry-run`. Since 0.3."""
+
+
 class EndpointCardDocument(Struct, frozen=True):
     """All that is known of one PC."""
 

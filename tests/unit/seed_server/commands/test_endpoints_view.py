@@ -52,6 +52,8 @@ def test_two_hundred_pcs_are_shown_page_by_page_and_who_waits_comes_first(contex
 def test_the_next_page_is_asked_for_in_the_same_words(context: Context) -> None:
     text = run(context, "--site", "leeds", "--state", "away", "--page-size", "7")
     assert "the next: seed-server endpoints --site leeds --state away --page-size 7 --after 1-" in text
+    unseen = run(context, "--sort", "seen", "--page-size", "7")
+    assert "the next: seed-server endpoints --sort seen --page-size 7 --after seen0.0-" in unseen
     assert "osaka" not in text
 
 

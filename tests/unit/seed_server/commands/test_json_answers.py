@@ -114,6 +114,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "api-token list": output_of("api-token list", *here),
         "approver list": output_of("approver list", *here),
         "endpoints": output_of("endpoints", *here),
+        "endpoints forget": output_of("endpoints forget", "b" * 26, *here, "--dry-run"),
         "endpoints show": output_of("endpoints show", pc.endpoint_id[:8], *here),
         "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
         "profile show": output_of("profile show", *here),

@@ -52,6 +52,23 @@ def test_pages_have_each_pc_once(context: Context, size: int) -> None:
     assert {row.hostname for row in rows[:3]} == {"pc-01", "pc-03", "pc-08"}, "something is odd about these"
 
 
+@pytest.mark.parametrize("size", [1, 13, 1000])
+def test_pages_by_when_pcs_were_seen_have_each_once(context: Context, size: int) -> None:
+    question = EndpointsQuestion(size=size, by_seen=True)
+    rows = all_pages(context, question)
+    assert len({row.endpoint_id for row in rows}) == PCS
+    assert [row.last_seen_at for row in rows] == sorted(row.last_seen_at for row in rows)
+    assert [row for row, *_ in all_endpoints(context, replace(question, size=0), page_rows=7)] == rows
+
+
+def test_an_end_of_a_page_in_another_order_is_none(context: Context) -> None:
+    by_name, by_seen = EndpointsQuestion(size=1), EndpointsQuestion(size=1, by_seen=True)
+    for one, other in ((by_name, by_seen), (by_seen, by_name)):
+        with pytest.raises(UserError, match="another order") as refused:
+            read_endpoints(context, replace(other, after=read_endpoints(context, one).after))
+        assert refused.value.kind is FaultKind.BAD_INPUT
+
+
 @pytest.mark.parametrize("page_rows", [1, 7, 70, 1000])
 def test_the_stream_has_each_pc_once_by_name(context: Context, page_rows: int) -> None:
     found = list(all_endpoints(context, EndpointsQuestion(), page_rows=page_rows))

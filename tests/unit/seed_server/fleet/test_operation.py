@@ -32,6 +32,7 @@ EXPECTED: dict[str, Permission] = {
     "deny": "deny",
     "allow": "endpoints",
     "forget_endpoint": "endpoints",
+    "forget_unseen": "endpoints",
     "set_profile": "profiles",
     "clear_profile": "profiles",
     "set_template": "templates",

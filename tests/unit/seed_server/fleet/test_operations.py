@@ -15,6 +15,7 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet import endpoint_operations, operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
+from seed_server.fleet.endpoint_pages import EndpointsQuestion
 from seed_server.fleet.roles import PersonScope, rights_of
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
@@ -48,6 +49,12 @@ def publish(context: Context, keys: OfflineKeys, folder: Path) -> Any:
     return operations.publish(context, ADA, Publication(recipe, folder), keys)
 
 
+def forget_unseen(context: Context, *_: Any) -> Any:
+    with context.database() as database:
+        database.add_endpoint("q" * 26, "gone", 1.0)
+    return endpoint_operations.forget_unseen(context, ADA, EndpointsQuestion(not_seen_days=1))
+
+
 ALL: dict[str, tuple[Run, str]] = {
     "publish": (publish, "patch published"),
     "withdraw": (lambda context, *_: operations.withdraw(context, ADA, "office", "crashes"), "patch withdrawn"),
@@ -66,6 +73,7 @@ ALL: dict[str, tuple[Run, str]] = {
         lambda context, *_: endpoint_operations.forget_endpoint(context, ADA, "PC-1"),
         "endpoint forgotten",
     ),
+    "forget_unseen": (forget_unseen, "endpoint forgotten"),
     "set_profile": (
         lambda context, keys, folder: operations.set_profile(context, ADA, "oslo", folder / "office.toml", keys),
         "profile set",

@@ -78,10 +78,15 @@ def test_who_is_forgotten_has_a_history_still(fleet: Database) -> None:
     fleet.save_reports({"a": [report("verified")]}, NOW + 1)
     assert [(row.hostname, row.state) for row in fleet.history_of("a", 10)] == [
         ("pc-new", "verified"),
-        ("pc-a", "fetching"),
-    ]
-    assert len(fleet.sought(Asked(endpoint="a")).endpoints or ()) == 2
-    assert len(fleet.sought(Asked(endpoint="pc-a")).endpoints or ()) == 1
+        ("pc-new", "fetching"),
+    ], "with the same key it is who it was"
+    for name in ("a", "pc-a", "pc-new"):
+        assert len(fleet.sought(Asked(endpoint=name)).endpoints or ()) == 1
+    fleet.forget_endpoint("a", NOW + 2)
+    assert [row.hostname for row in fleet.history_of("a", 10)] == ["pc-new", "pc-new"]
+    gone = fleet.forgotten_named("pc-new")
+    assert gone is not None
+    assert (gone.endpoint_id, gone.forgotten_at) == ("a", NOW + 2)
 
 
 def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
