@@ -24,7 +24,7 @@ from seed_server.commands.status_output import standing_document
 from seed_server.commands.status_pcs import pc_table
 from seed_server.commands.texts import FULL_COLUMNS, utc_minute
 from seed_server.fleet.context import Context
-from seed_server.fleet.endpoint_card import DONE, EndpointCard, read_endpoint
+from seed_server.fleet.endpoint_card import FINISHED, EndpointCard, read_endpoint
 from seed_server.fleet.standing import StatusQuestion
 
 PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all
@@ -124,7 +124,7 @@ def _beside(card: EndpointCard) -> str:
 
 
 def _patches(card: EndpointCard, now: float) -> Iterator[RenderableType]:
-    lacking = [row for row in card.patches if row.reached not in DONE]
+    lacking = [row for row in card.patches if row.reached not in FINISHED]
     yield Text()
     if not card.patches:
         yield Text(tr("No patch is published."))

@@ -17,9 +17,9 @@ from seed_server.store.rows import EndpointRow, Namesake
 if TYPE_CHECKING:
     from seed_server.store.endpoint_cards import EndpointCardRow
 
-MOST_STEPS = 10  # of what it did
+SHOWN_STEPS = 10  # of what it did
 _ORDER = (Reached.FAILED, Reached.UNDER_WAY, Reached.AWAY, Reached.SILENT)
-DONE = frozenset({Reached.INSTALLED, Reached.DELIVERED, Reached.NOT_APPLICABLE})
+FINISHED = frozenset({Reached.INSTALLED, Reached.DELIVERED, Reached.NOT_APPLICABLE})
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
             namesakes=Namesakes(database.namesakes([row.hostname])).of(row),
             patches=sorted(page.rows, key=_rank),
             total=page.total or 0,
-            steps=database.history_of(row.endpoint_id, MOST_STEPS),
+            steps=database.history_of(row.endpoint_id, SHOWN_STEPS),
         )
 
 

@@ -18,7 +18,7 @@ from seed_server.store.rows import EndpointRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
 FEW_PCS = 10
-MOST_SHARE = 0.25  # of all PCs, that go at once by a rule: more are away because the server or the network is
+GONE_SHARE = 0.25  # of all PCs, that go at once by a rule: more are away because the server or the network is
 
 log = lazy_log()
 
@@ -90,7 +90,9 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     Writes the database. Raises `UserError`: BAD_INPUT for one that is not known, REFUSED for one that is connected, or
     denied, which is kept so that it stays refused; NOT_SET_UP, STORAGE, BUSY.
     """
-    known = _forget(context, actor, endpoint)
+    named = named_endpoint(context, endpoint)
+    require(context, actor, "endpoints", _reach_of(named))
+    known = _forget(context, actor, named.endpoint_id)
     assert known is not None
     return known
 
@@ -119,7 +121,7 @@ def forget_unseen(
     rows = [row for row, *_ in all_endpoints(context, question) if not row.denied or row.pending]
     for row in rows:
         require(context, actor, "endpoints", _reach_of(row))
-    if len(rows) > max(FEW_PCS, MOST_SHARE * everybody) and not (even_many or only_show):
+    if len(rows) > max(FEW_PCS, GONE_SHARE * everybody) and not (even_many or only_show):
         raise UserError(
             f"{len(rows)} of {everybody} PCs were not seen for {question.not_seen_days} days: so many are rarely gone "
             "at once. Look whether they reach this server (seed-server doctor); --dry-run shows them, --even-many "

@@ -7,7 +7,7 @@ import pytest
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
-from seed_server.fleet.endpoint_card import MOST_STEPS, read_endpoint
+from seed_server.fleet.endpoint_card import SHOWN_STEPS, read_endpoint
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.endpoint_cards import MOST_BESIDE
@@ -43,7 +43,7 @@ def test_a_pc_has_all_that_is_known_of_it(context: Context, monkeypatch: pytest.
     )  # fmt: skip
     assert second.reached is Reached.UNDER_WAY
     assert {row.reached for row in rest} <= {Reached.INSTALLED, Reached.DELIVERED}
-    assert len(card.steps) == MOST_STEPS
+    assert len(card.steps) == SHOWN_STEPS
     here = [n for n in range(PCS - 1) if n % 2 == FAILED % 2 and n % 10 != 0 and n != FAILED]
     assert known.beside == len(here)
     assert [one.endpoint_id for one in known.some_beside] == [endpoint_id(n) for n in here[:MOST_BESIDE]]
