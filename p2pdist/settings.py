@@ -49,6 +49,8 @@ class DaemonSettings(Record, frozen=True):
     """Below which directory archives and packages are installed: an image that is being built, a chroot."""
     may_restart: bool = False
     """Whether a patch whose reboot policy is `window` may restart this PC."""
+    tell_packages: bool = True
+    """Whether the server is told which packages this PC has: `docs/users.md` says what else it knows."""
     root_pin: Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{64})?$")] = ""
     """SHA-256 of the trust root, as `seed-server init` printed it: for images; `enrol` refuses any other."""
     users_group: Annotated[str, msgspec.Meta(max_length=256)] = "p2pdist-users"
@@ -104,6 +106,11 @@ class EndpointHome:
     def last_site(self) -> Path:
         """The site that this PC was in last."""
         return self.root / "state" / "site"
+
+    @property
+    def told_inventory(self) -> Path:
+        """What the server was told of this PC's facts and packages."""
+        return self.root / "state" / "inventory"
 
     @property
     def chosen_address(self) -> Path:

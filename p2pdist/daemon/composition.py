@@ -25,6 +25,7 @@ from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.finding_news import FindingNews
 from p2pdist.daemon.help_news import HelpNews
 from p2pdist.daemon.home_lock import hold_lock
+from p2pdist.daemon.inventory_news import InventoryNews
 from p2pdist.daemon.leftovers import DailySweep, remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
 from p2pdist.daemon.origin_events import Asking, OriginEvents
@@ -49,6 +50,7 @@ from p2pdist.network.remote_finder import RemoteFinder
 from p2pdist.network.remote_http import RemoteHttp
 from p2pdist.network.remote_origin import RemoteOrigin
 from p2pdist.pc.diagnoser import Diagnoser
+from p2pdist.pc.kept_inventories import ToldInventories
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import share_of
@@ -335,10 +337,17 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
     )
     trust.on_checkpoint = parts.witness.told
     presenter = Presenter(parts.store, origin.send, keep_all=wakeups.trust.ring)
+    inventory = InventoryNews(
+        lambda: core.pc.facts,
+        ToldInventories(home.told_inventory),
+        origin.send,
+        wakeups.inventory,
+        tell_packages=core.settings.tell_packages,
+    )
     origin_events = OriginEvents(
         state,
         wakeups,
-        Asking((transfers, transfers.made), transfers.parcels, parts.witness, presenter, parts.disk),
+        Asking((transfers, transfers.made), transfers.parcels, parts.witness, presenter, parts.disk, inventory),
         neighbours,
         parts.reports,
         parts.diagnoser,
@@ -374,6 +383,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         parts.disk.run,
         parts.witness.run,
         presenter.run,
+        inventory.run,
         partial(parts.diagnoser.run, origin.send),
         parts.limiter.run,
         partial(parts.link_reports.run, origin),

@@ -85,7 +85,7 @@ def build_core(
         restarts=restarts,
         installer=installer,
         around=around,
-        pc=PcFacts(home.root, root, around, changed=wakeups.trust.ring, list_rpm=installer.detector.list_packages),
+        pc=PcFacts(home.root, root, around, changed=wakeups.facts_changed, list_rpm=installer.detector.list_packages),
         renewal=Renewal(state, wakeups, restarts, clock),
         address_watch=AddressWatch(state, restarts, clock, medium=medium),
         introduction=Introduction(state),

@@ -10,6 +10,7 @@ import trio
 
 from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.disk_keeper import DiskKeeper
+from p2pdist.daemon.inventory_news import InventoryNews
 from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
@@ -22,6 +23,7 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, SPARE_COPIES, TELLS_FACTS
+from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     Holders,
@@ -69,6 +71,7 @@ class Asking:
     witness: AuditWitness
     presenter: Presenter
     disk: DiskKeeper
+    inventory: InventoryNews
 
 
 class OriginEvents:
@@ -120,7 +123,7 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
-        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies):
+        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies | InventoryWanted):
             self._of_what_is_kept(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))
@@ -130,20 +133,25 @@ class OriginEvents:
             self._disconnected(event)
             self._asking.witness.disconnected()
             self._asking.presenter.disconnected()
+            self._asking.inventory.disconnected()
             self._state.newest = None
             self._state.site_limit = None
             self._state.link_watch = LinkWatch(interval_seconds=None)
             # the certificates may have expired while this PC slept, or its clock was corrected
             self._wakeups.renewal.ring()
 
-    def _of_what_is_kept(self, event: Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies) -> None:
-        """Take a proof of the server's log, or what it says of what this PC keeps: logs, signed files, copies."""
+    def _of_what_is_kept(
+        self, event: Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies | InventoryWanted
+    ) -> None:
+        """Take a proof of the server's log, or what it says of what this PC keeps: logs, signed files, copies, all."""
         if isinstance(event, Consistency):
             self._asking.witness.heard(event)
         elif isinstance(event, SpareCopies):
             self._asking.disk.told(event)
         elif isinstance(event, TrustWanted | SignedWanted):
             self._asking.presenter.heard(event)
+        elif isinstance(event, InventoryWanted):
+            self._asking.inventory.heard(event)
         else:
             self._state.custody_wanted = event
             self._wakeups.transfers.ring()
@@ -205,6 +213,7 @@ class OriginEvents:
         self._asking.parcels.welcomed(has_parcels=PARCELS in welcome.features)
         self._asking.witness.welcomed(welcome.features)
         self._asking.presenter.welcomed(welcome.features)
+        self._asking.inventory.welcomed(welcome.features)
         self._reports.forget(welcome.recorded, welcome.connection)
         self._reports.pace.seconds = (welcome.pace or Pace()).report_seconds
         self._diagnoser.reconnected()

@@ -34,5 +34,12 @@ class WakeUps:
     """The server may have another catalogue, or this PC's facts may choose other patches from it."""
     transfers: WakeUp = field(default_factory=WakeUp)
     """Bytes or facts have come, or there is news for the server."""
+    inventory: WakeUp = field(default_factory=WakeUp)
+    """This PC's facts or packages may be others, or the server asks for them."""
     renewal: WakeUp = field(default_factory=WakeUp)
     """The certificates may have expired meanwhile."""
+
+    def facts_changed(self) -> None:
+        """Wake whoever does something about this PC's facts."""
+        self.trust.ring()
+        self.inventory.ring()

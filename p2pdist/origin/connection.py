@@ -8,6 +8,7 @@ import msgspec
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.fields import MAX_COPIES, Text
+from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     FromEndpoint,
@@ -52,6 +53,7 @@ OriginEvent: TypeAlias = (
     | TrustWanted
     | SignedWanted
     | SpareCopies
+    | InventoryWanted
     | Disconnected
 )
 

@@ -11,7 +11,7 @@ import trio
 from p2pdist.pc import inventory, network_look
 from p2pdist.pc.network import Medium
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.manifest.facts import Facts, FactValue
+from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.ring_facts import ring_facts, told_facts
 from p2pdist.shared.manifest.versions import Version
 from p2pdist.trust.catalogue import Choose
@@ -100,16 +100,16 @@ class PcFacts:
         """Gather the facts. Return whether any of them but the volatile ones has changed."""
         before = self._looked
         stamp, rpm_query = await trio.to_thread.run_sync(self._read_stamp, abandon_on_cancel=True)
-        known = self._stamp is not None and stamp == self._stamp
+        known = before.packages if self._stamp is not None and stamp == self._stamp else None
         listing = ""
-        if not known and rpm_query is not None and self._list_rpm is not None:
+        if known is None and rpm_query is not None and self._list_rpm is not None:
             try:
                 listing = await self._list_rpm(rpm_query)
             except (UserError, OSError) as error:
                 log.warning("rpm's packages cannot be listed", reason=str(error))
                 # keep the packages known so far: without them, all would seem to be removed
-                known, stamp = bool(before.packages), None
-        gather = functools.partial(self._gather, before.packages if known else None, listing)
+                known, stamp = _stale(before.packages), None
+        gather = functools.partial(self._gather, known, listing)
         self._looked = await trio.to_thread.run_sync(gather, self._around.address(), abandon_on_cancel=True)
         self._stamp = stamp
         return _steady(before) != _steady(self._looked)
@@ -131,6 +131,10 @@ class PcFacts:
             rpm_listing=rpm_listing,
             packages=known,
         )
+
+
+def _stale(packages: Mapping[str, Version]) -> Packages | None:
+    return packages.incomplete if isinstance(packages, Packages) and packages else None
 
 
 def _steady(facts: Facts) -> object:

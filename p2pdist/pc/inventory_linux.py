@@ -76,18 +76,27 @@ def language_of(locale: str) -> str:
 
 
 def packages(root: Path, rpm_listing: str, max_status_bytes: int = MAX_DPKG_STATUS_BYTES) -> Packages:
-    """Return what dpkg and rpm have installed below ``root``; a larger dpkg status is not read."""
+    """Return what dpkg and rpm have installed below ``root``; a larger dpkg status is not read.
+
+    They are complete if there is a database, and every one was read to its end.
+    """
     found: dict[Ecosystem, dict[str, str]] = {}
+    read = True
     try:
         status = root / DPKG_STATUS
-        if status.stat().st_size <= max_status_bytes:
+        if read := status.stat().st_size <= max_status_bytes:
             with status.open(encoding="utf-8", errors="replace") as lines:
                 found[Ecosystem.DEB] = dpkg_packages(lines)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         pass  # no dpkg here
+    except OSError:
+        read = False
     if rpm_listing:
         found[Ecosystem.RPM] = rpm_packages(rpm_listing)
-    return Packages(found)
+    elif rpm_query(root) is not None:
+        read = False
+    whole = all(0 < len(packages) < MAX_PACKAGES for packages in found.values())
+    return Packages(found, complete=bool(found) and read and whole)
 
 
 def packages_stamp(root: Path) -> object:

@@ -26,7 +26,8 @@ def facts(root: Path) -> dict[str, FactValue]:
 def packages(root: Path, rpm_listing: str) -> Packages:
     """Return the programs in the registry's 32-bit and 64-bit views; ``root`` makes no difference."""
     del root, rpm_listing
-    return Packages({Ecosystem.WINDOWS: programs(_uninstall_entries())})
+    found = programs(_uninstall_entries())
+    return Packages({Ecosystem.WINDOWS: found}, complete=0 < len(found) < MAX_PACKAGES)
 
 
 def packages_stamp(root: Path) -> object:

@@ -12,6 +12,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.custody import CustodyTold
 from p2pdist.shared.wire.features import ignores_additions
 from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
     Diagnosis,
@@ -155,26 +156,18 @@ class ControlConversation:
         match message:
             case Want():
                 await self._want(message)
-            case Holdings():
-                self._holdings(message)
             case Helping():
                 self._helps(Help(message.how))
-            case PieceStored() | PieceRejected():
-                self._fetched(message)
+            case Holdings() | PieceStored() | PieceRejected():
+                self._has(message)
             case NewsWanted() | ParcelsWanted() | ConsistencyWanted() | SpareWanted():
                 self._answers.asked(message, self._nursery)
             case Report():
                 self._reported(message)
-            case (
-                Diagnosis()
-                | FactsChanged()
-                | PcFindings()
-                | AuditAlarm()
-                | CustodyTold()
-                | TrustTold()
-                | SignedFilePart()
-            ):
+            case Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold():
                 self._says(message)
+            case TrustTold() | SignedFilePart() | InventoryStated() | InventoryPart():
+                self._parts.says(self._session, self._live, message)
             case LinkReport():
                 self._live.reported(self._session, message, trio.current_time())
             case Goodbye():
@@ -207,17 +200,14 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _fetched(self, message: PieceStored | PieceRejected) -> None:
+    def _has(self, message: Holdings | PieceStored | PieceRejected) -> None:
+        if isinstance(message, Holdings):
+            self._holdings(message)
+            return
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
-    def _says(
-        self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold | TrustTold | SignedFilePart
-    ) -> None:
-        if isinstance(message, TrustTold | SignedFilePart):
-            if self._parts.lost_files is not None:
-                self._parts.lost_files.heard(self._session, message)
-            return
+    def _says(self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold) -> None:
         if isinstance(message, CustodyTold):
             self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
             return

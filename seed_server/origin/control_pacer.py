@@ -23,7 +23,7 @@ class ControlPacer:
     def __init__(self, budget: ControlBudget, rate: Callable[[float], BytesPerSecond]) -> None:
         """``rate``: what messages to the site may use of its line, at a time of trio's clock."""
         self._budget = budget
-        self._rate = rate
+        self.rate = rate
         self._queue: deque[QueuedOutbox] = deque()
 
     @property
@@ -36,6 +36,10 @@ class ControlPacer:
         self._queue.append(outbox)
         self.release(trio.current_time())
 
+    def count(self, line_bytes: int) -> None:
+        """Let what the site's PCs say, because they were asked, use up its turn: the line may be shared both ways."""
+        self._budget.spend(line_bytes)
+
     def forget(self, outbox: QueuedOutbox) -> None:
         """Take the outbox of an endpoint that has left out of the queue."""
         if outbox in self._queue:
@@ -43,7 +47,7 @@ class ControlPacer:
 
     def release(self, now: float) -> None:
         """Let go what there is room for now."""
-        while self._queue and self._budget.has_room(self._rate(now), now):
+        while self._queue and self._budget.has_room(self.rate(now), now):
             frame_bytes = self._queue.popleft().release()
             if frame_bytes:
                 self._budget.spend(line_bytes(frame_bytes))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.channels import UnknownKind
 from p2pdist.shared.wire.custody import CustodyTold
+from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
     Diagnosis,
@@ -55,6 +56,8 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     TrustTold: Budget(1 / 10, 10),  # after connecting, and when it is asked for the versions of roles
     SpareWanted: Budget(1 / 10, 30),  # one in half a minute, while it keeps too much
     SignedFilePart: Budget(50, 2_000),  # each is asked for: a third of a megabyte a second, or small files
+    InventoryStated: Budget(1 / 60, 10),  # after connecting, and once a minute at most
+    InventoryPart: Budget(10, 1_100),  # each is asked for: at the least size, as much as there may be
     Goodbye: Budget(1, 1),
     UnknownKind: Budget(60, 4_500),  # as many as of any kind that is known
 }
@@ -83,10 +86,15 @@ class Purse:
         self._left = float(budget.at_once)
         self._at = now
 
-    def spend(self, amount: float, now: float) -> bool:
-        """Take ``amount`` out of it; return whether there was so much."""
+    def take(self, amount: float, now: float) -> None:
+        """Take ``amount`` out of it; where there was less, nothing can be spent until that is made good."""
         self._left = min(self._budget.at_once, self._left + self._budget.per_second * max(0.0, now - self._at))
         self._at = now
+        self._left -= amount
+
+    def spend(self, amount: float, now: float) -> bool:
+        """Take ``amount`` out of it; return whether there was so much."""
+        self.take(0, now)
         if amount > self._left:
             return False
         self._left -= amount

@@ -2,9 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.wire.features import INVENTORY, SERVER_FEATURES
+from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.messages import Pace
+from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
+from seed_server.origin.inventories import Inventories
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.log_proofs import LogProofs
 from seed_server.origin.lost_files import LostFiles
@@ -13,7 +19,14 @@ from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.spare_copies import SpareAnswers
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
 from seed_server.store.rows import ServedPayload
+
+WITHOUT_INVENTORY: Features = tuple(feature for feature in SERVER_FEATURES if feature != INVENTORY)
+
+Elsewhere: TypeAlias = TrustTold | SignedFilePart | InventoryStated | InventoryPart
+"""What PCs say because the server asks for it, whenever it likes."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +45,25 @@ class PortParts:
     spares: SpareAnswers
     lost_files: LostFiles | None = None
     """What has become of the signed files that this server does not have; None: nobody is asked."""
+    inventories: Inventories | None = None
+    """What PCs are and have; None: nobody is asked."""
+
+    @property
+    def features(self) -> Features:
+        """What this port understands of a PC."""
+        return SERVER_FEATURES if self.inventories is not None else WITHOUT_INVENTORY
+
+    def says(self, session: Session, live: LiveSite, message: Elsewhere) -> None:
+        """Pass on what is asked for by others than a conversation."""
+        if isinstance(message, TrustTold | SignedFilePart):
+            if self.lost_files is not None:
+                self.lost_files.heard(session, message)
+        elif self.inventories is not None:
+            self.inventories.heard(session, live.site.name, live.control, message)
+
+    def left(self, session: Session) -> None:
+        """Forget an endpoint that is not connected any more."""
+        if self.lost_files is not None:
+            self.lost_files.left(session)
+        if self.inventories is not None:
+            self.inventories.left(session)

@@ -1,4 +1,4 @@
-"""The signed metadata and who is enrolled, as far as the origin port is told of them."""
+"""The signed metadata, who is enrolled, and who records inventories, as far as the origin port is told of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.origin.connection import OriginConnection
+from seed_server.origin.inventories import Inventories
 from seed_server.origin.lost_files import LostFiles
 from seed_server.origin.paced_news import FindNews
 
@@ -32,4 +33,6 @@ class PublishedMetadata:
     """What each endpoint may fetch of it."""
     lost_files: LostFiles | None = None
     """What PCs have of it that is not here; None: nobody is asked."""
+    inventories: Inventories | None = None
+    """What PCs are and have; None: nobody is asked."""
     unknown: Unknown = nobody_else

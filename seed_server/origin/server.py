@@ -28,7 +28,6 @@ from p2pdist.shared.wire.data_messages import DataHello
 from p2pdist.shared.wire.features import (
     COUNTED_REPORTS,
     PACE,
-    SERVER_FEATURES,
     ignores_additions,
 )
 from p2pdist.shared.wire.fields import MAX_SERIAL
@@ -133,6 +132,7 @@ class OriginServer:
             proofs=LogProofs(database.audit_consistency),
             spares=fleet.spares,
             lost_files=published.lost_files,
+            inventories=published.inventories,
         )
         self.known_addresses = KnownAddresses()
         """From which enrolled endpoints come; those that connect are added."""
@@ -342,8 +342,7 @@ class OriginServer:
         finally:
             self._control_connections -= 1
             self._fleet.leave(session, live)
-            if self._parts.lost_files is not None:
-                self._parts.lost_files.left(session)
+            self._parts.left(session)
         return session.ending.reason
 
     def _welcome(self, session: Session, live: LiveSite, hello: ControlHello, admission: Admission) -> Welcome:
@@ -357,7 +356,7 @@ class OriginServer:
             connection=1 + secrets.randbelow(MAX_SERIAL) if COUNTED_REPORTS in session.features else 0,
             recorded=admission.recorded if admission.recorded_of == hello.instance else 0,
             pace=self._pace() if PACE in session.features else None,
-            features=SERVER_FEATURES if ignores_additions(hello.protocol) else (),
+            features=self._parts.features if ignores_additions(hello.protocol) else (),
         )
 
     def _pace(self) -> Pace:

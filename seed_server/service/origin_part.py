@@ -13,6 +13,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.enrolment.certificate_authority import ServerCertificate
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map_file import load_sites
+from seed_server.origin.inventories import Inventories
 from seed_server.origin.lost_files import LostFiles
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.server import OriginServer, PublishedMetadata
@@ -100,6 +101,10 @@ class _OriginPart:
         if self._requests is not None:
             self._requests.end_turns()
 
+    def _inventories(self, database: Database) -> Inventories | None:
+        pace_seconds = 60 * self._setting.settings.inventory_minutes
+        return Inventories(database, self.clock, OutsideLog(), pace_seconds=pace_seconds) if pace_seconds else None
+
     async def serve(self, database: Database) -> None:
         """Serve until cancelled."""
         setting, link = self._setting, self.link
@@ -117,13 +122,14 @@ class _OriginPart:
             progress=lambda said: link.tell(TrustHeard(said.told, said.newer)),
         )
         unknown = UnknownPcs(home, link.tell)
+        inventories = self._inventories(database)
         origin = OriginServer(
             settings=setting.settings,
             database=database,
             content=ContentStore(home.content),
             tls=tls.origin,
             sites=sites,
-            published=PublishedMetadata(version, news.answer, budgets, lost_files, unknown.why_later),
+            published=PublishedMetadata(version, news.answer, budgets, lost_files, inventories, unknown.why_later),
             clock=self.clock,
         )
         # also in the first minutes after a start, strangers must not keep enrolled PCs out
@@ -137,6 +143,8 @@ class _OriginPart:
             await watches.load_rollouts(origin)  # without these, it would send what is withdrawn
             await lost_files.look()
             nursery.start_soon(lost_files.run)
+            if inventories is not None:
+                nursery.start_soon(inventories.run)
             await nursery.start(partial(origin.run, setting.listening))
             self._requests = WebRequests(origin, budgets, link, nursery)
             self._serving.set()

@@ -55,6 +55,8 @@ class ServerSettings(Record, frozen=True):
     """By which rings `publish` offers a patch: a shipped template, or a file."""
     emergency_template: Annotated[str, msgspec.Meta(max_length=MAX_TEMPLATE_CHARS)] = ""
     """By which rings it offers one whose CVSS score is at least that template's `least_cvss`; empty: as any other."""
+    inventory_minutes: Annotated[float, msgspec.Meta(ge=0.0, le=10_080.0)] = 30.0
+    """A PC tells what it has become at most once in so long; 0: PCs are not asked what they are and have."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""

@@ -227,6 +227,7 @@ TESTED_IN = {
     "seed_server/origin/answers.py": "tests/faults/origin_port/test_news.py",
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
+    "seed_server/origin/inventory_turns.py": "tests/unit/seed_server/origin/test_inventories.py",
     "seed_server/origin/guarded.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/limits.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/line_watch.py": "tests/unit/seed_server/origin/test_steering.py",

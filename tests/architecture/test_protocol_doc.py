@@ -16,6 +16,7 @@ from p2pdist.shared.wire import (
     enrolment,
     features,
     fields,
+    inventory,
     line_messages,
     messages,
     parcel,
@@ -43,14 +44,16 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 
 SAID = [
     kind
-    for module in (messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files)
+    for module in (
+        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory,
+    )
     for kind in records(module)
 ]  # fmt: skip
 MESSAGES = [kind for kind in SAID if issubclass(kind, Message) and kind is not Message]
 PARTS = [kind for kind in SAID + records(enrolment) if not issubclass(kind, Message)]
 CAPS = [
     cap
-    for module in (fields, messages, parcel, enrolment, documents, publication_order, signed_files)
+    for module in (fields, messages, parcel, enrolment, documents, publication_order, signed_files, inventory)
     for cap in caps(module)
     if not cap[0].startswith("_")
 ]  # fmt: skip

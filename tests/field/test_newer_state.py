@@ -27,8 +27,11 @@ from p2pdist.install.lifecycle import (
 )
 from p2pdist.install.packages import PackageFile
 from p2pdist.install.supervision import Order, OrderedCommand, Progress, ServerPlace, Supervision
+from p2pdist.pc.kept_inventories import KeptInventories, ToldInventories
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.custody import Custody, CustodyRecord
+from p2pdist.shared.manifest.inventory import NOTHING, Changes, difference
+from p2pdist.shared.wire.inventory import packed
 from p2pdist.transfer.files import load_records
 from p2pdist.transfer.states import Place, TransferRecord, TransferRecords
 from p2pdist.trust.files import TrustFiles
@@ -66,6 +69,11 @@ async def transfers_of(home: EndpointHome) -> object:
 
 async def journal_of(home: EndpointHome) -> object:
     return await load_journal(home.installs, 1.0)
+
+
+async def inventories_of(home: EndpointHome) -> object:
+    told = ToldInventories(home.told_inventory)._load()
+    return KeptInventories(tuple(packed(difference(NOTHING, each)) for each in told))
 
 
 async def verified_of(home: EndpointHome) -> object:
@@ -113,6 +121,10 @@ STATE_FILES = {
             Custody().with_record(CustodyRecord(1, "acme", "1", 1, 3, "installed")),
         ),
         msgpack.packb, journal_of,
+    ),
+    "state/inventory": StateFile(
+        lambda home: home.told_inventory, KeptInventories((packed(Changes({"arch": "amd64"})),)), msgpack.packb,
+        inventories_of,
     ),
     "trust/verified": StateFile(
         lambda home: home.trust / "floor", VerifiedMetadata(timestamp=b"{}", floor=FLOOR), sealed, verified_of
@@ -263,8 +275,8 @@ OF_ONE_PIECE = {
 }
 TRIED = {
     "p2pdist/identity/store.py", "p2pdist/install/journal.py", "p2pdist/install/supervision.py",
-    "p2pdist/transfer/files.py", "p2pdist/trust/files.py", "p2pdist/trust/witness.py", "seed_server/signer/memory.py",
-    "seed_server/store/last_backup.py", "seed_server/store/restored_mark.py",
+    "p2pdist/pc/kept_inventories.py", "p2pdist/transfer/files.py", "p2pdist/trust/files.py", "p2pdist/trust/witness.py",
+    "seed_server/signer/memory.py", "seed_server/store/last_backup.py", "seed_server/store/restored_mark.py",
 }  # fmt: skip
 
 

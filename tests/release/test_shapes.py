@@ -25,6 +25,7 @@ from p2pdist.shared.wire.enrolment import (
     encode_body,
     encode_token,
 )
+from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     OLDEST_PROTOCOL,
@@ -73,7 +74,7 @@ SAID: list[Message] = [
 ]  # fmt: skip
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
 ONLY_WITH_A_FEATURE: set[type[Message]] = {
-    Parcels, DataWanted, Pace, Consistency, CustodyWanted, TrustWanted, SignedWanted, SpareCopies,
+    Parcels, DataWanted, Pace, Consistency, CustodyWanted, TrustWanted, SignedWanted, SpareCopies, InventoryWanted,
 }  # fmt: skip
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),

@@ -61,8 +61,21 @@ class Packages(Mapping[str, Version]):
     in its own ecosystem is parsed as a generic one. A package whose version is invalid there too is left out.
     """
 
-    def __init__(self, sources: Mapping[Ecosystem, Mapping[str, str]] | None = None) -> None:
+    def __init__(self, sources: Mapping[Ecosystem, Mapping[str, str]] | None = None, *, complete: bool = False) -> None:
+        """``complete``: these are all, so that any other is known to be absent."""
         self._sources = dict(sources or {})
+        self.complete = complete
+
+    @property
+    def incomplete(self) -> "Packages":
+        """The same, where it is not known any more whether they are all."""
+        return Packages(self._sources)
+
+    def texts(self) -> Iterator[tuple[Ecosystem, str, str]]:
+        """Yield ecosystem, name and version of each as they were found; the version may be invalid."""
+        for ecosystem, texts in self._sources.items():
+            for name, text in texts.items():
+                yield ecosystem, name, text
 
     def __getitem__(self, name: str) -> Version:
         for ecosystem, texts in self._sources.items():
@@ -78,7 +91,9 @@ class Packages(Mapping[str, Version]):
         return sum(1 for _ in self)
 
     def __eq__(self, other: object) -> bool:
-        return self._sources == other._sources if isinstance(other, Packages) else super().__eq__(other)
+        if not isinstance(other, Packages):
+            return super().__eq__(other)
+        return self.complete == other.complete and self._sources == other._sources
 
     __hash__ = None  # type: ignore[assignment]
 

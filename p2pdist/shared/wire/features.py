@@ -50,10 +50,23 @@ SPARE_COPIES = "spare_copies"
 GIVES_SIGNED = "gives_signed"
 """The PC answers `TrustWanted` and `SignedWanted`."""
 
-PC_FEATURES: Features = (CHANGED_NEWS, SHARED_NEWS, TIMESTAMP, PACE, COUNTED_REPORTS, INVITES, PARCELS, GIVES_SIGNED)
+INVENTORY = "inventory"
+"""The PC says the digest of its inventory, and answers `InventoryWanted`; the server takes `InventoryStated`."""
+
+PC_FEATURES: Features = (
+    CHANGED_NEWS,
+    SHARED_NEWS,
+    TIMESTAMP,
+    PACE,
+    COUNTED_REPORTS,
+    INVITES,
+    PARCELS,
+    GIVES_SIGNED,
+    INVENTORY,
+)
 """What this release understands of a server."""
 SERVER_FEATURES: Features = (
-    HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST, SPARE_COPIES,
+    HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST, SPARE_COPIES, INVENTORY,
 )  # fmt: skip
 """What this release understands of a PC."""
 

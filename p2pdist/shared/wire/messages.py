@@ -47,6 +47,7 @@ from p2pdist.shared.wire.fields import (
     ShortText,
     Text,
 )
+from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated, InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch, SiteLimit
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
@@ -323,10 +324,10 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
     | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedFilePart
-    | SpareWanted | Goodbye
+    | SpareWanted | InventoryStated | InventoryPart | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
     | SiteLimit | SharedIdentity | Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies
-    | Goodbye
+    | InventoryWanted | Goodbye
 )  # fmt: skip

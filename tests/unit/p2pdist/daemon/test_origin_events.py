@@ -15,8 +15,9 @@ from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
 from p2pdist.pc.last_site import load_site
-from p2pdist.shared.wire.features import AUDIT_WITNESS, PARCELS
+from p2pdist.shared.wire.features import AUDIT_WITNESS, INVENTORY, PARCELS
 from p2pdist.shared.wire.fields import Features
+from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
     OtherPc,
@@ -119,11 +120,35 @@ class Presents:
         self.calls.append(question.path)
 
 
+@dataclass
+class TellsInventory:
+    """Stands in for what tells the server of this PC's facts and packages."""
+
+    calls: list[Any]
+
+    def welcomed(self, features: Features) -> None:
+        if INVENTORY in features:
+            self.calls.append("inventory")
+
+    def disconnected(self) -> None:
+        """It has its own test."""
+
+    def heard(self, wanted: InventoryWanted) -> None:
+        self.calls.append(wanted.most_bytes)
+
+
 def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: WakeUps | None = None) -> OriginEvents:
     return OriginEvents(
         state,
         wakeups or WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls)), parts),
+        Asking(
+            (parts,),
+            parts,
+            cast("Any", FollowsLog(parts.calls)),
+            cast("Any", Presents(parts.calls)),
+            parts,
+            cast("Any", TellsInventory(parts.calls)),
+        ),
         parts,
         parts,
         parts,
@@ -180,6 +205,17 @@ async def test_the_witness_of_the_audit_log_hears_what_it_needs(
     assert parts.calls[-2:] == ["proof", "no proofs"]
 
 
+async def test_what_the_server_wants_to_know_of_this_pc_reaches_who_tells_it(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    events = made_up_events(made_up_state(), parts, tmp_path)
+    await events.handle(structs.replace(WELCOME, features=(INVENTORY,)))
+    assert "inventory" in parts.calls
+    await events.handle(InventoryWanted(b"b" * 32, 2_048))
+    assert parts.calls[-1] == 2_048
+
+
 async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -189,7 +225,14 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     events = OriginEvents(
         state,
         WakeUps(),
-        Asking((parts,), parts, cast("Any", FollowsLog(parts.calls)), cast("Any", Presents(parts.calls)), parts),
+        Asking(
+            (parts,),
+            parts,
+            cast("Any", FollowsLog(parts.calls)),
+            cast("Any", Presents(parts.calls)),
+            parts,
+            cast("Any", TellsInventory(parts.calls)),
+        ),
         parts,
         parts,
         parts,

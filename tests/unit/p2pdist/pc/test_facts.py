@@ -142,10 +142,13 @@ async def test_packages_that_rpm_cannot_list_now_are_those_of_before(pc: Pc) -> 
         return answer
 
     facts = pc.facts(list_rpm)
-    for content, version in ((b"1", "5.1-1"), (b"12", "5.1-1"), (b"12", "5.2-1")):
+    for content, version, complete in ((b"1", "5.1-1", True), (b"12", "5.1-1", False), (b"12", "5.2-1", True)):
         database.write_bytes(content)
         await facts.refresh()
-        assert str(facts.facts.packages["bash"]) == version
+        packages = facts.facts.packages
+        assert str(packages["bash"]) == version
+        assert isinstance(packages, Packages)
+        assert packages.complete is complete
 
 
 @pytest.mark.parametrize(

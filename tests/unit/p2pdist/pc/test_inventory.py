@@ -13,7 +13,7 @@ from p2pdist.pc import inventory, inventory_linux, inventory_macos, inventory_wi
 from p2pdist.pc.inventory import gather, normalised_arch, packages_stamp, read_packages
 from p2pdist.pc.inventory_linux import dpkg_packages, language_of, os_facts, rpm_packages
 from p2pdist.pc.network import Battery
-from p2pdist.shared.manifest.facts import ARCHES, FACTS, FAMILIES, Facts, FactType, FactValue, Packages
+from p2pdist.shared.manifest.facts import ARCHES, FACTS, FAMILIES, MAX_PACKAGES, Facts, FactType, FactValue, Packages
 from p2pdist.shared.manifest.versions import Ecosystem, Version, parse_version
 
 STATUS = """Package: openssl
@@ -201,6 +201,19 @@ def test_caps_on_packages() -> None:
 @pytest.mark.parametrize(("over", "count"), [(0, 3), (1, 0)])
 def test_a_status_that_is_far_too_large_is_not_read(root: Path, over: int, count: int) -> None:
     assert len(inventory_linux.packages(root, "", max_status_bytes=len(STATUS.encode()) - over)) == count
+
+
+def test_packages_are_complete_if_every_database_was_read(root: Path) -> None:
+    assert inventory_linux.packages(root, "").complete
+    assert not inventory_linux.packages(root, "", max_status_bytes=3).complete
+    assert not inventory_linux.packages(Path("/nonexistent"), "").complete
+    assert inventory_linux.packages(Path("/nonexistent"), "vim\t1-1\tnoarch\n").complete
+    (root / "var/lib/rpm").mkdir(parents=True)
+    (root / "var/lib/rpm/rpmdb.sqlite").write_bytes(b"x")
+    assert inventory_linux.packages(root, "vim\t1-1\tnoarch\n").complete
+    assert not inventory_linux.packages(root, "").complete  # rpm has some, and they could not be listed
+    most = "".join(f"p{n}\t1-1\tnoarch\n" for n in range(MAX_PACKAGES))
+    assert not inventory_linux.packages(root, most).complete  # there may be more
 
 
 def test_bytes_that_are_no_text_spoil_only_their_own_package(root: Path) -> None:
