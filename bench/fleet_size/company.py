@@ -71,11 +71,14 @@ class Company:
 
     @asynccontextmanager
     async def frame_crowd(
-        self, *, told: bool = False, report_seconds: float = 60.0, most: int | None = None
+        self, *, told: bool = False, report_seconds: float = 60.0, most: int | None = None, packages: int = 0
     ) -> AsyncIterator[Crowds]:
-        """Serve, and play all PCs, or the first ``most``, as frames in the server's process; none connects yet."""
+        """Serve, and play all PCs, or the first ``most``, as frames in the server's process; none connects yet.
+
+        ``packages`` has each when it is to tell them.
+        """
         plan = self.plan("frames", FRAMES_AT_ONCE, told=told, pieces=False, report_seconds=report_seconds)
-        plan = replace(plan, pcs=plan.pcs[:most])
+        plan = replace(plan, pcs=plan.pcs[:most], packages=packages)
         home = str(self.home.root)
         async with open_crowds("bench.fleet_size.frame_crowd", [plan], self.directory, home) as crowds:
             yield crowds
@@ -93,6 +96,7 @@ class Company:
             pieces=pieces,
             report_seconds=report_seconds,
             at_once=at_once,
+            packages=0,
             stamps=f"{self.directory}/{name}.stamps",
         )
 

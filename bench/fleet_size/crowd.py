@@ -1,7 +1,7 @@
 """Thousands of played PCs in one process: what all kinds of them have in common.
 
-The process connects to a socket of the benchmark, which sends commands, a word a line: connect, report, quiet, write.
-The PCs go when that ends. Twice a second it is told how far they are: a `Progress` a line.
+The process connects to a socket of the benchmark, which sends commands, a word a line: connect, report, quiet, tell,
+write. The PCs go when that ends. Twice a second it is told how far they are: a `Progress` a line.
 """
 
 import time
@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Between two reports of one PC, once they are to report."""
     at_once: int
     """That connect at the same time."""
+    packages: int
+    """That each PC tells, at the word tell."""
     stamps: str
     """The file to write what was reported last into, at the word write."""
 
@@ -92,6 +94,10 @@ class Player(ABC):
     async def say(self, bodies: Sequence[bytes]) -> None:
         """Send frames."""
 
+    async def tell(self) -> None:
+        """Say what it is and has; those with real connections have nothing."""
+        return
+
     async def report(self, patches: Sequence[LivePatch]) -> None:
         """Report on the next patch."""
         patch = patches[self.reports % len(patches)]
@@ -139,6 +145,8 @@ class Crowd(ABC):
                         nursery.start_soon(self._report_on)
                     elif command == b"quiet":
                         self._reporting = False
+                    elif command == b"tell":
+                        nursery.start_soon(self._tell_all)
                     elif command == b"write":
                         written(Path(self.plan.stamps), self.said)
                         self.progress.written += 1
@@ -196,6 +204,10 @@ class Crowd(ABC):
             return  # its connection ends, which is counted
         self.progress.reports += 1
         self.said[player.pc.endpoint] = Said(player.stamp, player.reports)
+
+    async def _tell_all(self) -> None:
+        for player in list(self.players.values()):
+            await player.tell()
 
     async def _show(self, stream: trio.SocketStream) -> None:
         while True:

@@ -18,9 +18,12 @@ import trio
 from bench.fleet_size import speech
 from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
+from bench.fleet_size.inventories import KINDS, inventory_of_kind, part_of, stated, telling_of
+from p2pdist.pc.kept_inventories import TellingOf
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.channels import Hello, decode_from_server
 from p2pdist.shared.wire.frames import FRAME_HEADER_BYTES
+from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.messages import GoodbyeCause, OtherPc, Welcome
 from p2pdist.shared.wire.pings import echo_frame, ping_number
 from seed_server.origin.connection import OriginConnection
@@ -38,7 +41,9 @@ class FrameConnection:
 
     certificate_expired = False
 
-    def __init__(self, pc: Pc, progress: Progress) -> None:
+    def __init__(self, pc: Pc, progress: Progress, telling: TellingOf | None = None) -> None:
+        """``telling``: what it tells of itself when it is asked."""
+        self.telling = telling
         self.endpoint = EndpointId(pc.endpoint)
         self.address = pc.address
         self.cause: GoodbyeCause = ""
@@ -79,6 +84,8 @@ class FrameConnection:
         elif not self.welcomed.is_set():  # the first that is no ping
             self.welcome = decode_from_server(body)
             self.welcomed.set()
+        elif self.telling is not None and isinstance(wanted := decode_from_server(body), InventoryWanted):
+            self.put([part_of(self.telling, wanted)])
 
     def hurry(self) -> None:
         """No frame is under way, ever."""
@@ -97,6 +104,11 @@ class FramePlayer(Player):
         """Send frames."""
         self._connection.put(bodies)
 
+    async def tell(self) -> None:
+        """Say what it is and has; parts follow as the server asks for them."""
+        if self._connection.telling is not None:
+            await self.say([stated(self._connection.telling)])
+
 
 class FrameCrowd(Crowd):
     """PCs in the server's process."""
@@ -104,10 +116,13 @@ class FrameCrowd(Crowd):
     def __init__(self, plan: Plan, serve: Serve) -> None:
         super().__init__(plan)
         self._serve = serve
+        kinds = min(KINDS, len(plan.pcs)) if plan.packages else 0
+        self._tellings = [telling_of(inventory_of_kind(kind, plan.packages)) for kind in range(kinds)]
 
     async def live(self, pc: Pc, welcomed: Callable[[Player], Awaitable[None]]) -> None:
         """As `Crowd` says."""
-        connection = FrameConnection(pc, self.progress)
+        telling = self._tellings[pc.number % len(self._tellings)] if self._tellings else None
+        connection = FrameConnection(pc, self.progress, telling)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._served, connection, hello_of(speech.hello(pc)))
             await connection.welcomed.wait()

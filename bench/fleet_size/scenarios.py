@@ -6,7 +6,17 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet_size import connecting, history, inventories, looking, reporting, restoring, targets, weighing
+from bench.fleet_size import (
+    connecting,
+    history,
+    inventories,
+    looking,
+    reporting,
+    restoring,
+    targets,
+    telling,
+    weighing,
+)
 from bench.fleet_size.machine import revision, this_machine
 from bench.fleet_size.records import Outcome, Run
 from bench.fleet_size.sizes import Sizes
@@ -29,6 +39,7 @@ SCENARIOS: Mapping[str, Play] = {
     targets.INVENTORY: inventories.inventory,
     targets.INVENTORY_POSTGRESQL: inventories.inventory_postgresql,
     targets.RESTORE: restoring.restore,
+    targets.INVENTORY_RETURN: telling.inventory_return,
 }
 
 

@@ -28,6 +28,8 @@ class Sizes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows that each PC has in the state before it reports; each report changes one of them."""
     sampled_pcs: Count = 1_000
     """Whose reports are timed until they are committed."""
+    packages: Count = 800
+    """That a PC has, when it tells all."""
     live_patches: Count = 300
     """Which every PC has, when all return."""
     standing_pcs: Count = 2_000
@@ -61,6 +63,7 @@ QUICK = Sizes(
     reporting_seconds=30.0,
     reported_patches=5,
     sampled_pcs=200,
+    packages=100,
     live_patches=20,
     standing_pcs=200,
     users=4,

@@ -19,6 +19,7 @@ HISTORY_POSTGRESQL = "history-postgresql"
 RESTORE = "restore"
 INVENTORY = "inventory"
 INVENTORY_POSTGRESQL = "inventory-postgresql"
+INVENTORY_RETURN = "inventory-return"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def _inventory(scenario: str, database: str) -> tuple[Target, ...]:
 
 
 _RETURN = "25,000 PCs return after a restart"
+_INVENTORY = "25,000 PCs tell all that they are and have, 800 packages each"
 TARGETS = (
     Target("10,000 control connections: server memory for each", CONNECTIONS, "bytes_per_connection", 60, " kB", 1e3),
     Target("10,000 control connections: idle processor", CONNECTIONS, "idle_cpu_share", 15, " % of a core", 0.01),
@@ -105,6 +107,8 @@ TARGETS = (
     Target("a restored server: until its PCs have what is published then", RESTORE, "accept_seconds", 5, " min", 60.0),
     Target("a restored server: denied PCs that return", RESTORE, "denied_back", 0),
     Target("a restored server: publications since the backup that are lost", RESTORE, "patches_lost", 0),
+    Target(f"{_INVENTORY}: until it is recorded", INVENTORY_RETURN, "seconds", 30, " min", 60.0),
+    Target(f"{_INVENTORY}: processor", INVENTORY_RETURN, "cpu_share", 0.3, " of a core", digits=2),
 )  # fmt: skip
 SCENARIOS = tuple(dict.fromkeys(target.scenario for target in TARGETS))
 

@@ -1,11 +1,12 @@
 """A real daemon tells a real server what its PC is and has: all of it, and then what was installed."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench.fleet import open_fleet
+from bench.fleet import Member, open_fleet
 from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, Inventory
 from p2pdist.shared.manifest.versions import Ecosystem
 from seed_server.settings import ServerHome
@@ -16,6 +17,14 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow, *NEEDS_DPKG]
 
 ACME = (Ecosystem.DEB, "acme")
 WITHIN_SECONDS = 120.0  # a PC says what has changed once a minute
+
+
+def is_installed(member: Member, version: str) -> bool:
+    return member.install_state("acme", version) == "installed"
+
+
+def has_acme(version: str, found: Inventory) -> bool:
+    return found.packages.get(ACME) == version
 
 
 async def test_a_package_that_was_installed_is_known_to_the_server_within_the_pace(tmp_path: Path) -> None:
@@ -47,12 +56,8 @@ async def test_a_package_that_was_installed_is_known_to_the_server_within_the_pa
                 package = Packages(tmp_path).build(version)
                 await fleet.publish(package.file, "acme", version, "--install", "deb")
                 done = f"{version} being installed"
-                await fleet.wait_until(
-                    lambda version=version: member.install_state("acme", version) == "installed", WITHIN_SECONDS, done
-                )
-                now = await until(
-                    lambda found, version=version: found.packages.get(ACME) == version, f"the server knowing {version}"
-                )
+                await fleet.wait_until(partial(is_installed, member, version), WITHIN_SECONDS, done)
+                now = await until(partial(has_acme, version), f"the server knowing {version}")
                 assert (now.facts[PACKAGES_TOLD], dict(now.packages)) == ("all", {ACME: version})
 
             await fleet.stop(member)

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from bench.fleet_size.scenarios import run_scenario
 from bench.fleet_size.sizes import QUICK
-from bench.fleet_size.targets import CONNECTIONS, HISTORY, REPORTS, RETURN, STANDING
+from bench.fleet_size.targets import CONNECTIONS, HISTORY, INVENTORY_RETURN, REPORTS, RETURN, STANDING
 
 pytestmark = pytest.mark.processes
 
 TINY = replace(
     QUICK, connections=10, pcs=12, sites=3, settle_seconds=0.5, idle_seconds=1.0, report_seconds=1.5,
     reporting_seconds=2.0, reported_patches=1, sampled_pcs=6, live_patches=1,
-    standing_pcs=50, month_events=500, months=2, further_month_events=50,
+    standing_pcs=50, packages=20, month_events=500, months=2, further_month_events=50,
 )  # fmt: skip
 MOST_SECONDS = 60.0
 
@@ -50,6 +50,14 @@ async def test_rows_of_standing_are_weighed(tmp_path: Path) -> None:
         run = await run_scenario(STANDING, TINY, tmp_path)
     assert run.figures["rows"] == 50
     assert 0 < run.figures["bytes_per_row"] < 1_000
+
+
+async def test_all_pcs_tell_what_they_are_and_have(tmp_path: Path) -> None:
+    with trio.fail_after(MOST_SECONDS):
+        run = await run_scenario(INVENTORY_RETURN, TINY, tmp_path)
+    assert run.figures["connected"] == 12
+    assert run.missing == {}
+    assert {"seconds", "cpu_share", "memory_bytes"} <= run.figures.keys()
 
 
 @pytest.mark.slow
