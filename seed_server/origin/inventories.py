@@ -5,6 +5,7 @@ as long as it has worked.
 """
 
 import itertools
+import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Inventories:
         self._store = store
         self._clock = clock
         self._log = outside_log
-        self._turns = InventoryTurns(pace_seconds)
+        self._turns = InventoryTurns(pace_seconds, random.random)
         self._pcs: dict[EndpointId, tuple[Presenting, ControlPacer]] = {}
         """Those that have said something, with the line of their site."""
         self._told: list[InventoryTurn] = []

@@ -7,7 +7,6 @@ time. Who tells what cannot be recorded is asked for all, later and later.
 import enum
 import heapq
 import itertools
-import random
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -84,8 +83,11 @@ class _History:
 class InventoryTurns:
     """Whose turn it is; ``now`` is any clock in seconds."""
 
-    def __init__(self, pace_seconds: float, jitter: Callable[[], float] = random.random) -> None:
-        """Ask a PC for changes once in ``pace_seconds``, and up to `PACE_JITTER` of that later."""
+    def __init__(self, pace_seconds: float, jitter: Callable[[], float]) -> None:
+        """Ask a PC for changes once in ``pace_seconds``, and up to `PACE_JITTER` of that later.
+
+        ``jitter`` draws from 0 to 1.
+        """
         self._pace_seconds = pace_seconds
         self._jitter = jitter
         self._said: dict[EndpointId, _Said] = {}
