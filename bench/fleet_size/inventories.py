@@ -178,7 +178,7 @@ VERSIONS = 3  # of a package
 def inventory_of_kind(kind: int, packages: int) -> Inventory:
     """Return what a PC of a kind is and has; the same each time."""
     chance = random.Random(kind)
-    drawn = random.Random(0)  # noqa: S311
+    drawn = random.Random(0)
     names = [f"lib{drawn.randrange(1 << 40):x}-{number}" for number in range(NAMES_FOR_EACH * packages)]
     # the first ones are what most PCs have
     had = {names[min(int(chance.expovariate(1 / packages)), len(names) - 1)] for _ in range(3 * packages)}
