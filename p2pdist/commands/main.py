@@ -23,6 +23,7 @@ _COMMANDS = {
     "agent": LazyCommand(
         "agent_command:agent_command", "Show notifications before something disturbs; a desktop's session starts it."
     ),
+    "server": LazyCommand("server_commands:server_group", "Show where the server is looked for, or set it."),
     "doctor": LazyCommand("doctor_command:doctor_command", "Find what is wrong here, and who can mend it."),
 }
 
@@ -47,6 +48,7 @@ def p2pdist() -> None:
       p2pdist limiter --watch       how fast it may share, and what binds it
       p2pdist plan                  what is to be installed, when, and what it waits for
       p2pdist posture               whether this PC is compliant
+      p2pdist server                where its server is looked for
       p2pdist doctor                what is wrong here, and who can mend it
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,

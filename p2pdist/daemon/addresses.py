@@ -47,7 +47,7 @@ class AddressWatch:
         state = self._state
         read = partial(
             local_facts.read_local_facts,
-            (state.identity.server_address, state.identity.origin_port),
+            (state.servers.origin.current.host, state.servers.origin.current.origin_port),
             self._clock.now(),
             fixed_address=state.fixed_address,
             former_address=state.address,

@@ -8,6 +8,7 @@ from p2pdist import __version__
 from p2pdist.daemon.audit_witness import AuditWitness
 from p2pdist.daemon.disk_keeper import DiskKeeper
 from p2pdist.daemon.finding_news import finding_codes
+from p2pdist.daemon.server_place import server_handlers
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.install.requests import InstallRequests
@@ -94,6 +95,7 @@ def handlers(
         answers(WHY, explainer.answer),
         answers(PEERS, neighbours.status),
         *patching.handlers(),
+        *server_handlers(state, origin),
     ]
 
 

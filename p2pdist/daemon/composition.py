@@ -64,7 +64,6 @@ from p2pdist.transfer.cached_files import lend_directory
 from p2pdist.transfer.files import check_links, prepare_home
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.shared_news import SharedNews
-from p2pdist.trust.http_answers import base_url
 from p2pdist.trust.store import TrustStore
 from p2pdist.trust.witness import Witness
 
@@ -180,26 +179,27 @@ async def _open(core: Core, stack: contextlib.AsyncExitStack) -> Connections:
     await trio.to_thread.run_sync(lend_directory, core.home.cache, core.writer)
     launch = Launch(core.part_user, core.home.cache, settings.log_level)
     part = await stack.enter_async_context(open_network_part(launch, partial(_start, core)))
-    http = RemoteHttp(part, f"{state.identity.server_address}:{state.identity.web_port}")
+    http = RemoteHttp(part, state.servers.web)
     if core.renewal.expired:  # neither server nor neighbours would accept us
         with trio.move_on_after(EXPIRED_RENEWAL_SECONDS):
             if await core.renewal.renew_now(http):
                 part.tell(_identity(core))
     engine = RemoteEngine(part)
-    origin = RemoteOrigin(part, lambda: introduction.hello(part.listen_port), replaced=state.replaced)
+    turns = state.servers.origin
+    origin = RemoteOrigin(part, lambda: introduction.hello(part.listen_port), turns, replaced=state.replaced)
     discovery = RemoteFinder(part, lambda: introduction.announcement(part.listen_port)) if settings.mdns else None
     return Connections(part, engine, discovery, origin, http)
 
 
 def _start(core: Core) -> Start:
-    state, identity = core.state, core.state.identity
+    state, server = core.state, core.state.servers.origin.current
     return Start(
         listen_address=state.listen_address,
         listen_port=core.settings.lan_port,
         local_address=state.fixed_address,
-        server_address=identity.server_address,
-        origin_port=identity.origin_port,
-        identity=_shown(identity),
+        server_address=server.host,
+        origin_port=server.origin_port,
+        identity=_shown(state.identity),
     )
 
 
@@ -220,7 +220,7 @@ def _identity(core: Core) -> UseIdentity:
 def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts:
     home, settings, state = core.home, core.settings, core.state
     engine, origin = connections.engine, connections.origin
-    url = base_url(state.identity.server_address, state.identity.web_port)
+    url = state.servers.web.current.url
     root, http = state.identity.tuf_root, connections.http
     link_reports = LinkReports(state)
     limiter = LanLimiter(
@@ -316,8 +316,8 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
 
 
 def _server_place(state: DaemonState) -> ServerPlace:
-    identity = state.identity
-    return ServerPlace(identity.server_address, identity.origin_port, identity.control_ca)
+    server = state.servers.origin.current
+    return ServerPlace(server.host, server.origin_port, state.identity.control_ca)
 
 
 def _facts_changed(core: Core) -> None:

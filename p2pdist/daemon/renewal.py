@@ -10,6 +10,7 @@ from p2pdist.daemon.restarts import Restarts
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.renewal import renew
+from p2pdist.identity.server_change import own_address, store_address
 from p2pdist.identity.store import Identity, renewal_due
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
@@ -21,8 +22,8 @@ CHECK_JITTER = 0.2  # either way
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 60.0  # short, as for connecting: an expired certificate keeps this PC out
 
-Renew = Callable[[Identity, float, Http], Awaitable[Identity]]
-"""Takes the identity, the time and who asks the server. Raises `UserError`."""
+Renew = Callable[[Identity, float, Http, str], Awaitable[Identity]]
+"""Takes the identity, the time, who asks the server, and the URL of its web port. Raises `UserError`."""
 
 log = structlog.get_logger()
 
@@ -56,7 +57,11 @@ class Renewal:
         """Try once; return whether it succeeded. A failure is written to the state's ``renewal_problem``."""
         state = self._state
         try:
-            state.identity = await self._renew(state.identity, self._clock.now(), http)
+            before, url = state.identity, state.servers.web.current.url
+            renewed = await self._renew(before, self._clock.now(), http, url)
+            if state.identity is not before:  # meanwhile somebody has said where the server is
+                renewed = await trio.to_thread.run_sync(store_address, renewed, own_address(state.identity))
+            state.identity = renewed
         except UserError as error:
             state.renewal_problem = f"The certificates cannot be renewed. {error.message}"
             log.warning("certificates could not be renewed", reason=error.message)

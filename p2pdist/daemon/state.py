@@ -6,6 +6,8 @@ import secrets
 from bandwidth.core.states import Reason, State
 from bandwidth.profiles.model import Profile
 from p2pdist.identity.copies import Copies
+from p2pdist.identity.server_change import own_address
+from p2pdist.identity.servers import Servers
 from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
@@ -36,6 +38,8 @@ class DaemonState:
         """The one own address to use, or None for all; never changes."""
         self.home_profile = home_profile
         """The throttle profile in this PC's home; never changes."""
+        self.servers = Servers(own_address(identity))
+        """Where the server is looked for; the connections to it say what works."""
         self.clock_trust = clock_trust
         """Whether this PC's clock can be believed; `trust_refresh` and `origin_events` tell it what they hear."""
         # written by `addresses`

@@ -133,6 +133,7 @@ class TrustRefresh:
 
     async def _refresh(self, said: ServerWord | None) -> None:
         """Accept the catalogue on disk if none is known yet, then the server's. Raises `UserError`."""
+        self._store.use_server(self._state.servers.web.current.url)
         self._store.site = SiteName(self._state.site) if self._state.site else None
         self._store.choose, self._store.held = self._pc.chooser(), self._transfers.held()
         self._store.installed = await self._patching.may_go_back()

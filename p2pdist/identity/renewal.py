@@ -9,20 +9,19 @@ from p2pdist.identity import store as identity_store
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answers
 from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.enrolment import Certificates, RenewRequest
-from p2pdist.trust.http_answers import Http, base_url
+from p2pdist.trust.http_answers import Http
 
 log = structlog.get_logger()
 
 
-async def renew(identity: Identity, now: float, http: Http) -> Identity:
+async def renew(identity: Identity, now: float, http: Http, url: str) -> Identity:
     """Fetch new certificates for the same key, store them and return the new identity.
 
-    The CAs may have changed: their certificates come over a connection that the
+    ``url`` is the web port's. The CAs may have changed: their certificates come over a connection that the
     present control CA authenticates. Raises `UserError`; the stored identity is then
     as it was. `FaultKind.REFUSED` means that the server refused.
     """
-    server = f"{identity.server_address}:{identity.web_port}"
-    url = base_url(identity.server_address, identity.web_port)
+    server = url.removeprefix("https://")
     request = RenewRequest(csr=identity_store.certificate_request(identity.key))
     certificates = await ask(http, f"{url}/v1/renew", request, Certificates, server)
     with wrong_answers(server):

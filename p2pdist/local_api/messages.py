@@ -20,6 +20,7 @@ from p2pdist.local_api.install_answers import (
     PlanAnswer,
     PostureAnswer,
 )
+from p2pdist.local_api.server_answers import ServerAnswer, ServerOrder
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.json_units import Seconds
 from p2pdist.shared.wire.codec import Record
@@ -114,14 +115,18 @@ NOTICES = Command("notices", Question, NoticesAnswer, for_users=True)
 DEFER = Command("defer", DeferOrder, Deferred, for_users=True)
 ROLLBACK = Command("rollback", PatchOrder, Accepted)
 RETRY = Command("retry", PatchOrder, Accepted)
+SERVER = Command("server", Question, ServerAnswer)
+SET_SERVER = Command("set-server", ServerOrder, ServerAnswer)
 
 COMMANDS: tuple[Command[Any, Any], ...] = (
-    STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, NOTICES, DEFER, ROLLBACK, RETRY,
+    STATUS, PEERS, LIMITER, WHY, PLAN, HISTORY, POSTURE, NOTICES, DEFER, ROLLBACK, RETRY, SERVER,
+    SET_SERVER,
 )  # fmt: skip
 
 ANSWERS: dict[str, type[msgspec.Struct]] = {
     "enrol": Enrolled,
     "doctor": DoctorAnswer,
-    **{command.name: command.answer for command in COMMANDS if command is not NOTICES},
+    **{command.name: command.answer for command in COMMANDS if command not in (NOTICES, SET_SERVER)},
+    "server set": SET_SERVER.answer,
 }
 """What ``p2pdist COMMAND --json`` prints."""

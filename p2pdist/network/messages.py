@@ -45,6 +45,7 @@ MAX_WORDS_CHARS = 1_000  # words for `p2pdist status`
 
 Call = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 Problem = Annotated[str, msgspec.Meta(max_length=MAX_WORDS_CHARS)]
+ServerHost = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 Window = Literal["origin", "pieces", "discovery"]
 """Streams of messages that must not be dropped: at most `MAX_ON_THE_WAY` of each are on their way, see `Taken`."""
 MAX_ON_THE_WAY = 64
@@ -78,9 +79,16 @@ class Start(PartMessage, frozen=True):
     listen_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
     local_address: Address | None
     """The own address to use for everything, or None for all."""
-    server_address: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+    server_address: ServerHost
     origin_port: Port
     identity: PartIdentity
+
+
+class UseServer(PartMessage, frozen=True):
+    """Where to look for the server, from the next attempt to connect on."""
+
+    server_address: ServerHost
+    origin_port: Port
 
 
 class Introduce(PartMessage, frozen=True):
@@ -203,8 +211,9 @@ class EndProcess(PartMessage, frozen=True):
 
 
 ToPart: TypeAlias = (
-    Start | Introduce | Announce | UseIdentity | Reconnect | ToOrigin | AddTorrent | RemoveTorrent | CheckTorrent
-    | ConnectPeer | LimitLan | SetMoving | Refresh | CountLan | HttpRequest | Abandon | Taken | AreYouAlive | EndProcess
+    Start | UseServer | Introduce | Announce | UseIdentity | Reconnect | ToOrigin | AddTorrent | RemoveTorrent
+    | CheckTorrent | ConnectPeer | LimitLan | SetMoving | Refresh | CountLan | HttpRequest | Abandon | Taken
+    | AreYouAlive | EndProcess
 )  # fmt: skip
 
 

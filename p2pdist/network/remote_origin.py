@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from p2pdist.network.messages import FromOrigin, Introduce, PieceArrived, Reconnect, ToOrigin
+from p2pdist.identity.servers import AddressTurns
+from p2pdist.network.messages import FromOrigin, Introduce, PieceArrived, Reconnect, ToOrigin, UseServer
 from p2pdist.network.process import NetworkPart
 from p2pdist.network.server_news import ServerNews
 from p2pdist.network.window import Windowed
@@ -15,13 +16,19 @@ NOT_RUNNING = "the network part of the daemon is not running"
 class RemoteOrigin:
     """An `ServerConnection`."""
 
-    def __init__(self, part: NetworkPart, hello: Callable[[], ControlHello], *, replaced: Callable[[], None]) -> None:
+    def __init__(
+        self, part: NetworkPart, hello: Callable[[], ControlHello], turns: AddressTurns, *, replaced: Callable[[], None]
+    ) -> None:
         """``hello`` is asked whenever a connection may be made: addresses and the LAN port change.
 
-        ``replaced`` is called before, when another connection with this PC's identity has taken the place of ours.
+        ``turns`` says where, and is told what came of it. ``replaced`` is called before, when another connection with
+        this PC's identity has taken the place of ours.
         """
         self._part = part
         self._hello = hello
+        self._turns = turns
+        self._tried = turns.current
+        """Where the network part looks for the server."""
         self._replaced = replaced
         self.events = Windowed[OriginEvent](part, "origin")
         self.pieces = Windowed[PieceArrived](part, "pieces")
@@ -42,10 +49,18 @@ class RemoteOrigin:
 
     def reconnect(self) -> None:
         """Drop the connection, if any, and connect again at once: for a new certificate or address."""
+        self._look_there()
         self._part.tell(Introduce(self._hello()))
         self._part.tell(Reconnect())
 
+    def _look_there(self) -> None:
+        """Tell the network part where to look from its next attempt on, if that has changed."""
+        if self._tried != self._turns.current:
+            self._tried = self._turns.current
+            self._part.tell(UseServer(self._tried.host, self._tried.origin_port))
+
     async def _started(self) -> None:
+        self._tried = self._turns.current  # as the new process was told at its start
         await self._part.send(Introduce(self._hello()))
 
     def _ended(self) -> None:
@@ -55,8 +70,9 @@ class RemoteOrigin:
             self.events.put_own(Disconnected(NOT_RUNNING))
 
     def _event(self, message: FromOrigin) -> None:
-        self.connected, self.status = message.connected, message.status
+        was_connected, self.connected, self.status = self.connected, message.connected, message.status
         if self.connected:
+            self._turns.worked(self._tried)
             self.news.connected()
         if isinstance(message.event, News):
             self.news.heard(message.event)
@@ -66,6 +82,9 @@ class RemoteOrigin:
             self.news.disconnected()
             if message.event.cause == "replaced":
                 self._replaced()
+            if not was_connected:
+                self._turns.failed(self._tried, message.event.reason)
+            self._look_there()
             self._part.tell(Introduce(self._hello()))  # for the next attempt
         self.events.put(message.event)
 

@@ -43,6 +43,7 @@ from p2pdist.network.messages import (
     ToOrigin,
     ToPart,
     UseIdentity,
+    UseServer,
 )
 from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import OriginEvent
@@ -76,6 +77,7 @@ class Services:
         self._channel = channel
         self._start = start
         self._identity = start.identity
+        self._server_address, self._origin_port = start.server_address, start.origin_port
         self._engine = engine
         self._nursery = nursery
         self._clock = clock
@@ -97,6 +99,7 @@ class Services:
             ToOrigin: self._to_origin,
             Announce: self._announce,
             UseIdentity: self._use_identity,
+            UseServer: self._use_server,
             Reconnect: self._reconnect,
             AddTorrent: self._begin_adding,
             ConnectPeer: lambda m: engine.connect_peer(TorrentHash(m.torrent_hash), m.address, m.port),
@@ -214,6 +217,9 @@ class Services:
         old, self._http = self._http, self._new_http()
         self._nursery.start_soon(old.aclose)
 
+    def _use_server(self, message: UseServer) -> None:
+        self._server_address, self._origin_port = message.server_address, message.origin_port
+
     def _reconnect(self, _message: Reconnect) -> None:
         if self._origin is not None:
             self._origin.reconnect()
@@ -224,8 +230,8 @@ class Services:
 
     def _address(self) -> OriginAddress:
         return OriginAddress(
-            host=self._start.server_address,
-            port=self._start.origin_port,
+            host=self._server_address,
+            port=self._origin_port,
             tls=client_context(self._identity.control_ca, self._identity.control_certificate, self._identity.key),
             local_address=self._start.local_address,
         )

@@ -62,20 +62,11 @@ class TrustStore:
         ask_news: AskNews | None = None,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
-        """``base_url`` is the web port's (``https://ADDRESS:PORT``), ``root`` the TUF root from enrolment.
-
-        ``ask_news`` as in `NetworkFetcher`.
-        """
+        """``base_url`` as of `use_server`, ``ask_news`` as in `NetworkFetcher`; ``root``: the one from enrolment."""
         self._files = TrustFiles(directory / root_pin(root).hex()[:16])
         self._signed = SignedFiles(self._files)
-        self._base_url = base_url.rstrip("/")
-        self._place = RepositoryPlace(
-            self._base_url + _METADATA_PATH,
-            self._base_url + _TARGETS_PATH,
-            root,
-            f"{self._base_url}{NEWS_PATH}?{DIFFERENCES_QUERY}",
-            self._base_url + BATCH_PATH,
-        )
+        self._root = root
+        self.use_server(base_url)
         self._http = http
         self._ask_news = ask_news
         self._refresh_seconds = refresh_seconds
@@ -94,6 +85,12 @@ class TrustStore:
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
         self.keeps_all = False
         """Keep every signed role and document, also what this PC does not need: the server has asked for it."""
+
+    def use_server(self, base_url: str) -> None:
+        """Fetch from this web port (``https://ADDRESS:PORT``), from the next refresh on."""
+        self._base_url = url = base_url.rstrip("/")
+        news = f"{url}{NEWS_PATH}?{DIFFERENCES_QUERY}"
+        self._place = RepositoryPlace(url + _METADATA_PATH, url + _TARGETS_PATH, self._root, news, url + BATCH_PATH)
 
     async def told(self, *, with_roles: bool = False) -> TrustTold | None:
         """Return which versions this PC trusts; None: none yet. Raises `UserError` (`FaultKind.STORAGE`)."""

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from p2pdist.shared.certificates import parse_certificate
+from p2pdist.shared.server_address import is_ip_address
 from seed_server.doctor.facts import ProviderFacts, ServedPort
 from seed_server.settings import ServerSettings, listen_addresses
-from seed_server.settings.addresses import is_ip_address
 
 ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens so
 PROVIDER_PROXIES = ("https_proxy", "all_proxy")

@@ -94,7 +94,7 @@ def judge_address(facts: ServerFacts) -> SiteFinding:
             "server-address",
             f"PCs call this server {address}; {reason}",
             "network",
-            "Give that address back to this machine, or correct the name's entry; else each PC has to enrol again.",
+            "Give that address back to this machine, or correct the name's entry; on PCs: p2pdist server set.",
         )
     return fine("server-address", f"{facts.settings.address} leads to this machine.")
 

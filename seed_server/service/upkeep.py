@@ -69,7 +69,7 @@ class Upkeep:
             if reason:
                 log.warning(
                     "PCs do not find this server under the address that they enrolled with: give that back to this "
-                    "machine, or correct the name's entry; else each PC has to enrol again, with --force",
+                    "machine, or correct the name's entry; else on each PC: p2pdist server set ADDRESS",
                     address=address,
                     reason=reason,
                 )

@@ -15,11 +15,12 @@ from bandwidth.core.units import LARGEST_LINE_MBIT
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import read_home_text
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.server_address import is_ip_address
 from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.fields import Port
-from seed_server.settings.addresses import check_reachable, is_ip_address
+from seed_server.settings.addresses import check_reachable
 from seed_server.settings.sections import OidcSettings, RetentionSettings
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration

@@ -19,7 +19,7 @@ from p2pdist.commands.main import p2pdist
 from p2pdist.commands.views import why_view
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
-from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, STATUS, WHY, Command
+from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, SERVER, STATUS, WHY, Command
 from p2pdist.shared.console import print_json, run_command_line, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
@@ -160,7 +160,7 @@ def with_texts(value: Any, text: str) -> Any:
 
 COMMANDS: dict[str, Command[Any, Any]] = {
     "status": STATUS, "peers": PEERS, "limiter": LIMITER, "why demo-app": WHY, "plan": PLAN,
-    "history --output": HISTORY, "posture": POSTURE,
+    "history --output": HISTORY, "posture": POSTURE, "server": SERVER,
 }  # fmt: skip
 
 

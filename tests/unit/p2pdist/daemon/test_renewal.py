@@ -36,7 +36,7 @@ class Pc:
     def valid_from_now(self) -> Identity:
         return made_up_identity(not_before=self.clock.wall, not_after=self.clock.wall + 2 * DAY)
 
-    async def renew(self, _identity: Identity, now: float, _http: Http) -> Identity:
+    async def renew(self, _identity: Identity, now: float, _http: Http, _url: str) -> Identity:
         self.asked += 1
         if self.refuses:
             raise UserError("The server said no.", FaultKind.REFUSED)

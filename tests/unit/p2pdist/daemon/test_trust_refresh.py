@@ -37,6 +37,8 @@ class Store:
         self.expires_at = math.inf
         self.passed_at = 0.0
         self.site: str | None = None
+        self.asked_where: list[str] = []
+        self.use_server = self.asked_where.append
         self.fails = True
         self.why: UserError = UserError("The server is away.")
 

@@ -19,6 +19,7 @@ from p2pdist.daemon.renewal import Renewal
 from p2pdist.daemon.state import DaemonState
 from p2pdist.identity import enrolment
 from p2pdist.identity.renewal import renew
+from p2pdist.identity.server_change import own_address
 from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import SystemClock
@@ -127,7 +128,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
 
 async def renewed(identity: Identity) -> Identity:
     async with HttpsClient(trusting_context(identity.control_ca)) as http:
-        return await renew(identity, time.time(), http)
+        return await renew(identity, time.time(), http, own_address(identity).url)
 
 
 @asynccontextmanager
@@ -309,7 +310,7 @@ async def test_new_authorities_start_all_parts_again(tmp_path: Path) -> None:
         other = CertificateAuthority.create(tmp_path / "ca", "other", time.time())
         new = dataclasses.replace(identity, control_ca=other.control_ca_pem)
 
-        async def renewing(_identity: Identity, _now: float, _http: Http) -> Identity:
+        async def renewing(_identity: Identity, _now: float, _http: Http, _url: str) -> Identity:
             return new
 
         daemon = WatchedDaemon(tmp_path / "pc", dataclasses.replace(identity, not_before=0.0), renew=renewing)

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from p2pdist.identity import enrolment
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.renewal import renew
+from p2pdist.identity.server_change import own_address
 from p2pdist.identity.store import Identity
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import endpoint_id_of_public_key
@@ -369,7 +370,7 @@ async def test_a_clock_far_off_is_named(serve: Callable[..., Server], home: Path
 
 async def renewed(identity: Identity) -> Identity:
     async with HttpsClient(trusting_context(identity.control_ca)) as http:
-        return await renew(identity, time.time(), http)
+        return await renew(identity, time.time(), http, own_address(identity).url)
 
 
 async def test_renewal_stores_new_certificates_for_the_same_key(serve: Callable[..., Server], home: Path) -> None:

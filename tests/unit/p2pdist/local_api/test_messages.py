@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from p2pdist.local_api import delivery_answers, install_answers, messages
-from p2pdist.local_api.messages import ANSWERS, COMMANDS, NOTICES, DeferOrder, PatchOrder, Question
+from p2pdist.local_api import delivery_answers, install_answers, messages, server_answers
+from p2pdist.local_api.messages import ANSWERS, COMMANDS, NOTICES, SET_SERVER, DeferOrder, PatchOrder, Question
+from p2pdist.local_api.server_answers import ServerOrder
 
-MODULES = (messages, delivery_answers, install_answers)
+MODULES = (messages, delivery_answers, install_answers, server_answers)
 STRUCTS = [
     value
     for module in MODULES
@@ -21,8 +22,8 @@ STRUCTS = [
 
 def test_no_two_commands_have_one_name() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
-    printed = {command.name: command.answer for command in COMMANDS if command is not NOTICES}  # that is for the agent
-    assert printed.items() <= ANSWERS.items()
+    printed = {command.name: command.answer for command in COMMANDS if command not in (NOTICES, SET_SERVER)}
+    assert printed.items() <= ANSWERS.items(), "notices are for the agent, the other one is `server set`"
 
 
 @pytest.mark.parametrize("kind", STRUCTS, ids=lambda kind: kind.__name__)
@@ -44,7 +45,9 @@ def test_nothing_can_be_changed_afterwards(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen
 
 
-@pytest.mark.parametrize("order", [DeferOrder("acme", 60.0), DeferOrder("acme"), PatchOrder("acme@1"), Question()])
+@pytest.mark.parametrize(
+    "order", [DeferOrder("acme", 60.0), DeferOrder("acme"), PatchOrder("acme@1"), Question(), ServerOrder("hq")]
+)
 def test_what_is_asked_survives_the_wire_and_is_closed(order: Any) -> None:
     assert msgspec.json.decode(msgspec.json.encode(order), type=type(order)) == order
     with pytest.raises(msgspec.ValidationError, match="unknown field"):

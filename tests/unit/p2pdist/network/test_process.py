@@ -19,6 +19,7 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from p2pdist.identity.servers import AddressTurns
 from p2pdist.neighbours.finder import PeerFound
 from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.network.messages import (
@@ -36,6 +37,7 @@ from p2pdist.network.rights import PartUser
 from p2pdist.origin.connection import Disconnected
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.messages import ControlHello
 from p2pdist.transfer.torrent_engine import EngineError, TransferSnapshot
 from p2pdist.trust.http_answers import HttpError
@@ -43,6 +45,7 @@ from tests.helpers.pki import TestCA
 from tests.helpers.swarm_endpoints import Payload
 
 ADDRESS = "127.0.75.11"
+TURNS = AddressTurns([ServerAddress("127.0.75.1", 1, 2)])
 WITHIN_SECONDS = 40.0  # a process starts in a second; on a busy machine in several
 ME = PartUser("me", os.geteuid(), os.getegid(), separate=False)
 
@@ -191,7 +194,7 @@ async def test_errors_of_the_engine_come_back(ca: TestCA, payload_of: Any, tmp_p
 
 async def test_http_failures_come_back_whole_and_while_it_is_down_they_say_so(ca: TestCA, tmp_path: Path) -> None:
     async with running(tmp_path / "cache", ca) as part:
-        http = RemoteHttp(part, "127.0.75.1:1")
+        http = RemoteHttp(part, TURNS)
         with pytest.raises(HttpError) as closed:
             await http.get("https://127.0.75.1:1/x", max_bytes=100)
         assert closed.value.failure == "port_closed"
@@ -210,7 +213,7 @@ async def test_http_failures_come_back_whole_and_while_it_is_down_they_say_so(ca
 
 async def test_a_server_that_cannot_be_reached_is_told(ca: TestCA, tmp_path: Path) -> None:
     async with running(tmp_path / "cache", ca) as part:
-        origin = RemoteOrigin(part, hello, replaced=lambda: None)
+        origin = RemoteOrigin(part, hello, TURNS, replaced=lambda: None)
         await part.begin()
         event = await anext(origin.events)
         assert isinstance(event, Disconnected)
@@ -316,7 +319,7 @@ async def test_whatever_it_does_the_daemon_goes_on_and_starts_it_again(
     ca: TestCA, tmp_path: Path, does: str, words: str
 ) -> None:
     async with running(tmp_path / "cache", ca, HOSTILE + "    " + does.replace("\\\\", "\\") + "\n") as part:
-        RemoteOrigin(part, hello, replaced=lambda: None)
+        RemoteOrigin(part, hello, TURNS, replaced=lambda: None)
         await part.begin()
         while not part.problem:  # noqa: ASYNC110 - a plain attribute
             await trio.sleep(0.01)
@@ -357,7 +360,7 @@ async def test_counts_never_sink_and_answers_are_not_longer_than_asked_for(ca: T
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(engine.add, b"", expected_hash=torrent_hash, assume_complete=False))
             with pytest.raises(HttpError) as caught:
-                await RemoteHttp(part, "server").get("https://server/x", max_bytes=1_999)
+                await RemoteHttp(part, TURNS).get("https://server/x", max_bytes=1_999)
             assert caught.value.failure == "too_large"
             snapshot = engine.snapshot(torrent_hash)
             assert (snapshot.bytes_from_peers, snapshot.bytes_wasted) == (10**6, 5)

@@ -6,12 +6,15 @@ from typing import Any, cast
 import pytest
 
 from p2pdist.daemon.introduction import Introduction
-from p2pdist.network.messages import FromOrigin, Introduce, PartMessage
+from p2pdist.identity.servers import AddressTurns
+from p2pdist.network.messages import FromOrigin, Introduce, PartMessage, Reconnect, UseServer
 from p2pdist.network.process import NetworkPart
 from p2pdist.network.remote_origin import RemoteOrigin
 from p2pdist.origin.connection import Disconnected
-from p2pdist.shared.wire.messages import GoodbyeCause
+from p2pdist.shared.server_address import ServerAddress
+from p2pdist.shared.wire.messages import GoodbyeCause, Welcome
 from tests.helpers.daemon_states import made_up_state
+from tests.unit.p2pdist.daemon.test_origin_events import WELCOME
 
 LAN_PORT = 7691
 
@@ -49,7 +52,8 @@ class Part:
 def part() -> Part:
     part, state = Part(), made_up_state()
     introduction = Introduction(state)
-    RemoteOrigin(cast("NetworkPart", part), lambda: introduction.hello(LAN_PORT), replaced=state.replaced)
+    turns = state.servers.origin
+    RemoteOrigin(cast("NetworkPart", part), lambda: introduction.hello(LAN_PORT), turns, replaced=state.replaced)
     return part
 
 
@@ -64,3 +68,27 @@ def test_who_is_replaced_says_another_instance_at_the_very_next_attempt(part: Pa
 def test_any_other_end_changes_nothing(part: Part, cause: GoodbyeCause) -> None:
     before = part.ends("")
     assert part.ends(cause) == before
+
+
+def test_where_nobody_answers_the_next_attempt_is_elsewhere(part: Part) -> None:
+    state = made_up_state()
+    own, other = state.servers.own, ServerAddress("192.0.2.9", 1, 2)
+    turns = AddressTurns([own, other])
+    origin = RemoteOrigin(
+        cast("NetworkPart", part), lambda: Introduction(state).hello(LAN_PORT), turns, replaced=state.replaced
+    )
+
+    def hears(event: Disconnected | Welcome, *, connected: bool = False) -> list[PartMessage]:
+        part.told.clear()
+        part.handlers[FromOrigin](FromOrigin(event, connected=connected, status=""))
+        return [message for message in part.told if isinstance(message, UseServer)]
+
+    assert hears(Disconnected("no answer")) == [UseServer("192.0.2.9", 2)]
+    assert hears(WELCOME, connected=True) == []
+    assert hears(Disconnected("the server closed the connection")) == [], "it had worked there"
+    assert hears(Disconnected("no answer")) == [UseServer(own.host, own.origin_port)]
+    assert turns.problems == {own: "no answer", other: "no answer"}
+    turns.use([other])
+    part.told.clear()
+    origin.reconnect()
+    assert [type(message) for message in part.told] == [UseServer, Introduce, Reconnect]

@@ -1,0 +1,75 @@
+"""Another address of the same server, for a PC that missed that it moved: looked at, then stored. Key and id stay."""
+
+from dataclasses import replace
+
+import trio
+
+from p2pdist.identity.store import Identity, control_ssl_context, save_identity
+from p2pdist.origin.opening import ConnectionLostError, OriginAddress, cause, open_first
+from p2pdist.shared.errors import FaultKind, UserError, first_error
+from p2pdist.shared.server_address import ServerAddress, address_problem
+from p2pdist.trust.http_answers import HttpError
+from p2pdist.trust.https_client import HttpsClient
+from p2pdist.trust.tls_contexts import trusting_context
+
+MAX_HEALTH_BYTES = 64 << 10  # the answer is a few words
+CONNECT_SECONDS = 10.0
+
+
+def own_address(identity: Identity) -> ServerAddress:
+    """Return the address that ``identity`` has."""
+    return ServerAddress(identity.server_address, identity.web_port, identity.origin_port)
+
+
+def with_address(identity: Identity, address: ServerAddress) -> Identity:
+    """Return ``identity`` with another address of its server."""
+    return replace(identity, server_address=address.host, web_port=address.web_port, origin_port=address.origin_port)
+
+
+def checked_address(address: ServerAddress) -> ServerAddress:
+    """Return ``address`` if there may be a server. Raises `UserError` (BAD_INPUT)."""
+    if problem := address_problem(address):
+        raise UserError(
+            f"That is no address of a seed server: {problem}. Give a name or an IP address, without port or https://.",
+            FaultKind.BAD_INPUT,
+        )
+    return address
+
+
+async def check_answers(identity: Identity, address: ServerAddress, local_address: str | None) -> None:
+    """Connect to both ports at ``address`` as the daemon would.
+
+    Raises `UserError`: UNREACHABLE or REFUSED where this PC's own server does not answer there.
+    """
+    async with HttpsClient(trusting_context(identity.control_ca), local_address=local_address) as client:
+        try:
+            await client.get(f"{address.url}/v1/health", max_bytes=MAX_HEALTH_BYTES)
+        except HttpError as error:
+            raise _not_there(error.message, error.kind) from error
+    tls = await trio.to_thread.run_sync(control_ssl_context, identity)
+    origin = OriginAddress(address.host, address.origin_port, tls, local_address)
+    place = f"{address.host}, port {address.origin_port} (origin)"
+    try:
+        stream = await open_first(origin, CONNECT_SECONDS)
+    except ConnectionLostError as error:
+        raise _not_there(f"{place}: {cause(error)}.", FaultKind.REFUSED) from error
+    except trio.TooSlowError as error:
+        raise _not_there(f"{place} does not answer.", FaultKind.UNREACHABLE) from error
+    except OSError as error:
+        raise _not_there(f"{place}: {cause(first_error(error))}.", FaultKind.UNREACHABLE) from error
+    await trio.aclose_forcefully(stream.transport_stream)
+
+
+def store_address(identity: Identity, address: ServerAddress) -> Identity:
+    """Store ``address`` in the identity's home and return the new identity. Blocking. Raises `UserError` (STORAGE)."""
+    changed = with_address(identity, address)
+    save_identity(changed)
+    return changed
+
+
+def _not_there(why: str, kind: FaultKind) -> UserError:
+    return UserError(
+        f"{why} Nothing was changed. If the server cannot be reached from here now and the address is right, add "
+        "--force.",
+        kind,
+    )
