@@ -113,6 +113,9 @@ class EndpointHome:
         return self.root / "state" / "inventory"
 
     @property
+    def last_server(self) -> Path:
+        """Where the server answered last."""
+        return self.root / "state" / "server"
     def chosen_address(self) -> Path:
         """The own address that `enrol` was given."""
         return self.root / "state" / "address"

@@ -10,28 +10,40 @@ from p2pdist.local_api.messages import SERVER, SET_SERVER
 from p2pdist.local_api.server_answers import KnownServerAddress, ServerAnswer, ServerOrder
 from p2pdist.pc.chosen_address import load_address
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import json_option, print_json, terminal
+from p2pdist.shared.console import PORTS, json_option, print_json, terminal
+from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import ADDRESS_CELLS, FactTable
 
-PORTS = click.IntRange(1, 65_535)
+
+class ServerGroup(DefaultGroup):
+    """``server --json`` is ``server show --json``."""
+
+    default = "show"
 
 
-@click.group("server", invoke_without_command=True)
-@home_option
-@json_option
-@click.pass_context
-def server_group(context: click.Context, home: EndpointHome, as_json: bool) -> None:
-    """Show at which addresses this PC looks for its server, which is used, and why others are not.
+@click.group("server", cls=ServerGroup)
+def server_group() -> None:
+    """Show at which addresses this PC looks for its server, or look elsewhere. Without a command, it is `server show`.
 
     \b
     Examples:
       p2pdist server
       p2pdist server set patches.example.com      when the server has moved and this PC has missed it
     """
-    if context.invoked_subcommand is not None:
-        return
+
+
+@server_group.command("show", short_help="Show where the server is looked for.")
+@home_option
+@json_option
+def show_command(home: EndpointHome, as_json: bool) -> None:
+    """Show at which addresses this PC looks for its server, which is used, and why others are not.
+
+    \b
+    Example:
+      p2pdist server
+    """
     answer = ask_here(home, SERVER)
     if as_json:
         print_json(answer)

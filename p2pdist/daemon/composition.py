@@ -28,7 +28,7 @@ from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.inventory_news import InventoryNews
 from p2pdist.daemon.leftovers import DailySweep, remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
-from p2pdist.daemon.origin_events import Asking, OriginEvents
+from p2pdist.daemon.origin_events import Asking, OriginEvents, Remembers
 from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.transfer_steps import count_pieces, step_transfers
@@ -336,7 +336,14 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         state, wakeups, core.clock, parts.store, core.pc, transfers, patching, refresh_seconds=refresh_seconds
     )
     trust.on_checkpoint = parts.witness.told
-    presenter = Presenter(parts.store, origin.send, keep_all=wakeups.trust.ring)
+    presenter = Presenter(parts.store, origin.send, lambda: state.servers.number, keep_all=wakeups.trust.ring)
+
+    def servers_changed(elsewhere: bool) -> None:
+        presenter.tell()
+        if elsewhere:
+            origin.reconnect()
+
+    trust.on_servers = servers_changed
     inventory = InventoryNews(
         lambda: core.pc.facts,
         ToldInventories(home.told_inventory),
@@ -351,7 +358,7 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
         neighbours,
         parts.reports,
         parts.diagnoser,
-        home.last_site,
+        Remembers(home.last_site, home.last_server),
         watched=parts.limiter.wake,
     )
 

@@ -10,6 +10,7 @@ from p2pdist.daemon.renewal import Renewal
 from p2pdist.daemon.restarts import Restarts
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
+from p2pdist.identity.last_server import load_last_server
 from p2pdist.identity.store import Identity
 from p2pdist.install.installer import Installer
 from p2pdist.network.rights import PartUser, choose_user
@@ -65,6 +66,7 @@ def build_core(
         site=load_site(home.last_site),
         home_profile=home_profile,
         fixed_address=address,
+        last_server=load_last_server(home.last_server),
     )
     wakeups, restarts = WakeUps(), Restarts()
     root = Path(settings.install_root)

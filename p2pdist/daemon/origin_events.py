@@ -15,12 +15,14 @@ from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.identity.copies import Copies
+from p2pdist.identity.last_server import save_last_server
 from p2pdist.neighbours.service import Neighbours
 from p2pdist.origin.connection import Disconnected, OriginEvent, ServerConnection
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
+from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, SPARE_COPIES, TELLS_FACTS
 from p2pdist.shared.wire.inventory import InventoryWanted
@@ -74,6 +76,14 @@ class Asking:
     inventory: InventoryNews
 
 
+@dataclass(frozen=True)
+class Remembers:
+    """The files that keep for the next start what the server has said last: this PC's site, and where it has."""
+
+    last_site: Path
+    last_server: Path
+
+
 class OriginEvents:
     """Acts on the server's messages, and on the end of a connection."""
 
@@ -85,11 +95,11 @@ class OriginEvents:
         neighbours: Neighbours,
         reports: Reports,
         diagnoser: Diagnoser,
-        last_site: Path,
+        remembers: Remembers,
         *,
         watched: Callable[[], None],
     ) -> None:
-        """``last_site``: the file that keeps the site for the next start.
+        """``remembers``: what is kept for the next start.
 
         ``watched`` is called when the server begins to want reports on this PC's network.
         """
@@ -99,7 +109,8 @@ class OriginEvents:
         self._neighbours = neighbours
         self._reports = reports
         self._diagnoser = diagnoser
-        self._last_site = last_site
+        self._remembers = remembers
+        self._saved_server: ServerAddress | None = None
         self._watched = watched
         self._log_limit = LogLimit(seconds=CONNECTED_LOG_SECONDS)
 
@@ -196,8 +207,11 @@ class OriginEvents:
         moved = welcome.site != self._state.site
         if moved:
             self._state.site = welcome.site
-            await trio.to_thread.run_sync(save_site, self._last_site, SiteName(welcome.site))
+            await trio.to_thread.run_sync(save_site, self._remembers.last_site, SiteName(welcome.site))
             await self._neighbours.announce()
+        if self._saved_server != (server := self._state.servers.origin.current):
+            self._saved_server = server
+            await trio.to_thread.run_sync(save_last_server, self._remembers.last_server, server)
         self._state.clock_trust.server_says(welcome.at)
         before, self._state.large_packets_lost = self._state.large_packets_lost, welcome.large_packets_lost
         if welcome.large_packets_lost and not before and (line := self._log_limit.line("packets", "", now)):

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 import structlog
 import trio
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.features import TRUST
@@ -47,12 +48,17 @@ class Presenter:
         self,
         store: HasSignedFiles,
         send: Callable[[FromEndpoint], Awaitable[None]],
+        servers: Callable[[], int] = lambda: 0,
         *,
         keep_all: Callable[[], None] = lambda: None,
     ) -> None:
-        """``keep_all`` is called when the server has begun to want that this PC keeps everything: refresh."""
+        """``servers``: the number of the list of the server's addresses that is in force here.
+
+        ``keep_all`` is called when the server has begun to want that this PC keeps everything: refresh.
+        """
         self._store = store
         self._send = send
+        self._servers = servers
         self._keep_all = keep_all
         self._put, self._questions = trio.open_memory_channel[TrustQuestion](MAX_WAITING_QUESTIONS)
         self._takes = False
@@ -62,6 +68,10 @@ class Presenter:
     def welcomed(self, features: Features) -> None:
         """Tell a new connection, where the server takes it."""
         self._takes = TRUST in features
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the server, where it takes it: something has changed that it has not seen for itself."""
         if self._takes:
             self.heard(TrustWanted())
 
@@ -92,7 +102,7 @@ class Presenter:
             self._store.keeps_all = True
             self._keep_all()
         if not question.keep and (told := await self._store.told(with_roles=question.versions)) is not None:
-            await self._send(told)
+            await self._send(replace(told, servers=self._servers()))
 
     async def _part(self, wanted: SignedWanted) -> SignedFilePart:
         path, at = wanted.path, wanted.offset

@@ -11,6 +11,7 @@ from p2pdist.identity.servers import Servers
 from p2pdist.identity.store import Identity
 from p2pdist.pc import local_facts
 from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.custody import CustodyWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import RepositoryChanged
@@ -32,13 +33,14 @@ class DaemonState:
         site: str = "",
         home_profile: Profile | None = None,
         fixed_address: str | None = None,
+        last_server: ServerAddress | None = None,
     ) -> None:
-        """``site``: what the server said in an earlier run; empty: not known yet."""
+        """``site``: what the server said in an earlier run, ``last_server``: where; empty, or None: not known yet."""
         self.fixed_address = fixed_address
         """The one own address to use, or None for all; never changes."""
         self.home_profile = home_profile
         """The throttle profile in this PC's home; never changes."""
-        self.servers = Servers(own_address(identity))
+        self.servers = Servers(own_address(identity), last_server)
         """Where the server is looked for; the connections to it say what works."""
         self.clock_trust = clock_trust
         """Whether this PC's clock can be believed; `trust_refresh` and `origin_events` tell it what they hear."""

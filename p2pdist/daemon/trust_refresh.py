@@ -58,6 +58,8 @@ class TrustRefresh:
         self._refresh_seconds = refresh_seconds
         self.on_checkpoint: Callable[[bytes, bytes], None] = lambda _note, _anchor: None
         """Called with the newest checkpoint of the server's audit log, as it was signed for PCs, and its anchor."""
+        self.on_servers: Callable[[bool], None] = lambda _elsewhere: None
+        """Called with another list of the server's addresses; ``elsewhere``: the one in use is not listed any more."""
         self._anything_known = False
         self._ask_at = -math.inf
         """When the server is asked next, though it has not said that there is anything new; in trio's time."""
@@ -167,6 +169,10 @@ class TrustRefresh:
             state.site_profile = catalogue.profile
             name = catalogue.profile and catalogue.profile.profile().name
             log.info("throttle profile", site=state.site, profile=name)
+        if catalogue.servers is not None and catalogue.servers.number != state.servers.number:
+            elsewhere = state.servers.signed(catalogue.servers)
+            log.info("the server's addresses", addresses=[str(one) for one in state.servers.origin.order])
+            self.on_servers(elsewhere)
         await self._transfers.reconcile(catalogue)
         self._patching.follow_catalogue(catalogue)
         self._wakeups.transfers.ring()  # new transfers may have to be stepped more often

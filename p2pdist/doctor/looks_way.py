@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import trio
 
 from p2pdist.doctor.facts import NameFacts, OriginFacts, PortState, WebFacts
+from p2pdist.identity.server_change import MAX_HEALTH_BYTES
 from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.origin.opening import (
     ConnectionLostError,
@@ -24,7 +25,6 @@ from p2pdist.trust.http_answers import HttpError, base_url
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.tls_contexts import trusting_context, unverified_context
 
-MAX_HEALTH_BYTES = 64 << 10  # the answer is a few words
 MAX_ADDRESSES_SHOWN = 4
 UNREACHABLE_ERRORS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 

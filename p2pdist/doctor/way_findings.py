@@ -79,7 +79,7 @@ def judge_server_certificate(facts: DoctorFacts) -> CheckFinding:
         )
     if web.failure == "certificate_wrong_name":
         return wrong(
-            "server-certificate", web.words, "operator", "Run 'seed-server init' with the address that PCs use."
+            "server-certificate", web.words, "operator", "Run 'seed-server move --to' the address that PCs use."
         )
     if web.failure == "certificate_untrusted":
         return wrong(

@@ -5,7 +5,8 @@ An address is not trust: whoever answers there has to show a certificate of the 
 
 from collections.abc import Sequence
 
-from p2pdist.shared.server_address import ServerAddress
+from p2pdist.shared.manifest.servers import ServerList
+from p2pdist.shared.server_address import ServerAddress, is_loopback
 
 
 class AddressTurns:
@@ -36,23 +37,46 @@ class AddressTurns:
         if address == self.current:
             self.current = self.order[(self.order.index(address) + 1) % len(self.order)]
 
-    def use(self, order: Sequence[ServerAddress]) -> None:
-        """Use these from now on, beginning with the first; ``order`` has at least one."""
-        self.order, self.current = tuple(order), order[0]
+    def use(self, order: Sequence[ServerAddress], first: ServerAddress) -> None:
+        """Use these from now on, beginning with ``first``, which is one of them."""
+        self.order, self.current = tuple(order), first
         self.problems = {address: why for address, why in self.problems.items() if address in self.order}
 
 
 class Servers:
     """The addresses of this PC's server; the origin port and the web port are looked for each by itself."""
 
-    def __init__(self, own: ServerAddress) -> None:
-        """``own``: that of the identity."""
+    def __init__(self, own: ServerAddress, last: ServerAddress | None = None) -> None:
+        """``own``: that of the identity. ``last``: where the server answered last, if that is known."""
         self.own = own
-        self.origin, self.web = AddressTurns([own]), AddressTurns([own])
+        self.number = 0
+        """Of the signed list that is in force here; 0: none is."""
+        self._listed: tuple[ServerAddress, ...] = ()
+        order = (own,) if last in (None, own) else (last, own)
+        self.origin, self.web = AddressTurns(order), AddressTurns(order)
+
+    def signed(self, servers: ServerList) -> bool:
+        """Use the signed list that is in force; return whether to look elsewhere at once.
+
+        That is so where an address is used that is not listed any more: it is about to go. The identity's own address
+        stays the last resort. A loopback address leads a PC to itself: it is left out, unless the PC has enrolled at
+        one.
+        """
+        listed = servers.addresses
+        if not is_loopback(self.own.host):
+            listed = tuple(address for address in listed if not is_loopback(address.host))
+        if (servers.number, listed) == (self.number, self._listed):
+            return False
+        self.number, self._listed = servers.number, listed
+        order = listed if self.own in listed else (*listed, self.own)
+        before = self.origin.current
+        for turns in (self.origin, self.web):
+            turns.use(order, turns.current if turns.current in (listed or order) else order[0])
+        return self.origin.current != before
 
     def set_own(self, own: ServerAddress) -> None:
-        """Look at ``own`` first from now on: somebody has said so on this PC."""
-        before = [address for address in self.origin.order if address not in (own, self.own)]
+        """Look at ``own`` first from now on, whatever is signed: somebody has said so on this PC."""
         self.own = own
+        order = (own, *(address for address in self._listed if address != own))
         for turns in (self.origin, self.web):
-            turns.use([own, *before])
+            turns.use(order, own)

@@ -66,6 +66,9 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
+PORTS = click.IntRange(1, 65_535)
+"""What an option for a port takes."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")
 
 

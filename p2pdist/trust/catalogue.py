@@ -9,6 +9,7 @@ from typing import TypeAlias
 from p2pdist.shared.identifiers import PatchRef, TorrentHash, parse_torrent_hash
 from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, Withdrawal
 from p2pdist.shared.manifest.recalls import Recall
+from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.manifest.urgency import urgency_of
@@ -96,6 +97,8 @@ class Catalogue:
     """A sentence for people when the metadata is older than half its life or has expired, else empty."""
     profile: SiteProfile | None = None
     """The throttle profile of this endpoint's site; None when it has none or the site is not known yet."""
+    servers: ServerList | None = None
+    """Where the server is; None: nothing that can be used is signed of that."""
     not_applicable: tuple[NotApplicable, ...] = ()
     """By ``entry.sequence``; these are never fetched."""
     not_yet: tuple[NotYet, ...] = ()

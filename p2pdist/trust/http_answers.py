@@ -68,8 +68,8 @@ def _text(failure: HttpFailure, server: str, detail: str) -> str:
             f"The certificate of the seed server at {server} has expired. Check this PC's clock, then the server."
         ),
         "certificate_wrong_name": (
-            f"The certificate of the seed server at {server} is for another address. Ask the operator to run "
-            "'seed-server init' with the address that PCs use."
+            f"The certificate of the seed server at {server} is for another address. If it has moved there, its "
+            "operator runs 'seed-server move --to' that address; else check the address."
         ),
         "certificate_untrusted": (
             f"Whoever answers at {server} is not this PC's seed server: its certificate is from another authority. "

@@ -1,9 +1,10 @@
-"""What is signed for a PC beside patches: the throttle profile of its site, and the diagnosis templates. Pure."""
+"""What is signed for a PC beside patches: its site's throttle profile, the server's addresses, templates. Pure."""
 
 from collections.abc import Callable, Iterable
 
 from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.manifest.documents import DecodeError
+from p2pdist.shared.manifest.servers import MAX_SERVERS_BYTES, SERVERS_TARGET, ServerList, decode_servers
 from p2pdist.shared.manifest.site_profile import MAX_DOCUMENT_BYTES, SiteProfile, decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import (
     MAX_TEMPLATE_BYTES,
@@ -24,6 +25,16 @@ def read_profile(site: SiteName | None, has: Callable[[str], bool], get: GetDocu
     except (DocumentError, DecodeError):
         return None  # the server, which does the sending, reads it too and says why where it cannot
     return profile if profile.site == site else None
+
+
+def read_servers(has: Callable[[str], bool], get: GetDocument) -> ServerList | None:
+    """Return where the server is; None: nothing is signed of that, or nothing that this version can use."""
+    if not has(SERVERS_TARGET):
+        return None
+    try:
+        return decode_servers(get(SERVERS_TARGET, MAX_SERVERS_BYTES))
+    except (DocumentError, DecodeError):
+        return None  # the server is looked for where it was before; its operator sees who does not have the list
 
 
 def read_templates(targets: Iterable[str], get: GetDocument) -> tuple[Template, ...]:

@@ -30,7 +30,7 @@ from p2pdist.trust.http_answers import HttpGet
 from p2pdist.trust.presenting import SignedFiles
 from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.roots import root_pin
-from p2pdist.trust.site_documents import read_templates
+from p2pdist.trust.site_documents import read_servers, read_templates
 from p2pdist.trust.tuf_client import AskNews, RepositoryPlace
 from p2pdist.trust.tuf_session import ServerWord, TufSession
 
@@ -183,7 +183,9 @@ class TrustStore:
                 "patch refused", patch_id=patch.entry.patch_id, version=patch.entry.version, reason=patch.reason
             )
         templates = read_templates(session.names("patches", TEMPLATES_PREFIX), session.get)
-        return replace(catalogue, timestamp_version=session.floor.timestamp, templates=templates)
+        servers = read_servers(session.has, session.get)
+        version = session.floor.timestamp
+        return replace(catalogue, timestamp_version=version, templates=templates, servers=servers)
 
     @property
     def _server(self) -> str:

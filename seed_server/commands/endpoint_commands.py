@@ -3,11 +3,12 @@
 import click
 
 from p2pdist.shared.console import json_option, say
+from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from seed_server.commands.completing import endpoint_names, site_names
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import DefaultGroup, actor_of, home_option
+from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.paging import paging_options, text_of
 from seed_server.commands.texts import counted
 from seed_server.fleet import endpoint_operations

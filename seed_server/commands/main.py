@@ -34,6 +34,7 @@ _COMMANDS = {
     "doctor": LazyCommand(
         "doctor_commands:doctor_command", "Find what is wrong here or at a site, and who can mend it."
     ),
+    "move": LazyCommand("move_commands:move_command", "Tell PCs another address of this server."),
     "profile": LazyCommand("profile_commands:profile_group", "Set, show or clear a site's throttle profile."),
     "template": LazyCommand("template_commands:template_group", "Ask every PC what it needs, and show the answers."),
     "endpoints": LazyCommand("endpoint_commands:endpoints_group", "List the enrolled endpoints; forget one."),

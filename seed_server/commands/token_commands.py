@@ -5,6 +5,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
@@ -12,7 +13,7 @@ from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.commands.completing import token_ids
 from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import DefaultGroup, actor_of, home_option, tags_option
+from seed_server.commands.options import actor_of, home_option, tags_option
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, queries
 from seed_server.fleet.context import Context

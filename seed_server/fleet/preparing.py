@@ -14,6 +14,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET
+from p2pdist.shared.manifest.servers import SERVERS_TARGET, encode_servers
 from p2pdist.shared.manifest.site_profile import (
     decode_site_profile,
     encode_site_profile,
@@ -27,6 +28,7 @@ from seed_server.fleet.approver_list import approvers_in
 from seed_server.fleet.audit_key import anchor_documents, make_anchor
 from seed_server.fleet.audit_log import DROP_PREPARED, PREPARE, Deed
 from seed_server.fleet.context import Context
+from seed_server.fleet.moving import addresses_after
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.fleet.roles import WHOLE_FLEET, Area, Permission, Reach
@@ -43,7 +45,9 @@ from seed_server.signing.offers import checked_reason, parse_named
 from seed_server.signing.prepared_bundles import manifests_in
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
+from seed_server.signing.servers import AddressChange
 from seed_server.signing.templates import checked_name, new_template, template_names
+from seed_server.store.moved_mark import take_back
 
 log = lazy_log()
 
@@ -187,6 +191,19 @@ def prepare_approvers(context: Context, actor: Actor, file: Path | None, to: Pat
     approvers = approvers_in(context, file)
     change = {APPROVERS_TARGET: None if approvers is None else encode_approvers(approvers)}
     return _prepare_documents(context, actor, "change the list of approvers", "patches", change, to)
+
+
+@operation("profiles")
+def prepare_addresses(context: Context, actor: Actor, change: AddressChange, to: Path, *, even_if: int = 0) -> Bundle:
+    """Write a bundle ``to`` tell PCs the server's addresses after ``change``; ``even_if`` as in `change_addresses`.
+
+    Raises as `prepare_publication`.
+    """
+    documents = {SERVERS_TARGET: encode_servers(addresses_after(context, change, even_if))}
+    bundle = _prepare_documents(context, actor, change.purpose, "profiles", documents, to)
+    if change.cancel:
+        take_back(context.home)
+    return bundle
 
 
 @operation("look", reach=None)

@@ -16,6 +16,7 @@ from seed_server.fleet.audit_key import is_known_to_pcs
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import harm_share
+from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_words import moment
 from seed_server.line.site_map_file import load_sites
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 
-MOST_NAMES = 4  # of PCs, in one sentence
 OVERDUE_MONTH_DAYS = 14  # it moves in its first quiet night, or after three days
 CUSTODY_FAULT_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said; `audit custody` shows it for ever
 
@@ -66,6 +66,7 @@ def fleet_problems(
     if database is not None:
         found += audit_problems(context, database, repository)
         found += witness_problems(database, now)
+        found += move_problems(context, database, repository)
         found += rollout_problems(database, serving=serving)
         found += disk_problems(context)
         found += history_problems(context, database, serving=serving)
@@ -155,6 +156,27 @@ def witness_problems(database: "Database", now: float) -> list[FleetProblem]:
                 urgent=False,
             )
         )
+    return found
+
+
+def move_problems(context: Context, database: "Database", repository: Repository | None = None) -> list[FleetProblem]:
+    """Return whether the server's addresses are changing, and which PCs know only a former one."""
+    try:
+        state = read_move(context, most=MOST_NAMES, database=database, repository=repository)
+    except UserError as error:
+        return [FleetProblem(error.message, "seed-server move")]
+    found = []
+    if state.moved_to:
+        found.append(FleetProblem(f"The server of this home has moved: {state.moved_to}.", "seed-server move --cancel"))
+    if state.number and state.own not in state.addresses:
+        text = f"PCs are told other addresses of this server than server.toml has ({state.own}): {state.addresses[0]}."
+        found.append(FleetProblem(text, "correct server.toml, or seed-server move --to that address"))
+    if state.lacking:
+        text = (
+            f"PCs do not know this server's newest address ({state.lacking} of {state.everyone}: "
+            f"{uninformed_words(state)})."
+        )
+        found.append(FleetProblem(text, "seed-server move", urgent=False))
     return found
 
 

@@ -55,6 +55,8 @@ class PortParts:
 
     def says(self, session: Session, live: LiveSite, message: Elsewhere) -> None:
         """Pass on what is asked for by others than a conversation."""
+        if isinstance(message, TrustTold):
+            self.records.knows_servers(session.endpoint, message.servers)
         if isinstance(message, TrustTold | SignedFilePart):
             if self.lost_files is not None:
                 self.lost_files.heard(session, message)

@@ -40,6 +40,7 @@ class RecordBatch:
     custody: dict[str, CustodySaid] = field(default_factory=dict)
     alarms: dict[str, AuditAlarm] = field(default_factory=dict)
     findings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    known_servers: dict[str, int] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class RecordBatch:
         said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
         signed = sum(1 + len(one.told.records) for one in self.custody.values())
         told = sum(1 + len(codes) for codes in self.findings.values())
+        alone += len(self.known_servers)
         return alone + told + len(self.alarms) + len(self.recorded) + len(self.facts) + signed + said
 
     def add(self, newer: "RecordBatch") -> None:
@@ -69,6 +71,7 @@ class RecordBatch:
         self.custody.update(newer.custody)
         self.alarms.update(newer.alarms)
         self.findings.update(newer.findings)
+        self.known_servers.update(newer.known_servers)
         self.limits.update(newer.limits)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -136,6 +139,7 @@ class RecordBatch:
         yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
         yield from (RecordBatch(alarms=some) for some in _portions(self.alarms, most))
+        yield from (RecordBatch(known_servers=some) for some in _portions(self.known_servers, most))
         yield from (RecordBatch(findings={endpoint: codes}) for endpoint, codes in self.findings.items())
         yield from (RecordBatch(custody={endpoint: said}) for endpoint, said in self.custody.items())
         of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded, self.facts)

@@ -75,6 +75,11 @@ class OriginRecords:
             if said.template in waiting or len(waiting) < MAX_TEMPLATES:
                 waiting[said.template] = said
 
+    def knows_servers(self, endpoint: EndpointId, number: int) -> None:
+        """Keep which list of this server's addresses a PC has; 0, none, is not worth a row."""
+        if number:
+            self._batch.known_servers[endpoint] = number
+
     def custody(self, endpoint: EndpointId, told: CustodyTold, ask: Callable[[CustodyWanted], None]) -> None:
         """Keep what a PC says of its install records; ``ask`` is called, once that is written, for what is lacking."""
         self._batch.custody[endpoint] = CustodySaid(told, ask)
@@ -185,6 +190,7 @@ class OriginRecords:
             self._database.save_facts(batch.facts)
             self._database.save_witness_alarms(batch.alarms, now)
             self._database.save_findings(batch.findings)
+            self._database.save_known_servers(batch.known_servers)
             self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():

@@ -41,6 +41,7 @@ from seed_server.service.messages import (
     decode_to_parent,
 )
 from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+from seed_server.store.moved_mark import check_not_moved
 from seed_server.store.serve_lock import serve_lock
 
 LOCK_SECONDS = 1.0  # `status` holds the lock for a moment, to see whether a server runs
@@ -64,6 +65,7 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
     """
     manager = ServiceManager.of(os.environ)
     settings = load_settings(home)
+    check_not_moved(home)
     configure_log(settings.log_level, SystemClock())
     keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), contextlib.ExitStack() as open_sockets:

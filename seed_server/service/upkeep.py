@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 import trio
@@ -11,15 +12,21 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
+from seed_server.fleet.context import Context
+from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.ports.called_address import why_not_here
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.key_files import unencrypted_keys
 from seed_server.signing.log_checkpoint import tell_newest
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expiring_offline
+from seed_server.store.database import Database
 from seed_server.store.restored_mark import is_catching_up
 
 UPKEEP_SECONDS = 300.0  # TUF roles are renewed at half of their life, the shortest is hours
+ADDRESSES_SECONDS = 1.0  # a look at one file; PCs hear of a new address within seconds
+UNINFORMED_FIRST_SECONDS = 60.0  # after a start PCs come back and say what they know
+UNINFORMED_SECONDS = 3_600.0  # a move takes days: whoever was off over the weekend is to hear of it
 CERTIFICATE_SECONDS = 30.0 * DAY_SECONDS  # a third of the server certificate's life
 
 log = structlog.get_logger()
@@ -76,8 +83,47 @@ class Upkeep:
             await trio.sleep(UPKEEP_SECONDS)
 
     def new_certificate(self) -> ServerCertificate:
-        """Return a key and a certificate for both ports."""
-        return self.authority.issue_server_certificate([self.settings.address], self.clock.now())
+        """Return a key and a certificate for both ports, for every address that PCs are told. Raises `UserError`."""
+        return self.authority.issue_server_certificate(self._names(), self.clock.now())
+
+    def _names(self) -> list[str]:
+        signed = self.repository.servers()
+        listed = [] if signed is None else [address.host for address in signed.addresses]
+        return list(dict.fromkeys([self.settings.address, *listed]))
+
+    async def follow_addresses(self, use: Callable[[ServerCertificate], None]) -> None:
+        """Show a certificate for the addresses that are signed, as soon as they are. ``use`` may raise `UserError`."""
+        names, seen = await trio.to_thread.run_sync(self._names), 0
+        while True:
+            await trio.sleep(ADDRESSES_SECONDS)
+            try:
+                if (version := await trio.to_thread.run_sync(self.repository.timestamp_version)) == seen:
+                    continue
+                if (found := await trio.to_thread.run_sync(self._names)) != names:
+                    use(self.new_certificate())
+                    log.info("the server's certificate names other addresses", addresses=found)
+                names, seen = found, version
+            except UserError as error:
+                log.error("the server's addresses cannot be read", reason=error.message)  # noqa: TRY400
+                await trio.sleep(UPKEEP_SECONDS)
+
+    async def warn_of_uninformed(self, context: Context, database: Database) -> None:
+        """Warn, now and then, of PCs that know only a former address."""
+        while True:
+            await trio.sleep(UNINFORMED_FIRST_SECONDS)
+            try:
+                look = partial(read_move, context, most=MOST_NAMES, database=database, repository=self.repository)
+                if (state := await trio.to_thread.run_sync(look)).lacking:
+                    log.warning(
+                        "PCs know only a former address of this server: let them connect before that goes, or run "
+                        "'p2pdist server set' there; 'seed-server move --names' lists them",
+                        pcs=state.lacking,
+                        of=state.everyone,
+                        names=uninformed_words(state),
+                    )
+            except UserError as error:
+                log.warning("who knows the server's addresses cannot be read", reason=error.message)
+            await trio.sleep(UNINFORMED_SECONDS)
 
     async def keep_certificate(self, use: Callable[[ServerCertificate], None]) -> None:
         """Have a new certificate used long before the old one expires. ``use`` may raise `UserError`."""

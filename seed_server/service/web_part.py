@@ -87,6 +87,8 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.keep_fresh)
             nursery.start_soon(upkeep.keep_certificate, part.use)
             nursery.start_soon(upkeep.watch_address)
+            nursery.start_soon(upkeep.follow_addresses, part.use)
+            nursery.start_soon(upkeep.warn_of_uninformed, context, database)
             nursery.start_soon(keep_history, Archivist(context, database, settings.retention), clock)
             nursery.start_soon(DiskUpkeep(context, repository, database).run)
             nursery.start_soon(catching_up.run)

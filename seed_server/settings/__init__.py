@@ -167,6 +167,11 @@ class ServerHome:
         return self.root / "restored"
 
     @property
+    def moved(self) -> Path:
+        """Says that the server of this home runs elsewhere now: nobody serves from here."""
+        return self.root / "moved"
+
+    @property
     def repository_lock(self) -> Path:
         """Held for the moment of writing to the repository."""
         return self.root / "repository.lock"

@@ -30,6 +30,7 @@ from p2pdist.shared.manifest.publication_order import (
     parts_of,
 )
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, decode_recalls
+from p2pdist.shared.manifest.servers import SERVERS_TARGET, decode_servers
 from p2pdist.shared.manifest.site_profile import decode_site_profile, profile_target
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX, decode_template, template_target
 from p2pdist.shared.printable_text import printable
@@ -101,6 +102,10 @@ def _document_lines(name: str, data: bytes) -> Iterator[str]:
         template = _decoded(name, decode_template, data)
         _check_name(name, template_target(template.name))
         yield from _described(template, 1)
+    elif name == SERVERS_TARGET:
+        servers = _decoded(name, decode_servers, data)
+        yield f"{_INDENT}PCs look for the server at, list {servers.number}:"
+        yield from (f"{_INDENT}| {printable(str(address))}" for address in servers.addresses)
     elif name.startswith("profiles/"):
         profile = _decoded(name, decode_site_profile, data)
         _check_name(name, profile_target(SiteName(profile.site)))

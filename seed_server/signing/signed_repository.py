@@ -6,6 +6,7 @@ from collections.abc import Collection
 from tuf.api.metadata import Timestamp
 
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.manifest.complete import CompleteRollouts
@@ -13,13 +14,17 @@ from p2pdist.shared.manifest.denied import DeniedPcs
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
 from p2pdist.shared.manifest.publication_order import PublicationOrder
 from p2pdist.shared.manifest.recalls import Recalls
+from p2pdist.shared.manifest.servers import SERVERS_TARGET, ServerList, decode_servers
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
+from p2pdist.shared.wire.codec import DecodeError
 from seed_server.settings import ServerHome
 from seed_server.signing import offers, publications
 from seed_server.signing.listed_documents import ListedDocuments
 from seed_server.signing.metadata import CurrentMetadata, MetadataReader, NewestTimestamp
 from seed_server.signing.role_policy import RoleExpiry
+
+log = lazy_log()
 
 
 class SignedRepository:
@@ -119,7 +124,18 @@ class SignedRepository:
     def profiles(self) -> dict[str, bytes]:
         """Return the throttle profiles of sites, by target path."""
         role = self._files.current().targets["profiles"].signed
-        return {name: self._files.read_target(name, entry) for name, entry in role.targets.items()}
+        return {
+            name: self._files.read_target(name, entry) for name, entry in role.targets.items() if name != SERVERS_TARGET
+        }
+
+    def servers(self) -> ServerList | None:
+        """Return the signed list of this server's addresses; None: there is none, or none that can be used."""
+        entry = self._files.current().targets["profiles"].signed.targets.get(SERVERS_TARGET)
+        try:
+            return None if entry is None else decode_servers(self._files.read_target(SERVERS_TARGET, entry))
+        except DecodeError as error:
+            log.error("the signed list of addresses is not usable", reason=str(error))  # noqa: TRY400
+            return None
 
     def templates(self) -> dict[str, bytes]:
         """Return the diagnosis templates, by target path."""

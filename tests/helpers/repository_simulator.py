@@ -42,7 +42,11 @@ from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
-PATHS = {"patches": ["patches/*", "torrents/*", "templates/*"], "rollouts": ["rollouts/*"], "profiles": ["profiles/*"]}
+PATHS = {
+    "patches": ["patches/*", "torrents/*", "templates/*"], "rollouts": ["rollouts/*"], "profiles": ["profiles/*"],
+    "spare": ["spare/*"],
+}  # fmt: skip
+"""The last one is a role of which no PC needs anything."""
 BASE_URL = "https://127.0.0.1:8443"
 
 

@@ -10,10 +10,12 @@ from click.testing import CliRunner
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import Catalogue, TrustStore
 from seed_server.commands.main import seed_server
+from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.bundle import Bundle, read_bundle
 from seed_server.signing.repository import Repository
+from seed_server.store.database import Database
 
 SETTINGS = ServerSettings(name="hq", address="127.0.64.1")
 
@@ -49,6 +51,9 @@ class Company:
 
     def repository(self) -> Repository:
         return Repository.open(self.home, SETTINGS)
+
+    def database(self) -> Database:
+        return Context(self.home).database()
 
     def file(self, name: str = "office.msi", seed: int = 1, length: int = 300_000) -> Path:
         path = self.directory / name

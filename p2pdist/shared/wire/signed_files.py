@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from p2pdist.shared.manifest.servers import MAX_LIST_NUMBER
 from p2pdist.shared.wire.codec import Message
 
 MAX_TOLD_ROLES = 64  # as many as a PC accepts in a snapshot
@@ -41,6 +42,8 @@ class TrustTold(Message, frozen=True, tag="trust"):
         default_factory=dict
     )
     """The versions of all targets roles; only where `TrustWanted` has asked for them."""
+    servers: Annotated[int, msgspec.Meta(ge=0, le=MAX_LIST_NUMBER)] = 0
+    """Number of the list of the server's addresses that is in force on this PC; 0: none is."""
 
 
 class SignedFilePart(Message, frozen=True, tag="signed"):

@@ -31,6 +31,7 @@ from seed_server.commands.json_answers.history import (
     LegalHoldDocument,
 )
 from seed_server.commands.json_answers.inventory import InventoryDocument, InventoryRowDocument
+from seed_server.commands.json_answers.moving import MoveDocument
 from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.json_answers.operations import (
     InitDocument,
@@ -62,6 +63,8 @@ DOCUMENTS: dict[str, object] = {
     "backup": BackupDocument,
     "backup VERIFY": BackupVerdictDocument,
     "restore": RestoreDocument,
+    "move": MoveDocument,
+    "move BUNDLE": BundleDocument,
     "publish": PublishDocument,
     "publish BUNDLE": BundleDocument,
     "prepared": list[BundleDocument],

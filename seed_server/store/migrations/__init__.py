@@ -10,6 +10,7 @@ from seed_server.store.migrations import (
     r0004_event_months,
     r0005_inventories,
     r0006_idle_content,
+    r0007_known_servers,
 )
 
 REVISIONS = (
@@ -18,4 +19,5 @@ REVISIONS = (
     r0004_event_months,
     r0005_inventories,
     r0006_idle_content,
+    r0007_known_servers,
 )  # the oldest first

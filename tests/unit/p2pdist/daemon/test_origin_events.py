@@ -10,7 +10,7 @@ import trio.testing
 from msgspec import structs
 
 from bandwidth.core.states import Reason
-from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, Asking, OriginEvents
+from p2pdist.daemon.origin_events import CONNECTED_LOG_SECONDS, Asking, OriginEvents, Remembers
 from p2pdist.daemon.state import DaemonState
 from p2pdist.daemon.wakeups import WakeUp, WakeUps
 from p2pdist.origin.connection import Disconnected
@@ -152,7 +152,7 @@ def made_up_events(state: DaemonState, parts: Any, directory: Path, wakeups: Wak
         parts,
         parts,
         parts,
-        directory / "site",
+        Remembers(directory / "site", directory / "server"),
         watched=lambda: None,
     )
 
@@ -236,7 +236,7 @@ async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
         parts,
         parts,
         parts,
-        tmp_path / "site",
+        Remembers(tmp_path / "site", tmp_path / "server"),
         watched=lambda: woken.append("once"),
     )
     for interval in (None, 0.1, 0.2, None, 1.0):

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from p2pdist.daemon.presenter import MAX_WAITING_QUESTIONS, Presenter
 from p2pdist.shared.errors import FaultKind, UserError
@@ -112,3 +113,16 @@ async def test_a_server_that_asks_without_end_fills_nothing_and_a_broken_disk_en
         assert await pc.heard(TrustWanted(versions=True)) == []
         pc.store.broken = False
         assert len(await pc.heard(TrustWanted(versions=True))) == 1
+
+
+async def test_the_server_hears_which_list_of_its_addresses_is_in_force_also_when_that_changes() -> None:
+    async with running() as pc:
+        pc.presenter._servers = lambda: 3
+        pc.presenter.welcomed((TRUST,))
+        assert await pc.heard() == [replace(TOLD, servers=3)]
+        pc.presenter._servers = lambda: 4
+        pc.presenter.tell()
+        assert await pc.heard() == [replace(TOLD, servers=4)]
+        pc.presenter.disconnected()
+        pc.presenter.tell()
+        assert await pc.heard() == []

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pdist.identity.servers import AddressTurns, Servers
+from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.server_address import ServerAddress
 
 A, B, C = (ServerAddress(f"192.0.2.{number}", 8443, 7690) for number in (1, 2, 3))
@@ -43,11 +44,63 @@ def test_each_has_its_turn_within_as_many_attempts_as_there_are(worked: list[Ser
     assert tried == {A, B, C} & set(turns.order)
 
 
-def test_an_address_that_somebody_gives_is_tried_first_at_both_ports() -> None:
+def tried(servers: Servers) -> list[ServerAddress]:
+    return list(servers.origin.order)
+
+
+def listed(*addresses: ServerAddress, number: int = 1) -> ServerList:
+    return ServerList(format=1, number=number, addresses=addresses)
+
+
+def test_one_that_is_listed_and_used_stays_in_use() -> None:
+    servers = Servers(A)
+    assert not servers.signed(listed(A, B))
+    assert (servers.origin.order, servers.origin.current, servers.number) == ((A, B), A, 1)
+    servers.origin.failed(A, "moved")
+    servers.origin.worked(B)
+    assert not servers.signed(listed(A, B, C, number=2))
+    assert servers.origin.current == B
+    assert not servers.signed(listed(A, B, C, number=2)), "the same again"
+
+
+def test_one_that_is_not_listed_any_more_is_left_at_once_and_the_own_one_is_the_last_resort() -> None:
+    servers = Servers(A)
+    servers.signed(listed(A, B))
+    assert servers.signed(listed(B, C, number=2))
+    assert servers.origin.order == servers.web.order == (B, C, A)
+    assert servers.origin.current == servers.web.current == B
+    servers.origin.failed(B, "no")
+    servers.origin.failed(C, "no")
+    assert servers.origin.current == A
+
+
+def test_after_a_restart_the_one_that_worked_last_comes_first() -> None:
+    servers = Servers(A, B)
+    assert tried(servers) == [B, A]
+    assert not servers.signed(listed(A, B))
+    assert servers.origin.current == B
+    assert Servers(A, A).origin.order == (A,)
+
+
+def test_a_loopback_address_is_left_out_where_the_pc_has_not_enrolled_at_one() -> None:
+    loop = ServerAddress("127.0.0.1", 8443, 7690)
+    servers = Servers(A)
+    servers.signed(listed(loop, ServerAddress("localhost", 1, 2), B))
+    assert tried(servers) == [B, A]
+    servers.signed(listed(loop, number=2))
+    assert tried(servers) == [A], "nothing is left of it"
+    here = Servers(ServerAddress("127.0.0.2", 8443, 7690))
+    here.signed(listed(loop))
+    assert here.origin.current == loop
+
+
+def test_an_address_that_somebody_gives_is_tried_first_at_both_ports_and_stays_so() -> None:
     servers = Servers(A)
     servers.web.failed(A, "no")
+    servers.signed(listed(A, C))
     servers.set_own(B)
     assert servers.own == B
-    assert servers.origin.order == servers.web.order == (B,)
+    assert servers.origin.order == servers.web.order == (B, A, C)
     assert servers.origin.current == servers.web.current == B
-    assert servers.web.problems == {}
+    servers.signed(listed(C, number=2))
+    assert tried(servers) == [C, B]

@@ -88,7 +88,7 @@ def test_where_nobody_answers_the_next_attempt_is_elsewhere(part: Part) -> None:
     assert hears(Disconnected("the server closed the connection")) == [], "it had worked there"
     assert hears(Disconnected("no answer")) == [UseServer(own.host, own.origin_port)]
     assert turns.problems == {own: "no answer", other: "no answer"}
-    turns.use([other])
+    turns.use([other], other)
     part.told.clear()
     origin.reconnect()
     assert [type(message) for message in part.told] == [UseServer, Introduce, Reconnect]

@@ -64,7 +64,7 @@ async def test_who_keeps_all_has_every_role_and_goes_on_with_that(
     await store.refresh(NOW)
     before = await store.told()
     assert before is not None
-    assert not before.complete  # no patch of this PC is listed in the role of profiles
+    assert not before.complete
     store.keeps_all = True
     repository.add_patch("beta")
     repository.publish()

@@ -44,6 +44,7 @@ EXPECTED: dict[str, Permission] = {
     "prepare_profile": "profiles",
     "prepare_template": "templates",
     "prepare_keys": "keys",
+    "prepare_addresses": "profiles",
     "prepare_approvers": "keys",
     "prepare_audit_key": "keys",
     "finish": "look",  # and what the bundle's own preparation needed

@@ -36,6 +36,7 @@ def batch_of(*counts: int) -> RecordBatch:
         batch.refusals[endpoint] = ""
         batch.recorded[endpoint] = Recorded("run", number)
         batch.facts[endpoint] = {"ram_mb": number}
+        batch.known_servers[endpoint] = number
     return batch
 
 

@@ -7,13 +7,27 @@ import pytest
 import structlog.testing
 import trio
 import trio.testing
+from cryptography import x509
 
+from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.server_address import ServerAddress
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.moving import change_addresses
 from seed_server.initialising import initialise
-from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS, Upkeep
+from seed_server.service.upkeep import (
+    ADDRESSES_SECONDS,
+    CERTIFICATE_SECONDS,
+    UNINFORMED_SECONDS,
+    UPKEEP_SECONDS,
+    Upkeep,
+)
 from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
+from seed_server.signing.servers import AddressChange
 from tests.helpers.fake_clock import FakeClock
 
 SETTINGS = ServerSettings(name="hq", address="127.0.45.3")
@@ -68,7 +82,7 @@ async def test_what_killed_writers_left_is_removed_at_the_start(tmp_path: Path, 
 async def test_a_new_certificate_is_used_long_before_the_old_one_expires(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    home, nothing, clock = ServerHome(tmp_path / "home"), cast("Any", None), FakeClock()
+    home, clock = ServerHome(tmp_path / "home"), FakeClock()
     initialise(home, SETTINGS, passphrase=None, now=0.0)
     used: list[ServerCertificate] = []
 
@@ -78,7 +92,7 @@ async def test_a_new_certificate_is_used_long_before_the_old_one_expires(
         used.append(certificate)
 
     began = trio.current_time()
-    upkeep = Upkeep(home, SETTINGS, CertificateAuthority.open(home.ca), nothing, clock)
+    upkeep = Upkeep(home, SETTINGS, CertificateAuthority.open(home.ca), Repository.open(home, SETTINGS), clock)
     with trio.move_on_after(CERTIFICATE_SECONDS + UPKEEP_SECONDS + 1.0):
         await upkeep.keep_certificate(use)
     (certificate,) = used
@@ -101,3 +115,52 @@ async def test_what_goes_wrong_while_it_signs_ends_nothing_else(mock_clock: trio
         await upkeep.keep_fresh()
     assert len(asked) >= 2
     assert {entry["event"] for entry in logs} == {"metadata cannot be signed"}
+
+
+async def test_the_certificate_names_every_address_as_soon_as_it_is_signed(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    home, clock = ServerHome(tmp_path / "home"), FakeClock(1_800_000_000.0)
+    initialise(home, SETTINGS, passphrase=None, now=clock.now())
+    context, used = Context(home, clock), list[ServerCertificate]()
+    authority = CertificateAuthority.open(home.ca)
+    upkeep = Upkeep(home, SETTINGS, authority, Repository.open(home, SETTINGS), clock)
+    assert names(upkeep.new_certificate()) == ["127.0.45.3"]
+    keys, ada = OfflineKeys(home.offline_keys), Actor.local_user("ada")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(upkeep.follow_addresses, used.append)
+        await trio.sleep(10 * ADDRESSES_SECONDS)
+        assert used == []
+        new = ServerAddress("patches.example.com", 8443, 7690)
+        change_addresses(context, ada, AddressChange(add=new), keys)
+        await trio.sleep(3 * ADDRESSES_SECONDS)
+        assert [names(one) for one in used] == [["127.0.45.3", "patches.example.com"]]
+        nursery.cancel_scope.cancel()
+
+
+def names(certificate: ServerCertificate) -> list[str]:
+    found = parse_certificate(certificate.certificate_pem).extensions
+    said = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [*map(str, said.get_values_for_type(x509.IPAddress)), *said.get_values_for_type(x509.DNSName)]
+
+
+async def test_pcs_that_know_only_a_former_address_are_warned_of(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    home, clock = ServerHome(tmp_path / "home"), FakeClock(1_800_000_000.0)
+    initialise(home, SETTINGS, passphrase=None, now=clock.now())
+    context, keys = Context(home, clock), OfflineKeys(home.offline_keys)
+    nothing: Any = None
+    upkeep = Upkeep(home, SETTINGS, nothing, Repository.open(home, SETTINGS), clock)
+    with context.database() as database, structlog.testing.capture_logs() as logs:
+        database.add_endpoint("a" * 26, "pc-1", 1.0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upkeep.warn_of_uninformed, context, database)
+            await trio.sleep(3 * UNINFORMED_SECONDS)
+            assert [one for one in logs if "former address" in one["event"]] == [], "it has not moved"
+            new = ServerAddress("patches.example.com", 8443, 7690)
+            change_addresses(context, Actor.local_user("ada"), AddressChange(add=new), keys)
+            await trio.sleep(2 * UNINFORMED_SECONDS)
+            nursery.cancel_scope.cancel()
+    first = next(one for one in logs if "former address" in one["event"])
+    assert (first["pcs"], first["of"], first["names"]) == (1, 1, "pc-1")

@@ -1,0 +1,79 @@
+"""`seed-server move`: what is shown, signed here or elsewhere, and refused."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from p2pdist.shared.errors import UserError
+from tests.helpers.signing_desk import SETTINGS, Company
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    company = Company(tmp_path)
+    with company.database() as database:
+        database.add_endpoint("a" * 26, "経理部のパソコン", 1.0)
+    return company
+
+
+def test_it_is_shown_who_does_not_know(company: Company) -> None:
+    assert "no other" in company.on_server("move")
+    said = company.on_server("move", "--to", "patches.example.com", "--web-port", 443, "--offline-keys", company.alice)
+    assert "patches.example.com" in said
+    assert "0 of 1 PCs know this (list 1)." in said
+    assert "経理部のパソコン" in said
+    assert "never" in said
+    document = json.loads(company.on_server("move", "--json"))
+    assert document == {
+        "list": 1,
+        "addresses": [
+            {"host": SETTINGS.address, "web_port": 8443, "origin_port": 7690, "own": True},
+            {"host": "patches.example.com", "web_port": 443, "origin_port": 7690, "own": False},
+        ],
+        "pcs": 1,
+        "informed": 0,
+        "uninformed": [
+            {"id": "a" * 26, "hostname": "経理部のパソコン", "software": None, "connected": False, "last_seen_at": None}
+        ],
+        "moved_to": None,
+    }
+    with company.database() as database:
+        database.save_known_servers({"a" * 26: 1})
+    assert "All PCs know. When the server answers at patches.example.com" in company.on_server("move")
+    assert "list 2" in company.on_server("move", "--finish", "--offline-keys", company.alice)
+
+
+def test_it_is_signed_on_another_machine_which_shows_the_addresses(company: Company) -> None:
+    company.on_server("move", "--to", "patches.example.com", "--prepare", company.bundle)
+    assert company.repository().servers() is None
+    said = company.sign(company.alice)
+    assert "PCs look for the server at, list 1:" in said
+    assert "| patches.example.com, ports 8443 and 7690" in said
+    company.finish()
+    signed = company.repository().servers()
+    assert signed is not None
+    assert [address.host for address in signed.addresses] == [SETTINGS.address, "patches.example.com"]
+    company.on_server("move", "--cancel", "--prepare", company.bundle)
+    with pytest.raises(UserError, match="--allow-changes"):
+        company.sign(company.alice)
+    company.sign(company.alice, "--allow-changes")
+    company.finish()
+    assert "PCs know one address" in company.on_server("move") or "They are told" in company.on_server("move")
+
+
+def test_one_thing_is_done_at_a_time(company: Company) -> None:
+    with pytest.raises(click.UsageError, match="Give one of"):
+        company.on_server("move", "--to", "hq", "--finish")
+    with pytest.raises(click.UsageError, match="leave out --prepare"):
+        company.on_server("move", "--prepare", company.bundle)
+
+
+def test_a_home_that_was_left_says_where_its_server_is(company: Company) -> None:
+    company.on_server("move", "--to", "patches.example.com", "--offline-keys", company.alice)
+    assert "has moved: to patches.example.com" in company.on_server("move", "--leave")
+    with pytest.raises(UserError, match="has moved"):
+        company.on_server("serve")
+    company.on_server("move", "--cancel", "--offline-keys", company.alice)
+    assert "has moved" not in company.on_server("move")

@@ -1,0 +1,140 @@
+"""`seed_server.fleet.moving`: PCs are told another address, and the former one goes when all know it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.server_address import ServerAddress
+from seed_server.fleet import moving
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.context import Context
+from seed_server.fleet.problems import move_problems
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings
+from seed_server.signing.key_files import OfflineKeys
+from seed_server.signing.servers import AddressChange
+from seed_server.store.serve_lock import serve_lock
+from tests.helpers.fake_clock import FakeClock
+
+ADA = Actor.local_user("ada")
+OWN, NEW = ServerAddress("127.0.0.1", 8443, 7690), ServerAddress("patches.example.com", 8443, 7690)
+ONE, TWO = "a" * 26, "b" * 26
+FINISH, CANCEL = AddressChange(finish=True), AddressChange(cancel=True)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    home, clock = ServerHome(tmp_path / "home"), FakeClock(1_800_000_000.0)
+    initialise(home, ServerSettings(name="hq", address=OWN.host), passphrase=None, now=clock.now())
+    with (context := Context(home, clock)).database() as database:
+        database.add_endpoint(ONE, "pc-1", 1.0)
+        database.add_endpoint(TWO, "pc-2", 1.0)
+    return context
+
+
+@pytest.fixture
+def change(context: Context) -> Callable[..., tuple[ServerAddress, ...]]:
+    keys = OfflineKeys(context.home.offline_keys)
+    return lambda what, **named: moving.change_addresses(context, ADA, what, keys, **named).addresses
+
+
+def knows(context: Context, *pcs: str) -> None:
+    number = moving.read_move(context, most=0).number
+    with context.database() as database:
+        database.save_known_servers(dict.fromkeys(pcs, number))
+
+
+def test_a_server_that_never_moved_has_its_one_address(context: Context) -> None:
+    state = moving.read_move(context, most=9)
+    assert (state.addresses, state.number, state.lacking, state.moved_to) == ((OWN,), 0, 0, "")
+    with context.database() as database:
+        assert move_problems(context, database) == []
+
+
+def test_the_former_address_goes_when_all_know_the_new_one(
+    context: Context, change: Callable[..., tuple[ServerAddress, ...]]
+) -> None:
+    assert change(AddressChange(add=NEW)) == (OWN, NEW)
+    knows(context, ONE)
+    state = moving.read_move(context, most=9)
+    assert (state.everyone, state.informed, [pc.hostname for pc in state.uninformed]) == (2, 1, ["pc-2"])
+    with context.database() as database:
+        (problem,) = move_problems(context, database)
+    assert "1 of 2: pc-2" in problem.text
+    with pytest.raises(UserError, match=r"1 of 2 PCs do not know .* pc-2") as caught:
+        change(FINISH)
+    assert caught.value.kind is FaultKind.REFUSED
+    knows(context, ONE, TWO)
+    assert change(FINISH) == (NEW,)
+    with context.database() as database:
+        first, second = move_problems(context, database)
+    assert "other addresses of this server than server.toml has" in first.text
+    assert "2 of 2" in second.text, "they do not know yet that the former one is gone, which harms nobody"
+
+
+def test_somebody_may_decide_that_some_are_lost(
+    context: Context, change: Callable[..., tuple[ServerAddress, ...]]
+) -> None:
+    change(AddressChange(add=NEW))
+    with pytest.raises(UserError, match="2 of 2 PCs"):
+        change(FINISH, even_if=1)
+    assert change(FINISH, even_if=2) == (NEW,)
+
+
+def test_a_move_that_is_not_to_be_is_taken_back(
+    context: Context, change: Callable[..., tuple[ServerAddress, ...]]
+) -> None:
+    change(AddressChange(add=NEW))
+    moving.leave_home(context, ADA)
+    assert "patches.example.com, ports 8443 and 7690, on 2027-01-15" in moving.read_move(context, most=0).moved_to
+    with context.database() as database:
+        assert "has moved" in move_problems(context, database)[0].text
+    assert change(CANCEL) == (OWN,)
+    assert moving.read_move(context, most=0).moved_to == ""
+    with pytest.raises(UserError, match="nothing to finish or to cancel"):
+        change(CANCEL)
+
+
+def test_nobody_leaves_a_home_that_serves_or_that_pcs_know_no_other_of(
+    context: Context, change: Callable[..., tuple[ServerAddress, ...]]
+) -> None:
+    with pytest.raises(UserError, match="no other address"):
+        moving.leave_home(context, ADA)
+    change(AddressChange(add=NEW))
+    with serve_lock(context.home, timeout_seconds=1.0).held(), pytest.raises(UserError, match="Stop it first"):
+        moving.leave_home(context, ADA)
+    assert moving.read_move(context, most=0).moved_to == ""
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (OWN, "already"),
+        (ServerAddress("224.0.0.1", 8443, 7690), "no address of one machine"),
+        (ServerAddress("https://hq", 8443, 7690), "neither an IP address nor a host name"),
+        (ServerAddress("hq", 8443, 8443), "both 8443"),
+    ],
+)
+def test_what_pcs_cannot_reach_is_not_told(
+    change: Callable[..., tuple[ServerAddress, ...]], new: ServerAddress, words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        change(AddressChange(add=new))
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_more_addresses_than_pcs_take_are_refused(change: Callable[..., tuple[ServerAddress, ...]]) -> None:
+    for number in range(7):
+        change(AddressChange(add=ServerAddress(f"hq-{number}", 8443, 7690)))
+    with pytest.raises(UserError, match="as many as can be"):
+        change(AddressChange(add=NEW))
+
+
+def test_the_list_is_no_profile_of_a_site(context: Context, change: Callable[..., tuple[ServerAddress, ...]]) -> None:
+    change(AddressChange(add=NEW))
+    assert context.repository().profiles() == {}
+    signed = context.repository().servers()
+    assert signed is not None
+    assert (signed.number, signed.addresses) == (1, (OWN, NEW))
