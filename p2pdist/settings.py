@@ -116,6 +116,8 @@ class EndpointHome:
     def last_server(self) -> Path:
         """Where the server answered last."""
         return self.root / "state" / "server"
+
+    @property
     def chosen_address(self) -> Path:
         """The own address that `enrol` was given."""
         return self.root / "state" / "address"

@@ -18,7 +18,7 @@ import trio
 from bench.fleet_size import speech
 from bench.fleet_size.crowd import Crowd, Plan, Player, Progress, read_plan
 from bench.fleet_size.identities import Pc
-from bench.fleet_size.inventories import KINDS, inventory_of_kind, part_of, stated, telling_of
+from bench.fleet_size.played_inventories import KINDS, inventory_of_kind, part_of, stated, telling_of
 from p2pdist.pc.kept_inventories import TellingOf
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.wire.channels import Hello, decode_from_server

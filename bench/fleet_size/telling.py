@@ -7,8 +7,8 @@ import trio
 
 from bench.fleet_size.company import open_company
 from bench.fleet_size.connecting import RETURN_SECONDS
-from bench.fleet_size.inventories import KINDS, inventory_of_kind, telling_of
 from bench.fleet_size.machine import use_of
+from bench.fleet_size.played_inventories import KINDS, inventory_of_kind, telling_of
 from bench.fleet_size.records import Outcome
 from bench.fleet_size.sizes import Sizes
 from p2pdist.shared.manifest.inventory import InventoryDigest, digest_of

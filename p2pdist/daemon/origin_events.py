@@ -134,7 +134,9 @@ class OriginEvents:
             self._wakeups.transfers.ring()
         elif isinstance(event, Unavailable):
             self._unavailable(event)
-        elif isinstance(event, Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies | InventoryWanted):
+        elif isinstance(
+            event, Consistency | CustodyWanted | TrustWanted | SignedWanted | SpareCopies | InventoryWanted
+        ):
             self._of_what_is_kept(event)
         elif isinstance(event, SharedIdentity):
             self._share_identity(Copies(tuple(event.others)))

@@ -17,7 +17,8 @@ from seed_server.commands.json_answers.disk import (
     UsedRoomDocument,
 )
 from seed_server.commands.looking import LookingCommand
-from seed_server.commands.options import DefaultGroup, actor_of, home_option
+from p2pdist.shared.default_group import DefaultGroup
+from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.content_operations import clean_content, read_content
 from seed_server.fleet.context import Context

@@ -18,9 +18,9 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.parcel_torrents import ParcelTorrents
 from seed_server.origin.records import OriginRecords
-from seed_server.origin.spare_copies import SpareAnswers
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
+from seed_server.origin.spare_copies import SpareAnswers
 from seed_server.store.rows import ServedPayload
 
 WITHOUT_INVENTORY: Features = tuple(feature for feature in SERVER_FEATURES if feature != INVENTORY)

@@ -98,41 +98,46 @@ def outputs(folder: Path) -> dict[str, str]:
     pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
     fill(ServerHome(folder / "home"), pc.endpoint_id)
     signed_by_its_pc(ServerHome(folder / "home"), pc, log_of("office", "driver"))
-    return found | {
-        "status": output_of("status", *here),
-        "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
-        "status LINES": lines(*here)[0],
-        "endpoints PAGE": output_of("endpoints", *here, "--page-size", "1"),
-        "inventory": output_of("inventory", "ram_mb > 1", *here),
-        "inventory PACKAGES": output_of("inventory", *here, "--packages", "openssl"),
-        "inventory LINES": lines(*here, "--columns", "openssl", command="inventory")[0],
-        "sites": output_of("sites", *here),
-        "doctor": output_of("doctor", *here, exit_code=1),  # no server runs there
-        "token list": output_of("token list", *here),
-        "people list": output_of("people list", *here),
-        "people show": output_of("people show", "ada", *here),
-        "api-token list": output_of("api-token list", *here),
-        "approver list": output_of("approver list", *here),
-        "endpoints": output_of("endpoints", *here),
-        "endpoints forget": output_of("endpoints forget", "b" * 26, *here, "--dry-run"),
-        "endpoints show": output_of("endpoints show", pc.endpoint_id[:8], *here),
-        "posture-check": output_of("posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"),
-        "profile show": output_of("profile show", *here),
-        "profile show SITE": output_of("profile show", "oslo", *here),
-        "audit list": output_of("audit list", *here, "--operation", "make token"),
-        "audit alarms": output_of("audit alarms", *here),
-        "audit verify": of_a_log_that_was_cut(folder, here),
-        "audit custody": output_of("audit custody", pc.endpoint_id, *here),
-        "audit prove": output_of("audit prove", "0", *here),
-        "audit new-key": output_of("audit new-key", *here, "--reason", "a disk failed"),
-        "template list": output_of("template list", *here),
-        "template show": output_of("template show", "december", *here),
-        **offers(folder, here),
-        **archives(folder, here),
-        **disk(folder, here),
-        **rollouts(folder, here),
-        **backups(folder, here),
-    }
+    return (
+        found
+        | {
+            "status": output_of("status", *here),
+            "status PAGE": output_of("status", *here, "--site", "oslo", "--page-size", "1"),
+            "status LINES": lines(*here)[0],
+            "endpoints PAGE": output_of("endpoints", *here, "--page-size", "1"),
+            "inventory": output_of("inventory", "ram_mb > 1", *here),
+            "inventory PACKAGES": output_of("inventory", *here, "--packages", "openssl"),
+            "inventory LINES": lines(*here, "--columns", "openssl", command="inventory")[0],
+            "sites": output_of("sites", *here),
+            "doctor": output_of("doctor", *here, exit_code=1),  # no server runs there
+            "token list": output_of("token list", *here),
+            "people list": output_of("people list", *here),
+            "people show": output_of("people show", "ada", *here),
+            "api-token list": output_of("api-token list", *here),
+            "approver list": output_of("approver list", *here),
+            "endpoints": output_of("endpoints", *here),
+            "endpoints forget": output_of("endpoints forget", "b" * 26, *here, "--dry-run"),
+            "endpoints show": output_of("endpoints show", pc.endpoint_id[:8], *here),
+            "posture-check": output_of(
+                "posture-check", signed_by(pc, folder / "statement"), *here, "--audience", "vpn"
+            ),
+            "profile show": output_of("profile show", *here),
+            "profile show SITE": output_of("profile show", "oslo", *here),
+            "audit list": output_of("audit list", *here, "--operation", "make token"),
+            "audit alarms": output_of("audit alarms", *here),
+            "audit verify": of_a_log_that_was_cut(folder, here),
+            "audit custody": output_of("audit custody", pc.endpoint_id, *here),
+            "audit prove": output_of("audit prove", "0", *here),
+            "audit new-key": output_of("audit new-key", *here, "--reason", "a disk failed"),
+            "template list": output_of("template list", *here),
+            "template show": output_of("template show", "december", *here),
+            **offers(folder, here),
+            **archives(folder, here),
+            **disk(folder, here),
+            **rollouts(folder, here),
+            **backups(folder, here),
+        }
+    )
 
 
 def backups(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
