@@ -21,10 +21,10 @@ from p2pdist.transfer.quota import quota_bytes
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.transfer.usage import DiskUse, StoredFile, disk_use
 
-IDLE_LOOK_SECONDS = 60.0  # others fill the disk, too
+DISK_LOOK_SECONDS = 60.0  # others fill the disk, too
 SHORT_OF_ROOM_LOOK_SECONDS = 5.0  # something waits, or there is too much
-ANSWER_SECONDS = 30.0  # a question that is older was lost, with its connection or its server
-REFUSED_SECONDS = 60.0  # until the server is asked again for what it could not spare
+SPARE_ANSWER_SECONDS = 30.0  # a question that is older was lost, with its connection or its server
+SPARE_AGAIN_SECONDS = 60.0  # until the server is asked again for what it could not spare
 MB = 1_000_000
 
 Uses: TypeAlias = dict[PatchRef, FileUse]
@@ -80,7 +80,7 @@ class DiskKeeper:
                 with trio.move_on_after(SHORT_OF_ROOM_LOOK_SECONDS):
                     await self._answered.wait()
             else:
-                with trio.move_on_after(IDLE_LOOK_SECONDS):
+                with trio.move_on_after(DISK_LOOK_SECONDS):
                     await room.short.wait()
 
     async def look(self) -> bool:
@@ -142,7 +142,7 @@ class DiskKeeper:
 
     def _waits_for_answer(self, now: float) -> bool:
         same = self._asked_on == self._state.welcomes
-        return bool(self._asked) and same and now - self._asked_at < ANSWER_SECONDS
+        return bool(self._asked) and same and now - self._asked_at < SPARE_ANSWER_SECONDS
 
     async def _take_answer(self, uses: Uses, now: float) -> None:
         granted, self._granted = self._granted, None
@@ -150,7 +150,7 @@ class DiskKeeper:
             return
         told = {granted[at : at + SPARE_HASH_BYTES].hex() for at in range(0, len(granted), SPARE_HASH_BYTES)}
         asked, self._asked = self._asked, ()
-        self._refused_until.update((torrent, now + REFUSED_SECONDS) for torrent in asked if torrent not in told)
+        self._refused_until.update((torrent, now + SPARE_AGAIN_SECONDS) for torrent in asked if torrent not in told)
         known = {each.torrent_hash: each for each in self._transfers.everything()}
         for torrent in asked:
             each = known.get(torrent)

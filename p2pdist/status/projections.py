@@ -13,8 +13,6 @@ from p2pdist.status.view import FileView, NotYetView, PatchView, WithdrawnView
 from p2pdist.status.why import Circumstances, detail_of
 from p2pdist.transfer.faults import TransferFaultKind
 
-DISK_FULL = TransferFaultKind.DISK_FULL
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -63,7 +61,7 @@ def status_patch(view: PatchView) -> StatusPatch | None:
         install=view.install or None,
         install_reason=view.install_reason[:MAX_TEXT_CHARS] or None,
         left=file.left,
-        waits_for_room=bool(file.room_wait) or (file.fault is not None and file.fault.kind is DISK_FULL),
+        waits_for_room=bool(file.room_wait) or _lacks_disk(file),
     )
 
 
@@ -93,6 +91,10 @@ def patch_report(view: PatchView) -> PatchReport | None:
         install_reason=view.install_reason[:MAX_TEXT_CHARS],
         install_output=view.output[-MAX_TEXT_CHARS:] if view.install in TELLING else "",
     )
+
+
+def _lacks_disk(file: FileView) -> bool:
+    return file.fault is not None and file.fault.kind is TransferFaultKind.DISK_FULL
 
 
 TELLING = frozenset({"failed", "rolled_back", "retrying", "unproven"})

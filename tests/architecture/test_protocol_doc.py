@@ -22,6 +22,7 @@ from p2pdist.shared.wire import (
     parcel,
     pc_findings,
     signed_files,
+    spare_copies,
     witness,
 )
 from p2pdist.shared.wire.codec import Message
@@ -45,7 +46,7 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 SAID = [
     kind
     for module in (
-        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory,
+        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory, spare_copies,
     )
     for kind in records(module)
 ]  # fmt: skip

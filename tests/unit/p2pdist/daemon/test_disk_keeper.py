@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import trio
 
-from p2pdist.daemon.disk_keeper import ANSWER_SECONDS, DiskKeeper
+from p2pdist.daemon.disk_keeper import SPARE_ANSWER_SECONDS, DiskKeeper
 from p2pdist.install.kept_files import keep_payload
 from p2pdist.install.lifecycle import KeptFile
 from p2pdist.settings import DaemonSettings
@@ -112,7 +112,7 @@ async def test_what_was_refused_is_not_asked_for_again_at_once_and_a_lost_questi
         assert set(pc.asked()) <= {first.torrent_hash, second.torrent_hash}
         await pc.keeper.look()
         assert pc.asked() == [], "it waits for the answer"
-        await trio.sleep(ANSWER_SECONDS)
+        await trio.sleep(SPARE_ANSWER_SECONDS)
         await pc.keeper.look()
         assert pc.asked(), "the answer was lost"
         pc.state.welcomes += 1
