@@ -7,6 +7,7 @@ from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.console import json_option, print_json, wide_terminal
+from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.commands.json_answers.disk import (
@@ -17,7 +18,6 @@ from seed_server.commands.json_answers.disk import (
     UsedRoomDocument,
 )
 from seed_server.commands.looking import LookingCommand
-from p2pdist.shared.default_group import DefaultGroup
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.content_operations import clean_content, read_content

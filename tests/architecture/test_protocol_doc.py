@@ -46,7 +46,8 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 SAID = [
     kind
     for module in (
-        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory, spare_copies,
+        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory,
+        spare_copies,
     )
     for kind in records(module)
 ]  # fmt: skip
