@@ -344,12 +344,9 @@ def _wire(core: Core, connections: Connections, parts: Parts) -> list[Task]:
             origin.reconnect()
 
     trust.on_servers = servers_changed
+    told = ToldInventories(home.told_inventory)
     inventory = InventoryNews(
-        lambda: core.pc.facts,
-        ToldInventories(home.told_inventory),
-        origin.send,
-        wakeups.inventory,
-        tell_packages=core.settings.tell_packages,
+        lambda: core.pc.facts, told, origin.send, wakeups.inventory, tell_packages=core.settings.tell_packages
     )
     origin_events = OriginEvents(
         state,

@@ -27,7 +27,7 @@ SPARE_ANSWER_SECONDS = 30.0  # a question that is older was lost, with its conne
 SPARE_AGAIN_SECONDS = 60.0  # until the server is asked again for what it could not spare
 MB = 1_000_000
 
-Uses: TypeAlias = dict[PatchRef, FileUse]
+FileUses: TypeAlias = dict[PatchRef, FileUse]
 
 log = structlog.get_logger()
 
@@ -118,7 +118,7 @@ class DiskKeeper:
 
     # --- what may leave -----------------------------------------------------------------------
 
-    def _evictable(self, use: DiskUse, transfers: Iterable[Transfer], uses: Uses, now: float) -> list[Evictable]:
+    def _evictable(self, use: DiskUse, transfers: Iterable[Transfer], uses: FileUses, now: float) -> list[Evictable]:
         self._refused_until = {torrent: until for torrent, until in self._refused_until.items() if now < until}
         files = {name: file for file in use.files for name in file.cached}
         needed = self._patching.kept_for_way_back()
@@ -144,7 +144,7 @@ class DiskKeeper:
         same = self._asked_on == self._state.welcomes
         return bool(self._asked) and same and now - self._asked_at < SPARE_ANSWER_SECONDS
 
-    async def _take_answer(self, uses: Uses, now: float) -> None:
+    async def _take_answer(self, uses: FileUses, now: float) -> None:
         granted, self._granted = self._granted, None
         if granted is None:
             return
@@ -174,17 +174,17 @@ def _lacks_disk(transfer: Transfer) -> bool:
     return transfer.fault is not None and transfer.fault.kind is TransferFaultKind.DISK_FULL
 
 
-def _is_needed(transfer: Transfer, uses: Uses) -> bool:
+def _is_needed(transfer: Transfer, uses: FileUses) -> bool:
     """Whether one of its patches is known to need its file here."""
     return any(uses.get(ref) is FileUse.NEEDED for ref in _refs(transfer))
 
 
-def _drops_all(file: StoredFile, transfer: Transfer, uses: Uses) -> bool:
+def _drops_all(file: StoredFile, transfer: Transfer, uses: FileUses) -> bool:
     """Whether all that is kept of it for a way back may go with it."""
     return file.kept <= {ref for ref in _refs(transfer) if uses.get(ref, FileUse.NEEDED) is not FileUse.NEEDED}
 
 
-def _status(use: DiskUse, limit: int, transfers: Iterable[Transfer], uses: Uses) -> DiskStatus:
+def _status(use: DiskUse, limit: int, transfers: Iterable[Transfer], uses: FileUses) -> DiskStatus:
     by_name: dict[str, Transfer] = {each.sha256: each for each in transfers}
     to_install = shared = kept = other = 0
     for file in use.files:
