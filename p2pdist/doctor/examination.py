@@ -9,6 +9,8 @@ from p2pdist.doctor import looks_lan, looks_pc, looks_way
 from p2pdist.doctor.facts import DaemonFacts, DoctorFacts, EnrolmentFacts, HomeFacts
 from p2pdist.doctor.looks_way import LookTimes
 from p2pdist.doctor.packet_probe import try_packets
+from p2pdist.identity.last_server import load_last_server
+from p2pdist.identity.server_change import with_address
 from p2pdist.identity.store import Identity, read_identity
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
 from p2pdist.local_api.socket import ask_daemon
@@ -58,8 +60,10 @@ async def _look_at_way(facts: DoctorFacts, home: EndpointHome, clock: Clock, tim
 
 
 def _identity(home: EndpointHome) -> Identity | EnrolmentFacts:
+    """Return the identity, with the address at which the server answered last: that is where the daemon looks first."""
     try:
-        return read_identity(home.root)
+        identity, last = read_identity(home.root), load_last_server(home.last_server)
+        return identity if last is None else with_address(identity, last)
     except UserError as error:
         return EnrolmentFacts(problem=error.message, hidden=error.kind is FaultKind.STORAGE)
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from p2pdist.identity import store as identity_store
 from p2pdist.identity import trust_root
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answer, wrong_answers
+from p2pdist.identity.server_change import own_address, store_address
 from p2pdist.identity.store import Identity
 from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
@@ -92,7 +93,7 @@ async def enrol(
     trust_root.check_pinned(identity.tuf_root, pin, server)
     if stored is not None:
         identity = replace(identity, tuf_root=await _kept_root(identity, stored, url, local_address))
-    await trio.to_thread.run_sync(identity_store.save_identity, identity)
+    await trio.to_thread.run_sync(store_address, identity, own_address(identity))
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import trio
 
+from p2pdist.identity.last_server import save_last_server
 from p2pdist.identity.store import Identity, control_ssl_context, save_identity
 from p2pdist.origin.opening import ConnectionLostError, OriginAddress, cause, open_first
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError, first_error
 from p2pdist.shared.server_address import ServerAddress, address_problem
 from p2pdist.trust.http_answers import HttpError
@@ -61,9 +63,13 @@ async def check_answers(identity: Identity, address: ServerAddress, local_addres
 
 
 def store_address(identity: Identity, address: ServerAddress) -> Identity:
-    """Store ``address`` in the identity's home and return the new identity. Blocking. Raises `UserError` (STORAGE)."""
+    """Store ``address`` in the identity's home and return the new identity. Blocking. Raises `UserError` (STORAGE).
+
+    The next start looks there first, wherever the server answered last.
+    """
     changed = with_address(identity, address)
     save_identity(changed)
+    save_last_server(EndpointHome(identity.home).last_server, address)
     return changed
 
 

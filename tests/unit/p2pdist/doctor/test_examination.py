@@ -15,10 +15,12 @@ from p2pdist.doctor import looks_pc
 from p2pdist.doctor.examination import look
 from p2pdist.doctor.judgement import judge
 from p2pdist.doctor.looks_way import LookTimes
+from p2pdist.identity.last_server import save_last_server
 from p2pdist.local_api.doctor_answers import CheckFinding
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.server_address import ServerAddress
 from tests.helpers.daemon_answers import LIMITER as AT_WORK
 from tests.helpers.daemon_answers import enrolled_daemon
 from tests.unit.p2pdist.doctor.enrolled import enrolled
@@ -55,6 +57,15 @@ async def test_an_enrolled_pc_without_a_daemon_whose_server_is_not_there(
     found = await findings(tmp_path)
     assert wrong(found) == {"daemon", "web-port", "origin-port"}
     assert found["identity"].verdict == "unknown"
+
+
+async def test_it_looks_where_the_server_answered_last(tmp_path: Path, certificates: ModuleType) -> None:
+    (tmp_path / "config.toml").write_text("lan_port = 0\n")
+    enrolled(tmp_path, certificates.Authority("control"))
+    save_last_server(EndpointHome(tmp_path).last_server, ServerAddress("127.0.0.9", 1, 2))
+    found = await findings(tmp_path)
+    assert "127.0.0.9:1" in found["web-port"].observed
+    assert "127.0.0.9:2" in found["origin-port"].observed
 
 
 async def test_a_daemon_that_this_user_may_not_ask_is_not_called_stopped(

@@ -12,8 +12,10 @@ import pytest
 import trio
 
 from p2pdist.identity import store as identity_store
+from p2pdist.identity.last_server import load_last_server, save_last_server
 from p2pdist.identity.server_change import check_answers, checked_address, own_address, store_address
 from p2pdist.identity.store import Identity
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_address import ServerAddress
 from seed_server.enrolment.certificate_authority import CertificateAuthority
@@ -85,10 +87,13 @@ async def refusal(identity: Identity, address: ServerAddress) -> UserError:
 
 
 async def test_key_id_and_everything_else_stay(company: Company) -> None:
+    last = EndpointHome(company.identity.home).last_server
+    save_last_server(last, own_address(company.identity))
     async with serving(company.authority, [OLD, NEW]) as there:
         await check_answers(company.identity, there, None)
         changed = store_address(company.identity, there)
     assert own_address(changed) == there
+    assert load_last_server(last) == there, "it is tried first after a restart, although the other one worked last"
     assert identity_store.load_identity(company.identity.home) == changed
     assert replace(changed, server_address=OLD, web_port=8443, origin_port=7690) == company.identity
 
