@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from bandwidth.core.quantities import DAY_SECONDS
@@ -13,6 +14,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.inventory_answer import KNOWN_FACTS, answer, named_values, unknown_facts
 from seed_server.fleet.known_inventories import KnownInventories, TimeLimit
 from seed_server.fleet.paging import site_asked
+from seed_server.store.pc_sets import numbers_of
 
 if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc
@@ -114,14 +116,15 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
     with context.database() as database, database.one_state():
         pcs = sorted(
             database.inventoried_pcs(site_asked(context, database, question.site)),
-            key=lambda pc: (pc.hostname, pc.number),
+            key=attrgetter("hostname", "number"),
         )
         facts = {value.name for value in named_values(term) if not isinstance(value, Package)}
         since = context.clock.now() - question.max_days * DAY_SECONDS
         known = KnownInventories(database, pcs, since, facts.union(columns) & FACTS.keys(), limit)
         found = answer(term, known)
-        true = [pc for pc in pcs if found.true >> pc.number & 1]
-        unknown = [pc for pc in pcs if not (found.true | found.false) >> pc.number & 1]
+        are_true, are_false = set(numbers_of(found.true)), set(numbers_of(found.false))
+        true = [pc for pc in pcs if pc.number in are_true]
+        unknown = [pc for pc in pcs if pc.number not in are_true and pc.number not in are_false]
         shown = {pc.number for pc in (*true, *unknown)}
         told = [pc.told_at for pc in pcs if pc.told_at is not None]
         return InventoryAnswer(

@@ -13,12 +13,10 @@ _BITS = tuple(tuple(place for place in range(8) if byte >> place & 1) for byte i
 
 def pcs_of(numbers: Iterable[int]) -> int:
     """Return the set of these PCs."""
-    bits = bytearray()
-    for number in numbers:
-        place = number >> 3
-        if place >= len(bits):
-            bits.extend(bytes(place + 1 - len(bits)))
-        bits[place] |= 1 << (number & 7)
+    known = list(numbers)
+    bits = bytearray(max(known, default=0) // 8 + 1)
+    for number in known:
+        bits[number >> 3] |= 1 << (number & 7)
     return int.from_bytes(bits, "little")
 
 
