@@ -68,7 +68,8 @@ class _Outcome:
     """What has come of what a PC has told."""
 
     taken: bool
-    items: int
+    items: int = 0
+    added: int = 0
     problem: str = ""
     """In words; empty: there is none, or the database has another inventory."""
 
@@ -181,7 +182,8 @@ class Inventories:
         self._rests_until = now + REST_FACTOR * worked_seconds
         for turn in some:
             outcome = outcomes[turn.endpoint]
-            self._turns.recorded(turn, taken=outcome.taken, items=outcome.items, now=now)
+            items, added = outcome.items, outcome.added
+            self._turns.recorded(turn, taken=outcome.taken, items=items, added=added, now=now)
             if not outcome.taken:
                 reason = outcome.problem or "it does not fit what is recorded"
                 self._log.warning("a PC's inventory is not taken; it is asked for all", turn.endpoint, reason=reason)
@@ -201,14 +203,15 @@ class Inventories:
             try:
                 changes = unpacked(bytes(turn.data))
             except DecodeError as error:
-                outcomes[turn.endpoint] = _Outcome(taken=False, items=0, problem=str(error))
+                outcomes[turn.endpoint] = _Outcome(taken=False, problem=str(error))
                 continue
             base = None if turn.base == EMPTY_DIGEST else turn.base
             tellings.append(InventoryTold(turn.endpoint, base, turn.digest, changes, now))
         taken = self._store.store_inventories(tellings) if tellings else {}
         for telling in tellings:
             endpoint = EndpointId(telling.endpoint)
-            outcomes[endpoint] = _Outcome(taken.get(endpoint, False), len(telling.changes))
+            changes = telling.changes
+            outcomes[endpoint] = _Outcome(taken.get(endpoint, False), len(changes), len(changes.packages))
         return outcomes, time.thread_time() - begun
 
     def _complain(self, error: UserError) -> None:
