@@ -8,7 +8,7 @@ ServerCode: TypeAlias = Literal[
     "server-home", "server-rights", "server-running", "server-web-port", "server-origin-port", "server-address",
     "server-tls", "server-clock", "server-disk", "server-database", "server-content", "server-signatures",
     "server-audit", "server-rollouts", "server-site-map", "server-pcs", "server-lines", "server-time-zones",
-    "server-provider", "server-sites",
+    "server-provider", "server-sites", "server-backup",
 ]  # fmt: skip
 SiteCode: TypeAlias = Literal[
     "site-away", "site-silent", "site-refusals", "site-clock", "site-identity", "site-address", "site-packets",

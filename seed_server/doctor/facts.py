@@ -8,6 +8,7 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.problems import FleetProblem
 from seed_server.settings import ServerSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
+from seed_server.store.last_backup import LastBackup
 from seed_server.store.rows import SiteLimitRow
 from seed_server.store.site_health import NO_PCS, Affected, SiteHealth, SiteTrouble
 
@@ -101,6 +102,16 @@ class SignatureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupFacts:
+    """Of backups by `seed-server backup`."""
+
+    last: LastBackup | None
+    """None: there is none."""
+    pcs: int
+    """How many PCs are enrolled: without one there is little to lose."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderFacts:
     """Of the way to the identity provider."""
 
@@ -129,6 +140,7 @@ class ServerFacts:
     content: ContentFacts | None = None
     signatures: SignatureFacts | None = None
     provider: ProviderFacts | None = None
+    backup: BackupFacts | None = None
     disk: Sequence[FleetProblem] | None = None
     audit: Sequence[FleetProblem] | None = None
     rollouts: Sequence[FleetProblem] | None = None

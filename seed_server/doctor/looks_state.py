@@ -4,7 +4,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import UserError
-from seed_server.doctor.facts import ContentFacts, DatabaseFacts, LackingFile, ServerFacts, SignatureFacts, TimeFacts
+from seed_server.doctor.facts import (
+    BackupFacts,
+    ContentFacts,
+    DatabaseFacts,
+    LackingFile,
+    ServerFacts,
+    SignatureFacts,
+    TimeFacts,
+)
 from seed_server.doctor.looks_home import is_known_zone, is_synchronised, known_zones
 from seed_server.fleet import problems
 from seed_server.fleet.context import Context
@@ -13,6 +21,7 @@ from seed_server.signing.repository import Repository
 from seed_server.signing.repository_writer import online_lifetimes
 from seed_server.store.audit_entry import decode_entry
 from seed_server.store.content_store import ContentStore
+from seed_server.store.last_backup import read_last_backup
 from seed_server.store.opening import is_outdated
 from seed_server.store.rows import ServedPayload
 
@@ -78,6 +87,7 @@ def _look_at_database(
     facts.pcs = problems.connection_problems(database.endpoint_counts(), serving=serving)
     facts.lines = problems.harm_problems(at_work, serving=serving)
     facts.troubled = database.troubled_sites(MOST_SITES_NAMED)
+    facts.backup = BackupFacts(read_last_backup(context.home), database.endpoint_counts().allowed)
     _look_at_times(facts, database)
     if repository is None:
         return

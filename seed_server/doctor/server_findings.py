@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bandwidth.core.quantities import bytes_text, duration_in_words
+from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words
 from seed_server.doctor import port_findings
 from seed_server.doctor.answers import Mending, ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import ServerFacts
@@ -222,6 +222,40 @@ def judge_sites(facts: ServerFacts) -> SiteFinding:
     return fine("server-sites", "At no site do many PCs say that something is wrong.")
 
 
+def judge_backup(facts: ServerFacts) -> SiteFinding:
+    """Judge whether there is a backup of this server that is young enough."""
+    days = None if facts.settings is None else facts.settings.backup_days
+    if days == 0:
+        return fine("server-backup", "It is not looked at: backup_days is 0 in server.toml.")
+    if facts.backup is None or days is None:
+        return unknown("server-backup", "It was not looked at: see server-database.")
+    last = facts.backup.last
+    if last is None and not facts.backup.pcs:
+        return fine("server-backup", "There is none yet, and no PC is enrolled.")
+    nightly = (
+        "Run 'seed-server backup DIR' each night, onto another machine's disk. If you back up otherwise, set "
+        "backup_days = 0 in server.toml."
+    )
+    if last is None:
+        return wrong(
+            "server-backup",
+            "There is no backup of this server: where its disk fails, each PC has to enrol again.",
+            "operator",
+            nightly,
+        )
+    ago = duration_in_words(max(0.0, facts.now - last.backup_at))
+    if facts.now - last.backup_at > days * DAY_SECONDS:
+        return wrong("server-backup", f"The last backup, in {last.directory}, is {ago} old.", "operator", nightly)
+    if last.faults:
+        return wrong(
+            "server-backup",
+            f"The last backup, in {last.directory}, lacks files that are missing or damaged here ({last.faults}).",
+            "operator",
+            "Run 'seed-server backup' again: it names them. Publish these patches again from their files.",
+        )
+    return fine("server-backup", f"The last backup, in {last.directory}, is {ago} old.")
+
+
 def _told(code: ServerCode, problems: Sequence[FleetProblem] | None, well: str) -> SiteFinding:
     """Return what `status` says of it; ``well``: what is so while that is nothing."""
     if problems is None:
@@ -257,6 +291,7 @@ SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-time-zones": judge_server_zones,
     "server-provider": port_findings.judge_provider,
     "server-sites": judge_sites,
+    "server-backup": judge_backup,
 }
 """Every check of the server, in the order in which they are shown."""
 

@@ -23,6 +23,7 @@ from seed_server.line.site_map_file import load_sites
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
+from seed_server.store.last_backup import read_last_backup
 from seed_server.store.restored_mark import read_mark
 from seed_server.store.rollout_records import RolloutFault
 from seed_server.store.rows import FULL_DISK_BYTES, HarmPauseRow
@@ -70,6 +71,7 @@ def fleet_problems(
         found += rollout_problems(database, serving=serving)
         found += disk_problems(context)
         found += history_problems(context, database, serving=serving)
+        found += backup_problems(context)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)
@@ -215,6 +217,15 @@ def disk_problems(context: Context) -> list[FleetProblem]:
             text = f"The disk that holds {context.home.root} is full: nothing is recorded, and no rollout goes on."
             return [FleetProblem(text, "free some space there")]
     return []
+
+
+def backup_problems(context: Context) -> list[FleetProblem]:
+    """Return whether backups were made and have stopped; whether there is one at all, `doctor` says."""
+    last, days = read_last_backup(context.home), context.settings().backup_days
+    if last is None or not days or context.clock.now() - last.backup_at <= days * DAY_SECONDS:
+        return []
+    text = f"The last backup of this server is of {moment(last.backup_at)}."
+    return [FleetProblem(text, f"seed-server backup {last.directory}", urgent=False)]
 
 
 def history_problems(context: Context, database: "Database", *, serving: bool) -> list[FleetProblem]:

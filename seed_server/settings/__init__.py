@@ -58,6 +58,8 @@ class ServerSettings(Record, frozen=True):
     """By which rings it offers one whose CVSS score is at least that template's `least_cvss`; empty: as any other."""
     inventory_minutes: Annotated[float, msgspec.Meta(ge=0.0, le=10_080.0)] = 30.0
     """A PC tells what it has become at most once in so long; 0: PCs are not asked what they are and have."""
+    backup_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 3
+    """`doctor` says when the last backup is older; 0: it is backed up otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
@@ -322,6 +324,9 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     "emergency_template": (
         "By which rings 'publish' offers a patch whose CVSS score is as high as that template's least_cvss: emergency,",
         "or a file in TOML. Empty: as any other patch; then emergencies go by hand, with --template.",
+    ),
+    "backup_days": (
+        "'seed-server doctor' says when the last 'seed-server backup' is so many days old. 0: you back up otherwise.",
     ),
     "log_level": ("debug, info, warning or error.",),
     "database_url": (

@@ -11,6 +11,9 @@ from msgspec.structs import replace
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.backup.backing_up import back_up
 from seed_server.backup.objects import BackupDirectory
+from seed_server.doctor.facts import ServerFacts
+from seed_server.doctor.looks_state import look_at_state
+from seed_server.fleet.problems import backup_problems
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.last_backup import read_last_backup
@@ -144,3 +147,17 @@ def test_a_disk_that_is_too_small_is_said_before_it_is_full(
         backed_up(company, tmp_path)
     assert raised.value.kind is FaultKind.STORAGE
     assert list((tmp_path / "backup" / "incoming").iterdir()) == []
+
+
+def test_a_backup_that_is_old_is_said_by_status_and_doctor(company: Company, tmp_path: Path) -> None:
+    assert backup_problems(company.context) == [], "whether there is one at all, doctor says"
+    backed_up(company, tmp_path)
+    facts = ServerFacts(BEGIN)
+    look_at_state(facts, company.context)
+    assert facts.backup is not None
+    assert (facts.backup.last, facts.backup.pcs) == (read_last_backup(company.context.home), 10)
+    company.clock.wall += 3 * 86_400.0
+    assert backup_problems(company.context) == []
+    company.clock.wall += 60.0
+    (said,) = backup_problems(company.context)
+    assert said.mend == f"seed-server backup {tmp_path / 'backup'}"

@@ -9,6 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.doctor.answers import Mending, ServerCode, SiteFinding
 from seed_server.doctor.facts import (
     AuthorityFacts,
+    BackupFacts,
     ContentFacts,
     DatabaseFacts,
     LackingFile,
@@ -24,6 +25,7 @@ from seed_server.fleet.problems import FleetProblem
 from seed_server.settings import ServerSettings
 from seed_server.settings.sections import OidcGroup, OidcSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
+from seed_server.store.last_backup import LastBackup
 from seed_server.store.site_health import SiteTrouble
 
 NOW, DAY, YEAR = 1_800_000_000.0, 86_400.0, 365 * 86_400.0
@@ -51,6 +53,7 @@ def well(**changed: Any) -> ServerFacts:
         time=TimeFacts(True, NOW - 5.0, "a signature", 500),
         database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
         disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[], troubled=[],
+        backup=BackupFacts(LastBackup(NOW - DAY, "/mnt"), 3),
     )  # fmt: skip
     for name, value in changed.items():
         setattr(facts, name, value)
@@ -112,6 +115,9 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-lines", {"lines": told("Leasing pauses at sites: all.")}, "Leasing", "network"),
     ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 0)}, "no data of any", "operator"),
     ("server-time-zones", {"time": TimeFacts(True, 0.0, "", 9, "Asia/Tokyo")}, "Asia/Tokyo", "operator"),
+    ("server-backup", {"backup": BackupFacts(None, 3)}, "no backup of this server", "operator"),
+    ("server-backup", {"backup": BackupFacts(LastBackup(NOW - 4 * DAY, "/mnt"), 3)}, "/mnt, is 4 days old", "operator"),
+    ("server-backup", {"backup": BackupFacts(LastBackup(NOW, "/mnt", faults=2), 3)}, "here (2)", "operator"),
     ("server-sites", {"troubled": TROUBLED}, "(14 of 50 PCs).", "administrator"),
     ("server-provider", {"provider": ProviderFacts("login:443", False, False)}, "identity provider at", "network"),
     ("server-provider", {"provider": ProviderFacts("proxy:8080", True, False)}, "proxy", "network"),
@@ -153,6 +159,12 @@ def test_a_database_of_an_earlier_release_is_no_fault() -> None:
 def test_a_few_sites_that_pause_are_the_sites_matter() -> None:
     pause = [FleetProblem("Leasing pauses at sites: 1 of 50.", "seed-server sites", urgent=False)]
     assert found("server-lines", well(lines=pause)).verdict == "fine"
+
+
+def test_no_backup_is_no_fault_while_there_is_nothing_to_lose_or_where_it_is_backed_up_otherwise() -> None:
+    assert found("server-backup", well(backup=BackupFacts(None, 0))).verdict == "fine"
+    otherwise = ServerSettings(name="hq", address="patches.example.com", backup_days=0)
+    assert found("server-backup", well(settings=otherwise, backup=BackupFacts(None, 3))).verdict == "fine"
 
 
 def test_an_address_behind_translation_is_not_judged() -> None:
