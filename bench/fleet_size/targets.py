@@ -105,10 +105,13 @@ TARGETS = (
     *_inventory(INVENTORY, "SQLite"),
     *_inventory(INVENTORY_POSTGRESQL, "PostgreSQL"),
     Target("a restored server: until its PCs have what is published then", RESTORE, "accept_seconds", 5, " min", 60.0),
+    Target("a restored server: installations that were not the first of their patch on a PC", RESTORE,
+           "reinstallations", 0),
     Target("a restored server: denied PCs that return", RESTORE, "denied_back", 0),
     Target("a restored server: publications since the backup that are lost", RESTORE, "patches_lost", 0),
     Target(f"{_INVENTORY}: until it is recorded", INVENTORY_RETURN, "seconds", 30, " min", 60.0),
     Target(f"{_INVENTORY}: processor", INVENTORY_RETURN, "cpu_share", 0.3, " of a core", digits=2),
+    Target("a restored server: tokens of before that enrol a PC", RESTORE, "old_tokens_taken", 0),
 )  # fmt: skip
 SCENARIOS = tuple(dict.fromkeys(target.scenario for target in TARGETS))
 
