@@ -25,7 +25,7 @@ RINGS = """title = "Two rings"
 [[ring]]
 name = "test"
 who = '"test" in tags'
-soak = "1m"
+soak = "20s"
 success = 90
 failure = 0
 [[ring]]
@@ -77,9 +77,8 @@ async def restore(_sizes: Sizes, directory: Path) -> Outcome:
         taken = await _takes_token(old_token, directory)
         for name in ("since", "late"):  # the same files: this server does not have them
             await fleet.publish_recipe(patches[name])
-        await fleet.on_server(
-            "rollout", "start", "late", "--template", "all-at-once"
-        )  # halted by name: it is not known
+        # halted by name: this server does not know it
+        await fleet.on_server("rollout", "start", "late", "--template", directory / "rings.toml")
         await _resume(fleet, "half")
         for name in ("half", "since", "late"):
             await _installed(fleet, name, *back)

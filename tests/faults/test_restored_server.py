@@ -27,7 +27,7 @@ KILLED_AFTER = (0, 4)
 
 
 @pytest.mark.slow
-async def test_a_restore_gets_back_what_came_after_the_backup_and_installs_nothing_twice(tmp_path: Path) -> None:
+async def test_a_restore_gets_back_what_was_published_denied_and_enrolled_since(tmp_path: Path) -> None:
     figures = (await restore(QUICK, tmp_path)).figures
     assert figures.pop("accept_seconds") < 300
     assert figures.pop("installations") >= 14, "five patches on three PCs, one at least on the one that was denied"
