@@ -5,7 +5,17 @@ from typing import Any, cast
 
 import trio
 
-from p2pdist.network.messages import AddTorrent, Done, Failed, LanBytes, LimitLan, PartMessage, SetMoving, Snapshot
+from p2pdist.network.messages import (
+    AddTorrent,
+    Done,
+    Failed,
+    LanBytes,
+    LimitLan,
+    PartMessage,
+    RemoveTorrent,
+    SetMoving,
+    Snapshot,
+)
 from p2pdist.network.remote_engine import RemoteEngine
 from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.errors import FaultKind
@@ -96,7 +106,7 @@ async def test_a_new_process_is_told_limits_first_and_then_every_torrent() -> No
     assert engine.snapshot(OTHER).peers == ()
 
 
-async def test_what_is_removed_while_a_new_process_is_told_is_not_added_there() -> None:
+async def removed_while_a_new_process_is_told(*, delete_files: bool) -> Part:
     part = Part()
     engine = engine_of(part)
     await engine.add(b"one", expected_hash=HASH, assume_complete=False)
@@ -105,8 +115,23 @@ async def test_what_is_removed_while_a_new_process_is_told_is_not_added_there() 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(part.starts_anew)
         await part.is_asked.wait()
-        await engine.remove(OTHER, delete_files=True)
+        await engine.remove(OTHER, delete_files=delete_files)
+    return part
+
+
+async def test_what_is_removed_while_a_new_process_is_told_is_not_added_there() -> None:
+    part = await removed_while_a_new_process_is_told(delete_files=False)
     assert [one.torrent_hash for one in part.told if isinstance(one, AddTorrent)] == [HASH]
+
+
+async def test_what_is_removed_with_its_file_is_added_there_only_so_that_the_file_goes() -> None:
+    part = await removed_while_a_new_process_is_told(delete_files=True)
+    of_it = [one for one in part.told if isinstance(one, AddTorrent | RemoveTorrent) and one.torrent_hash == OTHER]
+    # as complete: nothing is read, and nothing fetched
+    assert of_it == [
+        AddTorrent(7, b"other", OTHER, assume_complete=True),
+        RemoveTorrent(7, OTHER, delete_files=True),
+    ]
 
 
 async def test_counts_go_on_across_processes() -> None:
