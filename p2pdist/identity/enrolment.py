@@ -77,11 +77,9 @@ async def enrol(
             FaultKind.BAD_INPUT,
         )
     stored = None if "root" in anew else await trio.to_thread.run_sync(_stored_root, home)
+    token, control_ca = await _found(token, local_address)
     server = f"{token.address}:{token.web_port}"
     url = base_url(token.address, token.web_port)
-    async with HttpsClient(unverified_context(), local_address=local_address) as client:
-        answer = await client.get(f"{url}/v1/ca", max_bytes=MAX_CA_BYTES)
-    control_ca = _pinned_ca(answer.status, answer.body, token, server)
     make = identity_store.load_or_create_next_key if "key" in anew else identity_store.load_or_create_key
     key = await trio.to_thread.run_sync(make, home)
     request = EnrolRequest(
@@ -96,6 +94,23 @@ async def enrol(
     await trio.to_thread.run_sync(store_address, identity, own_address(identity))
     log.info("enrolled", endpoint_id=identity.endpoint_id, server=server)
     return identity
+
+
+async def _found(token: Token, local_address: str | None) -> tuple[Token, str]:
+    """Return the token with the address at which its server answers, and the authority. Raises as `enrol`.
+
+    Where none answers, the error is that of the first: the others are for a server that moves.
+    """
+    problem: UserError | None = None
+    for place in token.places():
+        try:
+            async with HttpsClient(unverified_context(), local_address=local_address) as client:
+                answer = await client.get(f"{base_url(place.address, place.web_port)}/v1/ca", max_bytes=MAX_CA_BYTES)
+            return place, _pinned_ca(answer.status, answer.body, place, f"{place.address}:{place.web_port}")
+        except UserError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
 
 
 async def _asked(client: HttpsClient, url: str, request: EnrolRequest, server: str) -> EnrolReply:

@@ -61,8 +61,11 @@ def token_group() -> None:
 )
 @tags_option
 @click.option("--approve", "approval", is_flag=True, help="Refuse each of its PCs until `seed-server allow` names it.")
+@click.option("--one-address", is_flag=True, help="While the server moves: for PCs of release 0.2.0.")
 @json_option
-def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], approval: bool, as_json: bool) -> None:
+def new_command(
+    context: Context, uses: int, ttl: int, tags: tuple[str, ...], approval: bool, one_address: bool, as_json: bool
+) -> None:
     """Print a token for `p2pdist enrol`: this server's address, its pins and a secret.
 
     It is a password: give it to PCs in a file that only their administrators can read.
@@ -71,7 +74,9 @@ def new_command(context: Context, uses: int, ttl: int, tags: tuple[str, ...], ap
     Example:
       seed-server token --home /srv/patches --uses 20 --ttl 8h --tag kiosk --tag branch-7
     """
-    made = operations.make_token(context, actor_of(context), uses=uses, seconds=ttl, tags=tags, approval=approval)
+    made = operations.make_token(
+        context, actor_of(context), uses=uses, seconds=ttl, tags=tags, approval=approval, one_address=one_address
+    )
     text = encode_token(made.token)
     if as_json:
         shown = TokenDocument(

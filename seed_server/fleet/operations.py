@@ -15,9 +15,10 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.lazy_log import lazy_log
+from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.manifest.site_profile import SiteProfile
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, template_target
-from p2pdist.shared.wire.enrolment import SECRET_BYTES, Tags, Token
+from p2pdist.shared.wire.enrolment import MAX_TOKEN_CHARS, SECRET_BYTES, Tags, Token, TokenPlace, encode_token
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
@@ -173,12 +174,20 @@ def renew(context: Context, actor: Actor, keys: OfflineKeys, *, after_restore: b
 
 @_operation("tokens", reach=None)
 def make_token(
-    context: Context, actor: Actor, *, uses: int, seconds: int, tags: tuple[str, ...] = (), approval: bool = False
+    context: Context,
+    actor: Actor,
+    *,
+    uses: int,
+    seconds: int,
+    tags: tuple[str, ...] = (),
+    approval: bool = False,
+    one_address: bool = False,
 ) -> TokenMade:
     """Make a token that enrols ``uses`` PCs within ``seconds`` from now, and gives them ``tags``.
 
-    ``approval``: each of them gets certificates only after `allow`. Writes the database, which stores only the
-    secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP, STORAGE, BUSY.
+    It carries all addresses that PCs are told of this server, as far as they fit; ``one_address``: that of the
+    settings alone, for PCs of release 0.2.0. ``approval``: each of them gets certificates only after `allow`. Writes
+    the database, which stores only the secret's hash. Raises `UserError`: BAD_INPUT, NOT_SET_UP, STORAGE, BUSY.
     """
     if not 1 <= uses <= MAX_TOKEN_USES:
         raise UserError(f"A token enrols 1 to {MAX_TOKEN_USES} PCs, not {uses}.", FaultKind.BAD_INPUT)
@@ -198,6 +207,8 @@ def make_token(
         root_pin=context.repository().root_pin(),
         secret=secrets.token_bytes(SECRET_BYTES),
     )
+    if not one_address:
+        token = _with_others(token, context.repository().servers())
     now = context.clock.now()
     made = TokenMade(token, uses, now + seconds, tags, approval)
     deed = Deed("make token", made.token_id)
@@ -207,6 +218,16 @@ def make_token(
         deed.after = _token(database, made.token_id)
     log.info("token made", token=made.token_id, uses=uses, seconds=seconds, tags=tags, approval=approval)
     return made
+
+
+def _with_others(token: Token, servers: ServerList | None) -> Token:
+    """Return the token with the other addresses of the server, as many as fit."""
+    for address in () if servers is None else servers.addresses:
+        place = TokenPlace(address.host, address.web_port)
+        longer = msgspec.structs.replace(token, others=(*token.others, place))
+        if place != TokenPlace(token.address, token.web_port) and len(encode_token(longer)) <= MAX_TOKEN_CHARS:
+            token = longer
+    return token
 
 
 @_operation("tokens", reach=None)

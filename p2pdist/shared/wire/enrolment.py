@@ -6,6 +6,7 @@ import hashlib
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
@@ -15,6 +16,7 @@ from p2pdist.shared.wire.fields import Port
 TOKEN_PREFIX = "p2pd-"  # noqa: S105 - a marker, not a secret
 MAX_TOKEN_CHARS = 1_000
 SECRET_BYTES = 16
+MAX_TOKEN_PLACES = 7  # besides its own: all that a server may have
 MAX_HOST_CHARS = 253  # the longest name in the DNS
 MAX_HOSTNAME_CHARS = 255  # the longest that a system calls itself
 MAX_SERVER_NAME_CHARS = 64
@@ -34,6 +36,13 @@ Tags = Annotated[tuple[Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
 Pin = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
+class TokenPlace(Extensible, frozen=True):
+    """Another place where the server may be found."""
+
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_HOST_CHARS)]
+    web_port: Port
+
+
 class Token(Extensible, frozen=True, kw_only=True):
     """The token from `seed-server token`: the server's address, two pins to recognise it by, and a secret."""
 
@@ -45,6 +54,13 @@ class Token(Extensible, frozen=True, kw_only=True):
     root_pin: Pin
     """SHA-256 of version 1 of the TUF root: the server's own keys cannot replace that one."""
     secret: Annotated[bytes, msgspec.Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)]
+    others: Annotated[tuple[TokenPlace, ...], msgspec.Meta(max_length=MAX_TOKEN_PLACES)] = ()
+    """Where else the server may be, while it moves. Release 0.2.0 refuses a token with it."""
+
+    def places(self) -> "list[Token]":
+        """Return a token for each place, in the order of the attempts."""
+        others = [replace(self, address=one.address, web_port=one.web_port, others=()) for one in self.others]
+        return [replace(self, others=()), *others]
 
 
 class EnrolRequest(Extensible, frozen=True):

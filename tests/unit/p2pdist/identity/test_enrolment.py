@@ -13,6 +13,7 @@ import trio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from msgspec.structs import replace
 
 from p2pdist.identity import enrolment
 from p2pdist.identity import store as identity_store
@@ -28,7 +29,9 @@ from p2pdist.shared.wire.enrolment import (
     Problem,
     RenewRequest,
     Token,
+    TokenPlace,
     decode_body,
+    decode_token,
     encode_body,
     encode_token,
 )
@@ -407,3 +410,16 @@ def test_an_ipv6_address_is_put_in_brackets() -> None:
     assert base_url("::1", 1) == "https://[::1]:1"
     assert base_url("127.0.0.1", 1) == "https://127.0.0.1:1"
     assert base_url("patch.example", 1) == "https://patch.example:1"
+
+
+async def test_a_server_that_moves_is_found_at_the_other_address_of_the_token(
+    serve: Callable[..., Server], home: Path
+) -> None:
+    server = serve()
+    there = decode_token(server.token)
+    nowhere = replace(there, address="127.0.0.1", web_port=1, others=(TokenPlace(there.address, there.web_port),))
+    identity = await enrolment.enrol(home, encode_token(nowhere), hostname="pc", now=time.time())
+    assert (identity.server_address, identity.web_port) == (there.address, there.web_port)
+    alone = replace(nowhere, others=(TokenPlace("127.0.0.1", 2),))
+    with pytest.raises(UserError, match="127.0.0.1:1"):
+        await enrolment.enrol(home, encode_token(alone), hostname="pc", now=time.time(), force=True)

@@ -7,7 +7,8 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_address import ServerAddress
-from seed_server.fleet import moving
+from p2pdist.shared.wire.enrolment import Token, TokenPlace, decode_token, encode_token
+from seed_server.fleet import moving, operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import move_problems
@@ -138,3 +139,20 @@ def test_the_list_is_no_profile_of_a_site(context: Context, change: Callable[...
     signed = context.repository().servers()
     assert signed is not None
     assert (signed.number, signed.addresses) == (1, (OWN, NEW))
+
+
+def test_tokens_carry_the_addresses_and_those_for_release_0_2_0_one(
+    context: Context, change: Callable[..., tuple[ServerAddress, ...]]
+) -> None:
+    def token(*, one_address: bool = False) -> Token:
+        return operations.make_token(context, ADA, uses=1, seconds=60, one_address=one_address).token
+
+    assert token().others == ()
+    change(AddressChange(add=NEW))
+    assert token().others == (TokenPlace(NEW.host, NEW.web_port),)
+    assert token(one_address=True).others == ()
+    for number in range(6):
+        change(AddressChange(add=ServerAddress(f"{number}{'a' * 60}.{'b' * 63}.{'c' * 63}", 8443, 7690)))
+    made = token()
+    assert decode_token(encode_token(made)) == made
+    assert 1 < len(made.others) < 7, "as many as fit"
