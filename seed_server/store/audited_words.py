@@ -7,7 +7,8 @@ FURTHER_TEXTS = "(there were too many different texts: this one is not kept)"
 class AuditedWords:
     """How many different texts each PC has said in this month, since this process began."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_TEXTS_OF_PC) -> None:
+        self._most = most
         self._month = 0
         self._said: dict[int, set[int]] = {}
 
@@ -18,7 +19,7 @@ class AuditedWords:
         if not text:
             return text
         said, key = self._said.setdefault(endpoint, set()), hash(text)
-        if key not in said and len(said) >= MAX_TEXTS_OF_PC:
+        if key not in said and len(said) >= self._most:
             return FURTHER_TEXTS
         said.add(key)
         return text

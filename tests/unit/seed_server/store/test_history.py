@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
-from seed_server.store.audited_words import FURTHER_TEXTS, MAX_TEXTS_OF_PC
+from seed_server.store.audited_words import FURTHER_TEXTS, AuditedWords
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
 from seed_server.store.rows import SeenRow, ServedPayload
@@ -115,8 +115,11 @@ def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
         assert 0 < len(fleet.events_of_month(part, None, 1_000, sought) or ()) < len(whole)
 
 
-def test_a_pc_that_makes_up_words_without_end_takes_no_room_from_others(fleet: Database) -> None:
-    for step in range(MAX_TEXTS_OF_PC):
+def test_a_pc_that_makes_up_words_without_end_takes_no_room_from_others(
+    fleet: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "_audited", AuditedWords(most=5))
+    for step in range(8):
         one = report("failed", error=f"made up {step}") if step % 2 else report()
         fleet.save_reports({"a": [one, report("failed", error=f"another {step}", of="q")]}, NOW + step)
         fleet.save_reports({"a": [report(of="q")]}, NOW + step)
@@ -125,4 +128,4 @@ def test_a_pc_that_makes_up_words_without_end_takes_no_room_from_others(fleet: D
     with fleet.reading() as connection:
         texts = set(connection.exec_driver_sql("SELECT text FROM event_texts").scalars())
     assert {FURTHER_TEXTS, "disk full"} < texts
-    assert len(texts) == MAX_TEXTS_OF_PC + 2
+    assert len(texts) == 5 + 2
