@@ -244,7 +244,7 @@ class BackupDirectory:
             raise DamagedObjectError(f"it cannot be read: {error.strerror}") from error
         try:
             with source:
-                found, size = _copied(source, target, pause)
+                found, size = _copied(source, target, pause, most=file.bytes)
         except _ReadError as error:
             raise DamagedObjectError(f"it cannot be read: {error}") from error
         if (found, size) != (file.sha256, file.bytes):
@@ -295,10 +295,10 @@ def _hash(file: BinaryIO, pause: Pause) -> str:
     return _copied(file, None, pause)[0]
 
 
-def _copied(source: BinaryIO, target: BinaryIO | None, pause: Pause) -> tuple[str, int]:
-    """Copy all of ``source``; return the hash and the number of the bytes."""
+def _copied(source: BinaryIO, target: BinaryIO | None, pause: Pause, *, most: float = float("inf")) -> tuple[str, int]:
+    """Copy ``source``, no more than a piece beyond ``most`` bytes; return the hash and the number of the bytes."""
     digest, size = hashlib.sha256(), 0
-    while chunk := _read(source):
+    while size <= most and (chunk := _read(source)):
         digest.update(chunk)
         size += len(chunk)
         if target is not None:

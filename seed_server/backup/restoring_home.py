@@ -24,7 +24,8 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.key_files import MAX_KEY_FILE_BYTES
+from seed_server.signing.key_files import MAX_KEY_FILE_BYTES, key_path, load_signing_key
+from seed_server.signing.metadata import MetadataReader, public_key
 from seed_server.signing.role_policy import AUDIT_KEY, ONLINE_ROLES
 from seed_server.store.database_copies import check_empty, is_newer
 from seed_server.store.postgres_tools import check_tools, restore_dump
@@ -88,6 +89,7 @@ def restore(
         _write_keys(staging, keys)
         _settle(files, staging, wish)
         settings = load_settings(staging)
+        _check_keys(staging)
         at = context.clock.now()
         mark_restored(staging, backup_at=files.backup_at, restored_at=at)
         if files.database == "postgresql":
@@ -237,6 +239,21 @@ def _write_keys(staging: ServerHome, keys: Mapping[str, bytes]) -> None:
         target = staging.root / path
         durable_files.make_directory(target.parent, mode=0o700)
         durable_files.write_file(target, data, mode=0o600)
+
+
+def _check_keys(staging: ServerHome) -> None:
+    """Refuse keys that are another server's: it would be noticed when it signs, and PCs would refuse it for ever."""
+    current = MetadataReader(staging).current()
+    roles = current.root.signed.roles
+    trusted = {"snapshot": roles["snapshot"].keyids, "timestamp": roles["timestamp"].keyids}
+    trusted["rollouts"] = current.delegated("rollouts").keyids
+    for role, keyids in trusted.items():
+        if public_key(load_signing_key(key_path(staging.online_keys, role), None)).keyid not in keyids:
+            raise UserError(
+                f"The {role} key is not that of the server in this backup: nothing was restored. Give the folder with "
+                "this server's keys with --keys DIR.",
+                FaultKind.REFUSED,
+            )
 
 
 def _settle(files: FileList, staging: ServerHome, wish: RestoreWish) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.backup import objects
-from seed_server.backup.objects import BackupDirectory, ChangedSourceError, DamagedObjectError, check_room
+from seed_server.backup.objects import COPIED_BYTES, BackupDirectory, ChangedSourceError, DamagedObjectError, check_room
 from tests.unit.seed_server.backup.test_manifest import FILES
 
 LARGE = bytes(range(256)) * 8_192
@@ -86,6 +86,16 @@ def test_a_file_with_other_bytes_than_its_name_says_is_not_taken(backup: BackupD
             backup.add_file("content/x", tmp_path / "gone", "ab" * 32, pause=nothing)
         with pytest.raises(ChangedSourceError, match="cannot be read"):
             backup.add_file("content/x", tmp_path, "", pause=nothing)
+
+
+def test_a_file_without_an_end_is_not_read_to_it(backup: BackupDirectory, tmp_path: Path) -> None:
+    made(backup, b"one")
+    (file,) = backup.read_list().files
+    backup.path(file.sha256).unlink()
+    backup.path(file.sha256).symlink_to("/dev/zero")
+    with (tmp_path / "copy").open("wb") as copy, pytest.raises(DamagedObjectError, match="changed"):
+        backup.copy_out(file, copy, pause=nothing)
+    assert (tmp_path / "copy").stat().st_size <= 2 * COPIED_BYTES
 
 
 def test_a_damaged_file_is_said(backup: BackupDirectory) -> None:

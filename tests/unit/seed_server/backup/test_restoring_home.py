@@ -13,7 +13,8 @@ from seed_server.backup.objects import LIST_FILE, BackupDirectory
 from seed_server.backup.restoring_home import STAGING, RestoreWish, needs_passphrase
 from seed_server.fleet import audit_queries, operations
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome, write_settings
+from seed_server.initialising import initialise
+from seed_server.settings import ServerHome, ServerSettings, write_settings
 from seed_server.store.audit_entry import AuditEntry
 from seed_server.store.database import Database
 from seed_server.store.people_rows import ApiTokenRow, PersonRow
@@ -163,6 +164,16 @@ def test_keys_are_asked_for(company: Company, tmp_path: Path) -> None:
             restored(tmp_path, RestoreWish(tmp_path / "backup", passphrase))
         assert raised.value.kind is FaultKind.REFUSED
     assert not (tmp_path / "restored").exists()
+
+
+def test_keys_of_another_server_are_refused(company: Company, tmp_path: Path) -> None:
+    backed_up(company, tmp_path)
+    other = ServerHome(tmp_path / "other")
+    initialise(other, ServerSettings(name="other", address="127.0.0.1"), passphrase=None, now=BEGIN)
+    with pytest.raises(UserError, match="is not that of the server in this backup") as raised:
+        restored(tmp_path, RestoreWish(tmp_path / "backup", keys=other.keys))
+    assert raised.value.kind is FaultKind.REFUSED
+    assert list((tmp_path / "restored").iterdir()) == []
 
 
 def test_a_backup_of_a_newer_release_is_refused(company: Company, tmp_path: Path) -> None:
