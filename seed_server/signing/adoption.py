@@ -33,6 +33,7 @@ from seed_server.signing.presented import PresentedFiles
 from seed_server.signing.repository_writer import RepositoryWriter
 
 MAX_AHEAD_SECONDS = 366 * DAY_SECONDS  # of versions, which are times: the clock of whoever signed may have been wrong
+ADOPTED_ROLES = frozenset({"targets", *DELEGATED_PATHS, *bins.DIVIDED_ROLES})
 _VERSIONS_ALONE = ("snapshot", "timestamp")  # this server signs them anew: what they say is not taken over
 
 log = lazy_log()
@@ -93,7 +94,7 @@ def judge(current: CurrentMetadata, roots: Sequence[bytes], roles: Mapping[str, 
             _check_version(role, metadata, now)
             if metadata.signed.version > known.signed.version:
                 above[role] = metadata.signed.version
-    if unknown := roles.keys() - {*_VERSIONS_ALONE, "targets", *DELEGATED_PATHS, *bins.DIVIDED_ROLES}:
+    if unknown := roles.keys() - ADOPTED_ROLES - {*_VERSIONS_ALONE}:
         raise NotAdoptableError(f"there is no role {min(unknown)[:40]!r} here")
     entered = _Entered(current.targets, roles, now)
     entered.enter_all(root.signed)

@@ -37,8 +37,9 @@ class OwnVersions:
         return root > self.root or any(version > self.roles.get(role, version) for role, version in roles.items())
 
     def newer_roles(self, roles: Mapping[str, int]) -> dict[str, int]:
-        """Return those of ``roles`` that are newer than here, or that are not here at all."""
-        return {role: version for role, version in roles.items() if version > self.roles.get(role, 0)}
+        """Return those of ``roles`` that are newer than here, or that are not here at all; no others than are known."""
+        known = {role: version for role, version in roles.items() if role in adoption.ADOPTED_ROLES}
+        return {role: version for role, version in known.items() if version > self.roles.get(role, 0)}
 
 
 @dataclass(frozen=True)

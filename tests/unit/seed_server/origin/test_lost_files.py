@@ -135,6 +135,19 @@ async def test_what_is_lost_comes_back_from_one_pc(lost: Lost, autojump_clock: t
         assert server.progress[-1] == TrustProgress(told=1, newer=0)
 
 
+async def test_roles_that_are_not_known_here_are_not_asked_for(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(lost) as server:
+        pc = server.pc("a")
+        root, timestamp, snapshot, roles = pc.versions
+        pc.versions = (root, timestamp, snapshot, {**roles, "of-a-newer-release": 7, "../x": 8})
+        server.lost_files.told(pc, pc.told())
+        await trio.sleep(30)
+        assert server.is_whole()
+        assert not any("newer-release" in path or "../x" in path for path in pc.asked)
+
+
 async def test_a_document_comes_from_another_pc(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
     async with running(lost) as server:
         first, second = server.pc("a", "@1.manifest"), server.pc("b", ".json")
