@@ -43,6 +43,8 @@ class DaemonSettings(Record, frozen=True):
     """Neighbours are helped less while the processors are busier; 100: always in full."""
     serve_from_battery_percent: Annotated[float, msgspec.Meta(ge=0, le=95)] = 20.0
     """Neighbours are not served from a battery that has less; 0: always served."""
+    tell_neighbours: bool = True
+    """Whether the server, where it asks, is told which machines are beside this PC: their hardware addresses."""
     install: bool = True
     """Whether patches are installed on this PC; else their files are only kept and shared."""
     install_root: Annotated[str, msgspec.Meta(pattern="^/", max_length=300)] = "/"

@@ -28,6 +28,7 @@ from p2pdist.daemon.home_lock import hold_lock
 from p2pdist.daemon.inventory_news import InventoryNews
 from p2pdist.daemon.leftovers import DailySweep, remove_leftovers
 from p2pdist.daemon.link_reports import LinkReports
+from p2pdist.daemon.neighbour_news import NeighbourNews
 from p2pdist.daemon.origin_events import Asking, OriginEvents, Remembers
 from p2pdist.daemon.presenter import Presenter
 from p2pdist.daemon.state import DaemonState
@@ -100,7 +101,7 @@ class Parts:
     patches: Patches
     explainer: Explainer
     reports: Reports
-    said: Sequence[HelpNews | FactNews | FindingNews | CustodyNews]
+    said: Sequence[HelpNews | FactNews | FindingNews | NeighbourNews | CustodyNews]
     witness: AuditWitness
     problems: Problems
     disk: DiskKeeper
@@ -302,6 +303,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
             HelpNews(state, lambda: limiter.helps),
             FactNews(state, lambda: core.pc.facts),
             FindingNews(state, problems.codes, core.clock),
+            NeighbourNews(state, lambda: limiter.network, core.clock, allowed=settings.tell_neighbours),
             CustodyNews(
                 state,
                 lambda: patching.installs.journal.custody,

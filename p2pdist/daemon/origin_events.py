@@ -24,7 +24,7 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, PARCELS, SPARE_COPIES, TELLS_FACTS
+from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, NEIGHBOURS, PARCELS, SPARE_COPIES, TELLS_FACTS
 from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
@@ -221,6 +221,7 @@ class OriginEvents:
         self._state.welcomes += 1
         self._state.takes_facts = TELLS_FACTS in welcome.features
         self._state.takes_findings = FINDINGS in welcome.features
+        self._state.takes_neighbours = NEIGHBOURS in welcome.features
         self._state.takes_custody, self._state.custody_wanted = CUSTODY in welcome.features, None
         self._state.takes_spares = SPARE_COPIES in welcome.features
         self._state.copies = Copies()  # if there are any, the server says so now

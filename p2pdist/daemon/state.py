@@ -25,6 +25,9 @@ INSTANCE_BYTES = 16  # no two runs of any daemon draw the same
 class DaemonState:
     """What the daemon's tasks tell each other. It outlives a restart of the parts."""
 
+    takes_neighbours = False
+    """Whether the server that is connected takes `NeighboursSeen`, and asks for it; written by `origin_events`."""
+
     def __init__(
         self,
         identity: Identity,

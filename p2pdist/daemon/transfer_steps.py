@@ -9,6 +9,7 @@ from p2pdist.daemon.custody_news import CustodyNews
 from p2pdist.daemon.fact_news import FactNews
 from p2pdist.daemon.finding_news import FindingNews
 from p2pdist.daemon.help_news import HelpNews
+from p2pdist.daemon.neighbour_news import NeighbourNews
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.install.service import InstallService
 from p2pdist.neighbours.service import Neighbours
@@ -48,7 +49,7 @@ async def step_transfers(
     patching: InstallService,
     patches: Patches,
     reports: Reports,
-    said: Sequence[HelpNews | FactNews | FindingNews | CustodyNews],
+    said: Sequence[HelpNews | FactNews | FindingNews | NeighbourNews | CustodyNews],
     origin: ServerConnection,
     neighbours: Neighbours,
     wakeups: WakeUps,

@@ -122,6 +122,11 @@ class LanLimiter:
         return self._answer.may_fetch and (self.fetch_refusal is None)
 
     @property
+    def network(self) -> NetworkState:
+        """The network that this PC is on, as it was seen last."""
+        return self._network
+
+    @property
     def is_by_vpn(self) -> bool:
         """Whether this PC reaches its neighbours' network by a VPN."""
         return self._network.medium is Medium.VPN

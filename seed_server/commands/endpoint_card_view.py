@@ -61,6 +61,10 @@ def _facts(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType
         yield "", Text(tr("claims {site}", site=printable(endpoint.claimed_site)), style="yellow")
     yield tr("software"), printable(endpoint.software) if endpoint.software else tr("not known yet")
     yield tr("system"), _system(card) or tr("it has not said yet")
+    if card.packages is not None and card.inventory_at is not None:
+        told = trn("{number} package, told {time}", "{number} packages, told {time}", card.packages,
+                   time=utc_minute(card.inventory_at))  # fmt: skip
+        yield tr("inventory"), told
     yield tr("tags"), " ".join(endpoint.tags) or tr("none")
     for place_in_list, one in enumerate(known.enrolments):
         by = tr("token {token} of {who}", token=one.token_id, who=printable(one.made_by or "?"))
@@ -176,6 +180,8 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
         ),
         forgotten_at=tuple(one.forgotten_at for one in known.forgotten),
         facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
+        packages=card.packages,
+        inventory_at=card.inventory_at,
         findings=tuple(known.findings),
         connected_beside=known.beside if card.serving else None,
         beside=tuple(

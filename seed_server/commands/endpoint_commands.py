@@ -106,6 +106,24 @@ def show_command(context: Context, endpoint: str, as_json: bool) -> None:
     show_endpoint(context, text_of(endpoint), as_json=as_json)
 
 
+@endpoints_group.command("unmanaged", cls=LookingCommand, short_help="List machines that are no enrolled PCs.")
+@home_option
+@click.option("--site", default="", metavar="NAME", help="Only those in this site.", shell_complete=site_names)
+@json_option
+def unmanaged_command(context: Context, site: str, as_json: bool) -> None:
+    """List machines that PCs see beside them and that are not enrolled here: by how many, since when.
+
+    PCs are asked only where server.toml has unmanaged_neighbours = true; docs/people.md says what they tell.
+
+    \b
+    Example:
+      seed-server endpoints unmanaged --site leeds
+    """
+    from seed_server.commands.unmanaged_view import show_unmanaged
+
+    show_unmanaged(context, text_of(site), as_json=as_json)
+
+
 @endpoints_group.command("forget", short_help="Forget PCs that are gone for good.")
 @home_option
 @click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, shell_complete=endpoint_names)

@@ -35,6 +35,10 @@ class EndpointCard:
     """Those that need a person first, then those that are not done, then the rest; the newest first among them."""
     total: int
     """How many patches there are."""
+    packages: int | None
+    """How many packages it has told that it has; None: it has told nothing yet."""
+    inventory_at: float | None
+    """When it told that, or confirmed it."""
     steps: Sequence[HistoryRow]
     """What it did last, the newest first, in the months that are in the database."""
 
@@ -60,6 +64,7 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
         head = read_head(context, database)
         question = StatusQuestion(endpoint=row.endpoint_id)
         page = standing_page(context, database, head, question, size=MAX_PAGE_ROWS)
+        inventory = database.inventory_of(row.endpoint_id)
         return EndpointCard(
             server_name=head.server_name,
             serving=head.serving,
@@ -67,6 +72,8 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
             namesakes=Namesakes(database.namesakes([row.hostname])).of(row),
             patches=sorted(page.rows, key=_rank),
             total=page.total or 0,
+            packages=None if inventory is None else len(inventory.packages),
+            inventory_at=database.inventory_told_at(row.endpoint_id),
             steps=database.history_of(row.endpoint_id, SHOWN_STEPS),
         )
 

@@ -30,6 +30,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
+from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.pings import ping_frame, read_echo
@@ -164,7 +165,7 @@ class ControlConversation:
                 self._answers.asked(message, self._nursery)
             case Report():
                 self._reported(message)
-            case Diagnosis() | FactsChanged() | PcFindings() | AuditAlarm() | CustodyTold():
+            case Diagnosis() | FactsChanged() | PcFindings() | NeighboursSeen() | AuditAlarm() | CustodyTold():
                 self._says(message)
             case TrustTold() | SignedFilePart() | InventoryStated() | InventoryPart():
                 self._parts.says(self._session, self._live, message)
@@ -207,7 +208,10 @@ class ControlConversation:
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
         (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
-    def _says(self, message: Diagnosis | FactsChanged | PcFindings | AuditAlarm | CustodyTold) -> None:
+    def _says(self, message: Diagnosis | FactsChanged | PcFindings | NeighboursSeen | AuditAlarm | CustodyTold) -> None:
+        if isinstance(message, NeighboursSeen):
+            self._parts.records.neighbours(self._session.endpoint, message)
+            return
         if isinstance(message, CustodyTold):
             self._parts.records.custody(self._session.endpoint, message, partial(self._session.outbox.put, "custody"))
             return

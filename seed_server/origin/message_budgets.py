@@ -23,6 +23,7 @@ from p2pdist.shared.wire.messages import (
     Report,
     Want,
 )
+from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
 from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
@@ -53,6 +54,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     CustodyTold: Budget(1 / 3600, 20),  # its state after connecting, and what the server asks for: all in seven
     AuditAlarm: Budget(1, 30),  # after connecting
     PcFindings: Budget(1 / 60, 10),  # one a minute after connecting, then one in five minutes at most
+    NeighboursSeen: Budget(1 / 1800, 10),  # one an hour
     TrustTold: Budget(1 / 10, 10),  # after connecting, and when it is asked for the versions of roles
     SpareWanted: Budget(1 / 10, 30),  # one in half a minute, while it keeps too much
     SignedFilePart: Budget(50, 2_000),  # each is asked for: a third of a megabyte a second, or small files

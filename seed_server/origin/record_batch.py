@@ -9,6 +9,7 @@ from typing import TypeVar
 from p2pdist.shared.identifiers import EndpointId, PatchRef, TorrentHash
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
+from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
@@ -41,6 +42,7 @@ class RecordBatch:
     alarms: dict[str, AuditAlarm] = field(default_factory=dict)
     findings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     known_servers: dict[str, int] = field(default_factory=dict)
+    neighbours: dict[str, NeighboursSeen] = field(default_factory=dict)
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class RecordBatch:
         signed = sum(1 + len(one.told.records) for one in self.custody.values())
         told = sum(1 + len(codes) for codes in self.findings.values())
         alone += len(self.known_servers)
+        told += sum(1 + len(one.own) + len(one.seen) for one in self.neighbours.values())
         return alone + told + len(self.alarms) + len(self.recorded) + len(self.facts) + signed + said
 
     def add(self, newer: "RecordBatch") -> None:
@@ -72,6 +75,7 @@ class RecordBatch:
         self.alarms.update(newer.alarms)
         self.findings.update(newer.findings)
         self.known_servers.update(newer.known_servers)
+        self.neighbours.update(newer.neighbours)
         self.limits.update(newer.limits)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -141,6 +145,7 @@ class RecordBatch:
         yield from (RecordBatch(alarms=some) for some in _portions(self.alarms, most))
         yield from (RecordBatch(known_servers=some) for some in _portions(self.known_servers, most))
         yield from (RecordBatch(findings={endpoint: codes}) for endpoint, codes in self.findings.items())
+        yield from (RecordBatch(neighbours={endpoint: said}) for endpoint, said in self.neighbours.items())
         yield from (RecordBatch(custody={endpoint: said}) for endpoint, said in self.custody.items())
         of_pcs = chain(self.seen, self.reports, self.diagnoses, self.refusals, self.recorded, self.facts)
         for endpoint in map(EndpointId, dict.fromkeys(of_pcs)):

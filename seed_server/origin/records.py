@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.statement_check import StatementError
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
+from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.pc_findings import FINDING_CODES, PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.origin.record_batch import CustodySaid, RecordBatch
@@ -79,6 +80,10 @@ class OriginRecords:
         """Keep which list of this server's addresses a PC has; 0, none, is not worth a row."""
         if number:
             self._batch.known_servers[endpoint] = number
+
+    def neighbours(self, endpoint: EndpointId, said: NeighboursSeen) -> None:
+        """Keep who is beside an endpoint."""
+        self._batch.neighbours[endpoint] = said
 
     def custody(self, endpoint: EndpointId, told: CustodyTold, ask: Callable[[CustodyWanted], None]) -> None:
         """Keep what a PC says of its install records; ``ask`` is called, once that is written, for what is lacking."""
@@ -191,6 +196,7 @@ class OriginRecords:
             self._database.save_witness_alarms(batch.alarms, now)
             self._database.save_findings(batch.findings)
             self._database.save_known_servers(batch.known_servers)
+            self._database.save_neighbours(batch.neighbours, now)
             self._database.save_reports({pc: said.values() for pc, said in batch.reports.items()}, now)
             for endpoint, diagnoses in batch.diagnoses.items():
                 for diagnosis in diagnoses.values():

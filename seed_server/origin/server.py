@@ -25,11 +25,7 @@ from p2pdist.shared.manifest.documents import Rollouts
 from p2pdist.shared.packet_size import allow_fragments, limit_packets
 from p2pdist.shared.wire.channels import Hello
 from p2pdist.shared.wire.data_messages import DataHello
-from p2pdist.shared.wire.features import (
-    COUNTED_REPORTS,
-    PACE,
-    ignores_additions,
-)
+from p2pdist.shared.wire.features import COUNTED_REPORTS, PACE
 from p2pdist.shared.wire.fields import MAX_SERIAL
 from p2pdist.shared.wire.messages import ControlHello, Pace, Welcome
 from seed_server.line.metadata_line import MetadataLine
@@ -40,7 +36,7 @@ from seed_server.origin.connection import LostConnectionError, OriginConnection,
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.guarded import guarded
-from seed_server.origin.hello import hello_of
+from seed_server.origin.hello import hello_of, told_features
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.log_proofs import LogProofs
 from seed_server.origin.paced_news import PacedNews
@@ -356,7 +352,7 @@ class OriginServer:
             connection=1 + secrets.randbelow(MAX_SERIAL) if COUNTED_REPORTS in session.features else 0,
             recorded=admission.recorded if admission.recorded_of == hello.instance else 0,
             pace=self._pace() if PACE in session.features else None,
-            features=self._parts.features if ignores_additions(hello.protocol) else (),
+            features=told_features(hello.protocol, live.site.name, self._settings, self._parts.features),
         )
 
     def _pace(self) -> Pace:

@@ -60,6 +60,8 @@ class ServerSettings(Record, frozen=True):
     """A PC tells what it has become at most once in so long; 0: PCs are not asked what they are and have."""
     backup_days: Annotated[int, msgspec.Meta(ge=0, le=3_650)] = 3
     """`doctor` says when the last backup is older; 0: it is backed up otherwise."""
+    unmanaged_neighbours: bool = False
+    """Whether PCs of the sites in ``sites.toml`` are asked which machines are beside them: see docs/people.md."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     database_url: Annotated[str, msgspec.Meta(max_length=MAX_DATABASE_URL_CHARS)] = ""
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""

@@ -31,6 +31,7 @@ from seed_server.store.idle_content import IdleContentTable
 from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
+from seed_server.store.neighbours import NeighbourTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
@@ -54,7 +55,7 @@ class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
-    IdleContentTable, EndpointCardTable, KnownServersTable,
+    IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -19,6 +19,7 @@ from p2pdist.shared.wire import (
     inventory,
     line_messages,
     messages,
+    neighbours_seen,
     parcel,
     pc_findings,
     signed_files,
@@ -46,8 +47,8 @@ def records(module: ModuleType) -> list[type[msgspec.Struct]]:
 SAID = [
     kind
     for module in (
-        messages, line_messages, data_messages, parcel, witness, custody, pc_findings, signed_files, inventory,
-        spare_copies,
+        messages, line_messages, data_messages, parcel, witness, custody, neighbours_seen, pc_findings, signed_files,
+        inventory, spare_copies,
     )
     for kind in records(module)
 ]  # fmt: skip

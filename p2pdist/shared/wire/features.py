@@ -50,6 +50,9 @@ SPARE_COPIES = "spare_copies"
 GIVES_SIGNED = "gives_signed"
 """The PC answers `TrustWanted` and `SignedWanted`."""
 
+NEIGHBOURS = "neighbours"
+"""The server takes `NeighboursSeen`. It names this only to PCs of sites where it is to know who else is there."""
+
 INVENTORY = "inventory"
 """The PC says the digest of its inventory, and answers `InventoryWanted`; the server takes `InventoryStated`."""
 

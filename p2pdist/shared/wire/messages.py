@@ -49,6 +49,7 @@ from p2pdist.shared.wire.fields import (
 )
 from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated, InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkReport, LinkWatch, SiteLimit
+from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
@@ -324,7 +325,7 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 FromEndpoint: TypeAlias = (
     Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
     | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedFilePart
-    | SpareWanted | InventoryStated | InventoryPart | Goodbye
+    | SpareWanted | InventoryStated | InventoryPart | NeighboursSeen | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch

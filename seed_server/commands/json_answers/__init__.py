@@ -16,7 +16,11 @@ from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDo
 from seed_server.commands.json_answers.custody import CustodyDocument
 from seed_server.commands.json_answers.disk import DiskCleanDocument, DiskDocument
 from seed_server.commands.json_answers.doctor import ServerDoctorDocument
-from seed_server.commands.json_answers.endpoint import EndpointCardDocument, ForgottenEndpointDocument
+from seed_server.commands.json_answers.endpoint import (
+    EndpointCardDocument,
+    ForgottenEndpointDocument,
+    UnmanagedDocument,
+)
 from seed_server.commands.json_answers.fleet import (
     EndpointDocument,
     EndpointsPageDocument,
@@ -97,6 +101,7 @@ DOCUMENTS: dict[str, object] = {
     "endpoints": list[EndpointDocument],
     "endpoints PAGE": EndpointsPageDocument,
     "endpoints show": EndpointCardDocument,
+    "endpoints unmanaged": UnmanagedDocument,
     "endpoints forget": list[ForgottenEndpointDocument],
     "profile show": list[ProfileNameDocument],
     "profile show SITE": ProfileDocument,

@@ -45,6 +45,38 @@ class ForgottenEndpointDocument(Struct, frozen=True):
     """Whether it is forgotten now; false: `--dry-run`. Since 0.3."""
 
 
+class UnmanagedNeighbourDocument(Struct, frozen=True):
+    """A machine that is no enrolled PC."""
+
+    site: str
+    """The site whose PCs see it. Since 0.3."""
+    card: str
+    """Its hardware address, such as 52:54:00:12:34:56. Since 0.3."""
+    address: str
+    """Its IP address when it was seen last. Since 0.3."""
+    seen_by: Count
+    """How many PCs see it. Since 0.3."""
+    first_seen_at: UnixSeconds
+    """When the first of them told of it. Since 0.3."""
+    last_seen_at: UnixSeconds
+    """When one of them told of it last, to six hours. Since 0.3."""
+
+
+class UnmanagedDocument(Struct, frozen=True):
+    """Machines beside PCs that are no enrolled PCs."""
+
+    asked: bool
+    """Whether PCs are asked who is beside them: `unmanaged_neighbours` in server.toml. Since 0.3."""
+    telling: Count
+    """How many PCs of the site, or of all, have told. Since 0.3."""
+    pcs: Count
+    """How many there are; of those that do not tell, some may be among `machines`. Since 0.3."""
+    machines: tuple[UnmanagedNeighbourDocument, ...]
+    """Those first that most PCs see; at most 1000. Since 0.3."""
+    more: bool
+    """Whether there are more. Since 0.3."""
+
+
 class EndpointCardDocument(Struct, frozen=True):
     """All that is known of one PC."""
 
@@ -60,6 +92,10 @@ class EndpointCardDocument(Struct, frozen=True):
     """When it was forgotten before it came back, the last time first; 0: it is not known when. Since 0.3."""
     facts: dict[str, str] | None
     """What it says of itself, by which rings choose, such as os.id; null: nothing yet. Since 0.3."""
+    packages: Count | None
+    """How many packages it has, as its inventory says; null: it has told none yet. Since 0.3."""
+    inventory_at: UnixSeconds | None
+    """When it told its inventory, or confirmed it. Since 0.3."""
     findings: tuple[str, ...]
     """What it says is wrong with it: codes, as in docs/doctor.md; empty: it has told of nothing. Since 0.3."""
     connected_beside: Count | None

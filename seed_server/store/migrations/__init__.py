@@ -11,6 +11,7 @@ from seed_server.store.migrations import (
     r0005_inventories,
     r0006_idle_content,
     r0007_known_servers,
+    r0008_neighbours,
 )
 
 REVISIONS = (
@@ -20,4 +21,5 @@ REVISIONS = (
     r0005_inventories,
     r0006_idle_content,
     r0007_known_servers,
+    r0008_neighbours,
 )  # the oldest first

@@ -22,6 +22,7 @@ from p2pdist.shared.wire.messages import (
     SitePeers,
     Unavailable,
 )
+from p2pdist.shared.wire.neighbours_seen import NeighbourSeen, NeighboursSeen
 from p2pdist.shared.wire.pc_findings import PcFindings
 from seed_server.store.trust_news import NewsForm
 from tests.helpers.origin_endpoint import unknown_want
@@ -167,6 +168,8 @@ class TestServing:
         await endpoint.control.send(Diagnosis(template="december", answers=(answer,)))
         await endpoint.control.send(FactsChanged(values={"os.family": "debian", "ram_mb": 16_000, "moon": "full"}))
         await endpoint.control.send(PcFindings(codes=("vpn", "moon", "clock")))
+        seen = NeighbourSeen("52:54:00:12:34:56", "10.0.0.7")
+        await endpoint.control.send(NeighboursSeen(own=("52:54:00:00:00:01",), seen=(seen,)))
         for number in range(2 * MAX_TEMPLATES):  # a flood of what nobody has asked is not even kept
             await endpoint.control.send(Diagnosis(template=f"made-up-{number}", answers=(answer,)))
         # the answer to a Want shows that what came before it has been handled
@@ -180,6 +183,7 @@ class TestServing:
         site = lab.database.site_number(lab.database.endpoints()[0].site)
         assert site is not None
         assert sorted(lab.database.site_health(site, 0.0).findings) == ["clock", "vpn"]
+        assert [(row.card, row.seen_by) for row in lab.database.unmanaged(site, 9)] == [(seen.card, 1)]
         assert lab.database.told_facts() == {endpoint.identity.endpoint: facts}
         assert [(r.endpoint_id, r.label, r.needed, r.reason) for r in lab.database.diagnoses("december")] == [
             (endpoint.identity.endpoint, "old openssl", True, "openssl 3.0.11 < 3.0.17")

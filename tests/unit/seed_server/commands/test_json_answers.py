@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
+from p2pdist.shared.wire.neighbours_seen import NeighbourSeen, NeighboursSeen
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
@@ -116,6 +117,7 @@ def outputs(folder: Path) -> dict[str, str]:
             "api-token list": output_of("api-token list", *here),
             "approver list": output_of("approver list", *here),
             "endpoints": output_of("endpoints", *here),
+            "endpoints unmanaged": output_of("endpoints unmanaged", *here),
             "endpoints forget": output_of("endpoints forget", "b" * 26, *here, "--dry-run"),
             "endpoints show": output_of("endpoints show", pc.endpoint_id[:8], *here),
             "posture-check": output_of(
@@ -266,6 +268,8 @@ def fill(home: ServerHome, endpoint_id: str) -> None:
         tell(database, "b" * 26, debian(openssl="3.0.11"), time.time())
         database.save_facts({endpoint_id: {"os.id": "debian"}})
         database.save_findings({endpoint_id: ("clock",)})
+        printer = NeighbourSeen("52:54:00:12:34:56", "10.0.0.7")
+        database.save_neighbours({"b" * 26: NeighboursSeen(("52:54:00:00:00:01",), (printer,))}, 2.0)
         database.save_witness_alarms({endpoint_id: AuditAlarm("shorter", 9, 1)}, 2.0)
         database.save_reports({endpoint_id: [REPORT]}, 2.0)
         database.add_wan_bytes({("oslo", payload.torrent_hash): 7})

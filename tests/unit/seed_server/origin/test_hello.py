@@ -1,13 +1,15 @@
 """`seed_server.origin.hello`; what each protocol is told is in `test_other_releases`."""
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.data_messages import DataHello
-from p2pdist.shared.wire.features import INVITES, PC_FEATURES
+from p2pdist.shared.wire.features import INVITES, NEIGHBOURS, PC_FEATURES, SERVER_FEATURES
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.origin.connection import RefusedError
-from seed_server.origin.hello import hello_of
+from seed_server.origin.hello import hello_of, told_features
+from seed_server.settings import ServerSettings
 
 HELLO = ControlHello(
     protocol=PROTOCOL_VERSION,
@@ -46,3 +48,14 @@ def test_that_of_a_data_connection() -> None:
 def test_what_is_none_is_refused(body: bytes, why: str) -> None:
     with pytest.raises(RefusedError, match=why):
         hello_of(body)
+
+
+def test_pcs_are_asked_who_is_beside_them_only_where_that_is_wanted_and_the_site_is_the_company_s() -> None:
+    off = ServerSettings(name="hq", address="127.0.0.1")
+    on = replace(off, unmanaged_neighbours=True)
+    assert told_features(PROTOCOL_VERSION, "leeds", off, SERVER_FEATURES) == SERVER_FEATURES
+    assert told_features(PROTOCOL_VERSION, "auto-203.0.113.0/24", on, SERVER_FEATURES) == SERVER_FEATURES, (
+        "it may be somebody's home"
+    )
+    assert told_features(PROTOCOL_VERSION, "leeds", on, SERVER_FEATURES) == (*SERVER_FEATURES, NEIGHBOURS)
+    assert told_features(PROTOCOL_VERSION - 1, "leeds", on, SERVER_FEATURES) == ()

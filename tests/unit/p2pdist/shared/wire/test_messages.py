@@ -34,6 +34,7 @@ from p2pdist.shared.wire.messages import (
     Want,
     Welcome,
 )
+from p2pdist.shared.wire.neighbours_seen import NeighbourSeen, NeighboursSeen
 from p2pdist.shared.wire.news_torrent import NewsTorrent
 from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted
 from p2pdist.shared.wire.pc_findings import PcFindings
@@ -84,6 +85,7 @@ CHANNELS: list[tuple[Any, list[Message]]] = [
             DIAGNOSIS,
             FactsChanged(values={"os.family": "debian", "ram_mb": 16_000}),
             PcFindings(codes=("clock", "unheard")),
+            NeighboursSeen(("52:54:00:12:34:56",), (NeighbourSeen("52:54:00:12:34:57", "fe80::1"),)),
             NewsWanted(root=1, snapshot=fields.MAX_METADATA_VERSION),
             GOODBYE,
         ],
