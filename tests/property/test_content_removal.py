@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef
@@ -169,5 +169,6 @@ class Fleet(RuleBasedStateMachine):
             assert payload.sha256 in self.stored, f"{manifest.ref} is needed, and its file has gone"
 
 
-TestFleet = Fleet.TestCase
-TestFleet.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+def test_no_file_goes_that_somebody_may_need() -> None:
+    steps = settings(max_examples=200, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(Fleet, settings=steps)
