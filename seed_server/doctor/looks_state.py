@@ -83,6 +83,7 @@ def _look_at_database(
         *problems.audit_problems(context, database, repository),
         *problems.witness_problems(database, facts.now),
     ]
+    facts.disk = [*(facts.disk or ()), *problems.content_problems(context, database, repository)]
     facts.rollouts = problems.rollout_problems(database, serving=serving)
     facts.pcs = problems.connection_problems(database.endpoint_counts(), serving=serving)
     facts.lines = problems.harm_problems(at_work, serving=serving)

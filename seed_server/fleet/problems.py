@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bandwidth.core.quantities import DAY_SECONDS
+from bandwidth.core.quantities import DAY_SECONDS, bytes_text
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.archives import missing_archives
 from seed_server.fleet.audit_key import is_known_to_pcs
@@ -20,6 +20,7 @@ from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_words import moment
 from seed_server.line.site_map_file import load_sites
+from seed_server.publishing.content_upkeep import ContentUpkeep
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import RoleExpiry, expiring_offline
 from seed_server.store.count_rows import EndpointCounts
@@ -69,7 +70,7 @@ def fleet_problems(
         found += witness_problems(database, now)
         found += move_problems(context, database, repository)
         found += rollout_problems(database, serving=serving)
-        found += disk_problems(context)
+        found += [*disk_problems(context), *content_problems(context, database, repository)]
         found += history_problems(context, database, serving=serving)
         found += backup_problems(context)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
@@ -226,6 +227,25 @@ def backup_problems(context: Context) -> list[FleetProblem]:
         return []
     text = f"The last backup of this server is of {moment(last.backup_at)}."
     return [FleetProblem(text, f"seed-server backup {last.directory}", urgent=False)]
+
+
+def content_problems(
+    context: Context, database: "Database", repository: Repository | None = None
+) -> list[FleetProblem]:
+    """Return whether files of patches take more than they may, and none of them can go by itself."""
+    with contextlib.suppress(UserError):  # who cannot read what is published is told so elsewhere
+        settings = context.settings()
+        upkeep = ContentUpkeep(context.home, settings, repository or context.repository(), database)
+        rules = upkeep.rules()
+        if not rules.most_bytes or sum(one.bytes for one in upkeep.content.stored()) <= rules.most_bytes:
+            return []
+        now = context.clock.now()
+        over = upkeep.look(now).plan(rules, now).over_bytes
+        if over:
+            text = f"Files of patches take {bytes_text(over)} more than content_gb allows, and somebody may need all."
+            mend = "seed-server disk; withdraw for good what is not to be installed any more, or raise content_gb"
+            return [FleetProblem(text, mend, urgent=False)]
+    return []
 
 
 def history_problems(context: Context, database: "Database", *, serving: bool) -> list[FleetProblem]:

@@ -16,7 +16,7 @@ from p2pdist.shared.identifiers import PatchRef, parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
 from seed_server.publishing.content_needs import Uses, idle, uses_of_content
 from seed_server.publishing.content_plan import ContentPlan, ContentRules, plan_content
-from seed_server.publishing.publish import publish_lock
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository

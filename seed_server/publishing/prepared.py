@@ -20,9 +20,9 @@ from seed_server.publishing.publish import (
     OnStage,
     PublishingWork,
     checked_publication,
-    publish_lock,
     rows_of,
 )
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.settings import ServerHome, load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.commit_recorder import CommitRecorder

@@ -28,7 +28,9 @@ from seed_server.publishing.plan import (
     problems_beside,
     same_bytes,
 )
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
+from seed_server.publishing.room import check_room
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
 from seed_server.settings import ServerHome, ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
@@ -37,7 +39,6 @@ from seed_server.signing.offers import next_sequence, with_entry, without_versio
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, IncomingFile, open_source
-from seed_server.store.file_lock import FileLock
 from seed_server.store.opening import open_database
 from seed_server.store.restored_mark import is_catching_up
 from seed_server.store.rows import ServedPayload
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
 Stage: TypeAlias = Literal["copying", "hashing"]
 OnStage: TypeAlias = Callable[[Stage, int, int], None]
 """Called with the stage, bytes done and bytes in total."""
-
-WAIT_SECONDS = 10.0  # for who takes content out that nobody needs: a moment, and with thousands of patches seconds
 
 log = lazy_log()
 
@@ -261,7 +260,9 @@ class PublishingWork:
     @contextlib.contextmanager
     def _copied(self, examined: Examined) -> Iterator[list[IncomingFile]]:
         sources = examined.publication.sources()
-        progress = _Progress("copying", sum(map(_length, sources)), self.on_progress)
+        needed = sum(map(_length, sources))
+        check_room(self.home, self.repository, self.database, needed, self.clock.now())
+        progress = _Progress("copying", needed, self.on_progress)
         with contextlib.ExitStack() as stack:
             copies = []
             for source, seen in zip(sources, examined.states, strict=True):
@@ -388,12 +389,3 @@ def rows_of(manifest: Manifest, sequence: int) -> list[ServedPayload]:
         )
         for number, payload in enumerate(manifest.payloads)
     ]
-
-
-def publish_lock(home: ServerHome, *, wait_seconds: float = WAIT_SECONDS) -> FileLock:
-    """One publication at a time, so that anything half-made is known to be a leftover."""
-    return FileLock(
-        home.publish_lock,
-        timeout_seconds=wait_seconds,
-        busy=f"Another 'seed-server publish' is at work in {home.root}. Wait for it to finish, then try again.",
-    )

@@ -25,7 +25,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.queries import read_status
 from seed_server.fleet.roles import PersonScope, Rights, rights_of
 from seed_server.publishing.examination import Publication
-from seed_server.publishing.publish import publish_lock
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.key_files import OfflineKeys, create_signing_key, key_path, write_public_key

@@ -15,7 +15,8 @@ from seed_server.publishing.content_needs import ContentUse
 from seed_server.publishing.content_plan import ContentPlan
 from seed_server.publishing.content_upkeep import ContentUpkeep, removed_words
 from seed_server.publishing.examination import Publication
-from seed_server.publishing.publish import Published, publish_lock
+from seed_server.publishing.publish import Published
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings import ServerSettings
 from seed_server.settings.sections import RetentionSettings

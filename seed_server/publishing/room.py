@@ -1,0 +1,37 @@
+"""Is there room for what is to be published? Said before anything is copied, with what could go. Blocking."""
+
+from typing import TYPE_CHECKING
+
+from bandwidth.core.quantities import bytes_text
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.publishing.content_upkeep import ContentUpkeep
+from seed_server.settings import ServerHome, load_settings
+from seed_server.signing.repository import Repository
+from seed_server.store.content_store import ContentStore
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+
+def check_room(home: ServerHome, repository: Repository, database: "Database", needed_bytes: int, now: float) -> None:
+    """Raise `UserError` (STORAGE) where the disk has no room for files of so many bytes together."""
+    content = ContentStore(home.content)
+    lacking = content.lacking_bytes(needed_bytes)
+    if not lacking:
+        return
+    upkeep = ContentUpkeep(home, load_settings(home), repository, database)
+    idle = upkeep.look(now).plan(upkeep.rules(at_once=True), now).bytes
+    free, needed, more = bytes_text(content.room()), bytes_text(needed_bytes), bytes_text(lacking)
+    if idle >= lacking:
+        raise UserError(
+            f"The disk of {home.content} has {free} free, and files of {needed} are to be published: {more} are "
+            f"missing, with what must remain. Nobody needs {bytes_text(idle)} there: 'seed-server disk clean --all' "
+            "removes that. Nothing was published.",
+            FaultKind.STORAGE,
+        )
+    raise UserError(
+        f"The disk of {home.content} has {free} free, and files of {needed} are to be published: {more} are missing, "
+        f"with what must remain. Of the files there nobody needs {bytes_text(idle)} ('seed-server disk' says what each "
+        "is kept for). Free some space or move the server's home. Nothing was published.",
+        FaultKind.STORAGE,
+    )
