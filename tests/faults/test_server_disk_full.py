@@ -1,0 +1,109 @@
+"""A server whose disk is small: publishing says so before it copies, a full one is said, and nothing is lost."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.commands.main import seed_server
+from seed_server.settings import ServerHome
+from seed_server.store.content_store import ContentStore
+from seed_server.store.database import Database
+
+DISK_MEBIBYTES = 40
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[ServerHome]:
+    """Return a home on a file system of its own, where one file is needed and 5 MB are not."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEBIBYTES}m", "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a tmpfs can only be mounted by root")
+    try:
+        home = ServerHome(disk / "home")
+        run(home, "init", "--name", "hq", "--address", "127.0.64.9")
+        publish(home, "office", "1", 5_000_000)
+        publish(home, "office", "2", 1_000)
+        yield home
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def run(home: ServerHome, *arguments: object, code: int = 0) -> str:
+    words = [str(word) for word in (*arguments, "--home", home.root)]
+    done = CliRunner().invoke(seed_server, words)
+    if isinstance(done.exception, UserError) and code:
+        return done.exception.message
+    if code == 0 and done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.stdout
+
+
+def publish(home: ServerHome, patch_id: str, version: str, size: int) -> str:
+    file = home.root.parent.parent / f"{patch_id}-{version}.msi"
+    file.write_bytes(f"{patch_id} {version}".encode().ljust(size, b"."))
+    return run(home, "publish", file, "--patch-id", patch_id, "--version", version)
+
+
+def fill_up(file: Path) -> None:
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as written:
+        while True:
+            written.write(bytes(4_096))
+
+
+def here(home: ServerHome) -> set[str]:
+    content = ContentStore(home.content)
+    with Database.open(home.database) as database:
+        return {str(row.ref) for row in database.payloads() if not content.lacks(row) and not row.damaged}
+
+
+def refused(home: ServerHome, size: int) -> str:
+    before = sorted(home.content.iterdir())
+    with pytest.raises(UserError) as caught:
+        publish(home, "big", "1", size)
+    assert caught.value.kind is FaultKind.STORAGE
+    assert sorted(home.content.iterdir()) == before
+    return caught.value.message
+
+
+def test_publishing_says_before_it_copies_what_is_missing_and_what_could_go(home: ServerHome) -> None:
+    free = ContentStore(home.content).room()
+    said = refused(home, free - 14_000_000)
+    assert "Nobody needs 5.0 MB there: 'seed-server disk clean --all' removes that" in said
+    assert "Free some space or move" in refused(home, free + 50_000_000)
+    run(home, "disk", "clean", "--all")
+    publish(home, "big", "1", free - 14_000_000)
+    assert here(home) == {"office@2", "big@1"}
+
+
+def test_a_full_disk_is_said_by_those_who_are_asked_and_loses_nothing(home: ServerHome) -> None:
+    before = here(home)
+    fill = home.root.parent / "others"
+    fill_up(fill)
+    new = home.root.parent.parent / "new-1.msi"
+    new.write_text("new")
+    assert "is full" in run(home, "publish", new, "--patch-id", "new", "--version", "1", code=8)
+    findings = {one["code"]: one for one in json.loads(run(home, "doctor", "--json", code=1))["findings"]}
+    assert "is full" in findings["server-disk"]["observed"]
+    assert "is full" in run(home, "status", code=1)
+    fill.unlink()
+    assert here(home) == before
+    publish(home, "new", "1", 10)
+    assert here(home) == {*before, "new@1"}
+    assert json.loads(run(home, "audit", "verify", "--json"))["whole"]
+
+
+def test_files_that_take_more_than_they_may_are_said_by_status_and_doctor(home: ServerHome) -> None:
+    run(home, "disk", "clean", "--all")
+    home.settings.write_text(home.settings.read_text() + "\n[retention]\ncontent_gb = 0.0000005\n")
+    assert "more than content_gb allows" in run(home, "status")
+    findings = {one["code"]: one for one in json.loads(run(home, "doctor", "--json", code=1))["findings"]}
+    assert "more than content_gb allows" in findings["server-disk"]["observed"]
+    assert "seed-server disk" in findings["server-disk"]["remedy"]
