@@ -84,6 +84,8 @@ class TrustRefresh:
                     isinstance(error, TrustError) and error.reason == "certificate_time"
                 ):
                     self._refuses(error.message)
+                if self._state.servers.web.more_now():
+                    continue
                 backoff = backoff.failed()
                 wait = backoff.delay_seconds(random.random())  # noqa: S311 - jitter
                 log.warning("trust refresh failed", reason=error.message, retry_seconds=round(wait, 1))

@@ -12,7 +12,7 @@ from p2pdist.shared.server_address import ServerAddress, is_loopback
 class AddressTurns:
     """One of several addresses is used until it fails, then the next one in order: none is left out for good.
 
-    How soon the next attempt comes is another's matter: the order does not shorten the wait.
+    The wait between attempts is between rounds: within one, all are tried, each once.
     """
 
     def __init__(self, order: Sequence[ServerAddress]) -> None:
@@ -22,10 +22,14 @@ class AddressTurns:
         """What is used now, or tried next."""
         self.problems: dict[ServerAddress, str] = {}
         """Why the last attempt at each failed, in words; none for those that worked or were not tried."""
+        self._round: set[ServerAddress] = set()
+        """Those that failed in the round that is under way."""
+        self._more_now = False
 
     def worked(self, address: ServerAddress) -> None:
         """Note that the server answers at ``address``: it is used until it fails."""
         self.problems.pop(address, None)
+        self._new_round()
         if address in self.order:
             self.current = address
 
@@ -36,11 +40,24 @@ class AddressTurns:
         self.problems[address] = why
         if address == self.current:
             self.current = self.order[(self.order.index(address) + 1) % len(self.order)]
+            self._round.add(address)
+            self._more_now = self.current not in self._round
+            if not self._more_now:
+                self._new_round()
+
+    def more_now(self) -> bool:
+        """Return whether to try `current` without a wait: this round has not come to it. True once for each failure."""
+        more, self._more_now = self._more_now, False
+        return more
 
     def use(self, order: Sequence[ServerAddress], first: ServerAddress) -> None:
         """Use these from now on, beginning with ``first``, which is one of them."""
         self.order, self.current = tuple(order), first
+        self._new_round()
         self.problems = {address: why for address, why in self.problems.items() if address in self.order}
+
+    def _new_round(self) -> None:
+        self._round, self._more_now = set(), False
 
 
 class Servers:

@@ -89,6 +89,8 @@ class UseServer(PartMessage, frozen=True):
 
     server_address: ServerHost
     origin_port: Port
+    at_once: bool = False
+    """Whether that attempt comes now, as part of the last one: only where none is under way."""
 
 
 class Introduce(PartMessage, frozen=True):

@@ -53,11 +53,11 @@ class RemoteOrigin:
         self._part.tell(Introduce(self._hello()))
         self._part.tell(Reconnect())
 
-    def _look_there(self) -> None:
+    def _look_there(self, *, at_once: bool = False) -> None:
         """Tell the network part where to look from its next attempt on, if that has changed."""
         if self._tried != self._turns.current:
             self._tried = self._turns.current
-            self._part.tell(UseServer(self._tried.host, self._tried.origin_port))
+            self._part.tell(UseServer(self._tried.host, self._tried.origin_port, at_once))
 
     async def _started(self) -> None:
         self._tried = self._turns.current  # as the new process was told at its start
@@ -84,8 +84,9 @@ class RemoteOrigin:
                 self._replaced()
             if not was_connected:
                 self._turns.failed(self._tried, message.event.reason)
-            self._look_there()
             self._part.tell(Introduce(self._hello()))  # for the next attempt
+            # the server itself asks a copy of another PC to wait, wherever it calls
+            self._look_there(at_once=self._turns.more_now() and message.event.cause != "shared_identity")
         self.events.put(message.event)
 
     def _piece(self, message: PieceArrived) -> None:

@@ -219,6 +219,8 @@ class Services:
 
     def _use_server(self, message: UseServer) -> None:
         self._server_address, self._origin_port = message.server_address, message.origin_port
+        if message.at_once and self._origin is not None:
+            self._origin.try_elsewhere()
 
     def _reconnect(self, _message: Reconnect) -> None:
         if self._origin is not None:

@@ -91,6 +91,8 @@ class OriginClient:
         """Made beside a silent connection, to be used next."""
         self._send_lock = trio.Lock()
         self._reconnect = trio.Event()
+        self._resting: trio.CancelScope | None = None
+        """Between two attempts."""
         self._data_wanted = trio.Event()
         """The server asks for a data connection; one that does not know how to ask wants one at once."""
         self._data_idle_seconds = data_idle_seconds
@@ -120,6 +122,12 @@ class OriginClient:
     def reconnect(self) -> None:
         """Drop the connection, if any, and connect again at once: for a new certificate or address."""
         self._reconnect.set()
+
+    def try_elsewhere(self) -> None:
+        """Make the next attempt now, and both count as one; without effect where one is under way."""
+        if self._resting is not None:
+            self._pace.goes_on()
+            self._resting.cancel()
 
     async def send(self, message: FromEndpoint) -> None:
         """Send a control message; while there is no connection it is dropped.
@@ -181,8 +189,9 @@ class OriginClient:
         log.info("origin connection is down", reason=reason, retry_seconds=round(delay, 1))
         await self._events_in.send(Disconnected(reason[:MAX_TEXT_CHARS], goodbye.cause, tuple(goodbye.others)))
         if delay:
-            with trio.move_on_after(delay):
+            with trio.move_on_after(delay) as self._resting:
                 await self._reconnect.wait()
+            self._resting = None
 
     async def _one_connection(self) -> str:
         """Connect, serve until something breaks, and return why it ended."""

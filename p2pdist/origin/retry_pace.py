@@ -26,7 +26,7 @@ class RetryPace:
     """Decides when to call; ``now`` is any clock in seconds, ``jitter`` is drawn evenly from 0 to 1."""
 
     def __init__(self, first_backoff_seconds: float) -> None:
-        self._backoff = Backoff(first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
+        self._backoff = self._before = Backoff(first_backoff_seconds, LONGEST_BACKOFF_SECONDS)
         self._eager_seconds = min(EAGER_SECONDS, first_backoff_seconds)
         self._fetched_at = self._pinged_at = float("-inf")
         self._lost_at: float | None = None
@@ -51,9 +51,13 @@ class RetryPace:
             self._lost_at = now
         if lived_seconds >= STABLE_SECONDS or wanted:
             self._backoff = self._backoff.succeeded()
-        self._backoff = self._backoff.failed()
+        self._before, self._backoff = self._backoff, self._backoff.failed()
         seconds = self._backoff.delay_seconds(jitter)
         return min(seconds, self._eager_seconds) if self.eager(now) else seconds
+
+    def goes_on(self) -> None:
+        """Note that the attempt that has ended was a part of one: the server is tried at another address at once."""
+        self._backoff = self._before
 
     def refused(self, jitter: float) -> float:
         """Return how long to wait after the server has refused this PC, because another one shows its identity."""

@@ -18,6 +18,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.facts import Facts
+from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.messages import RepositoryChanged
 from p2pdist.trust.catalogue import Catalogue, NotYet
 from p2pdist.trust.errors import TrustError
@@ -126,6 +127,28 @@ async def test_it_is_tried_again_soon_then_regularly_and_at_once_when_rung(
         await trio.sleep(1_500)
         assert len(store.asked_at) >= asked + 2
         nursery.cancel_scope.cancel()
+
+
+async def test_all_addresses_of_the_server_are_tried_before_it_waits(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, both = made_up_state(), cast("Any", Following())
+    turns = state.servers.web
+    turns.use([turns.current, *(ServerAddress(f"192.0.2.{number}", 1, 2) for number in (1, 2))], turns.current)
+
+    class Away(Store):
+        async def refresh(self, now: float, said: ServerWord | None = None) -> Catalogue:
+            turns.failed(turns.current, "no answer")
+            return await super().refresh(now, said)
+
+    store = Away()
+    refresh = TrustRefresh(state, WakeUps(), FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=600.0)
+    with trio.move_on_after(300):
+        await refresh.run()
+    times = store.asked_at
+    assert len(times) >= 9
+    assert all(times[at] == times[at + 1] == times[at + 2] for at in (0, 3, 6))
+    assert times[0] < times[3] < times[6]
 
 
 async def test_what_a_refresh_says_of_this_pc_s_clock_is_remembered_and_logged(

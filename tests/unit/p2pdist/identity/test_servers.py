@@ -104,3 +104,42 @@ def test_an_address_that_somebody_gives_is_tried_first_at_both_ports_and_stays_s
     assert servers.origin.current == servers.web.current == B
     servers.signed(listed(C, number=2))
     assert tried(servers) == [C, B]
+
+
+def waits(turns: AddressTurns, there: ServerAddress) -> tuple[list[ServerAddress], int]:
+    """Return which addresses are tried until the server answers at ``there``, and how often is waited meanwhile."""
+    tried, waited = [turns.current], 0
+    while tried[-1] != there:
+        turns.failed(tried[-1], "no")
+        waited += not turns.more_now()
+        tried.append(turns.current)
+    turns.worked(there)
+    return tried, waited
+
+
+def test_after_an_outage_one_round_over_all_addresses_comes_without_a_wait_between_them() -> None:
+    turns = AddressTurns([A, B, C])
+    for _ in range(4):  # nobody answers anywhere
+        rounds = []
+        for _ in turns.order:
+            turns.failed(turns.current, "no")
+            rounds.append(turns.more_now())
+        assert rounds == [True, True, False], "a wait after each round, not after each address"
+    assert waits(turns, C) == ([A, B, C], 0)
+    assert waits(turns, B) == ([C, A, B], 0), "a round begins where the server answered last"
+    assert waits(AddressTurns([A]), A) == ([A], 0)
+
+
+def test_a_round_begins_anew_with_other_addresses_and_is_asked_for_once() -> None:
+    turns = AddressTurns([A, B])
+    assert not turns.more_now(), "nothing has failed"
+    turns.failed(A, "no")
+    turns.failed(C, "late word on none of them")
+    assert turns.more_now()
+    assert not turns.more_now(), "an attempt that fails otherwise makes no loop"
+    turns.use([A, B, C], A)
+    turns.failed(A, "no")
+    assert turns.more_now()
+    one = AddressTurns([A])
+    one.failed(A, "no")
+    assert not one.more_now(), "one address is as it always was"

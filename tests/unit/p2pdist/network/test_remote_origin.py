@@ -83,11 +83,13 @@ def test_where_nobody_answers_the_next_attempt_is_elsewhere(part: Part) -> None:
         part.handlers[FromOrigin](FromOrigin(event, connected=connected, status=""))
         return [message for message in part.told if isinstance(message, UseServer)]
 
-    assert hears(Disconnected("no answer")) == [UseServer("192.0.2.9", 2)]
+    assert hears(Disconnected("no answer")) == [UseServer("192.0.2.9", 2, at_once=True)]
+    assert hears(Disconnected("no answer")) == [UseServer(own.host, own.origin_port)], "a round is over: it waits"
+    assert hears(Disconnected("a copy", "shared_identity")) == [UseServer("192.0.2.9", 2)], "the server has said so"
     assert hears(WELCOME, connected=True) == []
     assert hears(Disconnected("the server closed the connection")) == [], "it had worked there"
-    assert hears(Disconnected("no answer")) == [UseServer(own.host, own.origin_port)]
-    assert turns.problems == {own: "no answer", other: "no answer"}
+    assert hears(Disconnected("no answer")) == [UseServer(own.host, own.origin_port, at_once=True)]
+    assert turns.problems == {own: "a copy", other: "no answer"}
     turns.use([other], other)
     part.told.clear()
     origin.reconnect()

@@ -507,6 +507,25 @@ async def test_server_that_is_away_is_tried_again_and_again() -> None:
             assert "next attempt within" in client.status
 
 
+async def test_another_address_of_a_server_that_is_away_is_tried_without_the_wait() -> None:
+    addresses = [OriginAddress(ADDRESS, port, client_context(CA, CLIENT), None) for port in (9, 10)]
+    tried: list[int] = []
+
+    def address() -> OriginAddress:
+        tried.append(len(tried) % 2)
+        return addresses[tried[-1]]
+
+    with trio.fail_after(DEADLINE_SECONDS):
+        async with open_origin_client(address, hello, SystemClock(), first_backoff_seconds=600.0) as client:
+            client.try_elsewhere()  # while an attempt is under way it changes nothing
+            assert isinstance(await client.events.receive(), Disconnected)
+            await trio.testing.wait_all_tasks_blocked()
+            client.try_elsewhere()
+            assert isinstance(await client.events.receive(), Disconnected)
+            await trio.testing.wait_all_tasks_blocked()
+            assert tried == [0, 1], "then it rests"
+
+
 async def test_reconnect_uses_the_new_address_at_once() -> None:
     connections = 0
 

@@ -33,6 +33,15 @@ def test_who_fetched_nothing_waits_longer_each_time() -> None:
     assert pace.lost(0.0, 1_002.0, 1.0, wanted=True) == 0.5
 
 
+def test_attempts_at_several_addresses_in_a_row_count_as_one() -> None:
+    pace = RetryPace(0.5)
+    for waited in (0.5, 1.0, 2.0, 4.0):
+        for _ in range(7):
+            assert pace.lost(0.0, 100.0, 1.0) == waited
+            pace.goes_on()
+        assert pace.lost(0.0, 100.0, 1.0) == waited
+
+
 def test_who_was_fetching_calls_often_but_not_for_ever() -> None:
     pace = RetryPace(0.5)
     pace.fetched(99.0)
