@@ -4,6 +4,7 @@ A PC's digest (`p2pdist.shared.manifest.inventory`) is reckoned here from what w
 and this server cannot take different things for the same.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +19,7 @@ from p2pdist.shared.manifest.inventory import (
     Inventory,
     InventoryDigest,
     InventoryFact,
+    PackageName,
     PackagesTold,
     applied,
     digest_after,
@@ -25,12 +27,21 @@ from p2pdist.shared.manifest.inventory import (
 )
 from seed_server.store.engines import Engines, upsert
 from seed_server.store.interned import parts
-from seed_server.store.software_rows import Block, Interned, Software, forget_unused_software, intern, software_of
+from seed_server.store.software_rows import (
+    Block,
+    Software,
+    forget_unused_software,
+    held_versions,
+    intern,
+    software_numbers,
+    software_of,
+)
 from seed_server.store.tables import ENDPOINTS
 from seed_server.store.tables_inventory import BLOCK_PCS, INVENTORIES, SOFTWARE
 from seed_server.store.transactions import Transactions
 
 NEW_BETWEEN_SWEEPS = 50_000  # versions of packages: a sweep takes as long as a few hundred PCs do
+NEW_VERSIONS_BETWEEN_SWEEPS = 500  # of one name: who asks for a version of it looks through all of them
 
 _Facts = dict[str, bool | int | str | tuple[str, ...]]
 _FACTS = msgspec.json.Decoder(_Facts)
@@ -64,6 +75,7 @@ class InventoryTable(Transactions):
     def __init__(self, engines: Engines) -> None:
         super().__init__(engines)
         self._new_software = 0
+        self._new_versions: Counter[str] = Counter()
 
     def store_inventories(self, told: Sequence[InventoryTold]) -> dict[str, bool]:
         """Record what PCs tell, of each in its order; return whether the last that each has told was taken.
@@ -83,24 +95,15 @@ class InventoryTable(Transactions):
     def _store(self, connection: Connection, told: Mapping[str, InventoryTold]) -> dict[str, bool]:
         known = _known(connection, told)
         right = [one for one in told.values() if one.endpoint in known and _may_be(one, known[one.endpoint])]
-        named = {package for one in right for package in (*one.changes.packages, *one.changes.packages_gone)}
-        needed = {Software(*package, version) for one in right for package, version in one.changes.packages.items()}
-        interned = intern(connection, named, needed)
-        taken: dict[str, bool] = {}
-        rows: list[dict[str, object]] = []
         right.sort(key=lambda one: known[one.endpoint].number)
+        rows: dict[str, dict[str, object]] = {}
+        new: list[Software] = []
         for number, of_block in groupby(right, lambda one: known[one.endpoint].number // BLOCK_PCS):
-            some = list(of_block)
-            block = Block(connection, number, _wanted(some, known, interned))
-            for one in some:
-                row = _changed(block, known[one.endpoint], one, interned)
-                taken[one.endpoint] = row is not None
-                rows += [row] if row is not None else []
-            block.write()
+            rows |= _store_block(connection, number, list(of_block), known, new)
         if rows:
-            connection.execute(upsert(connection, INVENTORIES), rows)
-        self._sweep_software(connection, interned.new)
-        return dict.fromkeys(told, False) | taken
+            connection.execute(upsert(connection, INVENTORIES), list(rows.values()))
+        self._sweep_software(connection, new)
+        return {endpoint: endpoint in rows for endpoint in told}
 
     def confirm_inventories(self, confirmed: Mapping[str, tuple[bytes, float]]) -> None:
         """Record that PCs still were and had what their digests stand for, at these times; of others it is not known.
@@ -156,10 +159,13 @@ class InventoryTable(Transactions):
             if number is not None:
                 clear_inventory(connection, number)
 
-    def _sweep_software(self, connection: Connection, new: int) -> None:
-        self._new_software += new
-        if self._new_software > NEW_BETWEEN_SWEEPS:
+    def _sweep_software(self, connection: Connection, new: Sequence[Software]) -> None:
+        self._new_software += len(new)
+        self._new_versions.update(software.name for software in new)
+        crowded = any(self._new_versions[software.name] > NEW_VERSIONS_BETWEEN_SWEEPS for software in new)
+        if crowded or self._new_software > NEW_BETWEEN_SWEEPS:
             self._new_software = 0
+            self._new_versions.clear()
             forget_unused_software(connection)
 
 
@@ -184,38 +190,66 @@ def _known(connection: Connection, endpoints: Iterable[str]) -> dict[str, _Known
 
 
 def _may_be(told: InventoryTold, known: _Known) -> bool:
-    """Whether it is about what is known, and of texts that a database keeps as they are."""
+    """Whether it is about what is known, or follows from itself, and is of texts that a database keeps as they are."""
     texts = (text for (_, name), version in told.changes.packages.items() for text in (name, version))
-    return told.base in {None, known.digest} and not any("\0" in text for text in texts)
+    if any("\0" in text for text in texts):
+        return False
+    return told.base == known.digest if told.base is not None else _follows(told, EMPTY_DIGEST, NOTHING)
 
 
-def _wanted(told: Iterable[InventoryTold], known: Mapping[str, _Known], interned: Interned) -> set[int] | None:
-    """Return which packages of a block are to be read; None: all, as a PC tells all anew that is known."""
-    found: set[int] = set()
+def _follows(told: InventoryTold, digest: InventoryDigest, before: Inventory) -> bool:
+    return digest_after(digest, before, told.changes) == told.digest
+
+
+def _store_block(
+    connection: Connection, number: int, told: Sequence[InventoryTold], known: Mapping[str, _Known], new: list[Software]
+) -> dict[str, dict[str, object]]:
+    """Change what PCs of a block have; return the rows of those of which it was taken, by their ids.
+
+    Nothing is written of others, not even names. Those that were not known before are added to ``new``.
+    """
+    changed = [package for one in told if one.base is not None for package in _named(one.changes)]
+    held = held_versions(connection, number, changed)
+    numbers = software_numbers(connection, (software for one in told for software in _versions(one.changes)))
+    for (ecosystem, name), versions in held.items():
+        numbers |= {Software(ecosystem, name, version): software for software, version in versions.items()}
+    anew = any(one.base is None and known[one.endpoint].digest is not None for one in told)
+    block = Block(connection, number, None if anew else numbers.values())  # of who tells all anew, all is read
+    taken: list[tuple[InventoryTold, Inventory]] = []
     for one in told:
-        if one.base is None and known[one.endpoint].digest is not None:
-            return None
-        for package in (*one.changes.packages, *one.changes.packages_gone):
-            found.update(interned.versions.get(package, ()))
-    return found
+        pc = known[one.endpoint]
+        if one.base is None:
+            taken.append((one, NOTHING))
+        elif pc.digest is not None and _follows(one, pc.digest, before := _replaced(block, pc, one.changes, held)):
+            taken.append((one, before))
+    added = intern(connection, {software for one, _ in taken for software in _versions(one.changes)} - numbers.keys())
+    new += added
+    rows = {one.endpoint: _changed(block, known[one.endpoint], one, before, numbers | added) for one, before in taken}
+    block.write()
+    return rows
 
 
-def _changed(block: Block, known: _Known, told: InventoryTold, interned: Interned) -> dict[str, object] | None:
-    """Change a PC's packages in its block; return its row, or None where the digest is another: nothing has changed."""
+def _named(changes: Changes) -> set[PackageName]:
+    return {*changes.packages, *changes.packages_gone}
+
+
+def _versions(changes: Changes) -> Iterable[Software]:
+    return (Software(*package, version) for package, version in changes.packages.items())
+
+
+def _changed(
+    block: Block, known: _Known, told: InventoryTold, before: Inventory, numbers: Mapping[Software, int]
+) -> dict[str, object]:
+    """Change a PC's packages in its block, of which it has ``before``; return its row."""
     changes = told.changes
-    anew = told.base is None or known.digest is None
-    before = NOTHING if anew else _replaced(block, known, changes, interned)
-    digest = EMPTY_DIGEST if anew or known.digest is None else known.digest
-    if digest_after(digest, before, changes) != told.digest:
-        return None
-    if anew:
+    if told.base is None:
         lost = block.of(known.number)
     else:
-        lost = [interned.numbers[(*package, version)] for package, version in before.packages.items()]
+        lost = [numbers[Software(*package, version)] for package, version in before.packages.items()]
     for software in lost:
         block.remove(software, known.number)
-    for package, version in changes.packages.items():
-        block.add(interned.numbers[(*package, version)], known.number)
+    for version_now in _versions(changes):
+        block.add(numbers[version_now], known.number)
     facts = applied(Inventory(before.facts), Changes(changes.facts, changes.facts_gone)).facts
     return {
         "endpoint": known.number,
@@ -226,12 +260,14 @@ def _changed(block: Block, known: _Known, told: InventoryTold, interned: Interne
     }
 
 
-def _replaced(block: Block, known: _Known, changes: Changes, interned: Interned) -> Inventory:
+def _replaced(
+    block: Block, known: _Known, changes: Changes, held: Mapping[PackageName, Mapping[int, str]]
+) -> Inventory:
     """Return a PC's facts, and what it has of the packages that ``changes`` name."""
     packages = {
         package: version
-        for package in {*changes.packages, *changes.packages_gone}
-        for software, version in interned.versions.get(package, {}).items()
+        for package in _named(changes)
+        for software, version in held.get(package, {}).items()
         if block.has(software, known.number)
     }
     return Inventory(known.facts, packages)

@@ -3,11 +3,10 @@
 Every function works within the transaction of the connection it is given.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from p2pdist.shared.manifest.inventory import PackageName
 from p2pdist.shared.manifest.versions import Ecosystem
@@ -33,43 +32,46 @@ def software_of(ecosystem: int, name: str, version: str) -> Software:
     return Software(_ECOSYSTEMS[ecosystem], name, version)
 
 
-@dataclass
-class Interned:
-    """What is known of some packages: the numbers of their versions."""
-
-    numbers: dict[tuple[Ecosystem, str, str], int] = field(default_factory=dict)
-    """By what a `Software` is."""
-    versions: dict[PackageName, dict[int, str]] = field(default_factory=dict)
-    """By number; of every package that was asked for, all that are known."""
-    new: int = 0
-    """How many of them nobody had before."""
-
-    def note(self, rows: Iterable[tuple[int, int, str, str]]) -> None:
-        """Add rows of `SOFTWARE`."""
-        for number, code, name, version in rows:
-            ecosystem = _ECOSYSTEMS[code]
-            self.numbers[ecosystem, name, version] = number
-            self.versions.setdefault((ecosystem, name), {})[number] = version
+def software_numbers(connection: Connection, wanted: Iterable[Software]) -> dict[Software, int]:
+    """Return the numbers of those that are known."""
+    wanted = set(wanted)
+    found: dict[Software, int] = {}
+    for part in parts(sorted(wanted)):
+        ours = SOFTWARE.c.name.in_({one.name for one in part}) & SOFTWARE.c.version.in_({one.version for one in part})
+        for number, *row in connection.execute(select(SOFTWARE).where(ours)):
+            if (software := software_of(*row)) in wanted:
+                found[software] = number
+    return found
 
 
-def intern(connection: Connection, named: Iterable[PackageName], needed: Iterable[Software]) -> Interned:
-    """Return the numbers of all versions of packages; those that are ``needed`` of these get theirs."""
-    needed = set(needed)
-    known = Interned()
-    names = {name for _, name in named}
-    for part in parts(sorted(names)):
-        known.note(connection.execute(select(SOFTWARE).where(SOFTWARE.c.name.in_(part))).all())
-    missing = sorted(needed - known.numbers.keys())
-    if missing:
-        rows = [
-            {"ecosystem": ECOSYSTEM_CODES.index(ecosystem), "name": name, "version": version}
-            for ecosystem, name, version in missing
-        ]
-        connection.execute(SOFTWARE.insert(), rows)
-        for part in parts(sorted({software.name for software in missing})):
-            known.note(connection.execute(select(SOFTWARE).where(SOFTWARE.c.name.in_(part))).all())
-        known.new = len(missing)
-    return known
+def intern(connection: Connection, new: Collection[Software]) -> dict[Software, int]:
+    """Give numbers to what has none, and return them."""
+    rows = [
+        {"ecosystem": ECOSYSTEM_CODES.index(ecosystem), "name": name, "version": version}
+        for ecosystem, name, version in sorted(new)
+    ]
+    if not rows:
+        return {}
+    connection.execute(SOFTWARE.insert(), rows)
+    return software_numbers(connection, new)
+
+
+def held_versions(
+    connection: Connection, block: int, packages: Iterable[PackageName]
+) -> dict[PackageName, dict[int, str]]:
+    """Return which versions of packages PCs of a block have, by number: of each no more than there are PCs in it.
+
+    Others may have any number of versions, and nobody those that were made up.
+    """
+    wanted = set(packages)
+    held: dict[PackageName, dict[int, str]] = {}
+    of_block = exists().where(_HOLDERS.block == block, _HOLDERS.software == SOFTWARE.c.number)  # by key: no scan
+    for part in parts(sorted({name for _, name in wanted})):
+        for number, *row in connection.execute(select(SOFTWARE).where(SOFTWARE.c.name.in_(part), of_block)):
+            ecosystem, name, version = software_of(*row)
+            if (ecosystem, name) in wanted:
+                held.setdefault((ecosystem, name), {})[number] = version
+    return held
 
 
 class Block:

@@ -1,9 +1,10 @@
 """`seed_server.store.inventory`: what PCs are and have, on both databases."""
 
 import random
+from collections.abc import Sized
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Engine, Table, event, func, select
 
 from p2pdist.shared.manifest.inventory import (
     NOTHING,
@@ -14,7 +15,7 @@ from p2pdist.shared.manifest.inventory import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem
 from seed_server.store.database import Database
-from seed_server.store.inventory import NEW_BETWEEN_SWEEPS, InventoryTold
+from seed_server.store.inventory import NEW_BETWEEN_SWEEPS, NEW_VERSIONS_BETWEEN_SWEEPS, InventoryTold
 from seed_server.store.tables_inventory import BLOCK_PCS, ECOSYSTEM_CODES, INVENTORIES, SOFTWARE, SOFTWARE_HOLDERS
 
 PC, OTHER = "a" * 26, "b" * 26
@@ -135,6 +136,53 @@ def test_names_that_nobody_has_are_forgotten_after_a_while(database: Database) -
     assert database.store_inventories([told(PC, before, SECOND)]) == {PC: True}
     assert rows(database, SOFTWARE) == 3 + 1
     assert (database.inventory_of(PC), database.inventory_of(OTHER)) == (SECOND, FIRST)
+
+
+@pytest.mark.parametrize("base", [None, digest_of(FIRST)], ids=["all", "changes"])
+def test_names_of_what_does_not_follow_are_not_kept(database: Database, base: bytes | None) -> None:
+    enrol(database, PC)
+    database.store_inventories([told(PC, None, FIRST)])
+    wrong = InventoryTold(PC, base, digest_of(FIRST), difference(FIRST, SECOND), 6.0)
+    assert database.store_inventories([wrong]) == {PC: False}
+    assert rows(database, SOFTWARE) == 3
+
+
+def test_versions_of_a_name_that_nobody_has_are_forgotten_sooner(database: Database) -> None:
+    enrol(database, PC, OTHER)
+    database.store_inventories([told(OTHER, None, FIRST)])
+    before = FIRST
+    database.store_inventories([told(PC, None, before)])
+    for turn in range(20):
+        after = Inventory(FIRST.facts, {**FIRST.packages, OPENSSL: f"4.{turn}"})
+        assert database.store_inventories([told(PC, before, after)]) == {PC: True}
+        before = after
+    assert rows(database, SOFTWARE) == 3 + 20
+    database._new_versions["openssl"] = NEW_VERSIONS_BETWEEN_SWEEPS
+    assert database.store_inventories([told(PC, before, SECOND)]) == {PC: True}
+    assert rows(database, SOFTWARE) == 3 + 1
+    assert (database.inventory_of(PC), database.inventory_of(OTHER)) == (SECOND, FIRST)
+
+
+def test_a_change_reads_no_versions_that_others_have_made_up(database: Database) -> None:
+    enrol(database, PC, OTHER)
+    database.store_inventories([told(OTHER, None, FIRST)])
+    before = None
+    for turn in range(100):
+        after = Inventory({}, {OPENSSL: f"4.{turn}"})
+        database.store_inventories([told(PC, before, after)])
+        before = after
+    named: list[int] = []
+
+    def note(_connection: object, _cursor: object, _text: str, values: Sized, *_rest: object) -> None:
+        named.append(len(values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert database.store_inventories([told(OTHER, FIRST, SECOND)]) == {OTHER: True}
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert named
+    assert max(named) < 20
 
 
 def some_inventory(chance: random.Random) -> Inventory:
