@@ -119,7 +119,7 @@ def move_command(
         raise click.UsageError("Give --to, --finish or --cancel, or leave out --prepare.")
     elif wanted.leave:
         moving.leave_home(context, actor_of(context))
-    state = moving.read_move(context, most=MAX_PAGE_ROWS if names or as_json else MOST_SHOWN)
+    state = moving.read_move(context, most=None if names else MAX_PAGE_ROWS if as_json else MOST_SHOWN)
     if as_json:
         print_json(_document(state))
     else:
@@ -162,7 +162,7 @@ def move_view(state: MoveState) -> RenderableType:
     if state.lacking:
         parts += [Text(tr("These do not:")), _uninformed(state)]
         if (more := state.lacking - len(state.uninformed)) > 0:
-            parts.append(Text(tr("… and {count} more: --names, or --json", count=more), style="dim"))
+            parts.append(Text(tr("… and {count} more: --names", count=more), style="dim"))
     parts.append(Text(_next(state), style="dim"))
     return Group(*parts)
 

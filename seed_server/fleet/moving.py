@@ -45,7 +45,7 @@ class MoveState:
     informed: int
     """Those of them that have this list."""
     uninformed: tuple[Uninformed, ...]
-    """The first of the others, by name."""
+    """The others by name, or the first of them."""
     moved_to: str
     """Where the server of this home is now, in words; empty: here."""
 
@@ -61,9 +61,9 @@ def own_address(settings: ServerSettings) -> ServerAddress:
 
 
 def read_move(
-    context: Context, *, most: int, database: "Database | None" = None, repository: Repository | None = None
+    context: Context, *, most: int | None, database: "Database | None" = None, repository: Repository | None = None
 ) -> MoveState:
-    """Return how the addresses stand, with ``most`` names of PCs that lack the list. Raises `UserError`."""
+    """Return how the addresses stand, with ``most`` names of PCs that lack the list; None: all. Raises `UserError`."""
     own = own_address(context.settings())
     signed = (repository or context.repository()).servers()
     left = moved_to(context.home)
@@ -75,9 +75,10 @@ def read_move(
         return _counted(opened, signed, own, most, left)
 
 
-def _counted(database: "Database", signed: ServerList, own: ServerAddress, most: int, left: str) -> MoveState:
+def _counted(database: "Database", signed: ServerList, own: ServerAddress, most: int | None, left: str) -> MoveState:
     informed, everyone = database.informed_count(signed.number)
-    some = tuple(database.uninformed(signed.number, most)) if informed < everyone and most else ()
+    wanted = everyone if most is None else most
+    some = tuple(database.uninformed(signed.number, wanted)) if informed < everyone and wanted else ()
     return MoveState(signed.addresses, signed.number, own, everyone, informed, some, left)
 
 

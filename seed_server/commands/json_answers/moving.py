@@ -45,6 +45,6 @@ class MoveDocument(Struct, frozen=True):
     informed: Count
     """Those of them that have the list. Since 0.3."""
     uninformed: tuple[UninformedDocument, ...]
-    """The others by name, the first 1,000. Since 0.3."""
+    """The others by name: the first 1,000, with `--names` all. Since 0.3."""
     moved_to: str | None
     """Where the server of this home is now, in words; null: here. Since 0.3."""

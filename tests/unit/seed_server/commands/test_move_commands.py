@@ -7,6 +7,8 @@ import click
 import pytest
 
 from p2pdist.shared.errors import UserError
+from seed_server.commands.move_commands import MOST_SHOWN
+from seed_server.store.count_rows import MAX_PAGE_ROWS
 from tests.helpers.signing_desk import SETTINGS, Company
 
 
@@ -43,6 +45,19 @@ def test_it_is_shown_who_does_not_know(company: Company) -> None:
         database.save_known_servers({"a" * 26: 1})
     assert "All PCs know. When the server answers at patches.example.com" in company.on_server("move")
     assert "list 2" in company.on_server("move", "--finish", "--offline-keys", company.alice)
+
+
+def test_all_names_are_shown_where_all_are_wanted(company: Company) -> None:
+    names = sorted(f"pc-{number}" for number in range(MAX_PAGE_ROWS + 5))
+    with company.database() as database, database.batch():
+        for number, name in enumerate(names):
+            database.add_endpoint(f"{number:026}", name, 1.0)
+    company.on_server("move", "--to", "patches.example.com", "--offline-keys", company.alice)
+    assert f"… and {MAX_PAGE_ROWS + 6 - MOST_SHOWN} more: --names" in company.on_server("move")
+    assert "more:" not in company.on_server("move", "--names")
+    assert len(json.loads(company.on_server("move", "--json"))["uninformed"]) == MAX_PAGE_ROWS
+    named = json.loads(company.on_server("move", "--json", "--names"))["uninformed"]
+    assert [pc["hostname"] for pc in named] == [*names, "経理部のパソコン"]
 
 
 def test_it_is_signed_on_another_machine_which_shows_the_addresses(company: Company) -> None:
