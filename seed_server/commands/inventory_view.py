@@ -163,7 +163,9 @@ def _document(
         unknown=len(found.unknown),
         never=found.never,
         outdated=found.outdated,
+        withheld=len(found.withheld),
         incomplete=found.incomplete,
+        asked=found.asked,
         oldest_at=found.oldest_at,
         package=None
         if package is None
@@ -203,14 +205,29 @@ def _summary(found: InventoryAnswer, options: InventoryOptions, now: float) -> T
             tr("{number} nothing within {days}", number=found.outdated, days=days),
         ),
         (
+            len(found.withheld),
+            trn(
+                "{number} has its packages withheld by its administrator",
+                "{number} have their packages withheld by their administrators",
+                len(found.withheld),
+            ),
+        ),
+        (
             found.incomplete,
-            trn("{number} does not tell all of it", "{number} do not tell all of it", found.incomplete),
+            trn("{number} could not read all of it", "{number} could not read all of it", found.incomplete),
         ),
     )
     if said := [words for number, words in reasons if number]:
         lines.append(tr("Not known: {reasons}.", reasons=tr("; ").join(said)))
     if found.oldest_at is not None:
         lines.append(tr("What this goes by is at most {duration} old.", duration=span(max(0.0, now - found.oldest_at))))
+    if not found.asked:
+        lines.append(
+            tr(
+                "This server asks PCs for nothing (inventory_minutes = 0 in server.toml): what is known "
+                "only gets older."
+            )
+        )
     return Text("\n".join(lines))
 
 
@@ -240,7 +257,8 @@ def _table(found: InventoryAnswer, pcs: Sequence["InventoriedPc"], options: Inve
     why = {
         "never": tr("told nothing"),
         "outdated": tr("too long ago"),
-        "incomplete": tr("does not tell all of it"),
+        "withheld": tr("withheld by its administrator"),
+        "incomplete": tr("could not read all of it"),
     }
     for pc in pcs:
         values = [printable(of.get(pc.number, "-")) for of in found.values.values()]

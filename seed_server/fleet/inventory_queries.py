@@ -9,6 +9,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.expression import PACKAGE_NAME, ExpressionError, Package, Term, parse_expression
 from p2pdist.shared.manifest.facts import FACTS, Packages
+from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, PackagesTold
 from p2pdist.shared.manifest.versions import Ecosystem, Version
 from seed_server.fleet.context import Context
 from seed_server.fleet.inventory_answer import KNOWN_FACTS, answer, named_values, unknown_facts
@@ -17,6 +18,7 @@ from seed_server.fleet.paging import site_asked
 from seed_server.store.pc_sets import numbers_of
 
 if TYPE_CHECKING:
+    from seed_server.store.database import Database
     from seed_server.store.inventory_sets import InventoriedPc
 
 DEFAULT_MAX_DAYS = 7  # a PC that is on confirms what is known of it in hours
@@ -39,8 +41,9 @@ class InventoryQuestion:
     """How long it may take."""
 
 
-WhyUnknown: TypeAlias = Literal["never", "outdated", "incomplete"]
-"""A PC has told nothing, or nothing for too long, or does not tell all that is asked about."""
+WhyUnknown: TypeAlias = Literal["never", "outdated", "withheld", "incomplete"]
+"""A PC has told nothing, or nothing for too long; or what is asked about its administrator withholds, or could not be
+read."""
 
 
 class VersionCount(NamedTuple):
@@ -77,6 +80,10 @@ class InventoryAnswer:
     """Of how many of the unknown ones nothing is known."""
     outdated: int
     """Of how many of them only what is too old."""
+    withheld: frozenset[int]
+    """The numbers of those of them whose administrator withholds the packages."""
+    asked: bool
+    """Whether the server asks PCs for what they are and have, as it is set now."""
     since: float
     """What was told before counts as unknown."""
     oldest_at: float | None
@@ -93,14 +100,16 @@ class InventoryAnswer:
 
     @property
     def incomplete(self) -> int:
-        """How many of the unknown ones do not tell all that the question is about."""
-        return len(self.unknown) - self.never - self.outdated
+        """Of how many of the unknown ones what the question is about could not be read, or not all of it."""
+        return len(self.unknown) - self.never - self.outdated - len(self.withheld)
 
     def why_unknown(self, pc: "InventoriedPc") -> WhyUnknown:
         """Return why it is not known of one of the unknown ones."""
         if pc.told_at is None:
             return "never"
-        return "outdated" if pc.told_at < self.since else "incomplete"
+        if pc.told_at < self.since:
+            return "outdated"
+        return "withheld" if pc.number in self.withheld else "incomplete"
 
 
 def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAnswer:
@@ -111,7 +120,7 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
     """
     term = checked_expression(question.expression)
     columns = _columns(question, term)
-    context.settings()
+    settings = context.settings()
     limit = TimeLimit(context.clock, question.seconds)
     with context.database() as database, database.one_state():
         pcs = sorted(
@@ -133,6 +142,10 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
             false=found.false.bit_count(),
             never=sum(pc.told_at is None for pc in unknown),
             outdated=sum(at < since for at in told),
+            withheld=_withheld(
+                database, {pc.number for pc in unknown if pc.told_at is not None and pc.told_at >= since}
+            ),
+            asked=settings.inventory_minutes > 0,
             since=since,
             oldest_at=min((at for at in told if at >= since), default=None),
             values={name: known.texts_of(name, shown) for name in columns},
@@ -167,6 +180,12 @@ def _columns(question: InventoryQuestion, term: Term) -> tuple[str, ...]:
         if not PACKAGE_NAME.fullmatch(name):
             raise UserError(f"{name[:60]!r} is no name of a fact or package.", FaultKind.BAD_INPUT)
     return tuple(dict.fromkeys(question.columns))
+
+
+def _withheld(database: "Database", pcs: set[int]) -> frozenset[int]:
+    """Return those of ``pcs`` whose administrator withholds the packages."""
+    told = database.told_facts_of_all((PACKAGES_TOLD,)) if pcs else []
+    return frozenset(number for number, (said,) in told if said == PackagesTold.WITHHELD and number in pcs)
 
 
 def _package_count(known: KnownInventories, name: str, pcs: int) -> PackageCount:

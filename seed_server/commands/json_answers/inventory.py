@@ -18,9 +18,10 @@ class InventoryRowDocument(Struct, frozen=True):
     """The site where it was seen last; null: it never was. Since 0.3."""
     told_at: UnixSeconds | None
     """When the PC was so, by what it has told or confirmed; null: it has told nothing. Since 0.3."""
-    unknown: Literal["never", "outdated", "incomplete"] | None
-    """Why it is not known whether the expression is true of it: it has never told what it is and has, or too long ago,
-    or does not tell all that the expression is about. Null: it is true. Since 0.3."""
+    unknown: Literal["never", "outdated", "withheld", "incomplete"] | None
+    """Why it is not known whether the expression is true of it: it has never told what it is and has, or too long ago;
+    its administrator withholds its packages; or what the expression is about could not be read. Null: it is true.
+    Since 0.3."""
     values: dict[str, str | None]
     """By fact or package: its value, or the version that is installed; null: not known, or not installed. Since 0.3."""
 
@@ -61,13 +62,18 @@ class InventoryDocument(Struct, frozen=True):
     false: Count
     """Of how many it is false. Since 0.3."""
     unknown: Count
-    """Of how many it is not known; the next three are why. Since 0.3."""
+    """Of how many it is not known; the next four are why. Since 0.3."""
     never: Count
     """They have never told what they are and have. Since 0.3."""
     outdated: Count
     """What they have told is older than `--max-age`. Since 0.3."""
+    withheld: Count
+    """Their administrators withhold their packages. Since 0.3."""
     incomplete: Count
-    """They do not tell all that the expression is about. Since 0.3."""
+    """What the expression is about could not be read there, or not all of it. Since 0.3."""
+    asked: bool
+    """Whether the server asks PCs: false where `inventory_minutes` is 0, so that all of this only gets older.
+    Since 0.3."""
     oldest_at: UnixSeconds | None
     """When the first of the PCs that count has told or confirmed its inventory; null: none counts. Since 0.3."""
     package: InventoryPackageDocument | None

@@ -128,3 +128,21 @@ def test_bad_input_is_told_as_such(home: Path, words: tuple[str, ...]) -> None:
     error = run(home, *words, code=1).exception
     assert isinstance(error, UserError)
     assert error.kind is FaultKind.BAD_INPUT
+
+
+def test_withheld_is_told_from_what_could_not_be_read_and_a_server_that_does_not_ask_says_so(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    with Database.open(ServerHome(home).database) as database:
+        for pc, packages_told in (("x" * 26, "withheld"), ("y" * 26, "some")):
+            database.add_endpoint(pc, f"pc-{packages_told}", 1.0)
+            tell(database, pc, debian(told=packages_told), time.time())
+    shown = run(home, OLD_SSL, "--unknown").stdout
+    assert "1 has its packages withheld by its administrator" in " ".join(shown.split())
+    assert "1 could not read all of it" in " ".join(shown.split())
+    assert "inventory_minutes" not in shown
+    settings = ServerHome(home).settings
+    settings.write_text(f"inventory_minutes = 0\n{settings.read_text()}")
+    assert "This server asks PCs for nothing (inventory_minutes = 0" in run(home, OLD_SSL).stdout
+    document = json.loads(run(home, OLD_SSL, "--json", "--unknown").stdout)
+    assert (document["never"], document["withheld"], document["incomplete"], document["asked"]) == (2, 1, 1, False)
+    assert [row["unknown"] for row in document["rows"]] == ["never", "never", "incomplete", "withheld"]

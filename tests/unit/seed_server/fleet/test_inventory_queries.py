@@ -22,7 +22,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     """Return a home with PCs that have told much, little, long ago and nothing."""
     directory = tmp_path_factory.mktemp("inventories")
     context = copied(new_home(directory), directory, NOW)
-    names = ("new", "old", "without", "withheld", "stale", "silent", "denied", "elsewhere")
+    names = ("new", "old", "without", "withheld", "stale", "silent", "denied", "elsewhere", "unread")
     with context.database() as database:
         for endpoint in ("a" * 26, "b" * 26):
             database.forget_endpoint(endpoint)
@@ -38,6 +38,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
             ("old", debian(openssl="3.0.15-1~deb12u1", curl="7.88"), NOW - 2 * HOUR),
             ("without", debian(curl="none"), NOW - 6 * DAY),
             ("withheld", debian(told="withheld"), NOW - HOUR),
+            ("unread", debian(told="some"), NOW - HOUR),
             ("stale", debian(openssl="1.1-1"), NOW - 8 * DAY),
             ("denied", debian(openssl="1.1-1"), NOW),
             ("elsewhere", Inventory({}, {(Ecosystem.RPM, "openssl"): "1:1.1-1", (Ecosystem.DEB, "curl"): "8"}), NOW),
@@ -54,10 +55,10 @@ def names(answer: InventoryAnswer, *, unknown: bool = False) -> list[str]:
 def test_unknown_is_not_no(context: Context) -> None:
     answer = ask_inventory(context, InventoryQuestion(OLD_SSL))
     assert names(answer) == ["old"], "an epoch of rpm makes it newer"
-    assert names(answer, unknown=True) == ["silent", "stale", "withheld"]
-    assert (answer.false, answer.total) == (3, 7)
-    assert (answer.never, answer.outdated, answer.incomplete) == (1, 1, 1)
-    assert [answer.why_unknown(pc) for pc in answer.unknown] == ["never", "outdated", "incomplete"]
+    assert names(answer, unknown=True) == ["silent", "stale", "unread", "withheld"]
+    assert (answer.false, answer.total) == (3, 8)
+    assert (answer.never, answer.outdated, len(answer.withheld), answer.incomplete) == (1, 1, 1, 1)
+    assert [answer.why_unknown(pc) for pc in answer.unknown] == ["never", "outdated", "incomplete", "withheld"]
     negated = ask_inventory(context, InventoryQuestion(f"not {OLD_SSL}"))
     assert names(negated) == ["elsewhere", "new", "without"]
     assert names(negated, unknown=True) == names(answer, unknown=True)
@@ -103,7 +104,7 @@ def test_who_has_which_version(context: Context) -> None:
         ("deb", "1.1-1", 1),
         ("rpm", "1:1.1-1", 1),
     ]
-    assert (package.without, package.unknown) == (1, 1)
+    assert (package.without, package.unknown) == (1, 2)
     curl = ask_inventory(context, InventoryQuestion("true", versions_of="curl")).package
     assert curl is not None
     assert [one.version for one in curl.versions] == ["8", "7.88", "none"], "what is no version comes last"
