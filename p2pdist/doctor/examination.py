@@ -1,6 +1,7 @@
 """One examination: everything is looked at side by side, each look within its time, and then judged."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 import trio
@@ -12,7 +13,7 @@ from p2pdist.doctor.packet_probe import try_packets
 from p2pdist.identity.last_server import load_last_server
 from p2pdist.identity.server_change import with_address
 from p2pdist.identity.store import Identity, read_identity
-from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
+from p2pdist.local_api.messages import LIMITER, PEERS, SERVER, STATUS
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome, load_settings
 from p2pdist.shared.clock import Clock
@@ -74,7 +75,9 @@ async def _ask(facts: DoctorFacts, home: EndpointHome) -> None:
         facts.daemon = DaemonFacts(status=status)
         peers = await ask_daemon(home.socket, PEERS)
         facts.daemon = DaemonFacts(status=status, peers=peers)
-        facts.daemon = DaemonFacts(status=status, peers=peers, limiter=await ask_daemon(home.socket, LIMITER))
+        facts.daemon = replace(facts.daemon, limiter=await ask_daemon(home.socket, LIMITER))
+        with suppress(UserError):  # a daemon of an earlier release does not know that question
+            facts.daemon = replace(facts.daemon, server=await ask_daemon(home.socket, SERVER))
     except UserError as error:
         hidden = error.kind in (FaultKind.REFUSED, FaultKind.STORAGE)
         facts.daemon = replace(facts.daemon, problem=error.message, hidden=hidden)

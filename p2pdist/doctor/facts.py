@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from p2pdist.local_api.delivery_answers import LimiterAnswer, PeersAnswer, StatusAnswer
+from p2pdist.local_api.server_answers import ServerAnswer
 from p2pdist.trust.http_answers import HttpFailure
 
 PortState: TypeAlias = Literal["open", "refused", "silent", "foreign", "unreachable"]
@@ -37,6 +38,8 @@ class DaemonFacts:
     status: StatusAnswer | None = None
     peers: PeersAnswer | None = None
     limiter: LimiterAnswer | None = None
+    server: ServerAnswer | None = None
+    """Where it looks for the server; None: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

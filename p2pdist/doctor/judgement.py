@@ -15,6 +15,7 @@ CHECKS: Mapping[CheckCode, Callable[[DoctorFacts], CheckFinding]] = {
     "dns": way_findings.judge_dns,
     "web-port": way_findings.judge_web_port,
     "origin-port": way_findings.judge_origin_port,
+    "known-addresses": way_findings.judge_server_address,
     "packets": way_findings.judge_packets,
     "lan-port": lan_findings.judge_lan_port,
     "lan-incoming": lan_findings.judge_lan_incoming,

@@ -151,6 +151,32 @@ def judge_origin_port(facts: DoctorFacts) -> CheckFinding:
             return fine("origin-port", f"It can be reached at {origin.place}.")
 
 
+def judge_server_address(facts: DoctorFacts) -> CheckFinding:
+    """Judge at which of the addresses that this PC knows its server answers."""
+    if facts.daemon.server is None:
+        return unknown("known-addresses", "The daemon does not say where it looks for the server.")
+    known = facts.daemon.server.addresses
+    used = next((one for one in known if one.used), None)
+    if used is not None and used.own:
+        return fine("known-addresses", f"The server answers at {used.host}, as this PC was told.")
+    if used is not None:
+        own = next((one.host for one in known if one.own), "")
+        return fine(
+            "known-addresses",
+            f"The server answers at {used.host}, which it has told this PC, and not at {own}, with which this PC "
+            f"enrolled. To use it always: p2pdist server set {used.host}",
+        )
+    if not all(one.problem for one in known):
+        return unknown("known-addresses", "Not all addresses of the server have been tried yet.")
+    hosts = ", ".join(dict.fromkeys(one.host for one in known))
+    return wrong(
+        "known-addresses",
+        f"The server answers at none of the addresses that this PC knows: {hosts}.",
+        "administrator",
+        "Ask the operator whether the server has moved, and to which address. If it has: p2pdist server set ADDRESS",
+    )
+
+
 def judge_packets(facts: DoctorFacts) -> CheckFinding:
     """Judge whether full packets come through."""
     lost = wrong(

@@ -5,7 +5,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 CheckCode: TypeAlias = Literal[
-    "enrolment", "daemon", "clock", "certificate", "server-certificate", "dns", "web-port", "origin-port", "packets",
+    "enrolment", "daemon", "clock", "certificate", "server-certificate", "dns", "web-port", "origin-port",
+    "known-addresses", "packets",
     "lan-port", "lan-incoming", "mdns", "mdns-port", "isolation", "networks", "vpn", "firewall", "port-users",
     "identity", "rights", "file-system", "disk-space", "proxy", "time-zones", "reported",
 ]  # fmt: skip

@@ -5,10 +5,11 @@ import os
 import trio
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.time_limits import in_time
 from seed_server.doctor import looks_home, looks_state
 from seed_server.doctor.facts import ServerFacts
-from seed_server.doctor.looks_ports import LookSeconds, look_at_port, look_at_provider
+from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider
 from seed_server.fleet.context import Context
 from seed_server.ports.called_address import why_not_here
 from seed_server.settings import ServerSettings
@@ -30,6 +31,7 @@ async def look_at_server(context: Context, seconds: LookSeconds) -> ServerFacts:
     facts.serving = await in_time(seconds.disk, lambda: is_serving(context.home))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_look_at_ports, facts, context, settings, seconds)
+        nursery.start_soon(_look_at_addresses, facts, context, seconds)
         nursery.start_soon(_look_at_name, facts, settings, seconds)
         nursery.start_soon(_look_at_provider, facts, settings, seconds)
         nursery.start_soon(in_time, seconds.disk, lambda: looks_state.look_at_state(facts, context))
@@ -43,6 +45,19 @@ async def _look_at_ports(facts: ServerFacts, context: Context, settings: ServerS
     facts.authority, pem = found
     facts.web = await look_at_port(settings, settings.web_port, pem, seconds)
     facts.origin = await look_at_port(settings, settings.origin_port, pem, seconds)
+
+
+async def _look_at_addresses(facts: ServerFacts, context: Context, seconds: LookSeconds) -> None:
+    def read() -> tuple[ServerList | None, str]:
+        return context.repository().servers(), looks_home.look_at_authority(context.home)[1]
+
+    try:
+        found = await in_time(seconds.disk, read)
+    except UserError:
+        return  # server-signatures says why
+    if found is not None:
+        signed, pem = found
+        facts.listed = await look_at_listed(signed.addresses if signed else (), pem, seconds)
 
 
 async def _look_at_name(facts: ServerFacts, settings: ServerSettings, seconds: LookSeconds) -> None:

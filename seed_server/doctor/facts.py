@@ -121,6 +121,16 @@ class ProviderFacts:
     reached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ListedAddress:
+    """Of one of the addresses that PCs are told, as connections from this machine find it."""
+
+    place: str
+    """The address with both ports, in words."""
+    ports: tuple[ServedPort, ServedPort]
+    """The web port, the origin port."""
+
+
 @dataclass(slots=True)
 class ServerFacts:
     """All that was seen; each look adds its part."""
@@ -134,6 +144,8 @@ class ServerFacts:
     origin: ServedPort | None = None
     elsewhere: str | None = None
     """Why PCs that call this server's address do not come here; empty: they may."""
+    listed: Sequence[ListedAddress] | None = None
+    """The addresses in the signed list; none: there is no list."""
     authority: AuthorityFacts | None = None
     time: TimeFacts | None = None
     database: DatabaseFacts | None = None

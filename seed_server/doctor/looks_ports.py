@@ -1,7 +1,7 @@
 """Looks at the server's own ports, from this machine, and at the way to its identity provider. Nothing is sent."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from p2pdist.shared.certificates import parse_certificate
-from p2pdist.shared.server_address import is_ip_address
-from seed_server.doctor.facts import ProviderFacts, ServedPort
+from p2pdist.shared.server_address import ServerAddress, is_ip_address
+from seed_server.doctor.facts import ListedAddress, ProviderFacts, ServedPort
 from seed_server.settings import ServerSettings, listen_addresses
 
 ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens so
@@ -40,6 +40,22 @@ async def look_at_port(settings: ServerSettings, port: int, authority_pem: str, 
     ranks = ("ours", "foreign", "silent", "refused")
     # a machine without IPv6 refuses there, and that is no fault
     return min(found, key=lambda one: ranks.index(one.state))
+
+
+async def look_at_listed(
+    addresses: Sequence[ServerAddress], authority_pem: str, seconds: LookSeconds
+) -> list[ListedAddress]:
+    """Connect to both ports of each address, all side by side, as a PC would that was told it."""
+    found: dict[tuple[ServerAddress, int], ServedPort] = {}
+
+    async def look(address: ServerAddress, port: int) -> None:
+        found[address, port] = await _look(address.host, port, address.host, authority_pem, seconds)
+
+    async with trio.open_nursery() as nursery:
+        for address in addresses:
+            for port in (address.web_port, address.origin_port):
+                nursery.start_soon(look, address, port)
+    return [ListedAddress(str(one), (found[one, one.web_port], found[one, one.origin_port])) for one in addresses]
 
 
 async def _look(address: str, port: int, name: str, authority_pem: str, seconds: LookSeconds) -> ServedPort:

@@ -99,6 +99,37 @@ def judge_address(facts: ServerFacts) -> SiteFinding:
     return fine("server-address", f"{facts.settings.address} leads to this machine.")
 
 
+def judge_addresses(facts: ServerFacts) -> SiteFinding:
+    """Judge the addresses that PCs are told: who answers there, and as whom."""
+    listed = facts.listed
+    if listed is None:
+        return unknown("server-addresses", "The signed list could not be looked at: see server-signatures.")
+    if not listed:
+        return fine("server-addresses", "PCs are told no list: they know the address that they have enrolled with.")
+    if strange := [one.place for one in listed if any(port.state == "foreign" for port in one.ports)]:
+        return wrong(
+            "server-addresses",
+            f"PCs are told an address at which somebody else answers: {strange[0]}.",
+            "network",
+            "Have that address lead to this server, or take it from the list: 'seed-server move --finish' or --cancel.",
+        )
+    ours = [one for one in listed if all(port.state == "ours" for port in one.ports)]
+    if unnamed := [one.place for one in ours if not all(port.names_server for port in one.ports)]:
+        return wrong(
+            "server-addresses",
+            f"PCs are told an address that the server's certificate does not name: {unnamed[0]}.",
+            "operator",
+            "Restart 'seed-server serve', which makes a certificate for all listed addresses, and look at its log.",
+        )
+    if silent := [one.place for one in listed if one not in ours]:
+        return unknown(
+            "server-addresses",
+            f"Not both ports answer from here at {silent[0]}, which PCs are told. Before a move and after it that is "
+            "so; when it is over: 'seed-server move --finish'.",
+        )
+    return fine("server-addresses", f"This server answers at all addresses that PCs are told ({len(listed)}).")
+
+
 def judge_tls(facts: ServerFacts) -> SiteFinding:
     """Judge the certificates of both ports, and the authority that signs them."""
     authority = facts.authority

@@ -277,6 +277,7 @@ SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-web-port": port_findings.judge_web,
     "server-origin-port": port_findings.judge_origin,
     "server-address": port_findings.judge_address,
+    "server-addresses": port_findings.judge_addresses,
     "server-tls": port_findings.judge_tls,
     "server-clock": judge_server_clock,
     "server-disk": judge_disk,

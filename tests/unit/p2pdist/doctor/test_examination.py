@@ -17,7 +17,8 @@ from p2pdist.doctor.judgement import judge
 from p2pdist.doctor.looks_way import LookTimes
 from p2pdist.identity.last_server import save_last_server
 from p2pdist.local_api.doctor_answers import CheckFinding
-from p2pdist.local_api.messages import LIMITER, PEERS, STATUS
+from p2pdist.local_api.messages import LIMITER, PEERS, SERVER, STATUS
+from p2pdist.local_api.server_answers import KnownServerAddress, ServerAnswer
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.server_address import ServerAddress
@@ -87,10 +88,13 @@ async def test_what_the_daemon_knows_is_taken_from_it(tmp_path: Path, certificat
     )
     peers = json.dumps({"peers": []}).encode()
     said = {STATUS.name: msgspec.json.encode(known), PEERS.name: peers, LIMITER.name: msgspec.json.encode(AT_WORK)}
+    place = KnownServerAddress("new.example", 8443, 7690, own=False, used=True, problem=None)
+    said[SERVER.name] = msgspec.json.encode(ServerAnswer("hq", "connected", [place]))
     with enrolled_daemon(tmp_path, said) as asked:
         enrolled(tmp_path, certificates.Authority("control"), start=datetime.now(UTC) - timedelta(days=9))
         found = await findings(tmp_path)
-    assert asked == [STATUS.name, PEERS.name, LIMITER.name]
+    assert asked == [STATUS.name, PEERS.name, LIMITER.name, SERVER.name]
+    assert "new.example" in found["known-addresses"].observed
     assert found["daemon"].verdict == "fine"
     assert {"identity", "certificate", "reported"} <= wrong(found)
     assert found["identity"].observed == "This PC's identity is used by pc7 too."

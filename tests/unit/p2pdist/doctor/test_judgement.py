@@ -24,6 +24,7 @@ from p2pdist.doctor.facts import (
 from p2pdist.doctor.judgement import CHECKS, judge
 from p2pdist.local_api.delivery_answers import LimiterAnswer, Peer, PeerCallers, PeersAnswer, StatusAnswer
 from p2pdist.local_api.doctor_answers import CheckCode, CheckFinding, Mender, Verdict
+from p2pdist.local_api.server_answers import KnownServerAddress, ServerAnswer
 from p2pdist.status.reasons import LARGE_PACKETS_WORDS
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from tests.helpers.daemon_answers import LIMITER
@@ -43,6 +44,15 @@ def status(**changed: object) -> StatusAnswer:
     return StatusAnswer(**(fields | changed))  # type: ignore[arg-type]
 
 
+def at(*addresses: KnownServerAddress) -> ServerAnswer:
+    return ServerAnswer("hq", "connected", list(addresses))
+
+
+OWN = KnownServerAddress("seed.example", 8443, 7690, own=True, used=True, problem=None)
+GONE = structs.replace(OWN, used=False, problem="nothing listens")
+NEW = structs.replace(OWN, host="new.example", own=False)
+
+
 def peer(*sources: str, connected: bool = False, reason: str | None = None, address: str = "10.0.0.2") -> Peer:
     return Peer("n", address, 7_691, list(sources), connected, reason, 0, 0)
 
@@ -58,7 +68,9 @@ def healthy() -> DoctorFacts:
     return DoctorFacts(
         now=NOW,
         enrolment=EnrolmentFacts(not_before=NOW - DAY, not_after=NOW + DAY),
-        daemon=DaemonFacts(status=status(), peers=PeersAnswer([peer("mdns", connected=True)], CALLED), limiter=LIMITER),
+        daemon=DaemonFacts(
+            status=status(), peers=PeersAnswer([peer("mdns", connected=True)], CALLED), limiter=LIMITER, server=at(OWN)
+        ),
         name=NameFacts("seed.example", ("10.0.0.1",)),
         web=WEB,
         origin=ORIGIN,
@@ -82,8 +94,17 @@ def called(callers: PeerCallers) -> DaemonFacts:
     return DaemonFacts(status=status(), peers=PeersAnswer([], callers))
 
 
+def looking(*addresses: KnownServerAddress) -> DaemonFacts:
+    return DaemonFacts(status=status(), server=at(*addresses))
+
+
 NO_DAEMON = DaemonFacts(problem="The daemon is not running in /home. Start it.")
 CASES: list[tuple[CheckCode, Verdict, Mender | None, dict[str, object]]] = [
+    ("known-addresses", "wrong", "administrator", {"daemon": looking(GONE)}),
+    ("known-addresses", "wrong", "administrator", {"daemon": looking(structs.replace(GONE, own=False), GONE)}),
+    ("known-addresses", "unknown", None, {"daemon": looking(GONE, structs.replace(NEW, used=False))}),
+    ("known-addresses", "unknown", None, {"daemon": NO_DAEMON}),
+    ("known-addresses", "fine", None, {"daemon": looking(NEW, GONE)}),
     ("enrolment", "wrong", "administrator", {"enrolment": EnrolmentFacts("The identity is damaged.")}),
     ("enrolment", "unknown", None, {"enrolment": EnrolmentFacts("It belongs to root.", hidden=True)}),
     ("daemon", "wrong", "administrator", {"daemon": NO_DAEMON}),
@@ -247,3 +268,16 @@ def test_of_a_daemon_of_an_older_version_every_problem_is_shown() -> None:
 def test_without_an_identity_nothing_is_blamed_but_that() -> None:
     facts = DoctorFacts(NOW, enrolment=EnrolmentFacts("This PC is not enrolled."))
     assert [finding.code for finding in judge(facts) if finding.verdict == "wrong"] == ["enrolment"]
+
+
+def test_a_server_that_answers_elsewhere_is_named_with_what_to_do() -> None:
+    facts = healthy()
+    facts.daemon = looking(NEW, GONE)
+    finding = CHECKS["known-addresses"](facts)
+    assert "at new.example" in finding.observed
+    assert "not at seed.example" in finding.observed
+    assert "p2pdist server set new.example" in finding.observed
+    facts.daemon = looking(GONE, structs.replace(NEW, used=False, problem="no answer"))
+    finding = CHECKS["known-addresses"](facts)
+    assert finding.observed.endswith("seed.example, new.example.")
+    assert "p2pdist server set" in finding.remedy

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.named_memory import named_memory
-from seed_server.doctor.looks_ports import LookSeconds, look_at_port, look_at_provider, shown
+from p2pdist.shared.server_address import ServerAddress
+from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider, shown
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.settings.sections import OidcGroup, OidcSettings
@@ -56,6 +57,13 @@ async def test_this_server_with_its_certificate(authority: CertificateAuthority)
         port = listener.socket.getsockname()[1]
         assert await seen(port, authority) == ("ours", True)
         assert await seen(port, authority, "patches.example.com") == ("ours", False)
+        with listening() as silent:
+            told = [ServerAddress(host, port, silent.getsockname()[1]) for host in ("127.0.0.1", "localhost")]
+            listed = await look_at_listed(told, authority.control_ca_pem, SHORT)
+        assert [[(one.state, one.names_server) for one in address.ports] for address in listed] == [
+            [("ours", True), ("silent", True)],
+            [("ours", False), ("silent", True)],
+        ]
         nursery.cancel_scope.cancel()
 
 

@@ -13,6 +13,7 @@ from seed_server.doctor.facts import (
     ContentFacts,
     DatabaseFacts,
     LackingFile,
+    ListedAddress,
     ProviderFacts,
     ServedPort,
     ServerFacts,
@@ -32,6 +33,7 @@ NOW, DAY, YEAR = 1_800_000_000.0, 86_400.0, 365 * 86_400.0
 SETTINGS = ServerSettings(name="hq", address="patches.example.com")
 OIDC = OidcSettings("https://login.example.com", "id", (OidcGroup("it", ("administrator",)),))
 PORT = ServedPort("127.0.0.1:8443", "ours", NOW - DAY, NOW + 80 * DAY)
+LISTED = ListedAddress("b.example, ports 1 and 2", (PORT, PORT))
 LIFETIMES = OnlineLifetimes(timestamp=DAY, snapshot=7 * DAY, rollouts=30 * DAY)
 
 TROUBLED = [SiteTrouble("leeds", 50, 14), SiteTrouble("oslo", 90, 3)]
@@ -49,7 +51,7 @@ def signed(**left: float) -> SignatureFacts:
 def well(**changed: Any) -> ServerFacts:
     facts = ServerFacts(
         NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT,
-        elsewhere="", authority=AuthorityFacts(expires_at=NOW + 9 * YEAR),
+        elsewhere="", listed=[LISTED, LISTED], authority=AuthorityFacts(expires_at=NOW + 9 * YEAR),
         time=TimeFacts(True, NOW - 5.0, "a signature", 500),
         database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
         disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[], troubled=[],
@@ -62,6 +64,10 @@ def well(**changed: Any) -> ServerFacts:
 
 def told(*texts: str) -> list[FleetProblem]:
     return [FleetProblem(text, "do this") for text in texts]
+
+
+def at(origin: ServedPort) -> list[ListedAddress]:
+    return [LISTED, replace(LISTED, ports=(PORT, origin))]
 
 
 def found(code: ServerCode, facts: ServerFacts) -> SiteFinding:
@@ -88,6 +94,8 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-origin-port", {"origin": replace(PORT, state="refused")}, "refuses connections", "operator"),
     ("server-origin-port", {"serving": False, "origin": replace(PORT, state="silent")}, "Another program", "operator"),
     ("server-address", {"elsewhere": "it leads to 192.0.2.1"}, "PCs call this server patches", "network"),
+    ("server-addresses", {"listed": at(replace(PORT, state="foreign"))}, "somebody else answers: b.ex", "network"),
+    ("server-addresses", {"listed": at(replace(PORT, names_server=False))}, "does not name: b.ex", "operator"),
     ("server-tls", {"authority": AuthorityFacts("keys/ca is damaged.")}, "damaged", "operator"),
     ("server-tls", {"authority": AuthorityFacts(expires_at=NOW + 90 * DAY)}, "authority that signs", "operator"),
     ("server-tls", {"web": replace(PORT, not_after=NOW)}, "not now", "operator"),
@@ -165,6 +173,13 @@ def test_no_backup_is_no_fault_while_there_is_nothing_to_lose_or_where_it_is_bac
     assert found("server-backup", well(backup=BackupFacts(None, 0))).verdict == "fine"
     otherwise = ServerSettings(name="hq", address="patches.example.com", backup_days=0)
     assert found("server-backup", well(settings=otherwise, backup=BackupFacts(None, 3))).verdict == "fine"
+
+
+def test_an_address_at_which_nobody_answers_is_one_of_before_or_after_a_move() -> None:
+    for state in ("refused", "silent"):
+        finding = found("server-addresses", well(listed=at(replace(PORT, state=state))))
+        assert (finding.verdict, "move --finish" in finding.observed) == ("unknown", True)
+    assert found("server-addresses", well(listed=[])).verdict == "fine"
 
 
 def test_an_address_behind_translation_is_not_judged() -> None:
