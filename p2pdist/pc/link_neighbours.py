@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from p2pdist.pc.network import Medium, NetworkState
 
+if sys.platform == "linux":
+    from p2pdist.pc.link_neighbours_linux import neighbours_of, own_cards
+
 TOLD_MEDIA = frozenset({Medium.WIRED, Medium.WIFI})
 """Networks that are the company's: not a tunnel to it from somebody's home, and no telephone's."""
 
@@ -27,6 +30,4 @@ def link_neighbours(network: NetworkState) -> LinkNeighbours | None:
     """
     if network.interface is None or network.medium not in TOLD_MEDIA or sys.platform != "linux":
         return None
-    from p2pdist.pc.link_neighbours_linux import neighbours_of, own_cards
-
     return LinkNeighbours(own_cards(network.interface), neighbours_of(network.interface, network.gateway))

@@ -19,12 +19,12 @@ from seed_server.settings import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.signing.servers import AddressChange, changed_list
-from seed_server.store.known_servers import Uninformed
 from seed_server.store.moved_mark import mark_moved, moved_to, take_back
 from seed_server.store.serve_lock import is_serving
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
+    from seed_server.store.known_servers import Uninformed
 
 MOST_NAMES = 4  # of PCs, in one sentence
 
@@ -44,7 +44,7 @@ class MoveState:
     """PCs that are not denied."""
     informed: int
     """Those of them that have this list."""
-    uninformed: tuple[Uninformed, ...]
+    uninformed: tuple["Uninformed", ...]
     """The others by name, or the first of them."""
     moved_to: str
     """Where the server of this home is now, in words; empty: here."""

@@ -6,12 +6,14 @@ holds. Nobody who writes meanwhile waits. Functions raise `UserError`, as `Datab
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import URL, Connection, create_engine, inspect, select
+from sqlalchemy.exc import DBAPIError
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
@@ -20,6 +22,7 @@ from seed_server.store.postgres_tools import write_dump
 from seed_server.store.tables import ALEMBIC_VERSION, REVISION
 from seed_server.store.transactions import user_errors
 
+MAX_DAMAGES = 1_000_000  # that are looked at: all that is said of a row without cause comes before what is
 COPY_PAGES = 4_096  # of SQLite, 16 MB: between two such steps Ctrl-C is heard
 
 DatabaseKind: TypeAlias = Literal["sqlite", "postgresql"]
@@ -98,12 +101,37 @@ def _copy_pages(connection: Connection, engines: Engines, path: Path) -> None:
         with engine.connect() as copy:
             source.backup(copy.connection.driver_connection, pages=COPY_PAGES)
             copy.exec_driver_sql("PRAGMA journal_mode = DELETE")  # one file, that says nothing of another
-            found = copy.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            damage = _damage(copy)
     finally:
         engine.dispose()
-    if found != "ok":
+    if damage:
         raise UserError(
-            f"The database {engines.place} is damaged ({printable(str(found))}): it is not copied, and an earlier "
+            f"The database {engines.place} is damaged ({printable(damage)}): it is not copied, and an earlier "
             "backup stays as it is. Stop the server, and restore that.",
             FaultKind.STORAGE,
         )
+
+
+def _damage(copy: Connection) -> str:
+    """Return the first thing that is wrong with a database; empty: nothing.
+
+    SQLite 3.40 takes columns of tables without row numbers for empty where the primary key is not the first column.
+    """
+    try:
+        lines = copy.exec_driver_sql(f"PRAGMA quick_check({MAX_DAMAGES})").scalars().all()
+    except DBAPIError as error:  # so much is damaged that it cannot be looked at
+        return str(error.orig)
+    doubted: dict[tuple[str, str], bool] = {}
+    for line in lines:
+        empty = re.fullmatch(r"NULL value in (\w+)\.(\w+)", str(line))
+        if empty is None:
+            if line != "ok":
+                return str(line)
+            continue
+        place = empty[1], empty[2]
+        if place not in doubted:
+            counted = f'SELECT count(*) FROM "{place[0]}" WHERE typeof("{place[1]}") = \'null\''  # noqa: S608 - \w alone
+            doubted[place] = copy.exec_driver_sql(counted).scalar_one() > 0
+        if doubted[place]:
+            return str(line)
+    return ""

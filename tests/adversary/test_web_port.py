@@ -388,9 +388,9 @@ async def test_nothing_is_signed_for_a_key_that_is_not_enrolled(web: Web, monkey
     signed = []
     issue = CertificateAuthority.issue_endpoint_certificates
 
-    def watched(self, csr_pem, now):
+    def watched(self, csr_pem, now, **how):
         signed.append(csr_pem)
-        return issue(self, csr_pem, now)
+        return issue(self, csr_pem, now, **how)
 
     monkeypatch.setattr(CertificateAuthority, "issue_endpoint_certificates", watched)
     assert (await web.renew(new_key())).status_code == 403

@@ -134,6 +134,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", path], check=True)
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_said_once_and_all_goes_on_when_there_is_room(tmp_path: Path, small_disk: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.92", endpoints=1) as fleet:
         await start(fleet, 1)

@@ -36,6 +36,7 @@ async def test_a_restore_gets_back_what_was_published_denied_and_enrolled_since(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_killed_leaves_the_former_one_whole_and_the_next_goes_on(tmp_path: Path) -> None:
     home = ServerHome(tmp_path / "home")
     initialise(home, ServerSettings(name="hq", address="127.0.87.1"), passphrase=None, now=time.time())

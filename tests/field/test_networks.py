@@ -40,8 +40,7 @@ class Heard(list):
 async def watch(*steps):
     configure_log("info")
     heard = Heard()
-    state = made_up_state()
-    state.identity = made_up_identity(server_address="192.0.2.9")
+    state = made_up_state(made_up_identity(server_address="192.0.2.9"))
     watching = AddressWatch(state, heard, SystemClock())
     state.facts = await watching.read_facts()
     for step in steps:

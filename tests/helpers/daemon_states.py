@@ -30,6 +30,6 @@ def made_up_identity(**changes: Any) -> Identity:
     return Identity(**{**fields, **changes})
 
 
-def made_up_state(**arguments: Any) -> DaemonState:
+def made_up_state(identity: Identity | None = None, **arguments: Any) -> DaemonState:
     """Return the state of a daemon that has just started."""
-    return DaemonState(made_up_identity(), ClockTrust(FakeClock()), **arguments)
+    return DaemonState(identity or made_up_identity(), ClockTrust(FakeClock()), **arguments)

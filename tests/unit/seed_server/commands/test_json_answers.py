@@ -138,6 +138,7 @@ def outputs(folder: Path) -> dict[str, str]:
             **disk(folder, here),
             **rollouts(folder, here),
             **backups(folder, here),
+            **moves(folder, here),
         }
     )
 
@@ -243,6 +244,16 @@ def bundles(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         assert runner.invoke(seed_server, [str(word) for word in words]).exit_code == 0
     found["finish BUNDLE"] = output_of("finish BUNDLE", *here, bundle)
     return found
+
+
+def moves(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the command prints that tells PCs another address, before it is signed and afterwards."""
+    to, keys = ("--to", "patches.example.com"), ("--offline-keys", folder / "home" / "keys" / "offline")
+    prepared = output_of("move BUNDLE", *here, *to, "--prepare", folder / "move.bundle")
+    (folder / "move.bundle").unlink()
+    words = ["move", *map(str, (*here, *to, *keys))]
+    assert CliRunner().invoke(seed_server, words).exit_code == 0
+    return {"move BUNDLE": prepared, "move": output_of("move", *here)}
 
 
 def signed_by(pc: Identity, file: Path) -> Path:

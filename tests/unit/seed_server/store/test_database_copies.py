@@ -50,8 +50,8 @@ def test_a_database_in_use_is_not_filled(place: Path | str) -> None:
 
 def test_a_damaged_file_is_not_copied(tmp_path: Path) -> None:
     place = tmp_path / "state.db"
-    with Database.create(place) as database:
-        for number in range(400):
+    with Database.create(place) as database, database.batch():
+        for number in range(8_000):  # most of the file are they: what is damaged is no table's description
             database.add_endpoint(f"{number:026}", "pc" * 20, 1.0)
     data = bytearray(place.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 8_192] = b"\x5a" * 8_192
@@ -59,6 +59,16 @@ def test_a_damaged_file_is_not_copied(tmp_path: Path) -> None:
     with moment_of(place) as moment, pytest.raises(UserError, match="damaged") as raised:
         moment.write_to(tmp_path / "copy")
     assert raised.value.kind is FaultKind.STORAGE
+
+
+def test_what_the_library_says_of_a_sound_table_without_cause_is_no_damage(tmp_path: Path) -> None:
+    place = tmp_path / "state.db"
+    with Database.create(place) as database:
+        database.note_idle_content(["0" * 64, "1" * 64], 1.5)
+    with moment_of(place) as moment:
+        moment.write_to(tmp_path / "copy")
+    with Database.open(tmp_path / "copy") as copy:
+        assert copy.idle_content() == {"0" * 64: 1.5, "1" * 64: 1.5}
 
 
 def test_a_revision_is_newer_or_not() -> None:
