@@ -1,32 +1,25 @@
 """List the TCP connections of all processes on this PC, with the Linux kernel's counts (`man 7 sock_diag`).
 
-No rights are needed. We have our own reader because the library for it costs 22 MB of memory (ADR 0010).
+No rights are needed.
 """
 
-import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from p2pdist.limiter.link_report import MAX_SOCKETS
+from p2pdist.pc.netlink_dump import attributes, dump
 
-ANSWER_SECONDS = 1.0  # the kernel needs microseconds per connection
-READ_BYTES = 64 << 10  # the kernel fills at most 32 KiB at a time
 SOCKETS_IN_USE = Path("/proc/net/sockstat6")
 MAX_READS = 4 * MAX_SOCKETS  # each read brings one connection at least, so the kernel's list ends before
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
-_REQUEST_AND_DUMP = 0x301
-_ERROR, _DONE = 2, 3
 _INFO = 2  # INET_DIAG_INFO
 _STATES = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8  # ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT: those that carry data
-_HEADER = struct.Struct("=IHHII")
 _MESSAGE = struct.Struct("=4B2s2s16s16sIQ5I")  # inet_diag_msg
-_ATTRIBUTE = struct.Struct("=HH")
 _COUNTS = struct.Struct("=QQIIII")  # of tcp_info, from tcpi_bytes_acked to tcpi_min_rtt
 _UNKNOWN_MICROSECONDS = 0xFFFFFFFF
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -62,15 +55,13 @@ def tcp_connections() -> list[TcpConnection]:
     """
     found: list[TcpConnection] = []
     for family in (socket.AF_INET, socket.AF_INET6) if uses_ipv6() else (socket.AF_INET,):
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as asked:
-            asked.settimeout(ANSWER_SECONDS)
-            request = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 1 << (_INFO - 1), 0, _STATES)
-            header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _REQUEST_AND_DUMP, 1, 0)
-            asked.sendto(header + request, (0, 0))
-            for _ in range(MAX_READS):
-                done = _take(asked.recv(READ_BYTES), found)
-                if done or len(found) >= MAX_SOCKETS:
-                    break
+        body = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 1 << (_INFO - 1), 0, _STATES)
+        found += dump(
+            _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, body, read_connection,
+            what="connections", most=MAX_SOCKETS - len(found), reads=MAX_READS,
+        )  # fmt: skip
+        if len(found) >= MAX_SOCKETS:
+            break
     return found[:MAX_SOCKETS]
 
 
@@ -96,30 +87,12 @@ def inodes_of(process: int | str) -> set[int]:
     return inodes
 
 
-def _take(data: bytes, found: list[TcpConnection]) -> bool:
-    """Add the connections in one read to ``found``. Return whether it was the last. Raises the kernel's `OSError`."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if kind == _DONE:
-            return True
-        if kind == _ERROR or not _HEADER.size <= length <= len(data) - at:
-            code = struct.unpack_from("=i", data, at + _HEADER.size)[0] if len(data) - at >= _HEADER.size + 4 else 0
-            raise OSError(
-                -code if kind == _ERROR and code < 0 else errno.EPROTO, "the kernel does not list connections"
-            )
-        connection = _connection(data[at + _HEADER.size : at + length])
-        if connection is not None:
-            found.append(connection)
-        at += -(-length // 4) * 4
-    return at == 0  # nothing readable at all: not what the kernel sends
-
-
-def _connection(body: bytes) -> TcpConnection | None:
+def read_connection(body: bytes) -> TcpConnection | None:
+    """Read what is said of one connection (inet_diag_msg); None: not what is needed of one."""
     if len(body) < _MESSAGE.size:
         return None
     family, _, _, _, _, _, local, peer, _, cookie, _, _, _, _, inode = _MESSAGE.unpack_from(body)
-    info = next((value for kind, value in _attributes(body, _MESSAGE.size) if kind == _INFO), b"")
+    info = next((value for kind, value in attributes(body, _MESSAGE.size) if kind == _INFO), b"")
     if len(info) < 152:  # a kernel before 4.6 does not report the least round trip
         return None
     (segment_bytes,) = struct.unpack_from("=I", info, 20)
@@ -141,15 +114,6 @@ def _connection(body: bytes) -> TcpConnection | None:
         early_segments_in=struct.unpack_from("=I", info, 224)[0] if len(info) >= 228 else 0,  # since 5.4
         segment_bytes=segment_bytes,
     )
-
-
-def _attributes(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    while at + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, at)
-        if not _ATTRIBUTE.size <= length <= len(body) - at:
-            return
-        yield kind, body[at + _ATTRIBUTE.size : at + length]
-        at += -(-length // 4) * 4
 
 
 def _packed(family: int, address: bytes) -> bytes:

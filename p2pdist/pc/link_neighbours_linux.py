@@ -1,30 +1,24 @@
 """The kernel's table of neighbours on a link (`man 7 rtnetlink`, RTM_GETNEIGH): ARP, and IPv6's neighbour discovery.
 
-No rights are needed. A reader of our own, as for connections (ADR 0010).
+No rights are needed.
 """
 
-import errno
 import ipaddress
 import re
 import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from p2pdist.pc.kernel_files import text_in
+from p2pdist.pc.netlink_dump import attributes, dump
 from p2pdist.pc.network_look_linux import CARDS, hardware
 
-ANSWER_SECONDS = 1.0
-NETLINK_READ_BYTES = 64 << 10
 MAX_NETLINK_READS = 64  # 64 MiB of entries would be in them; the kernel's own bound is 1024 of each family
 MAX_NEIGHBOUR_ENTRIES = 4_096
 
-_NETLINK_ROUTE, _GET_NEIGHBOURS, _REQUEST_AND_DUMP = 0, 30, 0x301
-_ERROR, _DONE = 2, 3
-_HEADER = struct.Struct("=IHHII")
+_NETLINK_ROUTE, _GET_NEIGHBOURS = 0, 30
 _ENTRY = struct.Struct("=B3xiHBB")  # ndmsg
-_ATTRIBUTE = struct.Struct("=HH")
 _DESTINATION, _CARD = 1, 2  # NDA_DST, NDA_LLADDR
 _HAS_ANSWERED = 0x02 | 0x04 | 0x08 | 0x10  # NUD_REACHABLE, _STALE, _DELAY, _PROBE
 _ROUTER = 0x80  # NTF_ROUTER
@@ -52,9 +46,7 @@ def neighbours_of(interface: str, gateway: str | None) -> dict[str, str]:
     hop = (gateway or "").partition("%")[0]
     routers = {entry.card for entry in found if entry.router or str(entry.address) == hop}
     best: dict[str, ipaddress.IPv4Address | ipaddress.IPv6Address] = {}
-    for entry in sorted(
-        found, key=lambda entry: (entry.address.version, entry.address.is_link_local, entry.address.packed)
-    ):
+    for entry in sorted(found, key=_reach):
         if entry.card not in routers:
             best.setdefault(entry.card.hex(":"), entry.address)
     return {card: str(address) for card, address in best.items()}
@@ -81,49 +73,21 @@ def _is_a_machine(card: bytes) -> bool:
 
 
 def _entries() -> list[Entry]:
-    found: list[Entry] = []
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_ROUTE) as asked:
-        asked.settimeout(ANSWER_SECONDS)
-        body = _ENTRY.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        header = _HEADER.pack(_HEADER.size + len(body), _GET_NEIGHBOURS, _REQUEST_AND_DUMP, 1, 0)
-        asked.sendto(header + body, (0, 0))
-        for _ in range(MAX_NETLINK_READS):
-            if take(asked.recv(NETLINK_READ_BYTES), found) or len(found) >= MAX_NEIGHBOUR_ENTRIES:
-                break
+    body = _ENTRY.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+    found = dump(
+        _NETLINK_ROUTE, _GET_NEIGHBOURS, body, read_entry,
+        what="neighbours", most=MAX_NEIGHBOUR_ENTRIES, reads=MAX_NETLINK_READS,
+    )  # fmt: skip
     return found[:MAX_NEIGHBOUR_ENTRIES]
 
 
-def take(data: bytes, found: list[Entry]) -> bool:
-    """Add the entries in one read to ``found``. Return whether it was the last. Raises the kernel's `OSError`."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if kind == _DONE:
-            return True
-        if kind == _ERROR or not _HEADER.size <= length <= len(data) - at:
-            raise OSError(errno.EPROTO, "the kernel does not list neighbours")
-        if (entry := _entry(data[at + _HEADER.size : at + length])) is not None:
-            found.append(entry)
-        at += -(-length // 4) * 4
-    return at == 0  # nothing readable at all: not what the kernel sends
-
-
-def _entry(body: bytes) -> Entry | None:
+def read_entry(body: bytes) -> Entry | None:
+    """Read what is said of one machine (ndmsg); None: nothing that has an address."""
     if len(body) < _ENTRY.size:
         return None
     _, link, state, flags, _ = _ENTRY.unpack_from(body)
-    values = dict(_attributes(body))
+    values = dict(attributes(body, _ENTRY.size))
     address, card = values.get(_DESTINATION, b""), values.get(_CARD, b"")
     if len(address) not in (4, 16):
         return None
     return Entry(link, ipaddress.ip_address(address), card, bool(state & _HAS_ANSWERED), bool(flags & _ROUTER))
-
-
-def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
-    at = _ENTRY.size
-    while at + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, at)
-        if not _ATTRIBUTE.size <= length <= len(body) - at:
-            return
-        yield kind, body[at + _ATTRIBUTE.size : at + length]
-        at += -(-length // 4) * 4

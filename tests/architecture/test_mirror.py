@@ -101,6 +101,7 @@ TESTED_IN = {
     "p2pdist/pc/kernel_files.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/link_neighbours.py": "tests/unit/p2pdist/pc/test_link_neighbours_linux.py",
     "p2pdist/pc/local_facts.py": "tests/field/test_batteries.py",
+    "p2pdist/pc/netlink_dump.py": "tests/unit/p2pdist/limiter/test_sock_diag.py",
     "p2pdist/pc/network.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_linux.py": "tests/unit/p2pdist/pc/test_network_look.py",
     "p2pdist/pc/network_look_other.py": "tests/unit/p2pdist/pc/test_network_look.py",

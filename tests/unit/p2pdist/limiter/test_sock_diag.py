@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from p2pdist.limiter import sock_diag
 from p2pdist.limiter.link_report import MAX_SOCKETS
+from p2pdist.pc import netlink_dump
 
 if sys.platform != "linux":
     pytest.skip("sock_diag is Linux's", allow_module_level=True)
@@ -87,6 +88,10 @@ def test_another_process_may_read_without_root(pair: tuple[socket.socket, socket
     assert int(counted.stdout) >= 2
 
 
+def take(data: bytes, found: list[sock_diag.TcpConnection]) -> bool:
+    return netlink_dump.take(data, found, sock_diag.read_connection, what="connections")
+
+
 def message(kind: int, body: bytes, length: int | None = None) -> bytes:
     return struct.pack("=IHHII", 16 + len(body) if length is None else length, kind, 2, 1, 0) + body
 
@@ -98,14 +103,14 @@ def connection(info: bytes) -> bytes:
 
 def test_the_kernels_error_is_raised() -> None:
     with pytest.raises(FileNotFoundError, match="does not list connections"):
-        sock_diag._take(message(2, struct.pack("=i", -2)), [])
+        take(message(2, struct.pack("=i", -2)), [])
 
 
 def test_an_old_kernels_connections_lack_the_least_round_trip_and_are_left_out() -> None:
     found: list[sock_diag.TcpConnection] = []
-    assert not sock_diag._take(connection(bytes(148)), found)
+    assert not take(connection(bytes(148)), found)
     assert found == []
-    assert not sock_diag._take(connection(bytes(152)), found)
+    assert not take(connection(bytes(152)), found)
     assert [(one.cookie, one.inode, one.rtt_seconds, one.least_rtt_seconds) for one in found] == [
         (77, 4_711, None, None)
     ]
@@ -118,21 +123,21 @@ def test_what_waits_for_a_missing_segment_is_read_where_the_kernel_tells(length:
     struct.pack_into("=I", info, 152, 9)  # tcpi_data_segs_in
     struct.pack_into("=I", info, 224, 4)  # tcpi_rcv_ooopack, Linux 5.4
     found: list[sock_diag.TcpConnection] = []
-    sock_diag._take(connection(bytes(info[:length])), found)
+    take(connection(bytes(info[:length])), found)
     assert [(one.early_segments_in, one.data_segments_in, one.segment_bytes) for one in found] == [(early, data, 1_448)]
 
 
 @pytest.mark.parametrize("length", [0, 15, 17, 1 << 31])
 def test_a_length_that_leads_nowhere_is_an_error(length: int) -> None:
     with pytest.raises(OSError, match="does not list"):
-        sock_diag._take(message(20, b"", length), [])
+        take(message(20, b"", length), [])
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda body: message(20, body)))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     found: list[sock_diag.TcpConnection] = []
     with contextlib.suppress(OSError):
-        sock_diag._take(data, found)
+        take(data, found)
     assert len(found) <= len(data)
 
 

@@ -13,15 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from p2pdist.pc import link_neighbours_linux
+from p2pdist.pc import link_neighbours_linux, netlink_dump
 from p2pdist.pc.link_neighbours import link_neighbours
-from p2pdist.pc.link_neighbours_linux import Entry, neighbours_of, own_cards, take
+from p2pdist.pc.link_neighbours_linux import Entry, neighbours_of, own_cards, read_entry
 from p2pdist.pc.network import Medium, NetworkState
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells it so")
 
 CARD = bytes.fromhex("525400123456")
 REACHABLE, FAILED, ROUTER = 2, 0x20, 0x80
+
+
+def take(data: bytes, found: list[Entry]) -> bool:
+    return netlink_dump.take(data, found, read_entry, what="neighbours")
 
 
 def attribute(kind: int, value: bytes) -> bytes:
