@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import subprocess
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from p2pdist.shared.console import ExitCode
 from p2pdist.shared.wire import codec
 from p2pdist.transfer.files import MAX_RECORDS_BYTES
 from p2pdist.transfer.states import TransferRecords
+from tests.helpers import small_disk as disks
 
 pytestmark = pytest.mark.processes
 
@@ -35,15 +35,8 @@ def payload(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """The home of endpoint 1, on a file system of 128 MiB that really fills up."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    path = tmp_path / "endpoint1"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m,mode=0700", "tmpfs", path], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("this environment does not allow mounts")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
+    with disks.small_disk(tmp_path / "endpoint1", 128, "0700") as path:
+        yield path
 
 
 async def start(fleet: Fleet, *numbers: int, line_mbit: float | None = None) -> None:

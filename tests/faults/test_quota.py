@@ -6,7 +6,6 @@ How the order is chosen: `tests/property/test_eviction.py`; what the server lets
 import io
 import json
 import os
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import trio
 
 from bench.fleet import Fleet, Member, open_fleet, run_command
 from p2pdist.daemon.disk_keeper import MB
+from tests.helpers import small_disk as disks
 
 pytestmark = pytest.mark.processes
 
@@ -123,15 +123,8 @@ async def test_with_a_quota_for_a_third_every_pc_installs_all_and_each_piece_cro
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """The home of endpoint 1, on a file system of 96 MiB: 64 of them have to stay free."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    path = tmp_path / "endpoint1"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=0700", "tmpfs", path], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("this environment does not allow mounts")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
+    with disks.small_disk(tmp_path / "endpoint1", 96, "0700") as path:
+        yield path
 
 
 @pytest.mark.slow

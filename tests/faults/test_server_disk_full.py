@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from seed_server.commands.main import seed_server
 from seed_server.settings import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
+from tests.helpers.small_disk import small_disk
 
 DISK_MEBIBYTES = 40
 
@@ -21,19 +21,12 @@ DISK_MEBIBYTES = 40
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[ServerHome]:
     """Return a home on a file system of its own, where one file is needed and 5 MB are not."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEBIBYTES}m", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a tmpfs can only be mounted by root")
-    try:
+    with small_disk(tmp_path / "disk", DISK_MEBIBYTES) as disk:
         home = ServerHome(disk / "home")
         run(home, "init", "--name", "hq", "--address", "127.0.64.9")
         publish(home, "office", "1", 5_000_000)
         publish(home, "office", "2", 1_000)
         yield home
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def run(home: ServerHome, *arguments: object, code: int = 0) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +25,7 @@ from p2pdist.trust.catalogue_reading import first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 from p2pdist.trust.store import ServerWord, TrustError, TrustStore
 from p2pdist.trust.suitability import Choice
+from tests.helpers import small_disk as disks
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -42,13 +42,8 @@ def new_store(tuf_simulator: ModuleType, repository: Any, tmp_path: Path) -> Cal
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB that really fills up."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a tmpfs can only be mounted by root")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    with disks.small_disk(tmp_path / "disk", 1) as path:
+        yield path
 
 
 async def test_an_empty_repository_is_an_empty_catalogue(tuf_simulator: ModuleType, tmp_path: Path) -> None:

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from p2pdist.shared import merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from seed_server.store.content_store import ContentStore, DamagedPayloadError, read_piece_of, verify_piece
+from tests.helpers.small_disk import small_disk
 
 PIECE = 256 << 10
 DATA = bytes(range(256)) * 3_000  # three pieces
@@ -156,20 +155,8 @@ def test_missing_and_damaged_files_are_named(store: ContentStore, source: Path, 
     store.discard(SHA)
 
 
-@contextlib.contextmanager
-def tmpfs(directory: Path, mebibytes: int) -> Iterator[Path]:
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(directory)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a tmpfs can only be mounted by root")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
 def test_a_disk_that_is_too_small_is_refused_before_the_copy(tmp_path: Path, source: Path) -> None:
-    with tmpfs(tmp_path / "disk", 16) as disk:
+    with small_disk(tmp_path / "disk", 16) as disk:
         with (
             pytest.raises(UserError, match="16.8 MB must") as caught,
             ContentStore(disk).incoming(source, quiet),
@@ -180,7 +167,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_copy(tmp_path: Path, sou
 
 
 def test_a_disk_that_fills_up_during_the_copy(tmp_path: Path, source: Path) -> None:
-    with tmpfs(tmp_path / "disk", 1) as disk:
+    with small_disk(tmp_path / "disk", 1) as disk:
 
         def fill(done: int, total: int) -> None:
             with contextlib.suppress(OSError), (disk / "other").open("ab") as other:

@@ -15,6 +15,7 @@ from seed_server.initialising import initialise
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store import database_errors
 from seed_server.store.database_errors import sqlite_error
+from tests.helpers.small_disk import small_disk
 
 
 def test_the_numbers_are_those_of_sqlite() -> None:
@@ -54,20 +55,13 @@ def test_a_fault_of_our_own_stays_one(tmp_path: Path) -> None:
 
 @pytest.fixture
 def full_home(tmp_path: Path) -> Iterator[ServerHome]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a tmpfs can only be mounted by root")
-    try:
+    with small_disk(tmp_path / "disk", 1) as disk:
         home = ServerHome(disk / "home")
         initialise(home, ServerSettings(name="hq", address="127.0.64.1"), passphrase=None, now=1_900_000_000.0)
         with (disk / "fill").open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4_096))
         yield home
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a small tmpfs needs root on Linux")
