@@ -139,11 +139,10 @@ class RemoveTorrent(PartMessage, frozen=True):
 
 
 class CheckTorrent(PartMessage, frozen=True):
-    """See `TorrentEngine.recheck`, and ``resume`` there. Answered by `Done` or `Failed`."""
+    """See `TorrentEngine.recheck`. Answered by `Done` or `Failed`."""
 
     call: Call
     torrent_hash: Hash
-    resume: bool
 
 
 class ConnectPeer(PartMessage, frozen=True):

@@ -43,7 +43,7 @@ class _Torrent:
     snapshot: TransferSnapshot
     """As the daemon sees it: counts go on across processes."""
     counted: tuple[int, int, int] = (0, 0, 0)
-    """The counts of earlier processes: bytes from peers, to peers, wasted."""
+    """The counts of before it was added last: bytes from peers, to peers, wasted."""
 
     def observe(self, new: TransferSnapshot) -> None:
         """Record what the present process says."""
@@ -57,7 +57,7 @@ class _Torrent:
         )
 
     def begin_anew(self) -> None:
-        """Record that another process has the torrent from now on: it checks it first, unless it was complete."""
+        """Record that the torrent is added once more: it is checked first, unless it was complete."""
         before = self.snapshot
         self.counted = (before.bytes_from_peers, before.bytes_to_peers, before.bytes_wasted)
         complete = before.phase == "complete"
@@ -140,16 +140,17 @@ class RemoteEngine:
 
     async def recheck(self, torrent_hash: TorrentHash) -> None:
         """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""
-        await self._check(torrent_hash, resume=False)
+        torrent = self._known(torrent_hash)
+        torrent.snapshot = replace(torrent.snapshot, phase="checking", have=0, lan_have=0, progress=0.0, fault=None)
+        await self._ask(lambda call: CheckTorrent(call, torrent_hash), ADD_SECONDS)
 
     async def resume(self, torrent_hash: TorrentHash) -> None:
         """Resume a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
-        await self._check(torrent_hash, resume=True)
-
-    async def _check(self, torrent_hash: TorrentHash, *, resume: bool) -> None:
         torrent = self._known(torrent_hash)
-        torrent.snapshot = replace(torrent.snapshot, phase="checking", have=0, lan_have=0, progress=0.0, fault=None)
-        await self._ask(lambda call: CheckTorrent(call, torrent_hash, resume), ADD_SECONDS)
+        # nothing that libtorrent still believes of failed writes survives
+        await self._ask(lambda call: RemoveTorrent(call, torrent_hash, False), REMOVING_SECONDS)
+        torrent.begin_anew()
+        await self._ask(_adding(torrent.torrent, torrent_hash, False), ADD_SECONDS)
 
     async def _ask(self, question: Callable[[int], PartMessage], seconds: float) -> None:
         try:

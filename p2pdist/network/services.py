@@ -160,8 +160,7 @@ class Services:
 
     async def _check(self, message: CheckTorrent) -> None:
         torrent_hash = TorrentHash(message.torrent_hash)
-        check = self._engine.resume if message.resume else self._engine.recheck
-        await self._call(message.call, torrent_hash, partial(check, torrent_hash))
+        await self._call(message.call, torrent_hash, partial(self._engine.recheck, torrent_hash))
 
     async def _call(self, call: int, torrent_hash: TorrentHash, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work`` and answer; what has become of the torrent is sent first."""

@@ -419,7 +419,9 @@ async def test_a_full_disk_stops_the_torrent_and_resume_goes_on(open_endpoint, p
                 )
             assert caught.value.kind is FaultKind.STORAGE
             ballast.unlink()
-            await a.engine.resume(payload.torrent_hash)
+            # as the daemon resumes it
+            await a.engine.remove(payload.torrent_hash, delete_files=False)
+            await a.add(payload)
             assert a.engine.snapshot(payload.torrent_hash).fault is None
             await a.checked(payload)
             async with trio.open_nursery() as nursery:

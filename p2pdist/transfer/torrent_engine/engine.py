@@ -138,34 +138,24 @@ class TorrentEngine:
                     await self._writes_ended(torrent)
 
     async def recheck(self, torrent_hash: TorrentHash) -> None:
-        """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun."""
-        self._begin_check(self._known(torrent_hash))
-        await self.refresh()
+        """Check all bytes on disk again, then fetch what is missing. Returns when the check has begun.
 
-    async def resume(self, torrent_hash: TorrentHash) -> None:
-        """Resume a torrent that failed: check what is on disk, then fetch. Returns when the check has begun."""
+        One that has failed is removed and added again instead: libtorrent keeps blocks
+        whose write failed as being written, and a check does not always clear them.
+        """
         torrent = self._known(torrent_hash)
-        await self._writes_ended(torrent)
-        torrent.state.fault = None
-        torrent.handle.clear_error()
-        torrent.handle.unset_flags(lt.torrent_flags.upload_mode)
-        # libtorrent counts blocks whose write failed as still being written: only a check resets them
-        self._begin_check(torrent)
-        torrent.handle.resume()
+        torrent.state.begin_check()
+        self._alerts.changed.add(torrent_hash)
+        torrent.handle.force_recheck()
         await self.refresh()
 
     async def _writes_ended(self, torrent: _Torrent) -> None:
-        """Wait for the writes that are under way: their errors belong to the earlier failure."""
+        """Wait for the writes that are under way."""
         before = torrent.state.flushes
         torrent.handle.flush_cache()  # queued after those writes
         with trio.move_on_after(ANSWER_SECONDS):
             while torrent.state.flushes == before:
                 await torrent.state.changed.wait()
-
-    def _begin_check(self, torrent: _Torrent) -> None:
-        torrent.state.begin_check()
-        self._alerts.changed.add(torrent.state.torrent_hash)
-        torrent.handle.force_recheck()
 
     async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> PieceOutcome:
         """Store a piece that came from the origin, and offer it to the neighbours.

@@ -175,3 +175,17 @@ async def test_news_of_a_torrent_that_is_not_ours_is_dropped() -> None:
     part = Part()
     engine_of(part)
     part.says(snapshot(HASH, "complete", 1))
+
+
+async def test_one_that_failed_is_removed_and_added_again_and_its_counts_go_on() -> None:
+    part = Part()
+    engine = engine_of(part)
+    await engine.add(b"one", expected_hash=HASH, assume_complete=False)
+    part.says(snapshot(HASH, "error", 100))
+    part.told.clear()
+    await engine.resume(HASH)
+    assert part.told == [RemoveTorrent(7, HASH, delete_files=False), AddTorrent(7, b"one", HASH, assume_complete=False)]
+    resumed = engine.snapshot(HASH)
+    assert (resumed.phase, resumed.have, resumed.fault, resumed.bytes_from_peers) == ("checking", 0, None, 100)
+    part.says(snapshot(HASH, "downloading", 30))
+    assert engine.snapshot(HASH).bytes_from_peers == 130
