@@ -28,6 +28,7 @@ from p2pdist.trust.store import ServerWord, TrustStore
 
 FIRST_BACKOFF_SECONDS = 1.0
 JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
+SPARE_AFTER_SECONDS = 10.0  # after a refresh: what it has brought is fetched first, and neighbours do not do it in step
 LOOKS_IN_A_LIFE = 4  # of the timestamp, while connected: 25,000 PCs and a day's life are one look a second
 
 log = structlog.get_logger()
@@ -96,6 +97,21 @@ class TrustRefresh:
 
     async def _wait(self) -> bool:
         """Wait until it is time to ask the server, or somebody rings; return whether somebody has."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_spare)
+            rung = await self._wait_for_news()
+            nursery.cancel_scope.cancel()
+        return rung
+
+    async def _keep_spare(self) -> None:
+        """Get what the server has asked this PC to keep for others."""
+        await trio.sleep(SPARE_AFTER_SECONDS * _jitter())
+        try:
+            await self._store.keep_spare()
+        except UserError as error:
+            log.warning("what this PC keeps for others could not be kept", reason=error.message)
+
+    async def _wait_for_news(self) -> bool:
         while True:
             self._state.clock_trust.note()
             soon = min(self._refresh_seconds * _jitter(), self._changes_in())

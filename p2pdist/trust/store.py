@@ -85,6 +85,8 @@ class TrustStore:
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
         self.keeps_all = False
         """Keep every signed role and document, also what this PC does not need: the server has asked for it."""
+        self._spare: TufSession | None = None
+        """The last refresh, for `keep_spare`; None: nothing is lacking."""
 
     def use_server(self, base_url: str) -> None:
         """Fetch from this web port (``https://ADDRESS:PORT``), from the next refresh on."""
@@ -128,6 +130,17 @@ class TrustStore:
             "Check the line to it; the PC tries again by itself.",
         )
 
+    async def keep_spare(self) -> None:
+        """Get what the last refresh found signed and this PC does not need, if it keeps that for others.
+
+        That is dozens of files the first time, for which nothing waits: cancel it for a
+        refresh. What has come is kept. Raises as `refresh`; does nothing a second time.
+        """
+        async with self._lock:
+            session, self._spare = self._spare, None
+            if session is not None:
+                await trio.to_thread.run_sync(self._keep_spare, session)
+
     async def load_cached(self, now: float) -> Catalogue | None:
         """Return the catalogue last accepted, from disk alone, or None when nothing there is usable.
 
@@ -152,11 +165,19 @@ class TrustStore:
             session = TufSession.online(self._files, place, self._http, now, self._ask_news, said)
             session.refresh()
             catalogue = self._read_catalogue(session)
-            if self.keeps_all or session.kept_all:
-                session.keep_all()
-            session.accept()
+            self.keeps_all = self.keeps_all or session.kept_all
+            session.accept(drop_unused=not self.keeps_all)
+            self._spare = session if self.keeps_all else None
             self._failed = False
             return _dated(catalogue, session.floor, now)
+
+    def _keep_spare(self, session: TufSession) -> None:
+        with storage_errors(self._files.directory), translated_errors(self._server):
+            has_all = False
+            try:
+                has_all = session.keep_all()
+            finally:
+                session.accept(drop_unused=has_all)
 
     def _load_cached(self, now: float) -> Catalogue | None:
         with storage_errors(self._files.directory):

@@ -236,8 +236,8 @@ class TufSession:
         """Whether the last accepted state is complete: this PC keeps what it needs not, for others."""
         return self._accepted is not None and has_all(self._accepted, self._accepted.floor)
 
-    def keep_all(self) -> None:
-        """Get every role that the snapshot names, and every document that they list, as far as it can be had.
+    def keep_all(self) -> bool:
+        """Get every role that the snapshot names, and every document that they list; return whether all could be had.
 
         Torrents lie on the PCs that have their files, and profiles at their sites.
         """
@@ -253,9 +253,11 @@ class TufSession:
             for info in wanted:
                 with contextlib.suppress(DocumentError):
                     self.get(info.path, info.length)
+            return True
+        return False
 
-    def accept(self) -> None:
-        """Keep everything that was verified as the last accepted state, and delete documents that nobody asked for."""
+    def accept(self, *, drop_unused: bool) -> None:
+        """Keep everything that was verified as the last accepted state; ``drop_unused``: only its documents."""
         client, before = self._client, self._accepted
         roots, roles = client.verified().roots, client.roles()
         if before is None or (before.roots, before.roles) != (roots, roles):
@@ -263,7 +265,8 @@ class TufSession:
             self._files.keep_accepted(AcceptedMetadata(accepted_at=client.at, roots=roots, roles=roles, floor=floor))
             client.floor = floor
         self._files.keep_verified(client.verified())
-        self._files.drop_unused_documents()
+        if drop_unused:
+            self._files.drop_unused_documents()
 
 
 def _older(files: TrustFiles, roles: Mapping[str, bytes], path: str) -> bytes | None:

@@ -5,16 +5,15 @@ is kept, so whoever sends rubbish costs a minute, and is asked less and less oft
 """
 
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 import trio
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.features import GIVES_SIGNED
 from p2pdist.shared.wire.signed_files import (
     MAX_SIGNED_FILE_BYTES,
@@ -85,6 +84,7 @@ class LostFiles:
         self._own: OwnVersions | None = None
         self._pcs: dict[EndpointId, Presenting] = {}
         self._told: set[EndpointId] = set()
+        self._sites: dict[EndpointId, SiteName] = {}
         self._keepers: set[EndpointId] = set()
         self._donors = Donors(random.random)
         self._asked: tuple[EndpointId, float] | None = None
@@ -100,9 +100,10 @@ class LostFiles:
 
     # --- what PCs say --------------------------------------------------------------------
 
-    def heard(self, pc: Presenting, message: TrustTold | SignedFilePart) -> None:
-        """Take what a PC says."""
+    def heard(self, pc: Presenting, site: SiteName, message: TrustTold | SignedFilePart) -> None:
+        """Take what a PC at ``site`` says."""
         if isinstance(message, TrustTold):
+            self._sites[pc.endpoint] = site
             self.told(pc, message)
         else:
             self.part(pc, message)
@@ -144,6 +145,7 @@ class LostFiles:
         """Forget a PC that is not connected any more."""
         if self._pcs.get(pc.endpoint) is pc:
             del self._pcs[pc.endpoint]
+            self._sites.pop(pc.endpoint, None)
             self._keepers.discard(pc.endpoint)
             self._donors.remove(pc.endpoint)
             if self._wanted is not None and self._wanted[0] == pc.endpoint:
@@ -185,13 +187,20 @@ class LostFiles:
                         await self._wake.wait()
 
     async def _choose_keepers(self) -> None:
-        """Have some PCs that stay keep everything; others take the places of those that have left."""
+        """Have some PCs that stay keep everything, of as many sites as there are; others replace those that left."""
         while True:
             await trio.sleep(KEEPER_LOOK_SECONDS)
-            others = (pc for endpoint, pc in self._pcs.items() if endpoint not in self._keepers)
-            for pc in islice(others, MAX_KEEPERS - len(self._keepers)):
+            if len(self._keepers) >= MAX_KEEPERS:
+                continue
+            at_site = Counter(self._sites.get(endpoint) for endpoint in self._keepers)
+            # each costs its line some more with every publication, and a site may be lost with all its PCs
+            others = [pc for endpoint, pc in self._pcs.items() if endpoint not in self._keepers]
+            while others and len(self._keepers) < MAX_KEEPERS:
+                pc = min(others, key=lambda one: at_site[self._sites.get(one.endpoint)])
+                others.remove(pc)
                 pc.outbox.put("keep", TrustWanted(keep=True))
                 self._keepers.add(pc.endpoint)
+                at_site[self._sites.get(pc.endpoint)] += 1
 
     async def _say_progress(self) -> None:
         while True:

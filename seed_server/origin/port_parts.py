@@ -59,7 +59,7 @@ class PortParts:
             self.records.knows_servers(session.endpoint, message.servers)
         if isinstance(message, TrustTold | SignedFilePart):
             if self.lost_files is not None:
-                self.lost_files.heard(session, message)
+                self.lost_files.heard(session, live.site.name, message)
         elif self.inventories is not None:
             self.inventories.heard(session, live.site.name, live.control, message)
 

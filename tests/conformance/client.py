@@ -65,7 +65,7 @@ class Client:
                 session = TufSession.online(self._files, place, http, SystemClock().now())
                 session.refresh()
                 missing = self._download(session)
-                session.accept()
+                session.accept(drop_unused=True)
         finally:
             self._show()
         if missing is not None:

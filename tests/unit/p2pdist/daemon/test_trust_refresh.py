@@ -12,7 +12,7 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from p2pdist.daemon.state import DaemonState
-from p2pdist.daemon.trust_refresh import TrustRefresh
+from p2pdist.daemon.trust_refresh import SPARE_AFTER_SECONDS, TrustRefresh
 from p2pdist.daemon.wakeups import WakeUps
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
@@ -46,6 +46,13 @@ class Store:
         self.not_yet: tuple[NotYet, ...] = ()
         self.cached: Catalogue | None = None
         self.member: RingMember | None = None
+        self.spare: list[tuple[float, str]] = []
+        self.spare_seconds = 0.0
+
+    async def keep_spare(self) -> None:
+        self.spare.append((trio.current_time(), "begun"))
+        await trio.sleep(self.spare_seconds)
+        self.spare.append((trio.current_time(), "kept"))
 
     async def load_cached(self, now: float) -> Catalogue | None:
         return self.cached
@@ -126,6 +133,27 @@ async def test_it_is_tried_again_soon_then_regularly_and_at_once_when_rung(
         assert len(store.asked_at) == asked + 1
         await trio.sleep(1_500)
         assert len(store.asked_at) >= asked + 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_kept_for_others_comes_after_the_catalogue_and_gives_way_to_news(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, wakeups, store, both = made_up_state(), WakeUps(), Store(), cast("Any", Following())
+    store.fails, store.spare_seconds = False, 30.0
+    refresh = TrustRefresh(state, wakeups, FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=1_000.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(refresh.run)
+        await trio.sleep(SPARE_AFTER_SECONDS / 2 - 0.1)
+        assert (len(store.asked_at), state.accepted_timestamp, store.spare) == (1, 1, [])
+        await trio.sleep(SPARE_AFTER_SECONDS + 1)
+        assert [word for _, word in store.spare] == ["begun"]
+        wakeups.trust.ring()
+        rung_at = trio.current_time()
+        await trio.sleep(1)
+        assert store.asked_at[-1] == rung_at
+        await trio.sleep(2 * SPARE_AFTER_SECONDS + 30)
+        assert [word for _, word in store.spare] == ["begun", "begun", "kept"]
         nursery.cancel_scope.cancel()
 
 

@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import trio
 
 from p2pdist.shared.wire.signed_files import versions_digest
 from p2pdist.trust.presenting import version_of
@@ -71,11 +72,51 @@ async def test_who_keeps_all_has_every_role_and_goes_on_with_that(
     await store.refresh(NOW)
     told = await store.told()
     assert told is not None
+    assert not told.complete  # nothing that this PC needs waits for what it keeps for others
+    await store.keep_spare()
+    told = await store.told()
+    assert told is not None
     assert told.complete
     again = TrustStore(tmp_path / "trust", base_url=tuf_simulator.BASE_URL, root=repository.first_root, http=repository)
     repository.add_patch("gamma")
     repository.publish()
     await again.refresh(NOW)  # after a restart it is not told anew at once
+    await again.keep_spare()
     told = await again.told()
     assert told is not None
     assert told.complete
+
+
+async def test_what_has_come_for_others_stays_when_news_end_it(
+    store: TrustStore, repository: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.tells_news = False
+    repository.add_target("spare", "spare/of-others", b"what another PC needs")
+    repository.sign_targets("spare")
+    repository.publish()
+    await store.refresh(NOW)
+    store.keeps_all = True
+    await store.refresh(NOW)
+    needed = set((tmp_path / "trust").glob("*/targets/*"))
+    answer = repository.get
+
+    async def stops(url: str, *, max_bytes: int) -> Any:
+        if "/metadata/" not in url:
+            await trio.sleep_forever()
+        return await answer(url, max_bytes=max_bytes)
+
+    monkeypatch.setattr(repository, "get", stops)
+    with trio.move_on_after(0.3) as news:
+        await store.keep_spare()
+    assert news.cancelled_caught
+    told = await store.told(with_roles=True)
+    assert told is not None
+    spare = told.roles["spare"]
+    assert await store.signed_file(f"metadata/{spare}.spare.json")
+    assert needed <= set((tmp_path / "trust").glob("*/targets/*"))
+    monkeypatch.setattr(repository, "get", answer)
+    repository.requests.clear()
+    await store.refresh(NOW)
+    await store.keep_spare()
+    assert f"/tuf/metadata/{spare}.spare.json" not in repository.requests
+    assert needed < set((tmp_path / "trust").glob("*/targets/*"))

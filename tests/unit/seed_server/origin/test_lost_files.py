@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.identifiers import EndpointId, SiteName
 from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.features import GIVES_SIGNED
 from p2pdist.shared.wire.fields import Features
@@ -303,6 +303,19 @@ async def test_one_pc_that_leaves_amid_its_answers_holds_nothing_up(
         server.lost_files.told(good, good.told())
         await trio.sleep(60)
         assert server.is_whole()
+
+
+async def test_who_keeps_everything_is_at_as_many_sites_as_there_are(
+    lost: Lost, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with running(lost) as server:
+        pcs = [server.pc(name) for name in "abcdefghijklmnop"]
+        sites = [SiteName("north")] * 13 + [SiteName("south")] * 2 + [SiteName("west")]
+        for pc, site in zip(pcs, sites, strict=True):
+            pc.deaf = True
+            server.lost_files.heard(pc, site, pc.told())
+        await trio.sleep(KEEPER_LOOK_SECONDS + 1)
+        assert [pc.keeps for pc in pcs] == [True] * 5 + [False] * 8 + [True] * 3
 
 
 async def test_a_few_pcs_are_asked_to_keep_everything(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
