@@ -16,6 +16,7 @@ MODULES = (
     "business",
     "bulk",
     "frontier",
+    "cuts",
     "competition",
     "sharing",
     "patience",

@@ -10,8 +10,16 @@ from collections.abc import Callable
 
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
+from bandwidth.core.cuts import (
+    CUT_LEAST,
+    CUT_MOST,
+    DELIVERED_NOTHING,
+    LONG_ROUND_TRIP_SECONDS,
+    RETURN_SHARE,
+    Cuts,
+)
 from bandwidth.core.decision import ControllerSettings, Decision
-from bandwidth.core.frontier import HEADROOM, SHOWS_SECONDS, Frontier
+from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience
 from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
@@ -28,21 +36,15 @@ BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 PROBED_BESIDE = 0.2  # of a learned capacity: beside more business, no more is tried
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
-CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
-GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
-GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from then on, growth doubles each second
-RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
-RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
-RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing …
 FULL_LEAST = 0.5  # … and as little does less than this part of what is known
+FIRST_WINDOWS_MOST = 128_000.0  # 1 Mbit/s, and a first window of each connection in a long round trip, as of any TCP
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
 PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
 PAUSE_SECONDS = 0.5  # and at least two round trips
 PAUSE_SHARE = 0.05  # of the rate: no queue can stay
-DELIVERED_NOTHING = 1.0  # bytes per second
 LONGEST_STEP_SECONDS = 0.5  # growth counts no longer step than this: a gap in the samples earns nothing
 
 
@@ -63,10 +65,9 @@ class Controller:
         self._reason = Reason.LEARNING
         self._allowance = BytesPerSecond(0)
         self._seen_at = self._entered_at = self._paused_at = now
-        self._cut_at = float("-inf")
+        self._cuts = Cuts()
         self._quiet_since: float | None = None
         self._yielded_to_seen = False
-        self._return_to: float | None = None
         self._pause_least: float | None = None
         self._rate_before = self._rate
         self._steps: dict[State, Callable[[View, float, float], None]] = {
@@ -211,6 +212,8 @@ class Controller:
             return
         # doubles once per round trip, as RFC 5681 section 3.1 does, but in steps that the sensors see
         self._rate *= 2 ** (step / max(view.rtt_seconds, 2 * step, 0.05))
+        if view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS and self._frontier.target(now) is None:
+            self._rate = max(self._rate, min(FIRST_WINDOWS_MOST, view.window_rate or 0.0))
         if view.window_rate is not None:  # a rate that the window does not let through would show nothing
             self._rate = min(self._rate, max(self._least_rate, RAMP_WINDOW * view.window_rate))
         target = self._frontier.target(now)
@@ -242,7 +245,15 @@ class Controller:
             if target is not None and self._frontier.cut_beyond and self._frontier.still_feels(view, now):
                 self._rate = target  # what arrives after the queue has gone may show that the line carries more
             else:
-                self._grow(view, now, step, queue / threshold)
+                self._rate = self._cuts.grow(
+                    view,
+                    self._rate,
+                    capacity=self.capacity.bytes_per_second(now) or self._rate,
+                    threshold=threshold,
+                    queue=queue,
+                    calm_for=now - self._entered_at,
+                    step=step,
+                )
         self.capacity.carried(view.delivered + self._business.mean, now)
 
     def _back_off(self, view: View, now: float, _step: float) -> None:
@@ -254,8 +265,11 @@ class Controller:
         if queue <= threshold / 2:
             self._rate = self._frontier.drained(self._rate, now)
             self._move(Trigger.DRAINED, now)
-        elif queue > threshold and now - self._cut_at >= self._refractory(view):
-            self._cut(view, now, queue / threshold)
+        elif queue > threshold and self._cuts.shows(view, now):
+            if self._frontier.drains(queue):
+                self._cuts.wait(now)
+            else:
+                self._cut(view, now, queue / threshold)
 
     def _yield(self, view: View, now: float, _step: float) -> None:
         self._rate = self._least_rate
@@ -327,7 +341,7 @@ class Controller:
         self._sharing.refuse(now)
         self._quiet_since = None
         self._competition.forget()
-        self._return_to = None
+        self._cuts.forget()
         self._reason = reason
         self._rate = self._least_rate
         self._move(Trigger.COMPETITOR, now)
@@ -348,43 +362,21 @@ class Controller:
         return True
 
     def _begin_cut(self, view: View, now: float, cut: float) -> None:
-        # a queue that comes and goes is a page or a burst: return soon, but not twice in a row
+        ours = self._frontier.cut_beyond  # the cut before was
         self._frontier.cut(view, self._rate, now)
         target = self._frontier.target(now) or 0.0
         got_through = max(FULL_DELIVERED * self._rate, FULL_LEAST * target) < view.delivered
         if cut <= CUT_LEAST and got_through and not view.limited:
             # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
-        carried = self._rate if view.application_limited else max(view.recent, view.delivered)
-        again = now - self._cut_at < RETURN_AGAIN_SECONDS
-        self._return_to = None if again else RETURN_SHARE * min(self._rate, carried)
+        self._cuts.begin(view, self._rate, now, beyond=self._frontier.cut_beyond, first=ours)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Trigger.QUEUE, now)
 
     def _cut(self, view: View, now: float, cut: float) -> None:
-        kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
-        known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else self._rate
-        if self._frontier.cut_beyond:
-            known = max(known, view.own_recent)  # the longer mean is of a ramp
-        self._rate = max(self._least_rate, kept * min(self._rate, known))
-        self._cut_at = now
-
-    def _grow(self, view: View, now: float, step: float, fullness: float) -> None:
-        capacity = self.capacity.bytes_per_second(now) or self._rate
-        if self._return_to is not None and self._rate < self._return_to:
-            self._rate = min(self._return_to, self._rate + RETURN_PER_SECOND * capacity * step)
-            return
-        self._return_to = None
-        delay = view.rtt_seconds + SHOWS_SECONDS  # until a change of the rate shows in the decision
-        growth = min(GROWTH_MOST_PER_SECOND, self._threshold(now) / delay**2)
-        calm = now - self._entered_at - GROWTH_CALM_SECONDS - 2 * delay
-        if calm > 0.0:  # nobody has shown up, and the rate is far below what is known: whoever was there has gone
-            growth = min(RETURN_PER_SECOND, growth * 2**calm)
-        self._rate += growth * capacity * step * (1 - fullness)
-
-    def _refractory(self, view: View) -> float:
-        return max(0.2, 2 * view.rtt_seconds + 0.1)
+        rate = self._cuts.cut(view, self._rate, now, cut, beyond=self._frontier.cut_beyond)
+        self._rate = max(self._least_rate, rate)
 
     def _move(self, event: Trigger, now: float) -> None:
         self.state = TRANSITIONS.after(self.state, event)
@@ -392,7 +384,8 @@ class Controller:
 
     def _restart_clocks(self, now: float) -> None:
         """Restart all times after the clock went back, so that nothing waits for a time that is far away."""
-        self._entered_at = self._cut_at = self._paused_at = now
+        self._entered_at = self._paused_at = now
+        self._cuts.restart(now)
         self._patience.ramped(now)
         self._sharing.restart(now)
         self._quiet_since = None

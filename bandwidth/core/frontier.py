@@ -12,6 +12,7 @@ FULL_SECONDS = 20.0  # for so long we stay below a rate that had slowly made a q
 BEYOND = 1.005  # times the target: a learned capacity that nothing confirms decays a little at each step
 LIMIT_CARRIES = 0.9  # of what is known: where less arrives at a limit, somebody else has the rest
 FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
+DRAINS = 0.5  # of its longest delay, after a loop: a queue of ours becomes shorter by itself
 DRAINED_QUEUES = 10.0  # times the longest delay: by then a queue of ours has drained, at nine tenths of the line's rate
 SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
@@ -105,6 +106,10 @@ class Frontier:
             self._felt_at = max(self._felt_at, now - FELT_ROUND_TRIPS * view.rtt_seconds)
         if not view.application_limited:
             self.capacity.carried(view.carried, now)
+
+    def drains(self, queue_seconds: float) -> bool:
+        """Whether the queue that we made beyond what was known is going, so that it needs no further cut."""
+        return self.cut_beyond and queue_seconds <= DRAINS * self._most_queue
 
     def drained(self, rate: float, now: float) -> float:
         """Return the rate after the queue has gone; ``rate`` is the present one."""

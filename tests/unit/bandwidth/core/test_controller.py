@@ -777,3 +777,13 @@ def test_a_capacity_that_was_learned_far_too_low_is_tried_beyond_beside_a_pcs_sm
     began = line.now
     line.run(25, others=part * learned)
     assert (line.regained(began, 0.8) is not None) is found
+
+
+@pytest.mark.parametrize(("rtt", "rate"), [(0.56, 107_000), (0.04, 64_000)])
+def test_over_a_long_way_an_unknown_line_gets_the_first_window_of_each_connection_at_once(
+    rtt: float, rate: int
+) -> None:
+    stepper = Stepper(ControllerSettings())
+    seen = {"rtt_seconds": rtt, "window_rate": BytesPerSecond(107_000), "delivered_bytes": 0}
+    stepper.step(**seen)
+    assert rate <= stepper.step(**seen).allowance < 1.5 * rate

@@ -122,3 +122,13 @@ def test_any_other_queue_is_somebody_elses_soon(frontier: Frontier, queues: list
     felt = cut_and_watch(frontier, queues, 0.1)
     assert felt[0]
     assert not felt[-1]
+
+
+def test_a_queue_of_our_own_that_has_become_half_as_long_drains_by_itself(frontier: Frontier) -> None:
+    frontier.cut(CALM, probe(frontier, 3.0), 3.0)
+    for queue, drains in ((0.06, False), (0.12, False), (0.08, False), (0.05, True)):
+        frontier.queue_stands(view(CARRIES), queue, 3.1)
+        assert frontier.drains(queue) is drains
+    frontier.cut(CALM, 0.5 * KNOWN, 40.0)
+    frontier.queue_stands(view(CARRIES), 0.05, 40.1)
+    assert not frontier.drains(0.01), "it is somebody else's"

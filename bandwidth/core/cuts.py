@@ -1,0 +1,81 @@
+"""How the rate is cut when a queue has formed, and how it grows again. Pure."""
+
+from bandwidth.core.frontier import DELIVERED_SHARE, SHOWS_SECONDS
+from bandwidth.core.sensors import View
+
+CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
+CUT_BEYOND_LONG = (
+    0.2  # … over a long way: the queue of a ramp drains in half a second, and the next round trip lacks less
+)
+GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
+GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from then on, growth doubles each second
+RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
+RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
+RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
+LONG_ROUND_TRIP_SECONDS = 0.2  # what arrives may be of another rate: what is missing of what was sent tells more
+DELIVERED_NOTHING = 1.0  # bytes per second
+
+
+class Cuts:
+    """Remembers the last cut; ``now`` is any clock in seconds, rates are bytes per second."""
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+        self._return_to: float | None = None
+
+    def restart(self, now: float) -> None:
+        """Count from ``now``: the clock went back."""
+        self._at = now
+
+    def forget(self) -> None:
+        """Do not return to the rate before: somebody needs the line."""
+        self._return_to = None
+
+    def begin(self, view: View, rate: float, now: float, *, beyond: bool, first: bool) -> None:
+        """Note that a queue has formed at ``rate``; ``beyond``: that was more than what is known of the line.
+
+        One that comes and goes is a page or a burst: the rate returns soon, but not
+        twice in a row; unless this is the ``first`` after one that we made ourselves.
+        """
+        carried = rate if _is_no_measure(view, beyond=beyond) else max(view.recent, view.delivered)
+        again = now - self._at < RETURN_AGAIN_SECONDS and not first
+        self._return_to = None if again else RETURN_SHARE * min(rate, carried)
+
+    def cut(self, view: View, rate: float, now: float, cut: float, *, beyond: bool) -> float:
+        """Return ``rate`` cut by the part ``cut``; ``beyond`` as in `begin`."""
+        most = CUT_BEYOND_LONG if beyond and view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS else CUT_MOST
+        kept = 1 - min(most, max(CUT_LEAST, cut))
+        known = rate if _is_no_measure(view, beyond=beyond) or view.delivered <= DELIVERED_NOTHING else view.delivered
+        if beyond:
+            known = max(known, view.own_recent)  # the longer mean is of a ramp
+        self._at = now
+        return kept * min(rate, known)
+
+    def shows(self, view: View, now: float) -> bool:
+        """Whether the queue that is there now is one after the last cut."""
+        return now - self._at >= max(0.2, 2 * view.rtt_seconds + 0.1)
+
+    def wait(self, now: float) -> None:
+        """Let the last cut work for as long again."""
+        self._at = now
+
+    def grow(
+        self, view: View, rate: float, *, capacity: float, threshold: float, queue: float, calm_for: float, step: float
+    ) -> float:
+        """Return the rate after ``step`` seconds with at most a small ``queue``, ``calm_for`` so many seconds."""
+        if self._return_to is not None and rate < self._return_to:
+            return min(self._return_to, rate + RETURN_PER_SECOND * capacity * step)
+        self._return_to = None
+        delay = view.rtt_seconds + SHOWS_SECONDS  # until a change of the rate shows in the decision
+        growth = min(GROWTH_MOST_PER_SECOND, threshold / delay**2)
+        calm = calm_for - GROWTH_CALM_SECONDS - 2 * delay
+        if calm > 0.0:  # nobody has shown up, and the rate is far below what is known: whoever was there has gone
+            growth = min(RETURN_PER_SECOND, growth * 2**calm)
+        return rate + growth * capacity * step * (1 - queue / threshold)
+
+
+def _is_no_measure(view: View, *, beyond: bool) -> bool:
+    """Whether what arrives is not what the line carries: we send less, or over a long way sent less until lately."""
+    if view.application_limited:
+        return True
+    return not beyond and view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS and view.shortfall <= 1 - DELIVERED_SHARE
