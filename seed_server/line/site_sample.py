@@ -108,6 +108,7 @@ class SiteSampler:
     def __init__(self) -> None:
         self._links: dict[Key, _Link] = {}
         self._pings = SitePings()
+        self._connected_rtt: float | None = None
         self._taken_at: float | None = None
         self._round_trips = DataRoundTrips()
         self._data_rtt: float | None = None
@@ -132,8 +133,14 @@ class SiteSampler:
 
     @property
     def known_rtt_seconds(self) -> float | None:
-        """The least round trip of a ping; None before the first one."""
-        return self._pings.least_seconds
+        """The least round trip of a ping; before the first one, that of a connection; None: not known."""
+        pinged = self._pings.least_seconds
+        return self._connected_rtt if pinged is None else pinged
+
+    def connected(self, rtt_seconds: float | None) -> None:
+        """Note the least round trip of a new connection's first packets; None: the system does not tell."""
+        known = [rtt for rtt in (rtt_seconds, self._connected_rtt) if rtt is not None]
+        self._connected_rtt = min(known, default=None)
 
     @property
     def is_near(self) -> bool:

@@ -14,6 +14,7 @@ from p2pdist.shared.wire.codec import Message
 from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_TEXT_CHARS
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError, encode_frame
 from p2pdist.shared.wire.messages import Goodbye, GoodbyeCause, OtherPc
+from seed_server.line.tcp_info import read_tcp_info
 from seed_server.ports.peer_certificate import peer_certificate
 from seed_server.ports.tls_stream import TlsStream
 
@@ -72,6 +73,12 @@ class OriginConnection:
     def socket(self) -> ssl.SSLSocket:
         """The TCP socket, for its options."""
         return self._stream.socket
+
+    @property
+    def least_rtt_seconds(self) -> float | None:
+        """The least round trip that the kernel has seen; None: it does not tell."""
+        look = read_tcp_info(self.socket)
+        return None if look is None else look.least_rtt_seconds
 
     @property
     def certificate_expired(self) -> bool:

@@ -251,6 +251,7 @@ class ControlConversation:
         now = trio.current_time()
         if self._live.ledger.lacks(session.endpoint):
             self._live.peers.begins_to_lack(session.endpoint)
+            self._live.fit_ledger(now)
             self._live.invitations.lacks(session, now)
         self._live.holders.heard(session.endpoint, torrent, now)
         self._wake()

@@ -55,6 +55,19 @@ class Invitations:
         if self._may_send(now) and self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
             self._invite(guest, now)
 
+    def news(self, now: float, *, long: bool) -> None:
+        """Ask who shall fetch as soon as there is news, where a round trip is ``long``: soon they will lack something.
+
+        A connection stands after three round trips, and a PC knows what it lacks after two.
+        """
+        if not long or not self._may_send(now):
+            return
+        ranked = sorted(self._sessions.values(), key=lambda guest: guest.rank.order)
+        free = self._ledger.fetchers - self._coming(now)
+        for guest in ranked[: max(0, free)]:
+            if guest.link is None and INVITES in guest.features and not self._is_expected(guest.endpoint, now):
+                self._invite(guest, now)
+
     def poll(self, now: float) -> None:
         """Ask one more, if pieces are needed that others have had time to fetch."""
         if now < self._next_at or not self._may_send(now):
@@ -69,10 +82,12 @@ class Invitations:
     def _may_be_asked(self, guest: Guest, now: float) -> bool:
         if guest.link is not None or INVITES not in guest.features:
             return False
-        asked_at = self._invited.get(guest.endpoint)
-        if asked_at is not None and now - asked_at < INVITED_SECONDS:
+        if self._is_expected(guest.endpoint, now):
             return False
         return self._ledger.could_fetch(guest.endpoint, now)
+
+    def _is_expected(self, endpoint: EndpointId, now: float) -> bool:
+        return now - self._invited.get(endpoint, -math.inf) < INVITED_SECONDS
 
     def _order(self, guest: Guest) -> tuple[float, tuple[bool, bool, int, EndpointId]]:
         return (self._invited.get(guest.endpoint, -math.inf), guest.rank.order)

@@ -12,7 +12,7 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 from p2pdist.shared.wire.line_messages import LinkReport, SiteLimit
 from p2pdist.shared.wire.messages import Unavailable
-from seed_server.leasing.fetchers import SLOW_FETCHERS, fetchers_for, turn_least_seconds_for, unconfirmed_bytes_for
+from seed_server.leasing.fetchers import SLOW_FETCHERS, fit_ledger, is_long
 from seed_server.leasing.holdings import ServedTorrents
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.leasing.standing import Standings
@@ -112,6 +112,7 @@ class LiveSite:
         session.heard_at = now
         self.set_silent_aside(now)
         self.watch.joined(session)
+        self.rate.sampler.connected(session.connection.least_rtt_seconds)
         self.peers.join(session, now)
 
     def leave(self, session: Session, now: float) -> None:
@@ -225,6 +226,9 @@ class LiveSite:
         """Tell every endpoint to refresh: those that fetch at once, the others in `tell_changed`."""
         ranked = sorted(self.sessions.values(), key=lambda session: session.rank.order)
         self._changes.changed(timestamp_version, renewed, [session.endpoint for session in ranked], now)
+        if renewed is None:
+            self.fit_ledger(now)
+            self.invitations.news(now, long=is_long(self.rate.sampler.known_rtt_seconds))
         self.tell_changed(now)
 
     def tell_changed(self, now: float) -> None:
@@ -293,19 +297,9 @@ class LiveSite:
 
     def fit_ledger(self, now: float) -> None:
         """Let as many endpoints fetch, and as far ahead, as suit the line."""
-        rate = self.rate
-        # what the line carries rather than what it may be sent now: a yield is no reason to change fetchers
-        usual = max(rate.decision.allowance, rate.capacity(now) or 0)
-        usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
-        rtt = rate.sampler.known_rtt_seconds
-        fetchers = self._fixed_fetchers or fetchers_for(usual, rtt, rate.reports.cards.usual_rate)
         before = self.ledger.fetchers
-        self.ledger.resize(
-            fetchers=fetchers,
-            unconfirmed_bytes=unconfirmed_bytes_for(usual),
-            turn_least_seconds=turn_least_seconds_for(rtt),
-        )
-        if fetchers > before:
+        fit_ledger(self.ledger, self.rate, now, fixed=self._fixed_fetchers)
+        if self.ledger.fetchers > before:
             self.wake_all()
 
     @property

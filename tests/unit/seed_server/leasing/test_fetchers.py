@@ -24,7 +24,8 @@ from seed_server.leasing.site_ledger import SiteLedger
     ],
 )
 def test_number(mbit: float, rtt_seconds: float | None, fetchers: int) -> None:
-    assert fetchers_for(line_share(mbit, 1.0), rtt_seconds) == fetchers
+    rate = line_share(mbit, 1.0)
+    assert fetchers_for(rate, rtt_seconds, line_rate=rate) == fetchers
 
 
 @pytest.mark.parametrize(("mbit", "size"), [(2, 2 << 20), (20, 2_500_000), (500, 62_500_000), (10_000, 64 << 20)])
@@ -43,5 +44,11 @@ def test_no_line_starves_between_two_pieces() -> None:
 
 
 def test_floor_of_a_stopped_site() -> None:
-    assert fetchers_for(BytesPerSecond(0), 0.04) == 1
+    assert fetchers_for(BytesPerSecond(0), 0.04, line_rate=None) == 1
     assert unconfirmed_bytes_for(BytesPerSecond(0)) == 2 << 20
+
+
+def test_on_a_long_round_trip_several_begin_at_once_while_the_line_is_not_known() -> None:
+    assert fetchers_for(BytesPerSecond(64_000), 0.56, line_rate=None) == 4
+    assert fetchers_for(BytesPerSecond(64_000), 0.56, line_rate=BytesPerSecond(64_000)) == 1
+    assert fetchers_for(BytesPerSecond(64_000), 0.06, line_rate=None) == 1

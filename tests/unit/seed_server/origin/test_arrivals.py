@@ -32,7 +32,7 @@ ENDPOINT = EndpointId("a" * 26)
 
 
 def connection(address: str) -> OriginConnection:
-    return cast("OriginConnection", SimpleNamespace(endpoint=ENDPOINT, address=address))
+    return cast("OriginConnection", SimpleNamespace(endpoint=ENDPOINT, address=address, least_rtt_seconds=None))
 
 
 def hello(*addresses: str, **changes: Any) -> ControlHello:

@@ -145,3 +145,31 @@ def test_while_a_site_may_be_sent_nothing_nobody_is_asked_and_afterwards_soon() 
     site.stopped = False
     site.wait(0.5)
     assert site.asked == "a"
+
+
+def test_on_a_long_round_trip_who_shall_fetch_is_asked_as_soon_as_there_is_news() -> None:
+    site = Site(fetchers=2)
+    for number, letter in enumerate("abcd"):
+        site.wants(letter, have=all_pieces(PIECES), uptime_seconds=number)
+    site.invitations.news(site.now, long=False)
+    assert not site.asked
+    site.invitations.news(site.now, long=True)
+    assert site.asked == "cd"
+    for letter in "ab":
+        site.wants(letter)
+    assert site.asked == "cd", "these are on their way"
+    site.invitations.news(site.now, long=True)
+    assert [pc.asked for pc in site.pcs.values()] == [0, 0, 1, 1]
+
+
+def test_news_invite_nobody_where_nothing_may_be_sent_or_enough_can_fetch() -> None:
+    site = Site(fetchers=1)
+    first = site.wants("a")
+    site.comes(first)
+    site.wants("b", have=all_pieces(PIECES))
+    site.invitations.news(site.now, long=True)
+    assert site.asked == "a"
+    stopped = Site(fetchers=1, stopped=True)
+    stopped.wants("a", have=all_pieces(PIECES))
+    stopped.invitations.news(stopped.now, long=True)
+    assert not stopped.asked

@@ -52,7 +52,7 @@ def live() -> LiveSite:
 
 
 def join(live: LiveSite, letter: str, now: float) -> Session:
-    connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
+    connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1", least_rtt_seconds=None)
     rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
     peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
     budgets = MessageBudgets(MessageLimits(), now)

@@ -55,7 +55,10 @@ def arrival(letter: str) -> tuple[OriginConnection, ControlHello]:
         protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=["127.0.0.2"], lan_port=7691, wired=True,
         on_mains=True, uptime_seconds=1, instance="0" * 32,
     )  # fmt: skip
-    return cast("OriginConnection", SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2")), hello
+    return cast(
+        "OriginConnection",
+        SimpleNamespace(endpoint=EndpointId(letter * 26), address="127.0.0.2", least_rtt_seconds=None),
+    ), hello
 
 
 async def test_who_comes_while_the_old_site_empties_is_in_the_new_one(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class Branch:
         return self.report_seconds.get(session.endpoint)
 
     def join(self, letter: str, *, answers: bool = True, delay: float = RTT, late: float = 0.0) -> Session:
-        connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1")
+        connection = SimpleNamespace(endpoint=EndpointId(letter * 26), address="10.0.0.1", least_rtt_seconds=None)
         rank = FetcherRank(connection.endpoint, wired=True, on_mains=True, uptime_seconds=1)
         peer = SitePeer(endpoint_id=connection.endpoint, address=connection.address, port=7691)
         session = Session(
