@@ -784,6 +784,6 @@ def test_over_a_long_way_an_unknown_line_gets_the_first_window_of_each_connectio
     rtt: float, rate: int
 ) -> None:
     stepper = Stepper(ControllerSettings())
-    seen = {"rtt_seconds": rtt, "window_rate": BytesPerSecond(107_000), "delivered_bytes": 0}
+    seen: dict[str, Any] = {"rtt_seconds": rtt, "window_rate": BytesPerSecond(107_000), "delivered_bytes": 0}
     stepper.step(**seen)
     assert rate <= stepper.step(**seen).allowance < 1.5 * rate
