@@ -187,7 +187,7 @@ class TrustRefresh:
             state.site_profile = catalogue.profile
             name = catalogue.profile and catalogue.profile.profile().name
             log.info("throttle profile", site=state.site, profile=name)
-        if catalogue.servers is not None and catalogue.servers.number != state.servers.number:
+        if catalogue.servers is not None and not state.servers.has(catalogue.servers):
             elsewhere = state.servers.signed(catalogue.servers)
             log.info("the server's addresses", addresses=[str(one) for one in state.servers.origin.order])
             self.on_servers(elsewhere)

@@ -15,9 +15,11 @@ class AddressTurns:
     The wait between attempts is between rounds: within one, all are tried, each once.
     """
 
-    def __init__(self, order: Sequence[ServerAddress]) -> None:
-        """``order`` has at least one."""
-        self.order = tuple(order)
+    def __init__(self, order: Sequence[ServerAddress], answered: ServerAddress | None = None) -> None:
+        """``order`` has at least one. ``answered``: where the server answered last, if that is known."""
+        self.order = self._given = tuple(order)
+        self._answered = answered
+        """A resort until the server answers elsewhere, also where it is not among those that are given any more."""
         self.current = self.order[0]
         """What is used now, or tried next."""
         self.problems: dict[ServerAddress, str] = {}
@@ -31,7 +33,8 @@ class AddressTurns:
         self.problems.pop(address, None)
         self._new_round()
         if address in self.order:
-            self.current = address
+            self.current = self._answered = address
+            self._set_order()
 
     def failed(self, address: ServerAddress, why: str) -> None:
         """Note that nobody answers at ``address``, or somebody else does; another one may have come before."""
@@ -52,8 +55,13 @@ class AddressTurns:
 
     def use(self, order: Sequence[ServerAddress], first: ServerAddress) -> None:
         """Use these from now on, beginning with ``first``, which is one of them."""
-        self.order, self.current = tuple(order), first
+        self._given, self.current = tuple(order), first
+        self._set_order()
         self._new_round()
+
+    def _set_order(self) -> None:
+        resort = () if self._answered is None or self._answered in self._given else (self._answered,)
+        self.order = (*self._given, *resort)
         self.problems = {address: why for address, why in self.problems.items() if address in self.order}
 
     def _new_round(self) -> None:
@@ -70,26 +78,33 @@ class Servers:
         """Of the signed list that is in force here; 0: none is."""
         self._listed: tuple[ServerAddress, ...] = ()
         order = (own,) if last in (None, own) else (last, own)
-        self.origin, self.web = AddressTurns(order), AddressTurns(order)
+        self.origin, self.web = AddressTurns(order, last), AddressTurns(order, last)
+
+    def has(self, servers: ServerList) -> bool:
+        """Whether this very list is in force here: a server that was restored may have given its number twice."""
+        return (servers.number, self._usable(servers)) == (self.number, self._listed)
 
     def signed(self, servers: ServerList) -> bool:
         """Use the signed list that is in force; return whether to look elsewhere at once.
 
         That is so where an address is used that is not listed any more: it is about to go. The identity's own address
-        stays the last resort. A loopback address leads a PC to itself: it is left out, unless the PC has enrolled at
-        one.
+        stays a resort, as does the one where the server answered last: a list may be signed too early, or be wrong.
         """
-        listed = servers.addresses
-        if not is_loopback(self.own.host):
-            listed = tuple(address for address in listed if not is_loopback(address.host))
-        if (servers.number, listed) == (self.number, self._listed):
+        if self.has(servers):
             return False
-        self.number, self._listed = servers.number, listed
+        self.number, self._listed = servers.number, self._usable(servers)
+        listed = self._listed
         order = listed if self.own in listed else (*listed, self.own)
         before = self.origin.current
         for turns in (self.origin, self.web):
             turns.use(order, turns.current if turns.current in (listed or order) else order[0])
         return self.origin.current != before
+
+    def _usable(self, servers: ServerList) -> tuple[ServerAddress, ...]:
+        """Return what is listed, without loopback addresses unless the PC has enrolled at one: they lead to itself."""
+        if is_loopback(self.own.host):
+            return servers.addresses
+        return tuple(address for address in servers.addresses if not is_loopback(address.host))
 
     def set_own(self, own: ServerAddress) -> None:
         """Look at ``own`` first from now on, whatever is signed: somebody has said so on this PC."""

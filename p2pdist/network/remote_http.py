@@ -7,9 +7,18 @@ from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.trust.http_answers import HttpAnswer, HttpError, HttpFailure
 
 NOT_THERE: frozenset[HttpFailure] = frozenset(
-    {"port_closed", "no_answer", "wrong_answer", "certificate_wrong_name", "certificate_untrusted"}
+    {
+        "port_closed",
+        "no_answer",
+        "wrong_answer",
+        "certificate_wrong_name",
+        "certificate_untrusted",
+        "certificate_expired",
+        "certificate_not_yet_valid",
+        "large_packets_lost",
+    }
 )
-"""Failures after which the server is looked for at its next address."""
+"""Failures after which the server is looked for at its next address: they may be of this one alone."""
 ANSWER_SECONDS = 400.0  # over the client's own total deadline, which says more about what went wrong
 
 
@@ -30,7 +39,9 @@ class RemoteHttp:
         return await self._request(url, body, max_bytes)
 
     async def _request(self, url: str, body: bytes | None, max_bytes: int) -> HttpAnswer:
-        asked = next((address for address in self._turns.order if url.startswith(f"{address.url}/")), None)
+        # the one in use first: several may have one web port, and differ in the origin port alone
+        known = (self._turns.current, *self._turns.order)
+        asked = next((address for address in known if url.startswith(f"{address.url}/")), None)
         try:
             answer = await self._answer(url, body, max_bytes)
         except HttpError as error:

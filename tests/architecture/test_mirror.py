@@ -90,7 +90,6 @@ TESTED_IN = {
     "p2pdist/network/child_process.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/part.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/remote_finder.py": "tests/unit/p2pdist/network/test_process.py",
-    "p2pdist/network/remote_http.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/services.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/network/window.py": "tests/unit/p2pdist/network/test_process.py",
     "p2pdist/origin/connection.py": "tests/unit/p2pdist/origin/test_client.py",

@@ -18,6 +18,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import RolloutEntry
 from p2pdist.shared.manifest.facts import Facts
+from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.messages import RepositoryChanged
 from p2pdist.trust.catalogue import Catalogue, NotYet
@@ -381,3 +382,20 @@ async def test_the_checkpoint_that_the_server_sends_is_passed_on_and_not_that_on
     with trio.move_on_after(30):
         await refresh.run()
     assert told == [b"signed now"]
+
+
+async def test_every_other_list_of_addresses_is_followed_whatever_its_number(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    state, store, both = made_up_state(), Store(), cast("Any", Following())
+    refresh = TrustRefresh(state, WakeUps(), FakeClock(), cast("Any", store), PC, both, both, refresh_seconds=60.0)
+    here, there = (ServerAddress(f"192.0.2.{number}", 1, 2) for number in (1, 2))
+    told: list[bool] = []
+    refresh.on_servers = told.append
+    for servers in ((here,), (there,), (there,)):
+        store.cached = Catalogue(1, (), (), "", confirmed=False, servers=ServerList(1, 7, servers))
+        refresh._anything_known = False
+        with trio.move_on_after(5):
+            await refresh.run()
+    assert state.servers.origin.order[0] == there
+    assert len(told) == 2

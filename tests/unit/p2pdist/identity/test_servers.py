@@ -143,3 +143,35 @@ def test_a_round_begins_anew_with_other_addresses_and_is_asked_for_once() -> Non
     one = AddressTurns([A])
     one.failed(A, "no")
     assert not one.more_now(), "one address is as it always was"
+
+
+def test_where_the_server_answered_last_is_a_resort_until_it_answers_elsewhere() -> None:
+    """A list with a wrong address alone, or one that is signed too early, costs attempts, and loses no PC."""
+    servers = Servers(A)
+    servers.signed(listed(A, B))
+    servers.origin.failed(A, "moved")
+    servers.origin.worked(B)
+    servers.signed(listed(B, number=2))
+    assert servers.signed(listed(C, number=3)), "nobody is there"
+    assert servers.origin.order == (C, A, B)
+    servers.origin.failed(C, "no")
+    servers.origin.failed(A, "no")
+    assert servers.origin.current == B
+    assert servers.web.order == (C, A), "each port by itself"
+    servers.origin.worked(B)
+    servers.signed(listed(C, number=4))
+    servers.origin.worked(C)
+    assert servers.origin.order == (C, A), "that is over"
+    restarted = Servers(A, B)
+    assert restarted.signed(listed(C, number=3))
+    assert restarted.origin.order == restarted.web.order == (C, A, B)
+
+
+def test_another_list_of_the_same_number_is_another_list() -> None:
+    """A server that was restored from a backup may have counted on from there."""
+    servers = Servers(A)
+    assert not servers.has(listed(A, B))
+    servers.signed(listed(A, B))
+    assert servers.has(listed(A, B))
+    assert not servers.has(listed(A, C))
+    assert not servers.has(listed(A, B, number=2))
