@@ -31,6 +31,13 @@ class ServerAddress(Document, frozen=True, order=True):
         return f"https://[{self.host}]:{self.web_port}" if ":" in self.host else f"https://{self.host}:{self.web_port}"
 
 
+def canonical(address: ServerAddress) -> ServerAddress:
+    """Return ``address`` with its host as it is written once: in small letters, an IP address as short as can be."""
+    host = address.host
+    written = str(ipaddress.ip_address(host)) if is_ip_address(host) else host.removesuffix(".").lower()
+    return msgspec.structs.replace(address, host=written or host)
+
+
 def address_problem(address: ServerAddress) -> str:
     """Return why no PC can reach a server there, as a clause; empty: one may."""
     host = address.host

@@ -74,6 +74,10 @@ def move_options(command: Callable[..., None]) -> Callable[..., None]:
         wanted = WantedMove(**said)
         if sum((wanted.to is not None, wanted.leave, wanted.finish, wanted.cancel)) > 1:
             raise click.UsageError("Give one of --to, --leave, --finish and --cancel.")
+        if wanted.to is None and (wanted.web_port or wanted.origin_port):
+            raise click.UsageError("A port goes with --to.")
+        if wanted.even_if and not wanted.finish:
+            raise click.UsageError("--even-if goes with --finish.")
         command(*arguments, wanted=wanted, **options)
 
     return with_wanted
@@ -157,8 +161,7 @@ def move_view(state: MoveState) -> RenderableType:
     if not state.number:
         parts.append(Text(tr("PCs know the address that they have enrolled with, and no other.")))
         return Group(*parts)
-    known = {"informed": state.informed, "pcs": state.everyone, "number": state.number}
-    parts.append(Text(tr("{informed} of {pcs} PCs know this (list {number}).", **known)))
+    parts.append(Text(tr("{informed} of {pcs} PCs know this list.", informed=state.informed, pcs=state.everyone)))
     if state.lacking:
         parts += [Text(tr("These do not:")), _uninformed(state)]
         if (more := state.lacking - len(state.uninformed)) > 0:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.servers import SERVERS_TARGET, ServerList, encode_servers
-from p2pdist.shared.server_address import ServerAddress
+from p2pdist.shared.server_address import ServerAddress, canonical
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
@@ -19,8 +19,8 @@ from seed_server.settings import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.signing.servers import AddressChange, changed_list
-from seed_server.store.moved_mark import mark_moved, moved_to, take_back
-from seed_server.store.serve_lock import is_serving
+from seed_server.store.moved_mark import check_takes_changes, mark_moved, moved_to, take_back
+from seed_server.store.serve_lock import not_serving
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -57,7 +57,7 @@ class MoveState:
 
 def own_address(settings: ServerSettings) -> ServerAddress:
     """Return the address in the settings."""
-    return ServerAddress(settings.address, settings.web_port, settings.origin_port)
+    return canonical(ServerAddress(settings.address, settings.web_port, settings.origin_port))
 
 
 def read_move(
@@ -88,26 +88,31 @@ def uninformed_words(state: MoveState) -> str:
     return names + (", …" if state.lacking > MOST_NAMES else "")
 
 
-@operation("profiles")
+@operation("profiles", when_left=True)
 def change_addresses(
     context: Context, actor: Actor, change: AddressChange, keys: OfflineKeys, *, even_if: int = 0
 ) -> ServerList:
     """Sign the addresses after ``change``; a running server shows a certificate for them, and tells PCs at once.
 
-    To finish, all PCs but ``even_if`` of them have to know the present list. Writes the repository. Needs the profiles
-    key. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key, PCs that do not know it), STORAGE, BUSY.
+    To finish, all PCs but ``even_if`` of them have to know the present list. In a home that was left, one can only
+    cancel. Writes the repository. Needs the profiles key. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED (key, PCs
+    that do not know it, or would not look where the server is), STORAGE, BUSY.
     """
-    signed = addresses_after(context, change, even_if)
-    repository = context.repository(context.recorded(actor, _deed(signed)))
-    data, now = encode_servers(signed), context.clock.now()
-    repository.change_document("profiles", SERVERS_TARGET, data, key=keys.load("profiles"), now=now)
+    key, deed = keys.load("profiles"), Deed("change addresses")
+    repository = context.repository(context.recorded(actor, deed))
+    with repository.locked():
+        signed = addresses_after(context, change, even_if)
+        deed.subject = str(signed.addresses[-1])
+        deed.details = {"addresses": "; ".join(map(str, signed.addresses)), "list": str(signed.number)}
+        data, now = encode_servers(signed), context.clock.now()
+        repository.change_document("profiles", SERVERS_TARGET, data, key=key, now=now)
     if change.cancel:
         take_back(context.home)
     log.info("the server's addresses", addresses=[str(one) for one in signed.addresses], number=signed.number)
     return signed
 
 
-@operation("profiles")
+@operation("profiles", when_left=True)
 def leave_home(context: Context, actor: Actor) -> str:
     """Note that the server runs elsewhere from now on, so that nobody serves from here; return where, in words.
 
@@ -121,21 +126,21 @@ def leave_home(context: Context, actor: Actor) -> str:
             "ADDRESS', and let PCs hear of it.",
             FaultKind.REFUSED,
         )
-    if is_serving(context.home):
-        raise UserError(
-            f"A seed server is running on {context.home.root}. Stop it first: what PCs tell it after a copy was made "
-            "would be lost.",
-            FaultKind.BUSY,
-        )
     day = dt.datetime.fromtimestamp(context.clock.now(), dt.UTC)
     words = f"to {others[-1]}, on {day:%Y-%m-%d}"
-    with context.announced(actor, Deed("leave home", str(others[-1]))):
+    busy = (
+        f"A seed server is running on {context.home.root}. Stop it first: what PCs tell it after a copy was made would "
+        "be lost."
+    )
+    with not_serving(context.home, busy), context.announced(actor, Deed("leave home", str(others[-1]))):
         mark_moved(context.home, words)
     return words
 
 
 def addresses_after(context: Context, change: AddressChange, even_if: int) -> ServerList:
     """Return the list after ``change``. Raises as `change_addresses`."""
+    if not change.cancel:
+        check_takes_changes(context.home)
     state = read_move(context, most=MOST_NAMES)
     if change.finish and state.lacking > even_if:
         raise UserError(
@@ -145,10 +150,4 @@ def addresses_after(context: Context, change: AddressChange, even_if: int) -> Se
             FaultKind.REFUSED,
         )
     signed = context.repository().servers()
-    return changed_list(signed, state.own, change)
-
-
-def _deed(signed: ServerList) -> Deed:
-    deed = Deed("change addresses", str(signed.addresses[-1]))
-    deed.details = {"addresses": "; ".join(map(str, signed.addresses)), "list": str(signed.number)}
-    return deed
+    return changed_list(signed, state.own, change, context.clock.now())

@@ -14,6 +14,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.permissions import may
 from seed_server.fleet.roles import NO_PC, WHOLE_FLEET, Permission, Reach
+from seed_server.store.moved_mark import check_takes_changes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,12 +24,13 @@ DECLARED: dict[str, tuple[Permission, Reach | None]] = {}
 
 
 def operation(
-    permission: Permission, *, reach: Reach | None = WHOLE_FLEET
+    permission: Permission, *, reach: Reach | None = WHOLE_FLEET, when_left: bool = False
 ) -> Callable[[Callable[Concatenate[Context, Actor, P], R]], Callable[Concatenate[Context, Actor, P], R]]:
     """Declare that a function is an operation, which needs ``permission`` for the PCs in ``reach``.
 
     ``reach`` None: which PCs it touches follows from what it is given, and it calls `require` before it changes
-    anything. An operation raises `UserError` (REFUSED) for an actor who may not do it.
+    anything. ``when_left``: it has a meaning in a home that its server has left, too. An operation raises `UserError`
+    (REFUSED) for an actor who may not do it, and in such a home.
     """
 
     def declare(
@@ -42,6 +44,8 @@ def operation(
 
             with bound_contextvars(actor=str(actor)):
                 require(context, actor, permission, NO_PC if reach is None else reach)
+                if not when_left:
+                    check_takes_changes(context.home)
                 return function(replace(context, right=permission), actor, *arguments, **named)
 
         return operate

@@ -14,7 +14,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET
-from p2pdist.shared.manifest.servers import SERVERS_TARGET, encode_servers
+from p2pdist.shared.manifest.servers import SERVERS_TARGET, decode_servers, encode_servers
 from p2pdist.shared.manifest.site_profile import (
     decode_site_profile,
     encode_site_profile,
@@ -28,7 +28,7 @@ from seed_server.fleet.approver_list import approvers_in
 from seed_server.fleet.audit_key import anchor_documents, make_anchor
 from seed_server.fleet.audit_log import DROP_PREPARED, PREPARE, Deed
 from seed_server.fleet.context import Context
-from seed_server.fleet.moving import addresses_after
+from seed_server.fleet.moving import addresses_after, own_address
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.queries import no_profile, no_template
 from seed_server.fleet.roles import WHOLE_FLEET, Area, Permission, Reach
@@ -45,9 +45,9 @@ from seed_server.signing.offers import checked_reason, parse_named
 from seed_server.signing.prepared_bundles import manifests_in
 from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
-from seed_server.signing.servers import AddressChange
+from seed_server.signing.servers import AddressChange, takes_back
 from seed_server.signing.templates import checked_name, new_template, template_names
-from seed_server.store.moved_mark import take_back
+from seed_server.store.moved_mark import check_takes_changes, take_back
 
 log = lazy_log()
 
@@ -193,20 +193,17 @@ def prepare_approvers(context: Context, actor: Actor, file: Path | None, to: Pat
     return _prepare_documents(context, actor, "change the list of approvers", "patches", change, to)
 
 
-@operation("profiles")
+@operation("profiles", when_left=True)
 def prepare_addresses(context: Context, actor: Actor, change: AddressChange, to: Path, *, even_if: int = 0) -> Bundle:
     """Write a bundle ``to`` tell PCs the server's addresses after ``change``; ``even_if`` as in `change_addresses`.
 
     Raises as `prepare_publication`.
     """
     documents = {SERVERS_TARGET: encode_servers(addresses_after(context, change, even_if))}
-    bundle = _prepare_documents(context, actor, change.purpose, "profiles", documents, to)
-    if change.cancel:
-        take_back(context.home)
-    return bundle
+    return _prepare_documents(context, actor, change.purpose, "profiles", documents, to)
 
 
-@operation("look", reach=None)
+@operation("look", reach=None, when_left=True)
 def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) -> Finished:
     """Put in force what was prepared here and is signed in ``file``; a running server uses it at once.
 
@@ -218,10 +215,14 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     begun, given = context.clock.now(), read_bundle(file)
     own = prepared.kept(context.home, given.bundle_id)
     require(context, actor, *_right_for(own))
+    if not (cancels := _cancels_move(context, own)):
+        check_takes_changes(context.home)
     deed = _deed("finish", own)
     deed.details["prepared by"] = own.prepared_by
     recorder = context.recorded(actor, deed)
     finished = prepared.finish(context.home, given, clock=context.clock, offered=offered, recorder=recorder)
+    if cancels:
+        take_back(context.home)
     _forget_answers(context, finished.bundle, begun)
     if own.withdraws and abort_withdrawn(context, actor, parse_named(own.withdraws), own.reason):
         announce_from(context, context.repository(context.settling()))
@@ -233,7 +234,7 @@ def finish(context: Context, actor: Actor, file: Path, *, offered: bool = True) 
     return finished
 
 
-@operation("look", reach=None)
+@operation("look", reach=None, when_left=True)
 def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
     """Forget a bundle that waits for signatures, and its payload; needs the right that its preparation needed.
 
@@ -323,6 +324,13 @@ def _right_for(bundle: Bundle) -> tuple[Permission, Reach]:
         if changed and all(name.startswith(TEMPLATES_PREFIX) for name in changed):
             return "templates", WHOLE_FLEET
     return "keys", WHOLE_FLEET
+
+
+def _cancels_move(context: Context, bundle: Bundle) -> bool:
+    document = bundle.documents.get(SERVERS_TARGET)
+    if document is None:
+        return False
+    return takes_back(context.repository().servers(), own_address(context.settings()), decode_servers(document))
 
 
 def _removed(bundle: Bundle) -> set[str]:

@@ -65,10 +65,10 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
     """
     manager = ServiceManager.of(os.environ)
     settings = load_settings(home)
-    check_not_moved(home)
     configure_log(settings.log_level, SystemClock())
     keep_private(home.root)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), contextlib.ExitStack() as open_sockets:
+        check_not_moved(home)  # within the lock, which whoever leaves the home holds
         parts: list[ServerPart] = []
         ports: list[tuple[PartName, int]] = [("web", settings.web_port), ("origin", settings.origin_port)]
         for name, port in ports:

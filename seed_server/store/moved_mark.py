@@ -41,6 +41,16 @@ def take_back(home: ServerHome) -> bool:
     return True
 
 
+def check_takes_changes(home: ServerHome) -> None:
+    """Raise `UserError` (REFUSED) where the server of this home is elsewhere: what is changed here would be lost."""
+    if words := moved_to(home):
+        raise UserError(
+            f"The server of {home.root} has moved: {words}. What is changed here reaches no PC, and is missing there: "
+            "run this on the server's own machine. If it has not moved after all, run 'seed-server move --cancel'.",
+            FaultKind.REFUSED,
+        )
+
+
 def check_not_moved(home: ServerHome) -> None:
     """Raise `UserError` (REFUSED) where the server of this home is elsewhere: two would answer one fleet."""
     if words := moved_to(home):

@@ -1,5 +1,8 @@
 """The lock of the one process that serves a home, and whether there is one. Blocking."""
 
+import contextlib
+from collections.abc import Iterator
+
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings import ServerHome
 from seed_server.store.file_lock import FileLock
@@ -12,6 +15,13 @@ def serve_lock(home: ServerHome, *, timeout_seconds: float) -> FileLock:
         timeout_seconds=timeout_seconds,
         busy=f"A seed server is already running on {home.root}. Stop it first, or use another --home.",
     )
+
+
+@contextlib.contextmanager
+def not_serving(home: ServerHome, busy: str) -> Iterator[None]:
+    """Have no server run on ``home`` within the block. Raises `UserError`: BUSY with the text ``busy``, STORAGE."""
+    with FileLock(home.serve_lock, timeout_seconds=0.0, busy=busy).held():
+        yield
 
 
 def is_serving(home: ServerHome) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2pdist.shared.server_address import ServerAddress, address_problem, is_loopback
+from p2pdist.shared.server_address import ServerAddress, address_problem, canonical, is_loopback
 
 
 @pytest.mark.parametrize("host", ["patches.example.com", "patches", "192.0.2.1", "2001:db8::1", "127.0.0.9", "a" * 63])
@@ -32,3 +32,16 @@ def test_an_ipv6_address_is_shown_and_asked_in_brackets() -> None:
 @pytest.mark.parametrize(("host", "so"), [("127.1.2.3", True), ("::1", True), ("LOCALHOST", True), ("hq", False)])
 def test_what_leads_a_pc_to_itself(host: str, so: bool) -> None:
     assert is_loopback(host) is so
+
+
+@pytest.mark.parametrize(
+    ("written", "once"),
+    [
+        ("Patches.Example.COM.", "patches.example.com"),
+        ("2001:DB8:0:0::0007", "2001:db8::7"),
+        ("192.0.2.1", "192.0.2.1"),
+        (".", "."),
+    ],
+)
+def test_a_host_is_written_in_one_way(written: str, once: str) -> None:
+    assert canonical(ServerAddress(written, 1, 2)) == ServerAddress(once, 1, 2)

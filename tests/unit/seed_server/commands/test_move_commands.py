@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from seed_server.commands.move_commands import MOST_SHOWN
+from seed_server.settings import write_settings
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from tests.helpers.signing_desk import SETTINGS, Company
 
@@ -24,12 +26,13 @@ def test_it_is_shown_who_does_not_know(company: Company) -> None:
     assert "no other" in company.on_server("move")
     said = company.on_server("move", "--to", "patches.example.com", "--web-port", 443, "--offline-keys", company.alice)
     assert "patches.example.com" in said
-    assert "0 of 1 PCs know this (list 1)." in said
+    assert "0 of 1 PCs know this list." in said
     assert "経理部のパソコン" in said
     assert "never" in said
     document = json.loads(company.on_server("move", "--json"))
+    number = document["list"]
     assert document == {
-        "list": 1,
+        "list": number,
         "addresses": [
             {"host": SETTINGS.address, "web_port": 8443, "origin_port": 7690, "own": True},
             {"host": "patches.example.com", "web_port": 443, "origin_port": 7690, "own": False},
@@ -42,9 +45,14 @@ def test_it_is_shown_who_does_not_know(company: Company) -> None:
         "moved_to": None,
     }
     with company.database() as database:
-        database.save_known_servers({"a" * 26: 1})
+        database.save_known_servers({"a" * 26: number})
     assert "All PCs know. When the server answers at patches.example.com" in company.on_server("move")
-    assert "list 2" in company.on_server("move", "--finish", "--offline-keys", company.alice)
+    with pytest.raises(UserError, match="PCs would not look there"):
+        company.on_server("move", "--finish", "--offline-keys", company.alice)
+    write_settings(company.home, replace(SETTINGS, address="patches.example.com", web_port=443))
+    said = company.on_server("move", "--finish", "--offline-keys", company.alice)
+    assert SETTINGS.address not in said
+    assert "0 of 1 PCs know this list." in said
 
 
 def test_all_names_are_shown_where_all_are_wanted(company: Company) -> None:
@@ -64,7 +72,7 @@ def test_it_is_signed_on_another_machine_which_shows_the_addresses(company: Comp
     company.on_server("move", "--to", "patches.example.com", "--prepare", company.bundle)
     assert company.repository().servers() is None
     said = company.sign(company.alice)
-    assert "PCs look for the server at, list 1:" in said
+    assert "PCs look for the server at, list " in said
     assert "| patches.example.com, ports 8443 and 7690" in said
     company.finish()
     signed = company.repository().servers()
@@ -83,6 +91,31 @@ def test_one_thing_is_done_at_a_time(company: Company) -> None:
         company.on_server("move", "--to", "hq", "--finish")
     with pytest.raises(click.UsageError, match="leave out --prepare"):
         company.on_server("move", "--prepare", company.bundle)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--web-port", 443), "--to"), (("--origin-port", 443, "--finish"), "--to"), (("--even-if", 3), "--finish")],
+)
+def test_an_option_that_would_be_without_effect_is_said(
+    company: Company, options: tuple[object, ...], words: str
+) -> None:
+    with pytest.raises(click.UsageError, match=f"goes with {words}"):
+        company.on_server("move", *options)
+
+
+def test_what_is_prepared_and_not_finished_has_no_effect_on_a_home_that_was_left(company: Company) -> None:
+    company.on_server("move", "--to", "patches.example.com", "--offline-keys", company.alice)
+    company.prepare(company.file())
+    early = company.bundle.rename(company.directory / "early.bundle")
+    company.on_server("move", "--leave")
+    with pytest.raises(UserError, match="reaches no PC"):
+        company.on_server("finish", early)
+    company.on_server("move", "--cancel", "--prepare", company.bundle)
+    assert "has moved" in company.on_server("move")
+    company.sign(company.alice, "--allow-changes")
+    company.finish()
+    assert "has moved" not in company.on_server("move")
 
 
 def test_a_home_that_was_left_says_where_its_server_is(company: Company) -> None:
