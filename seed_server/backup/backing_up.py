@@ -5,6 +5,7 @@ state is fixed and the metadata, which are replaced, are read. All else is only 
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from p2pdist import __version__
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.backup.manifest import (
+    CHECKPOINT_FILE,
     DUMP_FILE,
     SQLITE_FILE,
     BackedUpFile,
@@ -26,14 +28,17 @@ from seed_server.backup.manifest import (
     is_passing,
     is_safe_path,
 )
+from seed_server.backup.needed_keys import missing_key, pin_of_authorities
 from seed_server.backup.objects import BackupDirectory, ChangedSourceError, Pause, check_room
 from seed_server.backup.sealed_keys import MAX_SEALED_KEYS_BYTES, seal
 from seed_server.fleet.context import Context
 from seed_server.settings import MAX_SETTINGS_BYTES, ServerHome
 from seed_server.signing.key_files import MAX_KEY_FILE_BYTES, check_passphrase
 from seed_server.store.database_copies import DatabaseMoment, moment_of
-from seed_server.store.last_backup import LastBackup, write_last_backup
+from seed_server.store.last_backup import LastBackup, read_last_backup, write_last_backup
+from seed_server.store.moved_mark import moved_to
 from seed_server.store.postgres_tools import check_tools
+from seed_server.store.restored_mark import read_mark
 
 MIN_FREE_BYTES_AFTER_BACKUP = 16 << 20  # the list, and what others do there
 MAX_KEY_FILES = 1_000
@@ -83,8 +88,9 @@ def back_up(
     if settings.database_url:
         check_tools("pg_dump")
     backup = BackupDirectory(directory)
+    backup.check_own()
     if backup.has_list():
-        _check_same_server(context, backup)
+        _check_replaceable(context, backup)
     with backup.written():
         work = _Copying(context, backup, lambda: on_copied(backup.new_files, backup.new_bytes))
         done = work.run(passphrase)
@@ -106,13 +112,21 @@ def _check_apart(home: ServerHome, directory: Path) -> None:
         )
 
 
-def _check_same_server(context: Context, backup: BackupDirectory) -> None:
-    found = backup.read_list()
+def _check_replaceable(context: Context, backup: BackupDirectory) -> None:
+    """Raise `UserError` for the backup of another server, and for one that is newer than what this home has."""
+    found = backup.read_list(to_replace=True)
     if found.root_pin != context.repository().root_pin().hex():
         raise UserError(
             f"{backup.root} has the backup of another server ({found.server}). Give each server a directory of its "
             "own.",
             FaultKind.BAD_INPUT,
+        )
+    last = read_last_backup(context.home)
+    if moved_to(context.home) and found.backup_at > (0.0 if last is None else last.backup_at):
+        raise UserError(
+            f"{backup.root} has a backup that was not made from {context.home.root}: its server has moved, and that "
+            "backup may be newer. Have this home not be backed up any more, or give another directory.",
+            FaultKind.REFUSED,
         )
 
 
@@ -147,7 +161,13 @@ class _Copying:
                 database = stack.enter_context(moment_of(settings.database_place(self.home)))
                 moment = self._read_moment(with_keys=passphrase is not None)
             if checkpoint is not None:
-                moment.files["audit-checkpoint"] = checkpoint
+                moment.files[CHECKPOINT_FILE] = checkpoint
+            if passphrase is not None and (missing := missing_key(moment.keys, moment.files)):
+                raise UserError(
+                    f"{self.home.root / missing} is missing, and a server that is restored needs it. Where keys are "
+                    "kept elsewhere, add --without-keys.",
+                    FaultKind.NOT_SET_UP,
+                )
             files = [self._database(database)]
         files += [self.backup.add_bytes(path, data) for path, data in moment.files.items()]
         files += self._documents(moment)
@@ -161,6 +181,7 @@ class _Copying:
             revision=database.revision,
             files=tuple(files),
             release=__version__,
+            authorities=pin_of_authorities(self.home),
         )
         if passphrase is not None:
             sealed = seal(moment.keys, made.digest(), passphrase, os.urandom)
@@ -188,7 +209,10 @@ class _Copying:
             del documents[path]
         files["server.toml"] = read_capped(self.home.settings, MAX_SETTINGS_BYTES)
         keys = _keys_of(self.home) if with_keys else {}
-        return _Moment(self.context.clock.now(), repository.root_pin().hex(), files, documents, keys)
+        mark = read_mark(self.home)
+        # one that was restored and has learnt nothing yet is as it was at its own backup
+        at = self.context.clock.now() if mark is None or not mark.catching_up else mark.backup_at
+        return _Moment(at, repository.root_pin().hex(), files, documents, keys)
 
     def _database(self, database: DatabaseMoment) -> BackedUpFile:
         copy = self.backup.new_path()
@@ -212,13 +236,18 @@ class _Copying:
 
     def _others(self) -> Iterator[BackedUpFile]:
         """Yield what lies in the home besides: the site map, archives, bundles, and what its owner has put there."""
-        for path in _files_besides(self.home.root):
+        for path in _files_besides(self.home.root, self._closed):
             relative = path.relative_to(self.home.root).as_posix()
             if not is_safe_path(relative):
                 self.faults.append(f"{relative!r}: a file of this name is not copied")
                 continue
             with contextlib.suppress(FileNotFoundError):
                 yield from self._copied(relative, path, "")
+
+    def _closed(self, error: OSError) -> None:
+        path = Path(os.fsdecode(error.filename)).relative_to(self.home.root)
+        why = "it leads to another directory, which is not copied" if error.errno == errno.ELOOP else ""
+        self.faults.append(f"{path.as_posix()}: {why or f'it cannot be read: {error.strerror}'}")
 
     def _copied(self, path: str, source: Path, sha256: str) -> Iterator[BackedUpFile]:
         try:
@@ -235,12 +264,15 @@ class _Copying:
             self.faults.append(f"{path}: it is missing")
 
 
-def _files_besides(root: Path) -> Iterator[Path]:
+def _files_besides(root: Path, closed: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yield the files; ``closed`` hears of each directory that is not looked into, and why."""
     for top in sorted(root.iterdir()):
         if not is_kept(top.name):
             continue
         if top.is_dir():
-            for folder, _, names in os.walk(top):
+            for folder, folders, names in os.walk(top, onerror=closed):
+                for link in (path for path in (Path(folder, name) for name in folders) if path.is_symlink()):
+                    closed(OSError(errno.ELOOP, "", str(link)))
                 found = sorted(Path(folder, name) for name in names)
                 yield from (path for path in found if _is_plain(path))
         elif _is_plain(top):
@@ -253,7 +285,13 @@ def _is_plain(path: Path) -> bool:
 
 def _keys_of(home: ServerHome) -> dict[str, bytes]:
     found, total = {}, 0
-    for folder, _, names in os.walk(home.keys):
+
+    def closed(error: OSError) -> None:
+        raise UserError(
+            f"Cannot read {error.filename}: {error.strerror}. Run this as the server's user.", FaultKind.STORAGE
+        ) from error
+
+    for folder, _, names in os.walk(home.keys, onerror=closed):
         for path in sorted(Path(folder, name) for name in names):
             if not _is_plain(path):
                 continue

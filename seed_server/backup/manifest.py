@@ -18,6 +18,8 @@ LIST_FORMAT = 1
 MAX_LIST_BYTES = 128 << 20  # 200 bytes a file: half a million files
 MAX_BACKED_UP_PATH_CHARS = 1_000
 MAX_BACKED_UP_FILES = 500_000
+CHECKPOINT_FILE = "audit-checkpoint"
+"""What vouches for the audit log; a home of before there was one has none."""
 SQLITE_FILE, DUMP_FILE = "state.db", "state.dump"
 """The database in the list: SQLite's file, or what `pg_dump` has written, which is no file of a home."""
 
@@ -63,6 +65,8 @@ class FileList(Record, frozen=True):
     files: Annotated[tuple[BackedUpFile, ...], msgspec.Meta(max_length=MAX_BACKED_UP_FILES)]
     release: Annotated[str, msgspec.Meta(max_length=100)]
     """Which release has made the backup."""
+    authorities: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    """The SHA-256 of both authorities' certificates; empty: the home had none that could be used."""
     sealed: BackedUpFile | None = None
     """The keys, encrypted; None: they are kept elsewhere."""
     format: Literal[1] = 1

@@ -28,6 +28,7 @@ from seed_server.backup.manifest import (
     NewerFormatError,
     decode_list,
     encode_list,
+    is_passing,
 )
 from seed_server.store.file_lock import FileLock
 
@@ -35,6 +36,7 @@ LIST_FILE = "backup.json"
 COPIED_BYTES = 1 << 20  # at a time
 AT_ONCE_BYTES = 1 << 20  # a larger file gets its name at once: a copy that is cut off has it then
 _HASH = re.compile(r"[0-9a-f]{64}")
+_OWN_NAMES = {LIST_FILE, "objects", "incoming", "lost+found"}
 
 Pause = Callable[[], None]
 """Called between two parts of what takes long."""
@@ -76,8 +78,11 @@ class BackupDirectory:
 
     # --- the list ------------------------------------------------------------------------
 
-    def read_list(self) -> FileList:
-        """Return the list of the backup that is here. Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE."""
+    def read_list(self, *, to_replace: bool = False) -> FileList:
+        """Return the list of the backup that is here, ``to_replace`` it or not.
+
+        Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE.
+        """
         path = self.root / LIST_FILE
         try:
             return decode_list(read_capped(path, MAX_LIST_BYTES))
@@ -90,6 +95,12 @@ class BackupDirectory:
         except NewerFormatError as error:
             raise of_newer_release(self.root, str(error)) from error
         except (ListError, FileTooLargeError) as error:
+            if to_replace:
+                raise UserError(
+                    f"The backup's list {path} cannot be used: {error}. Move what is in {self.root} away, or give "
+                    "another directory: the next backup copies all of it.",
+                    FaultKind.STORAGE,
+                ) from error
             raise UserError(
                 f"The backup's list {path} cannot be used: {error}. Take another copy of this backup.",
                 FaultKind.STORAGE,
@@ -102,6 +113,20 @@ class BackupDirectory:
     def has_list(self) -> bool:
         """Whether a backup was completed here."""
         return (self.root / LIST_FILE).exists()
+
+    def check_own(self) -> None:
+        """Raise `UserError` (BAD_INPUT) for a directory that others use: it would be closed to them."""
+        try:
+            names = sorted(path.name for path in self.root.iterdir())
+        except OSError:  # it is not there yet; else `written` says what is wrong
+            return
+        others = [name for name in names if name not in _OWN_NAMES and not is_passing(name)]
+        if others and not self.has_list():
+            raise UserError(
+                f"{self.root} has something else in it ({others[0]}). A backup has a directory of its own, which is "
+                "closed to others: give an empty one, or one that is not there yet.",
+                FaultKind.BAD_INPUT,
+            )
 
     # --- to write ------------------------------------------------------------------------
 
@@ -227,6 +252,12 @@ class BackupDirectory:
         except OSError as error:
             with contextlib.suppress(OSError):
                 self.clear_incoming()  # on a full disk, that is room for others
+            if error.filename and self.root.absolute() not in Path(os.fsdecode(error.filename)).absolute().parents:
+                raise UserError(
+                    f"Cannot read {error.filename}: {error.strerror}. Run this as the server's user. An earlier backup "
+                    "stays as it is.",
+                    FaultKind.STORAGE,
+                ) from error
             raise worded(error, self.root, "An earlier backup there stays as it is.") from error
 
     # --- to read -------------------------------------------------------------------------

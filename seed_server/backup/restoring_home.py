@@ -18,18 +18,18 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.private_directory import make_private
 from seed_server.backup.backing_up import MAX_KEY_FILES, no_keys
 from seed_server.backup.manifest import DUMP_FILE, BackedUpFile, FileList
+from seed_server.backup.needed_keys import check_keys_fit, missing_key
 from seed_server.backup.objects import BackupDirectory, DamagedObjectError, check_room, of_newer_release, worded
 from seed_server.backup.verifying import OnRead, damaged, open_keys
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.settings import ServerHome, load_settings
-from seed_server.signing.key_files import MAX_KEY_FILE_BYTES, key_path, load_signing_key
-from seed_server.signing.metadata import MetadataReader, public_key
-from seed_server.signing.role_policy import AUDIT_KEY, ONLINE_ROLES
+from seed_server.signing.key_files import MAX_KEY_FILE_BYTES
 from seed_server.store.database_copies import check_empty, is_newer
 from seed_server.store.postgres_tools import check_tools, restore_dump
 from seed_server.store.restored_mark import mark_restored
+from seed_server.store.serve_lock import not_serving
 
 STAGING = ".restoring"
 MIN_FREE_BYTES_AFTER_RESTORE = 64 << 20  # the server's first signatures and logs
@@ -81,24 +81,25 @@ def restore(
     _check_ours(backup, files, wish)
     keys = _keys(backup, files, wish)
     make_private(home.root)
-    _check_nothing(home)
     staging = ServerHome(home.root / STAGING)
-    with _staged(home, staging):
-        check_room(home.root, shutil.disk_usage(home.root).free, files.total_bytes + MIN_FREE_BYTES_AFTER_RESTORE)
-        _copy_all(backup, files, staging, on_read)
-        _write_keys(staging, keys)
-        _settle(files, staging, wish)
-        settings = load_settings(staging)
-        _check_keys(staging)
-        at = context.clock.now()
-        mark_restored(staging, backup_at=files.backup_at, restored_at=at)
-        if files.database == "postgresql":
-            check_empty(settings.database_url)
-            restore_dump(staging.root / DUMP_FILE, settings.database_url)
-            (staging.root / DUMP_FILE).unlink()
-        there = Context(staging, context.clock, context.request)
-        done = _void(there, actor_of(there), files)
-        _move(staging, home)
+    with _held(home):
+        _check_nothing(home)
+        with _staged(home, staging):
+            check_room(home.root, shutil.disk_usage(home.root).free, files.total_bytes + MIN_FREE_BYTES_AFTER_RESTORE)
+            _copy_all(backup, files, staging, on_read)
+            _write_keys(staging, keys)
+            _settle(files, staging, wish)
+            settings = load_settings(staging)
+            check_keys_fit(staging, files)
+            at = context.clock.now()
+            mark_restored(staging, backup_at=files.backup_at, restored_at=at)
+            if files.database == "postgresql":
+                check_empty(settings.database_url)
+                restore_dump(staging.root / DUMP_FILE, settings.database_url)
+                (staging.root / DUMP_FILE).unlink()
+            there = Context(staging, context.clock, context.request)
+            done = _void(there, actor_of(there), files)
+            _move(staging, home)
     return done
 
 
@@ -120,10 +121,25 @@ def _check_ours(backup: BackupDirectory, files: FileList, wish: RestoreWish) -> 
         )
 
 
+@contextlib.contextmanager
+def _held(home: ServerHome) -> Iterator[None]:
+    """Keep others out, a server too; where the block raises, the lock's file goes again. Raises `UserError` (BUSY)."""
+    there = home.serve_lock.exists()
+    busy = f"A seed server runs on {home.root}, or another restore. Wait for it, or give another --home."
+    with not_serving(home, busy):
+        try:
+            yield
+        except BaseException:
+            if not there:
+                with contextlib.suppress(OSError):
+                    home.serve_lock.unlink()
+            raise
+
+
 def _check_nothing(home: ServerHome) -> None:
     """Refuse a home that has something; what a restore that was killed has left is removed."""
     try:
-        names = sorted({path.name for path in home.root.iterdir()} - {"lost+found"})
+        names = sorted(path.name for path in _entries(home))
         if names == [STAGING]:
             shutil.rmtree(home.root / STAGING)
             return
@@ -157,10 +173,9 @@ def _keys(backup: BackupDirectory, files: FileList, wish: RestoreWish) -> Mappin
             "'ca' in it) with --keys DIR.",
             FaultKind.USAGE,
         )
-    needed = [f"keys/online/{name}.pem" for name in (*ONLINE_ROLES, AUDIT_KEY)]
-    if missing := [path for path in needed if path not in keys]:
+    if missing := missing_key(keys, {file.path for file in files.files}):
         raise UserError(
-            f"The key {missing[0]} is missing, and without it this server cannot sign. Give the folder that has all "
+            f"The key {missing} is missing, and without it this server cannot sign. Give the folder that has all "
             "keys with --keys DIR.",
             FaultKind.NOT_SET_UP,
         )
@@ -192,17 +207,17 @@ def _staged(home: ServerHome, staging: ServerHome) -> Iterator[None]:
         staging.root.mkdir(mode=0o700)
         yield
     except BaseException as error:
-        for path in _entries(home.root):
-            _remove(path)
+        with contextlib.suppress(OSError):
+            for path in _entries(home):
+                _remove(path)
         if isinstance(error, OSError):
             raise worded(error, home.root, "Nothing was restored.") from error
         raise
 
 
-def _entries(root: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [path for path in root.iterdir() if path.name != "lost+found"]
-    return []
+def _entries(home: ServerHome) -> list[Path]:
+    """Return what is in a home. Raises `OSError`."""
+    return [path for path in home.root.iterdir() if path.name not in {"lost+found", home.serve_lock.name}]
 
 
 def _remove(path: Path) -> None:
@@ -239,21 +254,6 @@ def _write_keys(staging: ServerHome, keys: Mapping[str, bytes]) -> None:
         target = staging.root / path
         durable_files.make_directory(target.parent, mode=0o700)
         durable_files.write_file(target, data, mode=0o600)
-
-
-def _check_keys(staging: ServerHome) -> None:
-    """Refuse keys that are another server's: it would be noticed when it signs, and PCs would refuse it for ever."""
-    current = MetadataReader(staging).current()
-    roles = current.root.signed.roles
-    trusted = {"snapshot": roles["snapshot"].keyids, "timestamp": roles["timestamp"].keyids}
-    trusted["rollouts"] = current.delegated("rollouts").keyids
-    for role, keyids in trusted.items():
-        if public_key(load_signing_key(key_path(staging.online_keys, role), None)).keyid not in keyids:
-            raise UserError(
-                f"The {role} key is not that of the server in this backup: nothing was restored. Give the folder with "
-                "this server's keys with --keys DIR.",
-                FaultKind.REFUSED,
-            )
 
 
 def _settle(files: FileList, staging: ServerHome, wish: RestoreWish) -> None:

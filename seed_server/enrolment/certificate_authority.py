@@ -39,6 +39,7 @@ SERVER_LIFETIME_SECONDS = 90 * DAY_SECONDS  # the running server issues its own 
 CLOCK_SKEW_SECONDS = 300  # endpoints' clocks may be this far behind
 
 _CONTROL, _SWARM = "control-ca", "swarm-ca"
+AUTHORITY_FILES = tuple(f"{name}.{kind}.pem" for name in (_CONTROL, _SWARM) for kind in ("key", "crt"))
 
 
 class CertificateRequestError(ValueError):

@@ -153,6 +153,7 @@ TESTED_IN = {
     "p2pdist/trust/site_documents.py": "tests/unit/p2pdist/trust/test_store.py",
     "p2pdist/trust/tls_contexts.py": "tests/unit/p2pdist/trust/test_https_client.py",
     "p2pdist/trust/tuf_session.py": "tests/adversary/test_failed_refresh.py",
+    "seed_server/backup/needed_keys.py": "tests/unit/seed_server/backup/test_restoring_home.py",
     "seed_server/commands/acting.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/commands/api_token_commands.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/commands/approver_commands.py": "tests/unit/seed_server/commands/test_people_commands.py",

@@ -3,7 +3,9 @@
 import os
 import shutil
 import socket
+import stat
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -17,7 +19,10 @@ from seed_server.fleet.problems import backup_problems
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.last_backup import read_last_backup
-from tests.helpers.backups import PASSPHRASE, backed_up
+from seed_server.store.moved_mark import mark_moved
+from seed_server.store.restored_mark import RestoredMark, write_mark
+from tests.helpers.backups import PASSPHRASE, backed_up, keys_elsewhere, restored
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.rollout_company import BEGIN, Company
 
 
@@ -31,7 +36,7 @@ def test_all_is_copied_but_what_is_of_this_server_s_run_alone(company: Company, 
         (home / name).parent.mkdir(exist_ok=True)
         (home / name).write_text(name)
     (home / "prepared" / ".x.0123456789ab.tmp").write_text("killed")
-    (home / "restored").write_text("mark")
+    write_mark(company.context.home, RestoredMark(1.0, 2.0, ended_at=3.0))
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(os.path.relpath(home / "control"))
         done = backed_up(company, tmp_path)
@@ -161,3 +166,110 @@ def test_a_backup_that_is_old_is_said_by_status_and_doctor(company: Company, tmp
     company.clock.wall += 60.0
     (said,) = backup_problems(company.context)
     assert said.mend == f"seed-server backup {tmp_path / 'backup'}"
+
+
+def test_a_directory_with_something_else_in_it_is_not_closed_to_others(company: Company, tmp_path: Path) -> None:
+    """Somebody names the directory above, as /srv or /mnt: what others have there goes on."""
+    shared = tmp_path / "backup"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    (shared / "film.mp4").write_bytes(b"film")
+    with pytest.raises(UserError, match=r"has something else in it \(film.mp4\)") as raised:
+        backed_up(company, tmp_path)
+    assert raised.value.kind is FaultKind.BAD_INPUT
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert [path.name for path in shared.iterdir()] == ["film.mp4"]
+    (shared / "film.mp4").unlink()
+    for name in ("lost+found", "incoming", "objects"):  # a disk of its own; a first backup that was killed
+        (shared / name).mkdir()
+    (shared / ".backup.json.0123456789ab.tmp").write_bytes(b"")
+    backed_up(company, tmp_path)
+
+
+def test_a_backup_without_its_keys_does_not_say_that_it_has_them(company: Company, tmp_path: Path) -> None:
+    home = company.context.home
+    for gone in (home.online_keys / "timestamp.pem", home.ca / "swarm-ca.crt.pem"):
+        gone.rename(tmp_path / gone.name)
+        with pytest.raises(UserError, match=rf"{gone.name} is missing.*--without-keys") as raised:
+            backed_up(company, tmp_path, PASSPHRASE)
+        assert raised.value.kind is FaultKind.NOT_SET_UP
+        assert not backed_up(company, tmp_path).with_keys
+        (tmp_path / gone.name).rename(gone)
+
+
+def test_a_damaged_list_is_to_be_moved_away(company: Company, tmp_path: Path) -> None:
+    backed_up(company, tmp_path)
+    path = tmp_path / "backup" / "backup.json"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UserError, match="Move what is in .*backup away, or give another directory"):
+        backed_up(company, tmp_path)
+
+
+def test_what_cannot_be_read_in_the_home_is_said(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has run a command as root: its files are closed to the server's user."""
+    home = company.context.home.root
+    (home / "archive" / "2026").mkdir(parents=True)
+    (home / "archive" / "elsewhere").symlink_to(tmp_path)
+    scan = os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path) == home / "archive" / "2026":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert set(backed_up(company, tmp_path).faults) == {
+        "archive/2026: it cannot be read: Permission denied",
+        "archive/elsewhere: it leads to another directory, which is not copied",
+    }
+    monkeypatch.setattr(
+        os, "scandir", lambda path: closed(home / "archive/2026" if Path(path) == home.joinpath("content") else path)
+    )
+    with pytest.raises(
+        UserError, match=r"Cannot read .*archive/2026: Permission denied. Run this as the server's user"
+    ):
+        backed_up(company, tmp_path)
+
+
+def test_keys_that_cannot_be_read_are_said(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, scan = company.context.home.keys, os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path) == keys:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(UserError, match=rf"Cannot read {keys}: Permission denied"):
+        backed_up(company, tmp_path, PASSPHRASE)
+
+
+def test_a_home_that_was_left_does_not_take_the_place_of_its_server_s_newer_backup(
+    company: Company, tmp_path: Path
+) -> None:
+    """Its nightly backup is still set up there, and both write to the same share."""
+    backed_up(company, tmp_path)
+    mark_moved(company.context.home, "to patches.example.com")
+    company.clock.wall += 60.0
+    backed_up(company, tmp_path)  # to be restored where the server is from now on
+    there, _ = restored(tmp_path, keys_elsewhere(company, tmp_path))
+    cast("FakeClock", there.clock).wall += 600.0
+    there.home.restored.unlink()
+    newest = back_up(there, tmp_path / "backup", None).backup_at
+    company.clock.wall += 86_400.0
+    with pytest.raises(UserError, match="its server has moved") as raised:
+        backed_up(company, tmp_path)
+    assert raised.value.kind is FaultKind.REFUSED
+    assert BackupDirectory(tmp_path / "backup").read_list().backup_at == newest
+    back_up(company.context, tmp_path / "other", None)
+
+
+def test_a_server_that_has_not_caught_up_is_as_the_backup_was_that_it_is_made_of(
+    company: Company, tmp_path: Path
+) -> None:
+    """Else PCs that enrolled between the two were forgotten by whoever restores the second."""
+    backed_up(company, tmp_path)
+    there, _ = restored(tmp_path, keys_elsewhere(company, tmp_path))
+    assert back_up(there, tmp_path / "second", None).backup_at == BEGIN

@@ -19,6 +19,7 @@ from seed_server.store.audit_entry import AuditEntry
 from seed_server.store.database import Database
 from seed_server.store.people_rows import ApiTokenRow, PersonRow
 from seed_server.store.restored_mark import read_mark
+from seed_server.store.serve_lock import serve_lock
 from tests.helpers.backups import PASSPHRASE, backed_up, keys_elsewhere, restored
 from tests.helpers.postgresql import PostgresServer
 from tests.helpers.rollout_company import ADA, BEGIN, Company, company_at
@@ -174,6 +175,42 @@ def test_keys_of_another_server_are_refused(company: Company, tmp_path: Path) ->
         restored(tmp_path, RestoreWish(tmp_path / "backup", keys=other.keys))
     assert raised.value.kind is FaultKind.REFUSED
     assert list((tmp_path / "restored").iterdir()) == []
+
+
+def test_authorities_of_another_server_are_refused(company: Company, tmp_path: Path) -> None:
+    """PCs would refuse the server for ever, and nobody would see that before it serves."""
+    backed_up(company, tmp_path)
+    keys = shutil.copytree(company.context.home.keys, tmp_path / "keys")
+    (keys / "ca" / "control-ca.key.pem").rename(tmp_path / "control-ca.key.pem")
+    with pytest.raises(UserError, match=r"keys/ca/control-ca.key.pem is missing") as raised:
+        restored(tmp_path, RestoreWish(tmp_path / "backup", keys=keys))
+    assert raised.value.kind is FaultKind.NOT_SET_UP
+    shutil.copytree(company.context.home.ca, keys / "ca", dirs_exist_ok=True)
+    other = ServerHome(tmp_path / "other")
+    initialise(other, ServerSettings(name="other", address="127.0.0.1"), passphrase=None, now=BEGIN)
+    for names in (("swarm-ca.key.pem", "swarm-ca.crt.pem"), ("control-ca.key.pem", "control-ca.crt.pem")):
+        for name in names:
+            shutil.copy(other.ca / name, keys / "ca" / name)
+        with pytest.raises(UserError, match=r"authorities .* are not those of the server in this backup") as raised:
+            restored(tmp_path, RestoreWish(tmp_path / "backup", keys=keys))
+        assert raised.value.kind is FaultKind.REFUSED
+        assert list((tmp_path / "restored").iterdir()) == []
+        shutil.copytree(company.context.home.ca, keys / "ca", dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize("name", ["", "server.toml"])
+def test_nothing_is_restored_where_a_server_runs_or_somebody_restores(
+    company: Company, tmp_path: Path, name: str
+) -> None:
+    backed_up(company, tmp_path)
+    home = ServerHome(tmp_path / "restored")
+    (home.root / STAGING / "content").mkdir(parents=True)
+    (home.root / STAGING / (name or "state.db")).write_text("of the other one")
+    with serve_lock(home, timeout_seconds=0.0).held():
+        with pytest.raises(UserError, match="runs on .*restored, or another restore") as raised:
+            restored(tmp_path, keys_elsewhere(company, tmp_path))
+        assert raised.value.kind is FaultKind.BUSY
+        assert (home.root / STAGING / (name or "state.db")).read_text() == "of the other one"
 
 
 def test_a_backup_of_a_newer_release_is_refused(company: Company, tmp_path: Path) -> None:
