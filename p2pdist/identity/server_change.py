@@ -50,15 +50,18 @@ async def check_answers(identity: Identity, address: ServerAddress, local_addres
             raise _not_there(error.message, error.kind) from error
     tls = await trio.to_thread.run_sync(control_ssl_context, identity)
     origin = OriginAddress(address.host, address.origin_port, tls, local_address)
-    place = f"{address.host}, port {address.origin_port} (origin)"
+    host, port = address.host, address.origin_port
     try:
         stream = await open_first(origin, CONNECT_SECONDS)
     except ConnectionLostError as error:
-        raise _not_there(f"{place}: {cause(error)}.", FaultKind.REFUSED) from error
+        why = f"At {host}, whoever answers on port {port} (origin) does not speak as this PC's seed server: {cause(error)}."
+        raise _not_there(why, FaultKind.REFUSED) from error
     except trio.TooSlowError as error:
-        raise _not_there(f"{place} does not answer.", FaultKind.UNREACHABLE) from error
+        why = f"At {host}, nobody answers on port {port} (origin)."
+        raise _not_there(why, FaultKind.UNREACHABLE) from error
     except OSError as error:
-        raise _not_there(f"{place}: {cause(first_error(error))}.", FaultKind.UNREACHABLE) from error
+        why = f"At {host}, port {port} (origin) cannot be reached: {cause(first_error(error))}."
+        raise _not_there(why, FaultKind.UNREACHABLE) from error
     await trio.aclose_forcefully(stream.transport_stream)
 
 

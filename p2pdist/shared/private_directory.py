@@ -65,10 +65,10 @@ def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except UntrustedPathError as error:
-        raise UserError(f"{path} cannot be used as a home: {error}.", FaultKind.REFUSED) from error
+        raise UserError(f"{path} cannot be used: {error}.", FaultKind.REFUSED) from error
     except OSError as error:
         raise UserError(
-            f"Cannot write to {path}: {error.strerror or error}. Check --home and its permissions.",
+            f"Cannot write to {path}: {error.strerror or error}. Check that path and its permissions.",
             FaultKind.STORAGE,
         ) from error
 

@@ -17,6 +17,7 @@ from p2pdist.identity.server_change import check_answers, checked_address, own_a
 from p2pdist.identity.store import Identity
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.language import catalog_of
 from p2pdist.shared.server_address import ServerAddress
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.ports.server_tls import ServerTls
@@ -133,9 +134,35 @@ async def test_both_ports_have_to_answer(company: Company) -> None:
     async with serving(company.authority, [NEW]) as there:
         error = await refusal(company.identity, ServerAddress(there.host, there.web_port, 1))
         assert error.kind is FaultKind.UNREACHABLE
-        assert "port 1" in error.message
+        assert f"At {NEW}, port 1 (origin) cannot be reached: " in error.message
+        assert translated(error).startswith(f"{NEW} のポート 1")
         error = await refusal(company.identity, ServerAddress(there.host, 1, there.origin_port))
         assert error.kind is FaultKind.UNREACHABLE
+    async with serving(company.authority, [NEW]) as there, trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, hang_up, 0, host=NEW))
+        error = await refusal(company.identity, there_but(there, listener))
+        assert error.kind is FaultKind.REFUSED
+        assert "does not speak as this PC's seed server: " in error.message
+        assert "シードサーバーとして応答しません" in translated(error)
+        nursery.cancel_scope.cancel()
+
+
+def there_but(there: ServerAddress, listener: trio.SocketListener) -> ServerAddress:
+    """Return the address with the port of ``listener`` for its origin."""
+    return ServerAddress(there.host, there.web_port, listener.socket.getsockname()[1])
+
+
+async def hang_up(stream: trio.SocketStream) -> None:
+    await stream.aclose()
+
+
+def translated(error: UserError) -> str:
+    """Return the error in Japanese; of its sentences, the last one is every error's."""
+    catalog = catalog_of("ja")
+    assert catalog is not None
+    said = catalog.finished(error.message)
+    assert "何も変更していません" in said
+    return said
 
 
 def test_what_is_no_address_is_named() -> None:
