@@ -54,8 +54,11 @@ async def check_answers(identity: Identity, address: ServerAddress, local_addres
     try:
         stream = await open_first(origin, CONNECT_SECONDS)
     except ConnectionLostError as error:
-        why = f"At {host}, whoever answers on port {port} (origin) does not speak as this PC's seed server: {cause(error)}."
-        raise _not_there(why, FaultKind.REFUSED) from error
+        words = cause(error)
+        raise _not_there(
+            f"At {host}, whoever answers on port {port} (origin) does not speak as this PC's seed server: {words}.",
+            FaultKind.REFUSED,
+        ) from error
     except trio.TooSlowError as error:
         why = f"At {host}, nobody answers on port {port} (origin)."
         raise _not_there(why, FaultKind.UNREACHABLE) from error

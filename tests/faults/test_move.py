@@ -41,10 +41,26 @@ async def start(fleet: Fleet) -> None:
 def copy_home(old: Path, new: Path, ports: tuple[int, int], before: tuple[int, int]) -> None:
     """Put the home where the new server is, as a backup does, and say its new address."""
     shutil.copytree(old, new, ignore=shutil.ignore_patterns("moved", "*.lock"))
-    settings = (new / "server.toml").read_text().replace(f"{NETWORK}.1", NEW_ADDRESS)
+    say_address(new, ports, before)
+
+
+def say_address(home: Path, ports: tuple[int, int], before: tuple[int, int]) -> None:
+    settings = (home / "server.toml").read_text().replace(f"{NETWORK}.1", NEW_ADDRESS)
     for was, becomes in zip(before, ports, strict=True):
         settings = settings.replace(f"port = {was}", f"port = {becomes}")
-    (new / "server.toml").write_text(settings)
+    (home / "server.toml").write_text(settings)
+
+
+async def serve_there(fleet: Fleet, home: Path, ports: tuple[int, int]) -> None:
+    fleet.server = Member(f"server of {home.name}", home, Place(NEW_ADDRESS))
+    fleet.web_port, fleet.origin_port = ports
+    await fleet.start_server()
+
+
+async def wait_until_known(fleet: Fleet, pcs: int) -> None:
+    with trio.fail_after(WITHIN_SECONDS):
+        while await informed(fleet) < pcs:  # noqa: ASYNC110 - another process's word
+            await trio.sleep(0.2)
 
 
 def has(fleet: Fleet, patch: str, *numbers: int) -> bool:
@@ -67,11 +83,11 @@ async def test_pcs_follow_a_server_that_moves_and_one_that_missed_it_is_told(tmp
         ports = free_ports(2)
         said = await move(fleet, "--to", NEW_ADDRESS, "--web-port", ports[0], "--origin-port", ports[1])
         assert NEW_ADDRESS in said
-        with trio.fail_after(WITHIN_SECONDS):
-            while await informed(fleet) < 2:  # noqa: ASYNC110 - another process's word
-                await trio.sleep(0.2)
+        await wait_until_known(fleet, 2)
         with pytest.raises(FleetError, match="1 of 3 PCs do not know"):
             await move(fleet, "--finish")
+        with pytest.raises(FleetError, match="PCs would not look there any more"):
+            await move(fleet, "--finish", "--even-if", 3)
 
         await fleet.publish(late, "late")
         await fleet.wait_until(
@@ -84,10 +100,10 @@ async def test_pcs_follow_a_server_that_moves_and_one_that_missed_it_is_told(tmp
         await move(fleet, "--leave")
         with pytest.raises(FleetError, match="has moved"):
             await run_command("seed-server", "serve", "--home", fleet.server.home)
+        with pytest.raises(FleetError, match="reaches no PC"):
+            await fleet.publish(late, "lost")
         copy_home(fleet.server.home, tmp_path / "new", (ports[0], ports[1]), before)
-        fleet.server = Member("new server", tmp_path / "new", Place(NEW_ADDRESS))
-        fleet.web_port, fleet.origin_port = ports
-        await fleet.start_server()
+        await serve_there(fleet, tmp_path / "new", (ports[0], ports[1]))
         here = [fleet.endpoints[1], fleet.endpoints[2]]
         await fleet.wait_until(lambda: all(map(is_connected, here)), WITHIN_SECONDS, "connecting at the new address")
         await fleet.wait_until(lambda: has(fleet, "late", 1, 2), WITHIN_SECONDS, "the rest of the patch")
@@ -106,9 +122,7 @@ async def test_pcs_follow_a_server_that_moves_and_one_that_missed_it_is_told(tmp
             "--home", absent.home,
         )  # fmt: skip
         await fleet.wait_until(lambda: has(fleet, "late", 3), WITHIN_SECONDS, "the one that missed it")
-        with trio.fail_after(WITHIN_SECONDS):
-            while await informed(fleet) < 3:  # noqa: ASYNC110 - another process's word
-                await trio.sleep(0.2)
+        await wait_until_known(fleet, 3)
 
         assert ids == {k: member.latest.endpoint_id for k, member in fleet.endpoints.items() if member.latest}
         assert keys == {k: (member.home / "identity/key.pem").read_bytes() for k, member in fleet.endpoints.items()}
@@ -117,6 +131,45 @@ async def test_pcs_follow_a_server_that_moves_and_one_that_missed_it_is_told(tmp
         for member in fleet.endpoints.values():
             assert Path(member.patch("late").path or "").read_bytes() == late.read_bytes()
             assert member.patch("early").bytes_from_origin <= 100_000 + 16_384, "what was here is not fetched again"
+
+
+async def test_a_backup_of_before_a_move_is_restored_where_the_server_was_last(tmp_path: Path) -> None:
+    """The backup knows nothing of the move: PCs hand in the list, and find the server at the restored one's address."""
+    early = tmp_path / "early.bin"
+    early.write_bytes(os.urandom(100_000))
+    async with open_fleet(tmp_path, network=NETWORK, endpoints=2) as fleet:
+        await start(fleet)
+        await fleet.publish(early, "early")
+        await fleet.wait_until(lambda: has(fleet, "early", 1, 2), WITHIN_SECONDS, "the first patch")
+        old, before = fleet.server.home, (fleet.web_port, fleet.origin_port)
+        await run_command("seed-server", "backup", tmp_path / "backup", "--home", old, "--without-keys")
+
+        first, second = free_ports(2)
+        ports = (first, second)
+        await move(fleet, "--to", NEW_ADDRESS, "--web-port", first, "--origin-port", second)
+        await wait_until_known(fleet, 2)
+        await fleet.stop(fleet.server)
+        await move(fleet, "--leave")
+        copy_home(old, tmp_path / "new", ports, before)
+        await serve_there(fleet, tmp_path / "new", ports)
+        here = [fleet.endpoints[1], fleet.endpoints[2]]
+        await fleet.wait_until(lambda: all(map(is_connected, here)), WITHIN_SECONDS, "connecting at the new address")
+        await move(fleet, "--finish")
+        await wait_until_known(fleet, 2)
+        listed = json.loads(await move(fleet, "--json"))
+
+        await fleet.stop(fleet.server)
+        again = tmp_path / "again"
+        await run_command("seed-server", "restore", tmp_path / "backup", "--home", again, "--keys", old / "keys")
+        say_address(again, ports, before)
+        await serve_there(fleet, again, ports)
+        await fleet.wait_until(lambda: all(map(is_connected, here)), WITHIN_SECONDS, "connecting to the restored one")
+        with trio.fail_after(WITHIN_SECONDS):
+            while json.loads(await move(fleet, "--json"))["addresses"] != listed["addresses"]:  # noqa: ASYNC110
+                await trio.sleep(0.2)
+        await wait_until_known(fleet, 2)
+        assert json.loads(await move(fleet, "--json"))["list"] == listed["list"]
+        assert all(member.patch("early").bytes_from_origin <= 100_000 + 16_384 for member in here)
 
 
 async def looked_for(member: Member) -> dict[str, list[dict[str, object]]]:

@@ -19,7 +19,7 @@ class ServerList(Document, frozen=True):
 
     format: Literal[1]
     number: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIST_NUMBER)]
-    """One more with each change: PCs say which one they have."""
+    """Higher with each change, and also the time of it: PCs say which one they have."""
     addresses: Annotated[tuple[ServerAddress, ...], msgspec.Meta(min_length=1, max_length=MAX_SERVERS)]
 
 
