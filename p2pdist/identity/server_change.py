@@ -8,7 +8,7 @@ from p2pdist.identity.last_server import save_last_server
 from p2pdist.identity.store import Identity, control_ssl_context, save_identity
 from p2pdist.origin.opening import ConnectionLostError, OriginAddress, cause, open_first
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.errors import FaultKind, UserError, first_error
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_address import ServerAddress, address_problem
 from p2pdist.trust.http_answers import HttpError
 from p2pdist.trust.https_client import HttpsClient
@@ -63,7 +63,7 @@ async def check_answers(identity: Identity, address: ServerAddress, local_addres
         why = f"At {host}, nobody answers on port {port} (origin)."
         raise _not_there(why, FaultKind.UNREACHABLE) from error
     except OSError as error:
-        why = f"At {host}, port {port} (origin) cannot be reached: {cause(first_error(error))}."
+        why = f"At {host}, port {port} (origin) cannot be reached: {cause(error)}."
         raise _not_there(why, FaultKind.UNREACHABLE) from error
     await trio.aclose_forcefully(stream.transport_stream)
 

@@ -225,7 +225,7 @@ class OriginClient:
         except* trio.TooSlowError:
             reason = "the server did not answer in time"
         except* OSError as group:  # ssl.SSLError among them
-            reason = first_message(group)
+            reason = cause(group)
         finally:
             self._control = None
             self._outgoing.use(None)

@@ -112,10 +112,12 @@ async def _connect_beside(
 
 
 def cause(error: BaseException) -> str:
-    """Return the words of what caused ``error`` in the end."""
-    root: BaseException = error
+    """Return the words of what caused ``error`` in the end: of several, as of all addresses of a name, the first."""
+    root = first_error(error)
     while root.__cause__ is not None:
-        root = root.__cause__
+        root = first_error(root.__cause__)
+    if isinstance(root, OSError) and root.strerror and not isinstance(root, ssl.SSLError):
+        return root.strerror  # without its number
     return str(root) or type(root).__name__
 
 

@@ -134,7 +134,7 @@ async def test_both_ports_have_to_answer(company: Company) -> None:
     async with serving(company.authority, [NEW]) as there:
         error = await refusal(company.identity, ServerAddress(there.host, there.web_port, 1))
         assert error.kind is FaultKind.UNREACHABLE
-        assert f"At {NEW}, port 1 (origin) cannot be reached: " in error.message
+        assert f"At {NEW}, port 1 (origin) cannot be reached: Connection refused. " in error.message
         assert translated(error).startswith(f"{NEW} のポート 1")
         error = await refusal(company.identity, ServerAddress(there.host, 1, there.origin_port))
         assert error.kind is FaultKind.UNREACHABLE
