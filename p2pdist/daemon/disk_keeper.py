@@ -98,7 +98,8 @@ class DiskKeeper:
         limit = quota_bytes(
             self._settings.cache_mb * MB, self._settings.cache_free_percent, use.used_bytes, use.free_bytes
         )
-        of_transfers = {each.sha256 for each in transfers if each.takes_room}
+        # those that are not begun count in full once they are, half a file of an earlier run with them
+        of_transfers = {each.sha256 for each in transfers if not each.record.spared}
         beside = sum(file.disk_bytes for file in use.files if of_transfers.isdisjoint(file.cached))
         quota = self._transfers.room.quota
         quota.set(limit, beside)
@@ -111,7 +112,7 @@ class DiskKeeper:
         if not waits and not any(_lacks_disk(each) for each in transfers):
             self._transfers.room.full = ""
         committed = sum(each.payload.length_bytes for each in transfers if each.takes_room)
-        excess = max(beside + committed - limit, quota.lacking_bytes if waits else 0)
+        excess = max(beside + committed - limit, quota.take_lacking_bytes())
         if excess > 0 and not self._waits_for_answer(now):
             await self._ask(self._evictable(use, transfers, uses, now), excess, now)
         return excess > 0 or waits
@@ -141,29 +142,41 @@ class DiskKeeper:
         await self._send(SpareWanted(b"".join(bytes.fromhex(torrent) for torrent in self._asked)))
 
     def _waits_for_answer(self, now: float) -> bool:
-        same = self._asked_on == self._state.welcomes
-        return bool(self._asked) and same and now - self._asked_at < SPARE_ANSWER_SECONDS
+        return bool(self._asked) and self._is_current() and now - self._asked_at < SPARE_ANSWER_SECONDS
 
     async def _take_answer(self, uses: FileUses, now: float) -> None:
         granted, self._granted = self._granted, None
         if granted is None:
             return
+        if not self._is_current():
+            self._asked = ()
+            return
         told = {granted[at : at + SPARE_HASH_BYTES].hex() for at in range(0, len(granted), SPARE_HASH_BYTES)}
         asked, self._asked = self._asked, ()
         self._refused_until.update((torrent, now + SPARE_AGAIN_SECONDS) for torrent in asked if torrent not in told)
         known = {each.torrent_hash: each for each in self._transfers.everything()}
-        for torrent in asked:
-            each = known.get(torrent)
-            # what has come to be needed since it was asked for stays; the server is told again that it is here
-            if torrent not in told or each is None:
-                continue
+        going = [known[torrent] for torrent in asked if torrent in told and torrent in known]
+        # first, or a kill in between leaves the kept name, and with it the file; it may take as long as an installation
+        for each in self._unneeded(going, uses):
+            for ref in _refs(each):
+                await self._patching.give_up_way_back(ref)
+        going = self._unneeded(going, self._patching.file_uses())
+        if self._is_current():
+            await self._transfers.room.spare([each.torrent_hash for each in going])
+
+    def _is_current(self) -> bool:
+        """Whether the connection is still the one on which it was asked: on another, all that is here is told anew."""
+        return self._asked_on == self._state.welcomes
+
+    def _unneeded(self, going: Iterable[Transfer], uses: FileUses) -> list[Transfer]:
+        """Leave out what has come to be needed since it was asked for; the server is told again that it is here."""
+        left: list[Transfer] = []
+        for each in going:
             if _is_needed(each, uses):
                 each.wanted = None
-                continue
-            refs = _refs(each)
-            await self._transfers.room.spare([torrent])
-            for ref in refs:
-                await self._patching.give_up_way_back(ref)
+            else:
+                left.append(each)
+        return left
 
 
 def _refs(transfer: Transfer) -> set[PatchRef]:

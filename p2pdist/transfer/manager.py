@@ -78,7 +78,7 @@ class Transfers:
         self._more_to_start = False
         self._wants = Wants(can_fetch)
         self._lock = trio.Lock()
-        self.room = Room(home, self._transfers, engine, self._cache, self._places, self._wants, self._lock)
+        self.room = Room(home, self._transfers, engine, self._cache, self._places, self._wants, self._lock, self._save)
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
@@ -190,7 +190,7 @@ class Transfers:
             await self._unshared.share_some(self._transfers.values(), now, busy=self.busy)
             wants = self._wants.take(under_way, now)
             if self._dirty or self.memory.due(now, moved=self._moved):
-                await self._save(now)
+                await self._save()
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
             await self._send(want)
 
@@ -276,7 +276,7 @@ class Transfers:
                 return
             transfer.proving.cancel()
             log.warning("bytes on disk are damaged, fetching them again", patch=transfer.record.patch_id)
-            transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None)
+            transfer.record = replace(transfer.record, verified_at=None, verified_mtime_ns=None, spared=False)
             await self._places.take_back(transfer.record.places)
             await self._cache.let_write(transfer.sha256)
             transfer.move(TransferEvent.DAMAGED)
@@ -358,10 +358,10 @@ class Transfers:
     async def save(self) -> None:
         """Write the records now: the daemon stops."""
         async with self._lock:
-            await self._save(trio.current_time())
+            await self._save()
 
-    async def _save(self, now: float) -> None:
-        self._dirty = False
+    async def _save(self) -> None:
+        now, self._dirty = trio.current_time(), False
         for transfer in self._transfers.values():
             transfer.moved = False
         await self.memory.save((transfer.record for transfer in self._transfers.values()), now)

@@ -19,12 +19,16 @@ class Quota:
         self._beside_bytes = 0
         self._moved_at = -math.inf
         self._committed = 0
-        self.lacking_bytes = 0
-        """What the last payload lacked that was not admitted; 0: all that asked fit."""
+        self._lacking_bytes = 0
 
     def set(self, limit_bytes: int, beside_bytes: int) -> None:
         """Use this limit from now on; ``beside_bytes`` are taken by what is no transfer's, such as kept files."""
         self._limit_bytes, self._beside_bytes = limit_bytes, beside_bytes
+
+    def take_lacking_bytes(self) -> int:
+        """Return the most that a payload has lacked since the last call; 0: all fit. Who waits asks again."""
+        lacking, self._lacking_bytes = self._lacking_bytes, 0
+        return lacking
 
     def moves(self, now: float) -> None:
         """Note that something is under way that may make room."""
@@ -42,7 +46,7 @@ class Quota:
             return True
         if now - self._moved_at >= ADMIT_ANYWAY_SECONDS:
             return True
-        self.lacking_bytes = lacking
+        self._lacking_bytes = max(self._lacking_bytes, lacking)
         return False
 
 

@@ -1,7 +1,7 @@
 """The room that transfers take on the disk: each begins only as it lets them, and proven files are given up for it."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 import trio
@@ -35,7 +35,9 @@ class Room:
         places: Places,
         wants: Wants,
         lock: trio.Lock,
+        save: Callable[[], Awaitable[None]],
     ) -> None:
+        """``save`` writes the records of all transfers; the caller holds ``lock``."""
         self.quota = Quota()
         """How much of the disk the payloads may take."""
         self.full = ""
@@ -52,6 +54,7 @@ class Room:
         self._places = places
         self._wants = wants
         self._lock = lock
+        self._save = save
 
     def admit(self, transfer: Transfer, now: float) -> bool:
         """Whether ``transfer`` may take room on the disk now; else `Transfer.room_wait` says why not.
@@ -81,18 +84,23 @@ class Room:
             self.full = ""
 
     async def spare(self, torrents: Iterable[TorrentHash]) -> None:
-        """Give up proven files to make room; that their patches were proven here stays known."""
+        """Give up proven files to make room; that their patches were proven here stays known.
+
+        That is written first: files of which it is known are left over after a kill, others would be fetched again.
+        """
         async with self._lock:
-            for torrent in torrents:
-                transfer = self._transfers.get(torrent)
-                if transfer is None or not transfer.is_here:
-                    continue
-                if transfer.in_engine:
-                    await self._engine.remove(torrent, delete_files=True)
+            known = (self._transfers.get(torrent) for torrent in torrents)
+            going = [(each, each.in_engine) for each in known if each is not None and each.is_here]
+            for transfer, _ in going:
+                transfer.give_up_file()
+            if going:
+                await self._save()  # where the disk is full it cannot be written until there is room
+            for transfer, in_engine in going:
+                if in_engine:
+                    await self._engine.remove(transfer.torrent_hash, delete_files=True)
                 await self._places.take_back(transfer.record.places)
                 await self._cache.remove(transfer.sha256)
-                transfer.give_up_file()
-                self._wants.give_up(torrent)
+                self._wants.give_up(transfer.torrent_hash)
                 log.info("a patch's file has left to make room", patch=str(transfer.ref))
 
     async def fetch_again(self, torrents: Iterable[TorrentHash]) -> None:

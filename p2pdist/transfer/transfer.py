@@ -307,9 +307,13 @@ def counted(total: int, more: int) -> int:
 
 
 def with_proof_of(record: TransferRecord, proven: TransferRecord) -> TransferRecord:
-    """Return ``record`` with the proof of the same bytes under another name."""
+    """Return ``record`` with the proof of the same bytes under another name, also where they have left."""
     return msgspec.structs.replace(
-        record, verified_mtime_ns=proven.verified_mtime_ns, verified_inode=proven.verified_inode
+        record,
+        verified_at=proven.verified_at if proven.spared else record.verified_at,
+        verified_mtime_ns=proven.verified_mtime_ns,
+        verified_inode=proven.verified_inode,
+        spared=proven.spared,
     )
 
 

@@ -1,14 +1,16 @@
 """`p2pdist.daemon.disk_keeper`: over the quota it asks the server, and gives up what the server lets go and no more."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 import trio
+from msgspec.structs import replace
 
-from p2pdist.daemon.disk_keeper import SPARE_ANSWER_SECONDS, DiskKeeper
+from p2pdist.daemon.disk_keeper import MB, SPARE_ANSWER_SECONDS, DiskKeeper
 from p2pdist.install.kept_files import keep_payload
 from p2pdist.install.lifecycle import KeptFile
 from p2pdist.settings import DaemonSettings
@@ -26,6 +28,8 @@ class PlayedInstalls:
     uses: dict[PatchRef, FileUse] = field(default_factory=dict)
     back: set[PatchRef] = field(default_factory=set)
     given_up: list[PatchRef] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None
+    """Happens while an installation is waited for."""
 
     def file_uses(self) -> dict[PatchRef, FileUse]:
         return self.uses
@@ -35,6 +39,7 @@ class PlayedInstalls:
 
     async def give_up_way_back(self, ref: PatchRef) -> None:
         self.given_up.append(ref)
+        self.meanwhile()
 
 
 @dataclass
@@ -174,3 +179,63 @@ async def test_it_says_who_uses_what(tmp_path: Path) -> None:
         assert sum(parts) == status.used_bytes > 0
         assert parts[0] == parts[1] == status.used_bytes / 2
         assert (parts[2], parts[3]) == (0, 0)
+
+
+async def test_an_answer_that_outlived_its_connection_lets_nothing_go(tmp_path: Path) -> None:
+    async with lab(tmp_path / "home", 1) as pc:
+        one = pc.use(0, FileUse.INSTALLED)
+        await pc.keeper.look()
+        pc.state.welcomes += 1  # the server was told again that it is here: others count on it
+        await pc.answer(one)
+        assert one.is_here
+        assert pc.asked() == [one.torrent_hash] * 2, "it is asked anew"
+
+
+@pytest.mark.parametrize("cause", ["it is needed", "others count on it"])
+async def test_nothing_goes_where_something_came_in_between_while_an_installation_was_waited_for(
+    tmp_path: Path, cause: str
+) -> None:
+    async with lab(tmp_path / "home", 1) as pc:
+        one = pc.use(0, FileUse.INSTALLED)
+
+        def meanwhile() -> None:
+            if cause == "it is needed":
+                pc.use(0, FileUse.NEEDED)
+            else:
+                pc.state.welcomes += 1
+
+        await pc.keeper.look()
+        pc.installs.meanwhile = meanwhile
+        await pc.answer(one)
+        assert pc.installs.given_up == [one.ref]
+        assert one.is_here
+
+
+async def test_half_a_file_from_before_a_start_counts_once(tmp_path: Path) -> None:
+    async with lab(tmp_path / "home", 2) as pc:
+        half = pc.use(0, FileUse.NEEDED)
+        pc.use(1, FileUse.NEEDED)
+        half.state, half.record, half.admitted = "waiting", replace(half.record, verified_mtime_ns=None), False
+        pc.keeper._settings = DaemonSettings(cache_mb=10, cache_free_percent=100.0)
+        await pc.keeper.look()
+        quota, now = pc.run.transfers.room.quota, trio.current_time()
+        quota.moves(now)
+        assert quota.admits(10 * MB - 1, 1, now), "what a transfer is of is counted by its length, once it begins"
+        assert not quota.admits(10 * MB, 1, now)
+
+
+async def test_what_once_lacked_room_frees_nothing_for_others_that_wait_for_something_else(tmp_path: Path) -> None:
+    async with lab(tmp_path / "home", 2) as pc:
+        pc.keeper._settings = DaemonSettings(cache_mb=10, cache_free_percent=100.0)
+        pc.use(0, FileUse.INSTALLED)
+        waits = pc.use(1, FileUse.NEEDED)
+        quota = pc.run.transfers.room.quota
+        quota.set(0, 0)
+        quota.moves(trio.current_time())
+        assert not quota.admits(1_000, 0, trio.current_time())
+        await pc.keeper.look()
+        await pc.answer()
+        pc.sent.clear()
+        waits.state, waits.room_wait = "waiting", "The disk is too full."
+        await pc.keeper.look()
+        assert pc.asked() == []

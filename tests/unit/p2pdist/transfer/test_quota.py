@@ -15,7 +15,7 @@ def test_what_does_not_fit_waits_while_something_moves_and_then_no_longer() -> N
     quota.moves(0.0)
     assert quota.admits(30, 50, 1.0)
     assert not quota.admits(31, 50, 1.0)
-    assert quota.lacking_bytes == 1
+    assert quota.take_lacking_bytes() == 1
     quota.moves(5.0)
     assert not quota.admits(31, 50, 5.0 + ADMIT_ANYWAY_SECONDS - 1)
     assert quota.admits(31, 50, 5.0 + ADMIT_ANYWAY_SECONDS)
