@@ -3,11 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from p2pdist.shared.identifiers import EndpointId, PieceIndex
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet
 
 MAX_LEASE_SECONDS = 900.0  # the largest piece at 40 kbit/s; an endpoint that reads slower holds up its site
 LATE_PIECES = 4.0  # the line could have carried so many meanwhile: the lease of a piece that others lack has ended
+
+
+@dataclass(frozen=True)
+class ExpiredLease:
+    """A lease that ended because its transfer made no progress."""
+
+    endpoint: EndpointId
+    torrent: TorrentHash
+    piece: PieceIndex
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ from p2pdist.shared.wire.bitfield import PieceSet
 from seed_server.leasing.confirmed import ConfirmedLately
 from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
-from seed_server.leasing.leases import MAX_LEASE_SECONDS
+from seed_server.leasing.leases import MAX_LEASE_SECONDS, ExpiredLease
 from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.spares import Copies, copies_beside
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.leasing.turns import FetcherRank
@@ -27,15 +28,6 @@ MIN_UNCONFIRMED_PIECES = 4  # with the largest pieces too, one is written while 
 class LeasedPiece:
     """A piece on its way to an endpoint."""
 
-    torrent: TorrentHash
-    piece: PieceIndex
-
-
-@dataclass(frozen=True)
-class ExpiredLease:
-    """A lease that ended because its transfer made no progress."""
-
-    endpoint: EndpointId
     torrent: TorrentHash
     piece: PieceIndex
 
@@ -88,6 +80,10 @@ class SiteLedger:
         """Return the endpoints that have all of ``torrent``, as of now: a view."""
         served = self._torrents.get(torrent)
         return () if served is None else self._holdings.of(served)
+
+    def copies_beside(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> Copies:
+        """Return the copies of ``torrent`` that there are without that of ``endpoint``."""
+        return copies_beside(endpoint, self.holding(torrent), self._parts.standings, self._help_of, now)
 
     def _begun(self, torrent: TorrentHash, served: ServedTorrent) -> PieceLedger:
         ledger = self._ledgers[torrent] = PieceLedger(

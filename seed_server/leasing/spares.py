@@ -1,12 +1,42 @@
 """Whether a site can spare an endpoint's copy of a torrent. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from p2pdist.shared.identifiers import EndpointId
+from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, SiteHoldings
+from seed_server.leasing.standing import Standings
 
 KEPT_COPIES = 2  # while somebody lacks it: a PC may be switched off at any time
 KEPT_FOR_NEWCOMERS = 1  # while nobody does
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The copies of a torrent that there are without that of the endpoint that asks."""
+
+    held: frozenset[EndpointId]
+    """Who is connected and has all of it, by a word that is believed."""
+    kept: int
+    """How many of them neighbours can count on."""
+
+
+def copies_beside(
+    endpoint: EndpointId,
+    holding: Collection[EndpointId],
+    standings: Standings,
+    help_of: Mapping[EndpointId, Help],
+    now: float,
+) -> Copies:
+    """Return the copies of those that are ``holding`` it by their own word, without that of ``endpoint``.
+
+    Whose pieces did not reach others has none. What is with one that serves nobody now is none for others either; but
+    where ``endpoint`` serves nobody itself, its copy is no better.
+    """
+    held = frozenset(other for other in holding if other != endpoint and not standings.distrusted(other, now))
+    serving = [other for other in held if help_of.get(other) is not Help.NONE]
+    return Copies(held, len(held) if help_of.get(endpoint) is Help.NONE else len(serving))
 
 
 class SparedCopies:
@@ -20,20 +50,19 @@ class SparedCopies:
         endpoint: EndpointId,
         torrent: ServedTorrent,
         *,
-        holders: Collection[EndpointId],
+        copies: Copies,
         lacking: Collection[EndpointId],
         others: int,
     ) -> bool:
         """Return whether ``endpoint`` may give its copy up; if so, it is noted.
 
-        ``holders`` have all of it and are connected, ``lacking`` are connected and want it; ``others`` belong to the
-        site, connected or not, besides ``endpoint``: those of whom nothing is known lack it.
+        ``lacking`` are connected and want it; ``others`` belong to the site, connected or not, besides ``endpoint``:
+        those of whom nothing is known lack it.
         """
-        holding = {other for other in holders if other != endpoint}
         done = {other for other in self._spared.of(torrent) if other != endpoint and other not in lacking}
-        somebody_lacks = bool(set(lacking) - {endpoint}) or len(holding | done) < others
+        somebody_lacks = bool(set(lacking) - {endpoint}) or len(copies.held | done) < others
         keep = 0 if not others else KEPT_COPIES if somebody_lacks else KEPT_FOR_NEWCOMERS
-        if len(holding) < keep:
+        if copies.kept < keep:
             return False
         self._spared.add(endpoint, torrent)
         return True

@@ -61,7 +61,8 @@ class SpareAnswers:
             return False  # this server may have lost it: what is withdrawn, PCs remove by themselves
         under_way = ledger.ledger(torrent)
         lacking = () if under_way is None else under_way.lacking
-        if not spared.may_spare(endpoint, served, holders=ledger.holding(torrent), lacking=lacking, others=others):
+        copies = ledger.copies_beside(endpoint, torrent, trio.current_time())
+        if not spared.may_spare(endpoint, served, copies=copies, lacking=lacking, others=others):
             return False
         ledger.given_up(endpoint, torrent)
         return True

@@ -7,7 +7,7 @@ import trio
 
 from p2pdist.shared.wire import features
 from p2pdist.shared.wire.bitfield import all_pieces, pack
-from p2pdist.shared.wire.messages import Want
+from p2pdist.shared.wire.messages import Helping, Want
 from p2pdist.shared.wire.spare_copies import SpareCopies, SpareWanted
 from seed_server.store.rows import ServedPayload
 from tests.helpers.origin_endpoint import Closed, Endpoint
@@ -51,6 +51,23 @@ async def test_while_one_lacks_it_two_copies_stay(tmp_path: Path) -> None:
             await endpoint.control.send(has(patch, all_pieces(patch.piece_count)))
         await endpoints[3].control.send(has(patch, 0))
         assert [await ask(endpoint, patch.torrent_hash) for endpoint in endpoints[:3]].count([]) == 2
+
+
+@pytest.mark.parametrize("asks_serving", [True, False])
+async def test_a_copy_that_no_neighbour_gets_is_none_for_those_who_serve_them(
+    tmp_path: Path, *, asks_serving: bool
+) -> None:
+    async with running_lab(tmp_path) as lab:
+        patch = await lab.publish(2)
+        serves, other = [await lab.endpoint() for _ in range(2)]
+        for endpoint in (serves, other):
+            await endpoint.control.send(has(patch, all_pieces(patch.piece_count)))
+        await other.control.send(Helping(how="none"))
+        if not asks_serving:
+            await serves.control.send(Helping(how="none"))
+        # where nobody serves anybody, one copy is as good as the other
+        assert await ask(serves, patch.torrent_hash) == ([] if asks_serving else [patch.torrent_hash])
+        assert await ask(other, patch.torrent_hash) == ([patch.torrent_hash] if asks_serving else [])
 
 
 async def test_what_the_server_does_not_serve_is_never_spared_and_half_a_hash_is_refused(tmp_path: Path) -> None:
