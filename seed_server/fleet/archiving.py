@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
+from p2pdist.shared.said_once import SaidOnce
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.archives import (
     ARCHIVE_MONTH,
@@ -28,8 +29,10 @@ from seed_server.fleet.archives import (
     vouched_sha256,
 )
 from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.clock_doubt import say_expired
 from seed_server.fleet.context import Context
 from seed_server.settings.sections import RetentionSettings
+from seed_server.signing.role_policy import expired_offline
 from seed_server.store.event_rows import EventKey, PcEvent
 from seed_server.store.month_file import EVENTS_OF_BLOCK, MonthFile, MonthFileError, MonthHead, month_file_parts
 from seed_server.store.tables_events import ARCHIVED, CLOSED, REMOVED
@@ -59,6 +62,8 @@ class Archivist:
     """Called between small pieces of work, to let others have the processor; what it raises ends the work."""
     others_turn: Callable[[], None] = _others_turn
     """Called between transactions of which each keeps other writers waiting."""
+    said: SaidOnce = field(default_factory=SaidOnce)
+    """Why nothing goes after its time; shared with others who let things go."""
 
     def tidy(self) -> None:
         """Do all that is due, also where a part of it cannot be done: what goes makes room for what is to be written.
@@ -92,18 +97,14 @@ class Archivist:
             yield from self._what_has_had_its_time(now)
 
     def _is_clock_doubtful(self, now: float) -> bool:
-        """Whether, by the clock, what the operator signs has expired: then it may be far ahead, and nothing goes.
-
-        What goes after its time does not come back. Where the clock is right, PCs refuse this server by now.
-        """
+        """Whether, by the clock, what the operator signs has expired: then it may be far ahead, and nothing goes."""
         try:
-            expired = [one for one in self.context.repository().expiries() if one.offline and one.expires_at <= now]
+            expired = expired_offline(self.context.repository().expiries(), now)
         except UserError as error:
-            log.warning("nothing goes after its time: the signed files cannot be read", reason=error.message)
+            if self.said.is_new(error.message):
+                log.warning("nothing goes after its time: the signed files cannot be read", reason=error.message)
             return True
-        if expired:
-            roles = sorted(one.role for one in expired)
-            log.warning("nothing goes after its time: signed roles have expired, or the clock is ahead", roles=roles)
+        say_expired(expired, self.said)
         return bool(expired)
 
     def _parts(self, state: int) -> "list[MonthPart]":

@@ -58,7 +58,7 @@ def read_content(context: Context, *, at_once: bool = False) -> ContentPlan:
     repository, now = context.repository(), context.clock.now()
     with context.database() as database:
         upkeep = ContentUpkeep(context.home, context.settings(), repository, database)
-        return upkeep.look(now).plan(upkeep.rules(at_once=at_once), now)
+        return upkeep.look(now).plan(upkeep.rules(now, at_once=at_once), now)
 
 
 def _deed(plan: ContentPlan) -> Deed:

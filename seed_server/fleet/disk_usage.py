@@ -66,8 +66,8 @@ def read_disk(context: Context) -> DiskUsage:
     settings, repository, now = context.settings(), context.repository(), context.clock.now()
     with context.database() as database:
         upkeep = ContentUpkeep(context.home, settings, repository, database)
-        look, rules = upkeep.look(now), upkeep.rules()
-        everything = look.plan(upkeep.rules(at_once=True), now).bytes
+        look, rules = upkeep.look(now), upkeep.rules(now)
+        everything = look.plan(upkeep.rules(now, at_once=True), now).bytes
     plan = look.plan(rules, now)
     goes = {one.payload.sha256: one.because for one in plan.removals}
     payloads = [

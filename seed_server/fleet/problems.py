@@ -236,10 +236,10 @@ def content_problems(
     with contextlib.suppress(UserError):  # who cannot read what is published is told so elsewhere
         settings = context.settings()
         upkeep = ContentUpkeep(context.home, settings, repository or context.repository(), database)
-        rules = upkeep.rules()
+        now = context.clock.now()
+        rules = upkeep.rules(now)
         if not rules.most_bytes or sum(one.bytes for one in upkeep.content.stored()) <= rules.most_bytes:
             return []
-        now = context.clock.now()
         over = upkeep.look(now).plan(rules, now).over_bytes
         if over:
             text = f"Files of patches take {bytes_text(over)} more than content_gb allows, and somebody may need all."

@@ -32,12 +32,16 @@ class ContentRules:
     """Whether a legal hold keeps all that was ever published."""
     at_once: bool = False
     """Whether all goes now that nobody needs."""
+    expired: tuple[str, ...] = ()
+    """As `expired_offline`: while there are any, nothing goes by itself."""
 
     @classmethod
-    def of(cls, settings: RetentionSettings, *, held: bool, at_once: bool = False) -> "ContentRules":
+    def of(
+        cls, settings: RetentionSettings, *, held: bool, at_once: bool = False, expired: tuple[str, ...] = ()
+    ) -> "ContentRules":
         """Return the rules that settings make."""
-        days = settings.content_days
-        return cls(days * DAY_SECONDS if days else None, int(settings.content_gb * GIGABYTE), held, at_once)
+        days, most = settings.content_days, int(settings.content_gb * GIGABYTE)
+        return cls(days * DAY_SECONDS if days else None, most, held, at_once, () if at_once else expired)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class ContentPlan:
     """By how much that is more than they may take; 0: it is not."""
     idle_bytes: int
     """What is left that nobody needs: it goes in its time."""
+    expired: tuple[str, ...] = ()
+    """Why nothing goes by itself: as `ContentRules.expired`."""
 
     @property
     def bytes(self) -> int:
@@ -88,7 +94,7 @@ def plan_content(
         if because is not None:
             removals.append(Removal(one, because, found))
             left -= one.bytes
-        elif found and not rules.held:
+        elif found and not rules.held and not rules.expired:
             waiting.append((since.get(one.sha256, now), one))
     for _, one in waiting:
         if not rules.most_bytes or left <= rules.most_bytes:
@@ -98,7 +104,7 @@ def plan_content(
     gone = {one.payload.sha256 for one in removals}
     idle = sum(one.bytes for one in payloads if one.sha256 not in gone and not _needed(uses, one.sha256))
     over = max(0, left - rules.most_bytes) if rules.most_bytes else 0
-    return ContentPlan(tuple(removals), left, over, idle)
+    return ContentPlan(tuple(removals), left, over, idle, rules.expired)
 
 
 def _needed(uses: Uses, sha256: str) -> bool:
@@ -108,10 +114,10 @@ def _needed(uses: Uses, sha256: str) -> bool:
 def _because(
     payload: StoredPayload, uses: tuple[UseOfContent, ...], since: float, rules: ContentRules, now: float
 ) -> Because | None:
+    if rules.held or rules.expired:  # what no publication has any more was published, too
+        return None
     if not uses:
         return "unlisted" if rules.at_once or now - payload.changed_at >= UNLISTED_SECONDS else None
-    if rules.held:
-        return None
     if rules.at_once:
         return "asked"
     if rules.kept_seconds is not None and now - since >= rules.kept_seconds:

@@ -20,6 +20,7 @@ from seed_server.publishing.publish_lock import publish_lock
 from seed_server.settings import ServerHome, ServerSettings
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
+from seed_server.signing.role_policy import expired_offline
 from seed_server.store.content_store import ContentStore
 from seed_server.store.restored_mark import check_caught_up
 from seed_server.store.rows import StoredPayload
@@ -27,7 +28,9 @@ from seed_server.store.rows import StoredPayload
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-STILL_FETCHED_SECONDS = 7.0 * DAY_SECONDS  # a PC that says it fetches what nobody offers says so no longer by then
+# Since a PC has said that it fetches what nobody offers, and since somebody needed that otherwise: by then PCs have heard
+# that it is not offered any more. One that goes on saying so keeps nothing here for ever.
+STILL_FETCHED_SECONDS = 7.0 * DAY_SECONDS
 
 log = lazy_log()
 
@@ -43,6 +46,8 @@ class ContentLook:
     uses: Uses
     since: dict[str, float]
     """From when on nobody needs a payload, as far as that is recorded."""
+    idle: frozenset[str]
+    """What nobody needs, but for PCs that may say they fetch it."""
     sure: bool = True
     """Whether all that waits for signatures could be read: else what no publication has may be of that."""
 
@@ -66,9 +71,10 @@ class ContentUpkeep:
         """The store."""
         return ContentStore(self.home.content)
 
-    def rules(self, *, at_once: bool = False) -> ContentRules:
+    def rules(self, now: float, *, at_once: bool = False) -> ContentRules:
         """Return how much is kept of what nobody needs."""
-        return ContentRules.of(self.settings.retention, held=self.database.is_held(), at_once=at_once)
+        held, expired = self.database.is_held(), expired_offline(self.repository.expiries(), now)
+        return ContentRules.of(self.settings.retention, held=held, at_once=at_once, expired=expired)
 
     def remove_idle(self, now: float, recorded: Recorded, *, at_once: bool = False) -> ContentPlan:
         """Take out what has had its time, and what there is no room for, or ``at_once`` all that nobody needs.
@@ -82,8 +88,8 @@ class ContentUpkeep:
             PreparedBundles(self.home).remove_leftovers()
             look = self.look(now)
             here = {one.sha256 for one in look.stored}
-            look = replace(look, since=self.database.note_idle_content(idle(look.uses).keys() & here, now))
-            plan = look.plan(self.rules(at_once=at_once), now)
+            look = replace(look, since=self.database.note_idle_content(look.idle & here, now))
+            plan = look.plan(self.rules(now, at_once=at_once), now)
             if plan.removals:
                 gone = {one.payload.sha256 for one in plan.removals}
                 torrents = {row.torrent_hash for row in self.database.payloads() if row.sha256 in gone}
@@ -108,10 +114,12 @@ class ContentUpkeep:
                 listed, offered=refs, order=order, rollouts=rollouts, prepared=prepared, fetched=fetched
             )
 
-        # few are asked for: those that nobody needs otherwise
-        candidates = {one.ref for found in idle(uses(set())).values() for one in found}
+        # few are asked for: those that nobody needs otherwise, and has needed lately
+        otherwise, since = idle(uses(set())), self.database.idle_content()
+        lately = {sha256 for sha256 in otherwise if now - since.get(sha256, now) < STILL_FETCHED_SECONDS}
+        candidates = {one.ref for sha256 in lately for one in otherwise[sha256]}
         found = uses(self.database.fetched_since(candidates, now - STILL_FETCHED_SECONDS))
-        return ContentLook(tuple(self.content.stored()), found, self.database.idle_content(), sure)
+        return ContentLook(tuple(self.content.stored()), found, since, frozenset(otherwise), sure)
 
 
 def removed_words(now: float) -> str:

@@ -152,7 +152,8 @@ class PublishingWork:
         manifests = self.repository.manifests()
         self.undo_unless_announced(self.database.payloads(), manifests)
         waiting, sure = self.prepared.manifests()
-        if sure and not is_catching_up(self.home):  # else some may be of what is known by nobody now
+        # else some may be of what is known by nobody now, or of what was published and is held
+        if sure and not is_catching_up(self.home) and not self.database.is_held():
             self.content.remove_leftovers(_sha256s([*manifests, *waiting]))
         else:
             self.content.remove_temporary()
@@ -163,11 +164,11 @@ class PublishingWork:
         listed = {manifest.ref for manifest in manifests}
         gone = [row for row in rows if row.ref not in listed]
         waiting, sure = self.prepared.manifests() if gone else ([], True)
-        kept = _sha256s([*manifests, *waiting])
+        kept, held = _sha256s([*manifests, *waiting]), bool(gone) and self.database.is_held()
         for row in gone:
             self.database.remove_patch(*row.ref)
             sha256 = parse_sha256(row.sha256)
-            if sure and sha256 not in kept:
+            if sure and not held and sha256 not in kept:
                 self.content.discard(sha256)
             log.info("payloads removed that the repository does not list", patch=row.patch_id, version=row.version)
 

@@ -20,7 +20,7 @@ def check_room(home: ServerHome, repository: Repository, database: "Database", n
     if not lacking:
         return
     upkeep = ContentUpkeep(home, load_settings(home), repository, database)
-    idle = upkeep.look(now).plan(upkeep.rules(at_once=True), now).bytes
+    idle = upkeep.look(now).plan(upkeep.rules(now, at_once=True), now).bytes
     free, needed, more = bytes_text(content.room()), bytes_text(needed_bytes), bytes_text(lacking)
     if idle >= lacking:
         raise UserError(

@@ -11,6 +11,7 @@ import trio
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.said_once import SaidOnce
 from seed_server.fleet.archiving import Archivist
 
 TIDY_SECONDS = 600.0  # a table is dropped one look after its month was archived
@@ -54,13 +55,16 @@ def is_quiet(now: float, zone: tzinfo | None = None) -> bool:
 
 async def keep_history(archivist: Archivist, clock: Clock, zone: tzinfo | None = None) -> None:
     """Tidy up at quiet hours until cancelled; also at others where a month has waited for days."""
+    failed = SaidOnce()
     while True:
         await trio.sleep(TIDY_SECONDS * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         try:
             if is_quiet(clock.now(), zone) or await trio.to_thread.run_sync(archivist.is_late):
                 await tidy(archivist, clock)
+                failed.is_new("")
         except UserError as error:
-            log.error("history is not tidied up now", reason=error.message)  # noqa: TRY400
+            if failed.is_new(error.message):
+                log.error("history is not tidied up now", reason=error.message)  # noqa: TRY400
         except Exception:  # the web port goes on, and months stay where they are
             log.exception("history is not tidied up now")
 

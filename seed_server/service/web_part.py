@@ -8,6 +8,7 @@ from bandwidth.core.units import SAFE_PACKET_BYTES
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.packet_size import limit_packets
+from p2pdist.shared.said_once import SaidOnce
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.archiving import Archivist
@@ -89,8 +90,9 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(upkeep.watch_address)
             nursery.start_soon(upkeep.follow_addresses, part.use)
             nursery.start_soon(upkeep.warn_of_uninformed, context, database)
-            nursery.start_soon(keep_history, Archivist(context, database, settings.retention), clock)
-            nursery.start_soon(DiskUpkeep(context, repository, database).run)
+            said = SaidOnce()
+            nursery.start_soon(keep_history, Archivist(context, database, settings.retention, said=said), clock)
+            nursery.start_soon(DiskUpkeep(context, repository, database, said=said).run)
             nursery.start_soon(catching_up.run)
             nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
             setting.serves()

@@ -78,6 +78,15 @@ def expiring_offline(expiries: Iterable[RoleExpiry], now: float) -> list[RoleExp
     return sorted(found, key=lambda expiry: expiry.expires_at)
 
 
+def expired_offline(expiries: Iterable[RoleExpiry], now: float) -> tuple[str, ...]:
+    """Return the roles that only the operator can renew and that have expired, by a clock that shows ``now``.
+
+    Then that may be far ahead: where it is right, PCs refuse this server by now. What goes after its time does not
+    come back, so nothing may go by such a clock.
+    """
+    return tuple(sorted(expiry.role for expiry in expiries if expiry.offline and expiry.expires_at <= now))
+
+
 def next_version(role: str, version: int, now: float) -> int:
     """Return the version of ``role`` that follows ``version`` at ``now``, in seconds since 1970.
 

@@ -125,8 +125,9 @@ class ContentStore:
     def discard(self, sha256: Sha256Hex) -> None:
         """Remove a payload and its piece hashes, where they exist. Raises `UserError` (STORAGE)."""
         with _storage_errors(self._directory):
-            self.path(sha256).unlink(missing_ok=True)
-            self._pieces_path(sha256).unlink(missing_ok=True)
+            for path in (self.path(sha256), self._pieces_path(sha256)):
+                if not _is_folder(path):
+                    path.unlink(missing_ok=True)
 
     def remove_leftovers(self, published: Collection[str]) -> None:
         """Remove what a killed `publish` left: all but the payloads ``published`` (SHA-256) and their piece hashes.
@@ -136,7 +137,8 @@ class ContentStore:
         self.remove_temporary()
         with _storage_errors(self._directory):
             for path in self._directory.iterdir():
-                if _OURS.match(path.name) and path.name.removesuffix(".pieces") not in published:
+                ours = _OURS.match(path.name) and not _is_folder(path)
+                if ours and path.name.removesuffix(".pieces") not in published:
                     path.unlink(missing_ok=True)
 
     def temporary(self) -> list[Path]:
@@ -153,10 +155,7 @@ class ContentStore:
         found = self.temporary()
         with _storage_errors(self._directory):
             for path in found:
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+                _remove(path)
         return len(found)
 
     def stored(self) -> list[StoredPayload]:
@@ -165,7 +164,7 @@ class ContentStore:
         changed: dict[str, float] = {}
         with _storage_errors(self._directory), os.scandir(self._directory) as entries:
             for entry in entries:
-                if not _OURS.match(entry.name):
+                if not _OURS.match(entry.name) or entry.is_dir(follow_symlinks=False):
                     continue
                 try:
                     status = entry.stat(follow_symlinks=False)
@@ -185,7 +184,8 @@ class ContentStore:
             for sha256 in sha256s:
                 for path in (self.path(sha256), self._pieces_path(sha256)):
                     with contextlib.suppress(FileNotFoundError):
-                        path.rename(self._directory / f"{_PUT_AWAY}{secrets.token_hex(8)}")
+                        if not _is_folder(path):
+                            path.rename(self._directory / f"{_PUT_AWAY}{secrets.token_hex(8)}")
             durable_files.fsync_directory(self._directory)
 
     def remove_put_away(self) -> None:
@@ -195,7 +195,7 @@ class ContentStore:
         """
         with _storage_errors(self._directory):
             for path in self._directory.glob(f"{_PUT_AWAY}*"):
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def room(self) -> int:
         """Return how much room its disk has. Raises `UserError` (STORAGE)."""
@@ -260,6 +260,18 @@ class ContentStore:
 
     def _pieces_path(self, sha256: Sha256Hex) -> Path:
         return self._directory / f"{parse_sha256(sha256)}.pieces"
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a name that could be ours is a folder's: then somebody else has put it there. A link is none."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(path: Path) -> None:
+    if _is_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_piece_of(file: BinaryIO, piece: PieceIndex, piece_length: int) -> bytes:

@@ -128,7 +128,7 @@ class Fleet(RuleBasedStateMachine):
         fetched = {one.payloads[0].sha256 for one in self.listed if one.ref in self.fetched}
         assert fetched.isdisjoint(one.payload.sha256 for one in plan.removals)
         if held:
-            assert not any(one.uses for one in plan.removals)
+            assert not plan.removals
         for one in plan.removals:
             since = self.since.get(one.payload.sha256, self.now)
             if one.because == "retention":

@@ -176,19 +176,25 @@ def test_going_back_to_what_was_removed_is_one_publication(store: Store) -> None
     assert store.here() == {"office@1", "office@2"}
 
 
-def test_what_a_pc_says_it_fetches_stays_for_a_week_after_it_said_so(store: Store) -> None:
+def test_what_a_pc_says_it_fetches_stays_for_a_week_after_somebody_needed_it_otherwise(store: Store) -> None:
     store.company.say({"pc-1": "fetching"})
     store.publish("office", "2")
     assert store.uses()["office@1"] == {"fetched"}
     assert not store.clean(at_once=True).removals
-    store.company.clock.wall += 8 * DAY
-    assert store.uses()["office@1"] == {"superseded"}
     store.company.say({"pc-1": "verified"})
     assert store.uses()["office@1"] == {"superseded"}, "it has it"
     store.company.say({"pc-1": "verifying"})
     assert store.uses()["office@1"] == {"fetched"}
+    store.company.clock.wall += 6 * DAY
+    assert not store.clean(content_days=1).removals
     store.database.set_denied("pc-1", denied=True)
     assert store.uses()["office@1"] == {"superseded"}
+    store.database.set_denied("pc-1", denied=False)
+    store.company.clock.wall += 2 * DAY
+    store.company.say({"pc-1": "fetching"})
+    assert store.uses()["office@1"] == {"superseded"}, "by its word alone nobody keeps files here"
+    assert len(store.clean(content_days=30, content_gb=1e-9).removals) == 1
+    assert store.here() == {"office@2"}
 
 
 def test_files_that_killed_processes_left_go_and_what_is_not_ours_stays(store: Store) -> None:
@@ -241,11 +247,55 @@ def test_a_bundle_that_cannot_be_read_keeps_what_no_publication_has(store: Store
     assert "bundle@1" in store.uses()
 
 
-def test_a_legal_hold_keeps_all_that_was_published(store: Store) -> None:
-    store.publish("office", "2")
-    store.database.add_legal_hold("case 17", "ada", 1.0)
+def test_a_legal_hold_keeps_all_that_was_published_also_what_is_listed_no_more(store: Store) -> None:
+    number = store.database.add_legal_hold("case 17", "ada", 1.0)
+    for version in "234":
+        store.publish("office", version)
+    store.company.clock.wall += 1_000 * DAY
     assert not store.clean(at_once=True).removals
+    assert len(store.names()) == 4 * 2
+    assert store.here() >= {"office@3", "office@4"}
+    store.database.release_legal_hold(number, "ada", 2.0)
+    assert sorted(one.because for one in store.clean(at_once=True).removals) == ["asked", "unlisted", "unlisted"]
+    assert store.here() == {"office@4"}
+
+
+def test_while_the_clock_may_be_far_ahead_nothing_goes_by_itself(store: Store) -> None:
+    store.publish("office", "2")
+    store.clean(content_days=30)
+    (store.context.home.content / ("b" * 64)).write_text("of a backup that somebody puts back")
+    store.company.clock.wall += 1_000 * DAY
+    plan = store.clean(content_days=30, content_gb=1e-9)
+    assert (plan.removals, plan.expired) == ((), ("patches", "profiles", "root", "targets"))
+    assert not store.upkeep().look(0.0).plan(store.upkeep().rules(store.company.clock.now()), 0.0).removals
+    plan = store.clean(at_once=True)
+    assert ({one.because for one in plan.removals}, plan.expired) == ({"asked", "unlisted"}, ())
+
+
+def test_what_is_no_file_is_not_ours_and_in_nobody_s_way(store: Store, tmp_path: Path) -> None:
+    content, elsewhere = store.context.home.content, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("an operator's")
+    (content / ("b" * 64)).mkdir()
+    (content / f"{'b' * 64}.pieces").mkdir()
+    (content / ".incoming.0123456789abcdef").symlink_to(elsewhere)
+    (content / ".removed.0123456789abcdef").mkdir()
+    store.publish("office", "2")
+    plan = store.clean(at_once=True)
+    assert [str(use.ref) for one in plan.removals for use in one.uses] == ["office@1"]
+    assert {path.name for path in content.iterdir() if not path.is_file()} == {"b" * 64, f"{'b' * 64}.pieces"}
+    assert (elsewhere / "file").exists()
+
+
+def test_a_file_that_lies_elsewhere_keeps_what_its_link_leads_to(store: Store, tmp_path: Path) -> None:
+    store.publish("office", "2")
+    for path in list(store.context.home.content.iterdir()):
+        moved = path.rename(tmp_path / path.name)
+        path.symlink_to(moved)
     assert store.here() == {"office@1", "office@2"}
+    assert len(store.clean(at_once=True).removals) == 1
+    assert store.here() == {"office@2"}
+    assert len([path for path in tmp_path.iterdir() if len(path.name) >= 64]) == 4
 
 
 def test_where_there_is_no_room_it_goes_before_its_time_and_what_is_needed_never(store: Store) -> None:

@@ -1,6 +1,7 @@
 """`seed_server.service.disk_upkeep`: daily, again soon where it could not, and what it says once."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ import trio.testing
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.said_once import SaidOnce
 from seed_server.fleet import operations
+from seed_server.fleet.archiving import Archivist
 from seed_server.service import disk_upkeep
 from seed_server.service.disk_upkeep import AGAIN_SECONDS, FIRST_TIDY_SECONDS, DiskUpkeep
+from seed_server.settings.sections import RetentionSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.rollout_company import ADA, Company
 
@@ -26,7 +30,7 @@ def upkeep_of(company: Company) -> DiskUpkeep:
     [
         (None, DAY_SECONDS),
         (UserError("somebody publishes", FaultKind.BUSY), AGAIN_SECONDS),
-        (UserError("the disk is full", FaultKind.STORAGE), DAY_SECONDS),
+        (UserError("the disk is full", FaultKind.STORAGE), AGAIN_SECONDS),
         (RuntimeError("?"), DAY_SECONDS),
     ],
 )
@@ -84,3 +88,40 @@ def test_that_there_is_no_room_is_said_once_and_that_there_is_again(company: Com
         ("warning", "files of patches take more than "), ("info", "files of patches take no more th"),
     ]  # fmt: skip
     assert disk_upkeep.log is not None
+
+
+async def test_why_it_is_not_done_is_said_once_for_each_cause(
+    company: Company, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [
+        UserError("full", FaultKind.STORAGE), UserError("full", FaultKind.STORAGE),
+        UserError("somebody publishes", FaultKind.BUSY), UserError("full", FaultKind.STORAGE),
+        UserError("no right", FaultKind.STORAGE), None, UserError("full", FaultKind.STORAGE),
+    ]  # fmt: skip
+
+    def tidy(_self: DiskUpkeep) -> None:
+        if faults and (fault := faults.pop(0)) is not None:
+            raise fault
+
+    monkeypatch.setattr(DiskUpkeep, "tidy", tidy)
+    with structlog.testing.capture_logs() as said, trio.move_on_after(2 * DAY_SECONDS):
+        await upkeep_of(company).run()
+    assert [line["reason"] for line in said] == ["full", "no right", "full"]
+
+
+def test_that_the_clock_may_be_ahead_is_said_once_by_all_who_remove_and_that_it_is_right_again(
+    company: Company,
+) -> None:
+    said_once = SaidOnce()
+    upkeep = DiskUpkeep(company.context, company.repository, company.database, said=said_once)
+    archivist = Archivist(
+        company.context, company.database, RetentionSettings(), others_turn=lambda: None, said=said_once
+    )
+    with structlog.testing.capture_logs() as said:
+        for days in (0, 1_000, 0, 0, -1_000, 0):
+            company.clock.wall += days * DAY_SECONDS
+            archivist.tidy()
+            upkeep.tidy()
+            replace(archivist, pause=lambda: None).tidy()
+    words = [line["event"].partition(":")[0] for line in said if "after their time" in line["event"] or "roles" in line]
+    assert words == ["nothing goes after its time", "things go after their time again"]

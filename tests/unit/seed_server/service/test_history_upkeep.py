@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any, cast
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -49,6 +50,14 @@ async def test_it_works_at_night_or_when_a_month_has_waited(
     with trio.move_on_after(2.5 * history_upkeep.TIDY_SECONDS):
         await keep_history(as_archivist(fake), FakeClock(hour * 3_600.0), UTC)
     assert (len(fake.tidied) >= 2) is tidied, "a fault does not end it"
+
+
+async def test_why_it_is_not_done_is_said_once(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeArchivist(late=True, fault=UserError("the disk is full", FaultKind.STORAGE))
+    with structlog.testing.capture_logs() as said, trio.move_on_after(10 * history_upkeep.TIDY_SECONDS):
+        await keep_history(as_archivist(fake), FakeClock(0.0), UTC)
+    assert len(fake.tidied) >= 10
+    assert [line["reason"] for line in said] == ["the disk is full"]
 
 
 def test_quiet_hours_are_those_of_the_night() -> None:
