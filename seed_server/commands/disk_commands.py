@@ -103,7 +103,9 @@ def clean_command(context: Context, everything: bool, dry_run: bool, as_json: bo
     if plan.removals:
         wide_terminal().print(_files(_going(plan)))
     number, size = len(plan.removals), bytes_text(plan.bytes)
-    if not number:
+    if plan.expired:
+        click.echo(_nothing_goes(plan))
+    elif not number:
         click.echo(tr("There is nothing that has had its time."))
     elif dry_run:
         click.echo(tr("{number} files with {size} would go.", number=number, size=size))
@@ -209,6 +211,14 @@ def _goes(because: Because) -> str:
 def _summary(found: DiskUsage) -> Iterable[str]:
     free, size = bytes_text(found.free_bytes), bytes_text(found.disk_bytes)
     yield tr("Free on this disk: {free} of {size}.", free=free, size=size)
+    if found.content_free_bytes is not None:
+        yield tr("Free on the disk of content/: {free}.", free=bytes_text(found.content_free_bytes))
+    if found.unknown:
+        yield tr("What rollouts and PCs need of these files is not known: {reason}", reason=found.unknown)
+        if any(one.kind == "leftovers" for one in found.used):
+            yield tr("The temporary files go by: seed-server disk clean")
+    if found.plan.expired:
+        yield _nothing_goes(found.plan)
     if found.idle_bytes:
         size, going = bytes_text(found.idle_bytes), bytes_text(found.plan.bytes)
         yield tr("Nobody needs {size} of these files. All at once: seed-server disk clean --all", size=size)
@@ -222,6 +232,14 @@ def _summary(found: DiskUsage) -> Iterable[str]:
         yield tr("Files of patches may take {size} (content_gb).", size=bytes_text(found.rules.most_bytes))
 
 
+def _nothing_goes(plan: ContentPlan) -> str:
+    return tr(
+        "Nothing goes by itself: by this machine's clock, signed roles have expired ({roles}). Check the clock, or run "
+        "'seed-server renew'.",
+        roles=", ".join(plan.expired),
+    )
+
+
 def _no_room(plan: ContentPlan) -> str:
     return tr(
         "Files of patches take {over} more than content_gb allows, and somebody may need all of them. Withdraw for "
@@ -232,7 +250,7 @@ def _no_room(plan: ContentPlan) -> str:
 
 def _going(plan: ContentPlan) -> list[ContentFile]:
     return [
-        ContentFile(one.payload.sha256, one.payload.bytes, one.uses, None, one.because)
+        ContentFile(one.payload.sha256, one.payload.bytes, one.uses, False, None, one.because)
         for one in sorted(plan.removals, key=lambda one: -one.payload.bytes)
     ]
 
@@ -242,8 +260,7 @@ def _file_document(one: ContentFile) -> ContentFileDocument:
         ContentUseDocument(str(use.ref), use.use, str(use.superseded_by) if use.superseded_by else None)
         for use in one.uses
     ]
-    needed = any(use.needed for use in one.uses)
-    return ContentFileDocument(one.sha256, one.bytes, tuple(uses), needed, one.idle_since, one.goes)
+    return ContentFileDocument(one.sha256, one.bytes, tuple(uses), one.needed, one.idle_since, one.goes)
 
 
 def _document(found: DiskUsage) -> DiskDocument:
@@ -256,6 +273,9 @@ def _document(found: DiskUsage) -> DiskDocument:
         going_bytes=found.plan.bytes,
         most_bytes=found.rules.most_bytes or None,
         over_bytes=found.plan.over_bytes,
+        content_free_bytes=found.content_free_bytes,
+        expired_roles=found.plan.expired,
+        unknown=found.unknown or None,
     )
 
 
@@ -266,4 +286,5 @@ def _clean_document(plan: ContentPlan, *, dry_run: bool) -> DiskCleanDocument:
         bytes=plan.bytes,
         idle_bytes=plan.idle_bytes,
         over_bytes=plan.over_bytes,
+        expired_roles=plan.expired,
     )

@@ -14,7 +14,11 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation
 from seed_server.publishing.content_plan import ContentPlan
 from seed_server.publishing.content_upkeep import ContentUpkeep
+from seed_server.publishing.publish_lock import publish_lock
+from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
+from seed_server.store.content_store import ContentStore
+from seed_server.store.home_leftovers import remove_old_leftovers
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -31,9 +35,18 @@ def clean_content(context: Context, actor: Actor, *, at_once: bool = False) -> C
     Return what has gone. Writes database and content. Raises `UserError`: BUSY while somebody publishes, NOT_SET_UP,
     STORAGE.
     """
+    free_leftovers(context)  # before the database is opened, which a disk without any room does not allow
     repository = context.repository(context.settling())
     with context.database() as database:
         return remove_content(context, repository, database, actor, at_once=at_once)
+
+
+def free_leftovers(context: Context) -> None:
+    """Remove what killed processes left: that needs no room. Raises `UserError`: BUSY while somebody publishes."""
+    with publish_lock(context.home, wait_seconds=0.0).held():
+        ContentStore(context.home.content).remove_temporary()
+        PreparedBundles(context.home).remove_leftovers()
+    remove_old_leftovers(context.home, context.clock.now())
 
 
 def remove_content(

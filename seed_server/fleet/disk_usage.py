@@ -1,5 +1,7 @@
 """What takes room on the server's disk, and what for. Blocking; changes nothing."""
 
+import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,8 +13,9 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
 from seed_server.publishing.content_needs import UseOfContent
 from seed_server.publishing.content_plan import Because, ContentPlan, ContentRules
-from seed_server.publishing.content_upkeep import ContentUpkeep
+from seed_server.publishing.content_upkeep import ContentUpkeep, signed_uses
 from seed_server.settings import ServerHome
+from seed_server.store.content_store import ContentStore
 from seed_server.store.home_leftovers import leftovers_of
 
 UsageKind: TypeAlias = Literal[
@@ -37,6 +40,8 @@ class ContentFile:
     sha256: str
     bytes: int
     uses: tuple[UseOfContent, ...]
+    needed: bool
+    """Whether somebody needs it, or that is not known."""
     idle_since: float | None
     """From when on nobody needs it; None: somebody does, or that is not recorded yet."""
     goes: Because | None
@@ -52,6 +57,8 @@ class DiskUsage:
     free_bytes: int
     disk_bytes: int
     """Of the file system that the home is on."""
+    content_free_bytes: int | None
+    """Free on the file system of ``content/``, where that is another one."""
     payloads: tuple[ContentFile, ...]
     """The largest first."""
     plan: ContentPlan
@@ -59,35 +66,62 @@ class DiskUsage:
     idle_bytes: int
     """What all takes that nobody needs: so much can go at once."""
     rules: ContentRules
+    unknown: str = ""
+    """Why it cannot be told what rollouts and PCs need, in a sentence: then any file may be needed; empty: it can."""
 
 
 def read_disk(context: Context) -> DiskUsage:
-    """Return what takes room. Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE, BUSY."""
-    settings, repository, now = context.settings(), context.repository(), context.clock.now()
-    with context.database() as database:
-        upkeep = ContentUpkeep(context.home, settings, repository, database)
-        look, rules = upkeep.look(now), upkeep.rules(now)
-        everything = look.plan(upkeep.rules(now, at_once=True), now).bytes
-    plan = look.plan(rules, now)
+    """Return what takes room. Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE, BUSY.
+
+    Where the database cannot be read, as on a disk without any room, the rest is told all the same.
+    """
+    settings, now = context.settings(), context.clock.now()
+    with _in_words(context.home):
+        disk, used = shutil.disk_usage(context.home.root), used_room(context.home)
+        content_free = _content_free(context.home)
+    repository, unknown = context.repository(), ""
+    try:
+        with context.database() as database:
+            upkeep = ContentUpkeep(context.home, settings, repository, database)
+            look, rules = upkeep.look(now), upkeep.rules(now)
+            everything = look.plan(upkeep.rules(now, at_once=True), now).bytes
+        stored, uses, since, plan = look.stored, look.uses, look.since, look.plan(rules, now)
+    except UserError as error:
+        if error.kind is not FaultKind.STORAGE:
+            raise
+        unknown, everything, since = error.message, 0, {}
+        stored = tuple(ContentStore(context.home.content).stored())
+        uses, rules = signed_uses(context.home, repository), ContentRules.of(settings.retention, held=False)
+        plan = ContentPlan((), sum(one.bytes for one in stored), over_bytes=0, idle_bytes=0)
     goes = {one.payload.sha256: one.because for one in plan.removals}
     payloads = [
         ContentFile(
             one.sha256,
             one.bytes,
-            uses := tuple(look.uses.get(one.sha256, ())),
-            None if any(use.needed for use in uses) else look.since.get(one.sha256),
+            found := tuple(uses.get(one.sha256, ())),
+            bool(unknown) or any(use.needed for use in found),
+            None if any(use.needed for use in found) else since.get(one.sha256),
             goes.get(one.sha256),
         )
-        for one in sorted(look.stored, key=lambda one: (-one.bytes, one.sha256))
+        for one in sorted(stored, key=lambda one: (-one.bytes, one.sha256))
     ]
+    return DiskUsage(used, disk.free, disk.total, content_free, tuple(payloads), plan, everything, rules, unknown)
+
+
+def _content_free(home: ServerHome) -> int | None:
+    apart = home.content.stat().st_dev != home.root.stat().st_dev
+    return shutil.disk_usage(home.content).free if apart else None
+
+
+@contextlib.contextmanager
+def _in_words(home: ServerHome) -> Iterator[None]:
     try:
-        disk, used = shutil.disk_usage(context.home.root), used_room(context.home)
+        yield
     except OSError as error:
         raise UserError(
-            f"The home {context.home.root} cannot be looked at ({error.strerror}): run this as the server's user.",
+            f"The home {home.root} cannot be looked at ({error.strerror}): run this as the server's user.",
             FaultKind.STORAGE,
         ) from error
-    return DiskUsage(used, disk.free, disk.total, tuple(payloads), plan, everything, rules)
 
 
 def used_room(home: ServerHome) -> tuple[UsedRoom, ...]:
@@ -95,7 +129,7 @@ def used_room(home: ServerHome) -> tuple[UsedRoom, ...]:
     files: dict[UsageKind, int] = {}
     sizes: dict[UsageKind, int] = {}
     leftovers = leftovers_of(home)
-    for path, size in _files(home.root):
+    for path, size in _files(home):
         left = path in leftovers or path.parent in leftovers
         kind = "leftovers" if left else _kind(home, path)
         files[kind] = files.get(kind, 0) + 1
@@ -105,8 +139,10 @@ def used_room(home: ServerHome) -> tuple[UsedRoom, ...]:
     )
 
 
-def _files(root: Path) -> Iterator[tuple[Path, int]]:
-    for folder, _, names in os.walk(root):
+def _files(home: ServerHome) -> Iterator[tuple[Path, int]]:
+    """Yield all files, also those of a ``content/`` that is a link to a larger disk."""
+    roots = [home.root, home.content] if home.content.is_symlink() else [home.root]
+    for folder, _, names in itertools.chain.from_iterable(map(os.walk, roots)):
         for name in names:
             path = Path(folder, name)
             try:

@@ -28,8 +28,8 @@ from seed_server.store.rows import StoredPayload
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-# Since a PC has said that it fetches what nobody offers, and since somebody needed that otherwise: by then PCs have heard
-# that it is not offered any more. One that goes on saying so keeps nothing here for ever.
+# Since a PC has said that it fetches what nobody offers, and since somebody needed that otherwise. By then PCs know it;
+# one that goes on saying so keeps nothing here for ever.
 STILL_FETCHED_SECONDS = 7.0 * DAY_SECONDS
 
 log = lazy_log()
@@ -120,6 +120,17 @@ class ContentUpkeep:
         candidates = {one.ref for sha256 in lately for one in otherwise[sha256]}
         found = uses(self.database.fetched_since(candidates, now - STILL_FETCHED_SECONDS))
         return ContentLook(tuple(self.content.stored()), found, since, frozenset(otherwise), sure)
+
+
+def signed_uses(home: ServerHome, repository: Repository) -> Uses:
+    """Return what payloads are for by the signed files and bundles alone: of rollouts and PCs nothing is known.
+
+    Raises `UserError`.
+    """
+    prepared, _ = PreparedBundles(home).manifests()
+    refs = {entry.ref for entry in repository.offered().entries}
+    order = repository.publication_order()
+    return uses_of_content(repository.offers(), offered=refs, order=order, rollouts=(), prepared=prepared)
 
 
 def removed_words(now: float) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,34 @@ def test_files_that_take_more_than_they_may_are_said_by_status_and_doctor(home: 
     findings = {one["code"]: one for one in json.loads(run(home, "doctor", "--json", code=1))["findings"]}
     assert "more than content_gb allows" in findings["server-disk"]["observed"]
     assert "seed-server disk" in findings["server-disk"]["remedy"]
+
+
+def test_without_any_room_it_is_shown_what_takes_it_and_what_was_left_can_go(home: ServerHome) -> None:
+    half = home.content / ".incoming.0123456789abcdef"
+    half.mkdir()
+    (half / "payload").write_bytes(bytes(3_000_000))
+    fill_up(home.root.parent / "others")
+    said = run(home, "disk")
+    for words in ("files of patches", "temporary files", "superseded by office@2", "Free on this disk: 0 B", "is full"):
+        assert words in said, words
+    assert "The temporary files go by: seed-server disk clean" in said
+    found = json.loads(run(home, "disk", "--json"))
+    assert "is full" in found["unknown"]
+    assert all(one["needed"] for one in found["content"]), "what is not known is not taken for a no"
+    run(home, "disk", "clean", "--all")
+    found = json.loads(run(home, "disk", "--json"))
+    assert (found["unknown"], found["idle_bytes"]) == (None, 0)
+    assert found["free_bytes"] > 7_000_000
+    assert here(home) == {"office@2"}
+
+
+def test_content_on_a_disk_of_its_own_is_counted_and_its_room_shown(home: ServerHome, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "large", 60) as large:
+        home.content.rename(home.root / "content-before")
+        shutil.copytree(home.root / "content-before", large / "content")
+        shutil.rmtree(home.root / "content-before")
+        home.content.symlink_to(large / "content")
+        found = json.loads(run(home, "disk", "--json"))
+        assert {one["kind"]: one["bytes"] for one in found["used"]}["content"] > 5_000_000
+        assert 40_000_000 < found["content_free_bytes"] < 60_000_000
+        assert "Free on the disk of content/: " in run(home, "disk")

@@ -42,7 +42,7 @@ class ContentFileDocument(Struct, frozen=True):
     uses: tuple[ContentUseDocument, ...]
     """The publications that have it; none: no publication that is known here. Since 0.3."""
     needed: bool
-    """Whether any of them needs it. Since 0.3."""
+    """Whether any of them needs it, or that cannot be told now (`unknown`). Since 0.3."""
     idle_since: UnixSeconds | None
     """When the server first saw that nobody needs it; null: somebody does, or it has not looked since. Since 0.3."""
     goes: Literal["unlisted", "retention", "quota", "asked"] | None
@@ -69,6 +69,14 @@ class DiskDocument(Struct, frozen=True):
     """What files of patches may take, by `content_gb`; null: there is no bound. Since 0.3."""
     over_bytes: Bytes
     """By how much they take more, when all has gone that goes. Since 0.3."""
+    content_free_bytes: Bytes | None
+    """Free on the disk of `content`; null: it is that of the home. Since 0.3."""
+    expired_roles: tuple[str, ...]
+    """Signed roles that have expired, by this machine's clock, which may be far ahead: while there are any, nothing
+    goes by itself. Since 0.3."""
+    unknown: str | None
+    """Why it cannot be told what rollouts and PCs need, as on a full disk: then any file may be needed, and `uses` is
+    by the signed files alone; null: it can. Since 0.3."""
 
 
 class DiskCleanDocument(Struct, frozen=True):
@@ -84,3 +92,5 @@ class DiskCleanDocument(Struct, frozen=True):
     """What is left that nobody needs: it goes in its time. Since 0.3."""
     over_bytes: Bytes
     """By how much what is left is more than `content_gb`. Since 0.3."""
+    expired_roles: tuple[str, ...]
+    """As of `disk`: why nothing has gone but by `--all`. Since 0.3."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
 from seed_server.commands.main import seed_server
 from seed_server.fleet import operations
@@ -117,3 +119,16 @@ def test_of_many_files_the_largest_are_shown(home: Path) -> None:
     said = run(home, "disk")
     assert "and 15 smaller files" in said
     assert len(document(home, "disk")["content"]) == 35
+
+
+def test_that_nothing_goes_by_itself_since_the_clock_may_be_ahead_is_said(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock().now() + 1_000 * DAY_SECONDS
+    monkeypatch.setattr(SystemClock, "now", lambda _self: now)
+    for words in (("disk",), ("disk", "clean")):
+        said = run(home, *words)
+        assert "Nothing goes by itself: by this machine's clock, signed roles have expired (patches" in said
+        assert "nothing that has had its time" not in said
+        assert "root" in document(home, *words)["expired_roles"]
+    assert document(home, "disk")["going_bytes"] == 0
