@@ -1,5 +1,7 @@
 """Keeps this PC's payloads within their quota: asks the server what the site can spare, and says who uses what."""
 
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
@@ -25,6 +27,9 @@ DISK_LOOK_SECONDS = 60.0  # others fill the disk, too
 SHORT_OF_ROOM_LOOK_SECONDS = 5.0  # something waits, or there is too much
 SPARE_ANSWER_SECONDS = 30.0  # a question that is older was lost, with its connection or its server
 SPARE_AGAIN_SECONDS = 60.0  # until the server is asked again for what it could not spare
+# So many questions within such a time: two thirds of what a server hears (its `message_budgets`). Where nothing of what
+# was asked about can be spared, the next one is about twice as many.
+QUESTIONS_AT_ONCE, QUESTIONS_SECONDS = 20, 300.0
 MB = 1_000_000
 
 FileUses: TypeAlias = dict[PatchRef, FileUse]
@@ -59,7 +64,11 @@ class DiskKeeper:
         self._asked_on = 0
         """The connection on which it was asked."""
         self._granted: bytes | None = None
-        self._refused_until: dict[TorrentHash, float] = {}
+        self._refused_at: dict[TorrentHash, float] = {}
+        self._at_least = 1
+        """How many the next question is about; more while nothing can be spared."""
+        self._questions = deque[float](maxlen=QUESTIONS_AT_ONCE)
+        """When the last ones were asked."""
         self.status: DiskStatus | None = None
         """Who uses what, as of the last look; None: there was none."""
         self.problem = ""
@@ -120,13 +129,13 @@ class DiskKeeper:
     # --- what may leave -----------------------------------------------------------------------
 
     def _evictable(self, use: DiskUse, transfers: Iterable[Transfer], uses: FileUses, now: float) -> list[Evictable]:
-        self._refused_until = {torrent: until for torrent, until in self._refused_until.items() if now < until}
         files = {name: file for file in use.files for name in file.cached}
         needed = self._patching.kept_for_way_back()
         found: list[Evictable] = []
         for each in transfers:
             file = files.get(each.sha256)
-            if file is None or not each.is_here or each.torrent_hash in self._refused_until:
+            refused_at = self._refused_at.get(each.torrent_hash, -math.inf)
+            if file is None or not each.is_here or now - refused_at < SPARE_AGAIN_SECONDS:
                 continue
             frees = 0 if file.kept & needed or not _drops_all(file, each, uses) else file.disk_bytes
             of_patches = max((uses.get(ref, FileUse.NEEDED) for ref in _refs(each)), default=FileUse.NEEDED)
@@ -134,9 +143,11 @@ class DiskKeeper:
         return found
 
     async def _ask(self, evictable: list[Evictable], excess: int, now: float) -> None:
-        chosen = enough(evictable, excess)[:MAX_SPARE_TORRENTS]
-        if not chosen or not self._state.takes_spares:
+        chosen = enough(evictable, excess, self._refused_at, self._at_least)[:MAX_SPARE_TORRENTS]
+        asks_much = len(self._questions) == QUESTIONS_AT_ONCE and now - self._questions[0] < QUESTIONS_SECONDS
+        if not chosen or not self._state.takes_spares or asks_much:
             return
+        self._questions.append(now)
         self._asked, self._asked_at = tuple(each.torrent for each in chosen), now
         self._asked_on, self._granted = self._state.welcomes, None
         await self._send(SpareWanted(b"".join(bytes.fromhex(torrent) for torrent in self._asked)))
@@ -153,8 +164,10 @@ class DiskKeeper:
             return
         told = {granted[at : at + SPARE_HASH_BYTES].hex() for at in range(0, len(granted), SPARE_HASH_BYTES)}
         asked, self._asked = self._asked, ()
-        self._refused_until.update((torrent, now + SPARE_AGAIN_SECONDS) for torrent in asked if torrent not in told)
         known = {each.torrent_hash: each for each in self._transfers.everything()}
+        refused = {torrent: now for torrent in asked if torrent not in told}
+        self._refused_at = {torrent: at for torrent, at in (self._refused_at | refused).items() if torrent in known}
+        self._at_least = min(2 * len(asked), MAX_SPARE_TORRENTS) if len(refused) == len(asked) else 1
         going = [known[torrent] for torrent in asked if torrent in told and torrent in known]
         # first, or a kill in between leaves the kept name, and with it the file; it may take as long as an installation
         for each in self._unneeded(going, uses):

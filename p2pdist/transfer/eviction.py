@@ -1,8 +1,10 @@
 """Which payloads leave a PC that keeps more than its quota, and in which order. Pure."""
 
 import enum
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from p2pdist.shared.identifiers import TorrentHash
 
@@ -41,11 +43,22 @@ def in_turn(payloads: Iterable[Evictable]) -> Iterator[Evictable]:
     return iter(sorted(may_leave, key=lambda each: (each.use, each.proven_at, each.torrent)))
 
 
-def enough(payloads: Iterable[Evictable], excess_bytes: int) -> list[Evictable]:
-    """Return the first of `in_turn` that free ``excess_bytes`` together, or all where they do not; none for 0."""
+def enough(
+    payloads: Iterable[Evictable],
+    excess_bytes: int,
+    refused_at: Mapping[TorrentHash, float] = MappingProxyType({}),
+    at_least: int = 1,
+) -> list[Evictable]:
+    """Return the first of `in_turn` that free ``excess_bytes`` together, or all where they do not; none for 0.
+
+    What could not be spared when it was asked about (``refused_at``) comes last, the longest ago first. ``at_least`` so
+    many are returned, where most of what was asked about could not be spared.
+    """
     chosen: list[Evictable] = []
-    for each in in_turn(payloads):
-        if excess_bytes <= 0:
+    if excess_bytes <= 0:
+        return chosen
+    for each in sorted(in_turn(payloads), key=lambda each: refused_at.get(each.torrent, -math.inf)):
+        if excess_bytes <= 0 and len(chosen) >= at_least:
             break
         chosen.append(each)
         excess_bytes -= each.frees_bytes

@@ -1,5 +1,7 @@
 """`p2pdist.daemon.disk_keeper`: over the quota it asks the server, and gives up what the server lets go and no more."""
 
+import dataclasses
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 from msgspec.structs import replace
 
 from p2pdist.daemon.disk_keeper import MB, SPARE_ANSWER_SECONDS, DiskKeeper
@@ -19,6 +22,8 @@ from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.spare_copies import SpareCopies, SpareWanted
 from p2pdist.transfer.eviction import FileUse
 from p2pdist.transfer.transfer import Transfer
+from p2pdist.trust.catalogue import CataloguePatch
+from seed_server.origin.message_budgets import MESSAGES, Purse
 from tests.helpers.daemon_states import made_up_state
 from tests.unit.p2pdist.transfer.test_manager import Running, running
 
@@ -55,15 +60,24 @@ class Lab:
         self.installs.uses[one.ref] = use
         return one
 
-    def asked(self) -> list[str]:
-        """Return for which torrents the server was asked since the last call."""
+    def questions(self) -> list[list[str]]:
+        """Return what the server was asked since the last call."""
         asked = [message.torrents for message in self.sent if isinstance(message, SpareWanted)]
         self.sent.clear()
-        return [each[at : at + 32].hex() for each in asked for at in range(0, len(each), 32)]
+        return [[each[at : at + 32].hex() for at in range(0, len(each), 32)] for each in asked]
+
+    def asked(self) -> list[str]:
+        """Return for which torrents the server was asked since the last call."""
+        return list(itertools.chain.from_iterable(self.questions()))
 
     async def answer(self, *transfers: Transfer) -> None:
         self.keeper.told(SpareCopies(b"".join(bytes.fromhex(each.torrent_hash) for each in transfers)))
         await self.keeper.look()
+
+
+def larger(transfer: Transfer, length_bytes: int) -> tuple[CataloguePatch, ...]:
+    (patch,) = transfer.patches
+    return (dataclasses.replace(patch, payload=replace(patch.payload, length_bytes=length_bytes)),)
 
 
 @asynccontextmanager
@@ -239,3 +253,37 @@ async def test_what_once_lacked_room_frees_nothing_for_others_that_wait_for_some
         waits.state, waits.room_wait = "waiting", "The disk is too full."
         await pc.keeper.look()
         assert pc.asked() == []
+
+
+@pytest.mark.parametrize("spared", [None, -1])
+async def test_however_much_a_site_cannot_spare_it_asks_no_more_than_a_server_hears_and_finds_what_can_leave(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, spared: int | None
+) -> None:
+    async with lab(tmp_path / "home", 100) as pc:
+        one = [pc.use(n, FileUse.INSTALLED) for n in range(100)]
+        for n, each in enumerate(one):
+            each.record = replace(each.record, verified_at=float(n))
+        # a quota for all but one of them
+        pc.keeper._settings = DaemonSettings(cache_mb=10, cache_free_percent=100.0)
+        pc.run.transfers.everything()[0].patches = larger(pc.run.transfers.everything()[0], 10 * MB - 98)
+        can = set() if spared is None else {one[spared].torrent_hash}
+        purse, began = Purse(MESSAGES[SpareWanted], trio.current_time()), trio.current_time()
+        found_after = 0.0
+
+        async def server() -> None:
+            nonlocal found_after
+            while True:
+                await trio.sleep(0.1)
+                for torrents in pc.questions():
+                    assert purse.spend(1, trio.current_time()), "the server ends the connection"
+                    told = can & set(torrents)
+                    found_after = found_after or (trio.current_time() - began if told else 0.0)
+                    pc.keeper.told(SpareCopies(b"".join(map(bytes.fromhex, told))))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pc.keeper.run)
+            nursery.start_soon(server)
+            await trio.sleep(1_800)
+            nursery.cancel_scope.cancel()
+        assert [each.is_here for each in one].count(False) == len(can)
+        assert found_after < 30.0
