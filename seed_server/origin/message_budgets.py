@@ -56,7 +56,7 @@ MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     PcFindings: Budget(1 / 60, 10),  # one a minute after connecting, then one in five minutes at most
     NeighboursSeen: Budget(1 / 1800, 10),  # one an hour
     TrustTold: Budget(1 / 10, 10),  # after connecting, and when it is asked for the versions of roles
-    SpareWanted: Budget(1 / 10, 30),  # one in half a minute, while it keeps too much
+    SpareWanted: Budget(1 / 10, 30),  # 20 in five minutes, while it keeps too much
     SignedFilePart: Budget(50, 2_000),  # each is asked for: a third of a megabyte a second, or small files
     InventoryStated: Budget(1 / 60, 10),  # after connecting, and once a minute at most
     InventoryPart: Budget(10, 1_100),  # each is asked for: at the least size, as much as there may be
