@@ -12,7 +12,7 @@ from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 from seed_server.leasing.leases import MAX_LEASE_SECONDS, ExpiredLease
 from seed_server.leasing.ledger import PieceLedger, SiteParts
-from seed_server.leasing.spares import Copies, copies_beside
+from seed_server.leasing.spares import CopiesBeside, copies_beside
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
 from seed_server.leasing.turns import FetcherRank
@@ -81,7 +81,7 @@ class SiteLedger:
         served = self._torrents.get(torrent)
         return () if served is None else self._holdings.of(served)
 
-    def copies_beside(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> Copies:
+    def copies_beside(self, endpoint: EndpointId, torrent: TorrentHash, now: float) -> CopiesBeside:
         """Return the copies of ``torrent`` that there are without that of ``endpoint``."""
         return copies_beside(endpoint, self.holding(torrent), self._parts.standings, self._help_of, now)
 

@@ -13,7 +13,7 @@ KEPT_FOR_NEWCOMERS = 1  # while nobody does
 
 
 @dataclass(frozen=True)
-class Copies:
+class CopiesBeside:
     """The copies of a torrent that there are without that of the endpoint that asks."""
 
     held: frozenset[EndpointId]
@@ -28,7 +28,7 @@ def copies_beside(
     standings: Standings,
     help_of: Mapping[EndpointId, Help],
     now: float,
-) -> Copies:
+) -> CopiesBeside:
     """Return the copies of those that are ``holding`` it by their own word, without that of ``endpoint``.
 
     Whose pieces did not reach others has none. What is with one that serves nobody now is none for others either; but
@@ -36,7 +36,7 @@ def copies_beside(
     """
     held = frozenset(other for other in holding if other != endpoint and not standings.distrusted(other, now))
     serving = [other for other in held if help_of.get(other) is not Help.NONE]
-    return Copies(held, len(held) if help_of.get(endpoint) is Help.NONE else len(serving))
+    return CopiesBeside(held, len(held) if help_of.get(endpoint) is Help.NONE else len(serving))
 
 
 class SparedCopies:
@@ -50,7 +50,7 @@ class SparedCopies:
         endpoint: EndpointId,
         torrent: ServedTorrent,
         *,
-        copies: Copies,
+        copies: CopiesBeside,
         lacking: Collection[EndpointId],
         others: int,
     ) -> bool:

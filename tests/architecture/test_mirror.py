@@ -202,6 +202,7 @@ TESTED_IN = {
     "seed_server/fleet/api_token_operations.py": "tests/unit/seed_server/fleet/test_people_operations.py",
     "seed_server/fleet/archives.py": "tests/unit/seed_server/fleet/test_archiving.py",
     "seed_server/fleet/audit_queries.py": "tests/unit/seed_server/commands/test_audit_commands.py",
+    "seed_server/fleet/clock_doubt.py": "tests/unit/seed_server/service/test_disk_upkeep.py",
     "seed_server/fleet/context.py": "tests/unit/seed_server/fleet/test_operations.py",
     "seed_server/fleet/custody_queries.py": "tests/unit/seed_server/commands/test_custody_commands.py",
     "seed_server/fleet/disk_usage.py": "tests/unit/seed_server/commands/test_disk_commands.py",

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent
-from seed_server.leasing.spares import KEPT_COPIES, KEPT_FOR_NEWCOMERS, Copies, SparedCopies, copies_beside
+from seed_server.leasing.spares import KEPT_COPIES, KEPT_FOR_NEWCOMERS, CopiesBeside, SparedCopies, copies_beside
 from seed_server.leasing.standing import Fault, Standings
 
 TORRENT = ServedTorrent(number=3, urgency=1, sequence=1, piece_count=1, piece_bytes=1)
 PCS = [EndpointId(letter * 26) for letter in "abcdef"]
 
 
-def without(pc: EndpointId, holders: Iterable[EndpointId]) -> Copies:
+def without(pc: EndpointId, holders: Iterable[EndpointId]) -> CopiesBeside:
     return copies_beside(pc, list(holders), Standings(), {}, 0.0)
 
 
