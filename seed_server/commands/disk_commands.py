@@ -8,7 +8,7 @@ from rich.text import Text
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.console import json_option, print_json, wide_terminal
 from p2pdist.shared.default_group import DefaultGroup
-from p2pdist.shared.language import tr
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.commands.json_answers.disk import (
     ContentFileDocument,
@@ -214,7 +214,7 @@ def _summary(found: DiskUsage) -> Iterable[str]:
     if found.content_free_bytes is not None:
         yield tr("Free on the disk of content/: {free}.", free=bytes_text(found.content_free_bytes))
     if found.unknown:
-        yield tr("What rollouts and PCs need of these files is not known: {reason}", reason=found.unknown)
+        yield tr("What rollouts and PCs need of these files is not known: {reason}", reason=in_words(found.unknown))
         if any(one.kind == "leftovers" for one in found.used):
             yield tr("The temporary files go by: seed-server disk clean")
     if found.plan.expired:
