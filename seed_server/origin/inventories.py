@@ -41,6 +41,7 @@ ONE_PART_SECONDS = 0.5  # of what messages may use of a site's line: so long one
 REST_FACTOR = 3.0  # times what the work has taken of the processor: a quarter of one at most
 MOST_RECORDED = 100  # PCs recorded in one transaction: each takes some milliseconds
 MOST_RECORDED_BYTES = 2 << 20  # of them together: as many as a hundred desktops have after a rebuild
+MOST_RECORDED_ITEMS = 60_000  # likewise, unpacked: some 20 MB; a few bytes may stand for a hundred
 MOST_LOOKED_UP = 2_000
 STORE_RETRY_SECONDS = 5.0  # until a database that cannot be written is tried again
 
@@ -103,10 +104,10 @@ class Inventories:
         if isinstance(message, InventoryStated):
             self._turns.said(pc.endpoint, site, InventoryDigest(message.digest))
             return
-        line.count(line_bytes(len(message.data)))
         step, turn = self._turns.part(pc.endpoint, message, trio.current_time())
         if turn is None:
             return
+        line.count(line_bytes(len(message.data)))  # and not what nobody asked for: that would keep the others silent
         if step is Step.NEXT:
             self._ask(turn)
         elif step is Step.COMPLETE:
@@ -173,14 +174,15 @@ class Inventories:
             return
         some = self._take_some()
         try:
-            outcomes, worked_seconds = await trio.to_thread.run_sync(self._store_all, some)
+            outcomes, worked_seconds = await trio.to_thread.run_sync(self._store_first, some)
         except BaseException:
             for turn in some:
                 self._turns.unrecorded(turn, trio.current_time())
             raise
         now = trio.current_time()
         self._rests_until = now + REST_FACTOR * worked_seconds
-        for turn in some:
+        self._told[:0] = some[len(outcomes) :]
+        for turn in some[: len(outcomes)]:
             outcome = outcomes[turn.endpoint]
             items, added = outcome.items, outcome.added
             self._turns.recorded(turn, taken=outcome.taken, items=items, added=added, now=now)
@@ -194,12 +196,17 @@ class Inventories:
         some, self._told = self._told[:count], self._told[count:]
         return some
 
-    def _store_all(self, turns: Sequence[InventoryTurn]) -> tuple[dict[EndpointId, _Outcome], float]:
-        """Decode and record what PCs have told; return what has come of it, and the processor's time."""
+    def _store_first(self, turns: Sequence[InventoryTurn]) -> tuple[dict[EndpointId, _Outcome], float]:
+        """Decode and record what PCs have told, of as many as there is room for, and of one at least.
+
+        Return what has come of it, and the processor's time.
+        """
         begun, now = time.thread_time(), self._clock.now()
         tellings: list[InventoryTold] = []
         outcomes: dict[EndpointId, _Outcome] = {}
         for turn in turns:
+            if sum(len(telling.changes) for telling in tellings) >= MOST_RECORDED_ITEMS:
+                break
             try:
                 changes = unpacked(bytes(turn.data))
             except DecodeError as error:

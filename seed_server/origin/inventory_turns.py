@@ -20,6 +20,7 @@ from seed_server.origin.message_budgets import Budget, Purse
 MOST_TURNS = 100  # each is under way for some seconds, on whatever line: ten a second
 MOST_TURN_BYTES = 32 << 20  # of all that are under way together: a desktop's packages have 40 kB
 SILENT_TURN_SECONDS = 120.0  # a part waits for its turn on the site's line, both ways
+LONGEST_TURN_SECONDS = 600.0  # its site's other PCs wait; all that there may be, at half of the least rate of messages
 FIRST_BACKOFF_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 86_400.0
 PACE_JITTER = 0.25  # of the pace: PCs that were asked together are not asked together again
@@ -50,6 +51,7 @@ class InventoryTurn:
     site: str
     base: InventoryDigest
     """Of what is known of it; `EMPTY_DIGEST`: nothing, or nothing that can be believed."""
+    begun_at: float
     heard_at: float
     digest: InventoryDigest = EMPTY_DIGEST
     total: int = 0
@@ -116,7 +118,7 @@ class InventoryTurns:
         if known.base is None:
             self._unknown[endpoint] = None
         elif known.base == digest and endpoint not in self._turns:
-            del self._said[endpoint]  # it is again as it was
+            self._unknown[endpoint] = None  # it is again as it was: so that is confirmed
 
     def left(self, endpoint: EndpointId) -> None:
         """Forget what a PC has said that is not connected any more; what it has told to the end is recorded still."""
@@ -191,7 +193,7 @@ class InventoryTurns:
             said.scheduled = False
             base = EMPTY_DIGEST if history.anew else said.base
             self._busy.add(site)
-            turn = self._turns[endpoint] = InventoryTurn(endpoint, site, base, now)
+            turn = self._turns[endpoint] = InventoryTurn(endpoint, site, base, now, now)
             begun.append(turn)
         return begun
 
@@ -202,7 +204,7 @@ class InventoryTurns:
             return Step.IGNORE, None
         turn.heard_at = now
         history = self._history(endpoint, now)
-        if part.offset == 0:
+        if part.offset == 0 and part.base in {turn.base, EMPTY_DIGEST}:
             self._bytes += part.total - turn.total
             turn.beginnings += 1
             turn.data.clear()
@@ -221,11 +223,16 @@ class InventoryTurns:
         return (Step.COMPLETE if turn.complete else Step.NEXT), turn
 
     def expire(self, now: float) -> list[InventoryTurn]:
-        """End the turns of PCs that do not answer; they are asked later."""
-        silent = [t for t in self._turns.values() if not t.complete and now - t.heard_at >= SILENT_TURN_SECONDS]
-        for turn in silent:
+        """End the turns of PCs that do not answer, or answer for ever; they are asked later."""
+        slow = [
+            turn
+            for turn in self._turns.values()
+            if not turn.complete
+            and (now - turn.heard_at >= SILENT_TURN_SECONDS or now - turn.begun_at >= LONGEST_TURN_SECONDS)
+        ]
+        for turn in slow:
             self.unrecorded(turn, now)
-        return silent
+        return slow
 
     @property
     def waiting(self) -> int:

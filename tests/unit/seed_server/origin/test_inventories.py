@@ -14,9 +14,10 @@ from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.facts import MAX_PACKAGES
 from p2pdist.shared.manifest.inventory import NOTHING, Changes, InventoryDigest, difference, digest_of
 from p2pdist.shared.wire.inventory import MAX_PART_BYTES, InventoryPart, packed
-from seed_server.origin.inventories import REST_FACTOR
+from seed_server.origin.inventories import MOST_RECORDED_ITEMS, REST_FACTOR
 from seed_server.origin.inventory_turns import (
     FIRST_BACKOFF_SECONDS,
+    LONGEST_TURN_SECONDS,
     MOST_TURNS,
     SILENT_TURN_SECONDS,
     InventoryTurns,
@@ -303,3 +304,97 @@ async def test_recording_rests_three_times_as_long_as_it_works(
         await trio.sleep(60)
     assert len(times) == 5
     assert min(later - sooner for sooner, later in itertools.pairwise(times)) >= REST_FACTOR
+
+
+async def test_who_is_asked_for_all_and_tells_changes_is_not_listened_to(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with running() as (server, _):
+        server.store.kept["a"] = VIM
+        more = told({"vim": "1", "made-up": "1"})
+        lie = part_of(digest_of(VIM), digest_of(more), packed(difference(VIM, more)))
+        pc = HostilePc("a", tmp_path, [part_of(OTHER, OTHER, RIGHT), lie])
+        connection = pc.connect(server)
+        pc.say(digest_of(more))
+        await trio.sleep(2 * FIRST_BACKOFF_SECONDS)
+        assert [wanted.base for wanted in connection.asked] == [digest_of(VIM), EMPTY_DIGEST]
+        assert server.store.kept == {"a": VIM}
+
+
+async def test_what_nobody_asked_for_uses_up_nothing_that_messages_may_take_of_the_line(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with running(rate=4_000) as (server, _):
+        pc = HostilePc("a", tmp_path, [])
+        connection = pc.connect(server)
+        for _ in range(1_000):
+            connection.say(part_of(EMPTY_DIGEST, OTHER, b"x" * MAX_PART_BYTES))
+        pc.say(OTHER)
+        await trio.sleep(1)
+        for _ in range(1_000):  # asked for once, and told again and again
+            connection.say(part_of(EMPTY_DIGEST, OTHER, b"x" * MAX_PART_BYTES, total=1 << 20))
+        assert server.line("oslo")._budget.collect(most=1e9, now=trio.current_time()) < 5 * MAX_PART_BYTES
+
+
+async def test_a_pc_that_tells_a_little_at_a_time_does_not_hold_up_its_site(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with running() as (server, nursery):
+        trickle = HostilePc("a", tmp_path, [])
+        connection = trickle.connect(server)
+        trickle.say(OTHER)
+
+        async def tell() -> None:
+            for offset in itertools.count():
+                await trio.sleep(SILENT_TURN_SECONDS / 2)
+                connection.say(part_of(EMPTY_DIGEST, OTHER, b"x" * 1_024, offset=1_024 * offset, total=1 << 20))
+
+        nursery.start_soon(tell)
+        await trio.sleep(1)
+        honest = Pc("b", tmp_path, has(SOFTWARE))
+        nursery.start_soon(honest.news.run)
+        honest.connect(server)
+        await trio.sleep(LONGEST_TURN_SECONDS + 10)
+        assert server.store.kept == {"b": told(SOFTWARE)}
+
+
+async def test_of_what_is_small_only_when_it_is_packed_some_is_recorded_at_a_time(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = told({f"{n}{'x' * 90}": "1" for n in range(MAX_PACKAGES)})
+    data = packed(difference(NOTHING, many))
+    at_once: list[int] = []
+    async with running() as (server, _):
+        real = server.store.store_inventories
+
+        def store(told: Sequence[InventoryTold]) -> dict[str, bool]:
+            at_once.append(sum(len(one.changes) for one in told))
+            return real(told)
+
+        monkeypatch.setattr(server.store, "store_inventories", store)
+        pieces = [data[start : start + MAX_PART_BYTES] for start in range(0, len(data), MAX_PART_BYTES)]
+        for number in range(9):
+            parts = [
+                part_of(EMPTY_DIGEST, digest_of(many), piece, offset=place * MAX_PART_BYTES, total=len(data))
+                for place, piece in enumerate(pieces)
+            ]
+            pc = HostilePc(f"pc{number}", tmp_path, parts)
+            pc.site = f"site-{number}"
+            pc.connect(server)
+            pc.say(digest_of(many))
+        await trio.sleep(1_000)
+        assert len(server.store.kept) == 9
+    assert max(at_once) <= MOST_RECORDED_ITEMS + MAX_PACKAGES
+
+
+def test_a_pc_that_is_again_as_it_was_confirms_that() -> None:
+    turns, pc = InventoryTurns(PACE, lambda: 0.0), EndpointId("a")
+    before = digest_of(VIM)
+    turns.said(pc, "oslo", OTHER)
+    turns.to_look_up(10)
+    turns.looked_up(pc, before, 0.0)
+    turns.said(pc, "oslo", before)
+    assert turns.to_look_up(10) == {pc: before}
+    turns.looked_up(pc, before, 0.0)
+    assert turns.waiting == 0
+    assert turns.begin(0.0) == []
