@@ -85,7 +85,10 @@ def _look_at_database(
     ]
     facts.disk = [*(facts.disk or ()), *problems.content_problems(context, database, repository)]
     facts.rollouts = problems.rollout_problems(database, serving=serving)
-    facts.pcs = problems.connection_problems(database.endpoint_counts(), serving=serving)
+    facts.pcs = [
+        *problems.connection_problems(database.endpoint_counts(), serving=serving),
+        *problems.flood_problems(database, facts.now),
+    ]
     facts.lines = problems.harm_problems(at_work, serving=serving)
     facts.troubled = database.troubled_sites(MOST_SITES_NAMED)
     facts.backup = BackupFacts(read_last_backup(context.home), database.endpoint_counts().allowed)

@@ -35,6 +35,7 @@ from seed_server.settings.sections import RetentionSettings
 from seed_server.signing.role_policy import expired_offline
 from seed_server.store.event_rows import EventKey, PcEvent
 from seed_server.store.month_file import EVENTS_OF_BLOCK, MonthFile, MonthFileError, MonthHead, month_file_parts
+from seed_server.store.neighbours import NEIGHBOURS_KEPT_DAYS
 from seed_server.store.tables_events import ARCHIVED, CLOSED, REMOVED
 from seed_server.store.transactions import OTHERS_TURN_SECONDS
 
@@ -227,6 +228,7 @@ class Archivist:
             (rules.findings_days, self.database.forget_old_findings),
             (rules.harm_days, self.database.forget_old_pauses),
             (rules.forgotten_pcs_days, self.database.forget_old_names),
+            (NEIGHBOURS_KEPT_DAYS, self.database.forget_old_neighbours),
         ):
             if days:
                 before = now - days * DAY_SECONDS

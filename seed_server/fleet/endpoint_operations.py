@@ -94,6 +94,7 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     require(context, actor, "endpoints", _reach_of(named))
     known = _forget(context, actor, named.endpoint_id)
     assert known is not None
+    _forget_what_nobody_says(context)
     return known
 
 
@@ -133,6 +134,8 @@ def forget_unseen(
         if only_show or _forget(context, actor, row.endpoint_id, unseen_since=since) is not None:
             found.append(row)
             on_forgotten(row)
+    if found and not only_show:
+        _forget_what_nobody_says(context)
     return found
 
 
@@ -156,6 +159,12 @@ def _forget(context: Context, actor: Actor, endpoint: str, *, unseen_since: floa
         raise
     log.info("endpoint forgotten", endpoint=known.endpoint_id)
     return known
+
+
+def _forget_what_nobody_says(context: Context) -> None:
+    """Forget the words of those that are gone: once for all of them."""
+    with context.database() as database:
+        database.forget_what_nobody_says()
 
 
 class _SeenError(UserError):

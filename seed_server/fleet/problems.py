@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 OVERDUE_MONTH_DAYS = 14  # it moves in its first quiet night, or after three days
+FLOOD_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said that a PC said too much; `endpoints show` says it for ever
 CUSTODY_FAULT_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said; `audit custody` shows it for ever
 
 
@@ -72,6 +73,7 @@ def fleet_problems(
         found += rollout_problems(database, serving=serving)
         found += [*disk_problems(context), *content_problems(context, database, repository)]
         found += history_problems(context, database, serving=serving)
+        found += flood_problems(database, now)
         found += backup_problems(context)
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
@@ -271,6 +273,21 @@ def history_problems(context: Context, database: "Database", *, serving: bool) -
             )
         )
     return found
+
+
+def flood_problems(database: "Database", now: float) -> list[FleetProblem]:
+    """Return which PCs have said more lately than the history keeps of one."""
+    if not (names := database.left_out_since(now - FLOOD_SECONDS)):
+        return []
+    count, few = len(names), _few(names[:MOST_NAMES], len(names))
+    return [
+        FleetProblem(
+            f"PCs report more steps than the history keeps of one ({count}: {few}): their programs are broken, or "
+            "somebody has their keys. What they did is not all there.",
+            "seed-server endpoints show PC; seed-server deny PC",
+            urgent=False,
+        )
+    ]
 
 
 def expiry_problems(expiries: Iterable[RoleExpiry], now: float) -> list[FleetProblem]:

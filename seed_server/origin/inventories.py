@@ -70,7 +70,6 @@ class _Outcome:
 
     taken: bool
     items: int = 0
-    added: int = 0
     problem: str = ""
     """In words; empty: there is none, or the database has another inventory."""
 
@@ -184,10 +183,9 @@ class Inventories:
         self._told[:0] = some[len(outcomes) :]
         for turn in some[: len(outcomes)]:
             outcome = outcomes[turn.endpoint]
-            items, added = outcome.items, outcome.added
-            self._turns.recorded(turn, taken=outcome.taken, items=items, added=added, now=now)
+            self._turns.recorded(turn, taken=outcome.taken, items=outcome.items, now=now)
             if not outcome.taken:
-                reason = outcome.problem or "it does not fit what is recorded"
+                reason = outcome.problem or "it does not fit what is recorded, or is more than a PC can have"
                 self._log.warning("a PC's inventory is not taken; it is asked for all", turn.endpoint, reason=reason)
 
     def _take_some(self) -> list[InventoryTurn]:
@@ -217,8 +215,7 @@ class Inventories:
         taken = self._store.store_inventories(tellings) if tellings else {}
         for telling in tellings:
             endpoint = EndpointId(telling.endpoint)
-            changes = telling.changes
-            outcomes[endpoint] = _Outcome(taken.get(endpoint, False), len(changes), len(changes.packages))
+            outcomes[endpoint] = _Outcome(taken.get(endpoint, False), len(telling.changes))
         return outcomes, time.thread_time() - begun
 
     def _complain(self, error: UserError) -> None:

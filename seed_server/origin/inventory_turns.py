@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from p2pdist.shared.identifiers import EndpointId
-from p2pdist.shared.manifest.facts import MAX_PACKAGES
 from p2pdist.shared.manifest.inventory import EMPTY_DIGEST, InventoryDigest
 from p2pdist.shared.wire.inventory import InventoryPart
 from seed_server.origin.message_budgets import Budget, Purse
@@ -80,9 +79,7 @@ class _History:
     """It is not asked before."""
     backoff_seconds: float = 0.0
     anew: bool = False
-    """It is asked for all: what it told did not fit what is recorded, or there may be more than a PC can have."""
-    added: int = 0
-    """Packages that it has added or changed since it told all."""
+    """It is asked for all: what it told did not fit what is recorded, or was more than a PC can have."""
 
 
 class InventoryTurns:
@@ -152,12 +149,8 @@ class InventoryTurns:
         said.base = recorded or EMPTY_DIGEST
         self._schedule(endpoint, said, now)
 
-    def recorded(self, turn: InventoryTurn, *, taken: bool, items: int, added: int, now: float) -> None:
-        """Note what has become of what a PC has told to the end.
-
-        ``items`` were changed, and ``added`` packages were among them that are new or have another version: of what a
-        PC tells at once the number is bounded, so whoever adds more than that is asked for all again.
-        """
+    def recorded(self, turn: InventoryTurn, *, taken: bool, items: int, now: float) -> None:
+        """Note what has become of what a PC has told to the end: of ``items`` that were changed."""
         self._end(turn)
         history = self._history(turn.endpoint, now)
         history.purse.take(items * ITEM_BYTES, now)
@@ -165,8 +158,7 @@ class InventoryTurns:
             history.anew = True
             self._put_off(turn.endpoint, history, now)
             return
-        history.added = added if turn.base == EMPTY_DIGEST else history.added + added
-        history.anew, history.backoff_seconds = history.added > 2 * MAX_PACKAGES, 0.0
+        history.anew, history.backoff_seconds = False, 0.0
         history.next_at = now + self._pace_seconds * (1 + PACE_JITTER * self._jitter())
         self.looked_up(turn.endpoint, turn.digest, now)
 

@@ -22,7 +22,7 @@ from seed_server.store.tables_events import (
     OPEN,
     REMOVED,
 )
-from seed_server.store.tables_facts import ENDPOINT_FINDINGS
+from seed_server.store.tables_facts import ENDPOINT_FINDINGS, SEEN_NEIGHBOURS
 from seed_server.store.transactions import Transactions
 
 FORGOTTEN_AT_ONCE = 1_000  # rows of one transaction
@@ -125,6 +125,10 @@ class ArchivedMonthTable(Transactions):
         """Forget what some PCs said was wrong with them that were not seen since a time."""
         unseen = select(ENDPOINTS.c.number).where(ENDPOINTS.c.connected_to.is_(None), ENDPOINTS.c.last_seen_at < before)
         return self._forget(ENDPOINT_FINDINGS, lambda table: table.c.endpoint.in_(unseen), ENDPOINT_FINDINGS.c.endpoint)
+
+    def forget_old_neighbours(self, before: float) -> int:
+        """Forget which machines some PCs saw that have not told of them since a time: they may tell no more."""
+        return self._forget(SEEN_NEIGHBOURS, lambda table: table.c.last_at < before, SEEN_NEIGHBOURS.c.endpoint)
 
     def forget_old_names(self, before: float) -> int:
         """Forget names of PCs that were forgotten before a time, and before all months that are here."""

@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import bindparam, func, select
 
 from seed_server.store.engines import insert_into, upsert
-from seed_server.store.interned import parts, site_numbers
+from seed_server.store.interned import forget_unused_texts, parts, site_numbers
 from seed_server.store.inventory import clear_inventory
 from seed_server.store.rows import Admission, EndpointRow, Recorded, SeenRow
+from seed_server.store.software_rows import forget_unused_software
 from seed_server.store.standing_rows import count_endpoint, move_to_sites
 from seed_server.store.tables import COUNTERS, ENDPOINTS, SITE_LIMITS, SITES, STANDING, THIS_SERVER
 from seed_server.store.tables_events import FORGOTTEN_ENDPOINTS
@@ -158,6 +159,15 @@ class EndpointTable(Transactions):
             name = {"number": row.number, "endpoint_id": endpoint_id, "hostname": row.hostname, "forgotten_at": now}
             connection.execute(upsert(connection, FORGOTTEN_ENDPOINTS), name)
             self._admissions_changed()
+
+    def forget_what_nobody_says(self) -> None:
+        """Forget words that forgotten PCs alone have said, and names of packages that they alone had.
+
+        They would stay for a while otherwise; it takes a second in a large fleet.
+        """
+        for forget in (forget_unused_texts, forget_unused_software):
+            with self._writing() as connection:
+                forget(connection)
 
     def admissions_version(self) -> int:
         """Return a number that rises when an endpoint was denied, allowed or forgotten, by any process."""

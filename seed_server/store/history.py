@@ -21,9 +21,9 @@ from seed_server.store.event_rows import (
 )
 from seed_server.store.interned import parts
 from seed_server.store.pc_names import PcName
-from seed_server.store.rows import ForgottenRow
+from seed_server.store.rows import ForgottenRow, LeftOut
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES
-from seed_server.store.tables_events import EVENT_TEXTS, FORGOTTEN_ENDPOINTS
+from seed_server.store.tables_events import EVENT_TEXTS, FORGOTTEN_ENDPOINTS, STEPS_LEFT_OUT
 from seed_server.store.transactions import Transactions
 
 
@@ -51,6 +51,21 @@ class HistoryTable(Transactions):
             numbers.note(newest)
             names = _names_of(connection, numbers)
         return [worded(event, names) for event in newest]
+
+    def steps_left_out(self, endpoint_id: str) -> LeftOut | None:
+        """Return what the history has left out of what a PC did; None: nothing."""
+        columns = (STEPS_LEFT_OUT.c.steps, STEPS_LEFT_OUT.c.last_at)
+        query = select(*columns).join_from(STEPS_LEFT_OUT, ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id)
+        with self.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else LeftOut(*row)
+
+    def left_out_since(self, since: float) -> list[str]:
+        """Return the names of the PCs of which steps were left out since then, who lost most first."""
+        query = select(ENDPOINTS.c.hostname).join_from(STEPS_LEFT_OUT, ENDPOINTS)
+        query = query.where(STEPS_LEFT_OUT.c.last_at >= since)
+        with self.reading() as connection:
+            return list(connection.scalars(query.order_by(STEPS_LEFT_OUT.c.steps.desc(), ENDPOINTS.c.number)))
 
     def forgotten_named(self, text: str) -> ForgottenRow | None:
         """Return the PC that was forgotten last of those that ``text`` names best (`PcName`); None: there is none."""

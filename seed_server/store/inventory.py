@@ -12,6 +12,7 @@ from itertools import groupby
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
+from p2pdist.shared.manifest.facts import MAX_PACKAGES
 from p2pdist.shared.manifest.inventory import (
     EMPTY_DIGEST,
     NOTHING,
@@ -40,6 +41,7 @@ from seed_server.store.tables import ENDPOINTS
 from seed_server.store.tables_inventory import BLOCK_PCS, INVENTORIES, SOFTWARE
 from seed_server.store.transactions import Transactions
 
+MAX_INVENTORY_FACTS_BYTES = 16 << 10  # as JSON, of one PC: an honest one has 250, and a question reads those of all PCs
 NEW_BETWEEN_SWEEPS = 50_000  # versions of packages: a sweep takes as long as a few hundred PCs do
 NEW_VERSIONS_BETWEEN_SWEEPS = 500  # of one name: who asks for a version of it looks through all of them
 
@@ -67,6 +69,8 @@ class _Known:
     number: int
     digest: InventoryDigest | None
     facts: Mapping[str, InventoryFact]
+    packages: int
+    """How many it has."""
 
 
 class InventoryTable(Transactions):
@@ -81,7 +85,8 @@ class InventoryTable(Transactions):
         """Record what PCs tell, of each in its order; return whether the last that each has told was taken.
 
         It is not where the server has another inventory than the one that was changed, where the digest is not the one
-        that comes of it, and of a PC that is not enrolled. What is not taken changes nothing: the PC tells all anew.
+        that comes of it, where it would be more than a PC can have, and of a PC that is not enrolled. What is not taken
+        changes nothing: the PC tells all anew.
         A hundred at once take 1 to 3 ms each, one alone 10.
         """
         taken: dict[str, bool] = {}
@@ -108,13 +113,14 @@ class InventoryTable(Transactions):
     def confirm_inventories(self, confirmed: Mapping[str, tuple[bytes, float]]) -> None:
         """Record that PCs still were and had what their digests stand for, at these times; of others it is not known.
 
-        By the ids of PCs; what has another digest here, or was told later, stays as it is.
+        By the ids of PCs; what has another digest here stays as it is. A time that is later than that was a wrong
+        clock's.
         """
         if not confirmed:
             return
         ours = select(ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id == bindparam("of")).scalar_subquery()
         table = INVENTORIES.c
-        same = (table.endpoint == ours) & (table.digest == bindparam("has")) & (table.told_at < bindparam("at"))
+        same = (table.endpoint == ours) & (table.digest == bindparam("has"))
         update = INVENTORIES.update().where(same).values(told_at=bindparam("at"))
         rows = [{"of": of, "has": has, "at": at} for of, (has, at) in sorted(confirmed.items())]
         with self._writing() as connection:
@@ -152,12 +158,11 @@ class InventoryTable(Transactions):
         with self.reading() as connection:
             return connection.scalar(query)
 
-    def forget_inventory(self, endpoint_id: str) -> None:
-        """Forget what a PC is and has; of one of which nothing is known too."""
-        with self._writing() as connection:
-            number = connection.scalar(select(ENDPOINTS.c.number).where(ENDPOINTS.c.endpoint_id == endpoint_id))
-            if number is not None:
-                clear_inventory(connection, number)
+    def inventory_size(self, endpoint_id: str) -> int | None:
+        """Return how many packages a PC has told; None: nothing is known of it."""
+        query = select(INVENTORIES.c.packages).join(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id)
+        with self.reading() as connection:
+            return connection.scalar(query)
 
     def _sweep_software(self, connection: Connection, new: Sequence[Software]) -> None:
         self._new_software += len(new)
@@ -180,12 +185,15 @@ def clear_inventory(connection: Connection, number: int) -> None:
 
 def _known(connection: Connection, endpoints: Iterable[str]) -> dict[str, _Known]:
     """Return what is known of those that are enrolled."""
-    columns = (ENDPOINTS.c.endpoint_id, ENDPOINTS.c.number, INVENTORIES.c.digest, INVENTORIES.c.facts)
+    has = INVENTORIES.c
+    columns = (ENDPOINTS.c.endpoint_id, ENDPOINTS.c.number, has.digest, has.facts, has.packages)
     query = select(*columns).join_from(ENDPOINTS, INVENTORIES, isouter=True)
     return {
-        endpoint: _Known(number, digest, {} if facts is None else _FACTS.decode(facts))
+        endpoint: _Known(number, digest, {} if facts is None else _FACTS.decode(facts), packages or 0)
         for part in parts(sorted(endpoints))
-        for endpoint, number, digest, facts in connection.execute(query.where(ENDPOINTS.c.endpoint_id.in_(part)))
+        for endpoint, number, digest, facts, packages in connection.execute(
+            query.where(ENDPOINTS.c.endpoint_id.in_(part))
+        )
     }
 
 
@@ -215,16 +223,20 @@ def _store_block(
         numbers |= {Software(ecosystem, name, version): software for software, version in versions.items()}
     anew = any(one.base is None and known[one.endpoint].digest is not None for one in told)
     block = Block(connection, number, None if anew else numbers.values())  # of who tells all anew, all is read
+    rows: dict[str, dict[str, object]] = {}
     taken: list[tuple[InventoryTold, Inventory]] = []
     for one in told:
         pc = known[one.endpoint]
-        if one.base is None:
-            taken.append((one, NOTHING))
-        elif pc.digest is not None and _follows(one, pc.digest, before := _replaced(block, pc, one.changes, held)):
+        before = NOTHING if one.base is None else _replaced(block, pc, one.changes, held)
+        if one.base is not None and not (pc.digest is not None and _follows(one, pc.digest, before)):
+            continue
+        if (row := _row(pc, one, before)) is not None:
+            rows[one.endpoint] = row
             taken.append((one, before))
     added = intern(connection, {software for one, _ in taken for software in _versions(one.changes)} - numbers.keys())
     new += added
-    rows = {one.endpoint: _changed(block, known[one.endpoint], one, before, numbers | added) for one, before in taken}
+    for one, before in taken:
+        _change(block, known[one.endpoint], one, before, numbers | added)
     block.write()
     return rows
 
@@ -237,27 +249,36 @@ def _versions(changes: Changes) -> Iterable[Software]:
     return (Software(*package, version) for package, version in changes.packages.items())
 
 
-def _changed(
-    block: Block, known: _Known, told: InventoryTold, before: Inventory, numbers: Mapping[Software, int]
-) -> dict[str, object]:
-    """Change a PC's packages in its block, of which it has ``before``; return its row."""
+def _row(known: _Known, told: InventoryTold, before: Inventory) -> dict[str, object] | None:
+    """Return a PC's row, which has had ``before`` of what is changed; None: it would have more than a PC can have."""
     changes = told.changes
+    facts = applied(Inventory(before.facts), Changes(changes.facts, changes.facts_gone)).facts
+    encoded = msgspec.json.encode(facts)
+    packages = (0 if told.base is None else known.packages - len(before.packages)) + len(changes.packages)
+    if packages > MAX_PACKAGES or len(encoded) > MAX_INVENTORY_FACTS_BYTES:
+        return None
+    return {
+        "endpoint": known.number,
+        "told_at": told.told_at,
+        "packages": packages,
+        "all_packages": packages_told(facts) is PackagesTold.ALL,
+        "digest": told.digest,
+        "facts": encoded,
+    }
+
+
+def _change(
+    block: Block, known: _Known, told: InventoryTold, before: Inventory, numbers: Mapping[Software, int]
+) -> None:
+    """Change a PC's packages in its block, of which it has ``before``."""
     if told.base is None:
         lost = block.of(known.number)
     else:
         lost = [numbers[Software(*package, version)] for package, version in before.packages.items()]
     for software in lost:
         block.remove(software, known.number)
-    for version_now in _versions(changes):
+    for version_now in _versions(told.changes):
         block.add(numbers[version_now], known.number)
-    facts = applied(Inventory(before.facts), Changes(changes.facts, changes.facts_gone)).facts
-    return {
-        "endpoint": known.number,
-        "told_at": told.told_at,
-        "all_packages": packages_told(facts) is PackagesTold.ALL,
-        "digest": told.digest,
-        "facts": msgspec.json.encode(facts),
-    }
 
 
 def _replaced(

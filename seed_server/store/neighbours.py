@@ -16,7 +16,7 @@ from seed_server.store.tables import ENDPOINTS, SITES
 from seed_server.store.tables_facts import ENDPOINT_CARDS, SEEN_NEIGHBOURS
 from seed_server.store.transactions import Transactions
 
-NEIGHBOURS_KEPT_SECONDS = 30 * DAY_SECONDS  # of what a PC has not seen again
+NEIGHBOURS_KEPT_DAYS = 30  # of what a PC has not seen again, or tells no more of
 STALE_SECONDS = DAY_SECONDS / 4  # "last seen" alone is not worth a row an hour and machine
 
 _SEEN = SEEN_NEIGHBOURS.c
@@ -125,7 +125,7 @@ def _save_seen(connection: Connection, number: int, site: int, said: NeighboursS
     ]  # fmt: skip
     if rows:
         connection.execute(upsert(connection, SEEN_NEIGHBOURS), rows)
-    connection.execute(SEEN_NEIGHBOURS.delete().where(ours, _SEEN.last_at < now - NEIGHBOURS_KEPT_SECONDS))
+    connection.execute(SEEN_NEIGHBOURS.delete().where(ours, _SEEN.last_at < now - NEIGHBOURS_KEPT_DAYS * DAY_SECONDS))
     count = connection.scalar(select(func.count()).select_from(SEEN_NEIGHBOURS).where(ours)) or 0
     if count > MAX_NEIGHBOURS_SEEN:
         oldest = select(_SEEN.site, _SEEN.card).where(ours).order_by(_SEEN.last_at, _SEEN.card)

@@ -14,6 +14,7 @@ from seed_server.store.event_months import month_of
 from seed_server.store.interned import forget_unused_texts, parts, text_numbers
 from seed_server.store.rows import ReportRow
 from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, save_standing
+from seed_server.store.step_pace import StepPace
 from seed_server.store.tables import (
     ENDPOINTS,
     PATCHES,
@@ -65,6 +66,7 @@ class ReportTable(Transactions):
         super().__init__(engines)
         self._texts_named = 0
         self._audited = AuditedWords()
+        self._pace = StepPace()
 
     def save_reports(self, reports: Mapping[str, Iterable[PatchReport]], now: float) -> None:
         """Record the newest reports of endpoints, by their ids, with the steps and the tallies that follow.
@@ -97,7 +99,7 @@ class ReportTable(Transactions):
                 (patch, endpoint): self._audited.kept(endpoint, _audited(report), month)
                 for patch, endpoint, report in known
             }
-            save_standing(connection, rows, notes, because)
+            save_standing(connection, rows, notes, because, self._pace)
             self._sweep(connection, len(texts))
 
     def _sweep(self, connection: Connection, texts: int) -> None:

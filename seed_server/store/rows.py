@@ -147,6 +147,15 @@ class EndpointRow(Record, frozen=True):
     """Of the run ``recorded_of`` of its daemon, reports up to this serial are recorded."""
 
 
+class LeftOut(NamedTuple):
+    """Steps of a PC that the history has left out: there were too many."""
+
+    steps: int
+    """Since it is enrolled."""
+    last_at: float
+    """Seconds since 1970."""
+
+
 class ForgottenRow(NamedTuple):
     """A PC that was forgotten; fields as in `EndpointRow`."""
 

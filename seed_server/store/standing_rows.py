@@ -15,7 +15,9 @@ from p2pdist.shared.wire.codec import Record
 from seed_server.store.engines import insert_into, table_of, upsert
 from seed_server.store.event_months import event_text_numbers, month_of, open_part
 from seed_server.store.interned import parts
-from seed_server.store.tables import ENDPOINTS, PATCHES, STANDING, STANDING_NOTES, TALLIES
+from seed_server.store.step_pace import STEPS_MISSING, StepPace
+from seed_server.store.tables import ENDPOINTS, PATCHES, REPORTED_SINCE, STANDING, STANDING_NOTES, TALLIES
+from seed_server.store.tables_events import STEPS_LEFT_OUT
 
 
 class StandingRow(Record, frozen=True):
@@ -55,21 +57,27 @@ def save_standing(
     rows: Iterable[StandingRow],
     notes: Mapping[tuple[int, int], Note] | None = None,
     because: Mapping[tuple[int, int], str] | None = None,
+    pace: StepPace | None = None,
 ) -> int:
     """Record the newest word of PCs on patches; return how many were recorded.
 
     ``notes`` are by (patch, endpoint); a row without one loses what it had. ``because``, by the same: why, where the
-    history is to keep it. Of several rows on one pair the last one counts. Unknown PCs and unpublished patches are
-    skipped.
+    history is to keep it. ``pace``: how many steps of each PC it keeps; all without. Of several rows on one pair the
+    last one counts. Unknown PCs and unpublished patches are skipped.
     """
     newest = {(row.patch, row.endpoint): row for row in rows}
     return sum(
-        _save(connection, [newest[pair] for pair in part], notes or {}, because or {}) for part in parts(sorted(newest))
+        _save(connection, [newest[pair] for pair in part], notes or {}, because or {}, pace)
+        for part in parts(sorted(newest))
     )
 
 
 def _save(
-    connection: Connection, rows: Sequence[StandingRow], notes: Mapping[_Pair, Note], because: Mapping[_Pair, str]
+    connection: Connection,
+    rows: Sequence[StandingRow],
+    notes: Mapping[_Pair, Note],
+    because: Mapping[_Pair, str],
+    pace: StepPace | None,
 ) -> int:
     found = select(ENDPOINTS.c.number, ENDPOINTS.c.site, ENDPOINTS.c.denied)
     endpoints = connection.execute(found.where(ENDPOINTS.c.number.in_({row.endpoint for row in rows}))).all()
@@ -96,6 +104,8 @@ def _save(
             changes[row.patch, site, said, reason] -= 1
     connection.execute(upsert(connection, STANDING), [msgspec.structs.asdict(row) for row in known])
     _save_notes(connection, known, before, notes)
+    if pace is not None:
+        moved, because = _kept_steps(connection, moved, because, pace)
     _add_events(connection, moved, place_of, because)
     _change_tallies(connection, changes)
     return len(known)
@@ -132,6 +142,27 @@ def _save_notes(
         noted = STANDING_NOTES.c
         ours = and_(noted.patch == bindparam("of_patch"), noted.endpoint == bindparam("of_endpoint"))
         connection.execute(STANDING_NOTES.delete().where(ours), gone)
+
+
+def _kept_steps(
+    connection: Connection, moved: Sequence[StandingRow], because: Mapping[_Pair, str], pace: StepPace
+) -> tuple[list[StandingRow], Mapping[_Pair, str]]:
+    """Return the steps that are kept, and why; of the others it is noted how many there were."""
+    kept, words = [], dict(because)
+    for row in moved:
+        if pace.keeps(row.endpoint, row.reported_at):
+            kept.append(row)
+            if pace.spent(row.endpoint):
+                words[row.patch, row.endpoint] = STEPS_MISSING
+    if len(kept) < len(moved):
+        left_out = Counter(row.endpoint for row in moved)
+        left_out.subtract(row.endpoint for row in kept)
+        at = float(max(row.reported_at for row in moved) + REPORTED_SINCE)
+        insert = insert_into(connection, STEPS_LEFT_OUT)
+        newer = {"steps": STEPS_LEFT_OUT.c.steps + insert.excluded.steps, "last_at": insert.excluded.last_at}
+        rows = [{"endpoint": pc, "steps": steps, "last_at": at} for pc, steps in sorted(left_out.items()) if steps]
+        connection.execute(insert.on_conflict_do_update(index_elements=["endpoint"], set_=newer), rows)
+    return kept, words
 
 
 def _add_events(

@@ -55,7 +55,7 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0008"  # the newest one in `migrations`
+REVISION = "0009"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from sqlalchemy import Column, Index, Integer, MetaData, PrimaryKeyConstraint, Table
 
-from seed_server.store.columns import Words, code, count, large_count, number, seconds, table, words
+from seed_server.store.columns import Words, code, count, large_count, number, of, seconds, table, words
 
 # states of a month's part: append only
 OPEN = 0  # steps are written into its table
@@ -46,6 +46,15 @@ FORGOTTEN_ENDPOINTS = table(
     Column("number", Integer, primary_key=True, autoincrement=False),  # as it was in `endpoints`
     words("endpoint_id"),
     words("hostname"),
+)
+
+# of PCs that say more than is kept of one (`step_pace`)
+STEPS_LEFT_OUT = table(
+    "steps_left_out",
+    large_count("steps"),  # since it is enrolled
+    seconds("last_at"),
+    of("endpoint", "endpoints"),
+    PrimaryKeyConstraint("endpoint"),
 )
 
 LEGAL_HOLDS = table(

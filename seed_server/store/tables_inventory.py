@@ -15,6 +15,7 @@ INVENTORIES = table(
     "inventories",
     seconds("told_at"),
     of("endpoint", "endpoints"),
+    count("packages"),  # how many it has
     flag("all_packages"),  # what is not there is known not to be installed
     octets("digest"),
     octets("facts"),  # as JSON, some 250 bytes: a question reads those of all PCs in one go

@@ -12,6 +12,7 @@ from seed_server.store.migrations import (
     r0006_idle_content,
     r0007_known_servers,
     r0008_neighbours,
+    r0009_bounded_pcs,
 )
 
 REVISIONS = (
@@ -22,4 +23,5 @@ REVISIONS = (
     r0006_idle_content,
     r0007_known_servers,
     r0008_neighbours,
+    r0009_bounded_pcs,
 )  # the oldest first

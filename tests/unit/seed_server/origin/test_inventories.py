@@ -21,7 +21,6 @@ from seed_server.origin.inventory_turns import (
     MOST_TURNS,
     SILENT_TURN_SECONDS,
     InventoryTurns,
-    Step,
 )
 from seed_server.store.inventory import InventoryTold
 from tests.helpers.inventory_pc import DEB, EMPTY_DIGEST, HostilePc, Pc, Server, Store, has, inline, told
@@ -192,25 +191,6 @@ async def test_a_pc_tells_so_much_in_a_day_and_no_more(autojump_clock: trio.test
             await trio.sleep(1)
         asked_and_told = 10_000 - sum(1 for _ in pc.answers)
         assert asked_and_told <= 6
-
-
-def test_a_pc_that_adds_more_packages_than_it_can_have_is_asked_for_all() -> None:
-    turns, pc, now = InventoryTurns(PACE, lambda: 0.0), EndpointId("a"), 0.0
-    recorded: InventoryDigest | None = None
-    all_asked = []
-    for number in range(1, 9):
-        digest = InventoryDigest(bytes([number]) * 32)
-        turns.said(pc, "oslo", digest)
-        for endpoint in turns.to_look_up(10):
-            turns.looked_up(endpoint, recorded, now)
-        (turn,) = turns.begin(now)
-        all_asked.append(turn.base == EMPTY_DIGEST)
-        step, _ = turns.part(pc, part_of(turn.base, digest, b"x"), now)
-        assert step is Step.COMPLETE
-        turns.recorded(turn, taken=True, items=1, added=MAX_PACKAGES, now=now)
-        recorded = digest
-        now += 2 * PACE
-    assert all_asked == [True, False, False, True, False, False, True, False]
 
 
 async def test_what_nobody_waits_for_does_no_harm(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 import pytest
 from sqlalchemy import inspect
 
+from p2pdist.shared.wire.neighbours_seen import NeighbourSeen, NeighboursSeen
 from seed_server.store.database import Database
 from seed_server.store.event_months import MonthPart, open_part
 from seed_server.store.rows import SeenRow
@@ -104,6 +105,12 @@ def test_what_is_old_goes_and_nothing_else(fleet: Database) -> None:
     fleet.save_findings({"a": ["clock"], "b": ["clock", "disk"]})
     assert fleet.forget_old_findings(100.0) == 0
     assert fleet.forget_old_findings(101.0) == 2, "of the PC that is away"
+    beside = NeighboursSeen((), (NeighbourSeen("52:54:00:00:00:01", "10.0.0.9"),))
+    fleet.save_neighbours({"a": beside}, 100.0)
+    fleet.save_neighbours({"b": beside}, 200.0)
+    assert fleet.forget_old_neighbours(100.0) == 0
+    assert fleet.forget_old_neighbours(101.0) == 1, "although that PC tells no more"
+    assert [row.seen_by for row in fleet.unmanaged(None, 9)] == [1]
     fleet.forget_endpoint("b", 500.0)
     fleet.forget_old_words()
     assert fleet.forget_old_names(1e12) == 1, "it was forgotten before all months that are here"

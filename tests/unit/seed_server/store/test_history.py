@@ -4,11 +4,14 @@ from typing import cast
 
 import pytest
 
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
+from seed_server.fleet.problems import flood_problems
 from seed_server.store.audited_words import FURTHER_TEXTS, AuditedWords
 from seed_server.store.database import Database
 from seed_server.store.event_rows import Asked, HistoryRow
-from seed_server.store.rows import SeenRow, ServedPayload
+from seed_server.store.rows import LeftOut, SeenRow, ServedPayload
+from seed_server.store.step_pace import STEPS_MISSING, StepPace
 from seed_server.store.tables import REPORTED_SINCE
 
 DAY = 86_400.0
@@ -113,6 +116,28 @@ def test_a_month_is_read_in_pieces_that_miss_nothing(fleet: Database) -> None:
         sought = fleet.sought(asked)
         assert fleet.events_of_month(part, None, 1_000, sought) == [event for event in whole if sought.fits(event)]
         assert 0 < len(fleet.events_of_month(part, None, 1_000, sought) or ()) < len(whole)
+
+
+def test_a_pc_that_takes_steps_without_end_fills_no_month_and_others_lose_nothing(
+    fleet: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "_pace", StepPace(at_once=5, a_day=0))
+    for step in range(20):
+        state = ("fetching", "verified")[step % 2]
+        fleet.save_reports({"a": [report(state), report(state, of="q")], "b": [report("fetching")]}, NOW + step)
+    kept = fleet.history_of("a", 100)
+    assert len(kept) == 5
+    assert kept[0].because == STEPS_MISSING, "so that an archive tells it too"
+    assert {row.because for row in kept[1:]} == {""}
+    assert len(fleet.history_of("b", 100)) == 1
+    assert [one.state for one in fleet.reports_on(PatchRef("p", "1")) if one.endpoint_id == "a"] == ["verified"]
+    left_out = fleet.steps_left_out("a")
+    assert left_out == LeftOut(35, NOW + 19)
+    assert fleet.steps_left_out("b") is None
+    assert (fleet.left_out_since(NOW + 19), fleet.left_out_since(NOW + 20)) == (["pc-a"], [])
+    (problem,) = flood_problems(fleet, NOW)
+    assert "(1: pc-a)" in problem.text
+    assert flood_problems(fleet, NOW + 40 * DAY) == []
 
 
 def test_a_pc_that_makes_up_words_without_end_takes_no_room_from_others(

@@ -3,9 +3,11 @@
 import random
 from collections.abc import Sized
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, Table, event, func, select
 
+from p2pdist.shared.manifest.facts import MAX_PACKAGES
 from p2pdist.shared.manifest.inventory import (
     NOTHING,
     PACKAGES_TOLD,
@@ -15,7 +17,12 @@ from p2pdist.shared.manifest.inventory import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem
 from seed_server.store.database import Database
-from seed_server.store.inventory import NEW_BETWEEN_SWEEPS, NEW_VERSIONS_BETWEEN_SWEEPS, InventoryTold
+from seed_server.store.inventory import (
+    MAX_INVENTORY_FACTS_BYTES,
+    NEW_BETWEEN_SWEEPS,
+    NEW_VERSIONS_BETWEEN_SWEEPS,
+    InventoryTold,
+)
 from seed_server.store.tables_inventory import BLOCK_PCS, ECOSYSTEM_CODES, INVENTORIES, SOFTWARE, SOFTWARE_HOLDERS
 
 PC, OTHER = "a" * 26, "b" * 26
@@ -106,19 +113,46 @@ def test_a_pc_that_confirms_makes_what_is_known_of_it_younger(database: Database
     database.store_inventories([told(PC, None, FIRST, 5.0), told(OTHER, None, SECOND, 5.0)])
     database.confirm_inventories({PC: (digest_of(FIRST), 9.0), OTHER: (digest_of(FIRST), 9.0)})
     assert (database.inventory_told_at(PC), database.inventory_told_at(OTHER)) == (9.0, 5.0), "one has another"
-    database.confirm_inventories({PC: (digest_of(FIRST), 8.0)})
     database.confirm_inventories({})
-    assert database.inventory_told_at(PC) == 9.0, "time does not go back"
+    database.confirm_inventories({PC: (digest_of(FIRST), 8.0)})
+    assert database.inventory_told_at(PC) == 8.0, "the clock was ahead: else it would count as told lately for years"
 
 
-def test_forgetting_a_pc_or_what_it_has_leaves_that_of_others(database: Database) -> None:
+def test_changes_of_changes_give_a_pc_no_more_packages_than_it_can_have(database: Database) -> None:
+    """Also after a restart of the server, which remembers nothing of how often it has changed."""
+    enrol(database, PC)
+    full = Inventory({PACKAGES_TOLD: "all"}, {(Ecosystem.DEB, f"p{number}"): "1" for number in range(MAX_PACKAGES)})
+    database.store_inventories([told(PC, None, full)])
+    others = {**full.packages, (Ecosystem.DEB, "p0"): "2"}
+    same_number = Inventory(full.facts, dict(others))
+    assert database.store_inventories([told(PC, full, same_number)]) == {PC: True}
+    one_more = Inventory(full.facts, {**others, OPENSSL: "1"})
+    assert database.store_inventories([told(PC, same_number, one_more)]) == {PC: False}
+    del others[Ecosystem.DEB, "p7"]
+    assert database.store_inventories([told(PC, same_number, Inventory(full.facts, others))]) == {PC: True}
+    assert database.inventory_size(PC) == MAX_PACKAGES - 1
+    assert rows(database, SOFTWARE_HOLDERS) == MAX_PACKAGES - 1
+
+
+def test_a_pc_s_facts_are_bounded_however_often_it_changes_them(database: Database) -> None:
+    enrol(database, PC)
+    before = NOTHING
+    taken = []
+    for turn in range(12):
+        after = Inventory({**before.facts, **{f"x{letter}.{'y' * turn}": "z" * 200 for letter in "abcdefgh"}})
+        taken.append(database.store_inventories([told(PC, before if turn else None, after)])[PC])
+        before = after if taken[-1] else before
+    assert taken[0]
+    assert not taken[-1]
+    assert len(msgspec.json.encode(before.facts)) <= MAX_INVENTORY_FACTS_BYTES
+
+
+def test_forgetting_a_pc_leaves_what_others_have(database: Database) -> None:
     enrol(database, PC, OTHER)
     database.store_inventories([told(PC, None, FIRST), told(OTHER, None, FIRST)])
-    database.forget_inventory(PC)
-    database.forget_inventory("c" * 26)
+    database.forget_endpoint(PC)
     assert database.inventory_of(PC) is None
     assert database.inventory_of(OTHER) == FIRST
-    assert [pc.endpoint_id for pc in database.endpoints()] == [PC, OTHER]
     database.forget_endpoint(OTHER)
     assert (rows(database, INVENTORIES), rows(database, SOFTWARE_HOLDERS)) == (0, 0)
 

@@ -3,7 +3,7 @@
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.wire.neighbours_seen import MAX_NEIGHBOURS_SEEN, NeighbourSeen, NeighboursSeen
 from seed_server.store.database import Database
-from seed_server.store.neighbours import NEIGHBOURS_KEPT_SECONDS, STALE_SECONDS, NeighbourTellers, UnmanagedRow
+from seed_server.store.neighbours import NEIGHBOURS_KEPT_DAYS, STALE_SECONDS, NeighbourTellers, UnmanagedRow
 from seed_server.store.rows import SeenRow
 
 PRINTER, PHONE, CARD_A, CARD_B = (f"52:54:00:00:00:{number:02x}" for number in range(4))
@@ -53,7 +53,7 @@ def test_times_are_the_first_and_the_last(database: Database) -> None:
     assert (row.first_at, row.last_at) == (NOW, NOW + STALE_SECONDS)
     database.save_neighbours({"a": said((PRINTER, "10.0.0.8"))}, NOW + STALE_SECONDS + 1)
     assert database.unmanaged(None, 9)[0].address == "10.0.0.8", "an address that has changed is written at once"
-    database.save_neighbours({"a": said()}, NOW + 2 * NEIGHBOURS_KEPT_SECONDS)
+    database.save_neighbours({"a": said()}, NOW + 2 * NEIGHBOURS_KEPT_DAYS * DAY_SECONDS)
     assert database.unmanaged(None, 9) == []
 
 
