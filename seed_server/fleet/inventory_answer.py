@@ -7,7 +7,7 @@ server does not know is unknown, and neither true nor false.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from p2pdist.shared.manifest.applicability import evaluate
 from p2pdist.shared.manifest.expression import AllOf, AnyOf, Comparison, Constant, Fact, Installed, Not, Package, Term
@@ -15,6 +15,9 @@ from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.inventory import INVENTORY_FACTS
 from p2pdist.shared.manifest.versions import Ecosystem
 from seed_server.store.pc_sets import EMPTY_SET, pcs_of
+
+Asked: TypeAlias = Fact | Package
+"""What a PC has one value of."""
 
 KNOWN_FACTS = INVENTORY_FACTS | {"site", "tags"}
 """Those that questions may be about."""
@@ -65,7 +68,7 @@ def unknown_facts(term: Term) -> list[str]:
     return sorted({name for name in _facts_of(term) if name not in KNOWN_FACTS})
 
 
-def named_values(term: Term) -> list[Fact | Package]:
+def named_values(term: Term) -> list[Asked]:
     """Return the facts and packages that ``term`` asks for, each once, in its order."""
     return list(dict.fromkeys(_values_of(term)))
 
@@ -74,7 +77,7 @@ def _facts_of(term: Term) -> Iterable[str]:
     return (value.name for value in _values_of(term) if isinstance(value, Fact))
 
 
-def _values_of(term: Term) -> Iterable[Fact | Package]:
+def _values_of(term: Term) -> Iterable[Asked]:
     if isinstance(term, AllOf | AnyOf):
         for part in term.terms:
             yield from _values_of(part)

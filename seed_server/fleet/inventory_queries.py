@@ -1,5 +1,6 @@
 """Which PCs are or have what: questions in the language of recipes about what PCs have told. Blocking; only reads."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -7,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.manifest.expression import PACKAGE_NAME, ExpressionError, Package, Term, parse_expression
+from p2pdist.shared.manifest.expression import PACKAGE_NAME, ExpressionError, Fact, Package, Term, parse_expression
 from p2pdist.shared.manifest.facts import FACTS, Packages
 from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, PackagesTold
 from p2pdist.shared.manifest.versions import Ecosystem, Version
 from seed_server.fleet.context import Context
-from seed_server.fleet.inventory_answer import KNOWN_FACTS, answer, named_values, unknown_facts
-from seed_server.fleet.known_inventories import KnownInventories, TimeLimit
+from seed_server.fleet.inventory_answer import KNOWN_FACTS, Asked, answer, named_values, unknown_facts
+from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
 from seed_server.fleet.paging import site_asked
 from seed_server.store.pc_sets import numbers_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc
 
 DEFAULT_MAX_DAYS = 7  # a PC that is on confirms what is known of it in hours
+CLOCK_AHEAD_SECONDS = DAY_SECONDS  # what this server's clock may have been ahead when a PC told
 DEFAULT_SECONDS = 30  # to answer; it takes less than one
 
 
@@ -32,7 +34,8 @@ class InventoryQuestion:
     expression: str = "true"
     site: str = ""
     columns: tuple[str, ...] | None = None
-    """Facts and packages whose values are wanted; None: those that the expression names."""
+    """Facts and packages whose values are wanted; None: those that the expression names. A package that has the name of
+    a fact is written as in an expression: package("hostname")."""
     versions_of: str = ""
     """A package of which is wanted how many PCs have which version; empty: of none."""
     max_days: int = DEFAULT_MAX_DAYS
@@ -40,6 +43,8 @@ class InventoryQuestion:
     seconds: float = DEFAULT_SECONDS
     """How long it may take."""
 
+
+_PACKAGE_COLUMN = re.compile(r'package\("([^"]*)"\)')
 
 WhyUnknown: TypeAlias = Literal["never", "outdated", "withheld", "incomplete"]
 """A PC has told nothing, or nothing for too long; or what is asked about its administrator withholds, or could not be
@@ -84,8 +89,8 @@ class InventoryAnswer:
     """The numbers of those of them whose administrator withholds the packages."""
     asked: bool
     """Whether the server asks PCs for what they are and have, as it is set now."""
-    since: float
-    """What was told before counts as unknown."""
+    lately: Lately
+    """What was told at another time counts as unknown."""
     oldest_at: float | None
     """When the first of the PCs that count has told or confirmed what it goes by; None: none has."""
     values: Mapping[str, Mapping[int, str]]
@@ -107,7 +112,7 @@ class InventoryAnswer:
         """Return why it is not known of one of the unknown ones."""
         if pc.told_at is None:
             return "never"
-        if pc.told_at < self.since:
+        if not self.lately.holds(pc.told_at):
             return "outdated"
         return "withheld" if pc.number in self.withheld else "incomplete"
 
@@ -127,9 +132,10 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
             database.inventoried_pcs(site_asked(context, database, question.site)),
             key=attrgetter("hostname", "number"),
         )
-        facts = {value.name for value in named_values(term) if not isinstance(value, Package)}
-        since = context.clock.now() - question.max_days * DAY_SECONDS
-        known = KnownInventories(database, pcs, since, facts.union(columns) & FACTS.keys(), limit)
+        facts = {value.name for value in (*named_values(term), *columns) if isinstance(value, Fact)}
+        now = context.clock.now()
+        lately = Lately(now - question.max_days * DAY_SECONDS, now + CLOCK_AHEAD_SECONDS)
+        known = KnownInventories(database, pcs, lately, facts, limit)
         found = answer(term, known)
         are_true, are_false = set(numbers_of(found.true)), set(numbers_of(found.false))
         true = [pc for pc in pcs if pc.number in are_true]
@@ -141,14 +147,12 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
             unknown=unknown,
             false=found.false.bit_count(),
             never=sum(pc.told_at is None for pc in unknown),
-            outdated=sum(at < since for at in told),
-            withheld=_withheld(
-                database, {pc.number for pc in unknown if pc.told_at is not None and pc.told_at >= since}
-            ),
+            outdated=sum(not lately.holds(at) for at in told),
+            withheld=_withheld(database, {pc.number for pc in unknown if lately.holds(pc.told_at)}),
             asked=settings.inventory_minutes > 0,
-            since=since,
-            oldest_at=min((at for at in told if at >= since), default=None),
-            values={name: known.texts_of(name, shown) for name in columns},
+            lately=lately,
+            oldest_at=min(filter(lately.holds, told), default=None),
+            values={_heading(asked): known.texts_of(asked, shown) for asked in columns},
             package=_package_count(known, question.versions_of, found.true) if question.versions_of else None,
         )
 
@@ -168,18 +172,32 @@ def checked_expression(text: str) -> Term:
     return term
 
 
-def _columns(question: InventoryQuestion, term: Term) -> tuple[str, ...]:
-    """Return the names of the columns. Raises `UserError` (BAD_INPUT)."""
+def _columns(question: InventoryQuestion, term: Term) -> tuple[Asked, ...]:
+    """Return what the columns show. Raises `UserError` (BAD_INPUT)."""
     if question.versions_of and not PACKAGE_NAME.fullmatch(question.versions_of):
         raise UserError(f"{question.versions_of[:60]!r} is no name of a package.", FaultKind.BAD_INPUT)
     if question.columns is None:
-        return tuple(dict.fromkeys(value.name for value in named_values(term)))
-    for name in question.columns:
-        if name in FACTS and name not in KNOWN_FACTS:
-            raise UserError(f"PCs do not tell the server {name}, which changes all the time.", FaultKind.BAD_INPUT)
-        if not PACKAGE_NAME.fullmatch(name):
-            raise UserError(f"{name[:60]!r} is no name of a fact or package.", FaultKind.BAD_INPUT)
-    return tuple(dict.fromkeys(question.columns))
+        return tuple(named_values(term))
+    return tuple(dict.fromkeys(map(_column, question.columns)))
+
+
+def _column(text: str) -> Asked:
+    """Return what ``text`` names. Raises `UserError` (BAD_INPUT)."""
+    if text in KNOWN_FACTS & FACTS.keys():
+        return Fact(text)
+    if text in FACTS:
+        raise UserError(f"PCs do not tell the server {text}, which changes all the time.", FaultKind.BAD_INPUT)
+    as_package = _PACKAGE_COLUMN.fullmatch(text)
+    name = as_package[1] if as_package else text
+    if not PACKAGE_NAME.fullmatch(name):
+        raise UserError(f"{text[:60]!r} is no name of a fact or package.", FaultKind.BAD_INPUT)
+    return Package(name)
+
+
+def _heading(asked: Asked) -> str:
+    """Return what is written above a column, as `_column` reads it."""
+    is_both = isinstance(asked, Package) and asked.name in FACTS
+    return f'package("{asked.name}")' if is_both else asked.name
 
 
 def _withheld(database: "Database", pcs: set[int]) -> frozenset[int]:

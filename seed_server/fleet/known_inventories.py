@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.expression import Fact
 from p2pdist.shared.manifest.facts import FACTS, FactType, FactValue, Packages
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
+from seed_server.fleet.inventory_answer import Asked
 from seed_server.store.pc_sets import numbers_of, pcs_of
 from seed_server.store.tables_inventory import BLOCK_PCS
 
@@ -21,6 +23,18 @@ _TYPES: Mapping[FactType, type] = {
     FactType.TEXT: str,
     FactType.TEXTS: tuple,
 }
+
+
+class Lately(NamedTuple):
+    """When a PC has to have told what it is and has, so that it counts, in seconds since 1970."""
+
+    since: float
+    until: float
+    """What is later was told while this server's clock was ahead: nobody knows when."""
+
+    def holds(self, told_at: float | None) -> bool:
+        """Whether it was then."""
+        return told_at is not None and self.since <= told_at <= self.until
 
 
 class TimeLimit:
@@ -49,13 +63,13 @@ class KnownInventories:
         self,
         database: "Database",
         pcs: Sequence["InventoriedPc"],
-        oldest_at: float,
+        lately: Lately,
         facts: AbstractSet[str],
         limit: TimeLimit,
     ) -> None:
         """``facts``: all that will be asked for, of `FACTS`."""
         self._database, self._limit = database, limit
-        self._pcs = [pc for pc in pcs if pc.told_at is not None and pc.told_at >= oldest_at]
+        self._pcs = [pc for pc in pcs if lately.holds(pc.told_at)]
         self.everyone = pcs_of(pc.number for pc in self._pcs)
         self.complete = pcs_of(pc.number for pc in self._pcs if pc.all_packages)
         self._told = sorted(facts - {"site", "tags"})
@@ -64,8 +78,8 @@ class KnownInventories:
 
     def fact(self, name: str) -> Sequence[tuple[FactValue, Sequence[int]]]:
         """Return every value that a PC has, which is of the fact's own type, with the numbers of PCs that have it."""
+        self._limit.check()
         if self._facts is None:
-            self._limit.check()
             self._facts = self._read_facts()
         return self._facts[name]
 
@@ -82,9 +96,10 @@ class KnownInventories:
             self._limit.check()
         return self._packages[name]
 
-    def texts_of(self, name: str, pcs: Collection[int]) -> dict[int, str]:
+    def texts_of(self, asked: Asked, pcs: Collection[int]) -> dict[int, str]:
         """Return values of a fact, or versions of a package, by the numbers of those of ``pcs`` that have one."""
-        if name in FACTS:
+        name = asked.name
+        if isinstance(asked, Fact):
             return {number: _text(value) for value, numbers in self.fact(name) for number in numbers if number in pcs}
         found: dict[int, str] = {}
         for ecosystem in Ecosystem:  # of a name in two of them, the first counts

@@ -20,7 +20,7 @@ from p2pdist.shared.manifest.inventory import (
 )
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from seed_server.fleet.inventory_answer import answer, named_values, unknown_facts
-from seed_server.fleet.known_inventories import KnownInventories, TimeLimit
+from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.inventory import InventoryTold
 from seed_server.store.tables_inventory import BLOCK_PCS
@@ -116,7 +116,7 @@ def asked(database: Database, term: Term) -> dict[str, bool | None]:
     """Return what is answered of every PC, by its id; None: it is not known."""
     pcs = database.inventoried_pcs()
     facts = {value.name for value in named_values(term)} & FACTS.keys()
-    found = answer(term, KnownInventories(database, pcs, 0.0, facts, TimeLimit(SystemClock(), 60.0)))
+    found = answer(term, KnownInventories(database, pcs, Lately(0.0, 9.0), facts, TimeLimit(SystemClock(), 60.0)))
     assert not found.true & found.false
     known = {pc.number: pc.endpoint_id for pc in pcs}
     assert not (found.true | found.false) & ~sum(1 << number for number in known)

@@ -17,6 +17,17 @@ HOUR, DAY = 3_600.0, 86_400.0
 OLD_SSL = 'package("openssl") < version("3.0.17")'
 
 
+class SlowClock(SystemClock):
+    """A second passes whenever anybody looks."""
+
+    def monotonic(self) -> float:
+        self.seconds = getattr(self, "seconds", 0.0) + 1.0
+        return self.seconds
+
+    def now(self) -> float:
+        return NOW
+
+
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     """Return a home with PCs that have told much, little, long ago and nothing."""
@@ -127,16 +138,53 @@ def test_what_cannot_be_answered_is_refused_in_words(context: Context, question:
 
 
 def test_a_question_that_takes_too_long_is_given_up(context: Context) -> None:
-    class Slow(SystemClock):
-        def monotonic(self) -> float:
-            self.seconds = getattr(self, "seconds", 0.0) + 1.0
-            return self.seconds
-
-        def now(self) -> float:
-            return NOW
-
-    slow = Context(context.home, Slow())
+    slow = Context(context.home, SlowClock())
     assert names(ask_inventory(slow, InventoryQuestion(OLD_SSL, seconds=10.0))) == ["old"]
     with pytest.raises(UserError, match="more than 1.5 s") as raised:
         ask_inventory(slow, InventoryQuestion(OLD_SSL, seconds=1.5))
     assert raised.value.kind is FaultKind.FAILED
+
+
+def test_a_package_that_is_named_as_a_fact_is_shown_as_the_package(context: Context) -> None:
+    """Every Debian has a package of the name hostname."""
+    pc = "n" * 26
+    with context.database() as database:
+        database.add_endpoint(pc, "named", 1.0)
+        tell(database, pc, debian(hostname="3.23"), NOW)
+    try:
+        answer = ask_inventory(context, InventoryQuestion('package("hostname") < version("4")'))
+        assert names(answer) == ["named"]
+        assert [dict(values) for values in answer.values.values()] == [{answer.true[0].number: "3.23"}]
+        assert list(answer.values) == ['package("hostname")']
+        wanted = InventoryQuestion('installed("hostname")', columns=("ram_mb", "hostname", 'package("hostname")'))
+        answer = ask_inventory(context, wanted)
+        number = answer.true[0].number
+        assert {name: values.get(number) for name, values in answer.values.items()} == {
+            "ram_mb": "8000", "hostname": None, 'package("hostname")': "3.23",
+        }  # fmt: skip
+    finally:
+        with context.database() as database:
+            database.forget_endpoint(pc)
+
+
+def test_a_question_of_many_comparisons_ends_in_its_time(context: Context) -> None:
+    """What takes long is not to read what there is: each comparison is made with each value."""
+    many = " or ".join(f"ram_mb == {number}" for number in range(100))
+    with pytest.raises(UserError, match="given up"):
+        ask_inventory(Context(context.home, SlowClock()), InventoryQuestion(many))
+
+
+def test_what_was_told_while_the_clock_was_ahead_is_not_believed_for_years(context: Context) -> None:
+    pc = "f" * 26
+    with context.database() as database:
+        database.add_endpoint(pc, "future", 1.0)
+        tell(database, pc, debian(openssl="1"), NOW + 400 * DAY)
+    try:
+        answer = ask_inventory(context, InventoryQuestion(OLD_SSL))
+        assert names(answer) == ["old"]
+        (pc_row,) = [one for one in answer.unknown if one.hostname == "future"]
+        assert answer.why_unknown(pc_row) == "outdated"
+        assert (answer.never, answer.outdated) == (1, 2)
+    finally:
+        with context.database() as database:
+            database.forget_endpoint(pc)
