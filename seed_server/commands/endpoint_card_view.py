@@ -9,6 +9,8 @@ from rich.text import Text
 from bandwidth.core.quantities import age_text
 from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.manifest.facts import FACTS
+from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, InventoryFact, PackagesTold, packages_told
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import PATCH_CELLS, FactTable
@@ -17,6 +19,7 @@ from seed_server.commands.history_view import history_document
 from seed_server.commands.json_answers.endpoint import (
     EndpointCardDocument,
     EndpointEnrolmentDocument,
+    EndpointInventoryDocument,
     EndpointNeighbourDocument,
 )
 from seed_server.commands.status_document import endpoint_document
@@ -25,8 +28,11 @@ from seed_server.commands.status_pcs import pc_table
 from seed_server.commands.texts import FULL_COLUMNS, utc_minute
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_card import FINISHED, EndpointCard, read_endpoint
+from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS
+from seed_server.fleet.known_inventories import Lately
 from seed_server.fleet.standing import StatusQuestion
 
+FACT_CHARS = 40  # of a fact: its beginning tells it from others
 PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all
 
 
@@ -61,10 +67,7 @@ def _facts(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType
         yield "", Text(tr("claims {site}", site=printable(endpoint.claimed_site)), style="yellow")
     yield tr("software"), printable(endpoint.software) if endpoint.software else tr("not known yet")
     yield tr("system"), _system(card) or tr("it has not said yet")
-    if card.packages is not None and card.inventory_at is not None:
-        told = trn("{number} package, told {time}", "{number} packages, told {time}", card.packages,
-                   time=utc_minute(card.inventory_at))  # fmt: skip
-        yield tr("inventory"), told
+    yield from _inventory(card, now)
     yield tr("tags"), " ".join(endpoint.tags) or tr("none")
     for place_in_list, one in enumerate(known.enrolments):
         by = tr("token {token} of {who}", token=one.token_id, who=printable(one.made_by or "?"))
@@ -112,6 +115,34 @@ def _system(card: EndpointCard) -> str:
     return ", ".join(words)
 
 
+def _inventory(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType]]:
+    head = card.inventory
+    if head is None:
+        unasked = tr("PCs are not asked (inventory_minutes = 0 in server.toml)")
+        yield tr("inventory"), tr("it has told nothing yet") if card.asked else unasked
+        return
+    packages = trn("{number} package", "{number} packages", head.packages)
+    words = {
+        PackagesTold.ALL: packages,
+        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages),
+        PackagesTold.WITHHELD: tr("packages withheld by its administrator"),
+        None: tr("{packages}; it does not say whether these are all", packages=packages),
+    }[packages_told(head.facts)]
+    yield tr("inventory"), tr("; ").join((words, tr("told {time}", time=utc_minute(head.told_at))))
+    if not Lately.within(DEFAULT_MAX_DAYS, now).holds(head.told_at):
+        yield "", Text(tr("not told lately: in questions it counts as unknown"), style="yellow")
+    facts = [f"{name} {_fact(head.facts[name])}" for name in sorted(FACTS.keys() & head.facts.keys())]
+    if facts:
+        yield tr("facts"), Text(", ".join(facts))
+
+
+def _fact(value: InventoryFact) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = printable(" ".join(value) if isinstance(value, tuple) else str(value))
+    return text if len(text) <= FACT_CHARS else f"{text[: FACT_CHARS - 1]}…"
+
+
 def _beside(card: EndpointCard) -> str:
     if not card.serving:
         return tr("not known: the server does not run")
@@ -148,6 +179,13 @@ def _patches(card: EndpointCard, now: float) -> Iterator[RenderableType]:
 
 def _steps(card: EndpointCard) -> Iterator[RenderableType]:
     yield Text()
+    if (left_out := card.left_out) is not None:
+        words = trn(
+            "{number} step of it is not in the history, the last at {time}: it reports too much.",
+            "{number} steps of it are not in the history, the last at {time}: it reports too much.",
+            left_out.steps, time=utc_minute(left_out.last_at),
+        )  # fmt: skip
+        yield Text(words, style="yellow")
     if not card.steps:
         yield Text(tr("What it did lately: nothing is kept."))
         return
@@ -180,8 +218,8 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
         ),
         forgotten_at=tuple(one.forgotten_at for one in known.forgotten),
         facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
-        packages=card.packages,
-        inventory_at=card.inventory_at,
+        inventory=_inventory_document(card),
+        inventory_asked=card.asked,
         findings=tuple(known.findings),
         connected_beside=known.beside if card.serving else None,
         beside=tuple(
@@ -189,5 +227,20 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
             for one in (known.some_beside if card.serving else ())
         ),
         patches=tuple(map(standing_document, card.patches)),
+        steps_left_out=0 if card.left_out is None else card.left_out.steps,
+        steps_left_out_at=None if card.left_out is None else card.left_out.last_at,
         history=tuple(map(history_document, card.steps)),
+    )
+
+
+def _inventory_document(card: EndpointCard) -> EndpointInventoryDocument | None:
+    head = card.inventory
+    if head is None:
+        return None
+    told = packages_told(head.facts)
+    return EndpointInventoryDocument(
+        told_at=head.told_at,
+        packages=head.packages,
+        packages_told=None if told is None else told.value,
+        facts={name: value for name, value in head.facts.items() if name != PACKAGES_TOLD},
     )

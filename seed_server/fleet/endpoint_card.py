@@ -12,10 +12,11 @@ from seed_server.fleet.overview import read_head
 from seed_server.fleet.standing import PatchOnPc, StatusQuestion, standing_page
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.event_rows import HistoryRow
-from seed_server.store.rows import EndpointRow, Namesake
+from seed_server.store.rows import EndpointRow, LeftOut, Namesake
 
 if TYPE_CHECKING:
     from seed_server.store.endpoint_cards import EndpointCardRow
+    from seed_server.store.inventory import InventoryHead
 
 SHOWN_STEPS = 10  # of what it did
 _ORDER = (Reached.FAILED, Reached.UNDER_WAY, Reached.AWAY, Reached.SILENT)
@@ -35,10 +36,12 @@ class EndpointCard:
     """Those that need a person first, then those that are not done, then the rest; the newest first among them."""
     total: int
     """How many patches there are."""
-    packages: int | None
-    """How many packages it has told that it has; None: it has told nothing yet."""
-    inventory_at: float | None
-    """When it told that, or confirmed it."""
+    inventory: "InventoryHead | None"
+    """What it has told that it is and has; None: nothing yet."""
+    asked: bool
+    """Whether the server asks PCs for that, as it is set now."""
+    left_out: LeftOut | None
+    """Steps that the history has left out; None: it has all."""
     steps: Sequence[HistoryRow]
     """What it did last, the newest first, in the months that are in the database."""
 
@@ -55,7 +58,7 @@ class EndpointCard:
 
 def read_endpoint(context: Context, name: str) -> EndpointCard:
     """Return what is known of the PC that ``name`` names, as for `named_endpoint`; raises as that."""
-    context.settings()
+    settings = context.settings()
     with context.database() as database:
         with database.one_state():
             row = endpoint_in(database, name)
@@ -64,7 +67,6 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
         head = read_head(context, database)
         question = StatusQuestion(endpoint=row.endpoint_id)
         page = standing_page(context, database, head, question, size=MAX_PAGE_ROWS)
-        inventory = database.inventory_of(row.endpoint_id)
         return EndpointCard(
             server_name=head.server_name,
             serving=head.serving,
@@ -72,8 +74,9 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
             namesakes=Namesakes(database.namesakes([row.hostname])).of(row),
             patches=sorted(page.rows, key=_rank),
             total=page.total or 0,
-            packages=None if inventory is None else len(inventory.packages),
-            inventory_at=database.inventory_told_at(row.endpoint_id),
+            inventory=database.inventory_head(row.endpoint_id),
+            asked=settings.inventory_minutes > 0,
+            left_out=database.steps_left_out(row.endpoint_id),
             steps=database.history_of(row.endpoint_id, SHOWN_STEPS),
         )
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.expression import PACKAGE_NAME, ExpressionError, Fact, Package, Term, parse_expression
 from p2pdist.shared.manifest.facts import FACTS, Packages
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc
 
 DEFAULT_MAX_DAYS = 7  # a PC that is on confirms what is known of it in hours
-CLOCK_AHEAD_SECONDS = DAY_SECONDS  # what this server's clock may have been ahead when a PC told
 DEFAULT_SECONDS = 30  # to answer; it takes less than one
 
 
@@ -133,8 +131,7 @@ def ask_inventory(context: Context, question: InventoryQuestion) -> InventoryAns
             key=attrgetter("hostname", "number"),
         )
         facts = {value.name for value in (*named_values(term), *columns) if isinstance(value, Fact)}
-        now = context.clock.now()
-        lately = Lately(now - question.max_days * DAY_SECONDS, now + CLOCK_AHEAD_SECONDS)
+        lately = Lately.within(question.max_days, context.clock.now())
         known = KnownInventories(database, pcs, lately, facts, limit)
         found = answer(term, known)
         are_true, are_false = set(numbers_of(found.true)), set(numbers_of(found.false))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.expression import Fact
@@ -16,6 +17,8 @@ from seed_server.store.tables_inventory import BLOCK_PCS
 if TYPE_CHECKING:
     from seed_server.store.database import Database
     from seed_server.store.inventory_sets import InventoriedPc
+
+CLOCK_AHEAD_SECONDS = DAY_SECONDS  # that this server's clock may be set back: less is no wrong clock
 
 _TYPES: Mapping[FactType, type] = {
     FactType.TRUTH: bool,
@@ -31,6 +34,11 @@ class Lately(NamedTuple):
     since: float
     until: float
     """What is later was told while this server's clock was ahead: nobody knows when."""
+
+    @classmethod
+    def within(cls, days: float, now: float) -> "Lately":
+        """Return the last ``days``."""
+        return cls(now - days * DAY_SECONDS, now + CLOCK_AHEAD_SECONDS)
 
     def holds(self, told_at: float | None) -> bool:
         """Whether it was then."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select
@@ -60,6 +61,16 @@ class InventoryTold:
     """The digest that has come of it."""
     changes: Changes
     told_at: float
+
+
+class InventoryHead(NamedTuple):
+    """What is known of a PC, without the names of its packages."""
+
+    told_at: float
+    """When it told that, or confirmed it: seconds since 1970."""
+    packages: int
+    """How many it has told that it has."""
+    facts: Mapping[str, InventoryFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +163,13 @@ class InventoryTable(Transactions):
             }
         return Inventory(_FACTS.decode(row.facts), packages)
 
-    def inventory_told_at(self, endpoint_id: str) -> float | None:
-        """Return when a PC has told, or confirmed, what is known of it; None: nothing is."""
-        query = select(INVENTORIES.c.told_at).join(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id)
+    def inventory_head(self, endpoint_id: str) -> InventoryHead | None:
+        """Return what is known of a PC but for its packages' names; None: nothing is."""
+        columns = (INVENTORIES.c.told_at, INVENTORIES.c.packages, INVENTORIES.c.facts)
+        query = select(*columns).join(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id)
         with self.reading() as connection:
-            return connection.scalar(query)
-
-    def inventory_size(self, endpoint_id: str) -> int | None:
-        """Return how many packages a PC has told; None: nothing is known of it."""
-        query = select(INVENTORIES.c.packages).join(ENDPOINTS).where(ENDPOINTS.c.endpoint_id == endpoint_id)
-        with self.reading() as connection:
-            return connection.scalar(query)
+            row = connection.execute(query).one_or_none()
+        return None if row is None else InventoryHead(row.told_at, row.packages, _FACTS.decode(row.facts))
 
     def _sweep_software(self, connection: Connection, new: Sequence[Software]) -> None:
         self._new_software += len(new)

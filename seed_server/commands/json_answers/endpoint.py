@@ -1,5 +1,7 @@
 """What `endpoints show` prints with `--json`. Pure."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from p2pdist.shared.json_units import Count, UnixSeconds
@@ -77,6 +79,20 @@ class UnmanagedDocument(Struct, frozen=True):
     """Whether there are more. Since 0.3."""
 
 
+class EndpointInventoryDocument(Struct, frozen=True):
+    """What the PC has told that it is and has; `inventory` asks of all PCs."""
+
+    told_at: UnixSeconds
+    """When it told that, or confirmed it. Since 0.3."""
+    packages: Count
+    """How many packages it has told. Since 0.3."""
+    packages_told: Literal["all", "some", "withheld"] | None
+    """Whether these are all: all; or some, as others could not be read; or its administrator withholds them; null: it
+    does not say. Unless it is `all`, a package that it has not told is unknown, not absent. Since 0.3."""
+    facts: dict[str, str | int | bool | tuple[str, ...]]
+    """Its facts by name, as in expressions; one that is missing is not known. Since 0.3."""
+
+
 class EndpointCardDocument(Struct, frozen=True):
     """All that is known of one PC."""
 
@@ -92,10 +108,10 @@ class EndpointCardDocument(Struct, frozen=True):
     """When it was forgotten before it came back, the last time first; 0: it is not known when. Since 0.3."""
     facts: dict[str, str] | None
     """What it says of itself, by which rings choose, such as os.id; null: nothing yet. Since 0.3."""
-    packages: Count | None
-    """How many packages it has, as its inventory says; null: it has told none yet. Since 0.3."""
-    inventory_at: UnixSeconds | None
-    """When it told its inventory, or confirmed it. Since 0.3."""
+    inventory: EndpointInventoryDocument | None
+    """What it has told that it is and has; null: nothing yet. Since 0.3."""
+    inventory_asked: bool
+    """Whether the server asks PCs for that: false where `inventory_minutes` is 0. Since 0.3."""
     findings: tuple[str, ...]
     """What it says is wrong with it: codes, as in docs/doctor.md; empty: it has told of nothing. Since 0.3."""
     connected_beside: Count | None
@@ -104,5 +120,9 @@ class EndpointCardDocument(Struct, frozen=True):
     """Some of them, by name. Since 0.3."""
     patches: tuple[StandingDocument, ...]
     """How each patch stands on it, at most 1000: those that failed first, then those that it lacks. Since 0.3."""
+    steps_left_out: Count
+    """How many steps of it the history has left out since it is enrolled: it reported too many. Since 0.3."""
+    steps_left_out_at: UnixSeconds | None
+    """When the last of them was; null: none was. Since 0.3."""
     history: tuple[HistoryRowDocument, ...]
     """What it did last, the newest first; of months that are archived, `report history` tells. Since 0.3."""

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from p2pdist.shared.language import TRANSLATIONS, use
+from p2pdist.shared.manifest.inventory import Inventory
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
@@ -15,8 +16,9 @@ from seed_server.settings import ServerHome, ServerSettings
 from seed_server.store.rows import SeenRow
 from tests.helpers.large_fleet import endpoint_id, large_fleet
 from tests.helpers.stored_fleet import store
+from tests.helpers.told_inventories import debian, tell
 
-EVIL = "pc\x1b[2J\u202eevil"
+EVIL = "pc\x1b[2J\u202e[/evil][red]"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,11 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
         store(database, large_fleet())
         database.save_facts({endpoint_id(34): {"os.id": "debian", "os.release": "12", "ram_mb": 8192}})
         database.save_findings({endpoint_id(34): ("clock",)})
+        tell(database, endpoint_id(34), debian(told="some", vim="9", curl="8"), home.clock.now())
+        tell(database, endpoint_id(0), debian(told="withheld"), home.clock.now() - 9 * 86_400)
         database.add_endpoint("q" * 26, EVIL, 1.0)
+        hostile = {"hostname": "[/x][b]" + "w" * 240, "os.id": "[/x]", "kiosk": "v" * 250}
+        tell(database, "q" * 26, Inventory(hostile), home.clock.now())
         database.save_seen({"q" * 26: SeenRow(site="", address="", software=EVIL, connected=False, last_seen_at=0.0)})
     return home
 
@@ -57,13 +63,30 @@ def test_a_card_says_what_a_pc_lacks_and_why(context: Context) -> None:
         f"pc-034 ({endpoint_id(34)})", "Patches: 22 of 24 done or not for it", "exit code 1603",
         "debian, 12, 8192 MB of memory", "clock (see docs/doctor.md)", "the token is not known",
         f"seed-server status --endpoint {endpoint_id(34)}", f"report history --endpoint {endpoint_id(34)}",
-        "not known: the server does not run",
+        "not known: the server does not run", "2 packages, and others that could not be read; told ",
+        "os.family debian, os.release 12, ram_mb 8000",
     ):  # fmt: skip
         assert part in words, text
+
+
+def test_a_card_says_what_is_not_known_of_a_pc_s_packages(context: Context) -> None:
+    text = re.sub(r"\s+", " ", run(context, "endpoints", "show", "pc-000"))
+    assert "packages withheld by its administrator; told " in text
+    assert "not told lately: in questions it counts as unknown" in text
+    assert "inventory it has told nothing yet" in re.sub(r"\s+", " ", run(context, "endpoints", "show", "pc-001"))
+    hostile = run(context, "endpoints", "show", "qqqq")
+    assert "0 packages; it does not say whether these are all" in re.sub(r"\s+", " ", hostile)
+    assert "[/x]" in hostile
+    assert "v" * 9 not in hostile, "a fact of no name"
 
 
 def test_a_card_for_programs(context: Context) -> None:
     card = json.loads(run(context, "endpoints", "show", "pc-034", "--json"))
     assert (card["endpoint"]["hostname"], card["facts"]["ram_mb"], card["findings"]) == ("pc-034", "8192", ["clock"])
+    inventory = card["inventory"]
+    assert (inventory["packages"], inventory["packages_told"], card["inventory_asked"]) == (2, "some", True)
+    assert inventory["facts"] == {"os.family": "debian", "os.release": "12", "ram_mb": 8_000}
+    assert (card["steps_left_out"], card["steps_left_out_at"]) == (0, None)
+    assert json.loads(run(context, "endpoints", "show", "pc-001", "--json"))["inventory"] is None
     assert card["patches"][0]["reached"] == "failed"
     assert (card["connected_beside"], card["beside"]) == (None, [])
