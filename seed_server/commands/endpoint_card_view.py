@@ -19,7 +19,6 @@ from seed_server.commands.history_view import history_document
 from seed_server.commands.json_answers.endpoint import (
     EndpointCardDocument,
     EndpointEnrolmentDocument,
-    EndpointInventoryDocument,
     EndpointNeighbourDocument,
 )
 from seed_server.commands.status_document import endpoint_document
@@ -208,7 +207,8 @@ def _steps(card: EndpointCard) -> Iterator[RenderableType]:
 
 
 def _document(card: EndpointCard) -> EndpointCardDocument:
-    known = card.known
+    known, inventory = card.known, card.inventory
+    told = None if inventory is None else packages_told(inventory.facts)
     return EndpointCardDocument(
         server=card.server_name,
         serving=card.serving,
@@ -218,7 +218,10 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
         ),
         forgotten_at=tuple(one.forgotten_at for one in known.forgotten),
         facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
-        inventory=_inventory_document(card),
+        packages=None if inventory is None else inventory.packages,
+        packages_told=None if told is None else told.value,
+        inventory_facts=None if inventory is None else {n: v for n, v in inventory.facts.items() if n != PACKAGES_TOLD},
+        inventory_at=None if inventory is None else inventory.told_at,
         inventory_asked=card.asked,
         findings=tuple(known.findings),
         connected_beside=known.beside if card.serving else None,
@@ -230,17 +233,4 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
         steps_left_out=0 if card.left_out is None else card.left_out.steps,
         steps_left_out_at=None if card.left_out is None else card.left_out.last_at,
         history=tuple(map(history_document, card.steps)),
-    )
-
-
-def _inventory_document(card: EndpointCard) -> EndpointInventoryDocument | None:
-    head = card.inventory
-    if head is None:
-        return None
-    told = packages_told(head.facts)
-    return EndpointInventoryDocument(
-        told_at=head.told_at,
-        packages=head.packages,
-        packages_told=None if told is None else told.value,
-        facts={name: value for name, value in head.facts.items() if name != PACKAGES_TOLD},
     )

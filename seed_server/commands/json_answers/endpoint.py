@@ -79,20 +79,6 @@ class UnmanagedDocument(Struct, frozen=True):
     """Whether there are more. Since 0.3."""
 
 
-class EndpointInventoryDocument(Struct, frozen=True):
-    """What the PC has told that it is and has; `inventory` asks of all PCs."""
-
-    told_at: UnixSeconds
-    """When it told that, or confirmed it. Since 0.3."""
-    packages: Count
-    """How many packages it has told. Since 0.3."""
-    packages_told: Literal["all", "some", "withheld"] | None
-    """Whether these are all: all; or some, as others could not be read; or its administrator withholds them; null: it
-    does not say. Unless it is `all`, a package that it has not told is unknown, not absent. Since 0.3."""
-    facts: dict[str, str | int | bool | tuple[str, ...]]
-    """Its facts by name, as in expressions; one that is missing is not known. Since 0.3."""
-
-
 class EndpointCardDocument(Struct, frozen=True):
     """All that is known of one PC."""
 
@@ -108,10 +94,17 @@ class EndpointCardDocument(Struct, frozen=True):
     """When it was forgotten before it came back, the last time first; 0: it is not known when. Since 0.3."""
     facts: dict[str, str] | None
     """What it says of itself, by which rings choose, such as os.id; null: nothing yet. Since 0.3."""
-    inventory: EndpointInventoryDocument | None
-    """What it has told that it is and has; null: nothing yet. Since 0.3."""
+    packages: Count | None
+    """How many packages it has told; null: nothing yet. Since 0.3."""
+    packages_told: Literal["all", "some", "withheld"] | None
+    """Whether these are all; some: others could not be read; withheld: by its administrator; null: it does not say.
+    Unless it is all, a package that it has not told is unknown, not absent. Since 0.3."""
+    inventory_facts: dict[str, str | int | bool | tuple[str, ...]] | None
+    """The facts that it has told, by name, as in expressions; null: nothing yet. Since 0.3."""
+    inventory_at: UnixSeconds | None
+    """When it told its inventory, or confirmed it; null: it has told nothing yet. Since 0.3."""
     inventory_asked: bool
-    """Whether the server asks PCs for that: false where `inventory_minutes` is 0. Since 0.3."""
+    """Whether the server asks PCs for their inventories: false where `inventory_minutes` is 0. Since 0.3."""
     findings: tuple[str, ...]
     """What it says is wrong with it: codes, as in docs/doctor.md; empty: it has told of nothing. Since 0.3."""
     connected_beside: Count | None
