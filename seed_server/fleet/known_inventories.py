@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
     from seed_server.store.inventory_sets import InventoriedPc
 
-CLOCK_AHEAD_SECONDS = DAY_SECONDS  # that this server's clock may be set back: less is no wrong clock
+TOLD_AHEAD_SECONDS = DAY_SECONDS  # that this server's clock may be set back: less is no wrong clock
 
 _TYPES: Mapping[FactType, type] = {
     FactType.TRUTH: bool,
@@ -38,7 +38,7 @@ class Lately(NamedTuple):
     @classmethod
     def within(cls, days: float, now: float) -> "Lately":
         """Return the last ``days``."""
-        return cls(now - days * DAY_SECONDS, now + CLOCK_AHEAD_SECONDS)
+        return cls(now - days * DAY_SECONDS, now + TOLD_AHEAD_SECONDS)
 
     def holds(self, told_at: float | None) -> bool:
         """Whether it was then."""
