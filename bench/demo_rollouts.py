@@ -27,7 +27,7 @@ from seed_server.fleet.ring_counts import RingTally
 from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.fleet.rollout_words import why_sentence
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signer.new_key import make_key
 from seed_server.signing.key_files import OfflineKeys
 

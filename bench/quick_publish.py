@@ -9,7 +9,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.key_files import OfflineKeys
 
 

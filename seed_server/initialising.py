@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings, check_home, check_settings, write_settings
+from seed_server.settings.home import ServerHome, check_home
+from seed_server.settings.server_toml import ServerSettings, check_settings, write_settings
 from seed_server.signing.key_files import TRUSTED_ROOT_FILE, check_passphrase, create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import AUDIT_KEY, OFFLINE_KEYS, ONLINE_ROLES

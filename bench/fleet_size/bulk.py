@@ -22,7 +22,8 @@ from p2pdist.shared.manifest.documents import (
 )
 from p2pdist.shared.manifest.publication_order import PublicationOrder, Publications
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository

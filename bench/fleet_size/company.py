@@ -16,7 +16,7 @@ from bench.fleet_size.machine import Use, use_of
 from bench.fleet_size.speech import LivePatch
 from bench.quick_publish import publish
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 NETWORK = "127.0.48"  # and the next ones, for the sites
 SERVER = "127.0.52.250"

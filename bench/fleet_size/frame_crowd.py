@@ -31,7 +31,7 @@ from seed_server.origin.hello import hello_of
 from seed_server.origin.server import OriginServer
 from seed_server.service import origin_part, part, supervisor
 from seed_server.service.messages import PartName
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 Serve = Callable[[OriginConnection, Hello], Awaitable[str | None]]
 

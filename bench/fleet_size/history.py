@@ -24,8 +24,9 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.fleet.status import read_screen
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import RetentionSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.event_months import MonthPart, begin_of, month_after
 from seed_server.store.rows import SeenRow, ServedPayload

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 LAN_PORTS = range(20_000, 60_000)
 

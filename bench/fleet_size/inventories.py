@@ -20,7 +20,8 @@ from p2pdist.shared.manifest.versions import Ecosystem
 from seed_server.fleet.context import Context
 from seed_server.fleet.inventory_queries import InventoryQuestion, ask_inventory
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.inventory import InventoryTold
 from seed_server.store.rows import SeenRow

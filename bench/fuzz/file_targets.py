@@ -29,7 +29,7 @@ from p2pdist.transfer.torrent_engine.reports import EngineError
 from seed_server.line.site_map import parse_site_map
 from seed_server.publishing.recipe import Recipe, recipe_problems
 from seed_server.publishing.recipe_warnings import recipe_doubts
-from seed_server.settings import ServerSettings, check_settings
+from seed_server.settings.server_toml import ServerSettings, check_settings
 from seed_server.signing.templates import TemplateFile
 
 MEMORY_FILES = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -32,7 +32,8 @@ from seed_server.backup.needed_keys import missing_key, pin_of_authorities
 from seed_server.backup.objects import BackupDirectory, ChangedSourceError, Pause, check_room
 from seed_server.backup.sealed_keys import MAX_SEALED_KEYS_BYTES, seal
 from seed_server.fleet.context import Context
-from seed_server.settings import MAX_SETTINGS_BYTES, ServerHome
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import MAX_SETTINGS_BYTES
 from seed_server.signing.key_files import MAX_KEY_FILE_BYTES, check_passphrase
 from seed_server.store.database_copies import DatabaseMoment, moment_of
 from seed_server.store.last_backup import LastBackup, read_last_backup, write_last_backup

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.backup.manifest import CHECKPOINT_FILE, FileList
 from seed_server.enrolment.certificate_authority import AUTHORITY_FILES, CertificateAuthority
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.key_files import key_path, load_signing_key
 from seed_server.signing.metadata import MetadataReader, public_key
 from seed_server.signing.role_policy import AUDIT_KEY, ONLINE_ROLES

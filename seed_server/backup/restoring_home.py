@@ -24,7 +24,8 @@ from seed_server.backup.verifying import OnRead, damaged, open_keys
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.key_files import MAX_KEY_FILE_BYTES
 from seed_server.store.database_copies import check_empty, is_newer
 from seed_server.store.postgres_tools import check_tools, restore_dump

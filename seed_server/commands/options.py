@@ -20,7 +20,8 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC, Permission, Reach
-from seed_server.settings import DEFAULT_SERVER_HOME, ServerHome, ServerSettings
+from seed_server.settings.home import DEFAULT_SERVER_HOME, ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line

@@ -23,7 +23,7 @@ from seed_server.commands.texts import utc_minute
 from seed_server.fleet import operations, preparing
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 
 @click.command("init")

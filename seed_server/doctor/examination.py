@@ -12,7 +12,7 @@ from seed_server.doctor.facts import ServerFacts
 from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider
 from seed_server.fleet.context import Context
 from seed_server.ports.called_address import why_not_here
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.serve_lock import is_serving
 
 

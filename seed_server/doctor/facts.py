@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.problems import FleetProblem
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
 from seed_server.store.last_backup import LastBackup
 from seed_server.store.rows import SiteLimitRow

@@ -12,7 +12,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.ownership import others_can_read, untrusted
 from seed_server.doctor.facts import AuthorityFacts, ServerFiles
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_KEYS_LOOKED_AT = 100  # a home has a dozen
 _TIMEX_BYTES = 256  # struct timex has 208 on 64-bit Linux

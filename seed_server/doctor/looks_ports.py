@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.server_address import ServerAddress, is_ip_address
 from seed_server.doctor.facts import ListedAddress, ProviderFacts, ServedPort
-from seed_server.settings import ServerSettings, listen_addresses
+from seed_server.settings.server_toml import ServerSettings, listen_addresses
 
 ALL_INTERFACES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach who listens so
 PROVIDER_PROXIES = ("https_proxy", "all_proxy")

@@ -28,7 +28,7 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.roles import Permission
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.key_files import create_signing_key, key_path, load_signing_key
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.role_policy import AUDIT_KEY

@@ -10,7 +10,8 @@ from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
 from seed_server.fleet.roles import Permission
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.repository import Repository
 from seed_server.store.opening import open_as_it_is, open_database

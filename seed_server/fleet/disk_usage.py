@@ -14,7 +14,7 @@ from seed_server.fleet.context import Context
 from seed_server.publishing.content_needs import UseOfContent
 from seed_server.publishing.content_plan import Because, ContentPlan, ContentRules
 from seed_server.publishing.content_upkeep import ContentUpkeep, signed_uses
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.home_leftovers import leftovers_of
 

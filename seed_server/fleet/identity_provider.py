@@ -25,7 +25,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_extra import need_server_extra
 from seed_server.fleet.device_login import DEVICE_GRANT, DEVICE_WAITS, DeviceLogin, DeviceWait, device_login
 from seed_server.fleet.id_token import ExpectedToken, verified_claims
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import OidcSettings
 
 if TYPE_CHECKING:

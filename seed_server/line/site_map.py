@@ -21,7 +21,7 @@ from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
 from seed_server.line.network_index import IpAddress, IpNetwork, NetworkIndex, network_of
 from seed_server.line.site_rate import Line
-from seed_server.settings import MAX_FETCHERS
+from seed_server.settings.server_toml import MAX_FETCHERS
 
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000

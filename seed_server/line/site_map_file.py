@@ -2,7 +2,7 @@
 
 from p2pdist.shared.capped_files import read_home_text
 from seed_server.line.site_map import SiteMap, parse_site_map
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
 

@@ -15,7 +15,7 @@ from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.messages import ControlHello
 from seed_server.line.site_map import AUTOMATIC_PREFIX
 from seed_server.origin.connection import RefusedError
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 
 def hello_of(body: bytes) -> Hello:

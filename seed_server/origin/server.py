@@ -53,7 +53,7 @@ from seed_server.ports.gate import MORE_FILES, Gate, GateLimits, allowed_connect
 from seed_server.ports.known_addresses import KnownAddresses
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.tls_stream import TlsStream, in_a_task_of_its_own
-from seed_server.settings import ServerSettings, listen_addresses
+from seed_server.settings.server_toml import ServerSettings, listen_addresses
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database

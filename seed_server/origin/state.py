@@ -40,7 +40,7 @@ from seed_server.origin.session import Session
 from seed_server.origin.site import FleetParts, LiveSite
 from seed_server.origin.spare_copies import SpareAnswers
 from seed_server.origin.steering import Steering
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource

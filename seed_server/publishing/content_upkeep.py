@@ -17,7 +17,8 @@ from p2pdist.shared.lazy_log import lazy_log
 from seed_server.publishing.content_needs import Uses, idle, uses_of_content
 from seed_server.publishing.content_plan import ContentPlan, ContentRules, plan_content
 from seed_server.publishing.publish_lock import publish_lock
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import expired_offline

@@ -23,7 +23,8 @@ from seed_server.publishing.publish import (
     rows_of,
 )
 from seed_server.publishing.publish_lock import publish_lock
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.offers import next_sequence, parse_named, with_entry, without_version

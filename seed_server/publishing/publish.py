@@ -32,7 +32,8 @@ from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.room import check_room
 from seed_server.publishing.torrent_builder import TorrentBuilt, build_torrent
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import next_sequence, with_entry, without_version

@@ -1,6 +1,6 @@
 """The lock of who publishes, or takes content out. Blocking."""
 
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.file_lock import FileLock
 
 WAIT_SECONDS = 10.0  # for who takes content out that nobody needs: a moment, and with thousands of patches seconds

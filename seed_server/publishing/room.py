@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.publishing.content_upkeep import ContentUpkeep
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore
 

@@ -12,7 +12,7 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import Pem
 from p2pdist.shared.wire.fields import ByteCount, EndpointIdText, Text
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 MAX_LINK_MESSAGE_BYTES = 64 << 10  # three PEM texts
 MAX_BEGIN_BYTES = 64 << 10  # a path and all settings, as in `server.toml`

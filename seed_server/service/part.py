@@ -39,7 +39,8 @@ from seed_server.service.messages import (
     PartServes,
     decode_begin,
 )
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 
 CONNECTIONS_WAITING = 4  # while a part starts; of several, the newest is the one that lives
 PARENT_GONE = 71  # exit status

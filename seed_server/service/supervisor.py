@@ -40,7 +40,8 @@ from seed_server.service.messages import (
     PartServes,
     decode_to_parent,
 )
-from seed_server.settings import ServerHome, ServerSettings, listen_addresses, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, listen_addresses, load_settings
 from seed_server.store.moved_mark import check_not_moved
 from seed_server.store.serve_lock import serve_lock
 

@@ -6,7 +6,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.fleet.restoring import is_of_the_lost_time, issued_at
 from seed_server.origin.connection import OriginConnection
 from seed_server.service.messages import UnknownPc
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.restored_mark import read_mark
 
 CATCHING_UP = (

@@ -15,7 +15,8 @@ from seed_server.enrolment.certificate_authority import CertificateAuthority, Se
 from seed_server.fleet.context import Context
 from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.ports.called_address import why_not_here
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import unencrypted_keys
 from seed_server.signing.log_checkpoint import tell_newest
 from seed_server.signing.repository import Repository

@@ -11,7 +11,7 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId
 from seed_server.line.site_map_file import load_sites
 from seed_server.origin.server import OriginServer
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository

@@ -26,7 +26,7 @@ from p2pdist.shared.manifest.publication_order import (
     joined,
 )
 from p2pdist.shared.wire.codec import DecodeError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing import bins
 from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, is_signed, parse
 from seed_server.signing.presented import PresentedFiles

@@ -11,7 +11,7 @@ from tuf.api.metadata import TargetFile
 
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.wire.signed_files import versions_digest
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing import adoption
 from seed_server.signing.metadata import MetadataReader
 from seed_server.signing.presented import PresentedFiles

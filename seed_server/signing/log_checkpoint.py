@@ -11,7 +11,7 @@ from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_anchor import LogAnchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES, StagedRollouts
 from p2pdist.shared.wire.codec import DecodeError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 if TYPE_CHECKING:
     from seed_server.signing.repository import Repository

@@ -22,7 +22,7 @@ from tuf.api.metadata import (
 
 from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing import bins, repository_files
 from seed_server.signing.repository_files import damaged
 from seed_server.signing.role_policy import RENEW_AT_FRACTION, RoleExpiry, past_half

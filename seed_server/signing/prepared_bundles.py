@@ -8,7 +8,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import DecodeError, Manifest, decode_manifest
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.bundle import BUNDLE_ID_CHARS, Bundle, read_bundle, write_bundle
 
 _ID = re.compile(f"[0-9a-f]{{{BUNDLE_ID_CHARS}}}")

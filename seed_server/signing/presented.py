@@ -9,7 +9,7 @@ from pathlib import Path
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.wire.signed_files import MAX_SIGNED_FILE_BYTES
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_PRESENTED_ROOTS = 64  # newer ones: years of yearly roots
 

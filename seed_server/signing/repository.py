@@ -28,18 +28,13 @@ from p2pdist.shared.manifest.documents import (
 from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PublicationOrder, encode_order, parts_of
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recalls, encode_recalls
 from p2pdist.shared.manifest.staged import STAGED_TARGET, StagedRollouts
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing import adoption, bins, offers, publications, repository_files, staged
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.listed_documents import Listed
 from seed_server.signing.log_checkpoint import witnessed
-from seed_server.signing.metadata import (
-    DELEGATED_PATHS,
-    CurrentMetadata,
-    Keys,
-    first_versions,
-    public_key,
-)
+from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, Keys, first_versions, public_key
 from seed_server.signing.proposals import Proposals
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter

@@ -9,7 +9,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import Document
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 _SHA256 = re.compile(rb"[0-9a-f]{64}")  # a target's file is named HASH.NAME, its metadata holds the same digits
 

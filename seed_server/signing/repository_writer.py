@@ -17,7 +17,8 @@ from tuf.api.metadata import Metadata, MetaFile, Root, TargetFile, Targets
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.documents import TIMESTAMP_ISSUED_FIELD
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing import bins, repository_files
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.key_files import key_path, load_signing_key

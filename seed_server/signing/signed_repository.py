@@ -18,7 +18,7 @@ from p2pdist.shared.manifest.servers import SERVERS_TARGET, ServerList, decode_s
 from p2pdist.shared.manifest.staged import StagedRollouts
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.codec import DecodeError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing import offers, publications
 from seed_server.signing.listed_documents import ListedDocuments
 from seed_server.signing.metadata import CurrentMetadata, MetadataReader, NewestTimestamp

@@ -10,7 +10,7 @@ from pathlib import Path
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 
 LEFT_SECONDS = DAY_SECONDS  # the largest file, a month of history, is written in minutes

@@ -10,7 +10,7 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, KeptState
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_LAST_BACKUP_BYTES = 16 << 10
 

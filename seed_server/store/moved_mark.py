@@ -7,7 +7,7 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_MOVED_BYTES = 1 << 10  # one line for people
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.loading import quick_loading
 from p2pdist.shared.server_extra import of_server_extra
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database

@@ -14,7 +14,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, KeptState
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 MAX_MARK_BYTES = 16 << 10
 MAX_LEFT_ROLES = 64

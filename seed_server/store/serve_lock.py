@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.file_lock import FileLock
 
 

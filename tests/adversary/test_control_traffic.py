@@ -34,7 +34,7 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
 from seed_server.origin.state import OriginState
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.piece_source import PieceSource

@@ -34,7 +34,8 @@ from seed_server.fleet.endpoint_pages import EndpointsQuestion
 from seed_server.fleet.operations import make_token
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.rows import ServedPayload
 from tests.helpers.daemon_answers import enrolled_daemon

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 PUBLISH = ("--patch-id", "office", "--version", "1.0")
 

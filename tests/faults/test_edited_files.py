@@ -15,7 +15,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.options import MAX_PASSPHRASE_FILE_BYTES, read_passphrase
 from seed_server.line.site_map_file import load_sites
 from seed_server.publishing.recipe_files import lint_recipe, read_recipe
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES
 from seed_server.signing.profiles import profile_in_file
 from seed_server.signing.templates import template_in_file

@@ -12,7 +12,7 @@ import trio
 from p2pdist.shared.errors import UserError
 from seed_server.service.messages import Begin
 from seed_server.service.supervisor import ServerPart
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 pytestmark = pytest.mark.processes
 

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.repository import Repository
 
 KILLED_AT = """

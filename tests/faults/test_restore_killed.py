@@ -12,7 +12,7 @@ import pytest
 
 from seed_server.fleet import endpoint_operations, operations
 from seed_server.fleet import rollout_operations as rollouts
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.restored_mark import read_mark
 from tests.helpers.rollout_company import ADA, TEMPLATE, Company, company_at, published_home
 from tests.unit.seed_server.fleet.test_restoring import DAY, DENIED_LATER, SetBack
@@ -27,7 +27,7 @@ from sqlalchemy.engine import Engine
 from seed_server.fleet.context import Context
 from seed_server.service.catching_up import CatchingUp
 from seed_server.service.messages import HandedInFiles, TrustHeard
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.fake_clock import FakeClock
 home, now, left = ServerHome(Path(sys.argv[1])), float(sys.argv[2]), int(sys.argv[3])
 def step(*_):

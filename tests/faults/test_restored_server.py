@@ -16,7 +16,8 @@ from seed_server.backup.objects import BackupDirectory
 from seed_server.backup.verifying import verify_backup
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 
 pytestmark = pytest.mark.processes
 

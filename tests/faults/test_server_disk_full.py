@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from tests.helpers.small_disk import small_disk

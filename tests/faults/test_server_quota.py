@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from tests.faults.test_publication_killed import KILLED_AT

@@ -15,7 +15,8 @@ from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import publish, rows_of
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.metadata import MetadataReader
 from seed_server.signing.offers import with_entry

@@ -37,7 +37,7 @@ from p2pdist.transfer.states import Place, TransferRecord, TransferRecords
 from p2pdist.trust.files import TrustFiles
 from p2pdist.trust.floor import AcceptedMetadata, TrustFloor, VerifiedMetadata
 from p2pdist.trust.witness import Seen, Witness
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signer.memory import SIGNED_VERSIONS_FILE, SignerMemory
 from seed_server.store.last_backup import LastBackup, read_last_backup, record_path
 from seed_server.store.restored_mark import RestoredMark, read_mark

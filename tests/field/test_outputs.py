@@ -16,7 +16,7 @@ from bandwidth.commands import main as bandwidth_main
 from p2pdist.commands import main as p2pdist_main
 from p2pdist.shared.language import use
 from seed_server.commands import main as seed_server_main
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.people_rows import PersonRow
 from seed_server.store.rows import ServedPayload
 from tests.helpers.people import copied, new_home

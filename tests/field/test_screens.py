@@ -33,7 +33,8 @@ from seed_server.fleet.problems import connection_problems, expiry_problems, har
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise
 from seed_server.line.site_rate import Line, Policy, SiteRate
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.role_policy import RoleExpiry
 from seed_server.store.count_rows import EndpointCounts
 from seed_server.store.database import Database

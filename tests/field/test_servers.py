@@ -7,7 +7,7 @@ from tests.helpers.namespaces import in_own_network
 MOVED = """
 import json, pathlib, tempfile, structlog.testing, trio
 from seed_server.service.upkeep import Upkeep
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 with tempfile.NamedTemporaryFile("w") as hosts:
     print("10.9.0.5 patches.example", "127.0.0.1 localhost", sep="\\n", file=hosts, flush=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from seed_server.backup.backing_up import BackupDone, back_up
 from seed_server.backup.restoring_home import RestoreDone, RestoreWish, restore
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.rollout_company import ADA, BEGIN, Company
 

@@ -25,7 +25,7 @@ from seed_server.line.harm_bound import HarmBound, HarmRule
 from seed_server.origin import data_link
 from seed_server.service import part
 from seed_server.service.supervisor import serve
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 TOO_MUCH = 1.3  # times the line
 

@@ -8,7 +8,8 @@ from typing import cast
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow, ServedPayload
 from tests.helpers.fake_clock import FakeClock

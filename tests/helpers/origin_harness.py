@@ -31,7 +31,7 @@ from seed_server.origin.limits import OriginLimits
 from seed_server.origin.paced_news import FindNews
 from seed_server.origin.server import OriginServer, PublishedMetadata
 from seed_server.ports.server_tls import ServerTls
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database, ServedPayload
 from seed_server.store.trust_news import NewsForm

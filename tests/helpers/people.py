@@ -12,7 +12,8 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.people_operations import add_person
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from tests.helpers.fake_clock import FakeClock
 
 ROOT = Actor.local_user("root")

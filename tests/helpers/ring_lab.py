@@ -22,7 +22,8 @@ from p2pdist.shared.manifest.staged import (
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.ring_rules import RingMember
 from p2pdist.trust.store import TrustStore
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry
 from seed_server.signing.repository import Repository

@@ -16,7 +16,8 @@ from seed_server.fleet.rollout_engine import PCS_SECONDS, RolloutEngine
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys, create_signing_key, write_public_key
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow

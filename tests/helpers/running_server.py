@@ -17,7 +17,8 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.wire.messages import Welcome
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from tests.helpers.origin_endpoint import Connection, hello
 

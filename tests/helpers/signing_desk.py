@@ -12,7 +12,8 @@ from p2pdist.trust.store import Catalogue, TrustStore
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.bundle import Bundle, read_bundle
 from seed_server.signing.repository import Repository
 from seed_server.store.database import Database

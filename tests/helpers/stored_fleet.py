@@ -19,7 +19,7 @@ from seed_server.fleet.problems import FleetProblem
 from seed_server.fleet.queries import FleetStatus
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.fleet.status import StatusScreen, screen_of
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from tests.helpers.fake_clock import FakeClock

@@ -21,7 +21,7 @@ from bench.release.staging import PRODUCTS, requirements_of
 from bench.release.whole import compare
 from p2pdist.install.process_records import write_record
 from p2pdist.settings import DEFAULT_HOMES, DaemonSettings, EndpointHome
-from seed_server.settings import DEFAULT_SERVER_HOME
+from seed_server.settings.home import DEFAULT_SERVER_HOME
 from tests.helpers.sources import ROOT
 
 PACKAGING = ROOT / "packaging"

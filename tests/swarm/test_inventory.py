@@ -9,7 +9,7 @@ import pytest
 from bench.fleet import Member, open_fleet
 from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, Inventory
 from p2pdist.shared.manifest.versions import Ecosystem
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from tests.helpers.debian_packages import NEEDS_DPKG, Packages
 

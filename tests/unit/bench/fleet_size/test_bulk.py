@@ -8,7 +8,8 @@ import trio
 from bench.fleet import open_fleet
 from bench.fleet_size.bulk import publish_many
 from bench.quick_publish import publish
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.repository import Repository
 
 pytestmark = pytest.mark.processes

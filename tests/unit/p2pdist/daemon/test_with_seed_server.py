@@ -42,7 +42,8 @@ from seed_server.line.other_traffic import OtherTraffic
 from seed_server.line.site_rate import SiteRate
 from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS, ONLINE_ROLES

@@ -14,7 +14,8 @@ from seed_server.backup.restoring_home import STAGING, RestoreWish, needs_passph
 from seed_server.fleet import audit_queries, operations
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, write_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, write_settings
 from seed_server.store.audit_entry import AuditEntry
 from seed_server.store.database import Database
 from seed_server.store.people_rows import ApiTokenRow, PersonRow

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.tables_audit import AUDIT_ENTRIES
 from tests.helpers.sources import ROOT

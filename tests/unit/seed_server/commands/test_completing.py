@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.people_rows import PersonRow
 from seed_server.store.rollout_records import RolloutRow
 from seed_server.store.rows import SeenRow, ServedPayload

@@ -19,7 +19,7 @@ from p2pdist.shared.custody_check import check_head
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import use
 from p2pdist.shared.wire.custody import CustodyTold
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.custody import MAX_CUSTODY_LOGS, SignedPart
 from seed_server.store.database import Database
 from seed_server.store.tables_custody import CUSTODY_RECORDS

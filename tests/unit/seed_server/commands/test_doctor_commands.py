@@ -17,7 +17,8 @@ from seed_server.doctor.answers import SiteFinding
 from seed_server.doctor.server_findings import judge_server
 from seed_server.doctor.site_findings import judge_site
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from tests.unit.seed_server.doctor import test_site_findings as of_sites

@@ -12,7 +12,8 @@ from p2pdist.shared.manifest.inventory import Inventory
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.rows import SeenRow
 from tests.helpers.large_fleet import endpoint_id, large_fleet
 from tests.helpers.stored_fleet import store

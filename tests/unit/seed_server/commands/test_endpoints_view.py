@@ -13,7 +13,8 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import PCS_OF_A_PAGE
 from seed_server.fleet.queries import read_status
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from tests.helpers.large_fleet import PCS, endpoint_id, large_fleet
 from tests.helpers.stored_fleet import store
 

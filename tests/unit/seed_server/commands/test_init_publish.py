@@ -16,7 +16,8 @@ from p2pdist.shared.wire.enrolment import decode_token
 from seed_server.commands.main import seed_server
 from seed_server.commands.options import PASSPHRASE_VARIABLE
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.store.database import Database
 
 ENDPOINT = "a" * 26

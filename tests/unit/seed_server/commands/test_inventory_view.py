@@ -12,7 +12,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.inventory_view import InventoryOptions, show_inventory
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from tests.helpers.history_home import new_home
 from tests.helpers.told_inventories import debian, tell

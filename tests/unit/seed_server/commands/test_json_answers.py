@@ -16,7 +16,7 @@ from seed_server.commands.json_answers import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import RetentionSettings
 from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow

@@ -17,7 +17,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands import login_answer, login_commands
 from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.command_results import refused, shown
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.oidc_provider import CLIENT, SECRET, OidcProvider, oidc_provider

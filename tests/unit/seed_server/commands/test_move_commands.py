@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
 from seed_server.commands.move_commands import MOST_SHOWN
-from seed_server.settings import write_settings
+from seed_server.settings.server_toml import write_settings
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from tests.helpers.signing_desk import SETTINGS, Company
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from p2pdist.shared.console import ExitCode
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
-from seed_server.settings import load_settings
+from seed_server.settings.server_toml import load_settings
 from seed_server.signing.repository import Repository
 from seed_server.store.rows import SeenRow
 from tests.unit.seed_server.commands.test_recipe_commands import Shell

@@ -15,7 +15,7 @@ from seed_server.commands import acting
 from seed_server.commands.acting import TOKEN_VARIABLE
 from seed_server.commands.main import seed_server
 from seed_server.fleet.roles import PERMISSIONS
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.command_results import refused, shown
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.people import PASSWORD, cheap_passwords, copied, new_home

@@ -15,7 +15,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import SeenRow
 from tests.helpers.statements import pc_of, statement
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from p2pdist.shared.identifiers import SiteName
 from seed_server.commands.main import seed_server
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.key_files import create_signing_key
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository

@@ -21,7 +21,8 @@ from p2pdist.shared.manifest.recipe import (
 )
 from seed_server.commands.main import seed_server
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.repository import Repository
 
 CODE = "{90160000-0011-0000-0000-0000000FF1CE}"

@@ -18,7 +18,7 @@ from seed_server.fleet import rollout_operations
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout_engine import RolloutEngine
 from seed_server.fleet.shipped_rings import shipped_rings
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 
 Run = Callable[..., Result]
 

@@ -13,7 +13,8 @@ from seed_server.commands.main import seed_server
 from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables, sites_document
 from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database, ServedPayload, SiteLimitRow
 from seed_server.store.rows import HarmPauseRow
 

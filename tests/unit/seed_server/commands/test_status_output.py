@@ -24,7 +24,8 @@ from seed_server.fleet.queries import FleetStatus, read_status
 from seed_server.fleet.standing import StandingPage, StatusQuestion, all_standing, reasons_asked
 from seed_server.fleet.status import StatusScreen
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.count_rows import StandingFilter
 from tests.helpers.large_fleet import enrolled, reported, served
 from tests.helpers.stored_fleet import shown, store

@@ -22,7 +22,8 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operations import set_template
 from seed_server.fleet.queries import read_findings
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.key_files import OfflineKeys, create_signing_key
 from seed_server.signing.repository import Repository
 from seed_server.signing.role_policy import OFFLINE_KEYS

@@ -10,7 +10,7 @@ from p2pdist.shared.console import ExitCode
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.enrolment import decode_token
 from seed_server.commands.main import seed_server
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.token_names import token_id_of
 

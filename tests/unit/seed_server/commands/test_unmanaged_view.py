@@ -14,7 +14,8 @@ from seed_server.commands.main import seed_server
 from seed_server.commands.unmanaged_view import MACHINES_OF_A_SCREEN
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.rows import SeenRow
 
 Run = Callable[..., str]

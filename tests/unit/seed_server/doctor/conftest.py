@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 
 MADE_AT = 1_800_000_000.0
 

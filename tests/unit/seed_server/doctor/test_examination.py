@@ -10,7 +10,8 @@ from seed_server.doctor.examination import look_at_server
 from seed_server.doctor.looks_ports import LookSeconds
 from seed_server.doctor.server_findings import judge_server
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import load_settings
 from seed_server.store.serve_lock import serve_lock
 from tests.helpers.fake_clock import FakeClock
 from tests.unit.seed_server.doctor.conftest import MADE_AT

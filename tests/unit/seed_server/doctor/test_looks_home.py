@@ -7,7 +7,7 @@ from seed_server.doctor.looks_home import (
     look_at_authority,
     look_at_files,
 )
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.unit.seed_server.doctor.conftest import MADE_AT
 
 

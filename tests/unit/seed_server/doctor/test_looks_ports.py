@@ -16,8 +16,9 @@ from p2pdist.shared.named_memory import named_memory
 from p2pdist.shared.server_address import ServerAddress
 from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider, shown
 from seed_server.enrolment.certificate_authority import CertificateAuthority
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import OidcGroup, OidcSettings
+from seed_server.settings.server_toml import ServerSettings
 
 SHORT = LookSeconds(connect=1.0, handshake=0.2, provider=1.0)
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")

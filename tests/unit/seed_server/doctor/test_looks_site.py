@@ -9,7 +9,7 @@ from p2pdist.shared.wire.messages import PatchReport
 from seed_server.doctor.looks_site import look_at_site
 from seed_server.doctor.site_findings import judge_site
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from seed_server.store.serve_lock import serve_lock

@@ -12,7 +12,7 @@ from seed_server.doctor import looks_state
 from seed_server.doctor.facts import ServerFacts
 from seed_server.doctor.server_findings import SERVER_CHECKS
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow, ServedPayload

@@ -23,8 +23,8 @@ from seed_server.doctor.facts import (
 )
 from seed_server.doctor.server_findings import SERVER_CHECKS, judge_server
 from seed_server.fleet.problems import FleetProblem
-from seed_server.settings import ServerSettings
 from seed_server.settings.sections import OidcGroup, OidcSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
 from seed_server.store.last_backup import LastBackup
 from seed_server.store.site_health import SiteTrouble

@@ -22,7 +22,7 @@ from seed_server.fleet.people_operations import (
 from seed_server.fleet.people_queries import new_seed
 from seed_server.fleet.permissions import may
 from seed_server.fleet.roles import WHOLE_FLEET, Area
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.people import PASSWORD, ROOT, cheap_passwords, copied, new_home, person
 

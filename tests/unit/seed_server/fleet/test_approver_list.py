@@ -10,7 +10,7 @@ from seed_server.fleet.approver_list import read_approvers, set_approvers
 from seed_server.fleet.context import Context
 from seed_server.fleet.preparing import finish, prepare_approvers
 from seed_server.fleet.roles import PersonScope, rights_of
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signer.new_key import make_key
 from seed_server.signer.review import open_review
 from seed_server.signing.key_files import OfflineKeys, raw_public_key, read_public_key

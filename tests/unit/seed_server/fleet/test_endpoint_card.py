@@ -9,7 +9,8 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_card import SHOWN_STEPS, read_endpoint
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.endpoint_cards import MOST_BESIDE
 from tests.helpers.large_fleet import FAILED_EVERY, FAILING, PATCHES, PCS, WHY_FAILED, endpoint_id, large_fleet
 from tests.helpers.stored_fleet import store

@@ -18,7 +18,8 @@ from seed_server.fleet.endpoint_pages import EndpointsQuestion, all_endpoints
 from seed_server.fleet.names import endpoint_in
 from seed_server.fleet.roles import PersonScope, rights_of
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.audit_entry import decode_entry
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake, SeenRow

@@ -16,7 +16,8 @@ from seed_server.fleet.endpoint_pages import (
     read_endpoints,
 )
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.rows import EndpointRow
 from seed_server.store.serve_lock import serve_lock
 from tests.helpers.stored_fleet import store

@@ -18,7 +18,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.device_login import DeviceWait
 from seed_server.fleet.id_token import ExpectedToken, verified_claims
 from seed_server.fleet.identity_provider import MAX_PROVIDER_BYTES, IdentityProvider, LoginAttempt, ProvenIdentity
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.oidc_provider import (
     GOOD_KEY,
     OTHER_KEY,

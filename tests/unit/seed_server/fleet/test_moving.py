@@ -18,7 +18,8 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import move_problems
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, write_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, write_settings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.servers import AddressChange, changed_list
 from seed_server.store.serve_lock import serve_lock

@@ -9,7 +9,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import check_site_known, named_endpoint
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.pc_names import LEAST_PREFIX_CHARS
 from seed_server.store.rows import SeenRow

@@ -16,7 +16,8 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import DECLARED
 from seed_server.fleet.roles import NO_PC, ROLES, Permission, PersonScope, rights_of
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.rows import SeenRow
 

@@ -13,7 +13,7 @@ from seed_server.fleet.estimate import PACE_SECONDS, Estimate, NoPace
 from seed_server.fleet.overview import fleet_head, patches_named, progress_of
 from seed_server.fleet.paging import number_of_site
 from seed_server.fleet.queries import FleetStatus
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from tests.helpers.large_fleet import enrolled, reported
 from tests.helpers.stored_fleet import NOW, store

@@ -20,7 +20,7 @@ from seed_server.fleet.people_operations import (
 from seed_server.fleet.permissions import may
 from seed_server.fleet.provider_login import log_in, log_out, provider_settings
 from seed_server.fleet.roles import WHOLE_FLEET
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import OidcGroup, OidcSettings
 from seed_server.store.audit_entry import decode_entry
 from tests.helpers.fake_clock import FakeClock

@@ -10,7 +10,8 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.queries import FleetStatus, install_counts, read_status
 from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.rows import ReportRow, ServedPayload, SiteLimitRow
 from seed_server.store.serve_lock import serve_lock
 

@@ -14,7 +14,8 @@ from seed_server.fleet import rollout_operations as rollouts
 from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.bundle import read_bundle, write_bundle
 from seed_server.signing.bundle_check import check_bundle
 from seed_server.signing.key_files import OfflineKeys

@@ -13,7 +13,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, Reached, reached, shown
 from seed_server.fleet.overview import FleetHead, fleet_head
 from seed_server.fleet.standing import STATES, Cursor, PatchOnPc, StatusQuestion, parse_cursor, standing_page
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow

@@ -19,7 +19,8 @@ from seed_server.fleet.rollout import RolloutReason, RolloutState
 from seed_server.initialising import initialise
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.ring_lab import Pc

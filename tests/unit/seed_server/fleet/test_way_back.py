@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seed_server.fleet.context import Context
 from seed_server.fleet.way_back import BackWord, GoneBack, known_ways_back, way_back
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from tests.helpers.fake_clock import FakeClock
 
 

@@ -9,7 +9,7 @@ from p2pdist.shared.wire.features import INVITES, NEIGHBOURS, PC_FEATURES, SERVE
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.hello import hello_of, told_features
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 HELLO = ControlHello(
     protocol=PROTOCOL_VERSION,

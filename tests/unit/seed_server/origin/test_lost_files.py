@@ -30,7 +30,7 @@ from seed_server.origin.lost_files import (
 )
 from seed_server.origin.message_budgets import MessageBudgets, MessageLimits
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.handing_in import HandedIn
 from tests.helpers.fake_clock import FakeClock
 from tests.unit.seed_server.signing.test_adoption import RESTORED, Lost

@@ -18,8 +18,8 @@ from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import Published
 from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerSettings
 from seed_server.settings.sections import RetentionSettings
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.content_store import ContentStore
 from seed_server.store.restored_mark import mark_restored

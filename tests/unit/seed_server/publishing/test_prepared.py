@@ -16,7 +16,8 @@ from seed_server.publishing.examination import Publication
 from seed_server.publishing.prepared import drop, finish, prepare
 from seed_server.publishing.publish import publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.bundle import Bundle, encode_bundle
 from seed_server.signing.bundle_check import check_bundle
 from seed_server.signing.key_files import OfflineKeys

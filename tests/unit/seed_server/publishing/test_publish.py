@@ -18,7 +18,8 @@ from seed_server.publishing import publish as publishing
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import Published, publish
 from seed_server.publishing.recipe import PayloadFile, Recipe
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.store.content_store import ContentStore, verify_piece

@@ -21,7 +21,7 @@ from seed_server.service.catching_up import (
     CatchingUp,
 )
 from seed_server.service.messages import HandedInFiles, TrustHeard, UnknownPc
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.repository import Repository
 from seed_server.store import restored_mark
 from seed_server.store.database import Database

@@ -30,7 +30,7 @@ from seed_server.service.messages import (
     decode_from_web_part,
     decode_to_parent,
 )
-from seed_server.settings import ServerSettings
+from seed_server.settings.server_toml import ServerSettings
 
 PC, PEM = "a" * 26, "x" * MAX_PEM_CHARS
 ADDRESS = "1" * MAX_SEEN_ADDRESS_CHARS

@@ -9,7 +9,7 @@ from seed_server.enrolment.certificate_authority import ENDPOINT_LIFETIME_SECOND
 from seed_server.origin.published import nobody_else
 from seed_server.service.messages import UnknownPc
 from seed_server.service.unknown_pcs import CATCHING_UP, TAKING_BACK, UnknownPcs
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.restored_mark import RestoredMark, mark_restored, write_mark
 
 BACKUP, RESTORED = 1_800_000_000.0, 1_800_050_000.0

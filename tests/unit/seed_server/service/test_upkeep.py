@@ -24,7 +24,8 @@ from seed_server.service.upkeep import (
     UPKEEP_SECONDS,
     Upkeep,
 )
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.repository import Repository
 from seed_server.signing.servers import AddressChange

@@ -14,7 +14,8 @@ from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.initialising import initialise
 from seed_server.origin.server import OriginServer
 from seed_server.service.watches import Watches
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.signing.repository import Repository
 from seed_server.store.database import Database

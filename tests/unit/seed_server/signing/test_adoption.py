@@ -14,7 +14,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata
 
 from p2pdist.shared.errors import UserError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing import bins
 from seed_server.signing.adoption import NotAdoptableError, judge
 from seed_server.signing.metadata import public_key

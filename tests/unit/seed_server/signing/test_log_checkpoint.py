@@ -10,7 +10,7 @@ from p2pdist.shared.log_anchor import decode_anchor
 from p2pdist.shared.manifest.staged import NOTHING_STAGED
 from seed_server.fleet import endpoint_operations, operations
 from seed_server.fleet.context import Context
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.log_checkpoint import UNTOLD_SECONDS, tell_newest, witnessed
 from tests.unit.p2pdist.trust.test_witness import FIVE, OTHER_KEY, ServersLog, anchored

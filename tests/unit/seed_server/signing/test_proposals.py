@@ -7,7 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.bundle import Bundle, RoleSignature
 from seed_server.signing.bundle_check import check_bundle
 from seed_server.signing.key_files import create_signing_key, key_path

@@ -40,7 +40,8 @@ from p2pdist.shared.manifest.staged import (
     decode_staged,
     encode_staged,
 )
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing import metadata, repository_files, repository_writer
 from seed_server.signing.key_files import create_signing_key, key_path
 from seed_server.signing.offers import with_entry

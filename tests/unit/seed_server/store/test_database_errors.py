@@ -12,7 +12,8 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings
 from seed_server.store import database_errors
 from seed_server.store.database_errors import sqlite_error
 from tests.helpers.small_disk import small_disk

@@ -7,7 +7,7 @@ import pytest
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.home_leftovers import LEFT_SECONDS, leftovers_of, remove_old_leftovers
 
 NOW = 1_800_000_000.0

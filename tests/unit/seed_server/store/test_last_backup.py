@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.last_backup import LastBackup, read_last_backup, record_path, write_last_backup
 
 LAST = LastBackup(5.0, "/mnt/backup", files=3, bytes=7, with_keys=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.settings import ServerHome
+from seed_server.settings.home import ServerHome
 from seed_server.store.moved_mark import check_not_moved, mark_moved, moved_to, take_back
 
 

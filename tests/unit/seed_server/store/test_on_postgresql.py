@@ -17,7 +17,8 @@ from seed_server.fleet import endpoint_operations, operations, queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.store.database import Database
 from seed_server.store.engines import Engines
 from tests.helpers.postgresql import PostgresServer

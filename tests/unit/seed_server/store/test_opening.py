@@ -10,7 +10,8 @@ from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
-from seed_server.settings import ServerHome, ServerSettings, load_settings, write_settings
+from seed_server.settings.home import ServerHome
+from seed_server.settings.server_toml import ServerSettings, load_settings, write_settings
 from seed_server.store.database import Database
 from seed_server.store.opening import open_database
 from seed_server.store.tables import SERVERS
