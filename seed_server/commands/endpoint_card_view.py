@@ -1,6 +1,6 @@
 """What `seed-server endpoints show` prints: one PC, for people and for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,16 +10,17 @@ from bandwidth.core.quantities import age_text
 from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.manifest.facts import FACTS
-from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, InventoryFact, PackagesTold, packages_told
+from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, InventoryFact, PackageName, PackagesTold, packages_told
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
-from p2pdist.shared.tables import PATCH_CELLS, FactTable
+from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
 from seed_server.commands.endpoints_view import SHARED_HINT
 from seed_server.commands.history_view import history_document
 from seed_server.commands.json_answers.endpoint import (
     EndpointCardDocument,
     EndpointEnrolmentDocument,
     EndpointNeighbourDocument,
+    EndpointPackageDocument,
 )
 from seed_server.commands.status_document import endpoint_document
 from seed_server.commands.status_output import standing_document
@@ -35,9 +36,9 @@ FACT_CHARS = 40  # of a fact: its beginning tells it from others
 PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all
 
 
-def show_endpoint(context: Context, name: str, *, as_json: bool) -> None:
+def show_endpoint(context: Context, name: str, *, with_packages: bool, as_json: bool) -> None:
     """Print what is known of the PC that ``name`` names. Raises `UserError`."""
-    card = read_endpoint(context, name)
+    card = read_endpoint(context, name, with_packages=with_packages)
     if as_json:
         print_json(_document(card))
     else:
@@ -55,6 +56,8 @@ def _view(card: EndpointCard, now: float) -> Iterator[RenderableType]:
     yield facts
     yield from _patches(card, now)
     yield from _steps(card)
+    if card.packages is not None:
+        yield from _packages(card.packages)
 
 
 def _facts(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType]]:
@@ -133,6 +136,19 @@ def _inventory(card: EndpointCard, now: float) -> Iterator[tuple[str, Renderable
     facts = [f"{name} {_fact(head.facts[name])}" for name in sorted(FACTS.keys() & head.facts.keys())]
     if facts:
         yield tr("facts"), Text(", ".join(facts))
+
+
+def _packages(packages: Sequence[tuple[PackageName, str]]) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(tr("Packages that it has told") if packages else tr("It has told no packages."), style="bold")
+    table = FactTable()
+    table.column(tr("package"), least=NAME_CELLS, folds=True)
+    table.column(tr("version"), least=NAME_CELLS, folds=True)
+    table.column(tr("rules"))
+    for (ecosystem, name), version in packages:
+        table.row(printable(name), printable(version), ecosystem.value)
+    if packages:
+        yield table
 
 
 def _fact(value: InventoryFact) -> str:
@@ -220,6 +236,11 @@ def _document(card: EndpointCard) -> EndpointCardDocument:
         facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
         packages=None if inventory is None else inventory.packages,
         packages_told=None if told is None else told.value,
+        installed=None
+        if card.packages is None
+        else tuple(
+            EndpointPackageDocument(ecosystem.value, name, version) for (ecosystem, name), version in card.packages
+        ),
         inventory_facts=None if inventory is None else {n: v for n, v in inventory.facts.items() if n != PACKAGES_TOLD},
         inventory_at=None if inventory is None else inventory.told_at,
         inventory_asked=card.asked,

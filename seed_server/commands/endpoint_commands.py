@@ -89,8 +89,9 @@ def list_command(
 @endpoints_group.command("show", cls=LookingCommand, short_help="Show all that is known of one PC.")
 @home_option
 @click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
+@click.option("--packages", "with_packages", is_flag=True, help="Also list the packages that it has told.")
 @json_option
-def show_command(context: Context, endpoint: str, as_json: bool) -> None:
+def show_command(context: Context, endpoint: str, with_packages: bool, as_json: bool) -> None:
     """Show all that is known of ENDPOINT (its id, the beginning of it, or its host name): who and where it is, what it
     lacks and why, what is wrong with it, what it did last, and who is beside it.
 
@@ -99,11 +100,12 @@ def show_command(context: Context, endpoint: str, as_json: bool) -> None:
     \b
     Examples:
       seed-server endpoints show pc-17
+      seed-server endpoints show pc-17 --packages | grep openssl
       seed-server endpoints show c3q6 --json | jq '.patches[] | select(.reached == "failed")'
     """
     from seed_server.commands.endpoint_card_view import show_endpoint
 
-    show_endpoint(context, text_of(endpoint), as_json=as_json)
+    show_endpoint(context, text_of(endpoint), with_packages=with_packages, as_json=as_json)
 
 
 @endpoints_group.command("unmanaged", cls=LookingCommand, short_help="List machines that are no enrolled PCs.")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from p2pdist.shared.manifest.inventory import NOTHING, PackageName
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_pages import Namesakes
@@ -38,6 +39,8 @@ class EndpointCard:
     """How many patches there are."""
     inventory: "InventoryHead | None"
     """What it has told that it is and has; None: nothing yet."""
+    packages: Sequence[tuple[PackageName, str]] | None
+    """Those that it has told, with their versions, by name; None: nobody asked for them."""
     asked: bool
     """Whether the server asks PCs for that, as it is set now."""
     left_out: LeftOut | None
@@ -56,7 +59,7 @@ class EndpointCard:
         return self.endpoint.connected and self.serving
 
 
-def read_endpoint(context: Context, name: str) -> EndpointCard:
+def read_endpoint(context: Context, name: str, *, with_packages: bool = False) -> EndpointCard:
     """Return what is known of the PC that ``name`` names, as for `named_endpoint`; raises as that."""
     settings = context.settings()
     with context.database() as database:
@@ -67,6 +70,7 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
         head = read_head(context, database)
         question = StatusQuestion(endpoint=row.endpoint_id)
         page = standing_page(context, database, head, question, size=MAX_PAGE_ROWS)
+        has = database.inventory_of(row.endpoint_id) if with_packages else None
         return EndpointCard(
             server_name=head.server_name,
             serving=head.serving,
@@ -75,10 +79,16 @@ def read_endpoint(context: Context, name: str) -> EndpointCard:
             patches=sorted(page.rows, key=_rank),
             total=page.total or 0,
             inventory=database.inventory_head(row.endpoint_id),
+            packages=sorted((has or NOTHING).packages.items(), key=_by_name) if with_packages else None,
             asked=settings.inventory_minutes > 0,
             left_out=database.steps_left_out(row.endpoint_id),
             steps=database.history_of(row.endpoint_id, SHOWN_STEPS),
         )
+
+
+def _by_name(package: tuple[PackageName, str]) -> tuple[str, str]:
+    (ecosystem, name), _ = package
+    return name, ecosystem
 
 
 def _rank(row: PatchOnPc) -> int:

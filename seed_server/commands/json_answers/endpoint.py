@@ -79,6 +79,17 @@ class UnmanagedDocument(Struct, frozen=True):
     """Whether there are more. Since 0.3."""
 
 
+class EndpointPackageDocument(Struct, frozen=True):
+    """A package that the PC has."""
+
+    ecosystem: Literal["deb", "rpm", "windows", "generic"]
+    """By whose rules its version compares. Since 0.3."""
+    name: str
+    """Its name. Since 0.3."""
+    version: str
+    """The version that is installed. Since 0.3."""
+
+
 class EndpointCardDocument(Struct, frozen=True):
     """All that is known of one PC."""
 
@@ -99,6 +110,8 @@ class EndpointCardDocument(Struct, frozen=True):
     packages_told: Literal["all", "some", "withheld"] | None
     """Whether these are all; some: others could not be read; withheld: by its administrator; null: it does not say.
     Unless it is all, a package that it has not told is unknown, not absent. Since 0.3."""
+    installed: tuple[EndpointPackageDocument, ...] | None
+    """With `--packages`: these packages, by name; null without. Since 0.3."""
     inventory_facts: dict[str, str | int | bool | tuple[str, ...]] | None
     """The facts that it has told, by name, as in expressions; null: nothing yet. Since 0.3."""
     inventory_at: UnixSeconds | None

@@ -70,6 +70,18 @@ def test_a_card_says_what_a_pc_lacks_and_why(context: Context) -> None:
         assert part in words, text
 
 
+def test_a_card_lists_packages_where_it_is_asked_to(context: Context) -> None:
+    assert "Packages that it has told" not in run(context, "endpoints", "show", "pc-034")
+    shown = run(context, "endpoints", "show", "pc-034", "--packages").splitlines()
+    assert [line.split() for line in shown[-3:]] == [
+        ["package", "version", "rules"], ["curl", "8", "deb"], ["vim", "9", "deb"],
+    ]  # fmt: skip
+    assert "It has told no packages." in run(context, "endpoints", "show", "pc-001", "--packages")
+    card = json.loads(run(context, "endpoints", "show", "pc-034", "--packages", "--json"))
+    assert card["installed"][0] == {"ecosystem": "deb", "name": "curl", "version": "8"}
+    assert json.loads(run(context, "endpoints", "show", "pc-034", "--json"))["installed"] is None
+
+
 def test_a_card_says_what_is_not_known_of_a_pc_s_packages(context: Context) -> None:
     text = re.sub(r"\s+", " ", run(context, "endpoints", "show", "pc-000"))
     assert "packages withheld by its administrator; told " in text
