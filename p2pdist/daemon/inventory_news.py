@@ -15,7 +15,7 @@ from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated, Invent
 from p2pdist.shared.wire.messages import FromEndpoint
 
 INVENTORY_LOOK_SECONDS = 600.0  # as often as facts are gathered: free space is no news that wakes anybody
-SAID_AGAIN_SECONDS = 86_400.0  # so that the server knows that it is so still
+SAID_AGAIN_SECONDS = 72_000.0  # so that what the server knows of a connected PC is never a day old
 SAID_SECONDS = 60.0  # between two digests on one connection: an upgrade changes packages for minutes
 
 

@@ -124,6 +124,7 @@ async def test_a_change_is_said_once_a_minute_at_most_and_what_has_not_changed_o
         assert await pc.said() == []
         await trio.sleep(INVENTORY_LOOK_SECONDS)
         assert await pc.said() == [InventoryStated(digest_of(told(vim="3")))]
+    assert SAID_AGAIN_SECONDS + 2 * INVENTORY_LOOK_SECONDS < 86_400, "`inventory --max-age 1` counts a connected PC"
 
 
 async def test_all_is_told_in_parts_of_the_size_that_the_server_wants(
