@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from rich.text import Text
+
 from bandwidth.core.quantities import age_text
-from p2pdist.shared.console import print_json, say, wide_terminal
+from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import SITE_CELLS, FactTable
@@ -24,7 +26,7 @@ def show_unmanaged(context: Context, site: str, *, as_json: bool) -> None:
     if found.rows:
         wide_terminal().print(_table(found, context.clock.now()))
     for line in _notes(found):
-        say(line)
+        wide_terminal().print(Text(line))
 
 
 def _table(found: Unmanaged, now: float) -> FactTable:
