@@ -126,7 +126,9 @@ def _inventory(card: EndpointCard, now: float) -> Iterator[tuple[str, Renderable
     packages = trn("{number} package", "{number} packages", head.packages)
     words = {
         PackagesTold.ALL: packages,
-        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages),
+        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages)
+        if head.packages
+        else tr("packages could not be read"),
         PackagesTold.WITHHELD: tr("packages withheld by its administrator"),
         None: tr("{packages}; it does not say whether these are all", packages=packages),
     }[packages_told(head.facts)]
