@@ -1,6 +1,7 @@
 """The repository's metadata as it is on disk: read, verified, and its very first versions. Blocking."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -137,23 +138,16 @@ class MetadataReader:
             current, names, looks = self._known
             if looks == self._looks(names):
                 return current
-        timestamp = self._look("timestamp")
+        timestamp = self._looks(["timestamp"])
         current = self._verified()
         # where another process has published meanwhile, what was read is whole, and not the last word
         names = current.file_names()
-        self._known = (current, names, self._looks(names)) if timestamp == self._look("timestamp") else None
+        self._known = (current, names, self._looks(names)) if timestamp == self._looks(["timestamp"]) else None
         return current
 
     def _looks(self, names: Sequence[str]) -> list[_Look | None]:
-        return [self._look(name) for name in names]
-
-    def _look(self, name: str) -> _Look | None:
-        """Return what changes with a file's content; None: there is no such file."""
-        try:
-            stat = (self._home.tuf_metadata / f"{name}.json").stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_size, stat.st_mtime_ns
+        folder = str(self._home.tuf_metadata)  # a path for each of half a hundred files takes longer than to look at it
+        return [_look(f"{folder}/{name}.json") for name in names]
 
     def _verified(self) -> CurrentMetadata:
         root = self.read("1.root", Root)
@@ -225,6 +219,15 @@ class MetadataReader:
         except (OSError, RepositoryError) as error:
             raise damaged(name) from error
         return data
+
+
+def _look(path: str) -> _Look | None:
+    """Return what changes with a file's content; None: there is no such file."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - the name is made of text
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def parse(data: bytes) -> Metadata[Any] | None:
