@@ -33,8 +33,10 @@ from p2pdist.shared.loading import quick_loading
 from p2pdist.transfer.torrent_engine import SwarmIdentity
 from seed_server.publishing import publish
 from seed_server.signer import payloads
+from seed_server.signing.metadata import MetadataReader
 from tests.helpers import certificates as certificates_module
 from tests.helpers import repository_simulator
+from tests.helpers.known_roles import remembering
 from tests.helpers.pki import TestCA
 from tests.helpers.quick_torrents import build_quickly
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
@@ -179,6 +181,14 @@ def quick_torrents() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (publish, payloads):
             patch.setattr(module, "build_torrent", build_quickly)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def known_roles() -> Iterator[None]:
+    """Let this process verify each signed role once; a role that was changed or is by other keys is another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MetadataReader, "_role", remembering(MetadataReader._role))
         yield
 
 
