@@ -28,6 +28,7 @@ import trio.testing
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
+from bench import fleet
 from p2pdist.shared.lazy_log import forget_log
 from p2pdist.shared.loading import quick_loading
 from p2pdist.transfer.torrent_engine import SwarmIdentity
@@ -39,6 +40,7 @@ from tests.helpers import repository_simulator
 from tests.helpers.known_roles import remembering
 from tests.helpers.pki import TestCA
 from tests.helpers.quick_torrents import build_quickly
+from tests.helpers.ready_commands import ReadyCommands
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 from tests.helpers.virtual_time import patient_clock
 from tests.helpers.workers import Sharing, in_a_stream
@@ -189,6 +191,17 @@ def known_roles() -> Iterator[None]:
     """Let this process verify each signed role once; a role that was changed or is by other keys is another."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MetadataReader, "_role", remembering(MetadataReader._role))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ready_commands() -> Iterator[None]:
+    """Let the commands of fleets share what they have loaded. That each can start by itself is shown elsewhere."""
+    if sys.platform != "linux":
+        yield
+        return
+    with contextlib.closing(ReadyCommands()) as ready, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fleet, "run_ours", ready.run)
         yield
 
 
