@@ -67,7 +67,7 @@ class SignedRepository:
 
     def current_complete(self) -> dict[str, CompleteRollouts]:
         """Return the complete rollouts whose approvals PCs ask for, by the target path of their part."""
-        return self._documents.complete(self._files.load())
+        return self._documents.complete(self._files.current())
 
     def offered(self) -> Rollouts:
         """Return what any PC may be offered, by rings or not."""
@@ -89,7 +89,7 @@ class SignedRepository:
 
     def readable_manifests(self) -> tuple[list[Manifest], frozenset[str]]:
         """Return as `manifests` those that can be read, and the target paths of those that cannot."""
-        current = self._files.load()
+        current = self._files.current()
         found, lost = self._documents.readable_manifests(current.listed())
         return publications.kept(found, self._offered_refs(current)), lost
 
@@ -152,7 +152,7 @@ class SignedRepository:
 
     def log_anchor(self) -> LogAnchor | None:
         """Return by which key PCs know the audit log; None: by that which they saw first."""
-        return self._documents.log_anchor(self._files.load())
+        return self._documents.log_anchor(self._files.current())
 
     def recalls(self) -> Recalls:
         """Return what goes back where it is installed."""
