@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from seed_server.initialising import initialise
 from seed_server.publishing import publish as publishing
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.publish import Published, publish
+from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
@@ -179,7 +181,8 @@ def test_encrypted_keys_need_their_passphrase(tmp_path: Path) -> None:
     assert Repository.open(server.home, SETTINGS).refresh_timestamp(NOW, force=True)  # serve needs none
 
 
-def test_two_publications_at_the_same_time(server: Server) -> None:
+def test_two_publications_at_the_same_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "publish_lock", partial(publish_lock, wait_seconds=0.1))
     with filelock.FileLock(server.home.publish_lock), pytest.raises(UserError, match="is at work") as caught:
         server.publish(server.file())
     assert caught.value.kind is FaultKind.BUSY
