@@ -26,6 +26,7 @@ import pytest
 import structlog
 import trio.testing
 from hypothesis import HealthCheck, settings
+from sqlalchemy import create_engine
 from xdist.remote import Producer
 
 from bench import fleet
@@ -35,12 +36,14 @@ from p2pdist.transfer.torrent_engine import SwarmIdentity
 from seed_server.publishing import publish
 from seed_server.signer import payloads
 from seed_server.signing.metadata import MetadataReader
+from seed_server.store import engines
 from tests.helpers import certificates as certificates_module
 from tests.helpers import repository_simulator
 from tests.helpers.known_roles import remembering
 from tests.helpers.pki import TestCA
 from tests.helpers.quick_torrents import build_quickly
 from tests.helpers.ready_commands import ReadyCommands
+from tests.helpers.shared_statements import sharing
 from tests.helpers.swarm_endpoints import Endpoint, Payload, make_identity, make_payload, open_test_endpoint
 from tests.helpers.virtual_time import patient_clock
 from tests.helpers.workers import Sharing, in_a_stream
@@ -191,6 +194,14 @@ def known_roles() -> Iterator[None]:
     """Let this process verify each signed role once; a role that was changed or is by other keys is another."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MetadataReader, "_role", remembering(MetadataReader._role))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shared_statements() -> Iterator[None]:
+    """Let the databases of this process compile each statement once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "create_engine", sharing(create_engine))
         yield
 
 
