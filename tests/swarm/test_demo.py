@@ -38,10 +38,12 @@ def processes_with(text: str) -> list[list[str]]:
     return [line for line in lines if any(text in part for part in line)]
 
 
-async def start_demo(nursery: trio.Nursery, scratch: Path, *arguments: str | Path) -> trio.Process:
+async def start_demo(
+    nursery: trio.Nursery, scratch: Path, *arguments: str | Path, module: str = "bench.demo"
+) -> trio.Process:
     run = partial(
         trio.run_process,
-        [sys.executable, "-m", "bench.demo", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
@@ -64,7 +66,8 @@ async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch
     output, errors = bytearray(), bytearray()
     with trio.fail_after(WITHIN_SECONDS):
         async with trio.open_nursery() as nursery:
-            process = await start_demo(nursery, scratch, "--file", payload, "--json")
+            words: list[str | Path] = ["--file", payload, "--json"]
+            process = await start_demo(nursery, scratch, *words, module="tests.helpers.quick_demo")
             nursery.start_soon(read, process.stdout, output)
             nursery.start_soon(read, process.stderr, errors)
     assert process.returncode == 0, errors.decode()
