@@ -1,5 +1,6 @@
 """Open a TLS connection to the origin port: the first one by the server's name, others beside it."""
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -117,7 +118,8 @@ def cause(error: BaseException) -> str:
     while root.__cause__ is not None:
         root = first_error(root.__cause__)
     if isinstance(root, OSError) and root.strerror and not isinstance(root, ssl.SSLError):
-        return root.strerror  # without its number
+        number = root.errno or 0
+        return os.strerror(number) if number > 0 else root.strerror  # without number and address
     return str(root) or type(root).__name__
 
 
