@@ -145,6 +145,7 @@ class InventoryTurns:
             return
         if said.digest == recorded:
             del self._said[endpoint]
+            self._unknown.pop(endpoint, None)
             return
         said.base = recorded or EMPTY_DIGEST
         self._schedule(endpoint, said, now)

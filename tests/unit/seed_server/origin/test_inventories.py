@@ -367,6 +367,18 @@ async def test_of_what_is_small_only_when_it_is_packed_some_is_recorded_at_a_tim
     assert max(at_once) <= MOST_RECORDED_ITEMS + MAX_PACKAGES
 
 
+def test_a_pc_that_is_again_as_it_was_while_that_is_recorded_is_looked_up_no_more() -> None:
+    turns, pc = InventoryTurns(PACE, lambda: 0.0), EndpointId("a")
+    before = digest_of(VIM)
+    turns.said(pc, "oslo", OTHER)
+    turns.to_look_up(10)
+    for at in (0.0, 1.0):
+        turns.looked_up(pc, before, at)
+        turns.said(pc, "oslo", before)
+    turns.looked_up(pc, before, 2.0)
+    assert turns.to_look_up(10) == {}
+
+
 def test_a_pc_that_is_again_as_it_was_confirms_that() -> None:
     turns, pc = InventoryTurns(PACE, lambda: 0.0), EndpointId("a")
     before = digest_of(VIM)
