@@ -40,6 +40,7 @@ class FrameConnection:
     """Stands for an `OriginConnection`, with what is asked of one that carries control messages."""
 
     certificate_expired = False
+    least_rtt_seconds: float | None = None
 
     def __init__(self, pc: Pc, progress: Progress, telling: TellingOf | None = None) -> None:
         """``telling``: what it tells of itself when it is asked."""

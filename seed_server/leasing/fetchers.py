@@ -70,7 +70,7 @@ def fit_ledger(ledger: SiteLedger, rate: SiteRate, now: float, *, fixed: int) ->
     # what the line carries rather than what it may be sent now: a yield is no reason to change fetchers
     usual = max(rate.decision.allowance, line or 0)
     usual = BytesPerSecond(usual if rate.ceiling is None else min(usual, rate.ceiling))
-    rtt, cards = rate.sampler.known_rtt_seconds, rate.reports.cards.usual_rate
+    rtt, cards = rate.sampler.expected_rtt_seconds, rate.reports.cards.usual_rate
     ledger.resize(
         fetchers=fixed or fetchers_for(usual, rtt, cards, line_rate=None if line is None else usual),
         unconfirmed_bytes=unconfirmed_bytes_for(usual),

@@ -133,7 +133,12 @@ class SiteSampler:
 
     @property
     def known_rtt_seconds(self) -> float | None:
-        """The least round trip of a ping; before the first one, that of a connection; None: not known."""
+        """The least round trip of a ping; None before the first one."""
+        return self._pings.least_seconds
+
+    @property
+    def expected_rtt_seconds(self) -> float | None:
+        """The same; before the first ping, that of a connection: good enough to choose who fetches. None: not known."""
         pinged = self._pings.least_seconds
         return self._connected_rtt if pinged is None else pinged
 

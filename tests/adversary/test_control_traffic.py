@@ -61,7 +61,9 @@ class Site:
 
     def join(self, number: int, lan_port: int = 7691) -> tuple[Session, LiveSite]:
         address = f"10.61.{number // 250}.{number % 250 + 1}"
-        connection = cast("OriginConnection", SimpleNamespace(endpoint=endpoint_id(number), address=address))
+        connection = cast(
+            "OriginConnection", SimpleNamespace(endpoint=endpoint_id(number), address=address, least_rtt_seconds=None)
+        )
         hello = ControlHello(
             protocol=PROTOCOL_VERSION, software="test", hostname="pc", addresses=[address], lan_port=lan_port,
             on_mains=True, wired=True, uptime_seconds=1, instance="0" * 32,

@@ -266,7 +266,7 @@ OF_ONE_PIECE = {
     "seed_server/backup/objects.py": "strict: its hash is over all of it; a newer format is refused by its number",
     "seed_server/backup/restoring_home.py": "what the backup has, as it is",
     "seed_server/initialising.py": "written for people, once; PEM",
-    "seed_server/settings/__init__.py": "TOML of people: a mistyped word must not be ignored",
+    "seed_server/settings/server_toml.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
     "seed_server/store/moved_mark.py": "a line for people",
     "seed_server/fleet/second_factor.py": "a key",
