@@ -14,7 +14,6 @@ from bandwidth.core.cuts import (
     CUT_LEAST,
     CUT_MOST,
     DELIVERED_NOTHING,
-    LONG_ROUND_TRIP_SECONDS,
     RETURN_SHARE,
     Cuts,
 )
@@ -38,7 +37,8 @@ BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is st
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing …
 FULL_LEAST = 0.5  # … and as little does less than this part of what is known
-FIRST_WINDOWS_MOST = 128_000.0  # 1 Mbit/s, and a first window of each connection in a long round trip, as of any TCP
+FIRST_WINDOWS_SECONDS = 0.2  # a round trip as long as this: a line that is not known gets at once, as from any TCP, …
+FIRST_WINDOWS_MOST = 128_000.0  # … a first window of each connection in it, as far as 1 Mbit/s
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
 RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
@@ -212,7 +212,7 @@ class Controller:
             return
         # doubles once per round trip, as RFC 5681 section 3.1 does, but in steps that the sensors see
         self._rate *= 2 ** (step / max(view.rtt_seconds, 2 * step, 0.05))
-        if view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS and self._frontier.target(now) is None:
+        if view.rtt_seconds >= FIRST_WINDOWS_SECONDS and self._frontier.target(now) is None:
             self._rate = max(self._rate, min(FIRST_WINDOWS_MOST, view.window_rate or 0.0))
         if view.window_rate is not None:  # a rate that the window does not let through would show nothing
             self._rate = min(self._rate, max(self._least_rate, RAMP_WINDOW * view.window_rate))
@@ -369,7 +369,7 @@ class Controller:
         if cut <= CUT_LEAST and got_through and not view.limited:
             # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
-        self._cuts.begin(view, self._rate, now, beyond=self._frontier.cut_beyond, first=ours)
+        self._cuts.begin(view, self._rate, now, first=ours)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Trigger.QUEUE, now)

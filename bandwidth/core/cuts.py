@@ -1,18 +1,14 @@
 """How the rate is cut when a queue has formed, and how it grows again. Pure."""
 
-from bandwidth.core.frontier import DELIVERED_SHARE, SHOWS_SECONDS
+from bandwidth.core.frontier import SHOWS_SECONDS
 from bandwidth.core.sensors import View
 
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
-CUT_BEYOND_LONG = (
-    0.2  # … over a long way: the queue of a ramp drains in half a second, and the next round trip lacks less
-)
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
 GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from then on, growth doubles each second
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-LONG_ROUND_TRIP_SECONDS = 0.2  # what arrives may be of another rate: what is missing of what was sent tells more
 DELIVERED_NOTHING = 1.0  # bytes per second
 
 
@@ -31,21 +27,20 @@ class Cuts:
         """Do not return to the rate before: somebody needs the line."""
         self._return_to = None
 
-    def begin(self, view: View, rate: float, now: float, *, beyond: bool, first: bool) -> None:
-        """Note that a queue has formed at ``rate``; ``beyond``: that was more than what is known of the line.
+    def begin(self, view: View, rate: float, now: float, *, first: bool) -> None:
+        """Note that a queue has formed at ``rate``.
 
         One that comes and goes is a page or a burst: the rate returns soon, but not
         twice in a row; unless this is the ``first`` after one that we made ourselves.
         """
-        carried = rate if _is_no_measure(view, beyond=beyond) else max(view.recent, view.delivered)
+        carried = rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._at < RETURN_AGAIN_SECONDS and not first
         self._return_to = None if again else RETURN_SHARE * min(rate, carried)
 
     def cut(self, view: View, rate: float, now: float, cut: float, *, beyond: bool) -> float:
-        """Return ``rate`` cut by the part ``cut``; ``beyond`` as in `begin`."""
-        most = CUT_BEYOND_LONG if beyond and view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS else CUT_MOST
-        kept = 1 - min(most, max(CUT_LEAST, cut))
-        known = rate if _is_no_measure(view, beyond=beyond) or view.delivered <= DELIVERED_NOTHING else view.delivered
+        """Return ``rate`` cut by the part ``cut``; ``beyond``: it was more than what is known of the line."""
+        kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
+        known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else rate
         if beyond:
             known = max(known, view.own_recent)  # the longer mean is of a ramp
         self._at = now
@@ -72,10 +67,3 @@ class Cuts:
         if calm > 0.0:  # nobody has shown up, and the rate is far below what is known: whoever was there has gone
             growth = min(RETURN_PER_SECOND, growth * 2**calm)
         return rate + growth * capacity * step * (1 - queue / threshold)
-
-
-def _is_no_measure(view: View, *, beyond: bool) -> bool:
-    """Whether what arrives is not what the line carries: we send less, or over a long way sent less until lately."""
-    if view.application_limited:
-        return True
-    return not beyond and view.rtt_seconds >= LONG_ROUND_TRIP_SECONDS and view.shortfall <= 1 - DELIVERED_SHARE

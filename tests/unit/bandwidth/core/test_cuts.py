@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bandwidth.core.cuts import CUT_BEYOND_LONG, CUT_LEAST, CUT_MOST, RETURN_AGAIN_SECONDS, RETURN_SHARE, Cuts
+from bandwidth.core.cuts import CUT_LEAST, CUT_MOST, RETURN_AGAIN_SECONDS, RETURN_SHARE, Cuts
 from bandwidth.core.sensors import View
 from tests.unit.bandwidth.core.test_competition import CALM
 
@@ -22,37 +22,20 @@ def grown(cuts: Cuts, rate: float, seen: View, seconds: float = 2.0) -> float:
     return rate
 
 
-@pytest.mark.parametrize(
-    ("rtt", "shortfall", "measured"),
-    [
-        (SHORT, 0.0, True),
-        (LONG, 0.3, True),  # somebody takes what is missing
-        (LONG, 0.0, False),  # it is what was sent before the rate was raised
-    ],
-)
-def test_over_a_long_way_a_cut_starts_from_what_arrives_only_where_something_is_missing(
-    rtt: float, shortfall: float, measured: bool
-) -> None:
-    seen = view(rtt, 0.7 * RATE, shortfall=shortfall)
-    cuts = Cuts()
-    cuts.begin(seen, RATE, 10.0, beyond=False, first=False)
-    known = 0.7 * RATE if measured else RATE
-    assert cuts.cut(seen, RATE, 10.0, CUT_LEAST, beyond=False) == pytest.approx((1 - CUT_LEAST) * known)
-    assert grown(cuts, 0.5 * RATE, seen, 1.0) >= RETURN_SHARE * known
-
-
-@pytest.mark.parametrize(("rtt", "most"), [(SHORT, CUT_MOST), (LONG, CUT_BEYOND_LONG)])
-def test_the_queue_of_a_ramp_over_a_long_way_is_cut_less(rtt: float, most: float) -> None:
-    seen = view(rtt, RATE)
-    assert Cuts().cut(seen, 3 * RATE, 10.0, CUT_MOST, beyond=True) == pytest.approx((1 - most) * RATE)
-    assert Cuts().cut(seen, RATE, 10.0, CUT_MOST, beyond=False) == pytest.approx((1 - CUT_MOST) * RATE)
+def test_a_cut_starts_from_what_arrives_and_returns_to_a_part_of_it() -> None:
+    seen, cuts = view(SHORT, 0.7 * RATE), Cuts()
+    cuts.begin(seen, RATE, 10.0, first=False)
+    assert cuts.cut(seen, RATE, 10.0, CUT_LEAST, beyond=False) == pytest.approx((1 - CUT_LEAST) * 0.7 * RATE)
+    assert grown(cuts, 0.3 * RATE, seen, 0.6) == pytest.approx(RETURN_SHARE * 0.7 * RATE)
+    limited = replace(seen, application_limited=True)
+    assert cuts.cut(limited, RATE, 20.0, CUT_MOST, beyond=False) == pytest.approx((1 - CUT_MOST) * RATE)
 
 
 @pytest.mark.parametrize(("first", "returns"), [(True, True), (False, False)])
 def test_the_rate_returns_soon_once_or_after_a_queue_of_our_own(first: bool, returns: bool) -> None:
     cuts, seen = Cuts(), view(SHORT, RATE)
     cuts.cut(seen, RATE, 10.0, CUT_MOST, beyond=True)
-    cuts.begin(seen, RATE, 10.0 + RETURN_AGAIN_SECONDS / 2, beyond=False, first=first)
+    cuts.begin(seen, RATE, 10.0 + RETURN_AGAIN_SECONDS / 2, first=first)
     assert (grown(cuts, 0.5 * RATE, seen, 0.8) >= RETURN_SHARE * RATE) is returns
 
 
