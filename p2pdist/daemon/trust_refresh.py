@@ -28,7 +28,6 @@ from p2pdist.trust.store import ServerWord, TrustStore
 
 FIRST_BACKOFF_SECONDS = 1.0
 JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
-SPARE_AFTER_SECONDS = 10.0  # after a refresh: what it has brought is fetched first, and neighbours do not do it in step
 LOOKS_IN_A_LIFE = 4  # of the timestamp, while connected: 25,000 PCs and a day's life are one look a second
 
 log = structlog.get_logger()
@@ -104,8 +103,7 @@ class TrustRefresh:
         return rung
 
     async def _keep_spare(self) -> None:
-        """Get what the server has asked this PC to keep for others."""
-        await trio.sleep(SPARE_AFTER_SECONDS * _jitter())
+        """Get what the server has asked this PC to keep for others, at once: the server may be lost at any time."""
         try:
             await self._store.keep_spare()
         except UserError as error:
