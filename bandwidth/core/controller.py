@@ -10,13 +10,7 @@ from collections.abc import Callable
 
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
-from bandwidth.core.cuts import (
-    CUT_LEAST,
-    CUT_MOST,
-    DELIVERED_NOTHING,
-    RETURN_SHARE,
-    Cuts,
-)
+from bandwidth.core.cuts import CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, Cuts
 from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience

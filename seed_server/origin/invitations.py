@@ -6,7 +6,7 @@ the others get their turns. While the site may be sent nothing, nobody is asked:
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from p2pdist.shared.identifiers import EndpointId
@@ -55,14 +55,14 @@ class Invitations:
         if self._may_send(now) and self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
             self._invite(guest, now)
 
-    def news(self, now: float, *, long: bool) -> None:
+    def news(self, ranked: Sequence[Guest], now: float, *, long: bool) -> None:
         """Ask who shall fetch as soon as there is news, where a round trip is ``long``: soon they will lack something.
 
-        A connection stands after three round trips, and a PC knows what it lacks after two.
+        ``ranked``: all, the likeliest fetcher first. A connection stands after three
+        round trips, and a PC knows what it lacks after two.
         """
         if not long or not self._may_send(now):
             return
-        ranked = sorted(self._sessions.values(), key=lambda guest: guest.rank.order)
         free = self._ledger.fetchers - self._coming(now)
         for guest in ranked[: max(0, free)]:
             if guest.link is None and INVITES in guest.features and not self._is_expected(guest.endpoint, now):

@@ -228,7 +228,7 @@ class LiveSite:
         self._changes.changed(timestamp_version, renewed, [session.endpoint for session in ranked], now)
         if renewed is None:
             self.fit_ledger(now)
-            self.invitations.news(now, long=is_long(self.rate.sampler.expected_rtt_seconds))
+            self.invitations.news(ranked, now, long=is_long(self.rate.sampler.expected_rtt_seconds))
         self.tell_changed(now)
 
     def tell_changed(self, now: float) -> None:

@@ -67,6 +67,10 @@ class Site:
             self.invitations.lacks(cast("Guest", pc), self.now)
         return pc
 
+    def news(self, *, long: bool) -> None:
+        ranked = sorted(self.pcs.values(), key=lambda pc: pc.rank.order)
+        self.invitations.news(cast("list[Guest]", ranked), self.now, long=long)
+
     def comes(self, pc: Pc) -> None:
         pc.link = object()
         self.ledger.data_connected(pc.rank)
@@ -153,13 +157,13 @@ def test_on_a_long_round_trip_who_shall_fetch_is_asked_as_soon_as_there_is_news(
         site.wants(letter, have=all_pieces(PIECES), uptime_seconds=number)
     asked = []
     for long in (False, True):
-        site.invitations.news(site.now, long=long)
+        site.news(long=long)
         asked.append(site.asked)
     assert asked == ["", "cd"]
     for letter in "ab":
         site.wants(letter)
     assert site.asked == "cd", "these are on their way"
-    site.invitations.news(site.now, long=True)
+    site.news(long=True)
     assert [pc.asked for pc in site.pcs.values()] == [0, 0, 1, 1]
 
 
@@ -168,9 +172,9 @@ def test_news_invite_nobody_where_nothing_may_be_sent_or_enough_can_fetch() -> N
     first = site.wants("a")
     site.comes(first)
     site.wants("b", have=all_pieces(PIECES))
-    site.invitations.news(site.now, long=True)
+    site.news(long=True)
     assert site.asked == "a"
     stopped = Site(fetchers=1, stopped=True)
     stopped.wants("a", have=all_pieces(PIECES))
-    stopped.invitations.news(stopped.now, long=True)
+    stopped.news(long=True)
     assert not stopped.asked
