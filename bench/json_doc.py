@@ -27,7 +27,7 @@ import msgspec
 from bandwidth.commands.json_answers import DOCUMENTS as BANDWIDTH
 from bench.page_table import between
 from p2pdist.local_api.messages import ANSWERS as P2PDIST
-from seed_server.commands.json_answers import DOCUMENTS as SEED_SERVER
+from seed_server.commands.documents import DOCUMENTS as SEED_SERVER
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "json.md"

@@ -3,9 +3,9 @@
 import click
 
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from seed_server.answers.people import ApiTokenMadeDocument
 from seed_server.commands import people_views
 from seed_server.commands.completing import api_token_ids, person_names
-from seed_server.commands.json_answers.people import ApiTokenMadeDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.people_commands import scope_options

@@ -6,7 +6,7 @@ import click
 
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.json_answers.people import ApproverDocument, ApproversDocument
+from seed_server.answers.people import ApproverDocument, ApproversDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,

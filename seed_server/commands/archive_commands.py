@@ -8,13 +8,13 @@ from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
-from seed_server.commands.history_options import HistoryOptions, history_options
-from seed_server.commands.json_answers.history import (
+from seed_server.answers.history import (
     ArchiveDocument,
     ArchivesDocument,
     ArchiveVerifyDocument,
     LegalHoldDocument,
 )
+from seed_server.commands.history_options import HistoryOptions, history_options
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_needing
 from seed_server.commands.texts import utc_minute

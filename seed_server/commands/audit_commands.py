@@ -12,14 +12,14 @@ from p2pdist.shared.audit_checkpoint import verifier_key
 from p2pdist.shared.console import ExitCode, json_option, json_text, print_json, say, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
-from seed_server.commands.custody_commands import custody_command
-from seed_server.commands.json_answers.audit import (
+from seed_server.answers.audit import (
     AuditAlarmDocument,
     AuditEntryDocument,
     AuditKeyDocument,
     AuditProofDocument,
     AuditVerifyDocument,
 )
+from seed_server.commands.custody_commands import custody_command
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,

@@ -11,13 +11,13 @@ from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_e
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.acting import somebody_answers
-from seed_server.commands.json_answers.backups import (
+from seed_server.answers.backups import (
     BackupDocument,
     BackupFaultDocument,
     BackupVerdictDocument,
     RestoreDocument,
 )
+from seed_server.commands.acting import somebody_answers
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, bare_home_option, read_passphrase
 from seed_server.commands.progress import progress_bars

@@ -9,8 +9,8 @@ from p2pdist.shared.custody import ASIDE
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from seed_server.answers.custody import CustodyDocument, CustodyLogDocument, CustodyRecordDocument
 from seed_server.commands.completing import endpoint_names, patch_names
-from seed_server.commands.json_answers.custody import CustodyDocument, CustodyLogDocument, CustodyRecordDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_needing
 from seed_server.commands.texts import utc_minute

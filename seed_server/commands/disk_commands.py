@@ -10,7 +10,7 @@ from p2pdist.shared.console import json_option, print_json, wide_terminal
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.commands.json_answers.disk import (
+from seed_server.answers.disk import (
     ContentFileDocument,
     ContentUseDocument,
     DiskCleanDocument,

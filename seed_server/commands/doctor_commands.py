@@ -6,12 +6,11 @@ import trio
 from p2pdist.shared.console import ExitCode, json_option, print_json, terminal
 from p2pdist.shared.findings_screen import findings_view
 from p2pdist.shared.language import tr
+from seed_server.answers.doctor import Mending, ServerDoctorDocument, SiteFinding
 from seed_server.commands.completing import site_names
-from seed_server.commands.json_answers.doctor import ServerDoctorDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.commands.paging import text_of
-from seed_server.doctor.answers import Mending, SiteFinding
 from seed_server.fleet.context import Context
 
 

@@ -14,14 +14,14 @@ from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, InventoryFact, Pack
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
-from seed_server.commands.endpoints_view import SHARED_HINT
-from seed_server.commands.history_view import history_document
-from seed_server.commands.json_answers.endpoint import (
+from seed_server.answers.endpoint import (
     EndpointCardDocument,
     EndpointEnrolmentDocument,
     EndpointNeighbourDocument,
     EndpointPackageDocument,
 )
+from seed_server.commands.endpoints_view import SHARED_HINT
+from seed_server.commands.history_view import history_document
 from seed_server.commands.status_document import endpoint_document
 from seed_server.commands.status_output import standing_document
 from seed_server.commands.status_pcs import pc_table

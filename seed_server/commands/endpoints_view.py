@@ -10,7 +10,7 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.json_answers.fleet import EndpointDocument, EndpointsPageDocument
+from seed_server.answers.fleet import EndpointDocument, EndpointsPageDocument
 from seed_server.commands.paging import end_of_rows, next_page
 from seed_server.commands.status_document import endpoint_document
 from seed_server.commands.status_output import json_list_parts

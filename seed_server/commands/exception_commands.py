@@ -11,8 +11,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.answers.rollouts import ExceptionDocument
 from seed_server.commands.completing import exception_numbers, patch_names
-from seed_server.commands.json_answers.rollouts import ExceptionDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute

@@ -6,7 +6,7 @@ from rich.text import Text
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.json_answers.signed import (
+from seed_server.answers.signed import (
     AnswerDocument,
     TemplateDocument,
     TemplateEndpointDocument,

@@ -7,7 +7,7 @@ import click
 from p2pdist.shared.console import print_json, say
 from p2pdist.shared.language import span, tr, trn
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.json_answers.endpoint import ForgottenEndpointDocument
+from seed_server.answers.endpoint import ForgottenEndpointDocument
 from seed_server.fleet import endpoint_operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context

@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from p2pdist.shared.console import json_option, print_json, say
-from seed_server.commands.json_answers.bundles import RoleKeysDocument
+from seed_server.answers.bundles import RoleKeysDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, ask_passphrase, home_option, passphrase_option
 from seed_server.commands.signing_commands import show_prepared

@@ -10,9 +10,9 @@ import trio
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from seed_server.answers.people import LoginDocument
 from seed_server.commands.acting import names_an_account
 from seed_server.commands.completing import person_names
-from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.options import home_option
 from seed_server.commands.people_views import scope_words
 from seed_server.commands.texts import utc_minute

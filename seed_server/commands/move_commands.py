@@ -15,7 +15,7 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.tables import ADDRESS_CELLS, ID_CELLS, NAME_CELLS, FactTable
-from seed_server.commands.json_answers.moving import MoveDocument, ServerAddressDocument, UninformedDocument
+from seed_server.answers.moving import MoveDocument, ServerAddressDocument, UninformedDocument
 from seed_server.commands.options import (
     actor_of,
     home_option,

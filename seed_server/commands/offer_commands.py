@@ -10,8 +10,8 @@ from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from seed_server.answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.completing import patch_names, site_names
-from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,

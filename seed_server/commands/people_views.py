@@ -8,7 +8,7 @@ from rich.text import Text
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.commands.json_answers.people import (
+from seed_server.answers.people import (
     ApiTokenDocument,
     EffectiveRightDocument,
     PersonDocument,

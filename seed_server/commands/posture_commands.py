@@ -9,7 +9,7 @@ import msgspec
 from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, say
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.statement_check import MAX_STATEMENT_CHARS, Statement
-from seed_server.commands.json_answers.operations import PostureCheckDocument
+from seed_server.answers.operations import PostureCheckDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.commands.texts import utc_minute

@@ -6,8 +6,8 @@ import click
 
 from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.language import tr
+from seed_server.answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.completing import site_names
-from seed_server.commands.json_answers.signed import ProfileDocument, ProfileNameDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,

@@ -14,13 +14,13 @@ from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_e
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
-from seed_server.commands.completing import ring_templates
-from seed_server.commands.json_answers.operations import (
+from seed_server.answers.operations import (
     FindingDocument,
     LintDocument,
     PublishDocument,
     PublishedPayloadDocument,
 )
+from seed_server.commands.completing import ring_templates
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     CvssScore,

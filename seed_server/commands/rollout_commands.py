@@ -12,13 +12,13 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
-from seed_server.commands.json_answers.rollouts import (
+from seed_server.answers.rollouts import (
     RolloutApprovalDocument,
     RolloutDocument,
     RolloutRingDocument,
     RolloutRowDocument,
 )
+from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
 from seed_server.commands.rollout_starting import say_started

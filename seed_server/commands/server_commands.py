@@ -6,7 +6,7 @@ import click
 
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.server_extra import need_server_extra
-from seed_server.commands.json_answers.operations import InitDocument
+from seed_server.answers.operations import InitDocument
 from seed_server.commands.options import (
     actor_of,
     ask_passphrase,

@@ -9,7 +9,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.json_answers.bundles import BundleDocument
+from seed_server.answers.bundles import BundleDocument
 from seed_server.commands.options import actor_of, home_option, keys_in, passphrase_option
 from seed_server.commands.progress import progress_bars
 from seed_server.commands.rollout_starting import say_started, start_published

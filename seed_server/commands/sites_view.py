@@ -13,7 +13,7 @@ from p2pdist.shared.console import wide_terminal
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.tables import SITE_CELLS, FactTable
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
-from seed_server.commands.json_answers.fleet import SiteDocument, SitesDocument
+from seed_server.answers.fleet import SiteDocument, SitesDocument
 from seed_server.commands.status_document import problem_documents
 from seed_server.commands.texts import problem_lines
 from seed_server.fleet.context import Context

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import asdict
 
-from seed_server.commands.json_answers.fleet import (
+from seed_server.answers.fleet import (
     EndpointDocument,
     InstallCountsDocument,
     PatchDocument,

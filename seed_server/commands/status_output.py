@@ -10,7 +10,7 @@ import click
 
 from p2pdist.shared.console import json_text, print_json
 from p2pdist.shared.watching import WATCH_SECONDS, show
-from seed_server.commands.json_answers.standing import StandingDocument, StandingPageDocument
+from seed_server.answers.standing import StandingDocument, StandingPageDocument
 from seed_server.commands.status_document import endpoint_documents, patch_document, status_document
 from seed_server.commands.status_view import status_view
 from seed_server.fleet.context import Context

@@ -10,8 +10,8 @@ from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
+from seed_server.answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.completing import token_ids
-from seed_server.commands.json_answers.operations import TokenDocument, TokenRowDocument
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, tags_option
 from seed_server.commands.texts import counted, utc_minute

@@ -9,7 +9,7 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import SITE_CELLS, FactTable
-from seed_server.commands.json_answers.endpoint import UnmanagedDocument, UnmanagedNeighbourDocument
+from seed_server.answers.endpoint import UnmanagedDocument, UnmanagedNeighbourDocument
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
 from seed_server.fleet.unmanaged import Unmanaged, read_unmanaged

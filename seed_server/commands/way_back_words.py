@@ -2,7 +2,7 @@
 
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.json_answers.offers import WayBackDocument
+from seed_server.answers.offers import WayBackDocument
 from seed_server.fleet.way_back import GoneBack
 
 

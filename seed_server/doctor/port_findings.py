@@ -1,7 +1,7 @@
 """Judges the ways to the server and from it: ports, address, certificates, identity provider. Pure."""
 
 from bandwidth.core.quantities import DAY_SECONDS
-from seed_server.doctor.answers import ServerCode, SiteFinding, fine, unknown, wrong
+from seed_server.answers.doctor import ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import ServedPort, ServerFacts
 from seed_server.fleet.rollout_words import moment
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words
+from seed_server.answers.doctor import Mending, ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor import port_findings
-from seed_server.doctor.answers import Mending, ServerCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import ServerFacts
 from seed_server.doctor.port_findings import NO_ANSWER, SERVER_OFF
 from seed_server.fleet.problems import FleetProblem

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words, rate_text
-from seed_server.doctor.answers import SiteCode, SiteFinding, fine, unknown, wrong
+from seed_server.answers.doctor import SiteCode, SiteFinding, fine, unknown, wrong
 from seed_server.doctor.facts import SiteFacts
 from seed_server.store.site_health import NO_PCS, Affected
 

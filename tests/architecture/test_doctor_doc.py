@@ -5,7 +5,7 @@ from typing import get_args
 
 from p2pdist.doctor.judgement import CHECKS
 from p2pdist.local_api.doctor_answers import CheckCode
-from seed_server.doctor.answers import ServerCode, SiteCode
+from seed_server.answers.doctor import ServerCode, SiteCode
 from seed_server.doctor.server_findings import SERVER_CHECKS
 from seed_server.doctor.site_findings import SITE_CHECKS
 from tests.helpers.sources import ROOT

@@ -11,9 +11,8 @@ from click.testing import CliRunner
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, use
-from seed_server.commands.json_answers.doctor import ServerDoctorDocument
+from seed_server.answers.doctor import ServerDoctorDocument, SiteFinding
 from seed_server.commands.main import seed_server
-from seed_server.doctor.answers import SiteFinding
 from seed_server.doctor.server_findings import judge_server
 from seed_server.doctor.site_findings import judge_site
 from seed_server.initialising import initialise

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.answers.people import LoginDocument
 from seed_server.commands import login_answer, login_commands
-from seed_server.commands.json_answers.people import LoginDocument
 from seed_server.commands.main import seed_server
 from seed_server.settings.home import ServerHome
 from tests.helpers.command_results import refused, shown

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.identifiers import PatchRef
-from seed_server.doctor.answers import Mending, ServerCode, SiteFinding
+from seed_server.answers.doctor import Mending, ServerCode, SiteFinding
 from seed_server.doctor.facts import (
     AuthorityFacts,
     BackupFacts,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from seed_server.doctor.answers import Mending, SiteCode, SiteFinding
+from seed_server.answers.doctor import Mending, SiteCode, SiteFinding
 from seed_server.doctor.facts import SiteFacts
 from seed_server.doctor.site_findings import SITE_CHECKS, judge_site
 from seed_server.store.rows import HarmPauseRow, SiteLimitRow

@@ -1,43 +1,39 @@
-"""What `--json` of each command prints: documents for tools, described in docs/json.md.
+"""Which document each command prints with `--json`; docs/json.md is made from it. Pure."""
 
-Fields may be added, with "Since VERSION." at the end of their text. None may go, and no type may change: scripts
-rely on them, and a test holds them to `tests/architecture/json_keys.json`.
-"""
-
-from seed_server.commands.json_answers.audit import (
+from seed_server.answers.audit import (
     AuditAlarmDocument,
     AuditEntryDocument,
     AuditKeyDocument,
     AuditProofDocument,
     AuditVerifyDocument,
 )
-from seed_server.commands.json_answers.backups import BackupDocument, BackupVerdictDocument, RestoreDocument
-from seed_server.commands.json_answers.bundles import BundleDocument, RoleKeysDocument
-from seed_server.commands.json_answers.custody import CustodyDocument
-from seed_server.commands.json_answers.disk import DiskCleanDocument, DiskDocument
-from seed_server.commands.json_answers.doctor import ServerDoctorDocument
-from seed_server.commands.json_answers.endpoint import (
+from seed_server.answers.backups import BackupDocument, BackupVerdictDocument, RestoreDocument
+from seed_server.answers.bundles import BundleDocument, RoleKeysDocument
+from seed_server.answers.custody import CustodyDocument
+from seed_server.answers.disk import DiskCleanDocument, DiskDocument
+from seed_server.answers.doctor import ServerDoctorDocument
+from seed_server.answers.endpoint import (
     EndpointCardDocument,
     ForgottenEndpointDocument,
     UnmanagedDocument,
 )
-from seed_server.commands.json_answers.fleet import (
+from seed_server.answers.fleet import (
     EndpointDocument,
     EndpointsPageDocument,
     SitesDocument,
     StatusDocument,
 )
-from seed_server.commands.json_answers.history import (
+from seed_server.answers.history import (
     ArchivesDocument,
     ArchiveVerifyDocument,
     HistoryPageDocument,
     HistoryRowDocument,
     LegalHoldDocument,
 )
-from seed_server.commands.json_answers.inventory import InventoryDocument, InventoryRowDocument
-from seed_server.commands.json_answers.moving import MoveDocument
-from seed_server.commands.json_answers.offers import ListedDocument, OfferDocument, WithdrawDocument
-from seed_server.commands.json_answers.operations import (
+from seed_server.answers.inventory import InventoryDocument, InventoryRowDocument
+from seed_server.answers.moving import MoveDocument
+from seed_server.answers.offers import ListedDocument, OfferDocument, WithdrawDocument
+from seed_server.answers.operations import (
     InitDocument,
     LintDocument,
     PostureCheckDocument,
@@ -45,7 +41,7 @@ from seed_server.commands.json_answers.operations import (
     TokenDocument,
     TokenRowDocument,
 )
-from seed_server.commands.json_answers.people import (
+from seed_server.answers.people import (
     ApiTokenDocument,
     ApiTokenMadeDocument,
     ApproversDocument,
@@ -53,14 +49,14 @@ from seed_server.commands.json_answers.people import (
     PersonDocument,
     PersonViewDocument,
 )
-from seed_server.commands.json_answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
-from seed_server.commands.json_answers.signed import (
+from seed_server.answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
+from seed_server.answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
     TemplateDocument,
     TemplateNameDocument,
 )
-from seed_server.commands.json_answers.standing import StandingDocument, StandingPageDocument
+from seed_server.answers.standing import StandingDocument, StandingPageDocument
 
 DOCUMENTS: dict[str, object] = {
     "init": InitDocument,

@@ -5,9 +5,9 @@ from typing import Literal
 from msgspec import Struct
 
 from p2pdist.shared.json_units import Count, UnixSeconds
-from seed_server.commands.json_answers.fleet import EndpointDocument
-from seed_server.commands.json_answers.history import HistoryRowDocument
-from seed_server.commands.json_answers.standing import StandingDocument
+from seed_server.answers.fleet import EndpointDocument
+from seed_server.answers.history import HistoryRowDocument
+from seed_server.answers.standing import StandingDocument
 
 
 class EndpointEnrolmentDocument(Struct, frozen=True):

@@ -12,7 +12,7 @@ from p2pdist.identity.store import Identity
 from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer, PatchReport
 from p2pdist.shared.wire.neighbours_seen import NeighbourSeen, NeighboursSeen
 from p2pdist.shared.wire.witness import AuditAlarm
-from seed_server.commands.json_answers import DOCUMENTS
+from seed_server.commands.documents import DOCUMENTS
 from seed_server.commands.main import seed_server
 from seed_server.fleet.archiving import Archivist
 from seed_server.fleet.context import Context

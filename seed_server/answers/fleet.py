@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from p2pdist.shared.json_units import ByteRate, Bytes, Count, Seconds, UnixSeconds
-from seed_server.commands.json_answers.offers import WayBackDocument
+from seed_server.answers.offers import WayBackDocument
 
 
 class StatusPayloadDocument(Struct, frozen=True):

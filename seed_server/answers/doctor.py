@@ -1,4 +1,4 @@
-"""What `seed-server doctor` finds, and how its checks say it. Pure."""
+"""What `seed-server doctor` finds, how its checks say it, and what its `--json` prints. Pure."""
 
 from typing import Literal, TypeAlias
 
@@ -36,6 +36,15 @@ class SiteFinding(msgspec.Struct, frozen=True):
     """Who can mend it; null where nothing is wrong. Since 0.3."""
     remedy: str
     """What to do, in words; empty where nothing is wrong. Since 0.3."""
+
+
+class ServerDoctorDocument(msgspec.Struct, frozen=True):
+    """What was found of the server, or of a site. Where something is wrong, the command ends with 1."""
+
+    site: str | None
+    """The site that was looked at; null: the server itself. Since 0.3."""
+    findings: list[SiteFinding]
+    """One for each check, in a fixed order; of a site what hurts most comes first. Since 0.3."""
 
 
 def fine(code: ServerCode | SiteCode, observed: str) -> SiteFinding:

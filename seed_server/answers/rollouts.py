@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from p2pdist.shared.json_units import WholeUnixSeconds
-from seed_server.commands.json_answers.offers import WayBackDocument
+from seed_server.answers.offers import WayBackDocument
 
 
 class RolloutRingDocument(Struct, frozen=True):

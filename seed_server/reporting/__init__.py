@@ -1,0 +1,1 @@
+"""What managers and auditors ask: service levels, who is missing, what a patch did, what comes first and when."""
