@@ -30,7 +30,8 @@ from bandwidth.core.quantities import bytes_text, duration_text
 from bench.demo_app import KIOSK, life_table, patch_life
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.demo_rollouts import TESTER, Company, audit_table, rollout_table, rollouts
-from bench.fleet import Fleet, FleetError, is_verified, open_fleet
+from bench.fleet import Fleet, is_verified, open_fleet
+from bench.fleet_processes import FleetError
 from p2pdist.shared.errors import first_error
 
 NETWORK = "127.0.1"

@@ -11,7 +11,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from bench.fleet import Fleet, FleetError, Member
+from bench.fleet import Fleet, Member
+from bench.fleet_processes import FleetError
 from p2pdist.local_api.install_answers import PlanPatch
 from p2pdist.local_api.messages import PLAN
 from p2pdist.local_api.socket import ask_daemon

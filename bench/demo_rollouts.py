@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.demo_app import APP_ID, build_version, make_sick, running_version
-from bench.fleet import POLL_SECONDS, Fleet, FleetError, run_command
+from bench.fleet import POLL_SECONDS, Fleet
+from bench.fleet_processes import FleetError, run_command
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.approvers import Approvers
 from p2pdist.shared.merkle_log import proves_inclusion

@@ -8,14 +8,11 @@ process that it starts ends with `open_fleet`: by SIGTERM, then by SIGKILL.
 """
 
 import json
-import os
-import random
 import signal
 import socket
 import subprocess
-import sysconfig
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +20,18 @@ from pathlib import Path
 import msgspec
 import trio
 
+from bench import fleet_processes
+from bench.fleet_processes import (
+    OURS,
+    SCRIPTS,
+    STOP_SECONDS,
+    FleetError,
+    Running,
+    free_ports,
+    keep,
+    run_command,
+    start_process,
+)
 from p2pdist.local_api.delivery_answers import PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.messages import PEERS, STATUS, AnswerT, Command, Question
 from p2pdist.local_api.socket import ask_daemon
@@ -33,24 +42,15 @@ from p2pdist.shared.identifiers import PatchRef
 
 SERVER_START_SECONDS = 30.0  # importing the web stack on a busy machine takes seconds
 ENDPOINT_START_SECONDS = 30.0
-STOP_SECONDS = 10.0  # a daemon gives itself 5 s for its last records
 POLL_SECONDS = 0.1
 FOLLOW_SECONDS = 0.2  # between two questions to an endpoint
 TOKEN_TTL = "30d"  # longer than any benchmark
 LOG_TAIL_LINES = 15
-SETTLED_PORTS = range(20_000, 32_768)  # Linux gives those from 32768 on to outgoing connections, at any moment
-TRIED_PORTS = 64
 
 NOT_KNOWN = StatusPatch(
     id="", version="", title="", severity="", length_bytes=0, state="waiting", progress=0.0, bytes_from_origin=0,
     bytes_from_peers=0, bytes_wasted=0, seconds=0.0, path=None, error=None, install=None, install_reason=None,
 )  # fmt: skip
-
-_SCRIPTS = Path(sysconfig.get_path("scripts"))
-
-
-class FleetError(Exception):
-    """A command failed, a process died, or something did not happen in time; the text carries the log's tail."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Member:
     name: str
     home: Path
     place: Place
-    process: trio.Process | None = None
+    process: Running | None = None
     stopping: bool = False
     """It shall end, or has been stopped."""
     tags: tuple[str, ...] = ()
@@ -256,14 +256,12 @@ class Fleet:
     async def _start(self, member: Member, *command: str | Path | int) -> None:
         program, *arguments = (str(part) for part in command)
         member.stopping = False
+        ours = program in OURS and not member.place.prefix
+        start = fleet_processes.start_ours if ours else start_process
         with member.log.open("ab") as log:
-            start = partial(
-                trio.run_process, [*member.place.prefix, _SCRIPTS / program, *arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                check=False, start_new_session=True, deliver_cancel=_end,
-            )  # fmt: skip
-            # a session of its own: Ctrl-C reaches only us, and we end the processes in order
-            member.process = await self._nursery.start(start)
+            process = await start([*member.place.prefix, str(SCRIPTS / program), *arguments], log)
+        member.process = process
+        self._nursery.start_soon(keep, process)
 
     async def stop(self, member: Member) -> int:
         """Stop a member by SIGTERM and return its exit code. Raises `FleetError` when it does not end."""
@@ -319,27 +317,6 @@ async def open_fleet_at(directory: Path, server: Place, endpoints: Sequence[Plac
             nursery.cancel_scope.cancel()
 
 
-async def run_command(program: str, *arguments: str | Path | int, prefix: tuple[str, ...] = ()) -> str:
-    """Run one of our commands to its end and return its standard output. Raises `FleetError` with its error text."""
-    run = run_to_its_end if prefix else run_ours
-    result = await run([*prefix, str(_SCRIPTS / program), *map(str, arguments)], {**os.environ, "NO_COLOR": "1"})
-    if result.returncode != 0:
-        raise FleetError(
-            f"{program} {arguments[0]} ended with code {result.returncode}: {result.stderr.decode().strip()}"
-        )
-    return result.stdout.decode()
-
-
-async def run_to_its_end(command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
-    """Run a command in a session of its own and return what it printed."""
-    return await trio.run_process(
-        command, capture_stdout=True, capture_stderr=True, check=False, start_new_session=True, env=environment
-    )
-
-
-run_ours = run_to_its_end  # one of our commands, on this machine; tests have a quicker way
-
-
 def is_connected(member: Member) -> bool:
     """Whether the endpoint said, when last asked, that it is connected to the server."""
     return member.latest is not None and member.latest.server_connection == "connected"
@@ -358,24 +335,3 @@ def accepts_connections(place: Place, port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)  # loopback answers at once
         return probe.connect_ex((place.address, port)) == 0
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports that nobody uses now, on any address, and that the kernel gives to no outgoing connection."""
-    with ExitStack() as stack:
-        found: list[int] = []
-        for port in random.sample(SETTLED_PORTS, TRIED_PORTS):
-            each = stack.enter_context(socket.socket())
-            with suppress(OSError):
-                each.bind(("0.0.0.0", port))
-                found.append(port)
-            if len(found) == count:
-                return found
-    raise FleetError(f"of {TRIED_PORTS} ports below {SETTLED_PORTS.stop}, fewer than {count} are free")
-
-
-async def _end(process: trio.Process) -> None:
-    """End a process on cancellation; trio cancels this as soon as the process is gone."""
-    process.terminate()
-    await trio.sleep(STOP_SECONDS)
-    process.kill()

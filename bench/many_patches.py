@@ -17,7 +17,8 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet import Fleet, Member, open_fleet, run_command
+from bench.fleet import Fleet, Member, open_fleet
+from bench.fleet_processes import run_command
 from bench.process_pair import cpu_seconds, memory_bytes, processes_of
 from bench.quick_publish import publish
 

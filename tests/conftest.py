@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine
 from xdist.remote import Producer
 
-from bench import fleet
+from bench import fleet_processes
 from p2pdist.shared.lazy_log import forget_log
 from p2pdist.shared.loading import quick_loading
 from p2pdist.transfer.torrent_engine import SwarmIdentity
@@ -212,7 +212,8 @@ def ready_commands() -> Iterator[None]:
         yield
         return
     with contextlib.closing(ReadyCommands()) as ready, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fleet, "run_ours", ready.run)
+        patch.setattr(fleet_processes, "run_ours", ready.run)
+        patch.setattr(fleet_processes, "start_ours", ready.start)
         yield
 
 

@@ -9,7 +9,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bench.fleet import Fleet, FleetError, Member, is_connected, open_fleet, run_command
+from bench.fleet import Fleet, Member, is_connected, open_fleet
+from bench.fleet_processes import FleetError, run_command
 from bench.fleet_size.records import Outcome
 from bench.fleet_size.sizes import Sizes
 from p2pdist.trust.floor import decode_accepted

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, FleetError, open_fleet, run_command
+from bench.fleet import Fleet, open_fleet
+from bench.fleet_processes import FleetError, run_command
 from p2pdist.shared.wire.enrolment import SECRET_BYTES, Token, encode_token
 
 pytestmark = pytest.mark.processes

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import psutil
 import pytest
 import trio
 
-from bench import fleet
+from bench import fleet, fleet_processes
 from tests.helpers.ready_commands import ReadyCommands
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is for Linux")
@@ -23,9 +24,11 @@ async def test_what_it_prints_and_how_it_ends_is_as_that_of_one_that_was_started
     for arguments in (["--help"], ["status", "--home", tmp_path / "none"], ["init", "--nonsense"]):
         for language in ("C.UTF-8", "ja_JP.UTF-8"):
             environment = {**os.environ, "NO_COLOR": "1", "LANGUAGE": language}
-            ready = await fleet.run_ours(seed_server(*arguments), environment)
+            ready = await fleet_processes.run_ours(seed_server(*arguments), environment)
             scripts = Path(sys.executable).parent
-            real = await fleet.run_to_its_end([str(scripts / "seed-server"), *map(str, arguments)], environment)
+            real = await fleet_processes.run_to_its_end(
+                [str(scripts / "seed-server"), *map(str, arguments)], environment
+            )
             assert (ready.returncode, ready.stdout, ready.stderr) == (real.returncode, real.stdout, real.stderr)
 
 
@@ -35,10 +38,29 @@ async def test_it_gets_our_directory_and_only_the_environment_that_it_is_given(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("P2PDIST_TOKEN", "of another")
     made = seed_server("init", "--home", "home", "--name", "hq", "--address", "127.0.0.1", "--json")
-    done = await fleet.run_ours(made, {"PATH": os.environ["PATH"]})
+    done = await fleet_processes.run_ours(made, {"PATH": os.environ["PATH"]})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)
     assert (tmp_path / "home" / "server.toml").exists()
+
+
+async def test_a_daemon_and_its_part_are_processes_of_their_own_and_end_as_started_ones(tmp_path: Path) -> None:
+    async with fleet.open_fleet(tmp_path, network="127.0.78", endpoints=1) as few:
+        await few.start_server()
+        await few.start_endpoint(1)
+        for member, module, count in ((few.server, "seed_server.service", 2), (few.endpoints[1], "p2pdist.network", 1)):
+            assert member.process is not None
+            process = psutil.Process(member.process.pid)
+            children = process.children()
+            assert str(member.home) in process.cmdline()
+            assert [child.cmdline()[3] for child in children] == [module] * count
+            assert await few.stop(member) == 0
+            assert member.process.returncode == 0
+            assert not any(child.is_running() for child in children)
+        await few.launch_endpoint(1)
+        await few.kill9(few.endpoints[1])
+        assert few.endpoints[1].process is not None
+        assert few.endpoints[1].process.returncode == -signal.SIGKILL
 
 
 async def test_whoever_no_longer_waits_leaves_none_behind() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet import FleetError, is_verified, open_fleet, run_command
+from bench.fleet import is_verified, open_fleet
+from bench.fleet_processes import FleetError, run_command
 from tests.helpers.postgresql import running_server, why_not
 
 pytestmark = pytest.mark.processes

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, FleetError, Member, Place, free_ports, is_connected, is_verified, open_fleet, run_command
+from bench.fleet import Fleet, Member, Place, is_connected, is_verified, open_fleet
+from bench.fleet_processes import FleetError, free_ports, run_command
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
+from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet
+from bench.fleet_processes import run_command
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.console import ExitCode
 from p2pdist.shared.wire import codec

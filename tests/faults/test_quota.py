@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, Member, open_fleet, run_command
+from bench.fleet import Fleet, Member, open_fleet
+from bench.fleet_processes import run_command
 from p2pdist.daemon.disk_keeper import MB
 from tests.helpers import small_disk as disks
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet, run_command
+from bench.fleet import Fleet, Member, is_connected, is_verified, open_fleet
+from bench.fleet_processes import run_command
 
 pytestmark = pytest.mark.processes
 

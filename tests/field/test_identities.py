@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import trio
 
-from bench.fleet import Fleet, is_connected, is_verified, open_fleet, run_command
+from bench.fleet import Fleet, is_connected, is_verified, open_fleet
+from bench.fleet_processes import run_command
 from p2pdist.identity.enrolment import enrol
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.wire.enrolment import Token, encode_token

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import trio
 
-from bench.fleet import Fleet, FleetError, Place, is_verified, open_fleet_at, run_command
+from bench.fleet import Fleet, Place, is_verified, open_fleet_at
+from bench.fleet_processes import FleetError, run_command
 from bench.lab.namespaces import add, inside, name_prefix, remove, why_not
 
 pytestmark = pytest.mark.processes

@@ -2,10 +2,10 @@
 
 import contextlib
 
-from bench import demo, fleet
+from bench import demo, fleet_processes
 from tests.helpers.ready_commands import ReadyCommands
 
 if __name__ == "__main__":
     with contextlib.closing(ReadyCommands()) as ready:
-        fleet.run_ours = ready.run
+        fleet_processes.run_ours, fleet_processes.start_ours = ready.run, ready.start
         demo.main()

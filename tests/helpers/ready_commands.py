@@ -1,6 +1,7 @@
 """Our commands in tests of several processes: each is a process of its own, forked from one that has our modules.
 
-Hundreds of commands run in fleets' tests, and each took half a second of a processor to load what all of them need.
+Hundreds of commands and daemons run in fleets' tests, and each took half a second of a processor, a server two, to load
+what all of them need.
 """
 
 import contextlib
@@ -14,9 +15,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import trio
+
+from tests.helpers.forked_parts import NAME_ROOM, call_it, fork_parts
 
 PACKAGES = ("p2pdist", "seed_server")
 LONGEST_REQUEST_BYTES = 1 << 20
@@ -40,21 +43,36 @@ class ReadyCommands:
 
     def _start(self) -> None:
         number = self._asked.fileno()
-        words = [sys.executable, "-c", f"from {__name__} import be_ready; be_ready({number})"]
+        words = [sys.executable, "-c", f"from {__name__} import be_ready; be_ready({number})", NAME_ROOM]
         self.process = subprocess.Popen(
             words, pass_fds=[number], cwd=Path(__file__).parents[2], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,  # pipes, as those of commands
         )  # fmt: skip
         self._asked.close()
 
-    async def run(self, command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
-        """Run one to its end, in a session of its own; on cancellation it is killed."""
+    def _ask(self, command: list[str], environment: dict[str, str], files: list[int]) -> None:
         if self.process is None:
             self._start()
         asked = {"argv": command, "cwd": str(Path.cwd()), "environment": environment}
+        socket.send_fds(self._asks, [json.dumps(asked).encode()], files)
+
+    async def start(self, command: list[str], log: IO[bytes]) -> "StartedCommand":
+        """Start one that runs for long, in a session of its own; what it prints goes to ``log``."""
+        reads, writes = os.pipe()
+        try:
+            self._ask(command, dict(os.environ), [log.fileno(), log.fileno(), writes])
+        finally:
+            os.close(writes)
+        os.set_blocking(reads, False)
+        with trio.CancelScope(shield=True):
+            await trio.lowlevel.wait_readable(reads)
+        return StartedCommand(int(os.read(reads, PID_BYTES)), reads)
+
+    async def run(self, command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
+        """Run one to its end, in a session of its own; on cancellation it is killed."""
         pipes = [os.pipe() for _ in range(FILES)]
         try:
-            socket.send_fds(self._asks, [json.dumps(asked).encode()], [write for _, write in pipes])
+            self._ask(command, environment, [write for _, write in pipes])
         finally:
             for _, write in pipes:
                 os.close(write)
@@ -77,6 +95,49 @@ class ReadyCommands:
                     os.kill(child, signal.SIGKILL)
                 raise
         return subprocess.CompletedProcess(command, int(read[told]), bytes(read[output]), bytes(read[errors]))
+
+
+class StartedCommand:
+    """One that runs; to `bench.fleet` it is what a `trio.Process` is."""
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self._told = told
+        self._outcome: int | None = None
+        self._waiting = trio.Lock()
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None: it runs."""
+        if self._outcome is None:
+            with contextlib.suppress(BlockingIOError):
+                self._ended(os.read(self._told, PID_BYTES))
+        return self._outcome
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        async with self._waiting:  # one task alone may wait for a file
+            while (outcome := self.returncode) is None:
+                await trio.lowlevel.wait_readable(self._told)
+        return outcome
+
+    def _ended(self, said: bytes) -> None:
+        self._outcome = int(said) if said else -signal.SIGKILL  # who waits for it was killed with it
+        os.close(self._told)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # it ends just now
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _load() -> None:
@@ -134,5 +195,7 @@ def be_ready(number: int) -> None:
     with socket.socket(fileno=number) as asked:
         _load()
         _serve(asked)
+    call_it(sys.argv)
+    fork_parts()
     program = Path(sys.argv[0]).name.replace("-", "_")
     sys.exit(importlib.import_module(f"{program}.commands.main").main())

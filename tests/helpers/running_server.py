@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import trio
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.wire.messages import Welcome
@@ -91,7 +91,7 @@ class Server:
     def parts(self) -> dict[str, int]:
         """Return the process ids of the parts, by name."""
         children = psutil.Process(self.process.pid).children()
-        return {child.cmdline()[-1]: child.pid for child in children}
+        return {" ".join(child.cmdline()).split()[-1]: child.pid for child in children}
 
     async def logged(self, *words: str) -> str:
         """Wait for a line of the log with these words."""

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import trio
 
-from bench.fleet import run_command
+from bench.fleet_processes import run_command
 from bench.lab.business import business_server, flow, read_lines, running
 from bench.lab.lab_fleet import open_lab_fleet
 from bench.lab.programs import SERVICE_PORT

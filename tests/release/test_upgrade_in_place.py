@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import Fleet, Member, Place, is_verified, open_fleet_at, run_command
+from bench.fleet import Fleet, Member, Place, is_verified, open_fleet_at
+from bench.fleet_processes import run_command
 from tests.helpers.previous_release import place_of_previous_release
 
 pytestmark = pytest.mark.processes

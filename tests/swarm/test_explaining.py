@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.fleet import is_verified, open_fleet, run_command
+from bench.fleet import is_verified, open_fleet
+from bench.fleet_processes import run_command
 
 pytestmark = pytest.mark.processes
 

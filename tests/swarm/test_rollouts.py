@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from bench.demo_app import APP_ID, build_version, make_sick, root_of, running_version
 from bench.demo_rollouts import BAD, GOOD, OFFICE, REASON, TESTER, Company, halt
-from bench.fleet import POLL_SECONDS, Fleet, FleetError, Member, is_connected, open_fleet
+from bench.fleet import POLL_SECONDS, Fleet, Member, is_connected, open_fleet
+from bench.fleet_processes import FleetError
 from p2pdist.local_api.messages import PLAN
 from p2pdist.local_api.socket import ask_daemon
 from p2pdist.settings import EndpointHome

@@ -16,7 +16,7 @@ import libtorrent as lt
 import pytest
 import trio
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet import Fleet, FleetError, is_verified, open_fleet, run_command
+from bench.fleet import Fleet, is_verified, open_fleet
+from bench.fleet_processes import FleetError, run_command
 
 pytestmark = pytest.mark.processes
 

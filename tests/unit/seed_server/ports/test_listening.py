@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.ports.listening import listen_sockets
 
