@@ -3,7 +3,11 @@
 import hashlib
 from collections.abc import Collection
 
+from p2pdist.shared.audit_checkpoint import read_checkpoint
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
+from p2pdist.shared.wire.codec import DecodeError
 from seed_server.backup.manifest import CHECKPOINT_FILE, FileList
 from seed_server.enrolment.certificate_authority import AUTHORITY_FILES, CertificateAuthority
 from seed_server.settings.home import ServerHome
@@ -47,9 +51,27 @@ def check_keys_fit(home: ServerHome, files: FileList) -> None:
                 "this server's keys with --keys DIR.",
                 FaultKind.REFUSED,
             )
+    _check_audit_key(home)
     if files.authorities and pin_of_authorities(home) != files.authorities:
         raise UserError(
             "The authorities in keys/ca are not those of the server in this backup, or are damaged: nothing was "
             "restored. Give the folder with this server's keys with --keys DIR.",
+            FaultKind.REFUSED,
+        )
+
+
+def _check_audit_key(home: ServerHome) -> None:
+    """The log's newest checkpoint is signed with it: with another, PCs would raise an alarm at the next entry."""
+    try:
+        known = read_checkpoint(read_capped(home.audit_checkpoint, MAX_CHECKPOINT_BYTES)).key
+    except FileNotFoundError:  # of before there was a log
+        return
+    except (OSError, FileTooLargeError, DecodeError):  # the log says so where it is verified
+        return
+    given = load_signing_key(key_path(home.online_keys, AUDIT_KEY), None).public_key().public_bytes_raw()
+    if given != known:
+        raise UserError(
+            "The audit key is not that of the server in this backup: nothing was restored. Give the folder with this "
+            "server's keys with --keys DIR.",
             FaultKind.REFUSED,
         )

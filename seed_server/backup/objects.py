@@ -36,6 +36,7 @@ LIST_FILE = "backup.json"
 COPIED_BYTES = 1 << 20  # at a time
 AT_ONCE_BYTES = 1 << 20  # a larger file gets its name at once: a copy that is cut off has it then
 _HASH = re.compile(r"[0-9a-f]{64}")
+LOCK_FILE = "backup.lock"
 _OWN_NAMES = {LIST_FILE, "objects", "incoming", "lost+found"}
 
 Pause = Callable[[], None]
@@ -138,9 +139,23 @@ class BackupDirectory:
         """
         busy = f"Another backup is being written to {self.root}. Wait for it, or give another directory."
         make_private(self.root)
-        with FileLock(self.root / "backup.lock", timeout_seconds=self.lock_seconds, busy=busy).held(), self._in_words():
+        with FileLock(self.root / LOCK_FILE, timeout_seconds=self.lock_seconds, busy=busy).held(), self._in_words():
             durable_files.make_directory(self.incoming, mode=0o700)
             self.clear_incoming()
+            yield
+
+    @contextlib.contextmanager
+    def read_whole(self) -> Iterator[None]:
+        """Keep a backup from changing the directory while all of it is read, where this user may write here.
+
+        Raises `UserError` (BUSY) while one is being written.
+        """
+        lock = self.root / LOCK_FILE
+        if not os.access(lock, os.W_OK):  # a copy on a disk that is read only, or elsewhere: no backup is written there
+            yield
+            return
+        busy = f"A backup is being written to {self.root} just now. Wait for it, and try again."
+        with FileLock(lock, timeout_seconds=self.lock_seconds, busy=busy).held():
             yield
 
     def clear_incoming(self) -> None:

@@ -27,7 +27,7 @@ from seed_server.fleet.context import Context
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import load_settings
 from seed_server.signing.key_files import MAX_KEY_FILE_BYTES
-from seed_server.store.database_copies import check_empty, is_newer
+from seed_server.store.database_copies import check_empty, is_newer, make_empty
 from seed_server.store.postgres_tools import check_tools, restore_dump
 from seed_server.store.restored_mark import mark_restored
 from seed_server.store.serve_lock import not_serving
@@ -76,9 +76,15 @@ def restore(
     ``actor_of`` says who does it, once there is a home. Raises `UserError`: BAD_INPUT, BUSY, NOT_SET_UP, REFUSED,
     STORAGE, USAGE; then the home has nothing, as before.
     """
-    home = context.home
     backup = BackupDirectory(wish.directory)
-    files = backup.read_list()
+    with backup.read_whole():
+        return _restored(context, actor_of, wish, backup, on_read)
+
+
+def _restored(
+    context: Context, actor_of: Callable[[Context], Actor], wish: RestoreWish, backup: BackupDirectory, on_read: OnRead
+) -> RestoreDone:
+    home, files = context.home, backup.read_list()
     _check_ours(backup, files, wish)
     keys = _keys(backup, files, wish)
     make_private(home.root)
@@ -94,14 +100,27 @@ def restore(
             check_keys_fit(staging, files)
             at = context.clock.now()
             mark_restored(staging, backup_at=files.backup_at, restored_at=at)
-            if files.database == "postgresql":
-                check_empty(settings.database_url)
-                restore_dump(staging.root / DUMP_FILE, settings.database_url)
-                (staging.root / DUMP_FILE).unlink()
-            there = Context(staging, context.clock, context.request)
-            done = _void(there, actor_of(there), files)
-            _move(staging, home)
+            with _filled(files, staging, settings.database_url):
+                there = Context(staging, context.clock, context.request)
+                done = _void(there, actor_of(there), files)
+                _move(staging, home)
     return done
+
+
+@contextlib.contextmanager
+def _filled(files: FileList, staging: ServerHome, url: str) -> Iterator[None]:
+    """Fill a database of PostgreSQL, where the state is in one; where the block raises, it is empty again."""
+    if files.database != "postgresql":
+        yield
+        return
+    check_empty(url)
+    restore_dump(staging.root / DUMP_FILE, url)
+    try:
+        (staging.root / DUMP_FILE).unlink()
+        yield
+    except BaseException:
+        make_empty(url)
+        raise
 
 
 # --- before anything is made -----------------------------------------------------------------

@@ -32,12 +32,18 @@ def verify_backup(
 ) -> BackupVerdict:
     """Read all of a backup; with a ``passphrase``, also hold the list to what the keys were sealed with.
 
-    Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE; REFUSED where the passphrase does not open the keys.
+    Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE; REFUSED where the passphrase does not open the keys; BUSY while
+    a backup is written there.
     """
     backup = BackupDirectory(directory)
+    with backup.read_whole():
+        return _verdict(backup, passphrase, on_read)
+
+
+def _verdict(backup: BackupDirectory, passphrase: bytes | None, on_read: OnRead) -> BackupVerdict:
     files = backup.read_list()
     if is_newer(files.revision):
-        raise of_newer_release(directory, files.release)
+        raise of_newer_release(backup.root, files.release)
     proven = passphrase is not None and files.sealed is not None
     if passphrase is not None and files.sealed is not None:
         open_keys(backup, files, passphrase)

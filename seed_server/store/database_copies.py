@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import URL, Connection, create_engine, inspect, select
+from sqlalchemy import URL, Connection, MetaData, create_engine, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -84,6 +84,18 @@ def check_empty(url: str) -> None:
             "--database-url.",
             FaultKind.BAD_INPUT,
         )
+
+
+def make_empty(url: str) -> None:
+    """Drop every table of a database of PostgreSQL that `check_empty` has found empty, and that was filled since."""
+    engines = _engines(url)
+    try:
+        with user_errors(engines), engines.writing() as connection:
+            there = MetaData()
+            there.reflect(connection)
+            there.drop_all(connection)
+    finally:
+        engines.close()
 
 
 def _engines(place: Path | str) -> Engines:

@@ -1,8 +1,11 @@
 """`seed_server.backup.restoring_home`: all of a backup is verified before there is a home, and tokens are void then."""
 
+import errno
 import hashlib
+import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from msgspec.structs import replace
@@ -16,6 +19,7 @@ from seed_server.fleet.context import Context
 from seed_server.initialising import initialise
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, write_settings
+from seed_server.signing.key_files import create_signing_key
 from seed_server.store.audit_entry import AuditEntry
 from seed_server.store.database import Database
 from seed_server.store.people_rows import ApiTokenRow, PersonRow
@@ -199,6 +203,18 @@ def test_authorities_of_another_server_are_refused(company: Company, tmp_path: P
         shutil.copytree(company.context.home.ca, keys / "ca", dirs_exist_ok=True)
 
 
+def test_the_audit_key_of_another_server_is_refused(company: Company, tmp_path: Path) -> None:
+    """Its first entry would be signed by a key that PCs do not know the log by: each of them would raise an alarm."""
+    backed_up(company, tmp_path)
+    keys = shutil.copytree(company.context.home.keys, tmp_path / "keys")
+    (keys / "online" / "audit.pem").unlink()
+    create_signing_key(keys / "online" / "audit.pem", None)
+    with pytest.raises(UserError, match="The audit key is not that of the server in this backup") as raised:
+        restored(tmp_path, RestoreWish(tmp_path / "backup", keys=keys))
+    assert raised.value.kind is FaultKind.REFUSED
+    assert list((tmp_path / "restored").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["", "server.toml"])
 def test_nothing_is_restored_where_a_server_runs_or_somebody_restores(
     company: Company, tmp_path: Path, name: str
@@ -271,6 +287,32 @@ def test_a_server_on_postgresql_comes_back_into_an_empty_database(
         assert len(database.endpoints()) == 10
         database.add_endpoint("new", "new", 1.0)
         assert database.spend_token(SECRET, BEGIN + 10.0, "x" * 26) == "revoked"
+
+
+def test_what_fails_after_a_database_was_filled_leaves_it_empty(
+    published: Path, tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next try would be told that another server may use it."""
+    url, other = postgres_server.new_database(), postgres_server.new_database()
+    company = on_postgresql(published, tmp_path, url)
+    try:
+        backed_up(company, tmp_path)
+    finally:
+        company.database.close()
+    given = keys_elsewhere(company, tmp_path)
+    wish = RestoreWish(given.directory, None, given.keys, other)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda *_: full_disk())
+        with pytest.raises(UserError, match="is full. Nothing was restored"):
+            restored(tmp_path, wish)
+    assert list((tmp_path / "restored").iterdir()) == []
+    context, _ = restored(tmp_path, wish)
+    with context.database() as database:
+        assert len(database.endpoints()) == 10
+
+
+def full_disk() -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_home_is_no_home_until_the_last_step(

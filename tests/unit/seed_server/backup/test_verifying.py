@@ -1,5 +1,6 @@
 """`seed_server.backup.verifying`: every file of a backup that is not as it was written is named."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.backup.manifest import encode_list
-from seed_server.backup.objects import LIST_FILE, BackupDirectory
+from seed_server.backup.objects import LIST_FILE, LOCK_FILE, BackupDirectory
 from seed_server.backup.verifying import verify_backup
 from tests.helpers.backups import PASSPHRASE, backed_up
 from tests.helpers.rollout_company import Company
@@ -65,3 +66,29 @@ def test_a_newer_release_and_a_damaged_list_are_told_apart(company: Company, tmp
     with pytest.raises(UserError, match="damaged") as raised:
         verify_backup(path.parent, None)
     assert raised.value.kind is FaultKind.STORAGE
+
+
+def test_nothing_is_verified_while_it_is_written(company: Company, tmp_path: Path) -> None:
+    """Files of the list that is about to be replaced go meanwhile: they would be called missing."""
+    backed_up(company, tmp_path)
+    backup, written, verified = BackupDirectory(tmp_path / "backup"), threading.Event(), threading.Event()
+
+    def write() -> None:  # locks are between threads and processes
+        with backup.written():
+            written.set()
+            verified.wait(10.0)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert written.wait(10.0)
+        with pytest.raises(UserError, match="is being written to .* just now") as raised:
+            verify_backup(backup.root, None)
+        assert raised.value.kind is FaultKind.BUSY
+    finally:
+        verified.set()
+        writer.join()
+    assert verify_backup(backup.root, None).faults == ()
+    (backup.root / LOCK_FILE).unlink()
+    assert verify_backup(backup.root, None).faults == (), "a copy of it has none"
+    assert not (backup.root / LOCK_FILE).exists(), "nor is one made: it may be on a disk that is read only"
