@@ -248,7 +248,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         proven=core.wakeups.transfers.ring,
     )
     shared_news = SharedNews(transfers.made, origin.news.ask)
-    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news.ask)
+    store = TrustStore(home.trust, base_url=url, root=root, http=http, ask_news=shared_news)
     neighbours = Neighbours(engine, connections.discovery, lambda: core.introduction.announcement(engine.listen_port))
     diagnoser = Diagnoser(lambda: core.pc.facts, core.installer.detector.check)
     patching = InstallService(

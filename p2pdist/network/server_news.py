@@ -22,7 +22,7 @@ class ServerNews:
         self._answered = trio.Event()
         self._news: News | None = None
 
-    async def ask(self, root: int, snapshot: int) -> News | None:
+    async def ask(self, root: int, snapshot: int, *, everything: bool = False) -> News | None:
         """Return what the server says has changed since these versions; None: it does not answer."""
         if not self._connected():
             with trio.move_on_after(CONNECTING_SECONDS):
@@ -30,7 +30,7 @@ class ServerNews:
         if not self._connected():
             return None
         self._answered, self._news = trio.Event(), None
-        await self._send(NewsWanted(root=root, snapshot=snapshot))
+        await self._send(NewsWanted(root=root, snapshot=snapshot, everything=everything))
         with trio.move_on_after(NEWS_SECONDS):
             await self._answered.wait()
         return self._news

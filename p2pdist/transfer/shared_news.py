@@ -5,8 +5,8 @@ asked for it verifies each file.
 """
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable
+from typing import Protocol
 
 import structlog
 import trio
@@ -23,8 +23,13 @@ NEWS_TERMS = SharingTerms(
     most=4,  # of some megabytes each
 )
 
-AskServer: TypeAlias = Callable[[int, int], Awaitable[News | None]]
-"""Asks the server what has changed since a root and a snapshot; None: no answer."""
+
+class AskServer(Protocol):
+    """Asks the server what has changed since a root and a snapshot; None: no answer."""
+
+    def __call__(self, root: int, snapshot: int, /, *, everything: bool = False) -> Awaitable[News | None]:
+        """``everything``: also what this PC keeps for others alone."""
+
 
 log = structlog.get_logger()
 
@@ -53,3 +58,8 @@ class SharedNews:
         log.warning("news do not come from server and neighbours together, asking the web port")
         self._not_before = trio.current_time() + AFTER_FAILURE_SECONDS
         return None
+
+    async def ask_everything(self, root: int, snapshot: int) -> bytes | None:
+        """Return the same for a PC that keeps everything: these come to it alone."""
+        news = await self._ask_server(root, snapshot, everything=True)
+        return (news and news.files) or None

@@ -85,6 +85,8 @@ class TrustStore:
         """What decides about this PC's rings; its ``now`` is a clock that is believed, or 0."""
         self.keeps_all = False
         """Keep every signed role and document, also what this PC does not need: the server has asked for it."""
+        self._complete = 0
+        """The snapshot as of which every role is here; 0: not known, or there is none."""
         self._spare: TufSession | None = None
         """The last refresh, for `keep_spare`; None: nothing is lacking."""
 
@@ -163,6 +165,8 @@ class TrustStore:
             place = replace(self._place, news_url=None) if self._failed else self._place
             self._failed = True
             session = TufSession.online(self._files, place, self._http, now, self._ask_news, said)
+            if session.kept_all:
+                self._complete = session.floor.snapshot
             session.refresh()
             catalogue = self._read_catalogue(session)
             self.keeps_all = self.keeps_all or session.kept_all
@@ -175,9 +179,11 @@ class TrustStore:
         with storage_errors(self._files.directory), translated_errors(self._server):
             has_all = False
             try:
-                has_all = session.keep_all()
+                has_all = session.keep_all(self._complete)
             finally:
                 session.accept(drop_unused=has_all)
+            if has_all:
+                self._complete = session.floor.snapshot
 
     def _load_cached(self, now: float) -> Catalogue | None:
         with storage_errors(self._files.directory):

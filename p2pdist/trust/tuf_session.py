@@ -29,6 +29,7 @@ from p2pdist.shared.manifest.documents import (
     TORRENTS_FIELD,
     TORRENTS_PREFIX,
 )
+from p2pdist.shared.manifest.publication_order import ORDER_TARGET, PART_TARGETS
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.catalogue import DocumentError
 from p2pdist.trust.files import TrustFiles
@@ -236,16 +237,23 @@ class TufSession:
         """Whether the last accepted state is complete: this PC keeps what it needs not, for others."""
         return self._accepted is not None and has_all(self._accepted, self._accepted.floor)
 
-    def keep_all(self) -> bool:
+    def keep_all(self, complete: int) -> bool:
         """Get every role that the snapshot names, and every document that they list; return whether all could be had.
 
-        Torrents lie on the PCs that have their files, and profiles at their sites.
+        ``complete``: the snapshot as of which all of it is here; 0: none. Torrents lie on the PCs that have their
+        files, profiles at their sites, and the order of publications in its parts.
         """
         with contextlib.suppress(tuf_errors.DownloadError, tuf_errors.RepositoryError):  # what is needed is here
+            if complete:
+                self._fetcher.hear_everything(self._client.root_version, complete)
             left = MAX_SPARE_BYTES
             wanted = []
-            for info in self._client.all_targets():
-                if not info.path.startswith((TORRENTS_PREFIX, PROFILES_PREFIX)) and info.length <= left:
+            listed = self._client.all_targets()
+            elsewhere = [TORRENTS_PREFIX, PROFILES_PREFIX]
+            if any(info.path in PART_TARGETS for info in listed):
+                elsewhere.append(ORDER_TARGET)
+            for info in listed:
+                if info.length <= left and (info.path in PART_TARGETS or not info.path.startswith(tuple(elsewhere))):
                     left -= info.length
                     wanted.append(info)
                     self._found.setdefault(info.path, info)

@@ -61,7 +61,7 @@ def check_keys_fit(home: ServerHome, files: FileList) -> None:
 
 
 def _check_audit_key(home: ServerHome) -> None:
-    """The log's newest checkpoint is signed with it: with another, PCs would raise an alarm at the next entry."""
+    """Refuse one that has not signed the log's newest checkpoint: at the next entry PCs would raise an alarm."""
     try:
         known = read_checkpoint(read_capped(home.audit_checkpoint, MAX_CHECKPOINT_BYTES)).key
     except FileNotFoundError:  # of before there was a log

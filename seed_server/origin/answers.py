@@ -67,7 +67,8 @@ class Answers:
 
     async def _tell_news(self, wanted: NewsWanted) -> None:
         connection = self._session.connection
-        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, self._reader)
+        reader = Reader.KEEPER if wanted.everything else self._reader
+        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, reader)
         if news.torrent is not None:
             self._may_ask_again([news.torrent])
         self._session.outbox.put_paid(news)

@@ -42,6 +42,7 @@ OTHERS_SECONDS = 20.0  # for one of these
 GIVING_WAY_LOOK_SECONDS = 1.0
 ADOPTING_SECONDS = 30.0  # until what was handed in is adopted, and known here
 MAX_KEEPERS = 8  # PCs that keep every signed file: at least one of them outlives the server
+MAX_KEEPERS_AT_SITE = 3  # each gets years of patches over its line once, some megabytes
 KEEPER_LOOK_SECONDS = 15.0  # when a fleet returns, it has other things to do first
 MAX_KNOWN_DIGESTS = 256  # of versions: PCs that were away know older ones
 SAY_PROGRESS_SECONDS = 1.0
@@ -197,6 +198,8 @@ class LostFiles:
             others = [pc for endpoint, pc in self._pcs.items() if endpoint not in self._keepers]
             while others and len(self._keepers) < MAX_KEEPERS:
                 pc = min(others, key=lambda one: at_site[self._sites.get(one.endpoint)])
+                if at_site[self._sites.get(pc.endpoint)] >= MAX_KEEPERS_AT_SITE:
+                    break
                 others.remove(pc)
                 pc.outbox.put("keep", TrustWanted(keep=True))
                 self._keepers.add(pc.endpoint)

@@ -14,7 +14,7 @@ from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent,
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
-from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm
+from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, KEPT, SWAPPED, NewsForm
 
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
 SWAPPED_NEWS_BYTES = MAX_NEWS_MESSAGE_BYTES  # more goes into no message: to swap it takes seconds and some words
@@ -34,6 +34,8 @@ class Reader(enum.Enum):
     """Release 0.2.0."""
     ALONE = BY_DIFFERENCES
     """Nobody else of its site is here."""
+    KEEPER = KEPT
+    """It keeps everything for others."""
     WITH_NEIGHBOURS = SWAPPED
     """It swaps with others of its site."""
 

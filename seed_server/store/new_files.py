@@ -15,6 +15,7 @@ from p2pdist.shared.manifest.documents import (
     MAX_MANIFEST_BYTES,
     MAX_ROLLOUTS_BYTES,
     ROLLOUTS_TARGET,
+    TORRENTS_PREFIX,
     decode_manifest,
     decode_rollouts,
     manifest_target,
@@ -61,17 +62,19 @@ class PublishedTuf:
         """Whether there is this version of the root: none is ever removed."""
         return (self._metadata / f"{version}.root.json").exists()
 
-    def new_since(self, known: int, newest: int, *, also_offered: bool) -> Iterator[NewFile]:
+    def new_since(self, known: int, newest: int, *, also_offered: bool, everything: bool = False) -> Iterator[NewFile]:
         """Yield snapshot and roles that are new since the snapshot ``known``, then the targets that they have added.
 
         Whoever knows nothing yet (0) is told of the roles alone, and of what is for every PC: most of years of patches
         is not for it. ``also_offered``: and of what the rollouts offer. What is for one site is left to its PCs.
+        ``everything``: and of roles that no PC reads for itself; torrents are where their files are.
         """
         before, after = (versions(self._role(version, "snapshot")) for version in (known, newest))
         yield NewFile(f"metadata/{newest}.snapshot.json", f"metadata/{known}.snapshot.json" if before else None)
         roles = [role for role in after if after[role] != before.get(role)]
         for role in roles:
-            if role.startswith("torrents-"):  # beside the manifests stands what they are; release 0.2.0 asks for these
+            # beside the manifests stands what torrents are; release 0.2.0 asks for these
+            if role.startswith("torrents-") and not everything:
                 continue
             older = f"metadata/{before[role]}.{role}.json" if role in before else None
             yield NewFile(f"metadata/{after[role]}.{role}.json", older)
@@ -87,7 +90,7 @@ class PublishedTuf:
             offered = self._offered(has) if also_offered else set()
             wanted = [target for target in wanted if target in offered or not _is_not_for_all(target)]
         for target in wanted:
-            if not target.startswith("profiles/"):
+            if not target.startswith(("profiles/", TORRENTS_PREFIX) if everything else "profiles/"):
                 yield NewFile(has[target], had.get(target))
 
     def _offered(self, has: Mapping[str, str]) -> set[str]:

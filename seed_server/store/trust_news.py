@@ -38,11 +38,15 @@ class NewsForm:
     max_file_bytes: int
     kept: int
     """Answers that are kept: after a publication, PCs ask for the same; few are further behind."""
+    everything: bool = False
+    """Also what only those read that keep it for others."""
 
 
 IN_WHOLE_FILES = NewsForm(False, MAX_NEWS_BYTES, MAX_NEWS_FILES, MAX_NEWS_FILE_BYTES, 16)
 """For release 0.2.0."""
 BY_DIFFERENCES = NewsForm(True, MAX_NEWS_BYTES, MAX_NEWS_FILES, MAX_NEWS_FILE_BYTES, 16)
+KEPT = NewsForm(True, MAX_NEWS_BYTES, MAX_NEWS_FILES, MAX_NEWS_FILE_BYTES, 2, everything=True)
+"""For PCs that keep everything: by whole files, each publication would cost each of them hundreds of kilobytes."""
 SWAPPED = NewsForm(True, MAX_SHARED_NEWS_BYTES - COMPRESSION_ROOM_BYTES, MAX_SHARED_NEWS_FILES, MAX_TORRENT_BYTES, 4)
 """For PCs that swap it: it crosses their line once."""
 
@@ -53,7 +57,7 @@ class TrustNewsReader:
     def __init__(self, metadata_directory: Path, targets_directory: Path) -> None:
         self._published = PublishedTuf(metadata_directory, targets_directory)
         self._targets = targets_directory
-        forms = (IN_WHOLE_FILES, BY_DIFFERENCES, SWAPPED)
+        forms = (IN_WHOLE_FILES, BY_DIFFERENCES, KEPT, SWAPPED)
         self._changes = {form: lru_cache(form.kept)(partial(self._changes_between, form)) for form in forms}
         self._encoded = {form: lru_cache(form.kept)(partial(self._encode, form)) for form in forms}
         self._one_at_a_time = Lock()  # after a publication all PCs ask for the same: it is found and compressed once
@@ -115,7 +119,7 @@ class TrustNewsReader:
         """
         told: dict[str, bytes | ChangedFile] = {}
         room = form.max_bytes
-        for new in self._published.new_since(known, newest, also_offered=form is SWAPPED):
+        for new in self._published.new_since(known, newest, also_offered=form is SWAPPED, everything=form.everything):
             most = min(room, form.max_file_bytes)
             found: bytes | ChangedFile | None = self._difference(new) if form.differences else None
             if found is None or _told_bytes(found) > most:

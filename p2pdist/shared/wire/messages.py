@@ -203,6 +203,8 @@ class NewsWanted(Message, frozen=True, tag="news_wanted"):
     root: Annotated[int, msgspec.Meta(ge=1, le=MAX_METADATA_VERSION)]
     snapshot: Annotated[int, msgspec.Meta(ge=0, le=MAX_METADATA_VERSION)]
     """0: none is known."""
+    everything: bool = False
+    """Also what this endpoint does not need, and keeps because the server has asked for it (`TrustWanted`)."""
 
 
 # --- seed server → endpoint, control connection ---------------------------------------

@@ -78,7 +78,8 @@ class Played:
         self.change(made.torrent_hash, phase="complete", have=ALL)
 
     # the server
-    async def ask(self, _root: int, _snapshot: int) -> News | None:
+    async def ask(self, _root: int, _snapshot: int, *, everything: bool = False) -> News | None:
+        self.asked_for_everything = everything
         return self.answer
 
     async def send(self, message: FromEndpoint) -> None:

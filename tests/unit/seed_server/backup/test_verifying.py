@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -68,7 +69,7 @@ def test_a_newer_release_and_a_damaged_list_are_told_apart(company: Company, tmp
     assert raised.value.kind is FaultKind.STORAGE
 
 
-def test_nothing_is_verified_while_it_is_written(company: Company, tmp_path: Path) -> None:
+async def test_nothing_is_verified_while_it_is_written(company: Company, tmp_path: Path) -> None:
     """Files of the list that is about to be replaced go meanwhile: they would be called missing."""
     backed_up(company, tmp_path)
     backup, written, verified = BackupDirectory(tmp_path / "backup"), threading.Event(), threading.Event()
@@ -78,16 +79,15 @@ def test_nothing_is_verified_while_it_is_written(company: Company, tmp_path: Pat
             written.set()
             verified.wait(10.0)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        assert written.wait(10.0)
-        with pytest.raises(UserError, match="is being written to .* just now") as raised:
-            verify_backup(backup.root, None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, write)
+        assert await trio.to_thread.run_sync(written.wait, 10.0)
+        try:
+            with pytest.raises(UserError, match="is being written to .* just now") as raised:
+                verify_backup(backup.root, None)
+        finally:
+            verified.set()
         assert raised.value.kind is FaultKind.BUSY
-    finally:
-        verified.set()
-        writer.join()
     assert verify_backup(backup.root, None).faults == ()
     (backup.root / LOCK_FILE).unlink()
     assert verify_backup(backup.root, None).faults == (), "a copy of it has none"

@@ -24,6 +24,7 @@ from seed_server.origin.donors import FIRST_BACKOFF_SECONDS, FIRST_PATIENCE_SECO
 from seed_server.origin.lost_files import (
     KEEPER_LOOK_SECONDS,
     MAX_KEEPERS,
+    MAX_KEEPERS_AT_SITE,
     PART_SECONDS,
     LostFiles,
     TrustProgress,
@@ -315,7 +316,7 @@ async def test_who_keeps_everything_is_at_as_many_sites_as_there_are(
             pc.deaf = True
             server.lost_files.heard(pc, site, pc.told())
         await trio.sleep(KEEPER_LOOK_SECONDS + 1)
-        assert [pc.keeps for pc in pcs] == [True] * 5 + [False] * 8 + [True] * 3
+        assert [pc.keeps for pc in pcs] == [True] * MAX_KEEPERS_AT_SITE + [False] * 10 + [True] * 3
 
 
 async def test_a_few_pcs_are_asked_to_keep_everything(lost: Lost, autojump_clock: trio.testing.MockClock) -> None:
@@ -323,7 +324,7 @@ async def test_a_few_pcs_are_asked_to_keep_everything(lost: Lost, autojump_clock
         pcs = [server.pc(name) for name in "abcdefghijklmnop"]
         for pc in pcs:
             pc.deaf = True
-            server.lost_files.told(pc, pc.told())
+            server.lost_files.heard(pc, SiteName(pc.endpoint), pc.told())
         assert not any(pc.keeps for pc in pcs)  # a fleet that returns has other things to do first
         await trio.sleep(KEEPER_LOOK_SECONDS + 1)
         assert sum(pc.keeps for pc in pcs) == MAX_KEEPERS
