@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.fleet_size.records import Run
-from bench.fleet_size.report import figure_text, read_results, results_of, write_page, write_results
+from bench.fleet_size.report import Results, figure_text, read_results, results_of, write_page, write_results
 from bench.fleet_size.run_file import RunFile
 from bench.fleet_size.scenarios import SCENARIOS, run_scenario
 from bench.fleet_size.sizes import FULL, QUICK, Sizes, changed
@@ -78,6 +78,12 @@ def write_everything(runs: Sequence[Run], console: Console) -> None:
     console.print("written: bench/results/fleet.json, docs/benchmarks.md")
 
 
+def merged(runs: Sequence[Run], committed: Results | None) -> list[Run]:
+    """Return these runs, and the committed ones of scenarios that have none of them; in the order of the scenarios."""
+    newest = {run.scenario: run for run in (*(committed.runs if committed else ()), *runs)}
+    return [newest[name] for name in SCENARIOS if name in newest]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--only", help=f"Of {', '.join(SCENARIOS)}.")
 @click.option("--quick", is_flag=True, help="Small sizes, in minutes; nothing that is committed is written.")
@@ -85,7 +91,11 @@ def write_everything(runs: Sequence[Run], console: Console) -> None:
 @click.option("--again", is_flag=True, help="Also repeat runs that are kept.")
 @click.option("--list", "list_only", is_flag=True, help="Print the scenarios and end.")
 @click.option("--render", is_flag=True, help="Run nothing: write the page from the committed results.")
-@click.option("--merge", is_flag=True, help="Run nothing: write results and page from the runs that are kept.")
+@click.option(
+    "--merge",
+    is_flag=True,
+    help="Run nothing: write results and page, with the runs that are kept in the place of the committed ones.",
+)
 def main(
     *,
     only: str | None,
@@ -122,7 +132,7 @@ def main(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # not each publication
     runs = RunFile()
     if merge:
-        write_everything(runs.results(list(SCENARIOS), FULL), console)
+        write_everything(merged(runs.results(list(SCENARIOS), FULL), read_results()), console)
         return
     todo = [name for name in names if again or runs.newest(name, sizes) is None]
     exit_code = trio.run(run_all, todo, sizes, runs, console)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 import trio
@@ -21,7 +22,7 @@ from bench.lab.figures import call_added_ms, kept_percent
 from bench.lab.namespaces import LabError, remove_stale, why_not
 from bench.lab.packages import install_missing
 from bench.lab.records import Record
-from bench.lab.report import read_results, results_of, write_page, write_pictures, write_results
+from bench.lab.report import Results, read_results, results_of, write_page, write_pictures, write_results
 from bench.lab.rivals import RIVALS
 from bench.lab.run_file import Job, RunFile, jobs_of
 from bench.lab.scenario import GROUPS, OURS, Group, Scenario
@@ -110,7 +111,18 @@ async def run_one(scenario: Scenario, repeat: int, which: str, runs: RunFile, co
 @click.option("--repeats", type=click.IntRange(1, 20), help="How often each scenario runs, instead of its own number.")
 @click.option("--again", is_flag=True, help="Also repeat runs that are kept.")
 @click.option("--list", "list_only", is_flag=True, help="Print the scenarios and end.")
-@click.option("--render", is_flag=True, help="Run nothing: write page and pictures from the committed results.")
+@click.option(
+    "--render",
+    "write_from",
+    flag_value="committed",
+    help="Run nothing: write page and pictures from the committed results.",
+)
+@click.option(
+    "--merge",
+    "write_from",
+    flag_value="kept",
+    help="The same, with the runs that are kept in the place of the committed ones.",
+)
 @click.option("--install/--no-install", default=True, help="Install the alternatives' packages where they are missing.")
 def main(
     *,
@@ -120,7 +132,7 @@ def main(
     repeats: int | None,
     again: bool,
     list_only: bool,
-    render: bool,
+    write_from: Literal["committed", "kept"] | None,
     install: bool,
 ) -> None:
     """Measure ours and its alternatives on lines of the lab.
@@ -134,11 +146,11 @@ def main(
         for scenario in everything:
             print(scenario.key)
         return
-    if render:
-        committed = read_results()
-        if committed is None:
-            raise click.UsageError("there are no committed results to render; run the whole benchmark first.")
-        write_everything(committed.runs, console)
+    if write_from is not None:
+        kept = RunFile().results(everything) if write_from == "kept" else []
+        if not (found := merged(kept, read_results())):
+            raise click.UsageError("there are no results to render; run the benchmark first.")
+        write_everything(found, console)
         return
     reason = why_not()
     if reason is not None:
@@ -160,6 +172,15 @@ def main(
     if exit_code == 0 and selected == all_scenarios(tuple(RIVALS), __version__):
         write_everything(measured, console)
     sys.exit(exit_code)
+
+
+def merged(runs: Sequence[Record], committed: Results | None) -> list[Record]:
+    """Return these runs, and the committed ones of what they have not measured."""
+    measured = {(run.scenario, run.method) for run in runs}
+    return [
+        *(run for run in (committed.runs if committed else ()) if (run.scenario, run.method) not in measured),
+        *runs,
+    ]
 
 
 def print_summary(records: Sequence[Record], console: Console) -> None:

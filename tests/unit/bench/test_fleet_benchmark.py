@@ -5,8 +5,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from bench.fleet_benchmark import main, run_all
+from bench.fleet_benchmark import main, merged, run_all
 from bench.fleet_size.records import Run
+from bench.fleet_size.report import results_of
 from bench.fleet_size.run_file import RunFile
 from bench.fleet_size.sizes import QUICK, Sizes
 from tests.helpers.fleet_runs import run_of
@@ -36,3 +37,11 @@ async def test_what_fails_does_not_stop_the_others(tmp_path: Path, monkeypatch: 
     assert "failed: ValueError: no server" in printed.getvalue()
     assert runs.newest("whole", QUICK) is not None
     assert runs.newest("broken", QUICK) is None
+
+
+def test_what_is_measured_anew_takes_the_place_of_its_committed_run_alone() -> None:
+    committed = results_of([run_of("connections", {"x": 1}), run_of("inventory", {"x": 1})])
+    runs = merged([run_of("inventory", {"x": 2}), run_of("return", {"x": 2})], committed)
+    assert {run.scenario: run.figures["x"] for run in runs} == {"connections": 1, "return": 2, "inventory": 2}
+    assert len(runs) == 3
+    assert merged(runs, None) == runs

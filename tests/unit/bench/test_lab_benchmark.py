@@ -9,10 +9,11 @@ from rich.console import Console
 from bench.lab.namespaces import LabError
 from bench.lab.packages import services_stay_off
 from bench.lab.records import Processor, Record
+from bench.lab.report import results_of
 from bench.lab.run_file import RunFile
 from bench.lab.scenario import Scenario
 from bench.lab.usual_lines import USUAL
-from bench.lab_benchmark import chosen, chosen_lines, main, run_all
+from bench.lab_benchmark import chosen, chosen_lines, main, merged, run_all
 from p2pdist import __version__
 from tests.helpers.lab_records import FILE, QUIET, made
 
@@ -38,6 +39,14 @@ def test_a_part_of_the_matrix_is_listed() -> None:
     result = CliRunner().invoke(main, ["--list", "--lines", "random:x"])
     assert result.exit_code == 0
     assert all(line.startswith("random line ") for line in result.output.splitlines())
+
+
+def test_what_is_measured_anew_takes_the_place_of_its_committed_runs_alone() -> None:
+    idle, call = Scenario("idle", USUAL, FILE), Scenario("call", USUAL, FILE)
+    before = [made(idle, repeat=1), made(call, repeat=1), made(call, repeat=2)]
+    runs = merged([made(call, repeat=7)], results_of(before))
+    assert [(run.scenario, run.repeat) for run in runs] == [(idle.name, 1), (call.name, 7)]
+    assert merged([], None) == []
 
 
 @pytest.fixture
