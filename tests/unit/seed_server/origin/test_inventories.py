@@ -16,6 +16,7 @@ from p2pdist.shared.manifest.inventory import NOTHING, Changes, InventoryDigest,
 from p2pdist.shared.wire.inventory import MAX_PART_BYTES, InventoryPart, packed
 from seed_server.origin.inventories import MOST_RECORDED_ITEMS, REST_FACTOR
 from seed_server.origin.inventory_turns import (
+    BEGUN,
     FIRST_BACKOFF_SECONDS,
     LONGEST_TURN_SECONDS,
     MOST_TURNS,
@@ -390,3 +391,21 @@ def test_a_pc_that_is_again_as_it_was_confirms_that() -> None:
     turns.looked_up(pc, before, 0.0)
     assert turns.waiting == 0
     assert turns.begin(0.0) == []
+
+
+def test_a_fleet_that_tells_everything_does_so_at_a_pace() -> None:
+    """After the server was rebuilt, all of it has everything to tell, and the processor has other things to do."""
+    turns = InventoryTurns(PACE, lambda: 0.5)
+    digest = InventoryDigest(b"x" * 32)
+    for number in range(3_000):
+        endpoint = EndpointId(f"pc{number}")
+        turns.said(endpoint, f"site-{number % 500}", digest)
+        turns.looked_up(endpoint, None, 0.0)
+    begun = []
+    for step in range(100 * 4):
+        now = step / 4
+        for turn in turns.begin(now):
+            begun.append(now)
+            turns.recorded(turn, taken=True, items=800, now=now)
+    assert len([at for at in begun if at < 1]) <= MOST_TURNS + BEGUN.per_second
+    assert len([at for at in begun if 50 <= at < 60]) == pytest.approx(10 * BEGUN.per_second, abs=2)
