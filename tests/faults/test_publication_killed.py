@@ -1,9 +1,6 @@
 """`seed-server publish` killed at every step of its writing: what is left, what is said of it, what clears it."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,21 +10,7 @@ from seed_server.commands.main import seed_server
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import load_settings
 from seed_server.signing.repository import Repository
-
-KILLED_AT = """
-import os, signal, sys
-from seed_server.commands.main import seed_server
-step, left = sys.argv[1], int(sys.argv[2])
-real = getattr(os, step)
-def call(*arguments, **named):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments, **named)
-setattr(os, step, call)
-seed_server(sys.argv[3:])
-"""
+from tests.helpers.killed_command import killed_at
 
 
 @pytest.fixture
@@ -50,8 +33,7 @@ def publish(home: ServerHome, version: str) -> tuple[object, ...]:
 
 def killed(home: ServerHome, step: str, nth: int, version: str) -> bool:
     """Publish, killed before the ``nth`` call of an `os` function; return whether it came so far."""
-    words = [sys.executable, "-c", KILLED_AT, step, str(nth), *map(str, publish(home, version))]
-    return subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == -signal.SIGKILL
+    return killed_at(step, nth, *publish(home, version))
 
 
 def status(home: ServerHome) -> dict[str, bool]:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from seed_server.commands.main import seed_server
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
-from tests.faults.test_publication_killed import KILLED_AT
+from tests.helpers.killed_command import killed_at
 
 STEPS = [("rename", 0), ("rename", 1), ("rename", 3), ("unlink", 0), ("unlink", 2), ("fsync", 0), ("fsync", 2)]
 
@@ -58,9 +57,7 @@ def clean(home: ServerHome) -> dict[str, object]:
 
 @pytest.mark.parametrize(("step", "nth"), STEPS)
 def test_a_quota_s_cleaning_that_is_killed_is_gone_on_with(home: ServerHome, step: str, nth: int) -> None:
-    words = [sys.executable, "-c", KILLED_AT, step, str(nth), "disk", "clean", "--all", "--home", str(home.root)]
-    done = subprocess.run(words, check=False, capture_output=True, timeout=60)
-    assert done.returncode == -signal.SIGKILL, "it never came so far"
+    assert killed_at(step, nth, "disk", "clean", "--all", "--home", home.root), "it never came so far"
     assert {"office@2", "driver@2"} <= here(home)
     clean(home)
     assert here(home) == {"office@2", "driver@2"}

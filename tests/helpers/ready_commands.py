@@ -191,11 +191,16 @@ def _wait_for(child: int, told: int, standard: list[int]) -> NoReturn:
 
 
 def be_ready(number: int) -> None:
-    """Load what commands need, fork for each that is asked for over this socket, and be it there."""
+    """Load what commands need, fork for each that is asked for over this socket, and be it there.
+
+    A command is one of ours, or `MODULE:FUNCTION`.
+    """
     with socket.socket(fileno=number) as asked:
         _load()
         _serve(asked)
     call_it(sys.argv)
     fork_parts()
-    program = Path(sys.argv[0]).name.replace("-", "_")
-    sys.exit(importlib.import_module(f"{program}.commands.main").main())
+    module, _, function = sys.argv[0].rpartition(":")
+    if not module:
+        module, function = f"{Path(sys.argv[0]).name.replace('-', '_')}.commands.main", "main"
+    sys.exit(getattr(importlib.import_module(module), function)())

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import trio
 
-from bench.fleet_processes import free_ports
+from bench import fleet_processes
+from bench.fleet_processes import Running, free_ports
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.wire.messages import Welcome
@@ -66,7 +67,7 @@ class Server:
     def __init__(self, home: ServerHome, settings: ServerSettings) -> None:
         self.home = home
         self.settings = settings
-        self.process: trio.Process
+        self.process: Running
         self.context: ssl.SSLContext
         """Of an enrolled PC."""
         self._opened: list[trio.SocketStream] = []
@@ -83,7 +84,9 @@ class Server:
         """Start it, and wait until both ports answer."""
         said = self.log.count("serving hq") if self.home.root.with_suffix(".log").exists() else 0
         with self.home.root.with_suffix(".log").open("ab") as log:
-            self.process = await trio.lowlevel.open_process([*SERVE, str(self.home.root)], stdout=log, stderr=log)
+            self.process = await fleet_processes.start_ours(
+                ["seed-server", "serve", "--home", str(self.home.root)], log
+            )
         while self.log.count("serving hq") == said:
             assert self.process.returncode is None, self.log
             await trio.sleep(0.02)
