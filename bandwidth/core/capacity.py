@@ -31,6 +31,12 @@ class CapacityEstimate:
         if carried > 0:
             self._add(carried, now)
 
+    def forget_since(self, at: float) -> None:
+        """Forget what was recorded from then on: it was taken at a queue that was none of the line's."""
+        while self._events and self._events[-1][0] >= at:
+            self._events.pop()
+        self._answer = None
+
     def carried(self, rate: float, now: float) -> None:
         """Record a rate that got through without a queue: the capacity is no less."""
         known = self.bytes_per_second(now)

@@ -2,7 +2,8 @@
 
 import math
 
-from bandwidth.core.sensors import View
+from bandwidth.core.frontier import DRAINS
+from bandwidth.core.sensors import SATELLITE_SECONDS, View
 from bandwidth.core.states import Reason
 
 STRONG_QUEUE = 4.0  # × threshold: yield at once
@@ -25,6 +26,7 @@ class Competition:
 
     def __init__(self) -> None:
         self._queue_since: float | None = None
+        self._most_queue = 0.0
         self._short_looks = 0
 
     def forget(self) -> None:
@@ -62,7 +64,10 @@ class Competition:
         if queue > STRONG_QUEUE * threshold:
             return Reason.PERSISTENT_QUEUE
         if self._queue_since is None:
-            self._queue_since = now
+            self._queue_since, self._most_queue = now, 0.0
+        self._most_queue = max(self._most_queue, queue)
+        if view.rtt_seconds - queue >= SATELLITE_SECONDS and queue <= DRAINS * self._most_queue:
+            return None
         # a cut shows after a round trip and the pings' filter
         shown = cut_at is not None and now - cut_at >= view.rtt_seconds + CUT_SHOWS_SECONDS
         return Reason.PERSISTENT_QUEUE if shown and now - self._queue_since >= PERSISTENT_SECONDS else None

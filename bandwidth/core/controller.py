@@ -256,7 +256,13 @@ class Controller:
         self._frontier.queue_stands(view, queue, now)
         if self._yielded(view, now):
             return
-        if queue <= threshold / 2:
+        seen = view.queue_seconds is not None
+        if seen and queue <= threshold / 2 and self._cuts.cannot_show(self._sensors.base.seconds, now):
+            # a late answer, or somebody's burst
+            self._frontier.never_mind(self._entered_at)
+            self._rate, ramped = self._cuts.undone()
+            self._move(Trigger.NOT_OURS if ramped else Trigger.DRAINED, now)
+        elif queue <= threshold / 2:
             self._rate = self._frontier.drained(self._rate, now)
             self._move(Trigger.DRAINED, now)
         elif queue > threshold and self._cuts.shows(view, now):
@@ -363,7 +369,7 @@ class Controller:
         if cut <= CUT_LEAST and got_through and not view.limited:
             # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
-        self._cuts.begin(view, self._rate, now, first=ours)
+        self._cuts.begin(view, self._rate, now, first=ours, ramped=self.state is State.RAMP)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Trigger.QUEUE, now)

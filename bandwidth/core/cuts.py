@@ -1,7 +1,7 @@
 """How the rate is cut when a queue has formed, and how it grows again. Pure."""
 
 from bandwidth.core.frontier import SHOWS_SECONDS
-from bandwidth.core.sensors import View
+from bandwidth.core.sensors import SATELLITE_SECONDS, View
 
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
@@ -16,23 +16,25 @@ class Cuts:
     """Remembers the last cut; ``now`` is any clock in seconds, rates are bytes per second."""
 
     def __init__(self) -> None:
-        self._at = float("-inf")
+        self._at = self._begun_at = float("-inf")
+        self._before = 0.0, False
         self._return_to: float | None = None
 
     def restart(self, now: float) -> None:
         """Count from ``now``: the clock went back."""
-        self._at = now
+        self._at = self._begun_at = now
 
     def forget(self) -> None:
         """Do not return to the rate before: somebody needs the line."""
         self._return_to = None
 
-    def begin(self, view: View, rate: float, now: float, *, first: bool) -> None:
-        """Note that a queue has formed at ``rate``.
+    def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool) -> None:
+        """Note that a queue has formed at ``rate``, in a ramp or not.
 
         One that comes and goes is a page or a burst: the rate returns soon, but not
         twice in a row; unless this is the ``first`` after one that we made ourselves.
         """
+        self._begun_at, self._before = now, (rate, ramped)
         carried = rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._at < RETURN_AGAIN_SECONDS and not first
         self._return_to = None if again else RETURN_SHARE * min(rate, carried)
@@ -45,6 +47,15 @@ class Cuts:
             known = max(known, view.own_recent)  # the longer mean is of a ramp
         self._at = now
         return kept * min(rate, known)
+
+    def cannot_show(self, way_seconds: float | None, now: float) -> bool:
+        """Whether answers that come now cannot know of the cut yet, after a round trip over a satellite."""
+        return way_seconds is not None and way_seconds >= SATELLITE_SECONDS and 0 <= now - self._begun_at < way_seconds
+
+    def undone(self) -> tuple[float, bool]:
+        """Return the rate before the cut, and whether it was a ramp's: the queue was none of ours."""
+        self._return_to = None
+        return self._before
 
     def shows(self, view: View, now: float) -> bool:
         """Whether the queue that is there now is one after the last cut."""

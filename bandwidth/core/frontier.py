@@ -80,6 +80,11 @@ class Frontier:
         else:
             self.cut_beyond = False
 
+    def never_mind(self, since: float) -> None:
+        """Note that what was cut for at ``since`` was no queue that we have made."""
+        self.cut_beyond = False
+        self.capacity.forget_since(since)
+
     def full(self, carried: float, now: float) -> None:
         """Note that the line is full at ``carried``, so that more is not tried for a while."""
         self._full_at = (now, carried)

@@ -6,10 +6,11 @@ from collections import deque
 class RollingRate:
     """The rate of what was added in the last ``span_seconds``; times are of any clock and do not go back."""
 
-    __slots__ = ("_entries", "_seconds", "_span_seconds", "amount")
+    __slots__ = ("_entries", "_seconds", "amount", "span_seconds")
 
     def __init__(self, span_seconds: float) -> None:
-        self._span_seconds = span_seconds
+        self.span_seconds = span_seconds
+        """May be changed: a longer one has what was not forgotten before."""
         self._entries: deque[tuple[float, float, float]] = deque()  # (at, seconds, amount)
         self._seconds = 0.0
         self.amount = 0.0
@@ -24,7 +25,7 @@ class RollingRate:
     def expire(self, now: float) -> None:
         """Remove what is as old as the span."""
         entries = self._entries
-        oldest = now - self._span_seconds
+        oldest = now - self.span_seconds
         while entries and entries[0][0] <= oldest:
             _, seconds, amount = entries.popleft()
             self._seconds -= seconds

@@ -14,9 +14,11 @@ from bandwidth.core.units import BytesPerSecond
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
 LATE_SHOWS_ROUND_TRIPS, LATE_SHOWS_SECONDS = 2, 0.05  # together: for so long a held-up process shows in round trips
 RECENT_SECONDS = 0.15  # three samples: short enough to follow a rate that doubles
+SATURATED_ROUND_TRIPS = 0.25  # on a long way it stands longer, and bunched acknowledgements say too much
 SATURATED_SECONDS = 0.09  # two samples: a queue that we cut at once does not stand for longer …
 SATURATED_SEGMENTS = 64  # … and as many segments, so that one more or less is under 2 %
 FILTER_PINGS = 3  # the least of three: one late ping may be a busy process
+SATELLITE_SECONDS = 0.3  # a round trip as long as this: what we do shows late
 LONGEST_GAP_SECONDS = 2.0  # a longer silence says nothing of the rates in it
 PINGS_MISSING = 2  # two in a row, not one, mean something
 SEGMENT_BYTES = 1_448  # of payload, on Ethernet: of every segment, where the kernel does not say
@@ -187,6 +189,7 @@ class Sensors:
         self._lost_crowded.expire(now)
         self._recent.expire(now)
         self._own_recent.expire(now)
+        self._newest.span_seconds = max(SATURATED_SECONDS, SATURATED_ROUND_TRIPS * (self.base.seconds or 0.0))
         self._newest.expire(now)
         self.business.observe(sample.business_bytes, elapsed, now, rtt)
         if elapsed <= 0.0:

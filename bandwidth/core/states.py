@@ -33,6 +33,7 @@ class Trigger(enum.Enum):
     FULL_RATE = "the target rate is reached"
     QUEUE = "the queue is above the threshold"
     DRAINED = "the queue has gone"
+    NOT_OURS = "the queue of a ramp has gone before our cut can have reached it"
     COMPETITOR = "business needs the line"
     QUIET = "business has been quiet for long enough"
     PAUSE_DUE = "a planned pause is due"
@@ -54,6 +55,7 @@ _STEPS: dict[tuple[State, Trigger], State] = {
     (State.SCAVENGE, Trigger.COMPETITOR): State.YIELD,
     (State.SCAVENGE, Trigger.PAUSE_DUE): State.SLOWDOWN,
     (State.BACK_OFF, Trigger.DRAINED): State.SCAVENGE,
+    (State.BACK_OFF, Trigger.NOT_OURS): State.RAMP,
     (State.BACK_OFF, Trigger.COMPETITOR): State.YIELD,
     (State.YIELD, Trigger.QUIET): State.RAMP,
     (State.SLOWDOWN, Trigger.PAUSE_OVER): State.RAMP,

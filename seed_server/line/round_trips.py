@@ -7,6 +7,7 @@ hardly sent, as in a yield or before its turn, still tells of then when it sends
 from bandwidth.core.sensors import ACK_DELAY_SEGMENTS, FRESH_SEGMENTS
 from seed_server.line.socket_look import SocketLook
 
+FLOW_SECONDS = 0.25  # within which a socket's round trip has forgotten what was before: four of a site share its line
 GUARD_SECONDS = 0.002  # the kernel's own grain
 DELAYED_SECONDS = 0.1  # for two segments: whoever sends less is acknowledged with delay, 40 ms and more (RFC 1122)
 ACK_DELAYED_SECONDS = 0.2  # at most (RFC 1122 section 4.2.3.2 allows 0.5; systems wait for 0.04 to 0.2)
@@ -42,11 +43,14 @@ class DataRoundTrips:
         new_bytes: int,
         elapsed: float,
         *,
+        recent: float,
         flowing: float,
         limited: bool,
         read_late: float = 0.0,
     ) -> None:
         """Note a socket that sends: ``new_bytes`` arrived in the ``elapsed`` seconds, and so many segments `flowing`.
+
+        ``recent``: its rate over some more samples, in bytes per second.
 
         ``limited``: its PC or we hold it up, so its round trip measures that. ``read_late``: so many seconds late its
         PC reads what has arrived. Until then the window does not open, and the kernel delays its acknowledgement.
@@ -61,8 +65,10 @@ class DataRoundTrips:
             self._fresh.append(queue)
             self._late.append(min(read_late, ACK_DELAYED_SECONDS))
             self._any_settled |= flowing >= SETTLED_SEGMENTS
-        if elapsed and new_bytes >= FRESH_SEGMENTS * look.segment_bytes:
-            bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes * elapsed / new_bytes + GUARD_SECONDS
+        fresh_bytes = FRESH_SEGMENTS * look.segment_bytes
+        rate = new_bytes / elapsed if elapsed and new_bytes >= fresh_bytes else recent
+        if new_bytes and rate * FLOW_SECONDS >= fresh_bytes:
+            bound = queue + ACK_DELAY_SEGMENTS * look.segment_bytes / rate + GUARD_SECONDS
             self.guard_seconds = bound if self.guard_seconds is None else min(self.guard_seconds, bound)
 
     @property

@@ -203,9 +203,12 @@ class SiteSampler:
             through = self._let_through(view, look)
             # a queue in a full card makes the window last longer than the least round trip: what comes through tells
             window += min(through, self._links[key].recent) if self._full_cards else through
-            flowing, limited = self._links[key].flowing, self.link_rates[key].limited
-            late = view.read_late_seconds
-            self._round_trips.note(look, new_bytes[key], elapsed, flowing=flowing, limited=limited, read_late=late)
+            link, late = self._links[key], view.read_late_seconds
+            limited = self.link_rates[key].limited
+            self._round_trips.note(
+                look, new_bytes[key], elapsed,
+                recent=link.recent, flowing=link.flowing, limited=limited, read_late=late,
+            )  # fmt: skip
         for gone in self._links.keys() - links.keys():
             del self._links[gone]
         self.link_rates = {key: rate for key, rate in self.link_rates.items() if key in links}

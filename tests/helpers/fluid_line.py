@@ -23,6 +23,8 @@ class FluidLine:
     loss: float = 0.0
     """The share of our segments that the line itself loses."""
     step: float = 0.005
+    far: bool = False
+    """Answers say what the queues were a round trip ago: over a long way that makes a difference."""
     queues: list[float] = field(default_factory=lambda: [0.0, 0.0])
     """Queued bytes: ours, and those of the others."""
     randomness: random.Random = field(default_factory=lambda: random.Random(1))
@@ -69,6 +71,7 @@ class Loop:
         self.history: list[tuple[float, Decision]] = [(now, self.decision)]
         self._acks: deque[tuple[float, float, float, float]] = deque()  # (from, seconds, bytes, lost)
         self._lost = 0.0
+        self._queues: deque[tuple[float, float, float]] = deque()  # (seen from, everybody's, ours)
 
     def blank(self) -> Sample:
         """Return the sample of a line on which nothing moves."""
@@ -86,15 +89,20 @@ class Loop:
         window: float | None = None,
         data: bool = True,
         ceiling: int | None = None,
+        late: float = 0.0,
     ) -> "Loop":
-        """Run the loop while others offer ``others`` bytes per second; ``demand``: what we have to send."""
+        """Run the loop while others offer ``others`` bytes per second; ``demand``: what we have to send.
+
+        ``late``: so many seconds later are answers to pings, as those of a busy PC.
+        """
         for _ in range(round(seconds / self.every)):
             allowed = min(float(self.decision.allowance), demand, window or float("inf"))
             delivered, losses, business = self._interval(allowed, others)
             line = self.line
+            queue, own_queue = self._queues_seen()
             sample = Sample(
-                rtt_seconds=line.rtt + line.queue_seconds if pings else None,
-                data_rtt_seconds=line.rtt + line.own_queue_seconds if data and pings else None,
+                rtt_seconds=line.rtt + queue + late if pings else None,
+                data_rtt_seconds=line.rtt + own_queue if data and pings else None,
                 delivered_bytes=int(delivered) if pings else 0,
                 retransmits=losses if pings else 0,
                 application_limited=demand < self.decision.allowance,
@@ -106,6 +114,17 @@ class Loop:
             self.decision = self.controller.update(sample, self.now, ceiling=limit)
             self.history.append((self.now, self.decision))
         return self
+
+    def _queues_seen(self) -> tuple[float, float]:
+        """Return what the answers say that come now of the queues, everybody's and ours."""
+        line = self.line
+        if not line.far:
+            return line.queue_seconds, line.own_queue_seconds
+        self._queues.append((self.now + line.rtt, line.queue_seconds, line.own_queue_seconds))
+        while len(self._queues) > 1 and self._queues[1][0] <= self.now + 1e-9:
+            self._queues.popleft()
+        at, queue, own_queue = self._queues[0]
+        return (queue, own_queue) if at <= self.now + 1e-9 else (0.0, 0.0)
 
     def _interval(self, allowed: float, others: float) -> tuple[float, int, float]:
         business, steps = 0.0, max(1, round(self.every / self.line.step))

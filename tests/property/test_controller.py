@@ -299,5 +299,8 @@ def test_every_step_of_the_table_is_taken(watched: Watched) -> None:
         take(Controller(ControllerSettings(capacity=CAPACITY), 0.0), course, 0.0)
     # losses with the first round trip of an unknown line: its end, no competitor
     take(Controller(ControllerSettings(), 0.0), [(SILENT, 1), (replace(CALM, retransmits=9), 1)], 0.0)
+    # over a satellite, a queue in a ramp that is gone before a cut can have reached it
+    far = replace(CALM, rtt_seconds=0.6)
+    take(Controller(ControllerSettings(), 0.0), [(far, 3), (replace(far, rtt_seconds=0.62), 3), (far, 3)], 0.0)
     assert watched.steps == set(TRANSITIONS.steps)
     assert {TRANSITIONS.steps[step] for step in watched.steps} == set(State)

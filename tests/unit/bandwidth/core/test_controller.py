@@ -8,6 +8,7 @@ import pytest
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
 from bandwidth.core.reason_seconds import ReasonSeconds
+from bandwidth.core.sensors import Sensors
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import Reason, State
 from bandwidth.core.units import BytesPerSecond
@@ -787,3 +788,57 @@ def test_over_a_long_way_an_unknown_line_gets_the_first_window_of_each_connectio
     seen: dict[str, Any] = {"rtt_seconds": rtt, "window_rate": BytesPerSecond(107_000), "delivered_bytes": 0}
     stepper.step(**seen)
     assert rate <= stepper.step(**seen).allowance < 1.5 * rate
+
+
+# --- a long way --------------------------------------------------------------------------------
+
+
+def satellite(*, configured: bool) -> Loop:
+    line = FluidLine(3_125_000, rtt=0.56, buffer_seconds=0.12, step=0.05, far=True)
+    return Loop(line, configured=configured)
+
+
+@pytest.mark.parametrize("ramped", [1.0, 2.0, 3.0])
+def test_late_answers_end_no_ramp_over_a_satellite(ramped: float) -> None:
+    """They were over before a cut can have reached the line: to forget what they seemed to say took twenty seconds."""
+    course = satellite(configured=False).run(ramped)
+    assert course.decision.state is State.RAMP
+    course.run(0.25, late=0.03)
+    assert course.begun(State.BACK_OFF), "they were taken for a queue"
+    course.run(8 - ramped)
+    assert course.decision.allowance >= 0.85 * course.line.capacity
+    course.run(6)
+    assert course.controller.capacity.bytes_per_second(course.now) == pytest.approx(course.line.capacity, rel=0.05)
+    assert course.begun(State.YIELD) == []
+
+
+def test_nor_do_they_change_a_rate_that_is_known_to_be_right() -> None:
+    course = satellite(configured=True).run(10)
+    before = course.decision.allowance
+    course.run(0.25, late=0.02).run(0.2)
+    assert course.begun(State.BACK_OFF)
+    assert course.decision.allowance == before
+
+
+def test_somebody_s_queue_over_a_satellite_is_yielded_to_as_ever() -> None:
+    course = satellite(configured=True).run(10)
+    since = course.now
+    course.run(3, others=0.3 * course.line.capacity, seen=False)
+    assert [at for at, _ in course.begun(State.YIELD) if at >= since]
+
+
+def test_our_own_queue_over_a_satellite_is_no_competitor_while_it_drains() -> None:
+    course = satellite(configured=False).run(30)
+    assert course.begun(State.BACK_OFF)
+    assert course.begun(State.YIELD) == []
+
+
+def test_what_a_satellite_s_line_carries_is_no_bunch_of_acknowledgements() -> None:
+    """Those of busy PCs come in bunches; two samples alone would say that the line carries half as much again."""
+    sensors, carried = Sensors(), []
+    for number in range(200):
+        arrives = 2 * 3_125_000 * STEP if number % 2 else 0
+        sample = replace(QUIET, rtt_seconds=0.56, delivered_bytes=int(arrives))
+        view = sensors.observe(sample, STEP * number, quiet=False, silent=False, allowed=BytesPerSecond(4_000_000))
+        carried.append(view.carried)
+    assert max(carried[20:]) <= 1.4 * 3_125_000

@@ -24,7 +24,7 @@ def grown(cuts: Cuts, rate: float, seen: View, seconds: float = 2.0) -> float:
 
 def test_a_cut_starts_from_what_arrives_and_returns_to_a_part_of_it() -> None:
     seen, cuts = view(SHORT, 0.7 * RATE), Cuts()
-    cuts.begin(seen, RATE, 10.0, first=False)
+    cuts.begin(seen, RATE, 10.0, first=False, ramped=False)
     assert cuts.cut(seen, RATE, 10.0, CUT_LEAST, beyond=False) == pytest.approx((1 - CUT_LEAST) * 0.7 * RATE)
     assert grown(cuts, 0.3 * RATE, seen, 0.6) == pytest.approx(RETURN_SHARE * 0.7 * RATE)
     limited = replace(seen, application_limited=True)
@@ -35,7 +35,7 @@ def test_a_cut_starts_from_what_arrives_and_returns_to_a_part_of_it() -> None:
 def test_the_rate_returns_soon_once_or_after_a_queue_of_our_own(first: bool, returns: bool) -> None:
     cuts, seen = Cuts(), view(SHORT, RATE)
     cuts.cut(seen, RATE, 10.0, CUT_MOST, beyond=True)
-    cuts.begin(seen, RATE, 10.0 + RETURN_AGAIN_SECONDS / 2, first=first)
+    cuts.begin(seen, RATE, 10.0 + RETURN_AGAIN_SECONDS / 2, first=first, ramped=False)
     assert (grown(cuts, 0.5 * RATE, seen, 0.8) >= RETURN_SHARE * RATE) is returns
 
 
@@ -45,3 +45,13 @@ def test_a_cut_works_for_two_round_trips_before_another_one() -> None:
     assert [cuts.shows(seen, at) for at in (11.2, 11.3)] == [False, True]
     cuts.wait(11.3)
     assert not cuts.shows(seen, 12.0)
+
+
+def test_answers_cannot_know_of_a_cut_before_a_round_trip_over_a_satellite() -> None:
+    cuts, seen = Cuts(), view(LONG, RATE)
+    assert not cuts.cannot_show(LONG, 10.0), "there was none"
+    cuts.begin(seen, RATE, 10.0, first=False, ramped=True)
+    assert [cuts.cannot_show(LONG, at) for at in (10.0, 10.5, 10.6, 9.0)] == [True, True, False, False]
+    assert not cuts.cannot_show(SHORT, 10.0), "there, every answer after the next sample does"
+    assert not cuts.cannot_show(None, 10.0)
+    assert cuts.undone() == (RATE, True)

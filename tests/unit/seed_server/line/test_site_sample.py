@@ -119,6 +119,16 @@ def test_late_echo_while_our_data_are_not_late_is_a_busy_process(delivered: int,
     assert samples(SiteSampler(), rows)[-1].rtt_seconds == pytest.approx(seen, abs=1e-4)
 
 
+@pytest.mark.parametrize(("delivered", "seen"), [(11_584, 0.0595), (2_896, 0.300)], ids=["flow", "hardly flow"])
+def test_so_is_one_where_the_data_flow_to_several_pcs_in_parts(delivered: int, seen: float) -> None:
+    """Four of a site share its line: in one sample too little arrives on each to say that none of it waits."""
+    rows: Rows = [
+        ({name: view(at * delivered, endpoint=name) for name in "wxyz"}, {"w": 0.040 if at < 20 else 0.300})
+        for at in range(21)
+    ]
+    assert samples(SiteSampler(), rows)[-1].rtt_seconds == pytest.approx(seen, abs=1e-3)
+
+
 def test_no_echo_is_none() -> None:
     assert samples(SiteSampler(), [({"x": view(0)}, {})])[0].rtt_seconds is None
 
