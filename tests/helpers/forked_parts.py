@@ -15,6 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from p2pdist.shared.lazy_log import forget_log
+
 PART_OPTIONS = (sys.executable, "-P", "-m")
 """How a command line of a part begins; its module and its arguments follow."""
 PACKAGES = ("p2pdist.", "seed_server.")
@@ -94,7 +96,8 @@ def _be_part(words: list[str], asked: SimpleNamespace) -> NoReturn:
 
 
 def _start_afresh() -> None:
-    """Leave behind what signals were to the parent. (Trio itself forgets the parent's threads.)"""
+    """Leave behind what signals and the log were to the parent. (Trio itself forgets the parent's threads.)"""
+    forget_log()
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
