@@ -1,9 +1,16 @@
 """All targets by name."""
 
-from bench.fuzz import document_targets, file_targets, package_targets, port_targets, wire_targets
+from bench.fuzz import (
+    document_targets,
+    file_targets,
+    intelligence_targets,
+    package_targets,
+    port_targets,
+    wire_targets,
+)
 from bench.fuzz.target import Target
 
-_MODULES = (wire_targets, document_targets, file_targets, package_targets, port_targets)
+_MODULES = (wire_targets, document_targets, file_targets, intelligence_targets, package_targets, port_targets)
 
 TARGETS: dict[str, Target] = {target.name: target for module in _MODULES for target in module.TARGETS}
 

@@ -9,7 +9,7 @@ ServerCode: TypeAlias = Literal[
     "server-addresses",
     "server-tls", "server-clock", "server-disk", "server-database", "server-content", "server-signatures",
     "server-audit", "server-rollouts", "server-site-map", "server-pcs", "server-lines", "server-time-zones",
-    "server-provider", "server-sites", "server-backup",
+    "server-provider", "server-sites", "server-backup", "server-intelligence",
 ]  # fmt: skip
 SiteCode: TypeAlias = Literal[
     "site-away", "site-silent", "site-refusals", "site-clock", "site-identity", "site-address", "site-packets",

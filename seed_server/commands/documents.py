@@ -57,6 +57,12 @@ from seed_server.answers.signed import (
     TemplateNameDocument,
 )
 from seed_server.answers.standing import StandingDocument, StandingPageDocument
+from seed_server.reporting.priority_documents import (
+    CveDocument,
+    IntelligenceDocument,
+    IntelligenceImportDocument,
+    PriorityDocument,
+)
 
 DOCUMENTS: dict[str, object] = {
     "init": InitDocument,
@@ -110,6 +116,10 @@ DOCUMENTS: dict[str, object] = {
     "inventory": InventoryDocument,
     "inventory PACKAGES": InventoryDocument,
     "inventory LINES": InventoryRowDocument,
+    "intelligence import": IntelligenceImportDocument,
+    "intelligence show": IntelligenceDocument,
+    "intelligence show CVE": CveDocument,
+    "priority": PriorityDocument,
     "report history": HistoryPageDocument,
     "report history LINES": HistoryRowDocument,
     "archive list": ArchivesDocument,

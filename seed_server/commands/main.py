@@ -43,6 +43,10 @@ _COMMANDS = {
     "allow": LazyCommand("endpoint_commands:allow_command", "Accept a denied endpoint again."),
     "posture-check": LazyCommand("posture_commands:posture_check_command", "Check what a PC has signed of itself."),
     "audit": LazyCommand("audit_commands:audit_group", "Who did what: list, verify and export the audit log."),
+    "intelligence": LazyCommand(
+        "intelligence_commands:intelligence_group", "What is known of weaknesses: import KEV and EPSS files."
+    ),
+    "priority": LazyCommand("priority_commands:priority_command", "Which open patch comes first, and why."),
     "report": LazyCommand("report_commands:report_group", "Which patch, when, on which PC: for years."),
     "archive": LazyCommand(
         "archive_commands:archive_group", "Months that have left the database: verify, search, hold."

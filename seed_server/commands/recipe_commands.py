@@ -62,6 +62,7 @@ _OPTIONS = (
         help="How urgent it is; medium when not given.",
     ),
     click.option("--cvss", type=CvssScore(), metavar="N", help="CVSS score, 0.0 to 10.0."),
+    click.option("--cve", "cves", multiple=True, metavar="CVE", help="A weakness that it mends; again for more."),
     click.option("--applies-to", metavar="EXPR", help="Which PCs it is for; all when not given."),
     click.option("--install", "kind", type=click.Choice(INSTALL_KINDS), help="How it is installed."),
     click.option("--package", metavar="NAME", help="For deb and rpm: the package's name; else it is read from FILE."),

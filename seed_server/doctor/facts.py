@@ -159,6 +159,8 @@ class ServerFacts:
     site_map: Sequence[FleetProblem] | None = None
     pcs: Sequence[FleetProblem] | None = None
     lines: Sequence[FleetProblem] | None = None
+    intelligence: Sequence[FleetProblem] | None = None
+    """Of files of KEV and EPSS that are old."""
     troubled: Sequence[SiteTrouble] | None = None
     """Sites where PCs say that something is wrong, most of them first."""
 

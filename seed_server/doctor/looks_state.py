@@ -16,6 +16,7 @@ from seed_server.doctor.facts import (
 from seed_server.doctor.looks_home import is_known_zone, is_synchronised, known_zones
 from seed_server.fleet import problems
 from seed_server.fleet.context import Context
+from seed_server.fleet.intelligence_problems import old_intelligence
 from seed_server.signing.profiles import parsed_profiles
 from seed_server.signing.repository import Repository
 from seed_server.signing.repository_writer import online_lifetimes
@@ -90,6 +91,7 @@ def _look_at_database(
         *problems.flood_problems(database, facts.now),
     ]
     facts.lines = problems.harm_problems(at_work, serving=serving)
+    facts.intelligence = old_intelligence(database, facts.now)
     facts.troubled = database.troubled_sites(MOST_SITES_NAMED)
     facts.backup = BackupFacts(read_last_backup(context.home), database.endpoint_counts().allowed)
     _look_at_times(facts, database)

@@ -222,6 +222,12 @@ def judge_sites(facts: ServerFacts) -> SiteFinding:
     return fine("server-sites", "At no site do many PCs say that something is wrong.")
 
 
+def judge_intelligence(facts: ServerFacts) -> SiteFinding:
+    """Judge how old it is what is known of weaknesses, where files of it were ever imported."""
+    well = "What is known of weaknesses is a few days old, or nothing of it was ever imported."
+    return _told("server-intelligence", facts.intelligence, well)
+
+
 def judge_backup(facts: ServerFacts) -> SiteFinding:
     """Judge whether there is a backup of this server that is young enough."""
     days = None if facts.settings is None else facts.settings.backup_days
@@ -293,6 +299,7 @@ SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-provider": port_findings.judge_provider,
     "server-sites": judge_sites,
     "server-backup": judge_backup,
+    "server-intelligence": judge_intelligence,
 }
 """Every check of the server, in the order in which they are shown."""
 

@@ -6,7 +6,6 @@ A running server writes the same to its log, which nobody reads. Blocking.
 import contextlib
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bandwidth.core.quantities import DAY_SECONDS, bytes_text
@@ -15,7 +14,9 @@ from seed_server.fleet.archives import missing_archives
 from seed_server.fleet.audit_key import is_known_to_pcs
 from seed_server.fleet.audit_log import continues_checkpoint
 from seed_server.fleet.context import Context
+from seed_server.fleet.fleet_problem import FleetProblem
 from seed_server.fleet.harm_share import harm_share
+from seed_server.fleet.intelligence_problems import intelligence_problems
 from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_words import moment
@@ -32,22 +33,11 @@ from seed_server.store.rows import FULL_DISK_BYTES, HarmPauseRow
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
+__all__ = ["FleetProblem", "fleet_problems"]
 
 OVERDUE_MONTH_DAYS = 14  # it moves in its first quiet night, or after three days
 FLOOD_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said that a PC said too much; `endpoints show` says it for ever
 CUSTODY_FAULT_SECONDS = 30.0 * DAY_SECONDS  # for so long it is said; `audit custody` shows it for ever
-
-
-@dataclass(frozen=True)
-class FleetProblem:
-    """One thing that is wrong, or will be."""
-
-    text: str
-    """What is so, in one or two sentences of English."""
-    mend: str
-    """The command or the file that mends it."""
-    urgent: bool = True
-    """Whether it harms already."""
 
 
 def fleet_problems(
@@ -75,6 +65,8 @@ def fleet_problems(
         found += history_problems(context, database, serving=serving)
         found += flood_problems(database, now)
         found += backup_problems(context)
+        with contextlib.suppress(UserError):  # as below
+            found += intelligence_problems(context, database, repository or context.repository())
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)

@@ -93,6 +93,10 @@ class RingTemplate:
             FaultKind.BAD_INPUT,
         )
 
+    def required_approvals(self, by_pcs: int) -> int:
+        """Return how many people have to approve a rollout by it, of which PCs themselves want ``by_pcs``."""
+        return max(self.approvals if any(ring.approval for ring in self.rings) else 0, by_pcs)
+
     def plan(self, ref: PatchRef, number: int, manifest_sha256: str, salt: bytes) -> RolloutPlan:
         """Return the plan for a publication; ``salt`` is random."""
         return RolloutPlan(

@@ -95,7 +95,7 @@ def start_rollout(
         require(context, actor, "roll-out", reach_of(parse_expression(ring.who) if ring.who else None))
     plan = template.plan(manifest.ref, manifest.number, manifest_sha256(manifest), secrets.token_bytes(SALT_BYTES))
     by_pcs = approvals_wanted(repository, manifest)
-    required = max(template.approvals if any(ring.approval for ring in plan.rings) else 0, by_pcs)
+    required = template.required_approvals(by_pcs)
     progress = new_rollout(now)
     with repository.locked():
         deed = Deed("start rollout", str(manifest.ref), reason=reason, details={"template": template.name}, after=plan)

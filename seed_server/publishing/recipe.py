@@ -16,6 +16,7 @@ from p2pdist.shared.identifiers import (
     parse_patch_id,
     parse_patch_version,
 )
+from p2pdist.shared.manifest.cves import MAX_CVES, is_cve
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOADS,
     MAX_TITLE_CHARS,
@@ -81,6 +82,8 @@ class Recipe(Record, frozen=True):
     titles: Titles = msgspec.field(default_factory=dict)
     severity: Severity = "medium"
     cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None = None
+    cves: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CVES)] = ()
+    """Numbers of the weaknesses that it mends; what is none is told with its place, by `recipe_problems`."""
     applies_to: Annotated[str, msgspec.Meta(max_length=MAX_EXPRESSION_CHARS)] = ""
     requires: Relations = ()
     supersedes: Relations = ()
@@ -135,6 +138,7 @@ def manifest_of(recipe: Recipe, payloads: Sequence[Payload], published_at: int) 
         schedule=_with_whole_days(recipe.schedule),
         downgrade=recipe.downgrade,
         titles=recipe.titles or msgspec.UNSET,
+        cves=recipe.cves or msgspec.UNSET,
     )
 
 
@@ -170,6 +174,7 @@ def _checks(recipe: Recipe, *, whole: bool) -> Iterator[tuple[str, Callable[[], 
         yield "version", lambda: parse_patch_version(recipe.version)
     yield from _title_checks(recipe)
     yield "cvss", lambda: _check_cvss(recipe.cvss)
+    yield from _cve_checks(recipe.cves)
     if recipe.applies_to:
         yield "applies_to", lambda: parse_expression(recipe.applies_to)
     for kind in RELATIONS:
@@ -191,6 +196,11 @@ def _title_checks(recipe: Recipe) -> Iterator[tuple[str, Callable[[], object]]]:
     titles = {"title": recipe.title, **{f"titles, {language}": title for language, title in recipe.titles.items()}}
     for where, title in titles.items():
         yield where, lambda where=where, title=title: _check_title(where, title)  # type: ignore[misc]
+
+
+def _cve_checks(cves: Sequence[str]) -> Iterator[tuple[str, Callable[[], object]]]:
+    for number in range(1, len(cves) + 1):
+        yield f"cves {number}", lambda number=number: _check_cve(cves, number)  # type: ignore[misc]
 
 
 def _caught(where: str, check: Callable[[], object]) -> Iterator[RecipeProblem]:
@@ -216,6 +226,14 @@ def _check_title(where: str, title: str) -> None:
 def _check_cvss(cvss: float | None) -> None:
     if cvss is not None and not 0.0 <= cvss <= 10.0:
         raise RecipeError("cvss", f"a CVSS score is from 0.0 to 10.0, not {cvss}")
+
+
+def _check_cve(cves: Sequence[str], number: int) -> None:
+    where, cve = f"cves {number}", cves[number - 1]
+    if not is_cve(cve):
+        raise RecipeError(where, f"{cve[:40]!r} is no CVE number; write it as CVE-2026-1234")
+    if cve in cves[: number - 1]:
+        raise RecipeError(where, f"{cve} is there twice; remove one")
 
 
 def _check_among_themselves(recipe: Recipe) -> None:

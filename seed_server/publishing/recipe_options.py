@@ -15,6 +15,7 @@ _AS_THEY_ARE = (
     "title",
     "severity",
     "cvss",
+    "cves",
     "applies_to",
     "requires",
     "supersedes",

@@ -18,6 +18,7 @@ from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.fields import Port
 from seed_server.settings.addresses import check_reachable
 from seed_server.settings.home import ServerHome, check_home
+from seed_server.settings.priority_section import PrioritySettings
 from seed_server.settings.sections import OidcSettings, RetentionSettings
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
@@ -64,6 +65,8 @@ class ServerSettings(Record, frozen=True):
     """How long what happened is kept."""
     oidc: OidcSettings | None = None
     """An identity provider; None: people log in with passwords alone."""
+    priority: PrioritySettings = PrioritySettings()
+    """How urgent a patch is."""
 
     def __repr__(self) -> str:
         # the URL may carry a password
@@ -151,6 +154,7 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
         "# [retention]",
     ]
     lines += [f"# {field.name} = {field.default}" for field in msgspec.structs.fields(RetentionSettings)]
+    lines += ["", "# How urgent a patch is: docs/priority.md says what may stand in [priority]."]
     durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 
 

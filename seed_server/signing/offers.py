@@ -41,6 +41,12 @@ class Offer:
     superseded_by: PatchRef | None = None
     """What has taken its place; None: nothing."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether PCs are offered it, or it waits for its rollout."""
+        waits = self.state == "withdrawn" and self.withdrawal is None and not self.for_good
+        return self.state == "offered" or waits
+
 
 def next_sequence(rollouts: Rollouts, staged: StagedRollouts = NOTHING_STAGED) -> int:
     """Return the sequence number of the next publication: what is withdrawn or stopped keeps its own."""

@@ -28,6 +28,7 @@ from seed_server.store.facts import EndpointFactTable
 from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.history import HistoryTable
 from seed_server.store.idle_content import IdleContentTable
+from seed_server.store.intelligence_rows import IntelligenceTable
 from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
@@ -55,7 +56,7 @@ class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
-    IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable,
+    IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -25,6 +25,7 @@ from seed_server.store import (
     tables_custody,
     tables_events,
     tables_facts,
+    tables_intelligence,
     tables_inventory,
     tables_people,
     tables_rollouts,
@@ -55,7 +56,7 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0009"  # the newest one in `migrations`
+REVISION = "0013"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
@@ -65,6 +66,7 @@ PARTS = (
     tables_custody,
     tables_events,
     tables_facts,
+    tables_intelligence,
     tables_inventory,
     tables_people,
     tables_rollouts,

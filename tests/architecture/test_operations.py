@@ -12,6 +12,7 @@ WRITERS = {
     "store/audit_rows.py": ("_writing",),
     "store/diagnoses.py": ("_writing", "_forget_some"),
     "store/endpoints.py": ("_writing",),
+    "store/intelligence_rows.py": ("_writing",),
     "store/patches.py": ("_writing",),
     "store/people.py": ("_writing",),
     "store/reports.py": ("_writing",),
@@ -70,7 +71,7 @@ def test_command_line_and_web_port_hold_nothing_that_writes() -> None:
 
 def test_command_line_web_port_and_queries_write_nothing() -> None:
     written = writing_methods()
-    places = attributes_of("commands/**/*.py", "web/*.py", "fleet/queries.py")
+    places = attributes_of("commands/**/*.py", "web/*.py", "fleet/queries.py", "reporting/*_queries.py")
     # an operation may have the name of the method that it calls
     assert [
         place
@@ -79,6 +80,8 @@ def test_command_line_web_port_and_queries_write_nothing() -> None:
     ] == []
 
 
+OPERATED = sorted(path for room in ("fleet", "reporting") for path in (SERVER / room).glob("*.py"))
+"""The files that may hold operations."""
 OPERATORS = {"operation", "_operation"}
 ASKERS = {"require", "_require"}
 
@@ -100,7 +103,7 @@ def declared(function: ast.FunctionDef) -> ast.Call | None:
 
 
 def test_every_operation_declares_the_right_that_it_needs() -> None:
-    found = dict(pair for path in sorted((SERVER / "fleet").glob("*.py")) for pair in operations_of(path))
+    found = dict(pair for path in OPERATED for pair in operations_of(path))
     assert len(found) >= 20
     without = []
     for place, function in found.items():
@@ -113,7 +116,7 @@ def test_every_operation_declares_the_right_that_it_needs() -> None:
 
 def test_an_operation_whose_reach_follows_from_what_it_is_given_asks_for_it() -> None:
     silent = []
-    for path in sorted((SERVER / "fleet").glob("*.py")):
+    for path in OPERATED:
         for place, function in operations_of(path):
             call = declared(function)
             later = call is not None and any(
@@ -161,7 +164,7 @@ def used_by(function: ast.FunctionDef, path: Path) -> set[str]:
 def test_every_operation_writes_an_entry_of_the_audit_log() -> None:
     assert [
         place
-        for path in sorted((SERVER / "fleet").glob("*.py"))
+        for path in OPERATED
         for place, function in operations_of(path)
         if declared(function) and not used_by(function, path) & ENTRY
     ] == []

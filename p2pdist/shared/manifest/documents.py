@@ -19,6 +19,7 @@ from p2pdist.shared.identifiers import (
     parse_sha256,
     parse_torrent_hash,
 )
+from p2pdist.shared.manifest.cves import Cves
 from p2pdist.shared.manifest.expression import MAX_EXPRESSION_CHARS, ExpressionError, parse_expression
 from p2pdist.shared.manifest.publication_order import PublicationNumber
 from p2pdist.shared.manifest.recipe import (
@@ -130,6 +131,8 @@ class Manifest(Document, frozen=True):
     """Whether it goes back to what was published before, on purpose: package managers are told to do so."""
     titles: Titles | msgspec.UnsetType = msgspec.UNSET
     """``title`` in other languages. Left out where there is none: release 0.2.0 ignores nothing."""
+    cves: Cves | msgspec.UnsetType = msgspec.UNSET
+    """The weaknesses that it mends. Left out where none is named, likewise."""
 
     @property
     def ref(self) -> PatchRef:
@@ -140,6 +143,11 @@ class Manifest(Document, frozen=True):
     def other_titles(self) -> dict[str, str]:
         """Its title in other languages, by their codes."""
         return {} if isinstance(self.titles, msgspec.UnsetType) else self.titles
+
+    @property
+    def mended_cves(self) -> tuple[str, ...]:
+        """The weaknesses that it says it mends: ``CVE-2026-1234``; empty: it names none."""
+        return () if isinstance(self.cves, msgspec.UnsetType) else self.cves
 
 
 class RolloutEntry(Document, frozen=True):

@@ -21,6 +21,7 @@ from seed_server.settings.sections import RetentionSettings
 from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
+from tests.helpers.intelligence_texts import epss_text, kev_text, written
 from tests.helpers.statements import pc_of, statement
 from tests.helpers.told_inventories import debian, tell
 from tests.unit.seed_server.commands.test_custody_commands import log_of
@@ -137,6 +138,7 @@ def outputs(folder: Path) -> dict[str, str]:
             **archives(folder, here),
             **disk(folder, here),
             **rollouts(folder, here),
+            **weaknesses(folder, here),
             **backups(folder, here),
             **moves(folder, here),
         }
@@ -218,6 +220,20 @@ def rollouts(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     found["exception add"] = output_of("exception add", "--patch", "till", *who, *here)
     found["exception list"] = output_of("exception list", *here)
     return found | {"exception end": output_of("exception end", "1", *here)}
+
+
+def weaknesses(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that are about weaknesses, by a file that is old."""
+    (folder / "agent.msi").write_text("a fifth payload")
+    output_of("publish", *here, folder / "agent.msi", "--patch-id", "agent", "--version", "1", "--cve", "CVE-2025-1001")
+    kev = written(folder / "kev.json", kev_text(["CVE-2025-1001"], day="2025-06-01"))
+    scores = epss_text({"CVE-2025-1001": (0.5, 0.99)}, day="2025-06-01")
+    return {
+        "intelligence import": output_of("intelligence import", *here, kev, written(folder / "epss.csv", scores)),
+        "intelligence show": output_of("intelligence show", *here),
+        "intelligence show CVE": output_of("intelligence show", "CVE-2025-1001", *here),
+        "priority": output_of("priority", "agent", *here),
+    }
 
 
 def of_a_log_that_was_cut(folder: Path, here: tuple[object, ...]) -> str:

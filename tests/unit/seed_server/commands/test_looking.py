@@ -14,8 +14,8 @@ from seed_server.commands.main import seed_server
 CHANGING = {
     "allow", "api-token make", "api-token revoke", "approver new-key", "approver set", "archive hold",
     "archive release", "audit new-key", "deny", "disk clean",
-    "endpoints forget", "exception add", "exception end", "finish", "init", "keys new", "keys set", "login", "logout",
-    "move", "offer",
+    "endpoints forget", "exception add", "exception end", "finish", "init", "intelligence import", "keys new",
+    "keys set", "login", "logout", "move", "offer",
     "people add", "people disable", "people enable", "people password", "people remove", "people role", "people scope",
     "people totp", "prepared", "profile clear", "profile set", "publish", "renew", "restore", "rollout abort",
     "rollout approve", "rollout halt", "rollout pause", "rollout resume", "rollout start", "serve", "sign",

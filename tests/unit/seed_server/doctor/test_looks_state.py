@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.wire.witness import AuditAlarm
 from seed_server.doctor import looks_state
 from seed_server.doctor.facts import ServerFacts
@@ -15,6 +16,7 @@ from seed_server.fleet.context import Context
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import Database
+from seed_server.store.intelligence_records import IntelligenceSource
 from seed_server.store.rows import SeenRow, ServedPayload
 from tests.helpers.fake_clock import FakeClock
 from tests.unit.seed_server.doctor.conftest import MADE_AT
@@ -119,6 +121,19 @@ def test_a_pc_that_has_seen_another_audit_log(home: ServerHome) -> None:
         database.add_endpoint("pc", "pc-7", MADE_AT)
         database.save_witness_alarms({"pc": AuditAlarm(fault="shorter", known=9, told=5)}, MADE_AT)
     assert "pc-7" in SERVER_CHECKS["server-audit"](looked(home)).observed
+
+
+def test_what_is_known_of_weaknesses_and_is_old(home: ServerHome) -> None:
+    assert verdicts(looked(home), "server-intelligence") == {"server-intelligence": "fine"}
+    with Database.open(home.database) as database:
+        kev = IntelligenceSource("kev", MADE_AT, MADE_AT, 0, "", "", "ada")
+        database.replace_exploited_cves(kev._replace(dated_at=MADE_AT + 60.0 - 7 * DAY_SECONDS), [])
+        assert verdicts(looked(home), "server-intelligence") == {"server-intelligence": "fine"}
+        database.replace_exploited_cves(kev._replace(dated_at=MADE_AT + 59.0 - 7 * DAY_SECONDS), [])
+    facts = looked(home)
+    assert verdicts(facts, "server-intelligence") == {"server-intelligence": "wrong"}
+    assert facts.intelligence is not None
+    assert [one.mend for one in facts.intelligence] == ["seed-server intelligence import FILE"]
 
 
 def test_files_that_are_missing_cut_off_or_marked(tmp_path: Path) -> None:

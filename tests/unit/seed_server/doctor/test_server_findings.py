@@ -36,6 +36,7 @@ PORT = ServedPort("127.0.0.1:8443", "ours", NOW - DAY, NOW + 80 * DAY)
 LISTED = ListedAddress("b.example, ports 1 and 2", (PORT, PORT))
 LIFETIMES = OnlineLifetimes(timestamp=DAY, snapshot=7 * DAY, rollouts=30 * DAY)
 
+OLD_KEV = "What is known of exploited weaknesses (KEV) is of 2027-01-06, 8 days ago."
 TROUBLED = [SiteTrouble("leeds", 50, 14), SiteTrouble("oslo", 90, 3)]
 
 
@@ -55,6 +56,7 @@ def well(**changed: Any) -> ServerFacts:
         time=TimeFacts(True, NOW - 5.0, "a signature", 500),
         database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
         disk=[], audit=[], rollouts=[], site_map=[], pcs=[], lines=[], troubled=[],
+        intelligence=[],
         backup=BackupFacts(LastBackup(NOW - DAY, "/mnt"), 3),
     )  # fmt: skip
     for name, value in changed.items():
@@ -126,6 +128,7 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-backup", {"backup": BackupFacts(None, 3)}, "no backup of this server", "operator"),
     ("server-backup", {"backup": BackupFacts(LastBackup(NOW - 4 * DAY, "/mnt"), 3)}, "/mnt, is 4 days old", "operator"),
     ("server-backup", {"backup": BackupFacts(LastBackup(NOW, "/mnt", faults=2), 3)}, "here (2)", "operator"),
+    ("server-intelligence", {"intelligence": told(OLD_KEV)}, "(KEV)", "operator"),
     ("server-sites", {"troubled": TROUBLED}, "(14 of 50 PCs).", "administrator"),
     ("server-provider", {"provider": ProviderFacts("login:443", False, False)}, "identity provider at", "network"),
     ("server-provider", {"provider": ProviderFacts("proxy:8080", True, False)}, "proxy", "network"),

@@ -63,6 +63,7 @@ CHECK = FileCheck(path="/opt/acme/VERSION")
 OTHERS: list[dict[str, Any]] = [
     {"number": 2}, {"replaces": {"old": 3}}, {"downgrade": True},
     {"title": "Acme 2"}, {"titles": {"ja": "アクメ"}}, {"severity": "high"}, {"cvss": 7.5}, {"published_at": 1},
+    {"cves": ("CVE-2026-1234",)},
     {"requires": ("base@2",)},
     {"supersedes": ("old",)}, {"conflicts": ("new",)}, {"applies_to": 'os.family == "debian"'},
     {"payloads": [PAYLOAD, Payload("other.sh", 8, "c" * 64, "d" * 64, "debian", "amd64", "ja")]},

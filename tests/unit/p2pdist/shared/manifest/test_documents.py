@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from p2pdist.shared.manifest import documents
+from p2pdist.shared.manifest.cves import MAX_CVES
 from p2pdist.shared.manifest.documents import (
     MAX_REASON_CHARS,
     MAX_WITHDRAWALS,
@@ -69,6 +70,13 @@ def test_titles_are_left_out_where_there_are_none() -> None:
     assert documents.decode_manifest(documents.encode_manifest(titled)).other_titles == {"ja": "アクメ"}
 
 
+def test_cves_are_left_out_where_none_is_named() -> None:
+    assert MANIFEST.mended_cves == ()
+    assert "cves" not in codec.unpack(documents.encode_manifest(MANIFEST), max_bytes=10_000)
+    named = msgspec.structs.replace(MANIFEST, cves=("CVE-2026-1234",))
+    assert documents.decode_manifest(documents.encode_manifest(named)).mended_cves == ("CVE-2026-1234",)
+
+
 def test_rollouts_round_trip() -> None:
     assert documents.decode_rollouts(documents.encode_rollouts(ROLLOUTS)) == ROLLOUTS
 
@@ -93,6 +101,12 @@ def changed(record: Any, **changes: Any) -> bytes:
         {"titles": {"../x": "a"}},
         {"titles": {"ja\n": "a"}},
         {"titles": {a + b: "x" for a in "abcdefg" for b in "abc"}},
+        {"cves": ["CVE-2026-123"]},
+        {"cves": ["CVE-2026-01234"]},
+        {"cves": ["CVE-2026-12345678901"]},
+        {"cves": ["cve-2026-1234"]},
+        {"cves": ["CVE-2026-1234\n"]},
+        {"cves": ["CVE-2026-1234"] * (MAX_CVES + 1)},
         {"severity": "urgent"},
         {"cvss": 10.1},
         {"cvss": float("nan")},
@@ -118,6 +132,8 @@ def test_a_manifest_beside_its_form_is_refused(changes: dict[str, Any]) -> None:
     [
         {"title": "x" * 200},
         {"titles": {"ja": "字" * 200, "fil": "x"}},
+        {"cves": [f"CVE-2026-{number}" for number in range(10_000, 10_000 + MAX_CVES)]},
+        {"cves": ["CVE-2026-0001", "CVE-1999-1234567890"]},
         {"cvss": 10.0},
         {"cvss": None},
         {"payloads": [msgspec.to_builtins(PAYLOAD)] * documents.MAX_PAYLOADS},

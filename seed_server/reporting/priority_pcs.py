@@ -1,0 +1,91 @@
+"""Which PCs a patch may be for, and what these are to the company: by what they say of it, and have told. Blocking.
+
+A PC's own word counts: that a patch is not for it, or is there. Of the others, what they have told of themselves is
+asked, by the patch's `applies_to`; a PC of which nothing is known may be one that needs it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.manifest.expression import ExpressionError, Fact, Term, parse_expression
+from seed_server.fleet.context import Context
+from seed_server.fleet.coverage import Reached
+from seed_server.fleet.inventory_answer import answer, named_values, unknown_facts
+from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS, DEFAULT_SECONDS
+from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
+from seed_server.fleet.overview import said_as
+from seed_server.reporting.priority_decision import PcGroup
+from seed_server.reporting.priority_table import PriorityTable
+from seed_server.store.intelligence_records import SaidByPcs
+from seed_server.store.pc_sets import EMPTY_SET, pcs_of
+from seed_server.store.tables import said_code
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+NOTHING_SAID = SaidByPcs(EMPTY_SET, EMPTY_SET)
+_NOT_FOR_THEM = tuple(said_code(*said) for said in said_as(Reached.NOT_APPLICABLE))
+_DONE = tuple(said_code(*said) for one in (Reached.INSTALLED, Reached.DELIVERED) for said in said_as(one))
+
+
+class PcsOfPatch(NamedTuple):
+    """The PCs that one patch may be for."""
+
+    groups: Mapping[PcGroup, int]
+    """How many, of each kind that is there."""
+    missing: int
+    """How many do not have it."""
+
+
+def pcs_of_patches(
+    context: Context, database: "Database", table: PriorityTable, manifests: Sequence[Manifest]
+) -> dict[PatchRef, PcsOfPatch]:
+    """Return the PCs that each patch may be for. Raises `UserError`."""
+    with database.one_state():
+        pcs = sorted(database.inventoried_pcs(), key=attrgetter("number"))
+        members: dict[PcGroup, list[int]] = {}
+        known_tags: dict[str, PcGroup] = {}
+        for pc in pcs:
+            if (group := known_tags.get(pc.tags)) is None:
+                tags = pc.tags.split()
+                group = known_tags[pc.tags] = PcGroup(table.exposure_of(tags), table.mission_of(tags))
+            members.setdefault(group, []).append(pc.number)
+        groups = {group: pcs_of(numbers) for group, numbers in members.items()}
+        everyone = pcs_of(pc.number for pc in pcs)
+        said = database.said_of_patches([one.ref for one in manifests], _NOT_FOR_THEM, _DONE)
+        terms = {one.ref: term for one in manifests if (term := _asked(one)) is not None}
+        lately = Lately.within(DEFAULT_MAX_DAYS, context.clock.now())
+        limit = TimeLimit(context.clock, DEFAULT_SECONDS)
+        known = KnownInventories(database, pcs, lately, _facts(terms.values()), limit)
+        false: dict[Term, int] = {}
+        found = {}
+        for one in manifests:
+            spoken = said.get(one.ref, NOTHING_SAID)
+            may_need = everyone & ~spoken.not_for_them
+            if (term := terms.get(one.ref)) is not None:
+                if term not in false:
+                    false[term] = answer(term, known).false
+                may_need &= ~(false[term] & ~spoken.done)
+            counts = {group: (here & may_need).bit_count() for group, here in groups.items()}
+            found[one.ref] = PcsOfPatch(
+                {group: count for group, count in counts.items() if count}, (may_need & ~spoken.done).bit_count()
+            )
+    return found
+
+
+def _asked(manifest: Manifest) -> Term | None:
+    """Return the patch's expression, as far as PCs tell what it asks; None: it may be for every PC."""
+    if not manifest.applies_to:
+        return None
+    try:
+        term = parse_expression(manifest.applies_to)
+    except ExpressionError:  # of a newer release: PCs say themselves whom it is for
+        return None
+    return None if unknown_facts(term) else term
+
+
+def _facts(terms: Collection[Term]) -> frozenset[str]:
+    return frozenset(value.name for term in terms for value in named_values(term) if isinstance(value, Fact))

@@ -1,0 +1,166 @@
+"""What comes first: every open patch with its priority, and why. Blocking; only reads."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Manifest
+from p2pdist.shared.toml_config import parse_toml
+from seed_server.fleet.context import Context
+from seed_server.fleet.names import hint_of
+from seed_server.fleet.ring_templates import RingTemplate
+from seed_server.fleet.rollout_announcing import kept_rollouts, wanted_by
+from seed_server.fleet.rollout_queries import ring_template
+from seed_server.reporting.priority_decision import (
+    PatchFacts,
+    PriorityDecision,
+    WorldKnowledge,
+    decide,
+    ranked,
+)
+from seed_server.reporting.priority_pcs import pcs_of_patches
+from seed_server.reporting.priority_table import PriorityTable, PriorityTableError
+from seed_server.reporting.priority_words import NextStep, Offered, next_step
+from seed_server.reporting.shipped_priority import shipped_priority
+from seed_server.settings.priority_section import PrioritySettings
+from seed_server.signing.offers import parse_named
+from seed_server.signing.repository import Repository
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+
+@dataclass(frozen=True)
+class OpenPatch:
+    """A publication that PCs are offered, or that waits for its rollout."""
+
+    manifest: Manifest
+    facts: PatchFacts
+    offered: Offered
+
+
+@dataclass(frozen=True)
+class RankedPatch:
+    """An open patch with its priority."""
+
+    title: str
+    decision: PriorityDecision
+    offered: Offered
+    step: NextStep
+    approvals: int
+    """So many people have to approve its rollout by the template that follows from its priority."""
+
+
+@dataclass(frozen=True)
+class PriorityAnswer:
+    """What comes first."""
+
+    patches: Sequence[RankedPatch]
+    """The most urgent one first."""
+    world: WorldKnowledge
+    """What is known of their weaknesses."""
+
+
+def read_priorities(context: Context, named: str = "", *, done: bool = False) -> PriorityAnswer:
+    """Return the open patches that PCs lack, or all that are ``done`` too, or those that ``named`` names.
+
+    Raises `UserError`: BAD_INPUT for a name that no open patch has, and for a table in ``server.toml`` that cannot be
+    used; NOT_SET_UP, STORAGE, BUSY; FAILED where it takes too long.
+    """
+    table, repository = priority_table(context), context.repository()
+    with context.database() as database:
+        found = open_patches(context, database, repository, table)
+        if named:
+            found = _named(found, named)
+        elif not done:
+            found = [one for one in found if one.facts.missing or not one.facts.pcs]
+        world = known_world(database, (one.facts for one in found))
+    by_ref = {one.facts.ref: one for one in found}
+    templates = _Templates(repository)
+    rows = []
+    for decision in ranked(decide(table, one.facts, world) for one in found):
+        one = by_ref[decision.facts.ref]
+        approvals = templates.approvals(decision, one.manifest)
+        rows.append(RankedPatch(one.manifest.title, decision, one.offered, next_step(decision, one.offered), approvals))
+    return PriorityAnswer(rows, world)
+
+
+def priority_table(context: Context) -> PriorityTable:
+    """Return the table that is in force. Raises `UserError` (BAD_INPUT) for one that cannot be used."""
+    settings = context.settings().priority
+    try:
+        return PriorityTable.of(settings, parse_toml(shipped_priority(), PrioritySettings, source="priority.toml"))
+    except PriorityTableError as error:
+        raise UserError(
+            f"[priority] in {context.home.settings}: {error}. Correct it, or leave it out.", FaultKind.BAD_INPUT
+        ) from error
+
+
+def open_patches(
+    context: Context, database: "Database", repository: Repository, table: PriorityTable
+) -> list[OpenPatch]:
+    """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`."""
+    offers = [one for one in repository.offers() if one.is_open]
+    manifests = [one.manifest for one in offers]
+    rollouts = {one.plan.ref: one.row for one in kept_rollouts(database, live=True)}
+    everyone = {entry.ref for entry in repository.current_rollouts().entries}
+    pcs = pcs_of_patches(context, database, table, manifests)
+    found = []
+    for manifest in manifests:
+        ref, row = manifest.ref, rollouts.get(manifest.ref)
+        facts = PatchFacts(
+            ref, manifest.severity, manifest.cvss, manifest.mended_cves, float(manifest.published_at),
+            pcs[ref].groups, pcs[ref].missing,
+        )  # fmt: skip
+        offered = Offered(to_everyone=ref in everyone)
+        if row is not None:
+            offered = Offered(row.number, row.template)
+        found.append(OpenPatch(manifest, facts, offered))
+    return found
+
+
+def known_world(database: "Database", patches: Iterable[PatchFacts]) -> WorldKnowledge:
+    """Return what is known of the weaknesses of ``patches``. Raises `UserError`."""
+    cves = {cve for one in patches for cve in one.cves}
+    with database.one_state():
+        return WorldKnowledge(
+            database.intelligence_sources(), database.exploited_cves(cves), database.exploit_scores(cves)
+        )
+
+
+def _named(patches: Sequence[OpenPatch], text: str) -> list[OpenPatch]:
+    named = parse_named(text)
+    if found := [one for one in patches if one.facts.ref.is_named(named)]:
+        return found
+    hint = hint_of(named.patch_id, {one.facts.ref.patch_id for one in patches} - {named.patch_id})
+    raise UserError(
+        f"No patch {_written(named)} is open: PCs are offered none, and none waits for its rollout.{hint} 'seed-server "
+        "list' lists all.",
+        FaultKind.BAD_INPUT,
+    )
+
+
+def _written(named: PatchRef) -> str:
+    return str(named) if named.version else named.patch_id
+
+
+class _Templates:
+    """The templates that classes name, each read once."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._approvers = repository.approvers()
+        self._read: dict[str, RingTemplate] = {}
+
+    def approvals(self, decision: PriorityDecision, manifest: Manifest) -> int:
+        name = decision.rule.template
+        if name not in self._read:
+            try:
+                self._read[name] = ring_template(name)
+            except UserError as error:
+                raise UserError(
+                    f"[priority.classes] in server.toml names a template that cannot be used: {error.message}",
+                    error.kind,
+                ) from error
+        return self._read[name].required_approvals(wanted_by(self._approvers, manifest))
