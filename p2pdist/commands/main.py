@@ -24,6 +24,7 @@ _COMMANDS = {
         "agent_command:agent_command", "Show notifications before something disturbs; a desktop's session starts it."
     ),
     "server": LazyCommand("server_commands:server_group", "Show where the server is looked for, or set it."),
+    "metrics": LazyCommand("metrics_command:metrics_command", "Print figures for a monitoring system."),
     "doctor": LazyCommand("doctor_command:doctor_command", "Find what is wrong here, and who can mend it."),
 }
 

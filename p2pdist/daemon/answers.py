@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import msgspec
+import trio
 
 from p2pdist import __version__
 from p2pdist.daemon.audit_witness import AuditWitness
@@ -102,7 +103,7 @@ def handlers(
 def answer_status(state: DaemonState, origin: ServerConnection, problems: Problems, patches: Patches) -> StatusAnswer:
     """Return the answer to `p2pdist status`."""
     views, part, known = patches.views(), problems.part, problems.now()
-    user = part.user
+    user, lost_at = part.user, state.lost_at
     return StatusAnswer(
         endpoint_id=state.identity.endpoint_id,
         site=state.site or None,
@@ -118,6 +119,7 @@ def answer_status(state: DaemonState, origin: ServerConnection, problems: Proble
         not_yet=not_yet_patches(views),
         problem_codes=[code for code, _ in known],
         disk=problems.disk.status,
+        server_lost_seconds=None if lost_at is None else round(trio.current_time() - lost_at, 3),
     )
 
 

@@ -191,6 +191,8 @@ class OriginEvents:
             each.origin_unavailable(event.torrent, event.reason)
 
     def _disconnected(self, event: Disconnected) -> None:
+        if self._state.welcomes and self._state.lost_at is None:  # later ones are of attempts that have failed
+            self._state.lost_at = trio.current_time()
         if event.cause == "shared_identity":
             self._share_identity(Copies(event.others, refused=True))
 
@@ -219,6 +221,7 @@ class OriginEvents:
         if welcome.large_packets_lost and not before and (line := self._log_limit.line("packets", "", now)):
             log.warning("full packets are lost", reason=LARGE_PACKETS_WORDS, left_out=line.left_out)
         self._state.welcomes += 1
+        self._state.lost_at = None
         self._state.takes_facts = TELLS_FACTS in welcome.features
         self._state.takes_findings = FINDINGS in welcome.features
         self._state.takes_neighbours = NEIGHBOURS in welcome.features

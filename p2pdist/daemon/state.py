@@ -27,6 +27,9 @@ class DaemonState:
 
     takes_neighbours = False
     """Whether the server that is connected takes `NeighboursSeen`, and asks for it; written by `origin_events`."""
+    lost_at: float | None = None
+    """When the connection to the server was lost, by trio's clock; None: it is up, or there was none yet. Written by
+    `origin_events`."""
 
     def __init__(
         self,

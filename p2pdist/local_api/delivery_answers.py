@@ -130,6 +130,9 @@ class StatusAnswer(msgspec.Struct, frozen=True):
     """What each of the `problems` is about, in their order; empty: a daemon of an older version. Since 0.3."""
     disk: DiskStatus | None = None
     """Who uses what of the disk; null: it was not looked at yet. Since 0.3."""
+    server_lost_seconds: Seconds | None = None
+    """How long ago the connection to the server was lost; null: it is up, or there was none since the daemon was
+    started. Since 0.3."""
 
 
 # --- p2pdist why ----------------------------------------------------------------------

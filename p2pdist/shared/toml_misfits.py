@@ -87,7 +87,8 @@ def _of_struct(value: dict[str, Any], structs: list[inspect.StructType], path: K
 def _unknown_value(value: Any, known: Iterable[str], path: KeyPath) -> Misfit:
     nearest = _nearest(value, known) if isinstance(value, str) else None
     hint = f"did you mean {nearest!r}? Known ones are {_sorted(known)}." if nearest else _listed(known)
-    word, shown = path[-1] if path else "value", _shown(value)
+    word = path[-1] if path and isinstance(path[-1], str) else "value"  # one of a list has no name of its own
+    shown = _shown(value)
     if place := _dotted(path[:-1]):
         return Misfit(path, f"unknown {word} {shown} in {place}; {hint}")
     return Misfit(path, f"unknown {word} {shown}; {hint}")

@@ -57,6 +57,7 @@ from seed_server.answers.signed import (
     TemplateNameDocument,
 )
 from seed_server.answers.standing import StandingDocument, StandingPageDocument
+from seed_server.automation.apply_documents import ApplyDocument, ExportDocument
 from seed_server.reporting.priority_documents import (
     CveDocument,
     IntelligenceDocument,
@@ -94,6 +95,8 @@ DOCUMENTS: dict[str, object] = {
     "lint": LintDocument,
     "token": TokenDocument,
     "token list": list[TokenRowDocument],
+    "apply": ApplyDocument,
+    "apply EXPORT": ExportDocument,
     "posture-check": PostureCheckDocument,
     "status": StatusDocument,
     "status PAGE": StandingPageDocument,

@@ -41,6 +41,8 @@ _COMMANDS = {
     "inventory": LazyCommand("inventory_commands:inventory_command", "Which PCs have what: openssl below 3.0.17, say."),
     "deny": LazyCommand("endpoint_commands:deny_command", "Refuse an endpoint from now on."),
     "allow": LazyCommand("endpoint_commands:allow_command", "Accept a denied endpoint again."),
+    "metrics": LazyCommand("metrics_commands:metrics_command", "Print figures for a monitoring system."),
+    "apply": LazyCommand("apply_commands:apply_command", "Make the server as files say: sites, profiles, people, …"),
     "posture-check": LazyCommand("posture_commands:posture_check_command", "Check what a PC has signed of itself."),
     "audit": LazyCommand("audit_commands:audit_group", "Who did what: list, verify and export the audit log."),
     "intelligence": LazyCommand(

@@ -108,6 +108,17 @@ def read_disk(context: Context) -> DiskUsage:
     return DiskUsage(used, disk.free, disk.total, content_free, tuple(payloads), plan, everything, rules, unknown)
 
 
+def read_room(context: Context) -> tuple[tuple[UsedRoom, ...], int, int]:
+    """Return what each kind of files takes, what is free on the disk of the home, and how large that is, in bytes.
+
+    Without a look at what the files are for, which `read_disk` has. Raises `UserError`: NOT_SET_UP, BAD_INPUT, STORAGE.
+    """
+    context.settings()
+    with _in_words(context.home):
+        disk = shutil.disk_usage(context.home.root)
+        return used_room(context.home), disk.free, disk.total
+
+
 def _content_free(home: ServerHome) -> int | None:
     apart = home.content.stat().st_dev != home.root.stat().st_dev
     return shutil.disk_usage(home.content).free if apart else None

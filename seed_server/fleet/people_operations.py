@@ -96,6 +96,25 @@ def set_scope(context: Context, actor: Actor, name: str, *, sites: Iterable[str]
 
 
 @_operation("people")
+def set_account(
+    context: Context,
+    actor: Actor,
+    name: str,
+    *,
+    roles: Iterable[str],
+    sites: Iterable[str],
+    tags: Iterable[str],
+    disabled: bool,
+) -> PersonRow:
+    """Change all that an account may, at once: there is no moment with its new roles and its old limit.
+
+    Writes and raises as `add_person`.
+    """
+    changes = {"roles": checked_roles(roles), "sites": checked_sites(sites), "tags": checked_tags(tags)}
+    return _change(context, actor, name, "set account", **changes, disabled=disabled)
+
+
+@_operation("people")
 def set_disabled(context: Context, actor: Actor, name: str, *, disabled: bool) -> PersonRow:
     """Let an account, and its API tokens, do nothing any more, or again. Writes and raises as `add_person`."""
     return _change(context, actor, name, "disable account" if disabled else "enable account", disabled=disabled)
@@ -236,9 +255,9 @@ def _changed(database: "Database", actor: Actor, name: str, deed: Deed, **change
 
 def _check_administrator_left(database: "Database", before: PersonRow, after: PersonRow | None) -> None:
     """Raise `UserError` (REFUSED) for a change after which nobody could manage people."""
-    if not _administers(before) or (after is not None and _administers(after)):
+    if not administers(before) or (after is not None and administers(after)):
         return
-    if not any(_administers(person) for person in database.people() if person.name != before.name):
+    if not any(administers(person) for person in database.people() if person.name != before.name):
         raise UserError(
             f"{before.name} is the last administrator, so this was not done. Make another one first: seed-server "
             "people add NAME --role administrator",
@@ -246,6 +265,7 @@ def _check_administrator_left(database: "Database", before: PersonRow, after: Pe
         )
 
 
-def _administers(person: PersonRow) -> bool:
+def administers(person: PersonRow) -> bool:
+    """Whether somebody may manage people here, whatever an identity provider says."""
     # who comes by an identity provider does not count: they may be gone tomorrow, and so may it
     return not person.disabled and not person.subject and "administrator" in roles_in(person.roles)

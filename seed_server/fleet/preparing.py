@@ -4,7 +4,7 @@ They change as little as `operations` does: until it is finished, a bundle has n
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +15,14 @@ from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvers import APPROVERS_TARGET, encode_approvers
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET
 from p2pdist.shared.manifest.servers import SERVERS_TARGET, decode_servers, encode_servers
-from p2pdist.shared.manifest.site_profile import (
-    decode_site_profile,
-    encode_site_profile,
-    profile_target,
+from p2pdist.shared.manifest.site_profile import SiteProfile, decode_site_profile
+from p2pdist.shared.manifest.template import (
+    MAX_TEMPLATES,
+    TEMPLATES_PREFIX,
+    Template,
+    encode_template,
+    template_target,
 )
-from p2pdist.shared.manifest.template import MAX_TEMPLATES, TEMPLATES_PREFIX, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet import rolling_back
 from seed_server.fleet.actor import Actor
@@ -43,11 +45,13 @@ from seed_server.signing.bundle import Bundle, encode_bundle, read_bundle, write
 from seed_server.signing.key_files import read_public_key
 from seed_server.signing.offers import checked_reason, parse_named
 from seed_server.signing.prepared_bundles import manifests_in
-from seed_server.signing.profiles import checked_site, profile_in_file, read_profiles
+from seed_server.signing.profiles import PROFILES, checked_site, profile_in_file, read_profiles
 from seed_server.signing.proposals import KeyChange, Preparation
 from seed_server.signing.servers import AddressChange, takes_back
-from seed_server.signing.templates import checked_name, new_template, template_names
+from seed_server.signing.templates import TEMPLATES, checked_name, new_template, template_names
 from seed_server.store.moved_mark import check_takes_changes, take_back
+
+MOST_IN_PURPOSE = 3  # of the sites and templates in the purpose of a bundle, which is one line
 
 log = lazy_log()
 
@@ -133,17 +137,25 @@ def prepare_profile(context: Context, actor: Actor, site: str, file: Path | None
 
     Raises as `prepare_publication`.
     """
-    require(context, actor, "profiles", (Area(site=checked_site(site)),))
-    if file is not None:
-        document = profile_in_file(file, site)
-        change: dict[str, bytes | None] = {profile_target(checked_site(site)): encode_site_profile(document)}
-        return _prepare_documents(context, actor, f"set the profile of {document.site}", "profiles", change, to)
     name = checked_site(site)
-    if name not in read_profiles(context.repository()):
+    require(context, actor, "profiles", (Area(site=name),))
+    if file is None and name not in read_profiles(context.repository()):
         raise no_profile(name)
-    return _prepare_documents(
-        context, actor, f"clear the profile of {name}", "profiles", {profile_target(name): None}, to
-    )
+    change = {str(name): None if file is None else profile_in_file(file, site)}
+    purpose = f"clear the profile of {name}" if file is None else f"set the profile of {site}"
+    return _prepare_documents(context, actor, purpose, "profiles", PROFILES.targets(change), to)
+
+
+@operation("profiles", reach=None)
+def prepare_profiles(context: Context, actor: Actor, profiles: Mapping[str, SiteProfile | None], to: Path) -> Bundle:
+    """Write a bundle ``to`` set the throttle profiles of several sites, and clear those that are None.
+
+    Raises as `prepare_publication`.
+    """
+    require(context, actor, "profiles", tuple(Area(site=site) for site in profiles))
+    named = _named(profiles)
+    purpose = f"change the profiles of {named}"
+    return _prepare_documents(context, actor, purpose, "profiles", PROFILES.targets(profiles), to)
 
 
 @operation("templates")
@@ -159,6 +171,17 @@ def prepare_template(context: Context, actor: Actor, name: str, file: Path | Non
     if target not in repository.templates():
         raise no_template(name)
     return _prepare_documents(context, actor, f"remove the template {name}", "patches", {target: None}, to)
+
+
+@operation("templates")
+def prepare_templates(context: Context, actor: Actor, templates: Mapping[str, Template | None], to: Path) -> Bundle:
+    """Write a bundle ``to`` set several diagnosis templates, and remove those that are None.
+
+    Raises as `prepare_publication`.
+    """
+    named = _named(templates)
+    purpose = f"change the templates {named}"
+    return _prepare_documents(context, actor, purpose, "patches", TEMPLATES.targets(templates), to)
 
 
 @operation("keys")
@@ -244,6 +267,12 @@ def drop_prepared(context: Context, actor: Actor, bundle_id: str) -> Bundle:
     own = prepared.kept(context.home, bundle_id)
     require(context, actor, *_right_for(own))
     return prepared.drop(context.home, bundle_id, _announced(context, actor, DROP_PREPARED), clock=context.clock)
+
+
+def _named(names: Collection[str]) -> str:
+    """Return what a bundle is about, for people: some names, and how many there are."""
+    some = ", ".join(sorted(names)[:MOST_IN_PURPOSE])
+    return some if len(names) <= MOST_IN_PURPOSE else f"{some}, … ({len(names)} in all)"
 
 
 def _prepare_documents(

@@ -25,10 +25,10 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         "tokens": "make and revoke tokens that enrol PCs",
         "deny": "refuse PCs",
         "endpoints": "allow PCs again and forget them",
-        "profiles": "set and clear throttle profiles of sites",
+        "profiles": "set and clear throttle profiles of sites, and change the site map",
         "templates": "set and remove diagnosis templates",
         "people": "manage accounts, and revoke API tokens of others",
-        "keys": "renew offline metadata; change the trusted keys and the list of approvers",
+        "keys": "renew offline metadata; change the trusted keys, the list of approvers and the server's settings",
         "audit": "read, verify and export the audit log; search and verify archives, and hold what happened",
     }
 )

@@ -58,6 +58,15 @@ class RolloutView:
 
 
 @dataclass(frozen=True)
+class CountedRings:
+    """A rollout that goes on, and how its PCs stand."""
+
+    kept: KeptRollout
+    tallies: Sequence[RingTally]
+    """Of each ring, the first one first."""
+
+
+@dataclass(frozen=True)
 class ListedRollout:
     """A rollout as it stands, without a look at its PCs."""
 
@@ -127,6 +136,22 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     fault = faults.get(number) or faults.get(NO_ROLLOUT)
     serving, title = is_serving(context.home), "" if manifest is None else manifest.title
     return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title)
+
+
+def read_live_rings(context: Context, most: int) -> list[CountedRings]:
+    """Return how the PCs of rollouts stand that are not over: of the newest ``most``. Raises `UserError`."""
+    repository, now = context.repository(), context.clock.now()
+    manifests = {one.ref: one for one in repository.readable_manifests()[0]}
+    with context.database() as database:
+        newest = kept_rollouts(database, live=True)[::-1][:most]
+        if not newest:
+            return []
+        pcs, exceptions = known_pcs(database), _holding(database.exceptions(), now)
+        held = [one for one in exceptions if hold_of(one) is not None]
+        return [
+            CountedRings(one, counted(database, pcs, one, held, now, manifests.get(one.plan.ref)).counts.tallies())
+            for one in newest
+        ]
 
 
 def _as_it_came(database: "Database", pcs: KnownPcs, one: CountedRollout, now: float) -> int:

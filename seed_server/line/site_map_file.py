@@ -9,5 +9,9 @@ MAX_SITES_BYTES = 1 << 20  # ten thousand sites of a hundred bytes
 
 def load_sites(home: ServerHome) -> SiteMap:
     """Return the site map; a missing file is an empty one. Raises `UserError`."""
-    text = read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")
-    return parse_site_map(text or "", source=str(home.sites))
+    return parse_site_map(sites_text(home) or "", source=str(home.sites))
+
+
+def sites_text(home: ServerHome) -> str | None:
+    """Return the file as people wrote it; None: there is none. Raises `UserError`."""
+    return read_home_text(home.sites, MAX_SITES_BYTES, "it is not a site map.")

@@ -84,18 +84,23 @@ def load_settings(home: ServerHome) -> ServerSettings:
     for a wrong file, STORAGE for an unreadable one, REFUSED for a home that
     others may change.
     """
+    text, source = settings_text(home), str(home.settings)
+    settings = parse_toml(text, ServerSettings, source=source)
+    check_settings(settings, source=source)
+    return settings
+
+
+def settings_text(home: ServerHome) -> str:
+    """Return the file as people wrote it. Raises as `load_settings`, but for what is wrong in it."""
     check_home(home)
-    path = home.settings
-    text = read_home_text(path, MAX_SETTINGS_BYTES, "it is not a configuration.")
+    text = read_home_text(home.settings, MAX_SETTINGS_BYTES, "it is not a configuration.")
     if text is None:
         raise UserError(
             f"{home.root} is not the home of a seed server. Run 'seed-server init --home {home.root} …' "
             "first, or name the right directory with --home.",
             FaultKind.NOT_SET_UP,
         )
-    settings = parse_toml(text, ServerSettings, source=str(path))
-    check_settings(settings, source=str(path))
-    return settings
+    return text
 
 
 def check_settings(settings: ServerSettings, *, source: str) -> None:

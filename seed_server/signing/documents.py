@@ -46,5 +46,17 @@ class DocumentKind(Generic[D]):
 
         ``now`` is in seconds since 1970. Raises `UserError`: NOT_SET_UP or REFUSED for the key, BUSY, STORAGE.
         """
-        data = None if document is None else self.encode(document)
-        repository.change_document(self.role, self.target_of(name), data, key=keys.load(self.role), now=now)
+        self.sign_all(repository, keys, {name: document}, now)
+
+    def sign_all(
+        self, repository: Repository, keys: OfflineKeys, documents: Mapping[str, D | None], now: float
+    ) -> None:
+        """Sign several documents, or their removal, by their names, at once; as `sign`."""
+        repository.change_documents(self.role, self.targets(documents), key=keys.load(self.role), now=now)
+
+    def targets(self, documents: Mapping[str, D | None]) -> dict[str, bytes | None]:
+        """Return the bytes of documents, by their target paths; None: it is removed."""
+        return {
+            self.target_of(name): None if document is None else self.encode(document)
+            for name, document in documents.items()
+        }

@@ -48,6 +48,10 @@ class PreparedBundles:
                 log.warning("a prepared bundle cannot be read", path=str(path), reason=error.message)
         return sorted(found, key=lambda bundle: (bundle.prepared_at, bundle.bundle_id))
 
+    def count(self) -> int:
+        """Return how many there are, also of those that cannot be read."""
+        return sum(1 for _ in self._directory.glob("*.bundle"))
+
     def manifests(self) -> tuple[list[Manifest], bool]:
         """Return the manifest of each patch that waits with a bundle, and whether all that waits can be read."""
         bundles = self.all()

@@ -30,16 +30,22 @@ PROFILES = DocumentKind[SiteProfile](
 
 def profile_in_file(file: Path, site: str) -> SiteProfile:
     """Return ``file`` as the profile of ``site``. Raises `UserError` (BAD_INPUT) that names what is wrong."""
-    name = checked_site(site)
+    checked_site(site)
     text = read_given_text("profile", file, MAX_PROFILE_BYTES, "split the profile by sites.")
+    return profile_in_text(text, site, source=str(file))
+
+
+def profile_in_text(text: str, site: str, *, source: str) -> SiteProfile:
+    """Return ``text`` as the profile of ``site``; ``source`` is its file. Raises as `profile_in_file`."""
+    name = checked_site(site)
     try:
-        profile = parse_profile(text, source=str(file))
+        profile = parse_profile(text, source=source)
     except ProfileError as error:
-        raise UserError(f"{error} Check it with: bandwidth check {file}", FaultKind.BAD_INPUT) from error
+        raise UserError(f"{error} Check it with: bandwidth check {source}", FaultKind.BAD_INPUT) from error
     names = [known.name for known in profile.sites]
     if names and name not in names:
         raise UserError(
-            f"{file} has no [[site]] {name!r}; the nearest is {nearest(name, names)!r}. Add one, or remove them all: "
+            f"{source} has no [[site]] {name!r}; the nearest is {nearest(name, names)!r}. Add one, or remove them all: "
             "a profile without sites holds for whichever site it is set for.",
             FaultKind.BAD_INPUT,
         )

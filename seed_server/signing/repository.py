@@ -326,21 +326,26 @@ class Repository(SignedRepository):
             raise more_signatures("patches", patches.threshold)
 
     def change_document(self, role: str, target: str, data: bytes | None, *, key: Ed25519PrivateKey, now: float) -> int:
-        """Sign a document of ``role``, or its removal (None); return the new timestamp version.
+        """Sign one document of ``role``, or its removal (None), as `change_documents`."""
+        return self.change_documents(role, {target: data}, key=key, now=now)
+
+    def change_documents(
+        self, role: str, documents: Mapping[str, bytes | None], *, key: Ed25519PrivateKey, now: float
+    ) -> int:
+        """Sign documents of ``role``, or their removal (None), at once; return the new timestamp version.
 
         Raises as `publish_patch`; REFUSED also where `renew_offline_roles` must come first.
         """
         with self._writer.writing():
             current = self._files.load()
-            if data is not None and not current.delegated(role).is_delegated_path(target):
-                raise repository_files.outdated(target.partition("/")[0])
+            for target, data in documents.items():
+                if data is not None and not current.delegated(role).is_delegated_path(target):
+                    raise repository_files.outdated(target.partition("/")[0])
             if role == bins.PATCHES_ROLE:
-                return self._writer.commit(current, self._change(current, {target: data}, now), {role: key}, now)
+                return self._writer.commit(current, self._change(current, documents, now), {role: key}, now)
             targets = current.targets[role].signed
-            if data is None:
-                targets.targets.pop(target, None)
-            else:
-                self._writer.add_target(targets, target, data)
+            for target, data in documents.items():
+                self._writer.list_target(targets, target, data)
             return self._writer.commit(current, (role,), {role: key}, now)
 
     def anchor_log(self, anchor: LogAnchor, *, key: Ed25519PrivateKey, now: float) -> int:

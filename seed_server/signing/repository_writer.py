@@ -85,6 +85,12 @@ class RepositoryWriter:
         """Write a target and list it in ``role``."""
         role.targets[name] = self.write_target(name, data)
 
+    def list_target(self, role: Targets, name: str, data: bytes | None) -> None:
+        """Do the same; None: list it no more."""
+        role.targets.pop(name, None)
+        if data is not None:
+            self.add_target(role, name, data)
+
     def write_target(self, name: str, data: bytes) -> TargetFile:
         """Write a target, and return its entry for the role that shall list it."""
         target = TargetFile.from_data(name, data, ["sha256"])

@@ -45,14 +45,19 @@ class TemplateFile(Record, frozen=True):
 def template_in_file(file: Path, name: str) -> Template:
     """Return ``file`` as the template ``name``. Raises `UserError` (BAD_INPUT) that names what is wrong."""
     text = read_given_text("template", file, MAX_TEMPLATE_BYTES, "split it.")
-    parsed = parse_toml_file(text, TemplateFile, source=str(file))
+    return template_in_text(text, name, source=str(file))
+
+
+def template_in_text(text: str, name: str, *, source: str) -> Template:
+    """Return ``text`` as the template ``name``; ``source`` is its file. Raises as `template_in_file`."""
+    parsed = parse_toml_file(text, TemplateFile, source=source)
     template = Template(format=1, name=checked_name(name), title=parsed.value.title, items=parsed.value.item)
     try:
         check_template(template)
     except RecipeError as error:
         raise parsed.error(f"{error}. Correct it and try again.", *path_of_place(error.where)) from error
     if len(encode_template(template)) > MAX_TEMPLATE_BYTES:
-        raise UserError(f"{file}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
+        raise UserError(f"{source}: the template is over {MAX_TEMPLATE_BYTES} bytes. Split it.", FaultKind.BAD_INPUT)
     return template
 
 

@@ -32,6 +32,7 @@ from seed_server.store.intelligence_rows import IntelligenceTable
 from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
+from seed_server.store.metric_counts import MetricTable
 from seed_server.store.neighbours import NeighbourTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
@@ -56,7 +57,7 @@ class Database(
     EndpointTable, EndpointPageTable, TokenTable, PatchTable, ReportTable, DiagnosisTable, SiteTable, FleetCountTable,
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
-    IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable,
+    IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

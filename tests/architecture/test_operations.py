@@ -19,7 +19,7 @@ WRITERS = {
     "store/site_records.py": ("_writing",),
     "store/tokens.py": ("_writing",),
     "store/content_store.py": ("_storage_errors",),
-    "signing/repository.py": ("writing",),
+    "signing/repository.py": ("writing", "change_documents"),
 }
 """The files with methods that write, each with what such a method calls, one of these."""
 OPENED = {"authority", "content", "database", "repository"}

@@ -266,6 +266,8 @@ OF_ONE_PIECE = {
     "seed_server/backup/objects.py": "strict: its hash is over all of it; a newer format is refused by its number",
     "seed_server/backup/restoring_home.py": "what the backup has, as it is",
     "seed_server/initialising.py": "written for people, once; PEM",
+    "seed_server/automation/declared_export.py": "TOML for people: a mistyped word must not be ignored",
+    "seed_server/fleet/home_file_operations.py": "TOML of people, checked before it is written",
     "seed_server/settings/server_toml.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
     "seed_server/store/moved_mark.py": "a line for people",

@@ -17,7 +17,7 @@ from tests.helpers.daemon_answers import enrolled_daemon
 
 RECORDED = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
 ADDED: dict[str, dict[str, object]] = {
-    "status": {"not_yet": [], "problem_codes": [], "disk": None},
+    "status": {"not_yet": [], "problem_codes": [], "disk": None, "server_lost_seconds": None},
     "peers": {"callers": None},
 }
 """What later releases print besides, of a daemon that does not say it."""

@@ -216,6 +216,26 @@ async def test_what_the_server_wants_to_know_of_this_pc_reaches_who_tells_it(
     assert parts.calls[-1] == 2_048
 
 
+async def test_since_when_the_server_is_lost_is_known_until_it_is_back(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    parts: Any = Parts()
+    state = made_up_state()
+    events = made_up_events(state, parts, tmp_path)
+    seen = []
+    for event in (
+        Disconnected("no answer"),  # there was no connection yet
+        WELCOME,
+        Disconnected("gone"),
+        Disconnected("no answer"),
+        WELCOME,
+    ):
+        await trio.sleep(60)
+        await events.handle(event)
+        seen.append(state.lost_at and trio.current_time() - state.lost_at)
+    assert seen == [None, None, 0.0, 60.0, None]
+
+
 async def test_who_is_to_report_on_its_network_looks_at_it_at_once(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -69,6 +69,19 @@ def approvers_in(folder: Path) -> Path:
     return folder / "approvers.toml"
 
 
+def applied(folder: Path, here: tuple[str, Path]) -> dict[str, str]:
+    """Return what the command prints that is about files: one thing is in them, one is not, one waits to be signed."""
+    exported = output_of("apply", folder / "exported", *here, "--export")
+    fleet, bundles = folder / "fleet", folder / "bundles"
+    (fleet / "profiles").mkdir(parents=True)
+    bundles.mkdir()
+    (fleet / "profiles" / "auto-10.0.0.0%2F24.toml").write_text(PROFILE)
+    return {
+        "apply": output_of("apply", fleet, *here, "--prepare", bundles),
+        "apply EXPORT": exported,
+    }
+
+
 def outputs(folder: Path) -> dict[str, str]:
     """Return what every command prints, on a home in which there is something of everything."""
     files = {"office.msi": "payload", "office.toml": PROFILE, "openssl.toml": TEMPLATE, "recipe.toml": RECIPE}
@@ -97,6 +110,7 @@ def outputs(folder: Path) -> dict[str, str]:
     found["people add"] = output_of("people add", *person)
     token = ("nightly", *here, "--right", "publish", "--ttl", "1h", "--for", "ada")
     found["api-token make"] = output_of("api-token make", *token)
+    found |= applied(folder, here)
     pc = pc_of(Context(ServerHome(folder / "home")).authority(), time.time())
     fill(ServerHome(folder / "home"), pc.endpoint_id)
     signed_by_its_pc(ServerHome(folder / "home"), pc, log_of("office", "driver"))

@@ -12,7 +12,7 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.main import seed_server
 
 CHANGING = {
-    "allow", "api-token make", "api-token revoke", "approver new-key", "approver set", "archive hold",
+    "allow", "api-token make", "api-token revoke", "apply", "approver new-key", "approver set", "archive hold",
     "archive release", "audit new-key", "deny", "disk clean",
     "endpoints forget", "exception add", "exception end", "finish", "init", "intelligence import", "keys new",
     "keys set", "login", "logout", "move", "offer",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.fleet import endpoint_operations, operations, preparing
+from seed_server.fleet import document_operations, endpoint_operations, home_file_operations, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import DECLARED
@@ -43,14 +43,21 @@ EXPECTED: dict[str, Permission] = {
     "prepare_roll_back": "withdraw",
     "prepare_renewal": "keys",
     "prepare_profile": "profiles",
+    "prepare_profiles": "profiles",
     "prepare_template": "templates",
+    "prepare_templates": "templates",
     "prepare_keys": "keys",
     "prepare_addresses": "profiles",
     "prepare_approvers": "keys",
     "prepare_audit_key": "keys",
     "finish": "look",  # and what the bundle's own preparation needed
     "drop_prepared": "look",
+    "set_profiles": "profiles",
+    "set_templates": "templates",
+    "set_site_map": "profiles",
+    "change_settings": "keys",
 }
+MODULES = (operations, endpoint_operations, preparing, document_operations, home_file_operations)
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +87,14 @@ def somebody(*permissions: Permission, scope: PersonScope | None = None) -> Acto
 def every_operation() -> dict[str, Callable[..., Any]]:
     return {
         name: function
-        for module in (operations, endpoint_operations, preparing)
+        for module in MODULES
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
 
 
 def test_what_each_operation_needs_is_as_written_here() -> None:
-    modules = (operations.__name__, endpoint_operations.__name__, preparing.__name__)
+    modules = {module.__name__ for module in MODULES}
     found = {name: needs for name, (needs, _) in DECLARED.items() if name.rpartition(".")[0] in modules}
     assert {name.rpartition(".")[2]: needs for name, needs in found.items()} == EXPECTED
     assert set(EXPECTED) == set(every_operation())

@@ -120,7 +120,8 @@ def test_a_refusal_says_what_is_missing_who_has_it_and_what_to_do() -> None:
     viewer = Actor("vera", "password", rights_of(frozenset({"viewer"}), PersonScope()))
     words = may(viewer, "profiles", holders=["nora"])
     assert words == (
-        "vera may not set and clear throttle profiles of sites: the right 'profiles' is missing. Who has it: nora "
+        "vera may not set and clear throttle profiles of sites, and change the site map: the right 'profiles' is "
+        "missing. Who has it: nora "
         "(network-admin, administrator). An administrator gives it with 'seed-server people role'."
     )
     local = Actor("ola", "token", rights_of(frozenset({"operator"}), OSLO), token_id="5f0c")
