@@ -27,6 +27,12 @@ def _templates(command: click.Context, _typed: str) -> Iterable[Named]:
     return signed_templates(command.params["context"])
 
 
+def _event_types(_command: click.Context, _typed: str) -> Iterable[Named]:
+    from seed_server.automation.event_types import EVENT_TYPES
+
+    return list(EVENT_TYPES.items())
+
+
 def _rings(_command: click.Context, _typed: str) -> Iterable[Named]:
     return [(name, "") for name in SHIPPED_RINGS]
 
@@ -38,6 +44,8 @@ rollout_numbers = completed_by(functools.partial(_of_state, "rollout"))
 exception_numbers = completed_by(functools.partial(_of_state, "exception"))
 token_ids = completed_by(functools.partial(_of_state, "token"))
 api_token_ids = completed_by(functools.partial(_of_state, "api_token"))
+webhook_names = completed_by(functools.partial(_of_state, "webhook"))
+event_types = completed_by(_event_types)
 site_names = completed_by(_sites)
 template_names = completed_by(_templates)
 ring_templates = completed_by(_rings, or_files=True)

@@ -57,6 +57,14 @@ from seed_server.answers.signed import (
     TemplateNameDocument,
 )
 from seed_server.answers.standing import StandingDocument, StandingPageDocument
+from seed_server.answers.webhooks import (
+    RedeliveredDocument,
+    WebhookDeliveriesDocument,
+    WebhookDeliveryDocument,
+    WebhookDocument,
+    WebhookMadeDocument,
+    WebhookNameDocument,
+)
 from seed_server.automation.apply_documents import ApplyDocument, ExportDocument
 from seed_server.reporting.priority_documents import (
     CveDocument,
@@ -142,5 +150,16 @@ DOCUMENTS: dict[str, object] = {
     "api-token make": ApiTokenMadeDocument,
     "api-token list": list[ApiTokenDocument],
     "approver list": ApproversDocument,
+    "webhook add": WebhookMadeDocument,
+    "webhook list": list[WebhookDocument],
+    "webhook show": WebhookDocument,
+    "webhook test": WebhookDeliveryDocument,
+    "webhook rotate-secret": WebhookMadeDocument,
+    "webhook pause": WebhookDocument,
+    "webhook resume": WebhookDocument,
+    "webhook remove": WebhookNameDocument,
+    "webhook deliveries": WebhookDeliveriesDocument,
+    "webhook dead": WebhookDeliveriesDocument,
+    "webhook redeliver": RedeliveredDocument,
 }
 """What each command prints with ``--json``."""

@@ -49,7 +49,6 @@ _COMMANDS = {
         "intelligence_commands:intelligence_group", "What is known of weaknesses: import KEV and EPSS files."
     ),
     "priority": LazyCommand("priority_commands:priority_command", "Which open patch comes first, and why."),
-    "report": LazyCommand("report_commands:report_group", "Which patch, when, on which PC: for years."),
     "archive": LazyCommand(
         "archive_commands:archive_group", "Months that have left the database: verify, search, hold."
     ),
@@ -58,6 +57,7 @@ _COMMANDS = {
     "logout": LazyCommand("login_commands:logout_command", "End what 'seed-server login' began."),
     "people": LazyCommand("people_commands:people_group", "Accounts: who may what, and for which PCs."),
     "api-token": LazyCommand("api_token_commands:api_token_group", "API tokens: what programs act by."),
+    "webhook": LazyCommand("webhook_commands:webhook_group", "Tell other programs what happens here."),
     "approver": LazyCommand("approver_commands:approver_group", "Whose word PCs want before they take a rollout."),
 }
 

@@ -40,7 +40,7 @@ def _distrusted(home: ServerHome) -> Iterator[str]:
 
 
 def _private_files(home: ServerHome) -> list[Path]:
-    found = [home.database, home.people_key]
+    found = [home.database, home.people_key, home.webhooks_key]
     for directory in (home.online_keys, home.offline_keys, home.ca):
         if directory.is_dir():
             found += sorted(one for one in directory.iterdir() if one.name.endswith((".pem", ".key")))

@@ -1,8 +1,8 @@
 """Asks an identity provider who somebody is: OpenID Connect, by code flow with PKCE (RFC 7636) or a code for
 another device (RFC 8628). Blocking.
 
-The server's only import of httpx. What the provider answers is hostile until its signature is verified: it is bounded
-in size and time, redirects are not followed, and no secret of a login is in an error or a log.
+The one file that imports httpx for logins. What the provider answers is hostile until its signature is verified: it
+is bounded in size and time, redirects are not followed, and no secret of a login is in an error or a log.
 """
 
 import base64

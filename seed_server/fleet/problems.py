@@ -20,6 +20,7 @@ from seed_server.fleet.intelligence_problems import intelligence_problems
 from seed_server.fleet.moving import MOST_NAMES, read_move, uninformed_words
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_words import moment
+from seed_server.fleet.webhook_problems import webhook_problems
 from seed_server.line.site_map_file import load_sites
 from seed_server.publishing.content_upkeep import ContentUpkeep
 from seed_server.signing.repository import Repository
@@ -67,6 +68,7 @@ def fleet_problems(
         found += backup_problems(context)
         with contextlib.suppress(UserError):  # as below
             found += intelligence_problems(context, database, repository or context.repository())
+        found += [FleetProblem(text, mend, urgent=False) for text, mend in webhook_problems(database, now)]
     with contextlib.suppress(UserError):  # why the repository cannot be read is said by whoever shows the patches
         found += expiry_problems((repository or context.repository()).expiries(), now)
     found += connection_problems(endpoints, serving=serving)

@@ -9,7 +9,7 @@ from p2pdist.shared.manifest.expression import AllOf, AnyOf, Comparison, Constan
 
 Permission: TypeAlias = Literal[
     "look", "publish", "roll-out", "stop", "withdraw", "approve", "except", "tokens", "deny", "endpoints", "profiles",
-    "templates", "people", "keys", "audit",
+    "templates", "people", "keys", "audit", "webhooks",
 ]  # fmt: skip
 Role: TypeAlias = Literal["viewer", "operator", "approver", "network-admin", "auditor", "administrator"]
 
@@ -24,12 +24,11 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         "except": "hold patches back from PCs until a day, and end that",
         "tokens": "make and revoke tokens that enrol PCs",
         "deny": "refuse PCs",
-        "endpoints": "allow PCs again and forget them",
-        "profiles": "set and clear throttle profiles of sites, and change the site map",
         "templates": "set and remove diagnosis templates",
         "people": "manage accounts, and revoke API tokens of others",
         "keys": "renew offline metadata; change the trusted keys, the list of approvers and the server's settings",
         "audit": "read, verify and export the audit log; search and verify archives, and hold what happened",
+        "webhooks": "set up webhooks, which tell other programs what happens here, and see what they were sent",
     }
 )
 """Every kind of operation, and what it allows: who has it may …"""

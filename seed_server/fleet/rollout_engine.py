@@ -84,7 +84,7 @@ class RolloutEngine:
         self._uncounted: set[int] = set()
         self._rests: dict[int, tuple[RolloutRow, float]] = {}
         """Those with which something was wrong: how they were then, and until when they are left alone."""
-        self._faults = RolloutFaults()
+        self._faults = RolloutFaults(context.joined)
         self._signed: _Signed | None = None
         self._looked: tuple[object, ...] | None = None
 

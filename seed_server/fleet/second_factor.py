@@ -4,21 +4,14 @@ The key that opens them is not in the database: a copy of that alone gives no co
 """
 
 import hmac
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-from p2pdist.shared import durable_files
-from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.server_extra import need_server_extra
-from seed_server.signing.key_files import KEY_FILE_MODE, check_private
+from seed_server.fleet import sealing
+from seed_server.fleet.sealing import NotOpenedError, SealingError
 
-SEALING_KEY_BYTES = 32
-NONCE_BYTES = 12
 TOTP_STEP_SECONDS = 30
 WINDOW_STEPS = 1  # of a clock that is wrong, and of fingers that are slow
 CODE_DIGITS = 6
@@ -65,32 +58,20 @@ def seal(key_file: Path, name: str, seed: str) -> bytes:
 
     Raises `UserError`: STORAGE, REFUSED for a key that others can read.
     """
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + ChaCha20Poly1305(_key(key_file, make=True)).encrypt(nonce, seed.encode(), name.encode())
+    try:
+        return sealing.seal(key_file, name, seed.encode())
+    except SealingError as error:
+        raise _unusable(key_file, str(error)) from error
 
 
 def opened(key_file: Path, name: str, sealed: bytes) -> str:
     """Return the seed that was sealed for ``name``. Raises `UserError`: STORAGE, REFUSED."""
     try:
-        key = ChaCha20Poly1305(_key(key_file, make=False))
-        return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], name.encode()).decode()
-    except (InvalidTag, ValueError) as error:
+        return sealing.unsealed(key_file, name, sealed).decode()
+    except (NotOpenedError, ValueError) as error:
         raise _unusable(key_file, f"it does not open the second factor of {name}") from error
-
-
-def _key(path: Path, *, make: bool) -> bytes:
-    try:
-        if make and not path.exists():
-            durable_files.write_file(path, os.urandom(SEALING_KEY_BYTES), mode=KEY_FILE_MODE)
-        check_private(path)
-        key = read_capped(path, SEALING_KEY_BYTES)
-    except OSError as error:
-        raise _unusable(path, error.strerror or "it cannot be read") from error
-    except FileTooLargeError as error:
-        raise _unusable(path, "it is too long") from error
-    if len(key) != SEALING_KEY_BYTES:
-        raise _unusable(path, "it is too short")
-    return key
+    except SealingError as error:
+        raise _unusable(key_file, str(error)) from error
 
 
 def _unusable(path: Path, why: str) -> UserError:

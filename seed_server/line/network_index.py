@@ -1,10 +1,8 @@
 """Finds, for an address, the networks that hold it and the entries that name these. Pure."""
 
 import ipaddress
-from typing import TypeAlias
 
-IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+from seed_server.settings.addresses import IpAddress, IpNetwork
 
 
 class NetworkIndex:

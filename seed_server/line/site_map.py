@@ -19,8 +19,9 @@ from bandwidth.core.units import LARGEST_LINE_MBIT, line_share
 from p2pdist.shared.identifiers import InvalidIdentifierError, SiteName, parse_site_name
 from p2pdist.shared.toml_config import parse_toml_file
 from p2pdist.shared.wire.codec import Record
-from seed_server.line.network_index import IpAddress, IpNetwork, NetworkIndex, network_of
+from seed_server.line.network_index import NetworkIndex, network_of
 from seed_server.line.site_rate import Line
+from seed_server.settings.addresses import IpAddress, IpNetwork
 from seed_server.settings.server_toml import MAX_FETCHERS
 
 MAX_SITES = 10_000  # branches of the largest companies

@@ -9,6 +9,7 @@ from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.packet_size import limit_packets
 from p2pdist.shared.said_once import SaidOnce
+from seed_server.automation.webhook_dispatcher import WebhookDispatcher, webhook_sender
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.enrolment.decisions import EnrolmentDecisions
 from seed_server.fleet.archiving import Archivist
@@ -95,6 +96,8 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(DiskUpkeep(context, repository, database, said=said).run)
             nursery.start_soon(catching_up.run)
             nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
+            sender = webhook_sender(home, settings.webhooks)
+            nursery.start_soon(WebhookDispatcher(context, database, sender, settings.name).run)
             setting.serves()
             await trio.sleep_forever()
 

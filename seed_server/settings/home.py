@@ -89,6 +89,11 @@ class ServerHome:
         return self.keys / "people.key"
 
     @property
+    def webhooks_key(self) -> Path:
+        """What seals the secrets of webhooks."""
+        return self.keys / "webhooks.key"
+
+    @property
     def prepared(self) -> Path:
         """Bundles that wait for signatures, named by their ids."""
         return self.root / "prepared"

@@ -61,3 +61,16 @@ class RetentionSettings(Record, frozen=True):
     """Files of patches that nobody can need any more: superseded, or withdrawn for good."""
     content_gb: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
     """What files of patches may take; above that, those go before their time that nobody needs. 0: no bound."""
+
+
+MAX_ALLOWED_NETWORKS = 100
+Network = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+
+
+class WebhookSettings(Record, frozen=True):
+    """``[webhooks]``: where webhooks may lead, besides the Internet, and whom their receivers are vouched for by."""
+
+    allow: Annotated[tuple[Network, ...], msgspec.Meta(max_length=MAX_ALLOWED_NETWORKS)] = ()
+    """Networks of the company, or of this machine, that they may lead to: ``10.20.0.0/16``."""
+    ca_file: Annotated[str, msgspec.Meta(max_length=MAX_CLAIM_CHARS)] = ""
+    """Certificates of the authority that vouches for receivers, from the home on; empty: those of this machine."""

@@ -16,10 +16,10 @@ from p2pdist.shared.toml_config import parse_toml
 from p2pdist.shared.wire.codec import Record
 from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.fields import Port
-from seed_server.settings.addresses import check_reachable
+from seed_server.settings.addresses import check_reachable, networks_of
 from seed_server.settings.home import ServerHome, check_home
 from seed_server.settings.priority_section import PrioritySettings
-from seed_server.settings.sections import OidcSettings, RetentionSettings
+from seed_server.settings.sections import OidcSettings, RetentionSettings, WebhookSettings
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
@@ -63,6 +63,8 @@ class ServerSettings(Record, frozen=True):
     """PostgreSQL, which keeps the state in the place of the home's ``state.db``; empty: that file does."""
     retention: RetentionSettings = RetentionSettings()
     """How long what happened is kept."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """Where webhooks may lead."""
     oidc: OidcSettings | None = None
     """An identity provider; None: people log in with passwords alone."""
     priority: PrioritySettings = PrioritySettings()
@@ -121,6 +123,7 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
             'the password in ~/.pgpass, or "" for a file in this home.',
             FaultKind.BAD_INPUT,
         )
+    networks_of(settings.webhooks.allow, source=f"{source}: allow in [webhooks]")
     if settings.web_port == settings.origin_port:
         raise UserError(
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
@@ -160,6 +163,14 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
     ]
     lines += [f"# {field.name} = {field.default}" for field in msgspec.structs.fields(RetentionSettings)]
     lines += ["", "# How urgent a patch is: docs/priority.md says what may stand in [priority]."]
+    lines += [
+        "",
+        "# Where webhooks may lead besides the Internet, such as 10.20.0.0/16, and the authority of receivers there.",
+        "# docs/webhooks.md says more.",
+        "# [webhooks]",
+        "# allow = []",
+        '# ca_file = ""',
+    ]
     durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 
 

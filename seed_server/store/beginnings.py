@@ -9,6 +9,7 @@ from seed_server.store.pc_names import LEAST_PREFIX_CHARS
 from seed_server.store.tables import ENDPOINTS, PATCHES, SITES, TOKENS
 from seed_server.store.tables_people import API_TOKENS, PEOPLE
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUTS
+from seed_server.store.tables_webhooks import WEBHOOKS
 from seed_server.store.transactions import Transactions
 
 
@@ -62,6 +63,10 @@ def _api_tokens(typed: str) -> Select[Any]:
     return select(API_TOKENS.c.token_id, API_TOKENS.c.label).where(_begins(API_TOKENS.c.token_id, typed))
 
 
+def _webhooks(typed: str) -> Select[Any]:
+    return select(WEBHOOKS.c.name, WEBHOOKS.c.events).where(_begins(WEBHOOKS.c.name, typed))
+
+
 BEGINNINGS: dict[str, Callable[[str], Select[Any]]] = {
     "patch": _patches,
     "endpoint": _endpoints,
@@ -71,6 +76,7 @@ BEGINNINGS: dict[str, Callable[[str], Select[Any]]] = {
     "exception": _exceptions,
     "token": _tokens,
     "api_token": _api_tokens,
+    "webhook": _webhooks,
 }
 """The kinds of names."""
 

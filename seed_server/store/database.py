@@ -46,6 +46,7 @@ from seed_server.store.tables import SERVERS, THIS_SERVER
 from seed_server.store.tokens import TokenTable
 from seed_server.store.transactions import user_errors
 from seed_server.store.upgrading import lacks_revisions, prepare
+from seed_server.store.webhook_rows import WebhookTable
 from seed_server.store.witness_alarms import WitnessAlarmTable
 
 PIN_CHARS = 12  # of a SHA-256, for people to compare
@@ -58,6 +59,7 @@ class Database(
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
+    WebhookTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

@@ -30,6 +30,7 @@ from seed_server.store import (
     tables_people,
     tables_rollouts,
     tables_servers,
+    tables_webhooks,
 )
 from seed_server.store.columns import (
     METADATA,
@@ -71,6 +72,7 @@ PARTS = (
     tables_people,
     tables_rollouts,
     tables_servers,
+    tables_webhooks,
 )  # further tables of METADATA, a topic in each
 __all__ = ["METADATA"]
 

@@ -18,6 +18,7 @@ WRITERS = {
     "store/reports.py": ("_writing",),
     "store/site_records.py": ("_writing",),
     "store/tokens.py": ("_writing",),
+    "store/webhook_rows.py": ("_writing",),
     "store/content_store.py": ("_storage_errors",),
     "signing/repository.py": ("writing", "change_documents"),
 }
@@ -80,7 +81,7 @@ def test_command_line_web_port_and_queries_write_nothing() -> None:
     ] == []
 
 
-OPERATED = sorted(path for room in ("fleet", "reporting") for path in (SERVER / room).glob("*.py"))
+OPERATED = sorted(path for room in ("automation", "fleet", "reporting") for path in (SERVER / room).glob("*.py"))
 """The files that may hold operations."""
 OPERATORS = {"operation", "_operation"}
 ASKERS = {"require", "_require"}

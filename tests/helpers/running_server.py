@@ -1,5 +1,6 @@
 """A real `seed-server serve` with its two parts, and enrolled PCs that speak to both ports."""
 
+import contextlib
 import ssl
 import sys
 import tempfile
@@ -93,8 +94,12 @@ class Server:
 
     def parts(self) -> dict[str, int]:
         """Return the process ids of the parts, by name."""
-        children = psutil.Process(self.process.pid).children()
-        return {" ".join(child.cmdline()).split()[-1]: child.pid for child in children}
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended
+                if words := " ".join(child.cmdline()).split():  # empty ones are room for a name
+                    found[words[-1]] = child.pid
+        return found
 
     async def logged(self, *words: str) -> str:
         """Wait for a line of the log with these words."""
@@ -143,13 +148,14 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(directory: Path, address: str, *, sites: str = "") -> AsyncIterator[Server]:
-    """Serve a new home at ``address``, with one enrolled PC, until the context ends."""
+async def running_server(directory: Path, address: str, *, sites: str = "", more: str = "") -> AsyncIterator[Server]:
+    """Serve a new home at ``address``, with one enrolled PC, until the context ends; ``more``: of its settings."""
     web_port, origin_port = free_ports(2)
     settings = ServerSettings(name="hq", address=address, web_port=web_port, origin_port=origin_port, log_level="debug")
     home = ServerHome(directory / "home")
     initialise(home, settings, passphrase=b"correct horse battery", now=SystemClock().now())
     home.sites.write_text(sites)
+    home.settings.write_text(home.settings.read_text() + more)
     server = Server(home, settings)
     server.enrol()
     with trio.fail_after(2 * WITHIN_SECONDS):

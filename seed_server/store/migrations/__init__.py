@@ -13,6 +13,7 @@ from seed_server.store.migrations import (
     r0007_known_servers,
     r0008_neighbours,
     r0009_bounded_pcs,
+    r0011_webhooks,
     r0013_intelligence,
 )
 
@@ -25,5 +26,6 @@ REVISIONS = (
     r0007_known_servers,
     r0008_neighbours,
     r0009_bounded_pcs,
+    r0011_webhooks,
     r0013_intelligence,
 )  # the oldest first

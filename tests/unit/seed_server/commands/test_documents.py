@@ -21,6 +21,7 @@ from seed_server.settings.sections import RetentionSettings
 from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
 from seed_server.store.rows import SiteLimitRow
+from seed_server.store.webhook_records import DEAD, Attempt
 from tests.helpers.intelligence_texts import epss_text, kev_text, written
 from tests.helpers.statements import pc_of, statement
 from tests.helpers.told_inventories import debian, tell
@@ -154,9 +155,30 @@ def outputs(folder: Path) -> dict[str, str]:
             **rollouts(folder, here),
             **weaknesses(folder, here),
             **backups(folder, here),
+            **webhooks(here),
             **moves(folder, here),
         }
     )
+
+
+def webhooks(here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that tell others what happens, where no server runs."""
+    address = "https://chat.example.com/hooks/7"
+    found = {
+        "webhook add": output_of("webhook add", *here, address, "--name", "chat", "--events", "rollout"),
+        "webhook list": output_of("webhook list", *here),
+        "webhook show": output_of("webhook show", *here, "chat"),
+        "webhook test": output_of("webhook test", *here, "chat", exit_code=1),
+        "webhook rotate-secret": output_of("webhook rotate-secret", *here, "chat"),
+        "webhook deliveries": output_of("webhook deliveries", *here, "chat"),
+    }
+    with Context(ServerHome(Path(str(here[1])))).database() as database:
+        (ping,) = database.deliveries(None, ("waiting",), 1)
+        database.save_attempts([Attempt(ping.number, ping.webhook, DEAD, 1, 1.0, 2.0, 3.0, 503, "refused")])
+    for word in ("dead", "redeliver chat --dead", "pause chat", "resume chat", "remove chat"):
+        command, *given = word.split()
+        found[f"webhook {command}"] = output_of(f"webhook {command}", *here, *given)
+    return found
 
 
 def backups(folder: Path, here: tuple[object, ...]) -> dict[str, str]:

@@ -19,7 +19,8 @@ CHANGING = {
     "people add", "people disable", "people enable", "people password", "people remove", "people role", "people scope",
     "people totp", "prepared", "profile clear", "profile set", "publish", "renew", "restore", "rollout abort",
     "rollout approve", "rollout halt", "rollout pause", "rollout resume", "rollout start", "serve", "sign",
-    "template remove", "template set", "token new", "token revoke", "withdraw",
+    "template remove", "template set", "token new", "token revoke", "webhook add", "webhook pause", "webhook redeliver",
+    "webhook remove", "webhook resume", "webhook rotate-secret", "webhook test", "withdraw",
 }  # fmt: skip
 """Others wait for what these hold, or for what comes of them."""
 

@@ -20,11 +20,14 @@ def test_a_new_home_is_closed_to_others(home: ServerHome) -> None:
 def test_a_key_that_others_can_read_and_a_map_that_they_can_change(home: ServerHome) -> None:
     (home.online_keys / "timestamp.pem").chmod(0o644)
     home.sites.chmod(0o666)
+    home.webhooks_key.write_bytes(b"x")
+    home.webhooks_key.chmod(0o644)
     distrust = look_at_files(home).distrust
-    assert len(distrust) == 2
+    assert len(distrust) == 3
     assert "sites.toml may be changed by everybody" in distrust[0]
     assert "others can read" in distrust[1]
-    assert "timestamp.pem" in distrust[1]
+    assert "webhooks.key" in distrust[1]
+    assert "timestamp.pem" in distrust[2]
 
 
 def test_a_home_that_is_gone(home: ServerHome) -> None:

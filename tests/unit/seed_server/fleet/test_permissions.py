@@ -40,6 +40,7 @@ templates  - y - - - y
 people     - - - - - y
 keys       - - - - - y
 audit      - - - - y y
+webhooks   - - - - - y
 """
 TABLE = {line.split()[0]: line.split()[1:] for line in EXPECTED.strip().splitlines()}
 ROLE_ORDER: tuple[Role, ...] = ("viewer", "operator", "approver", "network-admin", "auditor", "administrator")

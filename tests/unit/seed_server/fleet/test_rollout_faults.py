@@ -14,7 +14,8 @@ from seed_server.fleet import exception_operations, rollout_engine, rollout_oper
 from seed_server.fleet.problems import rollout_problems
 from seed_server.fleet.rollout import RolloutState, decide
 from seed_server.fleet.rollout_engine import FAULT_RETRY_SECONDS
-from seed_server.fleet.rollout_faults import NO_ROLLOUT
+from seed_server.fleet.rollout_faults import NO_ROLLOUT, STUCK, STUCK_AGAIN_SECONDS
+from seed_server.store.audit_entry import AuditEntry, decode_entry
 from seed_server.store.tables_rollouts import EXCEPTIONS, ROLLOUTS
 from tests.helpers.rollout_company import ADA, TEMPLATE, Company
 
@@ -135,6 +136,44 @@ def test_a_full_disk_is_said_once_and_the_next_look_tries_again(two: Company, mo
     monkeypatch.undo()
     assert look(two) == {}
     assert opened(two) == {"office": 1, "tool": 1}
+
+
+def stuck(company: Company) -> list[AuditEntry]:
+    """Return the entries of what cannot be carried on."""
+    with company.context.database() as database:
+        found = [decode_entry(data) for _, data in database.audit_entries(0, 1 << 40)]
+    return [entry for entry in found if entry.operation == STUCK]
+
+
+def test_that_one_is_not_carried_on_has_an_entry_and_one_an_hour_at_most(two: Company) -> None:
+    """The log is for ever: what comes and goes does not fill it."""
+    good = two.rollout(1).row.progress
+    for _ in range(3):
+        damage(two, 1, progress=b"junk")
+        look(two)
+        look(two)
+        damage(two, 1, progress=good)
+        look(two)
+    (entry,) = stuck(two)
+    assert (entry.actor, entry.subject, entry.known_by) == ("engine", "1", "engine")
+    assert "its record cannot be read" in entry.reason
+    damage(two, 1, progress=b"junk")
+    look(two, STUCK_AGAIN_SECONDS)
+    assert len(stuck(two)) == 2
+
+
+def test_an_entry_that_cannot_be_written_leaves_no_record_and_comes_with_the_next_look(
+    two: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    damage(two, 1, progress=b"junk")
+    monkeypatch.setattr(two.database, "append_audit", full)
+    assert look(two) == {}, "the record is in the entry's transaction"
+    monkeypatch.undo()
+    assert list(look(two)) == [1]
+    assert len(stuck(two)) == 1
 
 
 def test_what_cannot_be_recorded_breaks_nothing(two: Company, monkeypatch: pytest.MonkeyPatch) -> None:
