@@ -51,6 +51,8 @@ from seed_server.commands.sites_view import (
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.rollout import RolloutState
 from seed_server.line.harm_evidence import HarmReason
+from seed_server.reporting.missing_pcs import FollowUp, MissingReason, Proposal
+from seed_server.reporting.service_levels import LevelVerdict
 
 UNUSED_HEADERS = tuple(
     f'"{name}'
@@ -64,7 +66,8 @@ KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
-    StatementFault, OrderRefusal, NoPace, RingReason, HarmReason, RolloutState,
+    StatementFault, OrderRefusal, NoPace, RingReason, HarmReason, RolloutState, MissingReason, Proposal, FollowUp,
+    LevelVerdict,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (

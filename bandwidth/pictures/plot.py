@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
-from bandwidth.pictures.svg import CHARACTER_WIDTH, text
+from bandwidth.pictures.svg import text, width_of
 
 OVER_THE_TOP = 0.02  # a line may rise above its scale by so much: 20.01 needs no scale to 30
 PEN_WIDTH, PEN_GAP = 27, 18  # of a name: the line before it, and the space after it
@@ -136,12 +136,12 @@ def names(pens: Sequence[Pen], x: float, y: float) -> Iterator[str]:
     for pen in pens:
         yield f'<line x1="{x:.1f}" y1="{y - 4:.1f}" x2="{x + 22:.1f}" y2="{y - 4:.1f}" {_stroke(pen)}/>'
         yield text(x + PEN_WIDTH, y, pen.name, "")
-        x += PEN_WIDTH + len(pen.name) * CHARACTER_WIDTH + PEN_GAP
+        x += PEN_WIDTH + width_of(pen.name) + PEN_GAP
 
 
 def names_width(pens: Sequence[Pen]) -> float:
     """Return how wide `names` are."""
-    return sum(PEN_WIDTH + len(pen.name) * CHARACTER_WIDTH + PEN_GAP for pen in pens) - PEN_GAP
+    return sum(PEN_WIDTH + width_of(pen.name) + PEN_GAP for pen in pens) - PEN_GAP
 
 
 def _x(what: Chart, box: Box, value: float) -> float:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from html import escape
+from unicodedata import east_asian_width
 
 WIDTH = 1000
 MARGIN_LEFT, MARGIN_RIGHT = 104, 24
 PLOT_WIDTH = WIDTH - MARGIN_LEFT - MARGIN_RIGHT
+LETTER_PIXELS = 12
 CHARACTER_WIDTH = 6.8  # of 12 px sans-serif, on the wide side
 
 _STYLE = (
@@ -33,6 +35,12 @@ def text(x: float, y: float, words: str, style: str, *, anchor: str = "start", f
     classes = f' class="{style}"' if style else ""
     colour = f' style="fill:{fill}"' if fill else ""
     return f'<text{classes} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{colour}>{escape(words)}</text>'
+
+
+def width_of(words: str) -> float:
+    """Return about how wide words are in 12 px; signs of East Asia take a whole square each."""
+    wide = sum(east_asian_width(sign) in "WF" for sign in words)
+    return (len(words) - wide) * CHARACTER_WIDTH + wide * LETTER_PIXELS
 
 
 def cut(words: str, length: int) -> str:

@@ -10,6 +10,7 @@ from bench.fleet_size import (
     connecting,
     history,
     inventories,
+    judging,
     looking,
     reporting,
     restoring,
@@ -39,6 +40,7 @@ SCENARIOS: Mapping[str, Play] = {
     targets.INVENTORY: inventories.inventory,
     targets.INVENTORY_POSTGRESQL: inventories.inventory_postgresql,
     targets.RESTORE: restoring.restore,
+    targets.JUDGING: judging.judging,
     targets.INVENTORY_RETURN: telling.inventory_return,
 }
 

@@ -66,6 +66,14 @@ from seed_server.answers.webhooks import (
     WebhookNameDocument,
 )
 from seed_server.automation.apply_documents import ApplyDocument, ExportDocument
+from seed_server.reporting.documents import (
+    FollowUpDocument,
+    MissingDocument,
+    MissingPageDocument,
+    PatchReportDocument,
+    ServiceLevelDocument,
+    ServiceLevelsDocument,
+)
 from seed_server.reporting.priority_documents import (
     CveDocument,
     IntelligenceDocument,
@@ -131,6 +139,12 @@ DOCUMENTS: dict[str, object] = {
     "intelligence show": IntelligenceDocument,
     "intelligence show CVE": CveDocument,
     "priority": PriorityDocument,
+    "report sla": ServiceLevelsDocument,
+    "report sla LINES": ServiceLevelDocument,
+    "report missing": MissingPageDocument,
+    "report missing LINES": MissingDocument,
+    "report follow-up": FollowUpDocument,
+    "report patch": PatchReportDocument,
     "report history": HistoryPageDocument,
     "report history LINES": HistoryRowDocument,
     "archive list": ArchivesDocument,

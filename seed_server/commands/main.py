@@ -49,6 +49,7 @@ _COMMANDS = {
         "intelligence_commands:intelligence_group", "What is known of weaknesses: import KEV and EPSS files."
     ),
     "priority": LazyCommand("priority_commands:priority_command", "Which open patch comes first, and why."),
+    "report": LazyCommand("report_commands:report_group", "Service levels, missing PCs, what a patch did, history."),
     "archive": LazyCommand(
         "archive_commands:archive_group", "Months that have left the database: verify, search, hold."
     ),

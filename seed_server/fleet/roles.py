@@ -24,6 +24,8 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         "except": "hold patches back from PCs until a day, and end that",
         "tokens": "make and revoke tokens that enrol PCs",
         "deny": "refuse PCs",
+        "endpoints": "allow PCs again, forget them, and say what is done about those that lack patches",
+        "profiles": "set and clear throttle profiles of sites, and change the site map",
         "templates": "set and remove diagnosis templates",
         "people": "manage accounts, and revoke API tokens of others",
         "keys": "renew offline metadata; change the trusted keys, the list of approvers and the server's settings",

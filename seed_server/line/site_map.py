@@ -27,6 +27,7 @@ from seed_server.settings.server_toml import MAX_FETCHERS
 MAX_SITES = 10_000  # branches of the largest companies
 MAX_NETWORKS_PER_SITE = 1_000
 MAX_NAT_PER_SITE = 100  # the outer addresses of a site's routers: mostly one, seldom a pool
+MAX_CONTACT_CHARS = 200  # a name, an address, a telephone number
 AUTOMATIC_PREFIX = "auto-"
 AUTOMATIC_IPV4_BITS = 24
 AUTOMATIC_IPV6_BITS = 64  # one link, RFC 4291 section 2.5.1
@@ -61,6 +62,8 @@ class MappedSite:
     site: Site
     networks: Sequence[IpNetwork]
     nat: Sequence[IpNetwork] = ()
+    contact: str = ""
+    """Whom to ask about its PCs; empty: nobody is named."""
 
 
 class SiteEntry(Record, frozen=True):
@@ -72,6 +75,7 @@ class SiteEntry(Record, frozen=True):
     line_mbit: Annotated[float, msgspec.Meta(gt=0.0, le=LARGEST_LINE_MBIT)] | None = None
     share: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] | None = None
     fetchers: Annotated[int, msgspec.Meta(ge=1, le=MAX_FETCHERS)] | None = None
+    contact: Annotated[str, msgspec.Meta(max_length=MAX_CONTACT_CHARS)] = ""
 
 
 class SitesFile(Record, frozen=True):
@@ -85,6 +89,7 @@ class SiteMap:
 
     def __init__(self, entries: Sequence[MappedSite]) -> None:
         self.sites = [entry.site for entry in entries]
+        self.contacts = {entry.site.name: entry.contact for entry in entries if entry.contact}
         self._networks, self._nat = _indexes(entries)
 
     def seen(self, address: str) -> Site | None:
@@ -157,7 +162,7 @@ def parse_site_map(text: str, *, source: str) -> SiteMap:
         except _WrongEntryError as error:
             raise file.error(str(error), "site", index, *error.path) from error
         owners |= dict.fromkeys(networks, site.name)
-        entries.append(MappedSite(site, networks, nat))
+        entries.append(MappedSite(site, networks, nat, entry.contact.strip()))
     overlaps = _overlaps(entries)
     for index, mapped in enumerate(entries):
         for number, translated in enumerate(mapped.nat):
@@ -183,6 +188,8 @@ def _site(entry: SiteEntry) -> Site:
         name = parse_site_name(entry.name)
     except InvalidIdentifierError as error:
         raise _WrongEntryError(str(error), "name") from error
+    if not entry.contact.isprintable():
+        raise _WrongEntryError(f"contact of site {name!r} has control characters; remove them.", "contact")
     if name.startswith(AUTOMATIC_PREFIX):
         problem = f"site {name!r}: names with {AUTOMATIC_PREFIX!r} are for automatic sites; choose another."
         raise _WrongEntryError(problem, "name")

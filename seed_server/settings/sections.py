@@ -1,6 +1,6 @@
 """The sections of ``server.toml``, each of which one part of the server reads. Pure."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,6 +9,9 @@ from p2pdist.shared.wire.codec import Record
 MAX_CLAIM_CHARS = 1_000
 MAX_CLAIM_SCOPES = 20
 MAX_OIDC_GROUPS = 200
+MAX_SLA_RULES = 20  # each severity of a strict company has two
+MAX_SLA_NAME_CHARS = 60  # a cell of a table
+MAX_SLA_DAYS = 365.0
 
 
 class OidcGroup(Record, frozen=True):
@@ -74,3 +77,19 @@ class WebhookSettings(Record, frozen=True):
     """Networks of the company, or of this machine, that they may lead to: ``10.20.0.0/16``."""
     ca_file: Annotated[str, msgspec.Meta(max_length=MAX_CLAIM_CHARS)] = ""
     """Certificates of the authority that vouches for receivers, from the home on; empty: those of this machine."""
+
+
+class SlaRule(Record, frozen=True):
+    """``[[sla]]``: by when how many of the PCs that need a patch shall have it. A patch is under every rule it fits.
+
+    With neither of the two bounds, a rule is about every patch; with both, about those that reach one of them.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SLA_NAME_CHARS)]
+    share_percent: Annotated[float, msgspec.Meta(gt=0.0, le=100.0)]
+    days: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_SLA_DAYS)]
+    least_severity: Literal["", "low", "medium", "high", "critical"] = ""
+    least_cvss: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] | None = None
+    clock: Literal["publish", "kev"] = "publish"
+    """``kev``: only patches for a vulnerability that is known to be exploited, from when that was known on, but not
+    from before the patch was published."""

@@ -19,7 +19,7 @@ from p2pdist.shared.wire.fields import Port
 from seed_server.settings.addresses import check_reachable, networks_of
 from seed_server.settings.home import ServerHome, check_home
 from seed_server.settings.priority_section import PrioritySettings
-from seed_server.settings.sections import OidcSettings, RetentionSettings, WebhookSettings
+from seed_server.settings.sections import MAX_SLA_RULES, OidcSettings, RetentionSettings, SlaRule, WebhookSettings
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
@@ -65,6 +65,8 @@ class ServerSettings(Record, frozen=True):
     """How long what happened is kept."""
     webhooks: WebhookSettings = WebhookSettings()
     """Where webhooks may lead."""
+    sla: Annotated[tuple[SlaRule, ...], msgspec.Meta(max_length=MAX_SLA_RULES)] = ()
+    """What `report sla` measures."""
     oidc: OidcSettings | None = None
     """An identity provider; None: people log in with passwords alone."""
     priority: PrioritySettings = PrioritySettings()
@@ -124,6 +126,14 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
             FaultKind.BAD_INPUT,
         )
     networks_of(settings.webhooks.allow, source=f"{source}: allow in [webhooks]")
+    names = [rule.name for rule in settings.sla]
+    for place, name in enumerate(names):
+        if not name.isprintable() or name != name.strip() or name in names[:place]:
+            raise UserError(
+                f"{source}: sla rule {place + 1}: every rule has a name of its own, without control characters or "
+                "outer spaces.",
+                FaultKind.BAD_INPUT,
+            )
     if settings.web_port == settings.origin_port:
         raise UserError(
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
@@ -171,9 +181,18 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
         "# allow = []",
         '# ca_file = ""',
     ]
+    lines += ["", *(f"# {row}" for row in _SLA_COMMENT)]
     durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 
 
+_SLA_COMMENT = (
+    "What 'seed-server report sla' measures: a table for each rule. docs/reports.md says more.",
+    "[[sla]]",
+    'name = "critical"',
+    "least_cvss = 9.0",
+    "share_percent = 95",
+    "days = 7",
+)
 _ALWAYS_WRITTEN = {"name", "address", "web_port", "origin_port"}
 
 _COMMENTS: dict[str, tuple[str, ...]] = {

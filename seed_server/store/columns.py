@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     event,
 )
@@ -52,6 +53,18 @@ def table(
 
         # not as an argument: that would load PostgreSQL's part of the library in every command
         event.listen(made, "before_create", store_so)
+    return made
+
+
+def some_rows(name: str, *columns: str, where: TextClause) -> Index:
+    """Return an index of those rows alone for which ``where`` holds."""
+    made = Index(name, *columns, sqlite_where=where)
+
+    def where_so(index: Index, connection: Connection, **_others: object) -> None:
+        if connection.dialect.name == "postgresql":
+            index.dialect_options["postgresql"]["where"] = where
+
+    event.listen(made, "before_create", where_so)  # as `storage` of a table
     return made
 
 

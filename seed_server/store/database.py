@@ -26,6 +26,7 @@ from seed_server.store.endpoints import EndpointTable
 from seed_server.store.engines import BUSY_SECONDS, Engines
 from seed_server.store.facts import EndpointFactTable
 from seed_server.store.fleet_counts import FleetCountTable
+from seed_server.store.follow_up_rows import FollowUpTable
 from seed_server.store.history import HistoryTable
 from seed_server.store.idle_content import IdleContentTable
 from seed_server.store.intelligence_rows import IntelligenceTable
@@ -33,12 +34,14 @@ from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
 from seed_server.store.metric_counts import MetricTable
+from seed_server.store.missing_rows import MissingTable
 from seed_server.store.neighbours import NeighbourTable
 from seed_server.store.patches import PatchTable
 from seed_server.store.people import PersonTable
 from seed_server.store.reports import ReportTable
 from seed_server.store.rollout_rows import RolloutTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
+from seed_server.store.service_level_rows import ServiceLevelTable
 from seed_server.store.site_health import SiteHealthTable
 from seed_server.store.site_records import SiteTable
 from seed_server.store.standing_pages import StandingPageTable
@@ -59,7 +62,7 @@ class Database(
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
-    WebhookTable,
+    WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

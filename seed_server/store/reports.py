@@ -9,6 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.audited_words import AuditedWords
 from seed_server.store.columns import LARGEST_INTEGER
+from seed_server.store.done_times import said_done
 from seed_server.store.engines import Engines
 from seed_server.store.event_months import month_of
 from seed_server.store.interned import forget_unused_texts, parts, text_numbers
@@ -146,6 +147,7 @@ def _row(patch: int, endpoint: int, report: PatchReport, reason: int, now: float
         bytes_from_peers=report.bytes_from_peers,
         seconds=min(round(report.seconds), LARGEST_INTEGER),
         reported_at=_moment(now),
+        done_at=said_done(report.state, report.install, report.install_reason, _moment(now)),
     )
 
 

@@ -9,9 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from p2pdist.shared.wire.codec import Record
+from seed_server.store.done_tallies import count_done, end_follow_ups
+from seed_server.store.done_times import NOT_DONE, done_since
 from seed_server.store.engines import insert_into, table_of, upsert
 from seed_server.store.event_months import event_text_numbers, month_of, open_part
 from seed_server.store.interned import parts
@@ -32,6 +35,8 @@ class StandingRow(Record, frozen=True):
     bytes_from_peers: int
     seconds: int
     reported_at: int
+    done_at: int = NOT_DONE
+    """To be saved: what `done_times.said_done` returns; as it is read: since when the PC is done."""
 
 
 class Note(Record, frozen=True):
@@ -49,7 +54,8 @@ NO_TEXT = 0  # of `event_texts`
 _Pair = tuple[int, int]  # patch, endpoint
 _Bucket = tuple[int, int, int, int]  # a tally's key: patch, site, said, reason
 _BUCKET = ("patch", "site", "said", "reason")
-_Before = dict[_Pair, tuple[int, int, bool]]  # said, reason, and whether there is a note
+_DoneBucket = tuple[int, int]  # patch, `done_at`
+_Before = dict[_Pair, tuple[int, int, int, bool]]  # said, reason, since when it is done, whether there is a note
 
 
 def save_standing(
@@ -91,12 +97,18 @@ def _save(
         return 0
     before = _before(connection, known)
     changes: Counter[_Bucket] = Counter()
+    done: Counter[_DoneBucket] = Counter()
     moved: list[StandingRow] = []
-    for row in known:
-        said, reason, _ = before.get((row.patch, row.endpoint), (None, None, False))
+    for place, row in enumerate(known):
+        said, reason, done_at, _ = before.get((row.patch, row.endpoint), (None, None, NOT_DONE, False))
         if said != row.said:
             moved.append(row)
-        site = site_of[row.endpoint]
+        site, since = site_of[row.endpoint], done_since(done_at, row.done_at, row.said)
+        if since != row.done_at:
+            known[place] = replace(row, done_at=since)
+        if site is not None and since != done_at:
+            done[row.patch, since] += 1
+            done[row.patch, done_at] -= 1
         if site is None or (said, reason) == (row.said, row.reason):
             continue
         changes[row.patch, site, row.said, row.reason] += 1
@@ -108,13 +120,15 @@ def _save(
         moved, because = _kept_steps(connection, moved, because, pace)
     _add_events(connection, moved, place_of, because)
     _change_tallies(connection, changes)
+    count_done(connection, done)
+    end_follow_ups(connection, [(row.endpoint, row.patch) for row in known if row.done_at != NOT_DONE])
     return len(known)
 
 
 def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
     table, noted = STANDING.c, STANDING_NOTES.c
     pairs = table_of(connection, [row.patch for row in rows], [row.endpoint for row in rows])
-    columns = (table.patch, table.endpoint, table.said, table.reason, noted.patch.is_not(None))
+    columns = (table.patch, table.endpoint, table.said, table.reason, table.done_at, noted.patch.is_not(None))
     query = (
         select(*columns)
         .select_from(pairs)
@@ -122,7 +136,7 @@ def _before(connection: Connection, rows: Sequence[StandingRow]) -> _Before:
         .outerjoin(STANDING_NOTES, and_(noted.patch == table.patch, noted.endpoint == table.endpoint))
     )
     found = connection.execute(query)
-    return {(patch, pc): (said, reason, bool(note)) for patch, pc, said, reason, note in found}
+    return {(patch, pc): (said, reason, done_at, bool(note)) for patch, pc, said, reason, done_at, note in found}
 
 
 def _save_notes(
@@ -134,7 +148,7 @@ def _save_notes(
         note = notes.get(pair, NOTHING_TO_ADD)
         if note != NOTHING_TO_ADD:
             said.append(msgspec.structs.asdict(note) | {"patch": row.patch, "endpoint": row.endpoint})
-        elif pair in before and before[pair][2]:
+        elif pair in before and before[pair][3]:
             gone.append({"of_patch": row.patch, "of_endpoint": row.endpoint})
     if said:
         connection.execute(upsert(connection, STANDING_NOTES), said)
@@ -207,6 +221,9 @@ def _change_tallies(connection: Connection, changes: Mapping[_Bucket, int]) -> N
 def count_endpoint(connection: Connection, endpoint: int, times: int) -> None:
     """Count what a PC has said in its site once more, or (-1) no more: it is allowed, denied or forgotten now."""
     _count_said(connection, [endpoint], times)
+    query = select(STANDING.c.patch, STANDING.c.done_at).where(STANDING.c.endpoint == endpoint)
+    done = connection.execute(query.where(STANDING.c.done_at > NOT_DONE))
+    count_done(connection, Counter(dict.fromkeys(done, times)))
 
 
 def move_to_sites(connection: Connection, sites: Mapping[int, int]) -> None:

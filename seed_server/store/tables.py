@@ -17,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from seed_server.store import (
@@ -28,6 +29,7 @@ from seed_server.store import (
     tables_intelligence,
     tables_inventory,
     tables_people,
+    tables_reporting,
     tables_rollouts,
     tables_servers,
     tables_webhooks,
@@ -43,6 +45,7 @@ from seed_server.store.columns import (
     number,
     of,
     seconds,
+    some_rows,
     table,
     words,
 )
@@ -70,6 +73,7 @@ PARTS = (
     tables_intelligence,
     tables_inventory,
     tables_people,
+    tables_reporting,
     tables_rollouts,
     tables_servers,
     tables_webhooks,
@@ -86,6 +90,9 @@ def states_of(code: int) -> tuple[str, str]:
     """Return the state of a file and of its installation that have this `said_code`."""
     return PATCH_CODES[code // SAID_PLACES], INSTALL_CODES[code % SAID_PLACES]
 
+
+LACKING = text("done_at = 0")
+"""Of rows of `standing`: their PC lacks the patch. A query says it in these words, so that its index is used."""
 
 ALEMBIC_VERSION = table("alembic_version", Column("version_num", Text, primary_key=True))
 
@@ -183,7 +190,7 @@ PAYLOADS = table(
     Index("payloads_by_torrent", "torrent_hash"),
 )
 
-# wide columns first: PostgreSQL aligns each to its own width, and the row, which has 40 bytes, to eight
+# wide columns first: PostgreSQL aligns each to its own width, and the row, which has 44 bytes, to eight
 STANDING = table(
     "standing",
     large_count("bytes_from_origin"),
@@ -195,8 +202,11 @@ STANDING = table(
     count("reason"),  # of `texts`
     code("said"),  # `said_code`
     code("progress"),  # of WHOLE_PROGRESS
+    count("done_at"),  # since REPORTED_SINCE, by `done_times`; 0: it lacks the patch; -1: that is not for it
     PrimaryKeyConstraint("patch", "endpoint"),  # a page of one patch is one stretch of the key
     Index("standing_by_endpoint", "endpoint"),
+    # whoever lacks a patch are few, and asked for more often than all others
+    some_rows("standing_lacking", "patch", "endpoint", where=LACKING),
     # PostgreSQL's own 0.2 lets millions of dead rows and their keys grow into the file, which never shrinks
     storage={"autovacuum_vacuum_scale_factor": 0.02},
 )

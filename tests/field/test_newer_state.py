@@ -265,6 +265,7 @@ OF_ONE_PIECE = {
     "seed_server/signing/bundle.py": "strict: a signer signs only what it can show",
     "seed_server/backup/objects.py": "strict: its hash is over all of it; a newer format is refused by its number",
     "seed_server/backup/restoring_home.py": "what the backup has, as it is",
+    "seed_server/reporting/pages.py": "a page for people",
     "seed_server/initialising.py": "written for people, once; PEM",
     "seed_server/automation/declared_export.py": "TOML for people: a mistyped word must not be ignored",
     "seed_server/fleet/home_file_operations.py": "TOML of people, checked before it is written",

@@ -14,6 +14,7 @@ from seed_server.store.migrations import (
     r0008_neighbours,
     r0009_bounded_pcs,
     r0011_webhooks,
+    r0012_reports,
     r0013_intelligence,
 )
 
@@ -27,5 +28,6 @@ REVISIONS = (
     r0008_neighbours,
     r0009_bounded_pcs,
     r0011_webhooks,
+    r0012_reports,
     r0013_intelligence,
 )  # the oldest first

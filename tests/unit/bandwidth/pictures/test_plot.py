@@ -64,3 +64,8 @@ def test_names_are_as_wide_as_told() -> None:
     last = list(end.iter("{http://www.w3.org/2000/svg}text"))[-1]
     assert last.text == "dashed & grey"
     assert 100.0 + names_width(pens) > float(last.attrib["x"]) + 5 * len(last.text)
+
+
+def test_names_in_wide_letters_have_their_room() -> None:
+    plain, wide = names_width([Pen("abcd", "#000000")]), names_width([Pen("期限遵守", "#000000")])
+    assert wide - plain == pytest.approx(4 * (12 - 6.8))

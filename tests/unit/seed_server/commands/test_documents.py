@@ -32,6 +32,7 @@ from tests.unit.seed_server.commands.test_custody_commands import say as signed_
 MAY_BE_EMPTY = {
     "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",), "disk": ("expired_roles",), "disk clean": ("expired_roles",),
+    "report patch": ("cves", "requires", "supersedes", "failures", "titles"),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
 NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
@@ -154,6 +155,7 @@ def outputs(folder: Path) -> dict[str, str]:
             **disk(folder, here),
             **rollouts(folder, here),
             **weaknesses(folder, here),
+            **reports(folder, here),
             **backups(folder, here),
             **webhooks(here),
             **moves(folder, here),
@@ -270,6 +272,20 @@ def weaknesses(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         "intelligence show CVE": output_of("intelligence show", "CVE-2025-1001", *here),
         "priority": output_of("priority", "agent", *here),
     }
+
+
+def reports(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that account for a patch, and for PCs that lack it."""
+    with ServerHome(folder / "home").settings.open("a") as file:
+        file.write('\n[[sla]]\nname = "all"\nshare_percent = 95\ndays = 7\n')
+    approve = ["--token-file", str(folder / "token"), "rollout", "approve", "2", *map(str, here)]
+    assert CliRunner().invoke(seed_server, approve).exit_code == 0
+    pc = json.loads(output_of("report missing", "till", *here))["rows"][0]["endpoint_id"]
+    found = {"report follow-up": output_of("report follow-up", pc, "--state", "ticket", "--note", "IT-1", *here)}
+    for command, named in (("report sla", ()), ("report missing", ("till",))):
+        found[command] = output_of(command, *named, *here)
+        found[f"{command} LINES"] = lines(*named, *here, command=command)[0]
+    return found | {"report patch": output_of("report patch", "till", *here)}
 
 
 def of_a_log_that_was_cut(folder: Path, here: tuple[object, ...]) -> str:

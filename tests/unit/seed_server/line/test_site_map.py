@@ -6,7 +6,7 @@ import re
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.line.site_map import MAX_NAT_PER_SITE, SiteMap, parse_site_map
+from seed_server.line.site_map import MAX_CONTACT_CHARS, MAX_NAT_PER_SITE, SiteMap, parse_site_map
 
 MAP = """
 [[site]]
@@ -245,3 +245,16 @@ class TestErrors:
 
     def test_a_site_may_name_a_network_within_its_own(self) -> None:
         assert site_map(entry('networks = ["10.1.0.0/16", "10.1.2.0/24"]')).place([], "10.1.2.3").site.name == "a"
+
+
+def test_a_site_has_a_contact_of_some_length() -> None:
+    def of(contact: str) -> SiteMap:
+        text = f'[[site]]\nname = "leeds"\nnetworks = ["10.4.0.0/16"]\ncontact = {json.dumps(contact)}\n'
+        return parse_site_map(text, source="sites.toml")
+
+    assert of("x" * MAX_CONTACT_CHARS).contacts == {"leeds": "x" * MAX_CONTACT_CHARS}
+    assert of("").contacts == {}
+    with pytest.raises(UserError, match="contact"):
+        of("x" * (MAX_CONTACT_CHARS + 1))
+    with pytest.raises(UserError, match="contact of site 'leeds' has control characters"):
+        of("Holt\t+44")

@@ -258,3 +258,51 @@ def test_a_database_without_our_tables_is_not_used(engines: Engines) -> None:
     with pytest.raises(UserError) as caught:
         prepare(engines, create=False)
     assert caught.value.kind in {FaultKind.STORAGE, FaultKind.NOT_SET_UP}
+
+
+def test_who_had_a_patch_before_the_upgrade_has_it_since_the_first_time_that_is_known(engines: Engines) -> None:
+    installed, fetching, checking, other = 4 * 16 + 6, 2 * 16, 1 * 16 + 6, 1
+    with engines.writing() as connection:
+        METADATA.drop_all(connection)
+        with Operations.context(MigrationContext.configure(connection)):
+            for step in REVISIONS:
+                if step.REVISION_NUMBER < "0012":
+                    step.upgrade()
+        connection.execute(ALEMBIC_VERSION.insert().values(version_num="0009"))
+        connection.exec_driver_sql("INSERT INTO sites (number, name) VALUES (1, 'tokyo')")
+        connection.exec_driver_sql("INSERT INTO texts (number, text) VALUES (1, ''), (2, 'replaced: 2 is installed')")
+        denied = "1" if connection.dialect.name == "sqlite" else "true"
+        allowed = "0" if connection.dialect.name == "sqlite" else "false"
+        for number in range(1, 7):
+            connection.exec_driver_sql(
+                "INSERT INTO endpoints (number, endpoint_id, hostname, enrolled_at, denied, pending, site, address, "
+                "software, last_seen_at, tags, claimed_site, refuses, shared_with, recorded_of, recorded) VALUES "
+                f"({number}, 'pc-{number}', '', 1.0, {denied if number == 6 else allowed}, {allowed}, 1, '', '', 1.0, "
+                "'', '', '', '', '', 0)"
+            )
+        connection.exec_driver_sql(
+            "INSERT INTO patches (number, patch_id, version, title, severity, sequence, published_at, emergency) "
+            f"VALUES (1, 'p', '1', '', 'high', 1, 1.0, {allowed})"
+        )
+        said = {1: (installed, 1), 2: (installed, 1), 3: (fetching, 1), 4: (other, 2), 5: (other, 1), 6: (installed, 1)}
+        for pc, (code, reason) in said.items():
+            connection.exec_driver_sql(
+                "INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, "
+                f"reason, said, progress) VALUES (0, 0, 1, {pc}, 1, 99000, {reason}, {code}, 1000)"
+            )
+        make_table(connection, events_of(202501, 0))
+        connection.exec_driver_sql(
+            "INSERT INTO event_months (events, bytes, entry, archived_at, month, part, state, sha256) VALUES "
+            "(0, 0, -1, 0.0, 202501, 0, 0, '')"
+        )
+        for at, code in ((5000, fetching), (7300, installed), (50000, checking), (60000, installed)):
+            connection.exec_driver_sql(
+                f"INSERT INTO events_202501_0 (at, endpoint, patch, site, text, said) VALUES ({at}, 1, 1, 1, 0, {code})"
+            )
+    prepare(engines, create=False)
+    with engines.reading() as connection:
+        found = connection.exec_driver_sql("SELECT endpoint, done_at, said FROM standing ORDER BY endpoint").all()
+        assert [(pc, at) for pc, at, _ in found] == [(1, 7300), (2, 99000), (3, 0), (4, 99000), (5, -1), (6, 99000)]
+        assert [code for *_, code in found] == [code for code, _ in said.values()]
+        tallied = connection.exec_driver_sql("SELECT patch, hour, endpoints FROM done_tallies ORDER BY hour").all()
+        assert [tuple(row) for row in tallied] == [(1, 2, 1), (1, 27, 2)], "a denied PC is not counted"

@@ -1,0 +1,224 @@
+"""Asks who lacks patches, and why. Blocking; nothing here writes, and no more than a page of PCs is held."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from bandwidth.core.quantities import DAY_SECONDS
+from seed_server.fleet.context import Context
+from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
+from seed_server.reporting.held_pcs import FleetHolds, fleet_holds
+from seed_server.reporting.judged_patches import PatchesAsked, patches_asked_for, report_head
+from seed_server.reporting.missing_pcs import (
+    SILENT_DAYS,
+    Lack,
+    MissingReason,
+    Proposal,
+    RingState,
+    lacks_since,
+    proposal_for,
+    reason_of,
+)
+from seed_server.reporting.owners import Owners, read_owners
+from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead
+from seed_server.store.pc_sets import numbers_of
+from seed_server.store.report_rows import LackingPc
+
+if TYPE_CHECKING:
+    from seed_server.store.database import Database
+
+MISSING_OF_A_PAGE = 30
+_CURSOR = re.compile(r"([0-9]{1,10})-([0-9]{1,10})")
+
+
+@dataclass(frozen=True)
+class MissingQuestion:
+    """Which patches and PCs a question is about; what is empty tells none apart."""
+
+    patch: str = ""
+    site: str = ""
+    reason: str = ""
+    """The name of a `MissingReason` in small letters."""
+    silent_days: int = SILENT_DAYS
+    size: int = MISSING_OF_A_PAGE
+    after: str = ""
+    """Where the page before has ended, as it said."""
+
+
+@dataclass(frozen=True)
+class MissingPc:
+    """A PC that lacks a patch."""
+
+    patch: PatchHead
+    pc: LackingPc
+    reason: MissingReason
+    since: float
+    """Since when it lacks it, seconds since 1970."""
+    owner: str
+    """Whom to ask; empty: nobody is named."""
+    proposal: Proposal
+
+    @property
+    def place(self) -> str:
+        """Where it stands among all, for the next page."""
+        return f"{self.patch.number}-{self.pc.endpoint}"
+
+
+@dataclass(frozen=True)
+class MissingReport:
+    """Who lacks patches."""
+
+    server_name: str
+    now: float
+    patches: Sequence[PatchHead]
+    counts: Mapping[MissingReason, int]
+    """PCs and patches under each reason, in the order of the table; those with none are left out."""
+    rows: Sequence[MissingPc]
+    """A page of them."""
+    total: int
+    after: str = ""
+    """What the next page begins behind; empty: this is the last one."""
+    follow_ups: int = 0
+    """About so many of them somebody does something."""
+    serving: bool = field(default=True, kw_only=True)
+    """Whether a server serves: while none does, nobody is connected."""
+
+
+def read_missing(context: Context, question: MissingQuestion) -> MissingReport:
+    """Return a page of those that lack patches, and how many there are for which reason.
+
+    Raises `UserError`: BAD_INPUT for a patch, site or page that is not known; NOT_SET_UP, STORAGE, BUSY.
+    """
+    counts = dict.fromkeys(MissingReason, 0)
+    rows: list[MissingPc] = []
+    place = _parse(question.after)
+    followed = behind = 0
+    with context.database() as database, database.one_state():
+        look = _look(context, database, question)
+        begun = place is None
+        for row in look.rows(database):
+            counts[row.reason] += 1
+            followed += bool(row.pc.follow_up)
+            if not begun:
+                begun = (row.patch.number, row.pc.endpoint) == place
+            elif len(rows) < question.size:
+                rows.append(row)
+            else:
+                behind += 1
+    if not begun:
+        raise shown_no_more()
+    return MissingReport(
+        server_name=look.server_name,
+        now=look.now,
+        patches=look.patches,
+        counts={reason: count for reason, count in counts.items() if count},
+        rows=rows,
+        total=sum(counts.values()),
+        after=rows[-1].place if behind and rows else "",
+        follow_ups=followed,
+        serving=look.serving,
+    )
+
+
+def all_missing(context: Context, question: MissingQuestion) -> Iterator[MissingPc]:
+    """Yield all that lack patches, behind ``after``. Raises as `read_missing`."""
+    place = _parse(question.after)
+    with context.database() as database:
+        look = _look(context, database, question)
+        rows = look.rows(database)
+        if place is not None and not any((row.patch.number, row.pc.endpoint) == place for row in rows):
+            raise shown_no_more()
+        yield from islice(rows, question.size or None)
+
+
+def missing_counts(database: "Database", look: "MissingLook") -> dict[MissingReason, int]:
+    """Return how many PCs lack the patches for which reason; those with none are left out."""
+    counts = dict.fromkeys(MissingReason, 0)
+    for row in look.rows(database):
+        counts[row.reason] += 1
+    return {reason: count for reason, count in counts.items() if count}
+
+
+@dataclass(frozen=True)
+class MissingLook:
+    """What a look at the missing PCs begins with."""
+
+    server_name: str
+    serving: bool
+    now: float
+    patches: Sequence[PatchHead]
+    holds: FleetHolds
+    owners: Owners
+    silent_seconds: float
+    site: str = ""
+    reason: str = ""
+    page_rows: int = MAX_PAGE_ROWS
+
+    def rows(self, database: "Database") -> Iterator[MissingPc]:
+        """Yield those that lack a patch, by patch, then in the order of their enrolment."""
+        for patch in self.patches:
+            exceptions = self.holds.exceptions_of(patch.ref)
+            held = frozenset(numbers_of(self.holds.held(exceptions))) if exceptions else frozenset[int]()
+            rings = self.holds.rings(patch.ref)
+            after = 0
+            while True:
+                page = database.lacking_page(patch.number, after=after, limit=self.page_rows)
+                for pc in page:
+                    if self.site in ("", pc.site):
+                        row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
+                        if self.reason in ("", row.reason.name.lower()):
+                            yield row
+                if len(page) < self.page_rows:
+                    break
+                after = page[-1].endpoint
+
+    def _row(self, patch: PatchHead, pc: LackingPc, *, held: bool, ring: RingState | None) -> MissingPc:
+        if pc.connected and not self.serving:
+            pc = replace(pc, connected=False)
+        lack = Lack(pc, self.now, self.silent_seconds, held, ring or RingState.NONE)
+        reason = reason_of(lack)
+        since = lacks_since(patch.published_at, pc.enrolled_at)
+        return MissingPc(patch, pc, reason, since, self.owners.of(pc.site), proposal_for(reason, lack))
+
+
+def missing_look(
+    context: Context, database: "Database", patches: Sequence[PatchHead], *, silent_days: int = SILENT_DAYS
+) -> MissingLook:
+    """Return what a look at the PCs begins with that lack these patches. Raises `UserError`."""
+    now, head = context.clock.now(), report_head(context, database)
+    return MissingLook(
+        server_name=head.server_name,
+        serving=head.serving,
+        now=now,
+        patches=patches,
+        holds=fleet_holds(database, now),
+        owners=read_owners(context, database),
+        silent_seconds=silent_days * DAY_SECONDS,
+    )
+
+
+def _look(context: Context, database: "Database", question: MissingQuestion) -> MissingLook:
+    now, head = context.clock.now(), report_head(context, database)
+    site_asked(context, database, question.site)  # it has to be known
+    return MissingLook(
+        server_name=head.server_name,
+        serving=head.serving,
+        now=now,
+        patches=patches_asked_for(head, PatchesAsked(question.patch), now),
+        holds=fleet_holds(database, now),
+        owners=read_owners(context, database),
+        silent_seconds=question.silent_days * DAY_SECONDS,
+        site=question.site,
+        reason=question.reason,
+    )
+
+
+def _parse(after: str) -> tuple[int, int] | None:
+    if not after:
+        return None
+    patch, endpoint = end_of_page(_CURSOR, after).groups()
+    return int(patch), int(endpoint)

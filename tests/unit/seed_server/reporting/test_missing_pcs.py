@@ -1,0 +1,103 @@
+import itertools
+from typing import get_args
+
+import pytest
+from msgspec.structs import replace
+
+from p2pdist.shared.wire.messages import InstallState, PatchState
+from seed_server.reporting.missing_pcs import (
+    PROPOSALS,
+    TABLE,
+    Lack,
+    MissingReason,
+    Proposal,
+    RingState,
+    kind_of,
+    lacks_since,
+    proposal_for,
+    reason_of,
+)
+from seed_server.store.report_rows import LackingPc
+
+NOW, DAY = 1_800_000_000.0, 86_400.0
+PC = LackingPc(1, "a" * 26, "pc-1", "leeds", 1.0, True, NOW - 60, False, False)
+
+
+def why(pc: LackingPc = PC, *, held: bool = False, ring: RingState = RingState.NONE) -> str:
+    return reason_of(Lack(pc, NOW, 7 * DAY, held, ring)).name
+
+
+def said(state: str, install: str = "", reason: str = "", error: str = "") -> LackingPc:
+    return replace(PC, state=state, install=install, install_reason=reason, error=error)
+
+
+@pytest.mark.parametrize(
+    ("pc", "expected"),
+    [
+        (PC, "NOT_TOLD"),
+        (replace(PC, denied=True), "DENIED"),
+        (replace(PC, denied=True, pending=True), "PENDING"),
+        (replace(PC, connected=False, last_seen_at=0.0), "NEVER_SEEN"),
+        (replace(PC, connected=False, last_seen_at=NOW - 7 * DAY), "SILENT"),
+        (replace(PC, connected=False, last_seen_at=NOW - 7 * DAY + 1), "NOT_TOLD"),
+        (said("failed", error="The disk is full."), "NO_ROOM"),
+        (said("failed", error="Each piece is right, but the whole file is not."), "DOWNLOAD_FAILED"),
+        (said("verified", "failed", "acme.msi ended with exit code 1603"), "INSTALL_FAILED"),
+        (said("verified", "rolled_back", "not healthy: no service"), "ROLLED_BACK"),
+        (said("verified", "restart_pending", "restart pending"), "RESTART"),
+        (said("verified", "waiting", "waits: the user has deferred it"), "USER"),
+        (said("verified", "waiting", "waits for a maintenance window"), "WINDOW"),
+        (said("fetching", "waiting", "waits: a blackout"), "WINDOW"),
+        (said("verified", "waiting", "waits for its release on this PC"), "WINDOW"),
+        (said("verified", "waiting", "waits: this PC's clock cannot be believed"), "CLOCK"),
+        (said("verified", "waiting", "needs dotnet@8 first"), "NEEDS_OTHER"),
+        (said("verified", "waiting", "conflicts with viewer@1, which is installed"), "NEEDS_OTHER"),
+        (said("verified", "waiting", "waits for its rollout"), "RING_CLOSED"),
+        (said("verified", "retrying", "another program is installing packages"), "INSTALLER_BUSY"),
+        (said("verified", "retrying", "tried again later: acme.msi ended with exit code 5"), "RETRYING"),
+        (said("verified", "unproven"), "RETRYING"),
+        (said("verified", "installing"), "INSTALLING"),
+        (said("fetching"), "DOWNLOADING"),
+        (said("verified", "waiting"), "READY"),
+    ],
+)  # fmt: skip
+def test_each_thing_that_a_pc_may_be_has_its_reason(pc: LackingPc, expected: str) -> None:
+    assert why(pc) == expected
+
+
+def test_what_people_decided_goes_before_what_the_pc_says_and_after_whether_it_is_there() -> None:
+    waits = said("verified", "waiting", "waits for a maintenance window")
+    assert why(waits, held=True, ring=RingState.HALTED) == "EXCEPTED"
+    assert [why(waits, ring=ring) for ring in RingState] == ["WINDOW", "RING_CLOSED", "NO_RING", "HALTED"]
+    assert why(said("verified", "installing"), ring=RingState.HALTED) == "INSTALLING", "it has begun"
+    assert why(replace(waits, connected=False), held=True) == "EXCEPTED"
+    assert why(replace(waits, connected=False, last_seen_at=1.0), held=True) == "SILENT"
+
+
+def test_every_pc_has_exactly_one_reason_whatever_it_says() -> None:
+    texts = ("", "waits for a maintenance window", "The disk is full.", "needs a first", "words of a newer release")
+    for state, install, text in itertools.product(("", *get_args(PatchState)), get_args(InstallState), texts):
+        for held, ring in itertools.product((False, True), RingState):
+            lack = Lack(said(state, install, text, text), NOW, DAY, held, ring)
+            assert reason_of(lack) in MissingReason
+
+
+def test_the_table_has_each_reason_once_and_each_has_a_proposal() -> None:
+    assert sorted(reason for reason, _ in TABLE) == sorted(MissingReason)
+    assert TABLE[-1][0] is MissingReason.UNKNOWN
+    assert set(PROPOSALS) == set(MissingReason)
+
+
+def test_who_was_not_seen_for_a_month_is_visited() -> None:
+    away = replace(PC, connected=False, last_seen_at=NOW - 30 * DAY)
+    assert proposal_for(MissingReason.SILENT, Lack(away, NOW, DAY)) is Proposal.VISIT
+    later = replace(away, last_seen_at=NOW - 30 * DAY + 1)
+    assert proposal_for(MissingReason.SILENT, Lack(later, NOW, DAY)) is Proposal.WAKE
+
+
+def test_a_pc_lacks_a_patch_since_both_are_there() -> None:
+    assert (lacks_since(5.0, 3.0), lacks_since(3.0, 5.0)) == (5.0, 5.0)
+
+
+def test_words_that_no_release_has_said_are_of_no_kind() -> None:
+    assert kind_of("the moon is full") == ""
