@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.fleet import is_verified, open_fleet, run_command
+from bench.fleet import is_verified, open_fleet
+from bench.fleet_processes import run_command
 
 pytestmark = pytest.mark.processes
 
