@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-compiled bench-compiled-check deb test-deb test-ansible release
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check deb test-deb test-ansible release
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
@@ -35,6 +35,7 @@ help:
 	@echo 'make bench-publication [ARGS=…]  as root: what one publication costs a branch line, by cause (ARGS=--help)'
 	@echo "make bench-fleet [ARGS=…]        what a company's size costs one server: 25,000 PCs (ARGS=--help)"
 	@echo 'make bench-rollouts [ARGS=…]     2,000 random rollouts of 25,000 PCs in virtual time, held to their rules (ARGS=--help)'
+	@echo 'make bench-plan [ARGS=…]         plans of five patches beside what a simulated company of 500 sites does (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
 	@echo 'make test-deb                    as root: both in a minimal Debian with its own systemd, through their whole life'
@@ -149,6 +150,9 @@ bench-fleet: $(READY)
 
 bench-rollouts: $(READY)
 	@$(BIN)/python -m bench.rollouts $(or $(ARGS),--write)
+
+bench-plan: $(READY)
+	@$(BIN)/python -m bench.plan_quality $(or $(ARGS),--write)
 
 deb: $(READY)
 	@$(BIN)/python -m bench.release debs

@@ -46,6 +46,7 @@ from p2pdist.shared.manifest.recipe import (
 )
 from p2pdist.shared.manifest.relations import OrderedPatch, OrderError, check_relations, in_order
 from p2pdist.shared.manifest.site_profile import SiteProfile, decode_site_profile, encode_site_profile
+from p2pdist.shared.manifest.suitability import choose
 from p2pdist.shared.manifest.template import Template, TemplateItem, decode_template, encode_template
 from p2pdist.shared.manifest.versions import Ecosystem, InvalidVersionError, parse_version
 from p2pdist.shared.wire import codec
@@ -54,7 +55,6 @@ from p2pdist.transfer.states import TransferRecords
 from p2pdist.trust.errors import TrustError
 from p2pdist.trust.floor import TrustFloor, VerifiedMetadata, decode_accepted, decode_verified
 from p2pdist.trust.roots import check_root
-from p2pdist.trust.suitability import choose
 
 HASH = "a" * 64
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)  # a clock change in Europe

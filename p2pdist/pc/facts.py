@@ -13,9 +13,9 @@ from p2pdist.pc.network import Medium
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.ring_facts import ring_facts, told_facts
+from p2pdist.shared.manifest.suitability import choose
 from p2pdist.shared.manifest.versions import Version
 from p2pdist.trust.catalogue import Choose
-from p2pdist.trust.suitability import choose
 
 REFRESH_SECONDS = 600.0  # software that others install here, or a new language, is noticed within this
 VOLATILE = frozenset({"disk.free_mb", "battery_percent"})  # they change all the time: a change of them is no news

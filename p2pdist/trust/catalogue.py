@@ -11,10 +11,10 @@ from p2pdist.shared.manifest.documents import Manifest, Payload, RolloutEntry, W
 from p2pdist.shared.manifest.recalls import Recall
 from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.manifest.suitability import Choice
 from p2pdist.shared.manifest.template import Template
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.trust.ring_rules import RingWait
-from p2pdist.trust.suitability import Choice
 
 
 @dataclass(frozen=True)

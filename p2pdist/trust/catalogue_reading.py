@@ -43,6 +43,7 @@ from p2pdist.shared.manifest.staged import (
     StagedRollouts,
     decode_staged,
 )
+from p2pdist.shared.manifest.suitability import Choice
 from p2pdist.trust.catalogue import (
     Catalogue,
     CataloguePatch,
@@ -58,7 +59,6 @@ from p2pdist.trust.catalogue import (
 )
 from p2pdist.trust.ring_rules import EVERYONE, ApprovedBy, RingMember, RingTerms, RingWait
 from p2pdist.trust.site_documents import read_profile
-from p2pdist.trust.suitability import Choice
 
 MAX_CATALOGUE_BYTES = 256 << 20  # all manifests and torrents are held in memory: 500 patches of half a MB
 

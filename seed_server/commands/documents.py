@@ -74,6 +74,7 @@ from seed_server.reporting.documents import (
     ServiceLevelDocument,
     ServiceLevelsDocument,
 )
+from seed_server.reporting.plan_documents import PlanDocument
 from seed_server.reporting.priority_documents import (
     CveDocument,
     IntelligenceDocument,
@@ -104,6 +105,7 @@ DOCUMENTS: dict[str, object] = {
     "rollout halt": RolloutRowDocument,
     "rollout abort": RolloutRowDocument,
     "rollout approve": RolloutRowDocument,
+    "plan": PlanDocument,
     "exception add": ExceptionDocument,
     "exception list": list[ExceptionDocument],
     "exception end": ExceptionDocument,

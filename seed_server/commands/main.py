@@ -22,6 +22,7 @@ _COMMANDS = {
     "offer": LazyCommand("offer_commands:offer_command", "Offer a withdrawn patch again."),
     "list": LazyCommand("offer_commands:list_command", "Show what is offered, withdrawn and superseded."),
     "rollout": LazyCommand("rollout_commands:rollout_group", "Offer patches ring by ring."),
+    "plan": LazyCommand("plan_commands:plan_command", "When a patch will be at each site, and when it was."),
     "exception": LazyCommand("exception_commands:exception_group", "Hold patches back from some PCs until a day."),
     "sign": LazyCommand("signing_commands:sign_command", "Sign a bundle on a machine that is not the server."),
     "finish": LazyCommand("signing_commands:finish_command", "Put in force what was prepared, and is signed now."),

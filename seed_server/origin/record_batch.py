@@ -11,6 +11,7 @@ from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.witness import AuditAlarm
+from seed_server.store.plan_rows import WatchedHour
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 MOVED_FOR_A_ROW = 16  # what a PC has said is counted elsewhere in a sixteenth of the time that it takes to record it
@@ -46,6 +47,8 @@ class RecordBatch:
     sent_bytes: dict[tuple[str, str], int] = field(default_factory=dict)
     damaged: dict[TorrentHash, str] = field(default_factory=dict)
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
+    hours: list[WatchedHour] = field(default_factory=list)
+    thirds: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return self.rows() > 0
@@ -57,7 +60,7 @@ class RecordBatch:
         said = sum(map(len, self.reports.values())) + sum(max(1, len(diagnosis.answers)) for diagnosis in answers)
         signed = sum(1 + len(one.told.records) for one in self.custody.values())
         told = sum(1 + len(codes) for codes in self.findings.values())
-        alone += len(self.known_servers)
+        alone += len(self.known_servers) + len(self.hours) + len(self.thirds)
         told += sum(1 + len(one.own) + len(one.seen) for one in self.neighbours.values())
         return alone + told + len(self.alarms) + len(self.recorded) + len(self.facts) + signed + said
 
@@ -77,6 +80,8 @@ class RecordBatch:
         self.known_servers.update(newer.known_servers)
         self.neighbours.update(newer.neighbours)
         self.limits.update(newer.limits)
+        self.hours += newer.hours
+        self.thirds.update(newer.thirds)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
             self.sent_bytes[key] = self.sent_bytes.get(key, 0) + count
@@ -142,6 +147,8 @@ class RecordBatch:
         yield from (RecordBatch(sent_bytes=some) for some in _portions(self.sent_bytes, most))
         yield from (RecordBatch(damaged=some) for some in _portions(self.damaged, most))
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
+        yield from (RecordBatch(hours=self.hours[at : at + most]) for at in range(0, len(self.hours), most))
+        yield from (RecordBatch(thirds=some) for some in _portions(self.thirds, most))
         yield from (RecordBatch(alarms=some) for some in _portions(self.alarms, most))
         yield from (RecordBatch(known_servers=some) for some in _portions(self.known_servers, most))
         yield from (RecordBatch(findings={endpoint: codes}) for endpoint, codes in self.findings.items())

@@ -18,6 +18,7 @@ from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
 from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.pc_findings import FINDING_CODES, PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm
+from seed_server.origin.line_hours import LineHours
 from seed_server.origin.record_batch import CustodySaid, RecordBatch
 from seed_server.store.custody import CustodyOutcome, SignedPart
 from seed_server.store.database import Database
@@ -50,6 +51,7 @@ class OriginRecords:
         self._still_written_at = -STILL_SECONDS
         self._complained_at = -COMPLAIN_SECONDS
         self._templates: AbstractSet[str] = frozenset()
+        self._hours = LineHours(clock.now())
 
     def replace_templates(self, names: AbstractSet[str]) -> None:
         """Accept answers to these templates, and to no others."""
@@ -97,15 +99,18 @@ class OriginRecords:
         """Keep where an endpoint is."""
         self._still.pop(endpoint, None)
         self._batch.seen[endpoint] = seen
+        self._hours.seen(endpoint, seen.site, seen.last_seen_at, connected=seen.connected)
 
     def still_there(self, endpoint: EndpointId, seen: SeenRow) -> None:
         """As `seen`, where only the time is news: it is written with the next thing that is, or soon."""
         self._still[endpoint] = seen
+        self._hours.seen(endpoint, seen.site, seen.last_seen_at, connected=seen.connected)
 
     def sent(self, site: SiteName, torrent: TorrentHash, count: int) -> None:
         """Count payload bytes sent to ``site``."""
         key = (site, torrent)
         self._batch.sent_bytes[key] = self._batch.sent_bytes.get(key, 0) + count
+        self._hours.sent(site, count, self._clock.now())
 
     def damaged(self, torrent: TorrentHash, reason: str) -> None:
         """Keep that a patch can no longer be served."""
@@ -114,6 +119,7 @@ class OriginRecords:
     def site_limit(self, row: SiteLimitRow) -> None:
         """Keep how fast a site is sent to, and why."""
         self._batch.limits[row.site] = row
+        self._hours.sending(row.site, row.sending_seconds, row.at)
 
     async def run(self) -> None:
         """Write once a second until cancelled, and then for the last time."""
@@ -124,6 +130,7 @@ class OriginRecords:
                 # what it took to write is no longer to wait; others have their turn in any case
                 await trio.sleep_until(max(begun + pause_seconds, trio.current_time() + OTHERS_TURN_SECONDS))
         finally:
+            self._look_back(ends=True)
             with trio.CancelScope(shield=True):  # a local write; the database gives up on its own when it is blocked
                 while await self.flush():
                     pass
@@ -135,6 +142,7 @@ class OriginRecords:
         written now is kept for the next time; the port goes on serving.
         """
         async with self._flushing:
+            self._look_back()
             batch, self._batch = self._batch, RecordBatch()
             now = trio.current_time()
             if batch or now - self._still_written_at >= STILL_SECONDS:
@@ -152,6 +160,13 @@ class OriginRecords:
                     log.error("the database cannot be written", reason=error.message)  # noqa: TRY400
                 return False
             return bool(self._backlog)
+
+    def _look_back(self, *, ends: bool = False) -> None:
+        """Take what was seen of lines and PCs in an hour that is over."""
+        now = self._clock.now()
+        if hours := self._hours.take(now, ends=ends):
+            self._batch.hours += hours
+            self._batch.thirds.update(self._hours.take_thirds(hours[0].at))
 
     def _cut(self, batch: RecordBatch) -> Iterator[RecordBatch]:
         self._backlog.add(batch.take_much(MUCH_ROWS))
@@ -205,6 +220,8 @@ class OriginRecords:
             for torrent, reason in batch.damaged.items():
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
+            self._database.add_line_hours(batch.hours)
+            self._database.save_pc_thirds(batch.thirds)
             self._database.save_malformed_custody([pc for pc, part in custody.items() if part is None], now)
             return self._database.save_custody({pc: part for pc, part in custody.items() if part is not None}, now)
 

@@ -38,6 +38,7 @@ from seed_server.service.messages import (
     decode_from_origin_part,
 )
 from seed_server.service.part import PartSetting
+from seed_server.service.plan_upkeep import PlanUpkeep
 from seed_server.service.upkeep import Upkeep
 from seed_server.store.opening import open_database
 from seed_server.store.trust_news import TrustNewsReader
@@ -94,6 +95,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             said = SaidOnce()
             nursery.start_soon(keep_history, Archivist(context, database, settings.retention, said=said), clock)
             nursery.start_soon(DiskUpkeep(context, repository, database, said=said).run)
+            nursery.start_soon(PlanUpkeep(context, database).run)
             nursery.start_soon(catching_up.run)
             nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
             sender = webhook_sender(home, settings.webhooks)

@@ -33,6 +33,7 @@ from seed_server.store.intelligence_rows import IntelligenceTable
 from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
+from seed_server.store.line_hours import LineHourTable
 from seed_server.store.metric_counts import MetricTable
 from seed_server.store.missing_rows import MissingTable
 from seed_server.store.neighbours import NeighbourTable
@@ -62,7 +63,7 @@ class Database(
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
-    WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable,
+    WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable, LineHourTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

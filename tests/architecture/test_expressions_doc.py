@@ -10,8 +10,8 @@ from p2pdist.shared.manifest import expression, syntax
 from p2pdist.shared.manifest.applicability import evaluate
 from p2pdist.shared.manifest.expression import ExpressionError, parse_expression
 from p2pdist.shared.manifest.facts import Facts, Packages
+from p2pdist.shared.manifest.suitability import language_distance
 from p2pdist.shared.manifest.versions import Ecosystem, Version, parse_version
-from p2pdist.trust.suitability import language_distance
 
 DOC = PAGE.read_text(encoding="utf-8")
 PC = Facts(

@@ -16,6 +16,7 @@ from seed_server.store.migrations import (
     r0011_webhooks,
     r0012_reports,
     r0013_intelligence,
+    r0014_plans,
 )
 
 REVISIONS = (
@@ -30,4 +31,5 @@ REVISIONS = (
     r0011_webhooks,
     r0012_reports,
     r0013_intelligence,
+    r0014_plans,
 )  # the oldest first

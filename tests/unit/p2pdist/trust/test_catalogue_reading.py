@@ -36,6 +36,7 @@ from p2pdist.shared.manifest.publication_order import (
 from p2pdist.shared.manifest.recalls import RECALLS_TARGET, Recall, Recalls, encode_recalls
 from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
 from p2pdist.shared.manifest.staged import NO_END, STAGED_TARGET, Hold, StagedEntry, StagedRollouts, encode_staged
+from p2pdist.shared.manifest.suitability import Choice
 from p2pdist.shared.manifest.template import MAX_TEMPLATES, Template, TemplateItem, encode_template, template_target
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust.catalogue import Catalogue, DocumentError, Held
@@ -48,7 +49,6 @@ from p2pdist.trust.catalogue_reading import (
 )
 from p2pdist.trust.ring_rules import EVERYONE, RingMember, RingReason, RingTerms
 from p2pdist.trust.site_documents import read_profile, read_templates
-from p2pdist.trust.suitability import Choice
 
 HASH = "ab" * 32
 JAPANESE = "cd" * 32

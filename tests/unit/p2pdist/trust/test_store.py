@@ -19,12 +19,12 @@ from p2pdist.shared import durable_files
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import encode_manifest, torrent_target
+from p2pdist.shared.manifest.suitability import Choice
 from p2pdist.shared.wire.trust_news import MAX_BATCH_TARGETS, TrustNews, decode_news, encode_news
 from p2pdist.trust.catalogue import CataloguePatch
 from p2pdist.trust.catalogue_reading import first_payload
 from p2pdist.trust.http_answers import HttpAnswer, HttpError
 from p2pdist.trust.store import ServerWord, TrustError, TrustStore
-from p2pdist.trust.suitability import Choice
 from tests.helpers import small_disk as disks
 
 NOW = 1_800_000_000.0

@@ -17,7 +17,9 @@ from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import PatchReport, Report
 from seed_server.origin.records import OriginRecords
 from seed_server.store.database import Database
+from seed_server.store.plan_rows import THIRD_SECONDS
 from seed_server.store.rows import Recorded, SeenRow, ServedPayload
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.state_databases import database, place, postgres_server
 from tests.helpers.statements import Company
 from tests.helpers.stored_rows import all_reports, tallies
@@ -174,3 +176,22 @@ async def test_install_records_are_asked_for_once_they_are_written_and_unsigned_
     assert len(asked) == 1, "the server has it"
     (fault,) = database.custody_faults(0.0)
     assert (fault.endpoint_id, fault.fault) == (endpoint, "malformed"), "what was forged is said, not only logged"
+
+
+async def test_what_lines_carried_and_when_pcs_were_there_is_written_when_an_hour_is_over(database: Database) -> None:
+    for endpoint in PCS[:2]:
+        database.add_endpoint(endpoint, "pc", 1.0)
+    clock = FakeClock(1_800_230_400.0)  # a Monday, 00:00 UTC
+    records = OriginRecords(database, clock)
+    records.seen(PCS[0], msgspec.structs.replace(SEEN, last_seen_at=clock.wall))
+    records.sent(SiteName("tokyo"), TorrentHash("cd"), 7)
+    clock.wall += 3_599.0
+    await records.flush()
+    assert database.line_hours() == {}
+    clock.wall += 2.0
+    records.sent(SiteName("tokyo"), TorrentHash("cd"), 9)  # of the next hour, or of the last second of this one
+    await records.flush()
+    (hour,) = database.line_hours()["tokyo"]
+    assert (hour.hour, hour.watched, hour.pc_seconds, hour.sent) == (0, 3_600.0, 3_600.0, 16.0)
+    third = int(1_800_230_400 // THIRD_SECONDS)
+    assert sorted(database.pc_thirds().values()) == [(1.0, 0, 0), (1.0, 1, third)]

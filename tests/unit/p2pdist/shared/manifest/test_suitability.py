@@ -1,4 +1,4 @@
-"""`p2pdist.trust.suitability`: which file of a patch a PC takes, and why none."""
+"""`p2pdist.shared.manifest.suitability`: which file of a patch a PC takes, and why none."""
 
 import pytest
 from hypothesis import given
@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.facts import Facts
+from p2pdist.shared.manifest.suitability import Choice, choose, language_distance, platform_rank
 from p2pdist.shared.manifest.versions import Ecosystem, parse_version
-from p2pdist.trust.suitability import Choice, choose, language_distance, platform_rank
 
 LANGUAGES = ["", "en", "en-us", "en-gb", "ja", "ja-jp", "zh", "zh-tw", "zh-hk", "zh-cn", "zh-sg", "zh-hant-tw", "pt-br"]
 FAMILIES = ["debian", "rhel", "arch", "windows", "macos", ""]
