@@ -16,12 +16,13 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check deb test-deb test-ansible release
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check deb test-deb test-ansible release test-api
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
 	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
 	@echo 'make slow                        the tests that take longest, one after the other: before a release'
+	@echo 'make test-api [ARGS=…]           20,000 cases that schemathesis makes, against the API of a real server (ARGS=--help)'
 	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
@@ -67,6 +68,10 @@ demo: $(READY)
 # both must succeed
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
+# three times with other chances, each in a home of its own
+test-api: $(READY)
+	$(BIN)/python -m tests.api.cases $(ARGS)
 
 suite: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)'

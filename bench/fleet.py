@@ -144,7 +144,7 @@ class Fleet:
         """Run `seed-server init`."""
         await run_command(
             "seed-server", "init", "--home", self.server.home, "--name", "fleet", "--address", self.server.address,
-            "--web-port", self.web_port, "--origin-port", self.origin_port, *options,
+            "--web-port", self.web_port, "--origin-port", self.origin_port, "--api-port", 0, *options,
         )  # fmt: skip
 
     async def start_server(self) -> None:

@@ -36,10 +36,10 @@ async def publish_many(fleet: Fleet, directory: Path, count: int, *, offered: in
     """Publish ``count`` patches for other PCs; the last ``offered`` of them are offered, the others are history."""
     first = partial(publish, fleet, directory, PATTERN, PATTERN_BYTES, applies_to=FOR_OTHERS)
     await trio.to_thread.run_sync(first)
-    await trio.to_thread.run_sync(_copy, ServerHome(fleet.server.home), count - 1, offered)
+    await trio.to_thread.run_sync(copy_patches, ServerHome(fleet.server.home), count - 1, offered)
 
 
-def _copy(home: ServerHome, count: int, offered: int) -> None:
+def copy_patches(home: ServerHome, count: int, offered: int) -> None:
     """Sign ``count`` patches that are as `PATTERN` is, at once. Blocking."""
     context = Context(home)
     repository = Repository.open(home, load_settings(home))

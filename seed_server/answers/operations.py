@@ -20,6 +20,8 @@ class InitDocument(Struct, frozen=True):
     """The port for HTTPS."""
     origin_port: int
     """The port for pieces, over mutual TLS."""
+    api_port: int
+    """The port of the API, over HTTPS; 0: there is none. Since 0.3."""
     ca_pin: str
     """SHA-256 of the control CA's certificate, hexadecimal; tokens carry it."""
     root_pin: str

@@ -4,6 +4,7 @@ import click
 
 from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
 from seed_server.answers.people import ApiTokenMadeDocument
+from seed_server.answers.people_documents import api_token_document
 from seed_server.commands import people_views
 from seed_server.commands.completing import api_token_ids, person_names
 from seed_server.commands.looking import LookingCommand
@@ -98,7 +99,7 @@ def list_command(context: Context, owner: str | None, as_json: bool) -> None:
     """
     tokens, now = people_queries.read_api_tokens(context, owner), context.clock.now()
     if as_json:
-        print_json([people_views.token_document(token, now) for token in tokens])
+        print_json([api_token_document(token, now) for token in tokens])
     elif tokens:
         wide_terminal().print(people_views.tokens_table(tokens, now))
     else:

@@ -6,7 +6,7 @@ import click
 
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.printable_text import printable
-from seed_server.answers.people import ApproverDocument, ApproversDocument
+from seed_server.answers.people_documents import approvers_document
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,
@@ -111,15 +111,7 @@ def list_command(context: Context, as_json: bool) -> None:
     """
     approvers = approver_list.read_approvers(context)
     if as_json:
-        found = () if approvers is None else sorted(approvers.keys.items())
-        print_json(
-            ApproversDocument(
-                required=0 if approvers is None else approvers.required,
-                required_in_emergency=0 if approvers is None else approvers.required_in_emergency,
-                since=None if approvers is None else approvers.since,
-                approvers=tuple(ApproverDocument(name=name, key=key.hex()) for name, key in found),
-            )
-        )
+        print_json(approvers_document(approvers))
     elif approvers is None:
         say("PCs want nobody's word. Change that with: seed-server approver set FILE")
     else:

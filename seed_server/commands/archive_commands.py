@@ -1,6 +1,6 @@
 """`seed-server archive`: months that have left the database, whether they are whole, and what holds them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -9,11 +9,10 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 from seed_server.answers.history import (
-    ArchiveDocument,
     ArchivesDocument,
     ArchiveVerifyDocument,
-    LegalHoldDocument,
 )
+from seed_server.answers.history_documents import archive_document, legal_hold_document
 from seed_server.commands.history_options import HistoryOptions, history_options
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_needing
@@ -22,9 +21,6 @@ from seed_server.fleet import legal_holds
 from seed_server.fleet.archives import Archive, FileState, list_archives
 from seed_server.fleet.context import Context
 from seed_server.fleet.roles import WHOLE_FLEET
-
-if TYPE_CHECKING:
-    from seed_server.store.archived_months import LegalHold
 
 _home_option = home_needing("audit", WHOLE_FLEET)
 _FAULTS = frozenset({"changed", "missing", "unknown"})
@@ -57,7 +53,8 @@ def list_command(context: Context, as_json: bool) -> None:
     found = list_archives(context, check=False)
     holds = legal_holds.read_legal_holds(context)
     if as_json:
-        print_json(ArchivesDocument(archives=tuple(map(_document, found)), holds=tuple(map(_hold_document, holds))))
+        archives, held = tuple(map(archive_document, found)), tuple(map(legal_hold_document, holds))
+        print_json(ArchivesDocument(archives=archives, holds=held))
         return
     if found:
         wide_terminal().print(_table(found))
@@ -92,7 +89,7 @@ def verify_command(context: Context, as_json: bool) -> None:
     found = list_archives(context, check=True)
     faults = [one for one in found if one.state in _FAULTS]
     if as_json:
-        print_json(ArchiveVerifyDocument(whole=not faults, archives=tuple(map(_document, found))))
+        print_json(ArchiveVerifyDocument(whole=not faults, archives=tuple(map(archive_document, found))))
     elif faults:
         wide_terminal().print(_table(faults))
         say("These archives are NOT what the audit log vouches for. Restore them from a backup.")
@@ -136,7 +133,7 @@ def hold_command(context: Context, reason: str, as_json: bool) -> None:
     """
     held = legal_holds.hold_history(context, actor_of(context), reason)
     if as_json:
-        print_json(_hold_document(held))
+        print_json(legal_hold_document(held))
         return
     click.echo(
         tr("Nothing goes after its time now. To end that: seed-server archive release {number}", number=held.number)
@@ -157,7 +154,7 @@ def release_command(context: Context, number: int, reason: str, as_json: bool) -
     """
     released = legal_holds.release_history(context, actor_of(context), number, reason)
     if as_json:
-        print_json(_hold_document(released))
+        print_json(legal_hold_document(released))
     else:
         click.echo(tr("Legal hold {number} is released.", number=number))
 
@@ -182,27 +179,3 @@ def _words(state: FileState) -> str:
         "unknown": tr("unknown"),
         "removed": tr("removed"),
     }[state]
-
-
-def _document(one: Archive) -> ArchiveDocument:
-    return ArchiveDocument(
-        month=one.month,
-        file=one.file,
-        state=one.state,
-        events=one.events,
-        bytes=one.bytes,
-        sha256=one.sha256,
-        archived_at=one.archived_at or None,
-        entry=one.entry,
-    )
-
-
-def _hold_document(hold: "LegalHold") -> LegalHoldDocument:
-    return LegalHoldDocument(
-        number=hold.number,
-        reason=hold.reason,
-        begun_by=hold.begun_by,
-        begun_at=hold.begun_at,
-        released_by=hold.released_by or None,
-        released_at=hold.released_at,
-    )

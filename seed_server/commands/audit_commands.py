@@ -1,23 +1,23 @@
 """`seed-server audit`: list the audit log, verify it, prove an entry, export all of it."""
 
-import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import RenderableType
 
-from p2pdist.shared.audit_checkpoint import verifier_key
 from p2pdist.shared.console import ExitCode, json_option, json_text, print_json, say, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
 from seed_server.answers.audit import (
-    AuditAlarmDocument,
-    AuditEntryDocument,
     AuditKeyDocument,
-    AuditProofDocument,
-    AuditVerifyDocument,
+)
+from seed_server.answers.audit_documents import (
+    alarm_documents,
+    audit_entry_document,
+    audit_proof_document,
+    audit_verify_document,
 )
 from seed_server.commands.custody_commands import custody_command
 from seed_server.commands.looking import LookingCommand
@@ -33,7 +33,7 @@ from seed_server.commands.options import (
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import audit_key, audit_queries, preparing
-from seed_server.fleet.audit_queries import Alarms, LoggedEntry, Wanted
+from seed_server.fleet.audit_queries import LoggedEntry, Wanted
 from seed_server.fleet.context import Context
 from seed_server.fleet.roles import WHOLE_FLEET
 
@@ -97,7 +97,7 @@ def list_command(context: Context, actor: str, operation: str, subject: str, lim
     """
     found = audit_queries.newest_entries(context, Wanted(actor, operation, subject), limit)
     if as_json:
-        print_json([_document(one) for one in found])
+        print_json([audit_entry_document(one) for one in found])
     elif found:
         wide_terminal().print(audit_table(found))
     else:
@@ -129,14 +129,7 @@ def verify_command(context: Context, files: tuple[Path, ...], as_json: bool) -> 
     check = audit_queries.verify_log(context, files)
     verdict = check.verdict
     if as_json:
-        shown = AuditVerifyDocument(
-            whole=not verdict.problems,
-            entries=verdict.size,
-            root=verdict.root.hex(),
-            vouched_by=check.vouched_by,
-            problems=verdict.problems,
-        )
-        print_json(shown)
+        print_json(audit_verify_document(check))
     elif verdict.problems:
         say("The audit log is NOT what its checkpoints vouch for:")
         for problem in verdict.problems:
@@ -165,15 +158,7 @@ def prove_command(context: Context, number: int, as_json: bool) -> None:
     """
     proof = audit_queries.prove_entry(context, number)
     if as_json:
-        shown = AuditProofDocument(
-            entry=_document(proof.logged),
-            number=proof.logged.entry.number,
-            size=proof.checkpoint.size,
-            hashes=tuple(one.hex() for one in proof.hashes),
-            checkpoint=proof.note.decode(),
-            verifier_key=verifier_key(proof.checkpoint),
-        )
-        print_json(shown)
+        print_json(audit_proof_document(proof))
         return
     wide_terminal().print(audit_table([proof.logged]))
     click.echo(f"\n{proof.logged.leaf.hex()}")
@@ -193,7 +178,7 @@ def export_command(context: Context, first: int) -> None:
       seed-server audit export --from 1200 >> audit.jsonl
     """
     for one in audit_queries.all_entries(context, first):
-        click.echo(json_text(_document(one), indent=None))
+        click.echo(json_text(audit_entry_document(one), indent=None))
 
 
 audit_group.add_command(custody_command)
@@ -214,7 +199,7 @@ def alarms_command(context: Context, as_json: bool) -> None:
     """
     alarms = audit_queries.read_alarms(context)
     if as_json:
-        print_json(list(_alarm_documents(alarms)))
+        print_json(list(alarm_documents(alarms)))
         return
     if not alarms.of_log and not alarms.of_records:
         say("No PC has seen another audit log before, and each continues what it had signed.")
@@ -288,29 +273,6 @@ def new_key_command(
     say("Keep a copy of audit-checkpoint elsewhere: those from before are signed with the key from before.")
 
 
-def _alarm_documents(alarms: Alarms) -> Iterator[AuditAlarmDocument]:
-    for seen in alarms.of_log:
-        yield AuditAlarmDocument(
-            endpoint_id=seen.endpoint_id,
-            hostname=seen.hostname,
-            about="audit log",
-            fault=seen.fault,
-            known=seen.known,
-            told=seen.told,
-            at=seen.at,
-        )
-    for found in alarms.of_records:
-        yield AuditAlarmDocument(
-            endpoint_id=found.endpoint_id,
-            hostname=found.hostname,
-            about="install records",
-            fault=found.fault,
-            known=None,
-            told=None,
-            at=found.at,
-        )
-
-
 def _alarm_table(found: Sequence[tuple["WitnessAlarmRow | CustodyFaultRow", str]]) -> RenderableType:
     table = FactTable()
     table.column(tr("host"), tr("when"))
@@ -338,24 +300,3 @@ def audit_table(entries: list[LoggedEntry]) -> RenderableType:
             below=None,
         )
     return table
-
-
-def _document(one: LoggedEntry) -> AuditEntryDocument:
-    entry = one.entry
-    return AuditEntryDocument(
-        number=entry.number,
-        at=entry.at,
-        actor=entry.actor,
-        known_by=entry.known_by,
-        role=entry.role,
-        address=entry.address,
-        request=entry.request,
-        operation=entry.operation,
-        subject=entry.subject,
-        reason=entry.reason,
-        before=entry.before.hex(),
-        after=entry.after.hex(),
-        details=entry.details,
-        entry=base64.b64encode(one.data).decode(),
-        leaf=one.leaf.hex(),
-    )

@@ -1,7 +1,5 @@
 """`seed-server audit custody`: what a PC has signed of its installations, with proofs."""
 
-import base64
-
 import click
 
 from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
@@ -9,13 +7,13 @@ from p2pdist.shared.custody import ASIDE
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
-from seed_server.answers.custody import CustodyDocument, CustodyLogDocument, CustodyRecordDocument
+from seed_server.answers.audit_documents import custody_document
 from seed_server.commands.completing import endpoint_names, patch_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_needing
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
-from seed_server.fleet.custody_queries import CustodyView, HeldLog, ProvedRecord, custody_of
+from seed_server.fleet.custody_queries import CustodyView, HeldLog, custody_of
 from seed_server.fleet.roles import WHOLE_FLEET
 
 
@@ -44,7 +42,7 @@ def custody_command(context: Context, pc: str, patch: str, as_json: bool) -> Non
     """
     view = custody_of(context, pc, patch)
     if as_json:
-        print_json(_document(view))
+        print_json(custody_document(view))
     else:
         _show(view)
     if any(log.problem for log in view.logs):
@@ -95,42 +93,3 @@ def _show_log(log: HeldLog) -> None:
         say(f"Log {log.log} is NOT what the PC has signed: {log.problem}.")
     else:
         say(f"Log {log.log} is what the PC has signed: {log.size} records.")
-
-
-def _document(view: CustodyView) -> CustodyDocument:
-    return CustodyDocument(
-        endpoint_id=view.endpoint_id,
-        hostname=view.hostname,
-        logs=tuple(
-            CustodyLogDocument(
-                log=log.log,
-                first=log.first,
-                size=log.size,
-                root=log.root.hex(),
-                statement=log.statement,
-                fault=log.fault,
-                problem=log.problem,
-            )
-            for log in view.logs
-        ),
-        records=tuple(map(_record, view.records)),
-        held_back=view.held_back,
-        held_back_at=view.held_back_at or None,
-    )
-
-
-def _record(one: ProvedRecord) -> CustodyRecordDocument:
-    return CustodyRecordDocument(
-        log=one.log,
-        number=one.number,
-        at=one.record.at,
-        patch_id=one.record.patch_id,
-        version=one.record.version,
-        publication=one.record.number,
-        decision=one.record.decision,
-        outcome=one.record.outcome,
-        failure=one.record.failure,
-        installed_as=one.record.installed_as,
-        record=base64.b64encode(one.data).decode(),
-        hashes=tuple(found.hex() for found in one.hashes),
-    )

@@ -10,13 +10,7 @@ from p2pdist.shared.console import json_option, print_json, wide_terminal
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.disk import (
-    ContentFileDocument,
-    ContentUseDocument,
-    DiskCleanDocument,
-    DiskDocument,
-    UsedRoomDocument,
-)
+from seed_server.answers.disk_documents import disk_clean_document, disk_document, files_going
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
@@ -63,7 +57,7 @@ def show_command(context: Context, as_json: bool) -> None:
     """
     found = read_disk(context)
     if as_json:
-        print_json(_document(found))
+        print_json(disk_document(found))
         return
     terminal = wide_terminal()
     terminal.print(_kinds(found))
@@ -98,10 +92,10 @@ def clean_command(context: Context, everything: bool, dry_run: bool, as_json: bo
     else:
         plan = clean_content(context, actor_of(context), at_once=everything)
     if as_json:
-        print_json(_clean_document(plan, dry_run=dry_run))
+        print_json(disk_clean_document(plan, dry_run=dry_run))
         return
     if plan.removals:
-        wide_terminal().print(_files(_going(plan)))
+        wide_terminal().print(_files(files_going(plan)))
     number, size = len(plan.removals), bytes_text(plan.bytes)
     if plan.expired:
         click.echo(_nothing_goes(plan))
@@ -245,46 +239,4 @@ def _no_room(plan: ContentPlan) -> str:
         "Files of patches take {over} more than content_gb allows, and somebody may need all of them. Withdraw for "
         "good what is not to be installed any more (seed-server list), or raise content_gb in server.toml.",
         over=bytes_text(plan.over_bytes),
-    )
-
-
-def _going(plan: ContentPlan) -> list[ContentFile]:
-    return [
-        ContentFile(one.payload.sha256, one.payload.bytes, one.uses, False, None, one.because)
-        for one in sorted(plan.removals, key=lambda one: -one.payload.bytes)
-    ]
-
-
-def _file_document(one: ContentFile) -> ContentFileDocument:
-    uses = [
-        ContentUseDocument(str(use.ref), use.use, str(use.superseded_by) if use.superseded_by else None)
-        for use in one.uses
-    ]
-    return ContentFileDocument(one.sha256, one.bytes, tuple(uses), one.needed, one.idle_since, one.goes)
-
-
-def _document(found: DiskUsage) -> DiskDocument:
-    return DiskDocument(
-        free_bytes=found.free_bytes,
-        disk_bytes=found.disk_bytes,
-        used=tuple(UsedRoomDocument(one.kind, one.files, one.bytes) for one in found.used),
-        content=tuple(map(_file_document, found.payloads)),
-        idle_bytes=found.idle_bytes,
-        going_bytes=found.plan.bytes,
-        most_bytes=found.rules.most_bytes or None,
-        over_bytes=found.plan.over_bytes,
-        content_free_bytes=found.content_free_bytes,
-        expired_roles=found.plan.expired,
-        unknown=found.unknown or None,
-    )
-
-
-def _clean_document(plan: ContentPlan, *, dry_run: bool) -> DiskCleanDocument:
-    return DiskCleanDocument(
-        dry_run=dry_run,
-        content=tuple(map(_file_document, _going(plan))),
-        bytes=plan.bytes,
-        idle_bytes=plan.idle_bytes,
-        over_bytes=plan.over_bytes,
-        expired_roles=plan.expired,
     )

@@ -10,20 +10,12 @@ from bandwidth.core.quantities import age_text
 from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.manifest.facts import FACTS
-from p2pdist.shared.manifest.inventory import PACKAGES_TOLD, InventoryFact, PackageName, PackagesTold, packages_told
+from p2pdist.shared.manifest.inventory import InventoryFact, PackageName, PackagesTold, packages_told
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
-from seed_server.answers.endpoint import (
-    EndpointCardDocument,
-    EndpointEnrolmentDocument,
-    EndpointNeighbourDocument,
-    EndpointPackageDocument,
-)
+from seed_server.answers.endpoint_documents import endpoint_card_document
 from seed_server.commands.endpoints_view import SHARED_HINT
-from seed_server.commands.history_view import history_document
-from seed_server.commands.status_document import endpoint_document
-from seed_server.commands.status_output import standing_document
 from seed_server.commands.status_pcs import pc_table
 from seed_server.commands.texts import FULL_COLUMNS, utc_minute
 from seed_server.fleet.context import Context
@@ -40,7 +32,7 @@ def show_endpoint(context: Context, name: str, *, with_packages: bool, as_json: 
     """Print what is known of the PC that ``name`` names. Raises `UserError`."""
     card = read_endpoint(context, name, with_packages=with_packages)
     if as_json:
-        print_json(_document(card))
+        print_json(endpoint_card_document(card))
     else:
         wide_terminal().print(Group(*_view(card, context.clock.now())))
 
@@ -222,38 +214,3 @@ def _steps(card: EndpointCard) -> Iterator[RenderableType]:
     yield table
     command = f"seed-server report history --endpoint {card.endpoint.endpoint_id}"
     yield Text(tr("all of it: {command}", command=command), style="dim")
-
-
-def _document(card: EndpointCard) -> EndpointCardDocument:
-    known, inventory = card.known, card.inventory
-    told = None if inventory is None else packages_told(inventory.facts)
-    return EndpointCardDocument(
-        server=card.server_name,
-        serving=card.serving,
-        endpoint=endpoint_document(card.endpoint, card.namesakes, connected=card.connected),
-        enrolments=tuple(
-            EndpointEnrolmentDocument(one.token_id, one.at, one.made_by or None) for one in known.enrolments
-        ),
-        forgotten_at=tuple(one.forgotten_at for one in known.forgotten),
-        facts=None if known.facts is None else {name: str(value) for name, value in known.facts.items()},
-        packages=None if inventory is None else inventory.packages,
-        packages_told=None if told is None else told.value,
-        installed=None
-        if card.packages is None
-        else tuple(
-            EndpointPackageDocument(ecosystem.value, name, version) for (ecosystem, name), version in card.packages
-        ),
-        inventory_facts=None if inventory is None else {n: v for n, v in inventory.facts.items() if n != PACKAGES_TOLD},
-        inventory_at=None if inventory is None else inventory.told_at,
-        inventory_asked=card.asked,
-        findings=tuple(known.findings),
-        connected_beside=known.beside if card.serving else None,
-        beside=tuple(
-            EndpointNeighbourDocument(one.endpoint_id, one.hostname, one.address)
-            for one in (known.some_beside if card.serving else ())
-        ),
-        patches=tuple(map(standing_document, card.patches)),
-        steps_left_out=0 if card.left_out is None else card.left_out.steps,
-        steps_left_out_at=None if card.left_out is None else card.left_out.last_at,
-        history=tuple(map(history_document, card.steps)),
-    )

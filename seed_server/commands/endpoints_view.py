@@ -10,9 +10,10 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.answers.fleet import EndpointDocument, EndpointsPageDocument
+from seed_server.answers.endpoint_documents import endpoints_page_document
+from seed_server.answers.fleet import EndpointDocument
+from seed_server.answers.status_documents import endpoint_document
 from seed_server.commands.paging import end_of_rows, next_page
-from seed_server.commands.status_document import endpoint_document
 from seed_server.commands.status_output import json_list_parts
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import EndpointsPage, EndpointsQuestion, all_endpoints, read_endpoints
@@ -95,7 +96,7 @@ def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bo
         return
     page = read_endpoints(context, question)
     if as_json:
-        print_json(_page_document(page))
+        print_json(endpoints_page_document(page))
     elif page.rows:
         following = _next_page(question, page.after) if page.after else ""
         shown = Group(endpoint_table(page, context.clock.now()), *end_of_rows(len(page.rows), page.total, following))
@@ -109,15 +110,6 @@ def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bo
 def _documents(context: Context, question: EndpointsQuestion) -> Iterator[EndpointDocument]:
     for row, connected, namesakes in all_endpoints(context, question):
         yield endpoint_document(row, namesakes, connected=connected)
-
-
-def _page_document(page: EndpointsPage) -> EndpointsPageDocument:
-    rows = (
-        endpoint_document(row, page.namesakes.of(row), connected=row.connected and page.serving) for row in page.rows
-    )
-    return EndpointsPageDocument(
-        server=page.server_name, serving=page.serving, total=page.total, rows=tuple(rows), next=page.after or None
-    )
 
 
 def _next_page(question: EndpointsQuestion, after: str) -> str:

@@ -3,7 +3,6 @@
 import datetime as dt
 
 import click
-from msgspec import structs
 from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
@@ -11,14 +10,13 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.rollouts import ExceptionDocument
+from seed_server.answers.rollout_documents import exception_document
 from seed_server.commands.completing import exception_numbers, patch_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import exception_operations, queries, rollout_queries
 from seed_server.fleet.context import Context
-from seed_server.store.rollout_records import ExceptionRow
 
 
 @click.group("exception")
@@ -48,7 +46,7 @@ def add_command(context: Context, patch: str, who: str, until: str, reason: str,
         context, actor_of(context), who=who, until=_end_of(until), reason=reason, owner=owner, patch=patch
     )
     if as_json:
-        print_json(_document(row))
+        print_json(exception_document(row))
     else:
         say(f"Exception {row.number} holds until {utc_minute(row.ends_at)}.")
         if patch and not any(offer.manifest.ref.matches(patch) for offer in queries.read_offers(context)):
@@ -68,7 +66,7 @@ def list_command(context: Context, everything: bool, as_json: bool) -> None:
     """
     found = rollout_queries.read_exceptions(context, holding=not everything)
     if as_json:
-        print_json([_document(row) for row in found])
+        print_json([exception_document(row) for row in found])
         return
     if not found:
         say("No exception holds PCs back.")
@@ -99,7 +97,7 @@ def end_command(context: Context, number: int, as_json: bool) -> None:
     """
     row = exception_operations.end_exception(context, actor_of(context), number)
     if as_json:
-        print_json(_document(row))
+        print_json(exception_document(row))
     else:
         say(f"Exception {row.number} has ended.")
 
@@ -111,14 +109,3 @@ def _end_of(text: str) -> float:
     except ValueError as error:
         raise UserError(f"{text[:40]!r} is no day. Write it as 2026-12-24.", FaultKind.BAD_INPUT) from error
     return dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC).timestamp()
-
-
-def _document(row: ExceptionRow) -> ExceptionDocument:
-    values = structs.asdict(row)
-    return ExceptionDocument(
-        who=values.pop("expression"),
-        begins_at=int(values.pop("begins_at")),
-        ends_at=int(values.pop("ends_at")),
-        ended_at=None if row.ended_at is None else int(row.ended_at),
-        **{name: values[name] for name in ("number", "patch", "reason", "owner", "made_by")},
-    )

@@ -6,52 +6,10 @@ from rich.text import Text
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.answers.signed import (
-    AnswerDocument,
-    TemplateDocument,
-    TemplateEndpointDocument,
-    TemplateItemDocument,
-)
+from seed_server.answers.signed_documents import template_item_document
 from seed_server.fleet.queries import Findings
-from seed_server.store.rows import EndpointRow
 
 MAX_ENDPOINT_ROWS = 200  # of a table for people; --json has all
-
-
-def findings_document(findings: Findings) -> TemplateDocument:
-    """Return what ``--json`` prints."""
-    return TemplateDocument(
-        name=findings.template.name,
-        title=findings.template.title,
-        items=tuple(_item_document(findings, item.label) for item in findings.template.items),
-        endpoints=tuple(_endpoint_document(findings, endpoint) for endpoint in findings.endpoints),
-    )
-
-
-def _item_document(findings: Findings, label: str) -> TemplateItemDocument:
-    rows = findings.of_item(label)
-    return TemplateItemDocument(
-        label=label,
-        needed=sum(row.needed is True for row in rows),
-        not_needed=sum(row.needed is False for row in rows),
-        not_applicable=sum(row.needed is None for row in rows),
-        unanswered=len(findings.endpoints) - len(rows),
-    )
-
-
-def _endpoint_document(findings: Findings, endpoint: EndpointRow) -> TemplateEndpointDocument:
-    rows = findings.by_endpoint.get(endpoint.endpoint_id, [])
-    return TemplateEndpointDocument(
-        id=endpoint.endpoint_id,
-        hostname=endpoint.hostname,
-        site=endpoint.site or None,
-        tags=endpoint.tags,
-        answered_at=max((row.at for row in rows), default=None),
-        answers=tuple(
-            AnswerDocument(label=row.label, applies=row.applies, needed=row.needed, reason=row.reason or None)
-            for row in rows
-        ),
-    )
 
 
 def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -> RenderableType:
@@ -61,7 +19,7 @@ def findings_tables(findings: Findings, *, most_rows: int = MAX_ENDPOINT_ROWS) -
     items.column(tr("item"), least=NAME_CELLS, folds=True)
     items.column(tr("needed"), tr("not needed"), tr("not asked"), tr("no answer"), right=True)
     for item in template.items:
-        one = _item_document(findings, item.label)
+        one = template_item_document(findings, item.label)
         counts = (one.needed, one.not_needed, one.not_applicable, one.unanswered)
         items.row(Text(item.label), *(Text(str(count)) for count in counts))
     needing = FactTable()

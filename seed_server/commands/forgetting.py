@@ -7,7 +7,7 @@ import click
 from p2pdist.shared.console import print_json, say
 from p2pdist.shared.language import span, tr, trn
 from p2pdist.shared.printable_text import printable
-from seed_server.answers.endpoint import ForgottenEndpointDocument
+from seed_server.answers.endpoint_documents import forgotten_document
 from seed_server.fleet import endpoint_operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -43,7 +43,7 @@ def forget(context: Context, actor: Actor, asked: Forgetting, *, as_json: bool) 
             context, actor, question, only_show=asked.dry_run, even_many=asked.even_many, on_forgotten=told
         )
     if as_json:
-        print_json([_document(row, forgotten=not asked.dry_run) for row in found])
+        print_json([forgotten_document(row, forgotten=not asked.dry_run) for row in found])
     elif not found:
         click.echo(tr("No PC was unseen for so long."))
     elif asked.dry_run:
@@ -66,13 +66,3 @@ def _words(row: EndpointRow, now: float, *, dry_run: bool) -> str:
     if not row.last_seen_at:
         return tr("{host} ({endpoint}): never seen", **names)
     return tr("{host} ({endpoint}): seen {duration} ago", duration=span(max(0.0, now - row.last_seen_at)), **names)
-
-
-def _document(row: EndpointRow, *, forgotten: bool) -> ForgottenEndpointDocument:
-    return ForgottenEndpointDocument(
-        id=row.endpoint_id,
-        hostname=row.hostname,
-        site=row.site or None,
-        last_seen_at=row.last_seen_at or None,
-        forgotten=forgotten,
-    )

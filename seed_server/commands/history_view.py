@@ -13,7 +13,8 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
-from seed_server.answers.history import HistoryPageDocument, HistoryRowDocument
+from seed_server.answers.history import HistoryPageDocument
+from seed_server.answers.history_documents import history_document
 from seed_server.commands.csv_text import csv_line
 from seed_server.commands.history_options import HistoryOptions
 from seed_server.commands.paging import end_of_rows, next_page, text_of
@@ -108,21 +109,6 @@ def _table(rows: Sequence[HistoryRow]) -> FactTable:
             below=below,
         )
     return table
-
-
-def history_document(row: HistoryRow) -> HistoryRowDocument:
-    """Return what is printed of a step."""
-    return HistoryRowDocument(
-        at=row.at,
-        endpoint_id=row.endpoint_id,
-        hostname=row.hostname,
-        site=row.site,
-        patch_id=row.patch_id,
-        version=row.version,
-        state=row.state,
-        install=row.install or None,
-        because=row.because or None,
-    )
 
 
 def _csv(row: HistoryRow) -> str:

@@ -1,6 +1,5 @@
 """Shows which PCs an expression is true of, as a table, as CSV, or as JSON."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,24 +14,26 @@ from p2pdist.shared.language import span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.answers.inventory import (
-    InventoryDocument,
-    InventoryPackageDocument,
     InventoryRowDocument,
-    InventoryVersionDocument,
 )
+from seed_server.answers.inventory_documents import inventory_document, inventory_row_document
 from seed_server.commands.csv_text import csv_line
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import PCS_OF_A_PAGE
-from seed_server.fleet.inventory_queries import InventoryAnswer, InventoryQuestion, PackageCount, ask_inventory
-from seed_server.fleet.paging import end_of_page, shown_no_more
+from seed_server.fleet.inventory_queries import (
+    InventoryAnswer,
+    InventoryQuestion,
+    PackageCount,
+    ask_inventory,
+    pcs_behind,
+)
 
 if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc
 
 MOST_ROWS_AT_ONCE = 100_000  # of --csv and --json-lines at once
 VALUE_CELLS = 10
-_END = re.compile(r"[0-9]{1,10}")
 
 
 class InventoryOptions(Struct, frozen=True):
@@ -85,7 +86,7 @@ def show_inventory(context: Context, options: InventoryOptions, *, most_rows: in
     Ends with 1 where all are asked for, and are more than ``most_rows``: then it says where it has ended.
     """
     found, now = ask_inventory(context, options.question()), context.clock.now()
-    pcs = _behind(found.unknown if options.of_unknown else found.true, text_of(options.after))
+    pcs = pcs_behind(found.unknown if options.of_unknown else found.true, text_of(options.after))
     if options.as_csv or options.as_lines:
         _print_rows(found, pcs, options, most_rows)
         return
@@ -93,7 +94,7 @@ def show_inventory(context: Context, options: InventoryOptions, *, most_rows: in
     shown = pcs[:size]
     following = str(shown[-1].number) if shown and len(pcs) > size else ""
     if options.as_json:
-        print_json(_document(found, shown, following, options))
+        print_json(inventory_document(found, shown, following, options.question(), of_unknown=options.of_unknown))
         return
     parts: list[RenderableType] = [_summary(found, options, now)]
     if found.package is not None:
@@ -105,17 +106,6 @@ def show_inventory(context: Context, options: InventoryOptions, *, most_rows: in
     wide_terminal().print(Group(*parts))
 
 
-def _behind(pcs: Sequence["InventoriedPc"], after: str) -> Sequence["InventoriedPc"]:
-    """Return those behind the one that ended a page. Raises `UserError` (BAD_INPUT)."""
-    if not after:
-        return pcs
-    number = int(end_of_page(_END, after)[0])
-    for place, pc in enumerate(pcs, 1):
-        if pc.number == number:
-            return pcs[place:]
-    raise shown_no_more()
-
-
 # --- for programs ------------------------------------------------------------------------
 
 
@@ -125,7 +115,7 @@ def _print_rows(found: InventoryAnswer, pcs: Sequence["InventoriedPc"], options:
         unknown = ["unknown"] if options.of_unknown else []
         click.echo(csv_line(["endpoint_id", "hostname", "site", "told_at", *unknown, *found.values]))
     for pc in pcs[:most]:
-        row = _row(found, pc, options)
+        row = inventory_row_document(found, pc, of_unknown=options.of_unknown)
         click.echo(_csv(row) if options.as_csv else json_text(row, indent=None))
     if len(pcs) > most:
         click.echo(tr("more behind: --after {place}", place=str(pcs[most - 1].number)), err=True)
@@ -138,49 +128,6 @@ def _csv(row: InventoryRowDocument) -> str:
     unknown = [] if row.unknown is None else [row.unknown]
     values = [value or "" for value in row.values.values()]
     return csv_line([row.endpoint_id, row.hostname, row.site or "", at, *unknown, *values])
-
-
-def _row(found: InventoryAnswer, pc: "InventoriedPc", options: InventoryOptions) -> InventoryRowDocument:
-    return InventoryRowDocument(
-        endpoint_id=pc.endpoint_id,
-        hostname=pc.hostname,
-        site=pc.site or None,
-        told_at=pc.told_at,
-        unknown=found.why_unknown(pc) if options.of_unknown else None,
-        values={name: values.get(pc.number) for name, values in found.values.items()},
-    )
-
-
-def _document(
-    found: InventoryAnswer, shown: Sequence["InventoriedPc"], following: str, options: InventoryOptions
-) -> InventoryDocument:
-    package = found.package
-    return InventoryDocument(
-        expression=options.expression,
-        total=found.total,
-        true=len(found.true),
-        false=found.false,
-        unknown=len(found.unknown),
-        never=found.never,
-        outdated=found.outdated,
-        withheld=len(found.withheld),
-        incomplete=found.incomplete,
-        asked=found.asked,
-        oldest_at=found.oldest_at,
-        package=None
-        if package is None
-        else InventoryPackageDocument(
-            name=options.package,
-            versions=tuple(
-                InventoryVersionDocument(ecosystem=one.ecosystem.value, version=one.version, pcs=one.pcs)
-                for one in package.versions
-            ),
-            without=package.without,
-            unknown=package.unknown,
-        ),
-        rows=tuple(_row(found, pc, options) for pc in shown),
-        next=following or None,
-    )
 
 
 # --- for people --------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """`seed-server withdraw`, `seed-server offer` and `seed-server list`: what PCs are offered now."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -10,7 +9,8 @@ from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.offers import ListedDocument, OfferDocument, WithdrawDocument
+from seed_server.answers.offer_documents import listed_document, taken_back_document, withdrawn_document
+from seed_server.answers.offers import OfferDocument, WithdrawDocument
 from seed_server.commands.completing import patch_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
@@ -23,12 +23,12 @@ from seed_server.commands.options import (
 )
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
-from seed_server.commands.way_back_words import way_back_document, way_back_words
+from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet import operations, preparing, queries, rolling_back, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.fleet.taking_back import TakenBack
-from seed_server.fleet.way_back import GoneBack, read_ways_back
+from seed_server.fleet.way_back import read_ways_back
 from seed_server.signing.offers import Offer
 
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}
@@ -119,14 +119,7 @@ def withdraw_command(
     keys = offline_keys_of(context, offline_keys, passphrase, "patches") if for_good else None
     withdrawn = operations.withdraw(context, actor_of(context), patch, reason, keys)
     if as_json:
-        print_json(
-            WithdrawDocument(
-                patches=tuple(map(str, withdrawn.patches)),
-                reason=withdrawn.reason,
-                for_good=withdrawn.for_good,
-                required_by=tuple(map(str, withdrawn.dependents)),
-            )
-        )
+        print_json(withdrawn_document(withdrawn))
     else:
         _show_withdrawn(patch, withdrawn)
 
@@ -169,16 +162,7 @@ def _withdraw_from_some(
         taken = taking_back.withdraw_from_site(context, actor, patch, site or "", reason)
     patches = ", ".join(map(str, taken.patches))
     if as_json:
-        document = WithdrawDocument(
-            patches=tuple(map(str, taken.patches)),
-            reason=taken.reason,
-            for_good=False,
-            required_by=(),
-            rollout=taken.rollout,
-            rings=taken.rings,
-            site=site,
-        )
-        print_json(document)
+        print_json(taken_back_document(taken, site))
     elif taken.rollout is not None:
         say(f"{patches} is withdrawn from: {', '.join(taken.rings)}. Where it is installed, it stays.")
         say(f"Rollout {taken.rollout} is paused. It goes on with: seed-server rollout resume {taken.rollout}")
@@ -245,7 +229,12 @@ def list_command(context: Context, as_json: bool) -> None:
     offers, back = queries.read_offers(context), read_ways_back(context)
     sites = taking_back.read_site_withdrawals(context)
     if as_json:
-        print_json([_document(one, back.get(one.manifest.ref), sites.get(one.manifest.ref, {})) for one in offers])
+        print_json(
+            [
+                listed_document(one, back.get(ref), sites.get(ref, {}))
+                for one, ref in ((one, one.manifest.ref) for one in offers)
+            ]
+        )
         return
     if not offers:
         say("No patches yet. Publish one with: seed-server publish FILE --patch-id ID --version V")
@@ -278,23 +267,3 @@ def _note(offer: Offer) -> str:
     if offer.superseded_by is not None:
         parts.append(tr("by {patch}", patch=offer.superseded_by))
     return "; ".join(parts) or offer.manifest.title
-
-
-def _document(offer: Offer, back: GoneBack | None, sites: Iterable[str]) -> ListedDocument:
-    manifest, withdrawal = offer.manifest, offer.withdrawal
-    return ListedDocument(
-        id=manifest.patch_id,
-        version=manifest.version,
-        title=manifest.title,
-        severity=manifest.severity,
-        emergency=manifest.schedule.emergency,
-        number=manifest.number,
-        published_at=manifest.published_at,
-        state=offer.state,
-        reason=withdrawal.reason if withdrawal else None,
-        withdrawn_at=withdrawal.at if withdrawal else None,
-        for_good=offer.for_good,
-        superseded_by=str(offer.superseded_by) if offer.superseded_by else None,
-        back=way_back_document(back),
-        withdrawn_sites=tuple(sites),
-    )

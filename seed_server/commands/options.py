@@ -21,7 +21,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC, Permission, Reach
 from seed_server.settings.home import DEFAULT_SERVER_HOME, ServerHome
-from seed_server.settings.server_toml import ServerSettings
+from seed_server.settings.server_toml import DEFAULT_API_PORT, ServerSettings
 from seed_server.signing.key_files import MAX_PASSPHRASE_BYTES, OfflineKeys, is_encrypted, key_path
 
 MAX_PASSPHRASE_FILE_BYTES = MAX_PASSPHRASE_BYTES + 2  # with the end of a line
@@ -165,6 +165,14 @@ _SETTINGS_OPTIONS = (
         help="Mutual TLS.",
     ),
     click.option(
+        "--api-port",
+        type=click.IntRange(0, 65_535),
+        default=DEFAULT_API_PORT,
+        show_default=True,
+        metavar="PORT",
+        help="HTTPS: the API for programs of this machine. 0: none.",
+    ),
+    click.option(
         "--database-url",
         envvar="SEED_SERVER_DATABASE_URL",
         default="",
@@ -179,12 +187,24 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_settings(
-        *args: object, name: str, address: str, web_port: int, origin_port: int, database_url: str, **others: object
+        *args: object,
+        name: str,
+        address: str,
+        web_port: int,
+        origin_port: int,
+        api_port: int,
+        database_url: str,
+        **others: object,
     ) -> None:
         if len(name) > MAX_SERVER_NAME_CHARS or not name.strip():
             raise click.BadParameter(f"a name has 1 to {MAX_SERVER_NAME_CHARS} characters.", param_hint="--name")
         settings = ServerSettings(
-            name=name, address=address, web_port=web_port, origin_port=origin_port, database_url=database_url
+            name=name,
+            address=address,
+            web_port=web_port,
+            origin_port=origin_port,
+            api_port=api_port,
+            database_url=database_url,
         )
         command(*args, settings=settings, **others)
 

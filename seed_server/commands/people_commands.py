@@ -9,6 +9,7 @@ import click
 from p2pdist.shared.console import json_option, print_json, say, terminal, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from seed_server.answers.people_documents import person_document, person_view_document
 from seed_server.commands import acting, people_views
 from seed_server.commands.acting import ask_new_password
 from seed_server.commands.completing import person_names, site_names
@@ -101,7 +102,7 @@ def add_command(
         context, actor_of(context), name, roles=roles, sites=sites, tags=tags, password=password
     )
     if as_json:
-        print_json(people_views.person_document(made))
+        print_json(person_document(made))
         return
     say(f"The account {made.name} is made: {', '.join(made.roles)}.")
     if password is not None:
@@ -120,7 +121,7 @@ def list_command(context: Context, as_json: bool) -> None:
     """
     people = people_queries.read_people(context)
     if as_json:
-        print_json([people_views.person_document(person) for person in people])
+        print_json([person_document(person) for person in people])
     elif people:
         wide_terminal().print(people_views.people_table(people))
     else:
@@ -140,7 +141,7 @@ def show_command(context: Context, name: str, as_json: bool) -> None:
     """
     view, now = people_queries.read_person(context, name), context.clock.now()
     if as_json:
-        print_json(people_views.view_document(view, now))
+        print_json(person_view_document(view, now))
         return
     console = wide_terminal()
     console.print(people_views.people_table([view.person]))

@@ -33,11 +33,12 @@ from seed_server.commands.options import (
     prepare_option,
 )
 from seed_server.commands.progress import progress_bars
-from seed_server.commands.rollout_starting import say_started, start_published
+from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.signing_commands import finish_bundle, show_prepared
 from seed_server.commands.texts import counted, utc_minute
 from seed_server.fleet import operations, preparing, queries, rollout_queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.rollout_starting import start_published
 from seed_server.publishing.check_shorthand import CheckTextError
 from seed_server.publishing.examination import Examined, Publication
 from seed_server.publishing.findings import Finding
@@ -175,7 +176,11 @@ def publish_command(
         published = operations.publish(
             context, actor_of(context), publication, keys, on_progress=on_progress, offered=rings.at_once
         )
-    started = None if published.repaired else start_published(context, published.patch.ref, given_template, reason)
+    started = (
+        None
+        if published.repaired
+        else start_published(context, published.patch.ref, given_template, reason, actor=actor_of(context))
+    )
     if as_json:
         print_json(_publish_document(published))
     else:

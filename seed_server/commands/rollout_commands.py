@@ -1,29 +1,23 @@
 """`seed-server rollout`: start, watch, stop and approve what goes to PCs ring by ring."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
-from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.rollouts import (
-    RolloutApprovalDocument,
-    RolloutDocument,
-    RolloutRingDocument,
-    RolloutRowDocument,
-)
+from seed_server.answers.rollout_documents import rollout_document, rollout_row_document
 from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
 from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.texts import utc_minute
-from seed_server.commands.way_back_words import way_back_document, way_back_words
+from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -90,7 +84,7 @@ def start_command(context: Context, patch: str, template: str, reason: str, as_j
     started = rollout_operations.start_rollout(context, actor_of(context), patch, rings, note=reason)
     kept = started.rollout
     if as_json:
-        print_json(_row_document(kept, rollout_queries.titles(context)))
+        print_json(rollout_row_document(kept, rollout_queries.titles(context)))
         return
     say_started(started)
 
@@ -109,7 +103,7 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
     found, broken = rollout_queries.list_rollouts(context, live=live)
     titles = rollout_queries.titles(context)
     if as_json:
-        print_json([_row_document(one.kept, titles) for one in found])
+        print_json([rollout_row_document(one.kept, titles) for one in found])
         return
     if not found and not broken:
         say("No rollouts yet. Start one with: seed-server rollout start PATCH")
@@ -148,7 +142,7 @@ def show_command(context: Context, number: int, as_json: bool) -> None:
     """
     view = rollout_queries.read_rollout(context, number)
     if as_json:
-        print_json(_document(view))
+        print_json(rollout_document(view))
     else:
         _show(view)
 
@@ -166,7 +160,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
     """
     view = rollout_queries.read_rollout(context, number)
     if as_json:
-        print_json(_document(view))
+        print_json(rollout_document(view))
     else:
         say(_why(view.why, view.fault))
         _say_if_still(serving=view.serving, live=view.kept.live)
@@ -277,7 +271,7 @@ def _say_if_still(*, serving: bool, live: bool) -> None:
 
 def _show_changed(context: Context, kept: KeptRollout, *, as_json: bool) -> None:
     if as_json:
-        print_json(_row_document(kept, rollout_queries.titles(context)))
+        print_json(rollout_row_document(kept, rollout_queries.titles(context)))
         return
     say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
 
@@ -305,55 +299,3 @@ def _show(view: RolloutView) -> None:
     _say_if_still(serving=view.serving, live=kept.live)
     for one in kept.approvals:
         say(tr("Approved by {who} at {when}.", who=printable(one.who), when=utc_minute(one.at)))
-
-
-def _row_document(kept: KeptRollout, titles: Mapping[PatchRef, str]) -> RolloutRowDocument:
-    return RolloutRowDocument(
-        number=kept.row.number,
-        patch=str(kept.plan.ref),
-        template=kept.row.template,
-        state=kept.progress.state.value,
-        author=kept.row.author,
-        started_at=int(kept.row.created_at),
-        open_rings=len(kept.progress.opened_at),
-        rings=len(kept.plan.rings),
-        title=titles.get(kept.plan.ref, ""),
-    )
-
-
-def _document(view: RolloutView) -> RolloutDocument:
-    kept, opened = view.kept, view.kept.progress.opened_at
-    return RolloutDocument(
-        number=kept.row.number,
-        patch=str(kept.plan.ref),
-        template=kept.row.template,
-        state=kept.progress.state.value,
-        reason=view.why.reason.value,
-        why=why_sentence(view.why),
-        since=int(view.why.since),
-        author=kept.row.author,
-        note=kept.row.note,
-        started_at=int(kept.row.created_at),
-        required_approvals=kept.row.required,
-        approvals=tuple(
-            RolloutApprovalDocument(who=one.who, rings=one.rings, at=int(one.at), signed=bool(one.signature))
-            for one in kept.approvals
-        ),
-        rings=tuple(
-            RolloutRingDocument(
-                name=ring.name,
-                who=ring.who,
-                share_percent=ring.share / 100,
-                opened_at=opened[place] if place < len(opened) else None,
-                **view.tallies[place]._asdict(),
-            )
-            for place, ring in enumerate(kept.plan.rings)
-        ),
-        in_no_ring=view.in_no_ring,
-        not_known=view.not_known,
-        replaced=view.replaced,
-        back=way_back_document(view.back),
-        serving=view.serving,
-        fault="" if view.fault is None else view.fault.words,
-        title=view.title,
-    )

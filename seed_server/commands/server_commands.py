@@ -59,6 +59,7 @@ def init_command(
             address=settings.address,
             web_port=settings.web_port,
             origin_port=settings.origin_port,
+            api_port=settings.api_port,
             ca_pin=pins.ca.hex(),
             root_pin=pins.root.hex(),
             offline_keys=str(home.offline_keys),

@@ -9,13 +9,14 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.printable_text import printable
-from seed_server.answers.bundles import BundleDocument
+from seed_server.answers.signed_documents import bundle_document
 from seed_server.commands.options import actor_of, home_option, keys_in, passphrase_option
 from seed_server.commands.progress import progress_bars
-from seed_server.commands.rollout_starting import say_started, start_published
+from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import preparing, queries, rollout_queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.rollout_starting import start_published
 from seed_server.signer.review import Review, open_review
 from seed_server.signing.bundle import Bundle
 
@@ -138,9 +139,13 @@ def finish_bundle(context: Context, bundle: Path, *, as_json: bool) -> None:
     template = rollout_queries.template_for(context, None, rollout_queries.bundled_cvss(bundle))
     rings = template.template
     finished = preparing.finish(context, actor_of(context), bundle, offered=rings.at_once)
-    started = start_published(context, finished.payloads[0].ref, template) if finished.payloads else None
+    started = (
+        start_published(context, finished.payloads[0].ref, template, actor=actor_of(context))
+        if finished.payloads
+        else None
+    )
     if as_json:
-        print_json(_document(finished.bundle, "finished"))
+        print_json(bundle_document(finished.bundle, "finished"))
         return
     say(f"Done: {finished.bundle.purpose}")
     for payload in finished.payloads:
@@ -167,7 +172,7 @@ def prepared_command(context: Context, drop: str | None, as_json: bool) -> None:
         return
     waiting = queries.read_prepared(context)
     if as_json:
-        print_json([_document(one.bundle, "outdated" if one.outdated else "waiting") for one in waiting])
+        print_json([bundle_document(one.bundle, "outdated" if one.outdated else "waiting") for one in waiting])
     elif not waiting:
         say("Nothing waits for signatures.")
     for one in () if as_json else waiting:
@@ -179,19 +184,9 @@ def prepared_command(context: Context, drop: str | None, as_json: bool) -> None:
 def show_prepared(bundle: Bundle, path: Path, *, as_json: bool) -> None:
     """Print what was prepared, and what to do next."""
     if as_json:
-        print_json(_document(bundle, "waiting"))
+        print_json(bundle_document(bundle, "waiting"))
         return
     say(f"Prepared {bundle.bundle_id}: {bundle.purpose}. Nothing is announced yet.")
     files = " --payload FILE" if any(name.endswith(".manifest") for name in bundle.documents) else ""
     say(f"Next, on the signer's machine: seed-server sign {path.name} --keys DIR{files}")
     say(f"Then here: seed-server finish {path}")
-
-
-def _document(bundle: Bundle, state: str) -> BundleDocument:
-    return BundleDocument(
-        bundle_id=bundle.bundle_id,
-        purpose=bundle.purpose,
-        state=state,
-        prepared_by=bundle.prepared_by,
-        prepared_at=bundle.prepared_at,
-    )

@@ -13,8 +13,7 @@ from p2pdist.shared.console import wide_terminal
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.tables import SITE_CELLS, FactTable
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
-from seed_server.answers.fleet import SiteDocument, SitesDocument
-from seed_server.commands.status_document import problem_documents
+from seed_server.answers.site_documents import sites_document
 from seed_server.commands.texts import problem_lines
 from seed_server.fleet.context import Context
 from seed_server.fleet.problems import FleetProblem
@@ -36,44 +35,6 @@ PAUSED_HINT = (
 SHARED_IDENTITIES_NOTE = "several PCs show one identity"
 REASONS_SHOWN = 4  # of a site, the longest ones; --json has all
 TABLE_COLUMNS = 80  # of a pipe, which has no width of its own: sentences of any length stand below the table
-
-
-def sites_document(
-    sites: Sequence[SiteStatus], now: float, *, serving: bool, problems: Sequence[FleetProblem] = ()
-) -> SitesDocument:
-    """Return what ``--json`` prints."""
-    documents = tuple(_site_document(site, now) for site in sites)
-    return SitesDocument(serving=serving, sites=documents, problems=problem_documents(problems))
-
-
-def _site_document(site: SiteStatus, now: float) -> SiteDocument:
-    limit, harm = site.limit, site.limit.harm
-    return SiteDocument(
-        site=limit.site,
-        active=limit.active,
-        endpoints=limit.endpoints,
-        fetchers=limit.fetchers,
-        rate=limit.rate if limit.active else 0,
-        rate_bytes_per_second=limit.rate if limit.active else 0,
-        capacity=limit.capacity,
-        capacity_bytes_per_second=limit.capacity,
-        capacity_is="configured" if limit.configured else "learned" if limit.capacity else "unknown",
-        learned_at=limit.learned_at,
-        state=limit.state,
-        reason=limit.reason,
-        large_packets_lost=limit.large_packets_lost,
-        shared_identities=site.shared_identities,
-        paused_until=harm.ends_at if harm is not None and harm.ends_at > now else None,
-        pause_reason="" if harm is None else harm.reason,
-        pauses=0 if harm is None else harm.pauses,
-        seconds=limit.seconds,
-        yield_seconds=limit.yield_seconds,
-        sending_seconds=limit.sending_seconds,
-        wan_bytes=site.wan_bytes,
-        file_bytes=site.file_bytes,
-        origin_ratio=None if site.origin_ratio is None else round(site.origin_ratio, 4),
-        at=limit.at,
-    )
 
 
 def site_tables(

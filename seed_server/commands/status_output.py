@@ -10,13 +10,13 @@ import click
 
 from p2pdist.shared.console import json_text, print_json
 from p2pdist.shared.watching import WATCH_SECONDS, show
-from seed_server.answers.standing import StandingDocument, StandingPageDocument
-from seed_server.commands.status_document import endpoint_documents, patch_document, status_document
+from seed_server.answers.standing_documents import standing_document, standing_page_document
+from seed_server.answers.status_documents import endpoint_documents, patch_document, status_document
 from seed_server.commands.status_view import status_view
 from seed_server.fleet.context import Context
 from seed_server.fleet.overview import patches_asked
 from seed_server.fleet.queries import each_patch, read_status
-from seed_server.fleet.standing import PatchOnPc, StatusQuestion, all_standing, read_page
+from seed_server.fleet.standing import StatusQuestion, all_standing, read_page
 from seed_server.fleet.status import read_screen
 
 
@@ -41,51 +41,13 @@ def show_status(context: Context, question: StatusQuestion, *, as_json: bool, as
 def _print_documents(context: Context, question: StatusQuestion, *, watch: bool) -> None:
     while True:
         if question.paged:
-            print_json(page_document(context, question))
+            print_json(standing_page_document(*read_page(context, question)))
         else:
             for part in status_parts(context, question.patch):
                 click.echo(part, nl=False)
         if not watch:
             return
         time.sleep(WATCH_SECONDS)
-
-
-def page_document(context: Context, question: StatusQuestion) -> StandingPageDocument:
-    """Return a page of PCs. Raises `UserError`."""
-    head, page = read_page(context, question)
-    return StandingPageDocument(
-        server=head.server_name,
-        serving=head.serving,
-        total=page.total,
-        rows=tuple(map(standing_document, page.rows)),
-        next=page.after or None,
-    )
-
-
-def standing_document(row: PatchOnPc) -> StandingDocument:
-    """Return what is printed of one PC and one patch."""
-    pc = row.pc
-    return StandingDocument(
-        patch=row.patch.patch_id,
-        version=row.patch.version,
-        id=pc.endpoint_id,
-        hostname=pc.hostname,
-        site=pc.site or None,
-        connected=pc.connected,
-        last_seen_at=pc.last_seen_at or None,
-        reached=row.reached.name.lower(),  # type: ignore[arg-type]  # its names are those of the document
-        state=pc.state or None,
-        progress=pc.progress,
-        bytes_from_origin=pc.bytes_from_origin,
-        bytes_from_peers=pc.bytes_from_peers,
-        bytes_wasted=pc.bytes_wasted,
-        seconds=pc.seconds,
-        error=pc.error or None,
-        install=pc.install or None,
-        install_reason=pc.install_reason or None,
-        install_output=pc.install_output or None,
-        reported_at=pc.reported_at if pc.said else None,
-    )
 
 
 def status_parts(context: Context, asked: str = "") -> Iterator[str]:

@@ -6,8 +6,9 @@ import click
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from seed_server.answers.signed import TemplateNameDocument
+from seed_server.answers.signed_documents import findings_document
 from seed_server.commands.completing import template_names
-from seed_server.commands.findings_view import findings_document, findings_tables
+from seed_server.commands.findings_view import findings_tables
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import (
     actor_of,

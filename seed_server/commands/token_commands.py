@@ -10,7 +10,7 @@ from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
 from p2pdist.shared.wire.enrolment import encode_token
-from seed_server.answers.operations import TokenDocument, TokenRowDocument
+from seed_server.answers.token_documents import token_document, token_made_document
 from seed_server.commands.completing import token_ids
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, tags_option
@@ -77,14 +77,10 @@ def new_command(
     made = operations.make_token(
         context, actor_of(context), uses=uses, seconds=ttl, tags=tags, approval=approval, one_address=one_address
     )
-    text = encode_token(made.token)
     if as_json:
-        shown = TokenDocument(
-            token=text, uses=made.uses, expires_at=made.expires_at, tags=made.tags, id=made.token_id, approval=approval
-        )
-        print_json(shown)
+        print_json(token_made_document(made))
     else:
-        click.echo(text)
+        click.echo(encode_token(made.token))
 
 
 @token_group.command("list", cls=LookingCommand, short_help="List the tokens, and whom each has enrolled.")
@@ -101,7 +97,7 @@ def list_command(context: Context, as_json: bool) -> None:
     """
     tokens, now = queries.read_tokens(context), context.clock.now()
     if as_json:
-        print_json([_document(token, now) for token in tokens])
+        print_json([token_document(token, now) for token in tokens])
     elif tokens:
         wide_terminal().print(token_table(tokens, now))
     else:
@@ -151,18 +147,3 @@ def token_table(tokens: list[TokenRow], now: float) -> RenderableType:
             below=Text.assemble((f"{token.token_id}: ", "bold"), told) if told else None,
         )
     return table
-
-
-def _document(token: TokenRow, now: float) -> TokenRowDocument:
-    return TokenRowDocument(
-        id=token.token_id,
-        state=token.state(now),
-        made_at=token.made_at,
-        made_by=token.made_by or None,
-        uses_left=token.uses_left,
-        expires_at=token.expires_at,
-        revoked_at=token.revoked_at,
-        approval=token.approval,
-        tags=token.tags,
-        enrolled=token.enrolled,
-    )

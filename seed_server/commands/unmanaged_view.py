@@ -9,7 +9,7 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import SITE_CELLS, FactTable
-from seed_server.answers.endpoint import UnmanagedDocument, UnmanagedNeighbourDocument
+from seed_server.answers.endpoint_documents import unmanaged_document
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
 from seed_server.fleet.unmanaged import Unmanaged, read_unmanaged
@@ -21,7 +21,7 @@ def show_unmanaged(context: Context, site: str, *, as_json: bool) -> None:
     """Print them. Raises `UserError`."""
     found = read_unmanaged(context, site)
     if as_json:
-        print_json(_document(found))
+        print_json(unmanaged_document(found))
         return
     if found.rows:
         wide_terminal().print(_table(found, context.clock.now()))
@@ -63,23 +63,3 @@ def _notes(found: Unmanaged) -> Iterator[str]:
             number=tellers.telling,
             all=tellers.allowed,
         )
-
-
-def _document(found: Unmanaged) -> UnmanagedDocument:
-    return UnmanagedDocument(
-        asked=found.asked,
-        telling=found.tellers.telling,
-        pcs=found.tellers.allowed,
-        machines=tuple(
-            UnmanagedNeighbourDocument(
-                site=row.site,
-                card=row.card,
-                address=row.address,
-                seen_by=row.seen_by,
-                first_seen_at=row.first_at,
-                last_seen_at=row.last_at,
-            )
-            for row in found.rows
-        ),
-        more=found.more,
-    )

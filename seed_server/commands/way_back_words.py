@@ -2,7 +2,6 @@
 
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
-from seed_server.answers.offers import WayBackDocument
 from seed_server.fleet.way_back import GoneBack
 
 
@@ -20,12 +19,3 @@ def way_back_words(back: GoneBack | None) -> str:
         ),
     ]
     return tr(", ").join(parts)
-
-
-def way_back_document(back: GoneBack | None) -> WayBackDocument | None:
-    """Return what ``--json`` prints of it; None: no PC goes back."""
-    if back is None:
-        return None
-    return WayBackDocument(
-        went_back=back.went_back, going_back=back.going_back, away=back.away, cannot=back.cannot
-    )  # fmt: skip

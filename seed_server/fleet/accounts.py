@@ -5,6 +5,7 @@ Whoever is wrong is told the same, in the same time, whether the account exists 
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -182,8 +183,15 @@ def parsed_token(text: str) -> tuple[str, bytes]:
 
 
 def own_pin(context: Context) -> str:
-    """Return the part of this server's root pin that its API tokens carry."""
-    return context.repository().root_pin().hex()[:TOKEN_PIN_CHARS]
+    """Return the part of this server's root pin that its API tokens carry. Raises `UserError`."""
+    try:
+        first = context.home.first_root.read_bytes()
+    except OSError as error:
+        context.settings()  # says it where there is no server
+        raise UserError(
+            f"Cannot read {context.home.first_root}: {error.strerror}. Restore it from a backup.", FaultKind.STORAGE
+        ) from error
+    return hashlib.sha256(first).hexdigest()[:TOKEN_PIN_CHARS]
 
 
 def holders_of(context: Context, permission: Permission) -> tuple[str, ...]:

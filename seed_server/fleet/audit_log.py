@@ -27,6 +27,7 @@ from p2pdist.shared.merkle_log import proves_consistency
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.rehearsed import end_rehearsal
 from seed_server.fleet.roles import Permission
 from seed_server.settings.home import ServerHome
 from seed_server.signing.key_files import create_signing_key, key_path, load_signing_key
@@ -89,6 +90,8 @@ class AuditLog:
     opened: Callable[[], "Database"]
     right: Permission | None = None
     """That of the operation which is at work; None: what is done needs none."""
+    rehearsal: bool = False
+    """Nothing is to change: each change ends with `RehearsedError`, once it is seen that it could be made."""
 
     @contextlib.contextmanager
     def changing(self, actor: Actor, deed: Deed) -> Iterator["Database"]:
@@ -97,6 +100,7 @@ class AuditLog:
             with database.batch():
                 yield database
                 self._append(database, self.entry(actor, deed))
+                end_rehearsal(rehearsal=self.rehearsal)
             self._publish_checkpoint(database)
 
     @contextlib.contextmanager
@@ -104,6 +108,7 @@ class AuditLog:
         """Let the block be one transaction of an open database, with the entry of what it has ``done``."""
         with database.batch():
             yield
+            end_rehearsal(rehearsal=self.rehearsal)
             if (what := done()) is not None:
                 self._append(database, self.entry(*what))
         if what is not None:
@@ -115,6 +120,7 @@ class AuditLog:
 
         The caller holds the publish lock. Whoever comes after one that was killed sees whether it was done.
         """
+        end_rehearsal(rehearsal=self.rehearsal)
         with self.opened() as database:
             self._settle_bundles(database)
             number = self.expect(database, self.entry(actor, deed))
@@ -166,6 +172,7 @@ class AuditLog:
         The entry has the one that lay there before. Raises `UserError`: REFUSED, STORAGE, BUSY.
         """
         path, home = key_path(self.home.online_keys, AUDIT_KEY), self.home.audit_checkpoint
+        end_rehearsal(rehearsal=self.rehearsal)
         try:
             before = _kept_note(home)
         except OSError as error:
@@ -282,6 +289,7 @@ class RecordedCommit:
 
     def begins(self, in_force: bytes, next_one: bytes) -> None:
         """Write the entry, and that its end is not known yet."""
+        end_rehearsal(rehearsal=self.audit.rehearsal)
         if self.deed is None or self.actor is None:
             self.ends(in_force)  # what nobody asked for keeps PCs going: it never waits for the log
             return

@@ -94,15 +94,15 @@ def _subjects(entry: AuditEntry) -> tuple[str, ...]:
     return entry.subject, entry.details.get("patch", "")
 
 
-def newest_entries(context: Context, wanted: Wanted, most: int) -> list[LoggedEntry]:
-    """Return the newest ``most`` entries that are wanted, the newest first."""
+def newest_entries(context: Context, wanted: Wanted, most: int, *, before: int | None = None) -> list[LoggedEntry]:
+    """Return the newest ``most`` entries that are wanted, the newest first; ``before``: of those with lower numbers."""
     found: list[LoggedEntry] = []
     with context.database() as database:
-        end = database.audit_size()
+        end = database.audit_size() if before is None else min(before, database.audit_size())
         while end > 0 and len(found) < most:
             start = max(0, end - READ_AT_A_TIME)
-            logged = (_logged(data) for _, data in reversed(database.audit_entries(start, end)))
-            found += [one for one in logged if wanted.fits(one.entry)]
+            entries = (_logged(data) for _, data in reversed(database.audit_entries(start, end)))
+            found += [one for one in entries if wanted.fits(one.entry)]
             end = start
     return found[:most]
 
@@ -114,6 +114,18 @@ def all_entries(context: Context, first: int) -> Iterator[LoggedEntry]:
         for start in range(first, size, READ_AT_A_TIME):
             for _, data in database.audit_entries(start, min(start + READ_AT_A_TIME, size)):
                 yield _logged(data)
+
+
+def log_size(context: Context) -> int:
+    """Return how many entries there are."""
+    with context.database() as database:
+        return database.audit_size()
+
+
+def entries_between(context: Context, start: int, end: int) -> list[LoggedEntry]:
+    """Return the entries from number ``start`` to before ``end``."""
+    with context.database() as database:
+        return [_logged(data) for _, data in database.audit_entries(start, end)]
 
 
 def prove_entry(context: Context, number: int) -> EntryProof:
@@ -196,6 +208,7 @@ def _public(key: Ed25519PrivateKey) -> bytes:
 
 
 def _logged(data: bytes) -> LoggedEntry:
+    """Return the entry that is kept as ``data``. Raises `UserError` (STORAGE) for one that cannot be read."""
     try:
         return LoggedEntry(decode_entry(data), data)
     except DecodeError as error:

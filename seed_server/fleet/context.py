@@ -14,11 +14,20 @@ from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.repository import Repository
+from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_as_it_is, open_database
 
 if TYPE_CHECKING:
     from seed_server.enrolment.certificate_authority import CertificateAuthority
-    from seed_server.store.database import Database
+    from seed_server.store.database import Database, LastingDatabase
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a process that works on one home for long has open: nothing of it is opened for each request."""
+
+    database: "LastingDatabase"
+    signed: SignedRepository
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Context:
     request: Request = field(default_factory=Request)
     right: Permission | None = None
     """That of the operation which is at work, for its entries."""
+    rehearsal: bool = False
+    """Whether an operation is only to show that it could be done: then it ends with `RehearsedError`, or with what
+    refuses it, and nothing has changed."""
+    opened: Opened | None = None
+    """What is open already; None: each part is opened when it is needed."""
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""
@@ -41,11 +55,12 @@ class Context:
 
     def repository(self, recorder: CommitRecorder | None = None) -> Repository:
         """Open the signed repository; to change it, with what `recorded` returns."""
-        return Repository.open(self.home, self.settings(), recorder)
+        known = None if self.opened is None else self.opened.signed
+        return Repository.open(self.home, self.settings(), recorder, known=known)
 
     def database(self) -> "Database":
-        """Open the database; the caller closes it."""
-        return open_database(self.home, self.settings())
+        """Open the database; the caller closes it, by a block."""
+        return self.opened.database if self.opened is not None else open_database(self.home, self.settings())
 
     def state_as_it_is(self) -> contextlib.AbstractContextManager["Database"]:
         """Open the database for reading alone: nothing is made, brought up to date or waited for."""
@@ -98,4 +113,4 @@ class Context:
             self.settling().ends(hashlib.sha256(repository.newest_timestamp().data).digest())
 
     def _log(self) -> AuditLog:
-        return AuditLog(self.home, self.clock, self.request, self.database, self.right)
+        return AuditLog(self.home, self.clock, self.request, self.database, self.right, self.rehearsal)

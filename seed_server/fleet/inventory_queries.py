@@ -14,7 +14,7 @@ from p2pdist.shared.manifest.versions import Ecosystem, Version
 from seed_server.fleet.context import Context
 from seed_server.fleet.inventory_answer import KNOWN_FACTS, Asked, answer, named_values, unknown_facts
 from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
-from seed_server.fleet.paging import site_asked
+from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
 from seed_server.store.pc_sets import numbers_of
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class InventoryQuestion:
     """How long it may take."""
 
 
+_END = re.compile(r"[0-9]{1,10}")
 _PACKAGE_COLUMN = re.compile(r'package\("([^"]*)"\)')
 
 WhyUnknown: TypeAlias = Literal["never", "outdated", "withheld", "incomplete"]
@@ -228,3 +229,14 @@ def _highest_first(name: str, counts: Iterable[VersionCount]) -> list[VersionCou
         for rules in (ecosystem, *([Ecosystem.GENERIC] if ecosystem is not Ecosystem.GENERIC else []), None)
         for _, one in groups.get((ecosystem, rules), ())
     ]
+
+
+def pcs_behind(pcs: Sequence["InventoriedPc"], after: str) -> Sequence["InventoriedPc"]:
+    """Return those behind the one that ended a page. Raises `UserError` (BAD_INPUT)."""
+    if not after:
+        return pcs
+    number = int(end_of_page(_END, after)[0])
+    for place, pc in enumerate(pcs, 1):
+        if pc.number == number:
+            return pcs[place:]
+    raise shown_no_more()

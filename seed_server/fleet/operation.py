@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
-from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.accounts import holders_of
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.fleet.permissions import may
+from seed_server.fleet.permissions import RightMissingError, may
 from seed_server.fleet.roles import NO_PC, WHOLE_FLEET, Permission, Reach
 from seed_server.store.moved_mark import check_takes_changes
 
@@ -54,7 +53,7 @@ def operation(
 
 
 def require(context: Context, actor: Actor, permission: Permission, reach: Reach) -> None:
-    """Raise `UserError` (REFUSED) where ``actor`` may not do what needs ``permission`` to the PCs in ``reach``."""
+    """Raise `RightMissingError` where ``actor`` may not do what needs ``permission`` to the PCs in ``reach``."""
     if may(actor, permission, reach) is not None:
         refusal = may(actor, permission, reach, holders=() if actor.barred else holders_of(context, permission))
-        raise UserError(refusal or "", FaultKind.REFUSED)
+        raise RightMissingError(refusal or "")

@@ -6,6 +6,7 @@ Blocking.
 
 import contextlib
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
@@ -17,7 +18,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, Reached, replaced, settled, shown
 from seed_server.fleet.estimate import PACE_SECONDS, Estimate, estimate
 from seed_server.fleet.names import hint_of
-from seed_server.fleet.paging import shown_no_more
+from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.fleet.queries import FleetStatus, announcements
 from seed_server.store.count_rows import EndpointCounts, FinishedLately, FleetCounts, PatchHead, Said
@@ -27,6 +28,7 @@ from seed_server.store.serve_lock import is_serving
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
+_END = re.compile(r"[0-9]{1,10}")
 EVERYTHING: tuple[Said, ...] = tuple(itertools.product(get_args(PatchState), get_args(InstallState)))
 """All that a PC may say of a patch."""
 
@@ -102,6 +104,13 @@ def read_head(context: Context, database: "Database") -> FleetHead:
             database=database,
         ),
     )
+
+
+def read_fleet(context: Context) -> FleetHead:
+    """Return the fleet in a few numbers, and what needs a person. Raises `UserError`."""
+    context.settings()
+    with context.database() as database:
+        return read_head(context, database)
 
 
 def fleet_head(
@@ -188,6 +197,30 @@ def _rest(patch: PatchHead, counts: Mapping[Reached, int], pace: FinishedLately 
     # a file is the end only of a patch that nobody installs
     done = pace.installed if counts[Reached.INSTALLED] else pace.delivered
     return estimate(counts[Reached.UNDER_WAY], done, now - max(pace.since, patch.published_at))
+
+
+@dataclass(frozen=True)
+class ProgressPage:
+    """A page of patches, each with how far it is."""
+
+    rows: Sequence[PatchProgress]
+    after: str = ""
+    """What the next page begins behind; empty: this is the last one."""
+
+
+def read_progress(context: Context, *, patch: str = "", site: str = "", size: int, after: str = "") -> ProgressPage:
+    """Return how far patches are, the newest first: all, or what ``patch`` names (ID, or ID@VERSION).
+
+    ``site``: of the PCs of this one alone. Raises `UserError`; BAD_INPUT for what is not known.
+    """
+    context.settings()
+    with context.database() as database:
+        head = read_head(context, database)
+        known = patches_named(head, patch) if patch else head.patches
+        rest = behind(known, int(end_of_page(_END, after)[0]) if after else None)
+        page = rest[:size]
+        progress = progress_of(database, head, page, context.clock.now(), site=site_asked(context, database, site))
+    return ProgressPage(progress, str(page[-1].number) if len(rest) > len(page) else "")
 
 
 def behind(patches: Sequence[PatchHead], number: int | None) -> Sequence[PatchHead]:

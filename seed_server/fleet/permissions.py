@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.actor import Actor, Barred
 from seed_server.fleet.roles import (
     NO_PC,
@@ -34,6 +35,13 @@ BARRED: Mapping[Barred, str] = MappingProxyType(
     }
 )
 """Why somebody may nothing at all, and what to do."""
+
+
+class RightMissingError(UserError):
+    """Somebody may not do what they ask for; the text says who has the right."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, FaultKind.REFUSED)
 
 
 def may(actor: Actor, permission: Permission, reach: Reach = NO_PC, *, holders: Iterable[str] = ()) -> str | None:

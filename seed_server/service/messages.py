@@ -20,7 +20,7 @@ MAX_LISTENING = 16  # sockets of a port: one for each address family
 MAX_PART_FAULT_CHARS = 4_000  # words for the operator
 MAX_SEEN_ADDRESS_CHARS = 64  # the longest IPv6 text, with the name of a link
 
-PartName: TypeAlias = Literal["web", "origin"]
+PartName: TypeAlias = Literal["web", "origin", "api"]
 Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
 SeenAddress = Annotated[str, msgspec.Meta(min_length=2, max_length=MAX_SEEN_ADDRESS_CHARS)]
 

@@ -1,4 +1,4 @@
-"""One of the server's two working processes: started by the parent with one socket to it, and ended by it.
+"""One of the server's working processes: started by the parent with one socket to it, and ended by it.
 
 Whatever ends the parent ends its parts at once. Signals of a terminal or a service manager reach all processes; the
 parent alone acts on them, so that the parts end in order.
@@ -136,6 +136,10 @@ def _serve_of(name: PartName) -> Serve:
             from seed_server.service.origin_part import serve_origin_port
 
             return serve_origin_port
+        if name == "api":
+            from seed_server.service.api_part import serve_api
+
+            return serve_api
         from seed_server.service.web_part import serve_web_port
 
         return serve_web_port

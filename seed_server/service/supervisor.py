@@ -1,4 +1,4 @@
-"""`seed-server serve`: the parent of the server's two parts. It has the ports' sockets, and does nothing but keep both.
+"""`seed-server serve`: the parent of the server's parts. It has the ports' sockets, and does nothing but keep them.
 
 What one part does, also to its own process, does not touch the other one: the parent starts it again, on the same
 sockets, so that whoever connects meanwhile waits.
@@ -71,11 +71,10 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
     with serve_lock(home, timeout_seconds=LOCK_SECONDS).held(), contextlib.ExitStack() as open_sockets:
         check_not_moved(home)  # within the lock, which whoever leaves the home holds
         parts: list[ServerPart] = []
-        ports: list[tuple[PartName, int]] = [("web", settings.web_port), ("origin", settings.origin_port)]
-        for name, port in ports:
-            sockets = [open_sockets.enter_context(sock) for sock in await _listening(settings, port, f"{name} port")]
+        for name, addresses, port in _ports(settings):
+            sockets = [open_sockets.enter_context(sock) for sock in await _listening(addresses, port, f"{name} port")]
             begin = Begin(str(home.root), settings, tuple(sock.fileno() for sock in sockets))
-            parts.append(ServerPart([*part_command, name], begin))
+            parts.append(ServerPart([*part_command, name], begin, linked=name != "api"))
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(manager.keep_told)
@@ -87,12 +86,23 @@ async def serve(home: ServerHome, *, part_command: Sequence[str] = PART_COMMAND)
                     break
 
 
-async def _listening(settings: ServerSettings, port: int, purpose: str) -> list[socket.socket]:
+def _ports(settings: ServerSettings) -> list[tuple[PartName, list[str], int]]:
+    """Return each part with the addresses and the port that it listens on, in the order in which they are ended."""
+    api: tuple[PartName, list[str], int] = ("api", [settings.api_address], settings.api_port)
+    addresses = listen_addresses(settings)
+    return [
+        *([api] if settings.api_port else []),
+        ("web", addresses, settings.web_port),
+        ("origin", addresses, settings.origin_port),
+    ]
+
+
+async def _listening(addresses: list[str], port: int, purpose: str) -> list[socket.socket]:
     """Open a port; wait for what an earlier parent has left behind. Raises `UserError`, BUSY for a port in use."""
     until = trio.current_time() + PORT_WAIT_SECONDS
     while True:
         try:
-            return listen_sockets(listen_addresses(settings), port, purpose=purpose)
+            return listen_sockets(addresses, port, purpose=purpose)
         except UserError as error:
             if error.kind is not FaultKind.BUSY or trio.current_time() > until:
                 raise
@@ -100,14 +110,20 @@ async def _listening(settings: ServerSettings, port: int, purpose: str) -> list[
 
 
 def _say_serving(settings: ServerSettings, manager: ServiceManager) -> None:
-    host = f"[{settings.address}]" if ":" in settings.address else settings.address
+    host = _bracketed(settings.address)
     text = f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"
+    if settings.api_port:
+        text += f", API https://{_bracketed(settings.api_address)}:{settings.api_port}"
     click.echo(text)
     manager.running(text)
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 class Supervisor:
-    """Keeps the parts running, and connects each two that run at the same time."""
+    """Keeps the parts running, and connects the two that are linked when they run at the same time."""
 
     def __init__(self, parts: list["ServerPart"]) -> None:
         """``parts`` are ended in this order."""
@@ -115,7 +131,7 @@ class Supervisor:
         self._all_have_served = False
 
     async def run(self, all_serve: Callable[[], None]) -> None:
-        """Keep both running until cancelled, then end them; ``all_serve`` is called once, when both ports answer.
+        """Keep all running until cancelled, then end them; ``all_serve`` is called once, when all ports answer.
 
         Raises `UserError` when one does not start at first: nothing that a later try would change.
         """
@@ -152,20 +168,22 @@ class Supervisor:
             await part.start()
         except UserError as error:
             return error
-        self._connect()
+        if part.linked:
+            self._connect()
         return await part.outcome()
 
     def _connect(self) -> None:
         """Give both a connection to each other, if both are there: each takes the newest one that it is given."""
-        if all(part.is_there for part in self._parts):
+        linked = [part for part in self._parts if part.linked]
+        if all(part.is_there for part in linked):
             one, other = socket.socketpair()
             with one, other:
-                for part, end in zip(self._parts, (one, other), strict=True):
+                for part, end in zip(linked, (one, other), strict=True):
                     part.give(end)
 
 
 class ServerPart:
-    """One of the two processes, as its parent sees it."""
+    """One of the processes, as its parent sees it."""
 
     def __init__(
         self,
@@ -174,9 +192,13 @@ class ServerPart:
         *,
         silent_seconds: float = HUNG_SECONDS,
         ask_seconds: float = HEARTBEAT_SECONDS,
+        linked: bool = True,
     ) -> None:
-        """One that serves, is asked each ``ask_seconds``, and is silent for ``silent_seconds``, is killed."""
-        self.name = command[-1]
+        """One that serves, is asked each ``ask_seconds``, and is silent for ``silent_seconds``, is killed.
+
+        ``linked``: it is given connections to the other one that is.
+        """
+        self.name, self.linked = command[-1], linked
         self._silent_seconds = silent_seconds
         self._ask_seconds = ask_seconds
         self._serving = trio.Event()

@@ -23,7 +23,9 @@ from seed_server.settings.sections import MAX_SLA_RULES, OidcSettings, Retention
 
 MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
+MAX_API_ADDRESS_CHARS = 64  # the longest IPv6 text, with the name of a link
 MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
+DEFAULT_API_PORT = 8444  # of a new home; one from before has none
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 
@@ -38,6 +40,10 @@ class ServerSettings(Record, frozen=True):
     """IP address that both ports listen on; empty: ``address`` when that is an IP address, else every interface."""
     web_port: Port = 8443
     origin_port: Port = 7690
+    api_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    """HTTPS for programs; 0: there is no API."""
+    api_address: Annotated[str, msgspec.Meta(max_length=MAX_API_ADDRESS_CHARS)] = "127.0.0.1"
+    """IP address that the API listens on."""
     egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=LARGEST_LINE_MBIT)] = 0.0
     """What this server may send to all sites together, shared evenly where they want more; 0: no cap."""
     fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=MAX_FETCHERS)] = 0
@@ -139,6 +145,18 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
             FaultKind.BAD_INPUT,
         )
+    if settings.api_port in {settings.web_port, settings.origin_port}:
+        raise UserError(
+            f"{source}: api_port {settings.api_port} is the web or the origin port too. Choose another one, or 0 for "
+            "no API.",
+            FaultKind.BAD_INPUT,
+        )
+    if not is_ip_address(settings.api_address):
+        raise UserError(
+            f"{source}: api_address {settings.api_address[:80]!r} is not an IP address. Give the address of an "
+            "interface, or 127.0.0.1 for programs on this machine alone.",
+            FaultKind.BAD_INPUT,
+        )
 
 
 def listen_addresses(settings: ServerSettings) -> list[str]:
@@ -194,6 +212,7 @@ _SLA_COMMENT = (
     "days = 7",
 )
 _ALWAYS_WRITTEN = {"name", "address", "web_port", "origin_port"}
+_ALWAYS_WRITTEN = {"name", "address", "web_port", "origin_port", "api_port"}
 
 _COMMENTS: dict[str, tuple[str, ...]] = {
     "name": ("What endpoints and people call this server.",),
@@ -207,6 +226,8 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "web_port": ("HTTPS: enrolment, signed metadata, health.",),
     "origin_port": ("Mutual TLS: control and data connections of endpoints.",),
+    "api_port": ("HTTPS: the API for programs, docs/api.md. 0: there is none.",),
+    "api_address": ("IP address that the API listens on. 127.0.0.1: programs on this machine alone reach it.",),
     "egress_mbit": (
         "The part of this server's own line that patches may use, in Mbit/s: the line's rate, if all of it.",
         "They use 97 % of that, so that they never queue there. Sites that want more get equal parts.",

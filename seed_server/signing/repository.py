@@ -39,7 +39,7 @@ from seed_server.signing.proposals import Proposals
 from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import roles_due
-from seed_server.signing.signed_repository import SignedRepository
+from seed_server.signing.signed_repository import Known, SignedRepository
 from seed_server.signing.staged import Refs
 from seed_server.store.restored_mark import is_catching_up
 
@@ -57,8 +57,9 @@ class Repository(SignedRepository):
         lock_seconds: float = LOCK_TIMEOUT_SECONDS,
         max_role_bytes: int = MAX_TARGETS_ROLE_BYTES,
         recorder: CommitRecorder | None = None,
+        known: Known = None,
     ) -> None:
-        super().__init__(home)
+        super().__init__(home, known)
         self._home = home
         self._server = settings.name
         self._writer = RepositoryWriter(
@@ -84,9 +85,11 @@ class Repository(SignedRepository):
         return repository
 
     @classmethod
-    def open(cls, home: ServerHome, settings: ServerSettings, recorder: CommitRecorder | None = None) -> "Repository":
+    def open(
+        cls, home: ServerHome, settings: ServerSettings, recorder: CommitRecorder | None = None, *, known: Known = None
+    ) -> "Repository":
         """Open the repository in ``home``; ``recorder`` hears of changes. Raises `UserError` (NOT_SET_UP, STORAGE)."""
-        repository = cls(home, settings, recorder=recorder)
+        repository = cls(home, settings, recorder=recorder, known=known)
         repository._files.current()
         return repository
 

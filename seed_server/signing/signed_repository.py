@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
+from typing import TypeAlias
 
 from tuf.api.metadata import Timestamp
 
@@ -27,12 +28,25 @@ from seed_server.signing.role_policy import RoleExpiry
 log = lazy_log()
 
 
+Known: TypeAlias = "SignedRepository | None"
+"""One of the same home that was opened before: what it has read is not read again while it is as it was."""
+
+
+def _reading(home: ServerHome) -> tuple[MetadataReader, ListedDocuments]:
+    files = MetadataReader(home)
+    return files, ListedDocuments(files)
+
+
 class SignedRepository:
     """The part of `Repository` that only reads; its methods may be called from any thread."""
 
-    def __init__(self, home: ServerHome) -> None:
-        self._files = MetadataReader(home)
-        self._documents = ListedDocuments(self._files)
+    def __init__(self, home: ServerHome, known: Known = None) -> None:
+        self._files, self._documents = known.read if known is not None else _reading(home)
+
+    @property
+    def read(self) -> tuple[MetadataReader, ListedDocuments]:
+        """What reads the files, and keeps what it has verified while they are as they were."""
+        return self._files, self._documents
 
     def timestamp_version(self) -> int:
         """Return the version of the timestamp on the disk; cheap enough to be asked every second."""

@@ -28,6 +28,7 @@ from seed_server.store.facts import EndpointFactTable
 from seed_server.store.fleet_counts import FleetCountTable
 from seed_server.store.follow_up_rows import FollowUpTable
 from seed_server.store.history import HistoryTable
+from seed_server.store.idempotency import IdempotencyTable
 from seed_server.store.idle_content import IdleContentTable
 from seed_server.store.intelligence_rows import IntelligenceTable
 from seed_server.store.inventory import InventoryTable
@@ -63,7 +64,7 @@ class Database(
     StandingPageTable, AuditTable, CustodyTable, EndpointFactTable, RolloutTable, PersonTable,
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
-    WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable, LineHourTable,
+    WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable, LineHourTable, IdempotencyTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 
@@ -192,6 +193,15 @@ class Database(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LastingDatabase(Database):
+    """A database that stays open for whoever comes next: a block does not close it, `close` alone does."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave it open."""
 
 
 def _on_file(place: Path, lock_seconds: float) -> Engines:

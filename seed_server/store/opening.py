@@ -13,7 +13,7 @@ from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
 
 if TYPE_CHECKING:
-    from seed_server.store.database import Database
+    from seed_server.store.database import Database, LastingDatabase
 
 
 def open_database(home: ServerHome, settings: ServerSettings) -> "Database":
@@ -30,6 +30,14 @@ def open_database(home: ServerHome, settings: ServerSettings) -> "Database":
         database.close()
         raise
     return database
+
+
+def open_lasting(home: ServerHome, settings: ServerSettings) -> "LastingDatabase":
+    """Open the database of ``home`` for a process that works on it for long; the caller closes it. Raises the same."""
+    with of_server_extra(), quick_loading():
+        from seed_server.store.database import LastingDatabase
+    open_database(home, settings).close()  # it is that of this home
+    return LastingDatabase.open(settings.database_place(home))
 
 
 def is_outdated(home: ServerHome, settings: ServerSettings) -> bool:

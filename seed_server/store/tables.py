@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from seed_server.store import (
+    tables_api,
     tables_audit,
     tables_content,
     tables_custody,
@@ -66,6 +67,7 @@ SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a sche
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
 PARTS = (
+    tables_api,
     tables_audit,
     tables_content,
     tables_custody,

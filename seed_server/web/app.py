@@ -1,4 +1,4 @@
-"""The web port's routes: health, enrolment, and TUF metadata and targets. The only FastAPI import."""
+"""The web port's routes: health, enrolment, and TUF metadata and targets. The only FastAPI import but the API's."""
 
 import contextlib
 import io

@@ -43,6 +43,7 @@ MEANS_TWO_THINGS = {
     "RATE_SECONDS": "each rate has its own window",
     "RECEIVE_BYTES": OWN_CAP,
     "RECENT_SECONDS": "of bytes; of samples",
+    "READ_SECONDS": OWN_WAIT,
     "REFRESH_SECONDS": OWN_WAIT,
     "REQUEST_SECONDS": OWN_WAIT,
     "RETRY_SECONDS": OWN_WAIT,

@@ -325,7 +325,7 @@ async def test_addresses_and_homes_in_use(tmp_path: Path) -> None:
         second = tmp_path / "second"
         await run_command(
             "seed-server", "init", "--home", second, "--name", "second", "--address", fleet.server.address,
-            "--web-port", fleet.web_port, "--origin-port", fleet.origin_port,
+            "--web-port", fleet.web_port, "--origin-port", fleet.origin_port, "--api-port", 0,
         )  # fmt: skip
         text = await fails_with(ExitCode.BUSY, "seed-server", "serve", "--home", second)
         assert f"{fleet.server.address}:{fleet.web_port}" in text

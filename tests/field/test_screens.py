@@ -27,8 +27,8 @@ from p2pdist.status.patches import last_outputs
 from p2pdist.status.projections import sentence
 from p2pdist.status.reasons import WhyReason
 from p2pdist.status.why import Circumstances, detail_of
+from seed_server.answers.status_documents import status_document
 from seed_server.commands.main import seed_server
-from seed_server.commands.status_document import status_document
 from seed_server.fleet.problems import connection_problems, expiry_problems, harm_problems
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.initialising import initialise

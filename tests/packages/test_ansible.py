@@ -177,7 +177,7 @@ def office() -> Iterator[tuple[Office, dict[str, BootedRoot]]]:
         hq = machines["hq"]
         shutil.copy(server, place / "hq/root/srv/server.deb")
         hq.must("dpkg", "-i", "/srv/server.deb", seconds=180)
-        hq.must(*SERVER, "init", "--home", SERVER_HOME, "--name", "hq", "--address", f"{LAN}.10")
+        hq.must(*SERVER, "init", "--home", SERVER_HOME, "--name", "hq", "--address", f"{LAN}.10", "--api-port", "0")
         hq.must("systemctl", "start", "seed-server")
         token = hq.must(*SERVER, "token", "--home", SERVER_HOME, "--uses", "9").strip()
         ssh = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"

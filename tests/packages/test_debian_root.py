@@ -167,7 +167,7 @@ def test_libraries_load_stripped_as_they_are(company: Company) -> None:
 
 
 def test_a_server_is_made_and_a_pc_enrols_by_its_unit(company: Company) -> None:
-    company.server("init", "--name", "hq", "--address", ADDRESS)
+    company.server("init", "--name", "hq", "--address", ADDRESS, "--api-port", "0")
     company.machine.must("systemctl", "start", "seed-server")
     assert company.property("seed-server", "StatusText").startswith("serving hq")
     token = company.server("token", "--uses", "1").strip()

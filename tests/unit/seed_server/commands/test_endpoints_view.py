@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from p2pdist.shared.console import json_text
+from seed_server.answers.status_documents import endpoint_documents
 from seed_server.commands.main import seed_server
-from seed_server.commands.status_document import endpoint_documents
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import PCS_OF_A_PAGE
 from seed_server.fleet.queries import read_status

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared.console import ExitCode, run_command_line
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.enrolment import decode_token
 from seed_server.commands.main import seed_server
 from seed_server.commands.options import PASSPHRASE_VARIABLE
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings.home import ServerHome
-from seed_server.settings.server_toml import ServerSettings, load_settings
+from seed_server.settings.server_toml import DEFAULT_API_PORT, ServerSettings, load_settings
 from seed_server.store.database import Database
 
 ENDPOINT = "a" * 26
@@ -68,7 +69,10 @@ def test_init_prints_the_pins_that_tokens_carry(shell: Shell) -> None:
 def test_init_makes_a_home_that_is_its_owners_alone(shell: Shell) -> None:
     facts = json.loads(shell.init("--web-port", 9443, "--origin-port", 9690, "--json"))
     settings = load_settings(shell.home)
-    assert settings == ServerSettings(name="hq", address="127.0.0.1", web_port=9443, origin_port=9690)
+    assert settings == ServerSettings(
+        name="hq", address="127.0.0.1", web_port=9443, origin_port=9690, api_port=DEFAULT_API_PORT
+    )
+    assert facts["api_port"] == DEFAULT_API_PORT
     assert facts["ca_pin"] == CertificateAuthority.open(shell.home.ca).control_ca_pin().hex()
     first_root = (shell.home.tuf_metadata / "1.root.json").read_bytes()
     assert facts["root_pin"] == hashlib.sha256(first_root).hexdigest()
@@ -82,6 +86,12 @@ def test_init_makes_a_home_that_is_its_owners_alone(shell: Shell) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o644 if path.name.endswith(".crt.pem") else 0o600)
     assert stat.S_IMODE(shell.home.root.stat().st_mode) == 0o700
     assert "[[site]]" in shell.home.sites.read_text()
+
+
+def test_init_makes_no_api_where_none_is_wanted(shell: Shell) -> None:
+    assert json.loads(shell.init("--api-port", 0, "--json"))["api_port"] == 0
+    assert load_settings(shell.home).api_port == 0
+    assert "api_port = 0\n" in shell.home.settings.read_text()
 
 
 def test_init_refuses_a_home_that_is_in_use(shell: Shell) -> None:
@@ -327,3 +337,23 @@ def test_the_real_process_publishes_and_leaves_standard_output_to_json(shell: Sh
     result = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout)["id"] == "a"
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("api_port = 8443", "api_port 8443 is the web or the origin port too"),
+        ("api_port = 7690", "api_port 7690 is the web or the origin port too"),
+        ('api_address = "hq.example"', "api_address 'hq.example' is not an IP address"),
+        ('api_address = ""', "api_address '' is not an IP address"),
+        ("api_port = 65536", "65535"),
+    ],
+)
+def test_the_api_has_a_port_of_its_own_and_an_address(shell: Shell, line: str, words: str) -> None:
+    shell.init()
+    name = line.partition(" ")[0]
+    kept = [one for one in shell.home.settings.read_text().splitlines() if not one.startswith(name)]
+    shell.home.settings.write_text("\n".join([line, *kept, ""]))
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        load_settings(shell.home)
+    assert caught.value.kind is FaultKind.BAD_INPUT

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 from rich.console import Console, Group
 
 from bandwidth.pictures.terminal import LOOKS_KEPT
+from seed_server.answers.site_documents import sites_document
 from seed_server.commands.main import seed_server
-from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables, sites_document
+from seed_server.commands.sites_view import CHARTS_SHOWN, SiteCharts, site_tables
 from seed_server.fleet.sites import site_statuses
 from seed_server.initialising import initialise
 from seed_server.settings.home import ServerHome

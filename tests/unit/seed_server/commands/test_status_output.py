@@ -15,9 +15,10 @@ from sqlalchemy import Engine, event
 from p2pdist.shared.console import json_text
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, use
+from seed_server.answers.standing_documents import standing_document
+from seed_server.answers.status_documents import status_document
 from seed_server.commands.main import seed_server
-from seed_server.commands.status_document import status_document
-from seed_server.commands.status_output import json_parts, standing_document, status_parts
+from seed_server.commands.status_output import json_parts, status_parts
 from seed_server.fleet.context import Context
 from seed_server.fleet.overview import read_head
 from seed_server.fleet.queries import FleetStatus, read_status

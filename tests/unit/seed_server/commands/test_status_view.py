@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
+from seed_server.answers.status_documents import endpoint_documents, status_document
 from seed_server.commands.endpoints_view import endpoint_table
-from seed_server.commands.status_document import endpoint_documents, status_document
 from seed_server.fleet.queries import FleetStatus
 from seed_server.store.database import Database
 from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload

@@ -1,4 +1,4 @@
-"""What `seed-server status` and `seed-server endpoints` print with ``--json``."""
+"""What is printed of the whole fleet, made of what `seed_server.fleet` answers."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ from seed_server.answers.fleet import (
     StatusDocument,
     StatusPayloadDocument,
 )
-from seed_server.commands.way_back_words import way_back_document
+from seed_server.answers.offer_documents import way_back_document
 from seed_server.fleet.coverage import PatchCoverage, Reached
 from seed_server.fleet.endpoint_pages import Namesakes
 from seed_server.fleet.problems import FleetProblem

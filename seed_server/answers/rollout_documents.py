@@ -1,0 +1,85 @@
+"""What is printed of rollouts and exceptions, made of what `seed_server.fleet` answers."""
+
+from collections.abc import Mapping
+
+from msgspec import structs
+
+from p2pdist.shared.identifiers import PatchRef
+from seed_server.answers.offer_documents import way_back_document
+from seed_server.answers.rollouts import (
+    ExceptionDocument,
+    RolloutApprovalDocument,
+    RolloutDocument,
+    RolloutRingDocument,
+    RolloutRowDocument,
+)
+from seed_server.fleet.rollout_documents import KeptRollout
+from seed_server.fleet.rollout_queries import RolloutView
+from seed_server.fleet.rollout_words import why_sentence
+from seed_server.store.rollout_records import ExceptionRow
+
+
+def rollout_row_document(kept: KeptRollout, titles: Mapping[PatchRef, str]) -> RolloutRowDocument:
+    """Return what is printed of a rollout in a list."""
+    return RolloutRowDocument(
+        number=kept.row.number,
+        patch=str(kept.plan.ref),
+        template=kept.row.template,
+        state=kept.progress.state.value,
+        author=kept.row.author,
+        started_at=int(kept.row.created_at),
+        open_rings=len(kept.progress.opened_at),
+        rings=len(kept.plan.rings),
+        title=titles.get(kept.plan.ref, ""),
+    )
+
+
+def rollout_document(view: RolloutView) -> RolloutDocument:
+    """Return what is printed of a rollout and its rings."""
+    kept, opened = view.kept, view.kept.progress.opened_at
+    return RolloutDocument(
+        number=kept.row.number,
+        patch=str(kept.plan.ref),
+        template=kept.row.template,
+        state=kept.progress.state.value,
+        reason=view.why.reason.value,
+        why=why_sentence(view.why),
+        since=int(view.why.since),
+        author=kept.row.author,
+        note=kept.row.note,
+        started_at=int(kept.row.created_at),
+        required_approvals=kept.row.required,
+        approvals=tuple(
+            RolloutApprovalDocument(who=one.who, rings=one.rings, at=int(one.at), signed=bool(one.signature))
+            for one in kept.approvals
+        ),
+        rings=tuple(
+            RolloutRingDocument(
+                name=ring.name,
+                who=ring.who,
+                share_percent=ring.share / 100,
+                opened_at=opened[place] if place < len(opened) else None,
+                **view.tallies[place]._asdict(),
+            )
+            for place, ring in enumerate(kept.plan.rings)
+        ),
+        in_no_ring=view.in_no_ring,
+        not_known=view.not_known,
+        replaced=view.replaced,
+        back=way_back_document(view.back),
+        serving=view.serving,
+        fault="" if view.fault is None else view.fault.words,
+        title=view.title,
+    )
+
+
+def exception_document(row: ExceptionRow) -> ExceptionDocument:
+    """Return what is printed of an exception."""
+    values = structs.asdict(row)
+    return ExceptionDocument(
+        who=values.pop("expression"),
+        begins_at=int(values.pop("begins_at")),
+        ends_at=int(values.pop("ends_at")),
+        ended_at=None if row.ended_at is None else int(row.ended_at),
+        **{name: values[name] for name in ("number", "patch", "reason", "owner", "made_by")},
+    )

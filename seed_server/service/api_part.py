@@ -1,0 +1,87 @@
+"""The API part: a process for programs, which works on database and repository as the command line does.
+
+It needs no word of the other parts, and keeps none of them waiting: their locks and watches are those of the files.
+"""
+
+import contextlib
+import random
+import ssl
+from functools import partial
+
+import structlog
+import trio
+
+from p2pdist.shared.clock import Clock, SystemClock
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.server_address import is_ip_address
+from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
+from seed_server.fleet.context import Context, Opened
+from seed_server.ports.gate import GateLimits
+from seed_server.ports.server_tls import ServerTls
+from seed_server.service.part import PartSetting
+from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS
+from seed_server.settings.server_toml import ServerSettings
+from seed_server.signing.signed_repository import SignedRepository
+from seed_server.store.opening import open_lasting
+from seed_server.web.api.answering import Answering
+from seed_server.web.api.app import make_api
+from seed_server.web.api.batches import answered
+from seed_server.web.api.events import EventFeed, listening
+from seed_server.web.api.table import API_ROUTES
+from seed_server.web.host import WebLimits, serve_web
+from seed_server.web.request_log import RequestLog
+
+API_CONNECTIONS = GateLimits(connections=600, per_address=500, unproven=500)  # 200 listeners, and programs beside them
+API_CONNECTION_SECONDS = 2_400.0  # a stream of events ends itself after 1,800
+ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
+
+log = structlog.get_logger()
+
+
+async def serve_api(setting: PartSetting) -> None:
+    """Serve until cancelled. Raises `UserError`: not initialised, damaged files, a database that cannot be opened."""
+    home, settings, clock = setting.home, setting.settings, SystemClock()
+    with contextlib.closing(open_lasting(home, settings)) as database:
+        authority = CertificateAuthority.open(home.ca)
+        if cut_off := await trio.to_thread.run_sync(database.requests_cut_off):
+            log.warning("requests with an Idempotency-Key were cut off, and are not tried again", requests=cut_off)
+        tls = ServerTls(authority.control_ca_pem, new_certificate(authority, settings, clock))
+        tls.web.verify_mode = ssl.CERT_NONE  # programs show a token, and no certificate
+        context = Context(home, clock, opened=Opened(database, SignedRepository(home)))
+        feed, workers = EventFeed(context), trio.CapacityLimiter(1)
+        streams = {
+            "listenToEvents": lambda call, asked: listening(
+                feed, call, asked.headers.get("authorization", ""), asked.headers.get("last-event-id", "")
+            ),
+            "runBatch": lambda call, _: answered(call, workers),
+        }
+        app = make_api(Answering(context), API_ROUTES, streams, RequestLog(clock))
+        limits = WebLimits(connections=API_CONNECTIONS, connection_seconds=API_CONNECTION_SECONDS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(feed.run)
+            nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))
+            await nursery.start(partial(serve_web, app, setting.listening, tls.web, clock, limits=limits))
+            setting.serves()
+            await trio.sleep_forever()
+
+
+def new_certificate(authority: CertificateAuthority, settings: ServerSettings, clock: Clock) -> ServerCertificate:
+    """Return a key and a certificate for the API's port: for its address, this machine's own name, and the server's."""
+    own = [] if settings.api_address in ANY_ADDRESSES else [settings.api_address]
+    assert is_ip_address(settings.api_address)
+    names = list(dict.fromkeys([*own, "localhost", settings.address]))
+    return authority.issue_server_certificate(names, clock.now())
+
+
+async def _keep_certificate(tls: ServerTls, new: "partial[ServerCertificate]") -> None:
+    """Use a new certificate long before the old one expires."""
+    wait = CERTIFICATE_SECONDS
+    while True:
+        await trio.sleep(wait * random.uniform(0.9, 1.0))  # noqa: S311 - jitter
+        try:
+            tls.replace_certificate(new())
+        except UserError as error:
+            log.error("the API's certificate cannot be replaced", reason=error.message)  # noqa: TRY400
+            wait = UPKEEP_SECONDS
+        else:
+            wait = CERTIFICATE_SECONDS
