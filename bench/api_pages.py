@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import text
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from bench.fleet_size.bulk import PATTERN, copy_patches
 from bench.fleet_size.state import percentile
 from p2pdist.shared.clock import SystemClock

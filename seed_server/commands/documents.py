@@ -57,7 +57,8 @@ from seed_server.answers.signed import (
     TemplateNameDocument,
 )
 from seed_server.answers.standing import StandingDocument, StandingPageDocument
-from seed_server.answers.webhooks import (
+from seed_server.automation.apply_documents import ApplyDocument, ExportDocument
+from seed_server.automation.webhook_documents import (
     RedeliveredDocument,
     WebhookDeliveriesDocument,
     WebhookDeliveryDocument,
@@ -65,7 +66,6 @@ from seed_server.answers.webhooks import (
     WebhookMadeDocument,
     WebhookNameDocument,
 )
-from seed_server.automation.apply_documents import ApplyDocument, ExportDocument
 from seed_server.reporting.documents import (
     FollowUpDocument,
     MissingDocument,

@@ -14,8 +14,7 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.fleet.context import Context
 from seed_server.fleet.intelligence_age import day
-from seed_server.reporting.priority_documents import PriorityDocument, patch_document, source_documents
-from seed_server.reporting.priority_queries import PriorityAnswer, RankedPatch, read_priorities
+from seed_server.reporting.priority_queries import PriorityAnswer, RankedPatch, priority_document, read_priorities
 from seed_server.reporting.priority_words import NOTHING_SAYS, doubts_of, inputs_of, leaf_words, why_sentence
 from seed_server.settings.priority_section import PriorityClass
 
@@ -42,7 +41,7 @@ def priority_command(context: Context, patch: str, why: bool, done: bool, as_jso
     """
     answer, now = read_priorities(context, patch, done=done), context.clock.now()
     if as_json:
-        print_json(_document(answer, now))
+        print_json(priority_document(answer, now))
         return
     if patch or why:
         for one in answer.patches:
@@ -128,14 +127,3 @@ def _input_names() -> Mapping[str, str]:
 
 def _sources() -> Mapping[str, str]:
     return {"kev": "KEV", "epss": "EPSS", "recipe": tr("recipe"), "tags": tr("tags"), "nothing": "–"}
-
-
-def _document(answer: PriorityAnswer, now: float) -> PriorityDocument:
-    return PriorityDocument(
-        patches=tuple(
-            patch_document(one.title, one.decision, one.offered, one.step, one.approvals, answer.world, now)
-            for one in answer.patches
-        ),
-        sources=source_documents(answer.world, now),
-        doubts=tuple(doubts_of(answer.world, now)),
-    )

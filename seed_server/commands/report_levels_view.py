@@ -17,6 +17,7 @@ from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
 from seed_server.reporting.answering import level_document, levels_document
 from seed_server.reporting.documents import ServiceLevelDocument
+from seed_server.reporting.intelligence_queries import kev_dates
 from seed_server.reporting.judged_patches import PatchesAsked
 from seed_server.reporting.page_making import levels_page
 from seed_server.reporting.pages import write_page
@@ -56,7 +57,9 @@ def show_levels(context: Context, options: LevelsOptions) -> None:
     """Print what is asked for. Raises `UserError`."""
     one_form(as_csv=options.as_csv, as_lines=options.as_lines, page=options.page, as_json=options.as_json)
     asked = PatchesAsked(text_of(options.patch), options.days, options.replaced)
-    report = read_service_levels(context, asked, rule=text_of(options.rule), silent_days=options.silent_days)
+    report = read_service_levels(
+        context, asked, rule=text_of(options.rule), silent_days=options.silent_days, kev=kev_dates(context)
+    )
     if options.page is not None:
         write_page(options.page, levels_page(report))
         say(f"Written: {options.page}")

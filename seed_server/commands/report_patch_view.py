@@ -12,6 +12,7 @@ from seed_server.commands.paging import text_of
 from seed_server.commands.report_levels_view import one_form
 from seed_server.fleet.context import Context
 from seed_server.reporting.answering import patch_document
+from seed_server.reporting.intelligence_queries import kev_dates
 from seed_server.reporting.page_making import patch_page
 from seed_server.reporting.pages import PageSection, PageTable, write_page
 from seed_server.reporting.patch_report import read_patch_report
@@ -22,7 +23,7 @@ _STYLES = {"good": "green", "bad": "red", "open": "yellow"}
 def show_patch(context: Context, patch: str, *, silent_days: int, page: Path | None, as_json: bool) -> None:
     """Print what is asked for. Raises `UserError`."""
     one_form(as_csv=False, as_lines=False, page=page, as_json=as_json)
-    report = read_patch_report(context, text_of(patch), silent_days=silent_days)
+    report = read_patch_report(context, text_of(patch), silent_days=silent_days, kev=kev_dates(context))
     if as_json:
         print_json(patch_document(report))
         return

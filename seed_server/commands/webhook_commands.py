@@ -9,9 +9,9 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
-from seed_server.answers.webhooks import RedeliveredDocument, WebhookDeliveriesDocument, WebhookNameDocument
-from seed_server.automation import webhook_operations, webhook_queries
+from seed_server.automation import webhook_documents, webhook_operations, webhook_queries
 from seed_server.automation.event_types import EVENT_TYPES
+from seed_server.automation.webhook_documents import RedeliveredDocument, WebhookDeliveriesDocument, WebhookNameDocument
 from seed_server.automation.webhook_operations import WebhookMade
 from seed_server.automation.webhook_queries import MOST_DELIVERIES, DeliveryView
 from seed_server.commands import webhook_views
@@ -101,7 +101,7 @@ def list_command(context: Context, as_json: bool) -> None:
     """
     found = webhook_queries.read_webhooks(context)
     if as_json:
-        print_json([webhook_views.webhook_document(one) for one in found])
+        print_json([webhook_documents.webhook_document(one) for one in found])
     elif found:
         wide_terminal().print(webhook_views.webhooks_table(found))
     else:
@@ -121,7 +121,7 @@ def show_command(context: Context, name: str, as_json: bool) -> None:
     """
     found = webhook_queries.read_webhook(context, name)
     if as_json:
-        print_json(webhook_views.webhook_document(found))
+        print_json(webhook_documents.webhook_document(found))
     else:
         click.echo("\n".join(webhook_views.webhook_lines(found)))
 
@@ -142,7 +142,7 @@ def test_command(context: Context, name: str, as_json: bool) -> None:
     number = webhook_operations.ping_webhook(context, actor_of(context), name)
     found = _outcome_of(context, number, name)
     if as_json:
-        print_json(webhook_views.delivery_document(found))
+        print_json(webhook_documents.delivery_document(found))
     elif not found.delivery.attempts:
         say("It is not sent yet: is the server running? It is sent as soon as it runs.")
     else:
@@ -183,7 +183,7 @@ def pause_command(context: Context, name: str, as_json: bool) -> None:
     """
     webhook_operations.pause_webhook(context, actor_of(context), name)
     if as_json:
-        print_json(webhook_views.webhook_document(webhook_queries.read_webhook(context, name)))
+        print_json(webhook_documents.webhook_document(webhook_queries.read_webhook(context, name)))
     else:
         click.echo(tr("The webhook {name} is paused.", name=name))
 
@@ -202,7 +202,7 @@ def resume_command(context: Context, name: str, from_now: bool, as_json: bool) -
     """
     webhook_operations.resume_webhook(context, actor_of(context), name, from_now=from_now)
     if as_json:
-        print_json(webhook_views.webhook_document(webhook_queries.read_webhook(context, name)))
+        print_json(webhook_documents.webhook_document(webhook_queries.read_webhook(context, name)))
     else:
         click.echo(tr("The webhook {name} goes on.", name=name))
 
@@ -315,7 +315,7 @@ def _given(file: Path | None) -> str | None:
 
 def _show_secret(made: WebhookMade, *, as_json: bool) -> None:
     if as_json:
-        print_json(webhook_views.made_document(made))
+        print_json(webhook_documents.made_document(made))
     else:
         click.echo(made.secret)
 
@@ -338,7 +338,7 @@ def _show_deliveries(
     found = webhook_queries.read_deliveries(context, name, states=states, most=limit, before=before)
     more = found[-1].delivery.number if len(found) == limit else None
     if as_json:
-        print_json(WebhookDeliveriesDocument(tuple(map(webhook_views.delivery_document, found)), more))
+        print_json(WebhookDeliveriesDocument(tuple(map(webhook_documents.delivery_document, found)), more))
     elif found:
         wide_terminal().print(webhook_views.deliveries_table(found))
         if more is not None:

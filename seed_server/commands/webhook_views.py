@@ -8,11 +8,9 @@ from rich.text import Text
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.webhooks import WebhookDeliveryDocument, WebhookDocument, WebhookMadeDocument
-from seed_server.automation.webhook_operations import WebhookMade
 from seed_server.automation.webhook_queries import DeliveryView, WebhookView
 from seed_server.commands.texts import utc_minute
-from seed_server.store.webhook_records import OF_NO_ENTRY, DeliveryRow
+from seed_server.store.webhook_records import DeliveryRow
 
 _STYLES = {"active": "green", "sent": "green", "waiting": "yellow", "unsure": "yellow", "dead": "red", "gone": "red"}
 
@@ -118,56 +116,3 @@ def outcome_words(row: DeliveryRow) -> str:
         "broken": tr("the answer was broken off, or is no HTTP"),
         "no_secret": tr("its secret cannot be opened: see the server's log"),
     }.get(row.outcome, printable(row.outcome))
-
-
-def webhook_document(one: WebhookView) -> WebhookDocument:
-    """Return a webhook for tools."""
-    row = one.webhook
-    return WebhookDocument(
-        name=row.name,
-        url=row.url,
-        events=row.events,
-        state=row.stopped or "active",
-        plain_http=row.plain_http,
-        made_at=row.created_at,
-        made_by=row.created_by,
-        former_secret_until=row.former_until or None,
-        succeeded_at=row.succeeded_at or None,
-        failing_since=row.failing_since or None,
-        waiting=one.counts.waiting,
-        unsure=one.counts.unsure,
-        sent=one.counts.sent,
-        dead=one.counts.dead,
-        behind=one.behind,
-    )
-
-
-def made_document(made: WebhookMade) -> WebhookMadeDocument:
-    """Return a webhook with its secret for tools."""
-    row = made.webhook
-    return WebhookMadeDocument(
-        name=row.name,
-        url=row.url,
-        events=row.events,
-        secret=made.secret,
-        former_secret_until=row.former_until or None,
-    )
-
-
-def delivery_document(one: DeliveryView) -> WebhookDeliveryDocument:
-    """Return a delivery for tools."""
-    row = one.delivery
-    return WebhookDeliveryDocument(
-        number=row.number,
-        webhook=one.webhook,
-        id=row.event_id,
-        type=row.type,
-        entry=None if row.entry == OF_NO_ENTRY else row.entry,
-        happened_at=row.at,
-        state=row.state,
-        attempts=row.attempts,
-        outcome=row.outcome or None,
-        status=row.status or None,
-        next_at=row.due_at if row.state == "waiting" and row.attempts else None,
-        ended_at=row.ended_at or None,
-    )

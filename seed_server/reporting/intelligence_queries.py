@@ -1,5 +1,6 @@
 """What is known of weaknesses, by which files, and how old that is. Blocking; only reads."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.cves import is_cve
 from seed_server.fleet.context import Context
 from seed_server.reporting.priority_decision import CveKnowledge, WorldKnowledge
+from seed_server.reporting.service_levels import KevDates
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,15 @@ def read_cve(context: Context, cve: str) -> KnownCve:
         )
     patches = sorted((one.ref for one in manifests if number in one.mended_cves), key=str)
     return KnownCve(world.of(number), patches, world)
+
+
+def kev_dates(context: Context) -> KevDates:
+    """Return when weaknesses came to be known as exploited, by the newest catalogue here. Raises `UserError`."""
+    with context.database() as database:
+        exploited = database.exploited_cves()
+
+    def day_of(cve: str, /) -> dt.date | None:
+        known = exploited.get(cve)
+        return None if known is None else dt.datetime.fromtimestamp(known.added_at, dt.UTC).date()
+
+    return day_of

@@ -20,9 +20,10 @@ from seed_server.reporting.priority_decision import (
     decide,
     ranked,
 )
+from seed_server.reporting.priority_documents import PriorityDocument, patch_document, source_documents
 from seed_server.reporting.priority_pcs import pcs_of_patches
 from seed_server.reporting.priority_table import PriorityTable, PriorityTableError
-from seed_server.reporting.priority_words import NextStep, Offered, next_step
+from seed_server.reporting.priority_words import NextStep, Offered, doubts_of, next_step
 from seed_server.reporting.shipped_priority import shipped_priority
 from seed_server.settings.priority_section import PrioritySettings
 from seed_server.signing.offers import parse_named
@@ -164,3 +165,15 @@ class _Templates:
                     error.kind,
                 ) from error
         return self._read[name].required_approvals(wanted_by(self._approvers, manifest))
+
+
+def priority_document(answer: PriorityAnswer, now: float) -> PriorityDocument:
+    """Return it for programs."""
+    return PriorityDocument(
+        patches=tuple(
+            patch_document(one.title, one.decision, one.offered, one.step, one.approvals, answer.world, now)
+            for one in answer.patches
+        ),
+        sources=source_documents(answer.world, now),
+        doubts=tuple(doubts_of(answer.world, now)),
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.wire.messages import PatchReport
 from seed_server.enrolment.certificate_authority import CertificateAuthority

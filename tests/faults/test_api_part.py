@@ -11,7 +11,7 @@ import pytest
 import trio
 from cryptography import x509
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from p2pdist.shared.clock import SystemClock
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.fleet.actor import Actor

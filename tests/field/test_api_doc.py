@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from bench.fleet import free_ports
+from bench.fleet_processes import free_ports
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings.server_toml import ServerSettings
 from tests.api.cases import Filled, filled_home

@@ -137,3 +137,12 @@ class BundleFileDocument(Struct, frozen=True):
     """What is in force now."""
     rollout: int | None
     """The number of the rollout by which it is offered; null: none has begun."""
+
+
+class PingedDocument(Struct, frozen=True):
+    """What a webhook is sent to try it."""
+
+    webhook: str
+    """The webhook's name."""
+    delivery: Count
+    """The number of the delivery, which says what became of it."""

@@ -7,9 +7,11 @@ from seed_server.web.api import (
     events,
     openapi,
     routes_audit,
+    routes_automation,
     routes_fleet,
     routes_patches,
     routes_people,
+    routes_reporting,
     routes_signing,
 )
 from seed_server.web.api.route import Route
@@ -20,6 +22,8 @@ API_ROUTES: tuple[Route[Any, Any], ...] = (
     *routes_people.PEOPLE_ROUTES,
     *routes_audit.AUDIT_ROUTES,
     *routes_signing.SIGNING_ROUTES,
+    *routes_reporting.REPORT_ROUTES,
+    *routes_automation.AUTOMATION_ROUTES,
     *batches.BATCH_ROUTES,
     *events.EVENT_ROUTES,
     *openapi.DESCRIBED,
@@ -32,6 +36,16 @@ _MACHINE = "is about this machine and its files: the command line does it"
 _SECRET = "takes a secret of a person: the command line asks for it where they sit"  # noqa: S105 - words
 
 NO_ROUTE: dict[str, str] = {
+    "seed_server.fleet.document_operations.set_profiles": _OFFLINE,
+    "seed_server.fleet.document_operations.set_templates": _OFFLINE,
+    "seed_server.fleet.home_file_operations.change_settings": _MACHINE,
+    "seed_server.fleet.home_file_operations.set_site_map": _MACHINE,
+    "seed_server.fleet.people_operations.set_account": "is setRoles, setScope and setDisabled in one, for apply",
+    "seed_server.fleet.preparing.prepare_profiles": "is several of prepareProfile in one, for apply",
+    "seed_server.fleet.preparing.prepare_templates": "is several of prepareTemplate in one, for apply",
+    "seed_server.automation.applying.apply_plan": "takes a directory of files: programs ask for each change by itself",
+    "seed_server.reporting.intelligence_operations.import_intelligence": "takes files of megabytes that lie on the "
+    "server's disk: intelligence import does",
     "seed_server.fleet.api_token_operations.make_api_token": "no token makes a token: it would outlive itself",
     "seed_server.fleet.approver_list.set_approvers": _OFFLINE,
     "seed_server.fleet.audit_key.make_anchor": _WITHIN,
@@ -57,6 +71,10 @@ NO_ROUTE: dict[str, str] = {
 """Operations that have no route, each with why."""
 
 NO_COMMAND: dict[str, str] = {
+    "apply": "takes a directory of files: programs ask for each change by itself",
+    "apply EXPORT": "writes a directory of files: programs ask for each list by itself",
+    "intelligence import": NO_ROUTE["seed_server.reporting.intelligence_operations.import_intelligence"],
+    "webhook test": "waits for the answer of the receiver: a program looks at the delivery",
     "api-token make": NO_ROUTE["seed_server.fleet.api_token_operations.make_api_token"],
     "audit new-key": _OFFLINE,
     "backup": _MACHINE,

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+import seed_server.automation
 import seed_server.fleet
+import seed_server.reporting
 from seed_server.commands.documents import DOCUMENTS
 from seed_server.fleet.operation import DECLARED
 from seed_server.fleet.roles import PERMISSIONS
@@ -16,8 +18,9 @@ from seed_server.web.api.table import API_ROUTES, NO_COMMAND, NO_ROUTE
 
 
 def test_every_operation_has_a_route_or_a_reason() -> None:
-    for module in pkgutil.iter_modules(seed_server.fleet.__path__):
-        importlib.import_module(f"seed_server.fleet.{module.name}")
+    for room in (seed_server.automation, seed_server.fleet, seed_server.reporting):
+        for module in pkgutil.iter_modules(room.__path__):
+            importlib.import_module(f"{room.__name__}.{module.name}")
     routed = [route.operation for route in API_ROUTES if route.operation]
     assert len(routed) == len(set(routed))
     declared = {name for name in DECLARED if name.startswith("seed_server.")}

@@ -1,10 +1,13 @@
-"""What `webhook` prints with `--json`. Pure."""
+"""What programs are told of webhooks and deliveries, and how it is made of what the queries found."""
 
 from typing import Literal
 
 from msgspec import Struct
 
 from p2pdist.shared.json_units import Count, UnixSeconds
+from seed_server.automation.webhook_operations import WebhookMade
+from seed_server.automation.webhook_queries import DeliveryView, WebhookView
+from seed_server.store.webhook_records import OF_NO_ENTRY
 
 State = Literal["active", "paused", "gone"]
 
@@ -111,3 +114,56 @@ class RedeliveredDocument(Struct, frozen=True):
     """The webhook's name. Since 0.3."""
     deliveries: Count
     """How many deliveries wait to be sent once more. Since 0.3."""
+
+
+def webhook_document(one: WebhookView) -> WebhookDocument:
+    """Return a webhook for tools."""
+    row = one.webhook
+    return WebhookDocument(
+        name=row.name,
+        url=row.url,
+        events=row.events,
+        state=row.stopped or "active",
+        plain_http=row.plain_http,
+        made_at=row.created_at,
+        made_by=row.created_by,
+        former_secret_until=row.former_until or None,
+        succeeded_at=row.succeeded_at or None,
+        failing_since=row.failing_since or None,
+        waiting=one.counts.waiting,
+        unsure=one.counts.unsure,
+        sent=one.counts.sent,
+        dead=one.counts.dead,
+        behind=one.behind,
+    )
+
+
+def made_document(made: WebhookMade) -> WebhookMadeDocument:
+    """Return a webhook with its secret for tools."""
+    row = made.webhook
+    return WebhookMadeDocument(
+        name=row.name,
+        url=row.url,
+        events=row.events,
+        secret=made.secret,
+        former_secret_until=row.former_until or None,
+    )
+
+
+def delivery_document(one: DeliveryView) -> WebhookDeliveryDocument:
+    """Return a delivery for tools."""
+    row = one.delivery
+    return WebhookDeliveryDocument(
+        number=row.number,
+        webhook=one.webhook,
+        id=row.event_id,
+        type=row.type,
+        entry=None if row.entry == OF_NO_ENTRY else row.entry,
+        happened_at=row.at,
+        state=row.state,
+        attempts=row.attempts,
+        outcome=row.outcome or None,
+        status=row.status or None,
+        next_at=row.due_at if row.state == "waiting" and row.attempts else None,
+        ended_at=row.ended_at or None,
+    )
