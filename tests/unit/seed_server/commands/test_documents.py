@@ -230,6 +230,7 @@ def offers(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     return {
         "withdraw": output_of("withdraw", "office", "--reason", "crashes", *here),
         "list": output_of("list", *here),
+        "plan": output_of("plan", "suite", *here, "--template", "rings"),
         "offer": output_of("offer", "office", *here),
     }
 
