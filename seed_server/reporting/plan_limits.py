@@ -1,5 +1,6 @@
 """What each site's line carries and its profile allows, for plans. Blocking; nothing here writes."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles.model import Profile
 from bandwidth.profiles.resolve import effective_limit
+from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import SiteName
 from seed_server.fleet.context import Context
 from seed_server.line.site_map_file import load_sites
@@ -23,9 +25,10 @@ def line_capacities(context: Context, database: "Database", profiles: Mapping[Si
     for name, profile in profiles.items():
         if (line := profile.site(name).line) is not None:
             found[name] = int(line)
-    for site in load_sites(context.home).sites:
-        if site.line.capacity is not None:
-            found[site.name] = int(site.line.capacity)
+    with contextlib.suppress(UserError):  # a map that is broken is not in force: the one before it is in the records
+        for site in load_sites(context.home).sites:
+            if site.line.capacity is not None:
+                found[site.name] = int(site.line.capacity)
     return found
 
 
