@@ -69,7 +69,7 @@ demo: $(READY)
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 lint suite
 
-# three times with other chances, each in a home of its own
+# some minutes; it ends with 1 where fewer cases than that were sent
 test-api: $(READY)
 	$(BIN)/python -m tests.api.cases $(ARGS)
 
