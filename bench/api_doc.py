@@ -14,7 +14,7 @@ from bench.page_table import between
 from seed_server.commands.documents import DOCUMENTS
 from seed_server.fleet.roles import NO_PC, WHOLE_FLEET
 from seed_server.web.api.openapi import openapi
-from seed_server.web.api.problems import KINDS, TYPE_PREFIX, ApiProblemDocument
+from seed_server.web.api.problems import PROBLEM_KINDS, TYPE_PREFIX, ApiProblemDocument
 from seed_server.web.api.route import Raw, Route
 from seed_server.web.api.table import API_ROUTES, NO_COMMAND, NO_ROUTE
 
@@ -121,7 +121,7 @@ def _keys(kind: Any) -> str:
 
 def _problems() -> Iterator[str]:
     yield "| `type` | status | what | what to do |\n|---|---|---|---|"
-    for kind in KINDS.values():
+    for kind in PROBLEM_KINDS.values():
         yield f"| `{TYPE_PREFIX}{kind.name}` | {kind.status} | {kind.title} | {kind.remedy} |"
     yield f"\nEach is {_keys(ApiProblemDocument)}"
 

@@ -53,7 +53,7 @@ def read_plan(context: Context, directory: Path, *, prune: bool = False) -> Appl
     return make_plan(declared, read_present(context), prune=prune)
 
 
-def check_rights(context: Context, actor: Actor, plan: ApplyPlan) -> None:
+def check_rights(plan: ApplyPlan, context: Context, actor: Actor) -> None:
     """Raise `UserError` (REFUSED) where ``actor`` may not do all of a plan: nothing of it is done then."""
     for right in dict.fromkeys(one.right for one in plan.changes):
         require(context, actor, *right)
@@ -75,7 +75,7 @@ def apply_plan(
     REFUSED for a right that is missing, or a key, before anything is done; else as the operations, and then another
     entry says what was done, and what was not.
     """
-    check_rights(context, actor, plan)
+    check_rights(plan, context, actor)
     if not plan.changes:
         return Applied(plan)
     if prepare is None:

@@ -18,8 +18,8 @@ from seed_server.automation.metrics_table import (
     MOST_NAMED_SITES,
     MOST_ROLLOUTS,
     SERVER_METRICS,
-    SILENT_DAYS,
     STEPS_MINUTES,
+    UNSEEN_DAYS,
 )
 from seed_server.fleet.context import Context
 from seed_server.fleet.disk_usage import UsedRoom, read_room
@@ -120,7 +120,7 @@ def _add_fleet(found: MetricValues, database: "Database", head: FleetHead, now: 
     for urgent in (True, False):
         count = sum(problem.urgent is urgent for problem in head.problems)
         found.add("seed_server_problems", count, str(urgent).lower())
-    for state, pcs in database.pc_states(now - SILENT_DAYS * DAY_SECONDS).items():
+    for state, pcs in database.pc_states(now - UNSEEN_DAYS * DAY_SECONDS).items():
         found.add("seed_server_pcs", pcs, state)
     found.add("seed_server_pcs_refusing", head.endpoints.refusing)
     found.add("seed_server_pcs_shared_identity", head.endpoints.shared)

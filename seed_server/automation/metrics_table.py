@@ -4,7 +4,7 @@ from p2pdist.shared.metrics import Metric
 
 MOST_NAMED_SITES = 100  # of the label ``site``: those with the most PCs; a page of 3,000 lines at most
 MOST_ROLLOUTS = 20  # that go on: the newest
-SILENT_DAYS = 3  # a PC that was not seen for so long is silent, as for the shipped rings
+UNSEEN_DAYS = 3  # a PC that was not seen for so long is silent, as for the shipped rings
 STEPS_MINUTES = 5  # of what PCs have reported lately
 
 SERVER_METRICS = (
@@ -12,7 +12,7 @@ SERVER_METRICS = (
     Metric("seed_server_serving", "gauge", "Whether 'seed-server serve' runs on this home: 1 or 0"),
     Metric("seed_server_problems", "gauge", "Problems that 'seed-server status' shows; urgent: it harms already",
            ("urgent",)),
-    Metric("seed_server_pcs", "gauge", f"Enrolled PCs by state; silent: not seen for {SILENT_DAYS} days", ("state",)),
+    Metric("seed_server_pcs", "gauge", f"Enrolled PCs by state; silent: not seen for {UNSEEN_DAYS} days", ("state",)),
     Metric("seed_server_pcs_refusing", "gauge", "Connected PCs that refuse what is signed here"),
     Metric("seed_server_pcs_shared_identity", "gauge", "PCs whose identity several PCs show"),
     Metric("seed_server_site_pcs", "gauge", "PCs that are allowed here, by site", ("site", "state")),

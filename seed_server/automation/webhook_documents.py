@@ -9,7 +9,7 @@ from seed_server.automation.webhook_operations import WebhookMade
 from seed_server.automation.webhook_queries import DeliveryView, WebhookView
 from seed_server.store.webhook_records import OF_NO_ENTRY
 
-State = Literal["active", "paused", "gone"]
+WebhookState = Literal["active", "paused", "gone"]
 
 
 class WebhookDocument(Struct, frozen=True):
@@ -21,7 +21,7 @@ class WebhookDocument(Struct, frozen=True):
     """Where it leads; keep it to yourself, as it may hold a secret. Since 0.3."""
     events: tuple[str, ...]
     """Types of events that it is sent, or their first words; `*`: all. Since 0.3."""
-    state: State
+    state: WebhookState
     """What it does; gone: its receiver has said 410, so it is sent nothing more. Since 0.3."""
     plain_http: bool
     """Whether it may lead somewhere without TLS. Since 0.3."""

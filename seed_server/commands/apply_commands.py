@@ -78,7 +78,7 @@ def apply_command(context: Context, directory: Path, as_json: bool, **given: Any
 
 
 def _apply(context: Context, plan: ApplyPlan, options: _Options, source: str, *, as_json: bool) -> None:
-    check_rights(context, actor_of(context), plan)  # before a passphrase is asked for
+    check_rights(plan, context, actor_of(context))  # before a passphrase is asked for
     if not as_json:
         show_plan(plan)
     wanted = wanted_keys(plan) if options.prepare is None else ()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from p2pdist.shared.language import current, in_language, in_words, tr
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.reporting.missing_queries import MissingPc, MissingReport
-from seed_server.reporting.pages import Page, PageCell, PageSection, PageTable, Picture
+from seed_server.reporting.pages import PageCell, PageSection, PageTable, Picture, ReportPage
 from seed_server.reporting.patch_report import ExplainedPatch
 from seed_server.reporting.pictures import done_picture, levels_picture
 from seed_server.reporting.service_level_queries import ServiceLevelReport
@@ -21,7 +21,7 @@ from seed_server.reporting.words import (
 )
 
 
-def levels_page(report: ServiceLevelReport) -> Page:
+def levels_page(report: ServiceLevelReport) -> ReportPage:
     """Return the page of `report sla`."""
     counts = tally(report.levels)
     facts = [(tr(verdict.value), f"{counts[verdict]:,}") for verdict in LevelVerdict]
@@ -81,7 +81,7 @@ def _patch_name(level: ServiceLevel) -> str:
     return f"{level.patch.ref} {level.patch.title}".rstrip()
 
 
-def missing_page(report: MissingReport, rows: Iterable[MissingPc]) -> Page:
+def missing_page(report: MissingReport, rows: Iterable[MissingPc]) -> ReportPage:
     """Return the page of `report missing`, with all ``rows``."""
     counts = PageTable(
         [tr("why"), tr("PCs")],
@@ -121,7 +121,7 @@ def _missing_sections(rows: Iterable[MissingPc]) -> list[PageSection]:
     return [PageSection(name, table=PageTable(headings, some)) for name, some in by_patch.items()]
 
 
-def patch_page(report: ExplainedPatch) -> Page:
+def patch_page(report: ExplainedPatch) -> ReportPage:
     """Return the page of `report patch`."""
     title = report.patch.title
     if report.manifest is not None:
@@ -238,5 +238,5 @@ def _who_decided(report: ExplainedPatch) -> PageSection:
     return PageSection(tr("Who decided what"), sentences, table=PageTable(headings, rows) if rows else None)
 
 
-def _page(title: str, server: str, now: float, sections: Sequence[PageSection]) -> Page:
-    return Page(title, tr("{server}, as of {time}", server=server, time=minute(now)), current(), sections)
+def _page(title: str, server: str, now: float, sections: Sequence[PageSection]) -> ReportPage:
+    return ReportPage(title, tr("{server}, as of {time}", server=server, time=minute(now)), current(), sections)

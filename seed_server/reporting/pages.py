@@ -61,7 +61,7 @@ class PageSection:
 
 
 @dataclass(frozen=True)
-class Page:
+class ReportPage:
     """A whole page."""
 
     title: str
@@ -71,12 +71,12 @@ class Page:
     sections: Sequence[PageSection]
 
 
-def page_text(page: Page) -> str:
+def page_text(page: ReportPage) -> str:
     """Return the page as HTML."""
     return _template().render(page=page)
 
 
-def write_page(path: Path, page: Page) -> None:
+def write_page(path: Path, page: ReportPage) -> None:
     """Write the page into a file, in place of what it held. Raises `UserError` (STORAGE)."""
     try:
         durable_files.write_file(path, page_text(page).encode())

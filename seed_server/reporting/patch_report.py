@@ -30,7 +30,7 @@ from seed_server.store.tables import REPORTED_SINCE
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-MOST_FAILURES = 20  # reasons, those that most PCs give
+MOST_KINDS_FAILED = 20  # reasons, those that most PCs give
 FAILED_STATES = frozenset({"failed", "rolled_back", "retrying"})
 
 
@@ -126,7 +126,9 @@ def read_patch_report(
             ],
             missing=missing,
             failures=[
-                one for one in database.reason_counts([row.number], most=MOST_FAILURES) if one.state in FAILED_STATES
+                one
+                for one in database.reason_counts([row.number], most=MOST_KINDS_FAILED)
+                if one.state in FAILED_STATES
             ],
             rollouts=(),
             exceptions=[one for one in database.exceptions()[::-1] if _is_about(one, row)],

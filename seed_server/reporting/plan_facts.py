@@ -38,7 +38,7 @@ class Here(enum.IntEnum):
     NO = 2
 
 
-class PcGroup(NamedTuple):
+class PlanGroup(NamedTuple):
     """PCs alike."""
 
     pcs: int
@@ -56,7 +56,7 @@ class RingPart:
     """The PCs of one ring at one site."""
 
     ring: int
-    groups: tuple[PcGroup, ...]
+    groups: tuple[PlanGroup, ...]
     """Usual PCs that do not have the patch yet."""
     away: int = 0
     """Those that are not usual."""

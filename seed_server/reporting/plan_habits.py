@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from seed_server.reporting.plan_facts import ASSUMED_COME, Here, PcGroup
+from seed_server.reporting.plan_facts import ASSUMED_COME, Here, PlanGroup
 from seed_server.store.plan_rows import THIRD_SECONDS, THIRDS
 
 KNOWN_DAYS = THIRDS // 3 - 1  # whole days before today that are known, whatever the dawn
@@ -42,7 +42,7 @@ class _Days(NamedTuple):
     """As many days as it is known of."""
 
 
-def habits(pasts: Sequence[PcPast], now: float, dawn: int) -> list[PcGroup]:
+def habits(pasts: Sequence[PcPast], now: float, dawn: int) -> list[PlanGroup]:
     """Return PCs alike together, each with its chances on the days of the week; ``dawn`` in hours UTC.
 
     Of PCs of which little is known, the others of ``pasts`` tell.
@@ -58,7 +58,7 @@ def habits(pasts: Sequence[PcPast], now: float, dawn: int) -> list[PcGroup]:
             chances = reckoned[days.seen] = _chances(days.seen, today, common)
         found[chances, _missed(days.seen, today, chances), days.here] += 1
     return [
-        PcGroup(count, chances, missed, here, steady=min(chances) >= EXPECTED)
+        PlanGroup(count, chances, missed, here, steady=min(chances) >= EXPECTED)
         for (chances, missed, here), count in sorted(found.items())
     ]
 

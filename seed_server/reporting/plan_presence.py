@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from seed_server.reporting.plan_facts import Here, PcGroup, PlannedSite, RingPart
+from seed_server.reporting.plan_facts import Here, PlanGroup, PlannedSite, RingPart
 from seed_server.reporting.plan_habits import EXPECTED, MISSED
 from seed_server.reporting.plan_weeks import SiteWeek
 from seed_server.store.plan_rows import WEEK_HOUR_SECONDS
@@ -141,7 +141,7 @@ class Presence:
         ]
         return after, (part, late)
 
-    def _there(self, group: PcGroup, part: float, late: float, day: int) -> float:
+    def _there(self, group: PlanGroup, part: float, late: float, day: int) -> float:
         """Return which part of those that come on a day were there, when ``part`` of all that do were.
 
         ``late``: the same of those that were not seen yet today, at the start.

@@ -34,9 +34,8 @@ from seed_server.signing import adoption, bins, offers, publications, repository
 from seed_server.signing.commit_recorder import CommitRecorder
 from seed_server.signing.listed_documents import Listed
 from seed_server.signing.log_checkpoint import witnessed
-from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, Keys, first_versions, public_key
+from seed_server.signing.metadata import DELEGATED_PATHS, CurrentMetadata, Keys, first_versions
 from seed_server.signing.proposals import Proposals
-from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.repository_writer import RepositoryWriter
 from seed_server.signing.role_policy import roles_due
 from seed_server.signing.signed_repository import Known, SignedRepository
@@ -319,14 +318,6 @@ class Repository(SignedRepository):
         ):
             raise offers.not_offered(named, self.offers())
         return after
-
-    def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
-        """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""
-        patches = self._files.current().delegated("patches")
-        if public_key(patches_key).keyid not in patches.keyids:
-            raise untrusted("patches")
-        if patches.threshold > 1:
-            raise more_signatures("patches", patches.threshold)
 
     def change_document(self, role: str, target: str, data: bytes | None, *, key: Ed25519PrivateKey, now: float) -> int:
         """Sign one document of ``role``, or its removal (None), as `change_documents`."""

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection
 from typing import TypeAlias
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Timestamp
 
 from p2pdist.shared.identifiers import PatchRef
@@ -22,7 +23,8 @@ from p2pdist.shared.wire.codec import DecodeError
 from seed_server.settings.home import ServerHome
 from seed_server.signing import offers, publications
 from seed_server.signing.listed_documents import ListedDocuments
-from seed_server.signing.metadata import CurrentMetadata, MetadataReader, NewestTimestamp
+from seed_server.signing.metadata import CurrentMetadata, MetadataReader, NewestTimestamp, public_key
+from seed_server.signing.repository_files import more_signatures, untrusted
 from seed_server.signing.role_policy import RoleExpiry
 
 log = lazy_log()
@@ -171,3 +173,11 @@ class SignedRepository:
     def recalls(self) -> Recalls:
         """Return what goes back where it is installed."""
         return self._documents.recalls(self._files.current().listed())
+
+    def check_patches_key(self, patches_key: Ed25519PrivateKey) -> None:
+        """Raise `UserError` (REFUSED) when endpoints do not trust this key alone for patches."""
+        patches = self._files.current().delegated("patches")
+        if public_key(patches_key).keyid not in patches.keyids:
+            raise untrusted("patches")
+        if patches.threshold > 1:
+            raise more_signatures("patches", patches.threshold)

@@ -34,7 +34,7 @@ class ApiRequest:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ApiAnswered:
     """What it is answered with."""
 
     status: int
@@ -70,21 +70,21 @@ class Answering:
             body = body_in(asked.body, asked.headers.get("content-type", ""), route.body)
         return ApiCall(context, actor, given, body)
 
-    def answer(self, context: Context, actor: Actor, route: Route[Any, Any], asked: ApiRequest) -> Answered:
+    def answer(self, context: Context, actor: Actor, route: Route[Any, Any], asked: ApiRequest) -> ApiAnswered:
         """Do what is asked for. Raises `ApiProblemError`, `UserError`."""
         call = self.call_of(context, actor, route, asked)
         if not route.changes:
             return _looked(route, asked, route.does(call))
         key = asked.headers.get("idempotency-key")
         if key is None or route.method != "POST":
-            return Answered(route.status, self._changed(route, asked, call))
+            return ApiAnswered(route.status, self._changed(route, asked, call))
         if not actor.token_id:
             raise ApiProblemError("malformed", "An Idempotency-Key goes with an API token.")
         what = keyed(actor.token_id, key, route.name.encode(), asked.path.encode(), asked.query.encode(), asked.body)
         body, again = once(
             context, what, route.status, lambda: self._changed(route, asked, call), secret=route.secret
         )  # fmt: skip
-        return Answered(route.status, body, headers={"Idempotency-Replayed": "true"} if again else {})
+        return ApiAnswered(route.status, body, headers={"Idempotency-Replayed": "true"} if again else {})
 
     def _changed(self, route: Route[Any, Any], asked: ApiRequest, call: ApiCall[Any, Any]) -> bytes:
         wanted = asked.headers.get("if-match")
@@ -96,15 +96,15 @@ class Answering:
             return msgspec.json.encode(route.does(call))
 
 
-def _looked(route: Route[Any, Any], asked: ApiRequest, found: Any) -> Answered:
+def _looked(route: Route[Any, Any], asked: ApiRequest, found: Any) -> ApiAnswered:
     if isinstance(found, Raw):
-        return Answered(route.status, found.data, found.media)
+        return ApiAnswered(route.status, found.data, found.media)
     body = msgspec.json.encode(found)
     if route.method != "GET":
-        return Answered(route.status, body)
+        return ApiAnswered(route.status, body)
     headers = {"ETag": etag_of(body), "Cache-Control": "private, no-cache"}
     if after := getattr(found, "next", None):
         headers["Link"] = next_link(asked.path, asked.query, after)
     if (known := asked.headers.get("if-none-match")) is not None and is_named(known, headers["ETag"], weak=True):
-        return Answered(304, b"", headers=headers)
-    return Answered(route.status, body, headers=headers)
+        return ApiAnswered(304, b"", headers=headers)
+    return ApiAnswered(route.status, body, headers=headers)

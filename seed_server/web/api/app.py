@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
-from seed_server.web.api.answering import Answered, Answering, ApiRequest
+from seed_server.web.api.answering import Answering, ApiAnswered, ApiRequest
 from seed_server.web.api.authenticating import REFUSAL_SECONDS
 from seed_server.web.api.problems import PROBLEM_MEDIA, ApiProblemError, problem_of
 from seed_server.web.api.route import ApiCall, Route
@@ -96,7 +96,7 @@ class _Server:
         if route.streams:
             call = answering.call_of(context, actor, route, asked)
             return await self._streamed(self.streams[route.name](call, asked), route.streams, context)
-        answered: Answered = await self._in_thread(partial(answering.answer, context, actor, route, asked))
+        answered: ApiAnswered = await self._in_thread(partial(answering.answer, context, actor, route, asked))
         own = {"X-Request-Id": context.request.request_id, "X-Content-Type-Options": "nosniff"}
         return Response(
             answered.body or None, answered.status, {**answered.headers, **own}, media_type=answered.media

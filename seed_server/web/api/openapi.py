@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from seed_server.web.api.idempotency import KEY
-from seed_server.web.api.problems import KINDS, PROBLEM_MEDIA, ApiProblemDocument
+from seed_server.web.api.problems import PROBLEM_KINDS, PROBLEM_MEDIA, ApiProblemDocument
 from seed_server.web.api.route import API, JSON_MEDIA, ApiCall, Nothing, Raw, Route
 
 _REF = "#/components/schemas/"
@@ -152,7 +152,7 @@ def _responses(route: Route[Any, Any], of: Mapping[str, Any]) -> dict[str, Any]:
     if _is_tagged(route):
         found["304"] = {"description": "It is as If-None-Match says."}
     for status in problems_of(route):
-        titles = "; ".join(kind.title for kind in KINDS.values() if kind.status == status)
+        titles = "; ".join(kind.title for kind in PROBLEM_KINDS.values() if kind.status == status)
         found[str(status)] = {"description": titles, "content": {PROBLEM_MEDIA: {"schema": _PROBLEM}}}
     return found
 

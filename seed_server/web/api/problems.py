@@ -50,7 +50,7 @@ def _by_name(*kinds: ProblemKind) -> Mapping[str, ProblemKind]:
 _TOKEN = MappingProxyType({"WWW-Authenticate": 'Bearer realm="seed-server"'})
 _LATER = MappingProxyType({"Retry-After": str(TRY_AGAIN_SECONDS)})
 
-KINDS = _by_name(
+PROBLEM_KINDS = _by_name(
     ProblemKind("malformed", 400, "The request is no HTTP request of this API", "Compare it with docs/api.md."),
     ProblemKind(
         "no-token", 401, "An API token is missing", "Send Authorization: Bearer TOKEN; make one with 'seed-server "
@@ -122,7 +122,7 @@ class ApiProblemError(Exception):
 
     def __init__(self, name: str, detail: str) -> None:
         super().__init__(detail)
-        self.kind, self.detail = KINDS[name], detail
+        self.kind, self.detail = PROBLEM_KINDS[name], detail
 
     def document(self, request: str) -> ApiProblemDocument:
         """Return what it is answered with; ``request``: its id."""

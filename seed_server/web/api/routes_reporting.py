@@ -145,14 +145,14 @@ def _priorities(call: ApiCall[Ranked, None]) -> PriorityDocument:
     return priority_document(answer, call.context.clock.now())
 
 
-class Planned(NamedPatch, frozen=True):
+class PlanAsked(NamedPatch, frozen=True):
     """A patch, and how it is to be rolled out."""
 
     template: Annotated[MaybeName, Meta(description="By these shipped rings; all-at-once: every PC at once.")] = ""
     start: Annotated[UnixMoment | None, Meta(description="From then on, seconds since 1970.")] = None
 
 
-def _plan(call: ApiCall[Planned, None]) -> PlanDocument:
+def _plan(call: ApiCall[PlanAsked, None]) -> PlanDocument:
     given = call.given
     if given.template and given.template not in SHIPPED_RINGS:  # it might be a file of this machine
         raise ApiProblemError(
@@ -181,6 +181,6 @@ REPORT_ROUTES = (
     Route("GET", f"{API}/priorities", "listPriorities", "Which open patch comes first, and why", _priorities,
           PriorityDocument, _PRIORITY, Ranked, commands=("priority",)),
     Route("GET", f"{API}/plans/{{patch}}", "getPlan", "When a patch will be where, beside what became of it", _plan,
-          PlanDocument, _REPORTS, Planned, commands=("plan",)),
+          PlanDocument, _REPORTS, PlanAsked, commands=("plan",)),
 )  # fmt: skip
 """The rows of the table that are about reports, priorities and plans."""

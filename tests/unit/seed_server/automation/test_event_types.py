@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from seed_server.automation.applying import APPLY, ENDED_EARLY
 from seed_server.automation.event_types import (
     EVENT_TYPES,
     PING,
@@ -16,8 +17,10 @@ from seed_server.automation.event_types import (
 from seed_server.fleet.archives import ARCHIVE_MONTH, REMOVE_ARCHIVE
 from seed_server.fleet.audit_log import DROP_PREPARED, NOT_CARRIED_OUT, PREPARE
 from seed_server.fleet.content_operations import REMOVE_CONTENT
+from seed_server.fleet.home_file_operations import NOT_WRITTEN
 from seed_server.fleet.rollout import RolloutStep
 from seed_server.fleet.rollout_faults import STUCK
+from seed_server.reporting.intelligence_operations import IMPORT_INTELLIGENCE
 from seed_server.store.audit_entry import AuditEntry
 from tests.helpers.sources import files_of, tree_of
 
@@ -29,17 +32,21 @@ NAMED = {
     "REMOVE_ARCHIVE": REMOVE_ARCHIVE,
     "REMOVE_CONTENT": REMOVE_CONTENT,
     "STUCK": STUCK,
+    "APPLY": APPLY,
+    "ENDED_EARLY": ENDED_EARLY,
+    "NOT_WRITTEN": NOT_WRITTEN,
+    "IMPORT_INTELLIGENCE": IMPORT_INTELLIGENCE,
 }
 MADE_OF_PARTS = {
-    "operation_name": {PREPARE, DROP_PREPARED, "finish"},
+    "operation_name": {PREPARE, DROP_PREPARED, "finish", "set profiles", "set templates"},
     "what": {"set roles", "set scope", "set password", "remove second factor", "disable account", "enable account"},
     "f'{verb} rollout'": {"pause rollout", "halt rollout", "abort rollout"},
     "f'rollout: {step.value}'": {f"rollout: {step.value}" for step in RolloutStep},
     "f'rollout: {RolloutStep.HALTED.value}'": {f"rollout: {RolloutStep.HALTED.value}"},
 }
 """By the expression in the sources, all that it comes to."""
-NO_EVENT = {NOT_CARRIED_OUT}
-"""What it takes back was never told."""
+NO_EVENT = {NOT_CARRIED_OUT, NOT_WRITTEN}
+"""What the first takes back was never told; the second says that what was told has failed on the disk."""
 
 
 def operations_in_the_sources() -> Iterator[str]:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bandwidth.core.states import Reason
 from p2pdist.shared.errors import UserError
 from seed_server.automation.metrics import LINE_REASON_CODES, PAGE_SECONDS, SLOW_SECONDS, MetricsPage, metrics_text
-from seed_server.automation.metrics_table import MOST_NAMED_SITES, SILENT_DAYS
+from seed_server.automation.metrics_table import MOST_NAMED_SITES, UNSEEN_DAYS
 from seed_server.fleet.operations import make_token
 from seed_server.fleet.rollout_operations import halt_rollout
 from seed_server.store.last_backup import LastBackup, write_last_backup
@@ -59,7 +59,7 @@ def test_pcs_are_counted_by_state(company: Company) -> None:
             company, pcs__connected=1, pcs__away=7, pcs__silent=0, pcs__never_seen=1, pcs__denied=1, pcs__pending=1,
             site_pcs__leeds__connected=1, site_pcs__osaka__away=7, serving=1,
         )  # fmt: skip
-    company.clock.wall += (SILENT_DAYS + 1) * 86_400
+    company.clock.wall += (UNSEEN_DAYS + 1) * 86_400
     holds(company, pcs__away=0, pcs__silent=7, serving=0)
 
 

@@ -32,6 +32,7 @@ from tests.unit.seed_server.commands.test_custody_commands import say as signed_
 MAY_BE_EMPTY = {
     "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",), "disk": ("expired_roles",), "disk clean": ("expired_roles",),
+    "plan": ("rings", "sites"),
     "report patch": ("cves", "requires", "supersedes", "failures", "titles"),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
@@ -272,6 +273,7 @@ def weaknesses(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
         "intelligence show": output_of("intelligence show", *here),
         "intelligence show CVE": output_of("intelligence show", "CVE-2025-1001", *here),
         "priority": output_of("priority", "agent", *here),
+        "plan": output_of("plan", "agent", *here),
     }
 
 

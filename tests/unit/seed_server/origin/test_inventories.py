@@ -16,11 +16,11 @@ from p2pdist.shared.manifest.inventory import NOTHING, Changes, InventoryDigest,
 from p2pdist.shared.wire.inventory import MAX_PART_BYTES, InventoryPart, packed
 from seed_server.origin.inventories import MOST_RECORDED_ITEMS, REST_FACTOR
 from seed_server.origin.inventory_turns import (
-    BEGUN,
     FIRST_BACKOFF_SECONDS,
     LONGEST_TURN_SECONDS,
     MOST_TURNS,
     SILENT_TURN_SECONDS,
+    TURN_PACE,
     InventoryTurns,
 )
 from seed_server.store.inventory import InventoryTold
@@ -407,5 +407,5 @@ def test_a_fleet_that_tells_everything_does_so_at_a_pace() -> None:
         for turn in turns.begin(now):
             begun.append(now)
             turns.recorded(turn, taken=True, items=800, now=now)
-    assert len([at for at in begun if at < 1]) <= MOST_TURNS + BEGUN.per_second
-    assert len([at for at in begun if 50 <= at < 60]) == pytest.approx(10 * BEGUN.per_second, abs=2)
+    assert len([at for at in begun if at < 1]) <= MOST_TURNS + TURN_PACE.per_second
+    assert len([at for at in begun if 50 <= at < 60]) == pytest.approx(10 * TURN_PACE.per_second, abs=2)

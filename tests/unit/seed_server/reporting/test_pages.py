@@ -11,14 +11,14 @@ from seed_server.reporting.follow_up_operations import follow_up
 from seed_server.reporting.missing_pcs import FollowUp
 from seed_server.reporting.missing_queries import MissingQuestion, all_missing, read_missing
 from seed_server.reporting.page_making import levels_page, missing_page, patch_page
-from seed_server.reporting.pages import Page, PageCell, PageSection, PageTable, Picture, page_text, write_page
+from seed_server.reporting.pages import PageCell, PageSection, PageTable, Picture, ReportPage, page_text, write_page
 from seed_server.reporting.patch_report import read_patch_report
 from seed_server.reporting.pictures import done_picture, levels_picture
 from seed_server.reporting.service_level_queries import read_service_levels
 from tests.helpers.rollout_company import ADA, TESTERS, Company
 
 HOSTILE = "<script>alert(1)</script>\"'>\x1b[31m\u202e"
-PAGE = Page(HOSTILE, HOSTILE, "en", [
+PAGE = ReportPage(HOSTILE, HOSTILE, "en", [
     PageSection(HOSTILE, [HOSTILE], [(HOSTILE, HOSTILE)], Picture("<svg/>", HOSTILE),
                 PageTable([HOSTILE], [[PageCell(HOSTILE)]]), HOSTILE)
 ])  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from p2pdist.shared.manifest.rollout_plan import PlannedRing
 from seed_server.reporting.plan_draws import DONE_SHARE, needed_of
-from seed_server.reporting.plan_facts import Here, InstallTimes, PcGroup, PlanFacts, PlannedSite, RingPart
+from seed_server.reporting.plan_facts import Here, InstallTimes, PlanFacts, PlanGroup, PlannedSite, RingPart
 from seed_server.reporting.plan_model import Forecast, forecast
 from seed_server.store.plan_rows import LineHour
 
@@ -26,7 +26,7 @@ def hours(rate: float, usual: int) -> tuple[LineHour, ...]:
 
 
 def site(name: str, pcs: int = 20, rate: float = 1e6, count: int = 3_600_000_000, ring: int = 0) -> PlannedSite:
-    group = PcGroup(pcs, ALWAYS, 0, Here.NOW, steady=True)
+    group = PlanGroup(pcs, ALWAYS, 0, Here.NOW, steady=True)
     part = RingPart(ring, (group,), missing_bytes=count)
     return PlannedSite(name, (part,), pcs, pcs, capacity=int(rate / 0.9), hours=hours(rate, pcs))
 

@@ -4,7 +4,7 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.permissions import RightMissingError
-from seed_server.web.api.problems import KINDS, ApiProblemError, problem_of
+from seed_server.web.api.problems import PROBLEM_KINDS, ApiProblemError, problem_of
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_the_kind_of_fault_is_the_kind_of_problem(error: UserError, name: str, s
 
 
 def test_every_fault_is_a_problem() -> None:
-    assert {problem_of(UserError("", kind)).kind.name for kind in FaultKind} <= set(KINDS)
+    assert {problem_of(UserError("", kind)).kind.name for kind in FaultKind} <= set(PROBLEM_KINDS)
 
 
 def test_every_kind_has_words_and_those_that_pass_say_when() -> None:
-    for name, kind in KINDS.items():
+    for name, kind in PROBLEM_KINDS.items():
         assert kind.name == name
         assert 400 <= kind.status < 600
         assert kind.title[0].isupper()
         assert kind.remedy.endswith(".")
-    assert {name for name, kind in KINDS.items() if "Retry-After" in kind.headers} >= {"busy", "too-many"}
-    assert all("WWW-Authenticate" in kind.headers for kind in KINDS.values() if kind.status == 401)
+    assert {name for name, kind in PROBLEM_KINDS.items() if "Retry-After" in kind.headers} >= {"busy", "too-many"}
+    assert all("WWW-Authenticate" in kind.headers for kind in PROBLEM_KINDS.values() if kind.status == 401)
 
 
 def test_a_problem_is_what_rfc_9457_wants() -> None:
