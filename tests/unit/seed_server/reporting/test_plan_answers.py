@@ -1,14 +1,18 @@
 """`seed_server.reporting.plan_answers`: a plan of a company's own state, and what became of it."""
 
+from pathlib import Path
+
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.fleet import operations
 from seed_server.fleet.ring_templates import parse_ring_template
 from seed_server.fleet.shipped_rings import shipped_rings
 from seed_server.reporting.plan_answers import UNKNOWN_LINES, UNKNOWN_PCS, keep_plan, read_plan
+from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.plan_rows import THIRD_SECONDS, WEEK_HOUR_SECONDS, WatchedHour
 from seed_server.store.rows import SiteLimitRow
-from tests.helpers.rollout_company import BEGIN, OTHERS, TESTERS, Company
+from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, TESTERS, Company
 
 EVERYBODY = TESTERS + OTHERS
 
@@ -119,3 +123,19 @@ def test_a_line_s_share_is_of_what_it_carries(company: Company) -> None:
     company.database.save_site_limits([limit])
     (site,) = read_plan(company.context, "office").sites
     assert site.line_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_site_s_profile_holds_also_for_plans(company: Company, tmp_path: Path) -> None:
+    learn(company)
+    for name, rule, waits in (
+        ("stop.toml", '[[blackout]]\nname = "for good"', None),
+        ("evening.toml", '[[blackout]]\nname = "evening"\nfrom = "17:00"\nto = "19:00"', 7_200.0),
+    ):
+        (tmp_path / name).write_text(f'name = "ours"\ntime_zone = "Asia/Tokyo"\n{rule}\n')
+        keys = OfflineKeys(company.context.home.offline_keys, None)
+        operations.set_profile(company.context, ADA, "osaka", tmp_path / name, keys)
+        (site,) = read_plan(company.context, "office").sites
+        if waits is None:
+            assert (site.finish_p50, site.finish_p90) == (None, None), "never, as far as it can be seen"
+        else:
+            assert site.finish_p50 == pytest.approx(BEGIN + waits + 37, abs=8), "17:00 there is now"
