@@ -39,7 +39,9 @@ async def cut_stream(port: int, trust: ssl.SSLContext, token: str, began: trio.E
         await stream.send_all(head.encode())
         got = b""
         while b"retry: " not in got:
-            got += bytes(await stream.receive_some())
+            more = bytes(await stream.receive_some())
+            assert more, got
+            got += more
         assert got.startswith(b"HTTP/1.1 200")
     await began.wait()
     if reset:

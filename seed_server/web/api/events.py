@@ -32,6 +32,7 @@ from seed_server.web.api.route import API, ApiCall, Route
 EVENTS_MEDIA = "text/event-stream"
 FEED_LOOK_SECONDS = 0.5  # between two looks at the log, while anybody listens
 KEPT_EVENTS = 1_000  # in memory, for listeners that are a little behind
+READY_SECONDS = 10.0  # for the first look at the log
 READ_EVENTS = 200  # of the log at once, for one that is far behind
 BEAT_SECONDS = 10.0  # a client that is gone is noticed by what cannot be sent to it
 LIFE_SECONDS = 1_800.0  # then the client comes again, by itself, with the id that it has
@@ -63,15 +64,17 @@ class EventFeed:
     looks: int = 0
     """How often the log was looked at."""
     _recent: deque[LoggedEntry] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
+    """The newest entries, without a gap up to the last one; `run` alone changes them and ``size``."""
     _grown: trio.Event = field(default_factory=trio.Event)
     _wanted: trio.Event = field(default_factory=trio.Event)
+    _ready: trio.Event = field(default_factory=trio.Event)
 
     async def run(self) -> None:
         """Look for new entries while anybody listens, until cancelled."""
         while True:
             if not self.listeners:
                 self._recent.clear()  # what comes meanwhile is not read
-                self._wanted = trio.Event()
+                self._wanted, self._ready = trio.Event(), trio.Event()
                 await self._wanted.wait()
             try:
                 await self._look()
@@ -82,31 +85,34 @@ class EventFeed:
     async def _look(self) -> None:
         self.looks += 1
         size = await trio.to_thread.run_sync(log_size, self.context)
-        if size == self.size:
-            return
-        known = self._recent[-1].entry.number + 1 if self._recent else max(self.size, size - READ_EVENTS)
-        if size < known:  # an older database was put back
-            self._recent.clear()
-            known = size
-        self._recent.extend(
-            await trio.to_thread.run_sync(entries_between, self.context, max(known, size - KEPT_EVENTS), size)
-        )
+        if self._ready.is_set() and size != self.size:
+            known = self._recent[-1].entry.number + 1 if self._recent else self.size
+            if size < known:  # an older database was put back
+                self._recent.clear()
+            if size - known > KEPT_EVENTS:
+                self._recent.clear()
+                known = size - KEPT_EVENTS
+            self._recent.extend(await trio.to_thread.run_sync(entries_between, self.context, known, size))
         self.size = size
+        self._ready.set()
         self._grown.set()
         self._grown = trio.Event()
 
     async def begin(self) -> None:
-        """Count a listener in. Raises `ApiProblemError` for one too many, `UserError`."""
+        """Count a listener in, once it is known where the log ends. Raises `ApiProblemError`."""
         if self.listeners >= MAX_LISTENERS:
             raise ApiProblemError("too-many", f"{MAX_LISTENERS} programs listen already. End one, or come later.")
         self.listeners += 1
-        try:
-            if self.listeners == 1:
-                self.size = await trio.to_thread.run_sync(log_size, self.context)
-        except BaseException:
-            self.listeners -= 1
-            raise
         self._wanted.set()
+        try:
+            with trio.fail_after(READY_SECONDS):
+                await self._ready.wait()
+        except BaseException as error:
+            self.listeners -= 1
+            if isinstance(error, trio.TooSlowError):
+                words = "The audit log cannot be read now: the server's log says why."
+                raise ApiProblemError("not-ready", words) from error
+            raise
 
     def end(self) -> None:
         """Count a listener out."""
@@ -116,7 +122,7 @@ class EventFeed:
         """Return the next entries from ``number`` on; none where there are none yet. Raises `UserError`."""
         if number >= self.size:
             return []
-        if self._recent and self._recent[0].entry.number <= number:
+        if self._recent and self._recent[0].entry.number <= number <= self._recent[-1].entry.number:
             return [one for one in self._recent if one.entry.number >= number]
         return await trio.to_thread.run_sync(
             entries_between, self.context, number, min(number + READ_EVENTS, self.size)
@@ -150,6 +156,7 @@ async def _events(
     whole = may(call.actor, "audit", WHOLE_FLEET) is None
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
     while (now := trio.current_time()) < began + LIFE_SECONDS:
+        number = min(number, feed.size)  # less than it was, where an older database was put back
         if now - checked >= TOKEN_SECONDS:
             try:
                 actor = await trio.to_thread.run_sync(actor_in, call.context, authorization)

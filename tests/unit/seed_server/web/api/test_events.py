@@ -124,25 +124,53 @@ async def test_one_task_looks_for_all_and_only_while_somebody_listens(company: C
 
 @pytest.mark.trio
 async def test_so_many_listen_and_no_more(company: Company) -> None:
-    feed = EventFeed(company.context, listeners=MAX_LISTENERS - 1)
-    await feed.begin()
-    with pytest.raises(ApiProblemError) as caught:
+    async with feed_of(company) as feed:
+        feed.listeners = MAX_LISTENERS - 1
         await feed.begin()
-    assert caught.value.kind.name == "too-many"
-    feed.end()
-    await feed.begin()
+        with pytest.raises(ApiProblemError) as caught:
+            await feed.begin()
+        assert caught.value.kind.name == "too-many"
+        feed.end()
+        await feed.begin()
 
 
 @pytest.mark.trio
 async def test_the_log_is_read_in_parts_by_who_is_far_behind(company: Company) -> None:
-    feed = EventFeed(company.context)
-    await feed.begin()
+    change(company, READ_EVENTS)
     found, number = [], 0
-    while part := await feed.behind(number):
-        assert len(part) <= READ_EVENTS < KEPT_EVENTS
-        found += [one.entry.number for one in part]
-        number = found[-1] + 1
+    async with feed_of(company) as feed:
+        await feed.begin()
+        while part := await feed.behind(number):
+            assert len(part) <= READ_EVENTS < KEPT_EVENTS
+            found += [one.entry.number for one in part]
+            number = found[-1] + 1
     assert found == list(range(company.database.audit_size()))
+    assert len(found) > READ_EVENTS
+
+
+@pytest.mark.trio
+async def test_listeners_that_come_and_go_while_much_is_done_miss_nothing_and_stop_nobody(company: Company) -> None:
+    """What one look has found and what another one has counted must be of the same log."""
+
+    async def work() -> None:
+        while True:
+            await trio.to_thread.run_sync(change, company, 2)
+
+    async def one(feed: EventFeed) -> None:
+        for _ in range(4):
+            async with listening(feed, call_of(company), "", "") as parts:
+                await anext(parts)
+                numbers = [number for number, _ in await heard(parts, 2)]
+                assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            await trio.sleep(0.01)
+
+    with trio.fail_after(60):
+        async with feed_of(company) as feed, trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            async with trio.open_nursery() as listeners:
+                for _ in range(3):
+                    listeners.start_soon(one, feed)
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.trio
