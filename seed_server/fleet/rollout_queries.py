@@ -23,8 +23,8 @@ from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
 from seed_server.fleet.way_back import GoneBack, read_ways_back
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.prepared_bundles import manifests_in
-from seed_server.store.done_times import SAYS_REPLACED
 from seed_server.store.rollout_records import ExceptionRow, RolloutFault
+from seed_server.store.rows import SAYS_REPLACED
 from seed_server.store.serve_lock import is_serving
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ A PC is done where the patch is installed, where it has the proven file and says
 file once more, as each start of its daemon does; everything else that it may say ends it.
 """
 
+from seed_server.store.rows import SAYS_REPLACED
 from seed_server.store.tables import said_code
 
-SAYS_REPLACED = "replaced: "
-"""What the words of a PC begin with of a patch that it lacks no more: a newer version of it is installed there."""
 LOOKS_AGAIN = frozenset({said_code("checking", ""), said_code("verifying", "")})
 TALLY_SECONDS = 3_600  # done PCs are counted by the hour in which they came to be done: deadlines end with one
 NOT_DONE, NOT_FOR_IT = 0, -1  # in the place of a moment

@@ -11,6 +11,9 @@ from p2pdist.shared.wire.codec import Record
 
 FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
 
+SAYS_REPLACED = "replaced: "
+"""What the words of a PC begin with of a patch that it lacks no more: a newer version of it is installed there."""
+
 
 class HarmPauseRow(Record, frozen=True):
     """The newest pause of leasing at a site where business suffered while we sent (`line.harm_bound`)."""

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import case, func, not_, select
 
-from seed_server.store.done_times import NOT_DONE, SAYS_REPLACED
+from seed_server.store.done_times import NOT_DONE
 from seed_server.store.engines import table_of
 from seed_server.store.fleet_counts import codes_with
 from seed_server.store.report_rows import DoneCount, SaidCount
+from seed_server.store.rows import SAYS_REPLACED
 from seed_server.store.tables import ENDPOINTS, LACKING, PATCHES, STANDING, TALLIES, TEXTS
 from seed_server.store.tables_reporting import DONE_TALLIES
 from seed_server.store.transactions import Transactions

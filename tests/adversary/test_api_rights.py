@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from seed_server.automation.webhook_operations import add_webhook
 from seed_server.fleet import endpoint_operations, exception_operations, legal_holds, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.api_token_operations import make_api_token, revoke_api_token
@@ -40,6 +41,7 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "approveRollout": ("approve", WHOLE_FLEET),
     "addException": ("except", HERE),
     "endException": ("except", HERE),
+    "followUp": ("endpoints", (Area(SITE),)),
     "makeToken": ("tokens", KIOSKS),
     "revokeToken": ("tokens", KIOSKS),
     "revokeApiToken": ("people", WHOLE_FLEET),  # it is another one's, and a token has none of its own
@@ -94,13 +96,14 @@ def prepared(company: Company) -> Requests:
     api_token = make_api_token(context, ROOT, label="z", seconds=60, permissions=["look"], owner="zoe").row.token_id
     file = context.home.root / "copy.bundle"
     bundle = preparing.prepare_withdrawal(context, ADA, "office", "bad", file)
+    add_webhook(context, ROOT, "zoe", "https://chat.example.com/hooks/7", events=["rollout"])
     company.start()
     text = 'name = "p"\nceiling_mbit = 5\n'
     return Requests(
         {
             "endpoint": OTHERS[0], "patch": "office", "number": 1, "site": SITE, "name": "zoe", "id": bundle.bundle_id,
             "endException": row.number, "releaseHistory": hold.number, "proveAuditEntry": 0, "token": token.token_id,
-            "api_token": api_token,
+            "api_token": api_token, "cve": "CVE-2026-1234",
         },
         {
             "addException": {"who": f'site == "{SITE}"', "until": BEGIN + 9e5, "reason": "r", "owner": "o"},

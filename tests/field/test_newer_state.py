@@ -272,7 +272,7 @@ OF_ONE_PIECE = {
     "seed_server/settings/server_toml.py": "TOML of people: a mistyped word must not be ignored",
     "seed_server/store/content_store.py": "hashes",
     "seed_server/store/moved_mark.py": "a line for people",
-    "seed_server/fleet/second_factor.py": "a key",
+    "seed_server/fleet/sealing.py": "a key",
     "seed_server/fleet/archiving.py": "a month's steps in the format that its first bytes name",
     "seed_server/fleet/audit_log.py": "a signed note",
     "seed_server/fleet/saved_logins.py": "a token",

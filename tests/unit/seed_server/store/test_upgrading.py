@@ -268,7 +268,7 @@ def test_who_had_a_patch_before_the_upgrade_has_it_since_the_first_time_that_is_
             for step in REVISIONS:
                 if step.REVISION_NUMBER < "0012":
                     step.upgrade()
-        connection.execute(ALEMBIC_VERSION.insert().values(version_num="0009"))
+        connection.execute(ALEMBIC_VERSION.insert().values(version_num="0011"))
         connection.exec_driver_sql("INSERT INTO sites (number, name) VALUES (1, 'tokyo')")
         connection.exec_driver_sql("INSERT INTO texts (number, text) VALUES (1, ''), (2, 'replaced: 2 is installed')")
         denied = "1" if connection.dialect.name == "sqlite" else "true"
