@@ -8,12 +8,14 @@ import msgspec
 
 from bench.lab.report import PAGE, table
 from bench.lab.targets import SummaryRow
+from bench.plan_quality.in_lab import LabFigures
 from bench.plan_quality.play import CaseResult, SiteResult
 from bench.result_lines import write_lines
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "plan.json"
 BEGIN, END = "<!-- plan:begin -->\n", "<!-- plan:end -->"
+MOST_LAB_ERROR = 0.2
 MOST_ERROR, COVERED, MOST_BYTES, MOST_SECONDS = 0.15, (0.85, 0.95), 0.03, 2.0
 _MET = {True: "yes", False: "**no**", None: "–"}
 
@@ -44,6 +46,19 @@ class Results(msgspec.Struct, frozen=True):
     summary: list[SummaryRow]
     cases: list[CaseFigures]
     notes: list[str]
+    lab: list[LabFigures] = []
+    lab_summary: list[SummaryRow] = []
+
+
+def with_lab(results: Results, found: Sequence[LabFigures]) -> Results:
+    """Return the results with what the lab showed."""
+    errors = [abs(one.error) for one in found]
+    error = statistics.median(errors)
+    row = SummaryRow(
+        f"{len(found)} sites in the lab: median error of a site's finish", "≤ 20 %",
+        f"{error:.1%}, at most {max(errors):.1%}", error <= MOST_LAB_ERROR,
+    )  # fmt: skip
+    return msgspec.structs.replace(results, lab=list(found), lab_summary=[row])
 
 
 def results_of(found: Sequence[CaseResult], *, sites: int, companies: int) -> Results:
@@ -88,6 +103,11 @@ def _figures(name: str, found: Sequence[CaseResult]) -> CaseFigures:
     )
 
 
+def committed(path: Path = RESULTS) -> Results:
+    """Return the committed results."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)
+
+
 def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> None:
     """Write the file, and the tables between the page's marks."""
     write_lines(results, path)
@@ -98,7 +118,10 @@ def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> 
 
 def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
-    rows = [[row.metric, row.target, row.measured or "not measured", _MET[row.met]] for row in results.summary]
+    rows = [
+        [row.metric, row.target, row.measured or "not measured", _MET[row.met]]
+        for row in (*results.summary, *results.lab_summary)
+    ]
     cases = [
         [
             one.case, f"{one.median_hours:g} h", f"{one.median_error:.1%}", f"{one.bias:+.1%}", f"{one.covered:.0%}",
@@ -110,5 +133,13 @@ def page_text(results: Results) -> str:
         table(("metric", "target", "measured", "met"), rows),
         *(f"{note}\n" for note in results.notes),
         table(("patch", "median time", "median error", "median with its sign", "done by p90", "bytes", "plan"), cases),
+        table(("lab", "site", "planned", "p90", "was", "error", "processor"), [_lab_row(one) for one in results.lab]),
     ]
     return "\n".join(parts)
+
+
+def _lab_row(one: LabFigures) -> list[str]:
+    return [
+        one.case, one.site, f"{one.planned_seconds:.0f} s", f"{one.p90_seconds:.0f} s", f"{one.actual_seconds:.0f} s",
+        f"{one.error:+.1%}", f"{one.processor:.0%}",
+    ]  # fmt: skip
