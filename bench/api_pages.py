@@ -33,7 +33,7 @@ from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow, ServedPayload
-from seed_server.store.tables import said_code
+from seed_server.store.tables import STANDING, said_code
 
 ROOT = Actor.local_user("root")
 SITES = 200
@@ -78,9 +78,12 @@ def _rows(database: Database, context: Context, pcs: int, now: float) -> None:
         })  # fmt: skip
     installed, failed = said_code("verified", "installed"), said_code("verified", "failed")
     with database.batch(), database._writing() as connection:  # noqa: SLF001 - millions of rows, in seconds
-        said = f"CASE WHEN (e.number + p.number) % 40 = 0 THEN {failed} ELSE {installed} END"
-        each = f"SELECT 5, 7, p.number, e.number, 9, 50000000, 0, {said}, 1000 FROM patches p, endpoints e"
-        connection.execute(text(f"INSERT INTO standing {each} WHERE (e.number * 7 + p.number) % 20 > 0"))
+        failing = "(e.number + p.number) % 40 = 0"
+        said = f"CASE WHEN {failing} THEN {failed} ELSE {installed} END"
+        done = f"CASE WHEN {failing} THEN 0 ELSE 50000000 END"
+        rows = f"SELECT 5, 7, p.number, e.number, 9, 50000000, 0, {said}, 1000, {done} FROM patches p, endpoints e"
+        columns = ", ".join(column.name for column in STANDING.columns)
+        connection.execute(text(f"INSERT INTO standing ({columns}) {rows} WHERE (e.number * 7 + p.number) % 20 > 0"))
         counted = (
             "SELECT s.patch, e.site, 0, s.said, count(*) FROM standing s JOIN endpoints e ON e.number = s.endpoint"
         )

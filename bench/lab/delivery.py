@@ -18,6 +18,7 @@ PATCH_ID, PATCH_BEFORE = "lab", "lab-before"
 RECONNECTED_SECONDS = 60.0  # for all endpoints, after a restart of the server
 QUIET_SECONDS = 3.0  # between two files: the first one's last reports are over
 LOOK_SECONDS = 0.05
+CHUNK_BYTES = 1 << 20
 EARLY_FOLLOW_SECONDS = 1.0  # asking every daemon more often would be a load of its own …
 NEARLY_DONE = 0.5  # … and is of no use before this part of the file is there
 
@@ -25,6 +26,14 @@ NEARLY_DONE = 0.5  # … and is of no use before this part of the file is there
 def now_ms() -> float:
     """Return the time of the monotonic clock, which the lines' logs use too."""
     return time.monotonic_ns() / 1e6
+
+
+def write_random(path: Path, seed: str, count: int) -> None:
+    """Write so many bytes, always the same for a seed; at once is too much for `random` above 268 MB."""
+    chance = random.Random(seed)
+    with path.open("wb") as file:
+        for begin in range(0, count, CHUNK_BYTES):
+            file.write(chance.randbytes(min(CHUNK_BYTES, count - begin)))
 
 
 class Delivery(Protocol):
@@ -59,7 +68,7 @@ class OurDelivery:
         """Deliver another file as large, and then restart the server if asked."""
         fleet, members = self.fleet, self.fleet.endpoints.values()
         payload = self._payload.with_name("before.bin")
-        payload.write_bytes(random.Random(PATCH_BEFORE).randbytes(self._payload.stat().st_size))
+        write_random(payload, PATCH_BEFORE, self._payload.stat().st_size)
         await fleet.publish(payload, PATCH_BEFORE)
         await fleet.wait_until(
             lambda: all(is_verified(member, PATCH_BEFORE) for member in members), timeout_seconds, "the file before"

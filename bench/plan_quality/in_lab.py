@@ -7,7 +7,6 @@ over, or when it ends itself.
 
 import json
 import math
-import random
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +19,7 @@ import trio
 
 from bandwidth.core.units import MBIT
 from bench.lab.business import business_server, flow
-from bench.lab.delivery import PATCH_ID, OurDelivery, now_ms, open_ours
+from bench.lab.delivery import PATCH_ID, OurDelivery, now_ms, open_ours, write_random
 from bench.lab.processor import machine_time
 from bench.lab.topology import Lab, LabShape, open_lab
 from bench.lab.wan_link import LineShape, line_shape
@@ -77,7 +76,8 @@ async def run_lab() -> list[LabFigures]:
     for case in LAB_CASES:
         with tempfile.TemporaryDirectory(prefix="p2pdist-lab-", ignore_cleanup_errors=True) as name:
             for one in await run_case(case, Path(name)):
-                print(f"{one.case}, {one.site}: planned {one.planned_seconds:.1f} s, was {one.actual_seconds:.1f} s")
+                told = f"planned {one.planned_seconds:.1f} s, was {one.actual_seconds:.1f} s"
+                print(f"{one.case}, {one.site}: {told}", flush=True)
                 found.append(one)
     return found
 
@@ -87,7 +87,7 @@ async def run_case(case: LabCase, directory: Path) -> list[LabFigures]:
     payload = directory / "payload" / "payload.bin"
     payload.parent.mkdir()
     slowest = min(line.down.rate_mbit for line in case.lines)
-    payload.write_bytes(random.Random(case.name).randbytes(round(FILE_SECONDS * slowest * MBIT)))
+    write_random(payload, case.name, round(FILE_SECONDS * slowest * MBIT))
     async with (
         open_lab(LabShape(case.lines, ENDPOINTS), directory) as lab,
         open_ours(lab, payload, directory, configured=case.configured) as ours,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.fleet import is_verified, open_fleet
@@ -37,10 +38,11 @@ async def test_a_running_server_takes_what_files_say_and_both_sides_tell_figures
         await fleet.start_server()
         await fleet.on_server("apply", tmp_path / "files")
         await fleet.start_endpoint(1)
+        with trio.fail_after(30):  # the server looks at its files now and then
+            while (await fleet.status(1)).site != "here":  # noqa: ASYNC110
+                await trio.sleep(0.1)
         await fleet.publish(payload, "told")
         await fleet.wait_until(lambda: is_verified(fleet.endpoints[1], "told"), 60, "the patch on the PC")
-        status = await fleet.status(1)
-        assert status.site == "here"
         pc = values(await run_command("p2pdist", "metrics", "--home", fleet.endpoints[1].home))
         assert (pc["p2pdist_server_connected"], pc["p2pdist_files,verified"]) == (1, 1)
         assert pc["p2pdist_received_bytes,line"] == payload.stat().st_size
