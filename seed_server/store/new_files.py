@@ -27,6 +27,7 @@ from p2pdist.shared.manifest.staged import STAGED_TARGET
 from p2pdist.shared.wire.codec import DecodeError
 
 _FOR_ALL = frozenset({ROLLOUTS_TARGET, STAGED_TARGET, APPROVERS_TARGET, RECALLS_TARGET, ANCHOR_TARGET, DENIED_TARGET})
+FEW_TARGETS = 16  # of a young server: all of them are less than the question for those that a PC lacks
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class PublishedTuf:
         """Yield snapshot and roles that are new since the snapshot ``known``, then the targets that they have added.
 
         Whoever knows nothing yet (0) is told of the roles alone, and of what is for every PC: most of years of patches
-        is not for it. ``also_offered``: and of what the rollouts offer. What is for one site is left to its PCs.
+        is not for it. ``also_offered``, or where there are few: and of what the rollouts offer. What is for one site is
+        left to its PCs.
         ``everything``: and of roles that no PC reads for itself; torrents are where their files are.
         """
         before, after = (versions(self._role(version, "snapshot")) for version in (known, newest))
@@ -87,7 +89,7 @@ class PublishedTuf:
             has.pop(ORDER_TARGET, None)
         wanted = sorted((target for target in has if had.get(target) != has[target]), key=_is_not_for_all)
         if not before:
-            offered = self._offered(has) if also_offered else set()
+            offered = self._offered(has) if also_offered or len(wanted) <= FEW_TARGETS else set()
             wanted = [target for target in wanted if target in offered or not _is_not_for_all(target)]
         for target in wanted:
             if not target.startswith(("profiles/", TORRENTS_PREFIX) if everything else "profiles/"):

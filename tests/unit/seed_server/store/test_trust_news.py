@@ -25,6 +25,7 @@ from p2pdist.shared.wire.trust_news import (
 )
 from p2pdist.trust.http_answers import HttpAnswer
 from p2pdist.trust.store import TrustStore
+from seed_server.store.new_files import FEW_TARGETS
 from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, SWAPPED, NewsForm, TrustNewsReader
 
 ROOT = 1
@@ -90,10 +91,25 @@ def test_whoever_knows_the_newest_snapshot_is_sent_the_timestamp_alone(published
 
 @pytest.mark.parametrize("known", [0, 10**9])
 def test_a_snapshot_that_is_no_longer_there_counts_as_none(published: Published, known: int) -> None:
-    published.publish("beta")
+    published.publish("beta", *(f"old-{n}" for n in range(FEW_TARGETS // 2)))
     files = set(kinds(published.news(known)))
     assert {"1.targets.json", "current", "order"} <= files
     assert "beta@1.manifest" not in files, "most of years of patches is not for a new PC"
+
+
+def test_a_new_pc_of_a_young_server_is_told_all_at_once(published: Published) -> None:
+    assert {"alpha@1.manifest", "torrent"} <= set(kinds(published.news(0)))
+    count = sum(1 for name in published.news(0) if name.startswith("targets/"))
+    while count <= FEW_TARGETS:
+        newest = published.publish(f"more-{count}")
+        files = published.news(0)
+        if not any(name.endswith(".manifest") for name in files):
+            break
+        count = sum(1 for name in files if name.startswith("targets/"))
+        assert count <= FEW_TARGETS
+        assert f"metadata/{newest}.snapshot.json" in files
+    else:
+        raise AssertionError("more than a few were told")
 
 
 def test_a_newer_root_is_sent(published: Published) -> None:
