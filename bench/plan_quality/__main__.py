@@ -35,9 +35,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, help="so many companies")
     parser.add_argument("--write", action="store_true", help="write bench/results/plan.json and docs/benchmarks.md")
     parser.add_argument("--lab", action="store_true", help="real daemons on lines of the lab; the rest is kept")
+    parser.add_argument("--only", default="", help="with --lab: of its cases, those whose names hold this")
     asked = parser.parse_args()
     if asked.lab:
-        shown = with_lab(committed(), trio.run(run_lab))
+        shown = with_lab(committed(), trio.run(run_lab, asked.only))
         return _shown(shown, shown.lab_summary, write=asked.write)
     found = [one for seed in range(1, asked.seeds + 1) for one in run(asked.sites, seed)]
     results = results_of(found, sites=asked.sites, companies=asked.seeds)

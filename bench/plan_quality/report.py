@@ -51,14 +51,16 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def with_lab(results: Results, found: Sequence[LabFigures]) -> Results:
-    """Return the results with what the lab showed."""
-    errors = [abs(one.error) for one in found]
+    """Return the results with what the lab showed, in place of what it showed of the same cases before."""
+    anew = {one.case for one in found}
+    lab = sorted([*(one for one in results.lab if one.case not in anew), *found], key=lambda one: (one.case, one.site))
+    errors = [abs(one.error) for one in lab]
     error = statistics.median(errors)
     row = SummaryRow(
-        f"{len(found)} sites in the lab: median error of a site's finish", "≤ 20 %",
+        f"{len(lab)} sites in the lab: median error of a site's finish", "≤ 20 %",
         f"{error:.1%}, at most {max(errors):.1%}", error <= MOST_LAB_ERROR,
     )  # fmt: skip
-    return msgspec.structs.replace(results, lab=list(found), lab_summary=[row])
+    return msgspec.structs.replace(results, lab=lab, lab_summary=[row])
 
 
 def results_of(found: Sequence[CaseResult], *, sites: int, companies: int) -> Results:
@@ -133,8 +135,10 @@ def page_text(results: Results) -> str:
         table(("metric", "target", "measured", "met"), rows),
         *(f"{note}\n" for note in results.notes),
         table(("patch", "median time", "median error", "median with its sign", "done by p90", "bytes", "plan"), cases),
-        table(("lab", "site", "planned", "p90", "was", "error", "processor"), [_lab_row(one) for one in results.lab]),
     ]
+    if results.lab:
+        heads = ("lab", "site", "planned", "p90", "was", "error", "processor")
+        parts.append(table(heads, [_lab_row(one) for one in results.lab]))
     return "\n".join(parts)
 
 
