@@ -21,7 +21,7 @@ from seed_server.ports.own_certificate import FilesState, OwnCertificate
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS
-from seed_server.settings.server_toml import ServerSettings
+from seed_server.settings.server_toml import ANY_ADDRESSES, ServerSettings
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_lasting
 from seed_server.web.api.answering import Answering
@@ -41,7 +41,6 @@ from seed_server.web.request_log import RequestLog
 API_CONNECTIONS = GateLimits(connections=900, per_address=700, unproven=600)  # 500 listeners, and others beside them
 API_CONNECTION_SECONDS = 2_400.0  # a stream of events ends itself after 1,800
 OWN_CERTIFICATE_SECONDS = 60.0  # a look at two files; a renewal is weeks ahead of the end
-ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
 
 log = structlog.get_logger()
 

@@ -27,6 +27,7 @@ MAX_API_ADDRESS_CHARS = 64  # the longest IPv6 text, with the name of a link
 MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
 MAX_CERTIFICATE_PATH_CHARS = 1_000
 DEFAULT_API_PORT = 8444  # of a new home; one from before has none
+ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 
