@@ -18,7 +18,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.settings.server_toml import ServerSettings
 
 MAX_CHAIN_BYTES = 128 << 10  # a certificate and some authorities, of 2 kB each, with what tools write above them
-MAX_KEY_FILE_BYTES = 32 << 10  # RSA of 16,384 bits takes 13
+MAX_OWN_KEY_BYTES = 32 << 10  # RSA of 16,384 bits takes 13
 
 FilesState: TypeAlias = tuple[tuple[int, int, int], ...]
 """Of each file: which one it is, when it was changed, how long it is."""
@@ -63,7 +63,7 @@ class OwnCertificate:
 
     def read(self) -> OwnChain:
         """Return what the files hold. Raises `UserError`: STORAGE, BAD_INPUT, and REFUSED for a key open to others."""
-        chain, key = self._read(self.certificate, MAX_CHAIN_BYTES), self._read(self.key, MAX_KEY_FILE_BYTES)
+        chain, key = self._read(self.certificate, MAX_CHAIN_BYTES), self._read(self.key, MAX_OWN_KEY_BYTES)
         if self.key.stat().st_mode & stat.S_IROTH:
             raise UserError(
                 f"Everybody on this machine can read {self.key}. Take that right away: chmod o= {self.key}",

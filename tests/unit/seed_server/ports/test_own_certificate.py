@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.ports.own_certificate import MAX_CHAIN_BYTES, MAX_KEY_FILE_BYTES, OwnCertificate
+from seed_server.ports.own_certificate import MAX_CHAIN_BYTES, MAX_OWN_KEY_BYTES, OwnCertificate
 from seed_server.settings.server_toml import ServerSettings
 from tests.helpers.certificates import Authority
 
@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said(
 
 
 def test_files_at_their_limits_are_read(own: OwnCertificate) -> None:
-    for path, most in ((own.certificate, MAX_CHAIN_BYTES), (own.key, MAX_KEY_FILE_BYTES)):
+    for path, most in ((own.certificate, MAX_CHAIN_BYTES), (own.key, MAX_OWN_KEY_BYTES)):
         text = path.read_bytes()
         path.write_bytes(text + b"\n" * (most - len(text)))
     own.read()
