@@ -15,6 +15,7 @@ from p2pdist.shared import language
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, tr
 from seed_server.fleet.audit_log import Request
+from seed_server.fleet.audit_queries import log_size
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC
@@ -93,6 +94,8 @@ class PageAnswering:
                 if here.signed is None and not page.everybody:
                     return self._to_login(here)
                 self._admit(here, page)
+                if page.live and (size := log_size(context)):  # before it is looked at: what comes meanwhile is told
+                    here = replace(here, seen=size - 1)
                 return self._answered(here, page, self._view(here, page))
             except (ApiProblemError, UserError) as error:
                 return self._problem(here, _problem(error, of_path=bool(page.path_names)))
