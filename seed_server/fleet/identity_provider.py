@@ -92,8 +92,8 @@ class IdentityProvider:
         self._answer_seconds = answer_seconds
         self._found: dict[str, Any] = {}
 
-    def login_address(self, attempt: LoginAttempt) -> str:
-        """Return where somebody logs in, in a browser."""
+    def login_address(self, attempt: LoginAttempt, *, again: bool = False) -> str:
+        """Return where somebody logs in, in a browser; ``again``: also who is logged in there is asked who they are."""
         address = self._endpoint("authorization_endpoint")
         asked = {
             "response_type": "code",
@@ -104,6 +104,7 @@ class IdentityProvider:
             "nonce": attempt.nonce,
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
+            **({"prompt": "login"} if again else {}),
         }
         return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
 

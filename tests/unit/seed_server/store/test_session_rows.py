@@ -24,7 +24,16 @@ def people(database: Database) -> None:
 
 def session(secret: bytes, person: str = "ola", at: float = NOW) -> WebSessionRow:
     return WebSessionRow(
-        token_id_of(secret), person, at, at, at + 500, 100.0, "code", factor_at=at, address="127.0.0.9", browser="Firefox"
+        token_id_of(secret),
+        person,
+        at,
+        at,
+        at + 500,
+        100.0,
+        "code",
+        factor_at=at,
+        address="127.0.0.9",
+        browser="Firefox",
     )
 
 
