@@ -86,10 +86,14 @@ def log_in(context: Context, identity: ProvenIdentity) -> ProviderLogin:
 
 
 def log_in_with_browser(context: Context, identity: ProvenIdentity, came: CameFrom) -> BegunSession:
-    """Let them in with a browser: as `log_in`, with a session in the place of a token. Writes and raises as that."""
+    """Let them in with a browser: as `log_in`, with a session in the place of a token. Writes and raises as that.
+
+    When a second factor was shown is when the provider says that they showed it who they are; where it does not, never.
+    """
     settings = provider_settings(context)
     name, granted = _admitted(context, settings, identity)
     secret, row = new_session(context, name, "provider", came, most_hours=settings.login_hours)
+    row = msgspec.structs.replace(row, factor_at=identity.authenticated_at)
     deed = Deed("log in", name, details={"session": row.session_id, "roles": " ".join(granted.roles)})
     with context.audited(Actor(name, "oidc"), deed) as database, database.people_change():
         deed.before = database.person_of_subject(identity.subject)

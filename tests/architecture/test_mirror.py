@@ -176,6 +176,7 @@ TESTED_IN = {
     "seed_server/answers/people_documents.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/answers/rollout_documents.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
     "seed_server/answers/rollouts.py": "tests/unit/seed_server/commands/test_rollout_commands.py",
+    "seed_server/answers/sessions.py": "tests/unit/seed_server/commands/test_session_commands.py",
     "seed_server/answers/signed.py": "tests/unit/seed_server/commands/test_documents.py",
     "seed_server/answers/signed_documents.py": "tests/unit/seed_server/commands/test_template_commands.py",
     "seed_server/answers/site_documents.py": "tests/unit/seed_server/commands/test_sites_view.py",
