@@ -1,6 +1,5 @@
 """`seed-server people`: accounts, their roles, scopes, passwords and second factors."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from seed_server.commands.options import actor_of, home_option, read_passphrase
 from seed_server.commands.session_commands import SESSION_COMMANDS
 from seed_server.fleet import people_operations, people_queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.qr_code import terminal_code
 from seed_server.fleet.roles import ROLES
 from seed_server.fleet.second_factor import NewSecondFactor
 
@@ -269,18 +269,9 @@ def totp_command(context: Context, name: str, remove: bool) -> None:
 
 def _show(factor: NewSecondFactor) -> None:
     """Show the QR code where it has room, and what to type else."""
-    import segno
-
-    drawn = io.StringIO()
-    segno.make(factor.url, micro=False).terminal(drawn, compact=True, border=2)
-    lines = drawn.getvalue().splitlines()
-    console = terminal()
-    if (
-        console.is_terminal
-        and len(lines) < console.height
-        and segno.make(factor.url, micro=False).symbol_size(border=2)[0] <= console.width
-    ):
-        click.echo(drawn.getvalue(), color=True)
+    code, console = terminal_code(factor.url), terminal()
+    if console.is_terminal and code.rows < console.height and code.columns <= console.width:
+        click.echo(code.text, color=True)
     say(f"For the app: {factor.url}")
     say(f"Or typed: {factor.seed}")
 

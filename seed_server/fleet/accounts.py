@@ -119,6 +119,19 @@ def known_now(context: Context, database: "Database", person: PersonRow, source:
         raise UserError(BARRED["disabled"].format(name=person.name), FaultKind.REFUSED)
 
 
+def check_own_password(context: Context, name: str, password: str, *, source: str) -> None:
+    """Raise `UserError` unless this is the password of an account whose session it is, as `proven` does for a login.
+
+    Writes the database: guesses wait here as they do there.
+    """
+    with context.database() as database:
+        take_attempt(context, database, name, source)
+        person = database.person(name)
+        if not password_matches("" if person is None else person.password, password):
+            raise UserError("The password of now is wrong. Type it again.", FaultKind.REFUSED)
+        database.forget_login_failure(name, source)
+
+
 def comes_by_provider(context: Context, name: str) -> bool:
     """Whether an account is of somebody whom the identity provider lets in; for who may read the database anyway.
 

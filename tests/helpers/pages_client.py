@@ -212,7 +212,8 @@ async def pages_of(
 
 
 def _recognising(site: Site) -> Callable[[Context, str], SignedIn | None]:
-    def recognise(context: Context, cookie: str) -> SignedIn | None:
+    def recognise(context: Context, cookie: str, *, used: bool = True) -> SignedIn | None:
+        del used
         with context.database() as database:
             person = database.person(cookie)
         if person is None:

@@ -32,12 +32,12 @@ from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Pa
 from seed_server.web.pages.problem_words import problem_remedy, problem_title
 from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, Failed
 from seed_server.web.pages.rendering import page_html
-from seed_server.web.pages.signed_in import SESSION_COOKIE, Recognising, SignedIn, StepUp
+from seed_server.web.pages.signed_in import SESSION_COOKIE, Asking, Recognising, SignedIn, StepUp, asking
 
 HTML_MEDIA = "text/html; charset=utf-8"
 LOGIN = "/login"
 VISIT_BYTES = 18
-CONFIRMING_FIELDS = frozenset({"_code", "_key"})
+CONFIRMING_FIELDS = frozenset({"_code", "_key", "_challenge"})
 """What `confirm.html.j2` adds to the form that waits for it."""
 
 
@@ -61,6 +61,7 @@ class PageAnswering:
     recognise: Recognising
     step_up: StepUp
     default_language: str = field(default_factory=language.current)
+    asking: Asking = asking
 
     @cached_property
     def page_named(self) -> Mapping[str, Page[Any]]:
@@ -74,7 +75,7 @@ class PageAnswering:
     def signed_in(self, context: Context, visitor: Visitor) -> SignedIn | None:
         """Return who asks; None: nobody who is signed in. Raises `UserError`."""
         session = visitor.cookies.get(SESSION_COOKIE, "")
-        return self.recognise(context, session) if session else None
+        return self.recognise(context, session, used=visitor.acts) if session else None
 
     def show(self, context: Context, page: Page[Any], asked: PageRequest) -> Answered:
         """Answer who opens a page."""
@@ -83,6 +84,8 @@ class PageAnswering:
             try:
                 here = self._known(nobody)
                 if here.signed is None and not page.everybody:
+                    if asked.visitor.site == "cross-site":  # then browsers keep our cookies back: once more, from here
+                        return self._page(here, "arrive", here.server, {})
                     return _to_login(asked)
                 self._admit(here, page)
                 return self._answered(here, page, self._view(here, page))
@@ -127,7 +130,7 @@ class PageAnswering:
         try:
             given = given_of(form.takes, form.path_names, asked.in_path, ())
             body = body_of(form.body, fields)
-            sent = Sent(here.context, here.actor, given, body, here.now, here.signed, asked.visitor)
+            sent = Sent(here.context, here.actor, given, body, here.now, here.signed, here.visitor)
             return self._answered(at_page, page, form.does(sent))
         except NotAcceptableError as error:
             status, message, wrong = 422, tr("Nothing was done: see what is marked below."), dict(error.fields)
@@ -153,6 +156,7 @@ class PageAnswering:
                 wrong = in_words(error.message)
         kept = [pair for pair in fields.pairs if pair[0] != CSRF_FIELD and pair[0] not in CONFIRMING_FIELDS]
         values = {"kept": kept, "address": here.asked.path, "back": _address(at_page), "wrong": wrong}
+        values |= self.asking(here.context, signed)
         return self._page(here, "confirm", tr("Is it you?"), values, status=422 if wrong else 200)
 
     # --- both ----------------------------------------------------------------------------
@@ -186,7 +190,7 @@ class PageAnswering:
         asked = here.asked
         pairs_in(asked.query)  # raises what is wrong with it
         given = given_of(page.takes, page.path_names, asked.in_path, here.filled)
-        return page.view(Asked(here.context, here.actor, given, here.now, here.signed, asked.visitor))
+        return page.view(Asked(here.context, here.actor, given, here.now, here.signed, here.visitor))
 
     def _answered(
         self, here: Here, page: Page[Any], found: Answer, *, failed: Failed | None = None, status: int = 200

@@ -19,6 +19,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
+from seed_server.web.fair_turns import FairTurns
 from seed_server.web.pages.answering import Answered, PageAnswering
 from seed_server.web.pages.cookies import cookies_in
 from seed_server.web.pages.forms import FormFields, fields_in
@@ -31,6 +32,8 @@ from seed_server.web.statuses import OUR_FAULT
 
 READ_SECONDS = 60.0  # for a whole form
 WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
+STRANGERS = 2  # threads for logins: as many passwords as are verified at once
+STRANGER_FORM_SECONDS = 0.05  # 20 logins a second, of all addresses in turn
 STRANGER_FORM_BYTES = 8 << 10  # of whoever is not signed in: a name, a password and a code
 MAX_BROWSER_CHARS = 200  # of how a browser calls itself
 EVENT_MEDIA = "text/event-stream"
@@ -45,6 +48,9 @@ class _Pages:
     watching: Watching
     log: RequestLog
     workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(WORKERS))
+    strangers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(STRANGERS))
+    """For forms of whoever is not signed in: a password takes a while, and others' pages are not to wait for that."""
+    turns: FairTurns = field(default_factory=lambda: FairTurns(seconds=STRANGER_FORM_SECONDS))
 
     async def page(self, page: Page[Any], request: Request) -> Response:
         """Answer who opens a page."""
@@ -62,7 +68,12 @@ class _Pages:
             problem = error
         if problem is not None:
             return await self.refused(request, problem)
-        return await self._respond(request, lambda context, asked: self.answering.send(context, form, asked, fields))
+        if not known:
+            await self.turns.take(client_of(request.scope).address)
+        limiter = self.workers if known else self.strangers
+        return await self._respond(
+            request, lambda context, asked: self.answering.send(context, form, asked, fields), limiter
+        )
 
     async def refused(self, request: Request, problem: ApiProblemError) -> Response:
         """Answer with a problem."""
@@ -98,7 +109,12 @@ class _Pages:
             return await self.refused(request, ApiProblemError("no-such-thing", "There is no such file."))
         return _response(request, Answered(200, file.data, file.media), "", cache=FOREVER)
 
-    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], Answered]) -> Response:
+    async def _respond(
+        self,
+        request: Request,
+        answer: Callable[[Any, PageRequest], Answered],
+        limiter: trio.CapacityLimiter | None = None,
+    ) -> Response:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
@@ -106,7 +122,7 @@ class _Pages:
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
-            answered: Answered = await self._in_thread(partial(answer, context, asked))
+            answered: Answered = await self._in_thread(partial(answer, context, asked), limiter)
         except Exception as error:  # noqa: BLE001 - it is logged
             self.log.failed(client, request.url.path, error)
             problem = ApiProblemError("failed", OUR_FAULT)
@@ -123,8 +139,8 @@ class _Pages:
             return await self._in_thread(partial(self.answering.signed_in, context, _visitor(request))) is not None
         return False
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        return await trio.to_thread.run_sync(work, limiter=self.workers)
+    async def _in_thread(self, work: Callable[[], Any], limiter: trio.CapacityLimiter | None = None) -> Any:
+        return await trio.to_thread.run_sync(work, limiter=limiter or self.workers)
 
 
 class _Parts(Response):
@@ -199,6 +215,7 @@ def _visitor(request: Request) -> Visitor:
         host=headers.get("host", ""),
         origin=headers.get("origin", ""),
         site=headers.get("sec-fetch-site", ""),
+        acts=request.method == "POST" or headers.get("sec-fetch-dest", "") != "empty",
     )
 
 
