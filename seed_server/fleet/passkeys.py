@@ -166,13 +166,14 @@ def coded(octets: bytes) -> str:
 
 
 def decoded(text: str) -> bytes:
-    """Return the bytes of `coded`. Raises `ValueError`."""
-    if not text.isascii():
-        raise ValueError("this is no base64url")
+    """Return the bytes of `coded`, which writes them in one way alone. Raises `ValueError`."""
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
+        found = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
         raise ValueError("this is no base64url") from error
+    if coded(found) != text:
+        raise ValueError("this is no base64url")
+    return found
 
 
 def _parsed(answer: str) -> _Answer:

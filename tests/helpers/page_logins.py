@@ -1,4 +1,4 @@
-"""The pages over a home with real sessions: people log in as they do, and their browsers send the forms that they got."""
+"""The pages over a home with real sessions: people log in as they do, and send the forms that their browsers got."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -50,7 +50,9 @@ class Person(Browser):
         """Send a form of the page that they look at; what follows is what they look at then."""
         given = {**self.page.hidden(action), **typed}
         csrf = given.pop("_csrf")
-        self.page = await self.post(action, given, csrf=csrf, headers={"user-agent": FIREFOX, "sec-fetch-site": "same-origin"})
+        self.page = await self.post(
+            action, given, csrf=csrf, headers={"user-agent": FIREFOX, "sec-fetch-site": "same-origin"}
+        )
         while self.page.status == 303:
             self.page = await self.get(self.page.header("location"), headers={"user-agent": FIREFOX})
         return self.page

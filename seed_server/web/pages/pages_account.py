@@ -52,7 +52,7 @@ def _account(asked: Asked[Nothing]) -> Shown:
         "factor": bool(view.person.totp or keys),
         "own": own,
         "sessions": [session_document(one) for one in read_sessions(asked.context, name)],
-        "here": asked.actor.session_id,
+        "this_session": asked.actor.session_id,
         "tokens": [api_token_document(one, now) for one in view.tokens],
         "least": MIN_PASSWORD_CHARS,
     }

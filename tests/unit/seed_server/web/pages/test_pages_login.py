@@ -1,6 +1,5 @@
 """Logging in and out with a browser, as people do."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyotp
@@ -25,13 +24,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> ServerHome:
 
 
 @pytest.fixture
-def server(home: ServerHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Context, FakeClock]]:
+def server(home: ServerHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Context, FakeClock]:
     cheap_passwords(monkeypatch)
     context, clock = copied(home, tmp_path)
     with context.home.settings.open("a") as file:
         file.write(f'\n[pages]\norigin = "{ORIGIN}"\n')
     person(context, "ola", "operator")
-    yield context, clock
+    return context, clock
 
 
 async def with_key(site: LoginSite, name: str = "ola") -> tuple[Person, Authenticator]:
@@ -69,7 +68,9 @@ async def test_the_cookie_is_for_this_host_alone_and_for_no_script(server: tuple
         assert made.endswith("; Path=/; Secure; HttpOnly; SameSite=Strict")
 
 
-async def test_what_is_wrong_is_said_with_the_name_kept_and_the_password_gone(server: tuple[Context, FakeClock]) -> None:
+async def test_what_is_wrong_is_said_with_the_name_kept_and_the_password_gone(
+    server: tuple[Context, FakeClock],
+) -> None:
     async with login_site(server[0]) as site:
         ola = site.person()
         told = set()
