@@ -301,8 +301,8 @@ async def test_a_key_of_another_account_is_no_second_factor(server: tuple[Contex
 @pytest.mark.parametrize(
     "place",
     ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/%0d%0aSet-Cookie:x",
-     "javascript:alert(1)", " /account", "/\t/evil.example", "/a\\..", "/account\r\nX: y", "", "account", "/login", "/logout",
-     "/" + "x" * MAX_PLACE_CHARS, "/ä"],
+     "javascript:alert(1)", " /account", "/\t/evil.example", "/a\\..", "/account\r\nX: y", "", "account",
+     "/login", "/logout", "/" + "x" * MAX_PLACE_CHARS, "/ä"],
 )  # fmt: skip
 async def test_a_login_leads_to_no_other_site(server: tuple[Context, FakeClock], place: str) -> None:
     found = place_after(place)
