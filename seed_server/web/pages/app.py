@@ -59,7 +59,8 @@ class _Pages:
 
     async def form(self, form: Form[Any, Any], request: Request) -> Response:
         """Answer who sends a form."""
-        most = form.most_bytes if await self._known(request) else STRANGER_FORM_BYTES
+        known = await self._known(request)
+        most = form.most_bytes if known else STRANGER_FORM_BYTES
         try:
             fields = fields_in(await _read_body(request, most), request.headers.get("content-type", ""))
         except ApiProblemError as problem:

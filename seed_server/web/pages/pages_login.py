@@ -26,6 +26,7 @@ from seed_server.web.pages.cookies import VISIT_COOKIE, cookie
 from seed_server.web.pages.page import NOBODY, Answer, Asked, Done, Form, Page, Sent, Shown, Visitor
 from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
 
+LOGIN_PATH = "/login"
 MAX_LOGIN_NAME_CHARS = 200
 MAX_CODE_CHARS = 40  # six digits, as people may divide them
 
@@ -97,7 +98,7 @@ def _log_in_further(sent: Sent[Nothing, KeyBody]) -> Answer:
 
 def _log_out(sent: Sent[Nothing, Button]) -> Done:
     end_session(sent.context, sent.visitor.cookies.get(SESSION_COOKIE, ""))
-    return Done("/login", tr("You are logged out."), (cookie(SESSION_COOKIE, "", seconds=0),))
+    return Done(LOGIN_PATH, tr("You are logged out."), (cookie(SESSION_COOKIE, "", seconds=0),))
 
 
 def _begun(begun: BegunSession, place: str) -> Done:
@@ -118,13 +119,11 @@ def _came(context: Context, visitor: Visitor = NOBODY) -> CameFrom:
 
 
 LOGIN_PAGES: tuple[Page[LoginGiven], ...] = (
-    Page("/login", "login", _login_page, LoginGiven, right=None, everybody=True),
+    Page(LOGIN_PATH, "login", _login_page, LoginGiven, right=None, everybody=True),
 )
 LOGIN_FORMS: tuple[Form[Nothing, LoginBody] | Form[Nothing, KeyBody], ...] = (
-    Form("/login", "login", _log_in, Nothing, LoginBody, "", "login"),
+    Form(LOGIN_PATH, "login", _log_in, Nothing, LoginBody, "", "login"),
     Form("/login/key", "login by key", _log_in_by_key, Nothing, KeyBody, "", "login"),
     Form("/login/second", "login further", _log_in_further, Nothing, KeyBody, "", "login"),
 )
-
-
 LOGOUT_FORMS = (Form("/logout", "logout", _log_out, Nothing, Button, "", "account"),)

@@ -10,8 +10,8 @@ from seed_server.web.api.given import Body
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.browsers import browser_words, place_after
 from seed_server.web.pages.cookies import cookie
-from seed_server.web.pages.page import Asked, Form, Page, Sent, Shown
-from seed_server.web.pages.pages_login import Next
+from seed_server.web.pages.page import Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.pages.pages_login import LOGIN_PATH, Next
 from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
 
 VISITING_COOKIE = "__Host-visiting"
@@ -53,10 +53,11 @@ def _go(sent: Sent[Nothing, VisitBody]) -> Shown:
     return Shown(tr("To the identity provider"), {"to": begun.address}, "onward", (kept,))
 
 
-def _come_back(asked: Asked[AnswerGiven]) -> Shown:
-    given = asked.given
+def _come_back(asked: Asked[AnswerGiven]) -> Shown | Done:
+    given, sealed = asked.given, asked.visitor.cookies.get(VISITING_COOKIE, "")
+    if not sealed:
+        return Done(LOGIN_PATH)
     answer = {name: value for name in _HEARD if (value := getattr(given, name))}
-    sealed = asked.visitor.cookies.get(VISITING_COOKIE, "")
     came = came_of(asked.context, browser_words(asked.visitor.browser))
     begun, place = end_visit(asked.context, sealed, answer, came)
     cookies = (cookie(SESSION_COOKIE, begun.cookie), cookie(VISITING_COOKIE, "", seconds=0))
