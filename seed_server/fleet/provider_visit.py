@@ -23,13 +23,13 @@ from seed_server.fleet.sealing import NotOpenedError, SealingError
 from seed_server.fleet.web_logins import relying_party
 from seed_server.fleet.web_sessions import BegunSession, CameFrom
 
-ANSWER_PATH = "/login/oidc"
+PROVIDER_ANSWER_PATH = "/login/oidc"
 VISIT_SECONDS = 600.0  # to find one's password and phone
 MAX_VISIT_CHARS = 3_800  # of a cookie, of which browsers keep 4,096 bytes with its name
-AT_ONCE = 2
+VISITS_AT_ONCE = 2
 
 _NAME = "login at the identity provider"
-_turns = threading.BoundedSemaphore(AT_ONCE)
+_turns = threading.BoundedSemaphore(VISITS_AT_ONCE)
 
 
 class _Visit(Record, frozen=True):
@@ -106,7 +106,7 @@ def _of_another() -> UserError:
 
 
 def _redirect_uri(context: Context) -> str:
-    return f"{relying_party(context).origin}{ANSWER_PATH}"
+    return f"{relying_party(context).origin}{PROVIDER_ANSWER_PATH}"
 
 
 @contextlib.contextmanager

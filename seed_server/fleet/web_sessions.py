@@ -35,9 +35,9 @@ from seed_server.store.session_records import SessionProof, WebSessionRow
 from seed_server.store.token_names import token_id_of
 
 SESSION_SECRET_BYTES = 32
-MAX_COOKIE_CHARS = 64  # 43 are a secret
+MAX_SESSION_COOKIE_CHARS = 64  # 43 are a secret
 STEP_UP_SECONDS = 900.0  # for so long a second factor that was shown counts for what asks for one
-MAX_BROWSER_CHARS = 60
+MAX_BROWSER_NAME_CHARS = 60
 
 EVIDENCE: Mapping[SessionProof, Evidence] = MappingProxyType(
     {"password": "password", "code": "password", "second key": "password", "passkey": "key", "provider": "oidc"}
@@ -95,8 +95,8 @@ def new_session(
         idle_seconds=pages.idle_minutes * 60.0,
         proof=proof,
         factor_at=0.0 if proof == "password" else now,
-        address=came.address[:MAX_BROWSER_CHARS],
-        browser=came.browser[:MAX_BROWSER_CHARS],
+        address=came.address[:MAX_BROWSER_NAME_CHARS],
+        browser=came.browser[:MAX_BROWSER_NAME_CHARS],
     )
     return secret, row
 
@@ -228,7 +228,7 @@ def _actor(person: PersonRow, row: WebSessionRow) -> Actor:
 
 
 def _secret_in(cookie: str) -> bytes | None:
-    if len(cookie) > MAX_COOKIE_CHARS:
+    if len(cookie) > MAX_SESSION_COOKIE_CHARS:
         return None
     try:
         secret = decoded(cookie)

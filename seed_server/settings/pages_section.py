@@ -9,7 +9,7 @@ from p2pdist.shared.server_address import is_ip_address
 from p2pdist.shared.wire.codec import Record
 
 MAX_ORIGIN_CHARS = 300  # a host name has at most 253
-HTTPS_PORT = 443  # browsers do not write it
+UNWRITTEN_PORT = 443  # browsers do not write it
 
 
 class PagesSettings(Record, frozen=True):
@@ -32,7 +32,7 @@ def is_origin(text: str) -> bool:
     except ValueError:
         return False
     named = f"[{host}]" if ":" in host else host
-    return bool(host) and text == f"https://{named}" + (f":{port}" if port not in (None, 0, HTTPS_PORT) else "")
+    return bool(host) and text == f"https://{named}" + (f":{port}" if port not in (None, 0, UNWRITTEN_PORT) else "")
 
 
 def origin_of(pages: PagesSettings, address: str, port: int) -> str:
@@ -43,4 +43,4 @@ def origin_of(pages: PagesSettings, address: str, port: int) -> str:
     if pages.origin:
         return pages.origin
     host = "localhost" if is_ip_address(address) else address.lower()
-    return f"https://{host}" if port == HTTPS_PORT else f"https://{host}:{port}"
+    return f"https://{host}" if port == UNWRITTEN_PORT else f"https://{host}:{port}"

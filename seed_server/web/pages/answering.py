@@ -33,7 +33,7 @@ from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Pa
 from seed_server.web.pages.problem_words import problem_remedy, problem_title
 from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
 from seed_server.web.pages.rendering import page_html
-from seed_server.web.pages.signed_in import SESSION_COOKIE, Asking, Recognising, SignedIn, StepUp, asking
+from seed_server.web.pages.signed_in import SESSION_COOKIE, ConfirmAsking, Recognising, SignedIn, StepUp, asking
 
 HTML_MEDIA = "text/html; charset=utf-8"
 LOGIN = "/login"
@@ -65,7 +65,7 @@ class PageAnswering:
     recognise: Recognising
     step_up: StepUp
     default_language: str = field(default_factory=language.current)
-    asking: Asking = asking
+    asking: ConfirmAsking = asking
 
     @cached_property
     def page_named(self) -> Mapping[str, Page[Any]]:

@@ -31,7 +31,7 @@ from seed_server.web.api.route import Nothing
 from seed_server.web.pages.page import Asked, Done, Form, Page, Sent, Shown
 from seed_server.web.pages.pages_login import Code, KeyAnswer, Password, Sealed
 
-ACCOUNT, CODES = "/account", "/account/codes"
+ACCOUNT_PATH, CODES_PATH = "/account", "/account/codes"
 _OPERATION = "seed_server.fleet."
 
 Id = Annotated[str, Meta(max_length=64)]
@@ -93,7 +93,7 @@ def _set_password(sent: Sent[Nothing, NewPassword]) -> Done:
         raise UserError("The two new passwords are not the same. Type them again.", FaultKind.BAD_INPUT)
     _check_password(sent, body.now)
     people_operations.set_password(sent.context, sent.actor, sent.actor.name, body.new)
-    return Done(ACCOUNT, tr("Your password is changed, and your other sessions have ended."))
+    return Done(ACCOUNT_PATH, tr("Your password is changed, and your other sessions have ended."))
 
 
 class NewCodes(Body, frozen=True):
@@ -110,7 +110,7 @@ def _set_codes(sent: Sent[Nothing, NewCodes]) -> Done | Shown:
         people_operations.set_second_factor(sent.context, sent.actor, sent.actor.name, body.seed, body.code)
     except UserError as error:  # with the same seed: the app has it already
         return _codes_page(sent.context, sent.actor, body.seed, in_words(error.message))
-    return Done(ACCOUNT, tr("From now on a code is asked for at each login. The next login needs the next code."))
+    return Done(ACCOUNT_PATH, tr("From now on a code is asked for at each login. The next login needs the next code."))
 
 
 def _set_first_codes(sent: Sent[Nothing, NewCodes]) -> Done | Shown:
@@ -121,7 +121,7 @@ def _set_first_codes(sent: Sent[Nothing, NewCodes]) -> Done | Shown:
     return _set_codes(sent)
 
 
-class NewKey(Body, frozen=True):
+class NewPasskey(Body, frozen=True):
     """A key that was just made, and what it is called."""
 
     label: KeyName
@@ -130,13 +130,13 @@ class NewKey(Body, frozen=True):
     password: Password = ""
 
 
-def _add_key(sent: Sent[Nothing, NewKey]) -> Done:
+def _add_key(sent: Sent[Nothing, NewPasskey]) -> Done:
     body = sent.body
     added = add_passkey(sent.context, sent.actor, body.label, body.sealed, body.answer)
-    return Done(ACCOUNT, tr("The key {name} opens your account from now on.", name=added.name))
+    return Done(ACCOUNT_PATH, tr("The key {name} opens your account from now on.", name=added.name))
 
 
-def _add_first_key(sent: Sent[Nothing, NewKey]) -> Done:
+def _add_first_key(sent: Sent[Nothing, NewPasskey]) -> Done:
     _check_first(sent, sent.body.password)
     return _add_key(sent)
 
@@ -150,7 +150,7 @@ class KeyNamed(Body, frozen=True):
 
 def _rename_key(sent: Sent[Nothing, KeyNamed]) -> Done:
     renamed = rename_passkey(sent.context, sent.actor, sent.body.key, sent.body.label)
-    return Done(ACCOUNT, tr("The key is called {name} now.", name=renamed.name))
+    return Done(ACCOUNT_PATH, tr("The key is called {name} now.", name=renamed.name))
 
 
 class OneKey(Body, frozen=True):
@@ -161,7 +161,7 @@ class OneKey(Body, frozen=True):
 
 def _remove_key(sent: Sent[Nothing, OneKey]) -> Done:
     removed = remove_passkey(sent.context, sent.actor, sent.actor.name, sent.body.key)
-    return Done(ACCOUNT, tr("The key {name} opens nothing any more.", name=removed.name))
+    return Done(ACCOUNT_PATH, tr("The key {name} opens nothing any more.", name=removed.name))
 
 
 class OneSession(Body, frozen=True):
@@ -172,7 +172,7 @@ class OneSession(Body, frozen=True):
 
 def _end_sessions(sent: Sent[Nothing, OneSession]) -> Done:
     ended = end_sessions(sent.context, sent.actor, sent.actor.name, sent.body.session)
-    return Done(ACCOUNT, tr("Sessions that have ended: {number}.", number=ended))
+    return Done(ACCOUNT_PATH, tr("Sessions that have ended: {number}.", number=ended))
 
 
 class OneToken(Body, frozen=True):
@@ -183,10 +183,10 @@ class OneToken(Body, frozen=True):
 
 def _revoke_token(sent: Sent[Nothing, OneToken]) -> Done:
     revoked = revoke_api_token(sent.context, sent.actor, sent.body.token)
-    return Done(ACCOUNT, tr("The API token {label} speaks for nobody any more.", label=revoked.label))
+    return Done(ACCOUNT_PATH, tr("The API token {label} speaks for nobody any more.", label=revoked.label))
 
 
-def _check_first(sent: Sent[Nothing, NewCodes] | Sent[Nothing, NewKey], password: str) -> None:
+def _check_first(sent: Sent[Nothing, NewCodes] | Sent[Nothing, NewPasskey], password: str) -> None:
     """Raise `UserError` unless this is the account's first second factor, and its password is right.
 
     Whoever has a second factor shows that instead: a password alone is to bring no other one.
@@ -198,29 +198,30 @@ def _check_first(sent: Sent[Nothing, NewCodes] | Sent[Nothing, NewKey], password
 
 
 def _check_password(
-    sent: Sent[Nothing, NewPassword] | Sent[Nothing, NewCodes] | Sent[Nothing, NewKey], password: str
+    sent: Sent[Nothing, NewPassword] | Sent[Nothing, NewCodes] | Sent[Nothing, NewPasskey], password: str
 ) -> None:
     check_own_password(sent.context, sent.actor.name, password, source=address_block(sent.visitor.address))
 
 
 ACCOUNT_PAGES = (
-    Page(ACCOUNT, "account", _account, Nothing, right=None),
-    Page(CODES, "codes", _codes, Nothing, right=None),
+    Page(ACCOUNT_PATH, "account", _account, Nothing, right=None),
+    Page(CODES_PATH, "codes", _codes, Nothing, right=None),
 )
 _PEOPLE, _KEYS = f"{_OPERATION}people_operations.", f"{_OPERATION}passkey_operations."
+_ME, _APP = ACCOUNT_PATH, CODES_PATH
 ACCOUNT_FORMS = (
-    Form(f"{ACCOUNT}/password", "set my password", _set_password, Nothing, NewPassword, f"{_PEOPLE}set_password",
+    Form(f"{_ME}/password", "set my password", _set_password, Nothing, NewPassword, f"{_PEOPLE}set_password",
          "account"),
-    Form(CODES, "renew codes", _set_codes, Nothing, NewCodes, f"{_PEOPLE}set_second_factor", "codes", step_up=True),
-    Form(f"{CODES}/first", "first codes", _set_first_codes, Nothing, NewCodes, f"{_PEOPLE}set_second_factor", "codes"),
-    Form(f"{ACCOUNT}/keys", "add key", _add_key, Nothing, NewKey, f"{_KEYS}add_passkey", "account", step_up=True),
-    Form(f"{ACCOUNT}/keys/first", "add first key", _add_first_key, Nothing, NewKey, f"{_KEYS}add_passkey", "account"),
-    Form(f"{ACCOUNT}/keys/name", "rename key", _rename_key, Nothing, KeyNamed, f"{_KEYS}rename_passkey", "account",
+    Form(_APP, "renew codes", _set_codes, Nothing, NewCodes, f"{_PEOPLE}set_second_factor", "codes", step_up=True),
+    Form(f"{_APP}/first", "first codes", _set_first_codes, Nothing, NewCodes, f"{_PEOPLE}set_second_factor", "codes"),
+    Form(f"{_ME}/keys", "add key", _add_key, Nothing, NewPasskey, f"{_KEYS}add_passkey", "account", step_up=True),
+    Form(f"{_ME}/keys/first", "add first key", _add_first_key, Nothing, NewPasskey, f"{_KEYS}add_passkey", "account"),
+    Form(f"{_ME}/keys/name", "rename key", _rename_key, Nothing, KeyNamed, f"{_KEYS}rename_passkey", "account",
          step_up=True),
-    Form(f"{ACCOUNT}/keys/remove", "remove key", _remove_key, Nothing, OneKey, f"{_KEYS}remove_passkey", "account",
+    Form(f"{_ME}/keys/remove", "remove key", _remove_key, Nothing, OneKey, f"{_KEYS}remove_passkey", "account",
          step_up=True),
-    Form(f"{ACCOUNT}/sessions", "end my sessions", _end_sessions, Nothing, OneSession,
+    Form(f"{_ME}/sessions", "end my sessions", _end_sessions, Nothing, OneSession,
          f"{_OPERATION}web_sessions.end_sessions", "account"),
-    Form(f"{ACCOUNT}/tokens", "revoke my token", _revoke_token, Nothing, OneToken,
+    Form(f"{_ME}/tokens", "revoke my token", _revoke_token, Nothing, OneToken,
          f"{_OPERATION}api_token_operations.revoke_api_token", "account"),
 )  # fmt: skip

@@ -61,7 +61,7 @@ class KeyBody(Body, frozen=True):
     next: Next = ""
 
 
-class Button(Struct, frozen=True):
+class BareForm(Struct, frozen=True):
     """Of a form that is but a button."""
 
 
@@ -96,7 +96,7 @@ def _log_in_further(sent: Sent[Nothing, KeyBody]) -> Answer:
     return _begun(begun, body.next)
 
 
-def _log_out(sent: Sent[Nothing, Button]) -> Done:
+def _log_out(sent: Sent[Nothing, BareForm]) -> Done:
     end_session(sent.context, sent.visitor.cookies.get(SESSION_COOKIE, ""))
     return Done(LOGIN_PATH, tr("You are logged out."), (cookie(SESSION_COOKIE, "", seconds=0),))
 
@@ -126,4 +126,4 @@ LOGIN_FORMS: tuple[Form[Nothing, LoginBody] | Form[Nothing, KeyBody], ...] = (
     Form("/login/key", "login by key", _log_in_by_key, Nothing, KeyBody, "", "login"),
     Form("/login/second", "login further", _log_in_further, Nothing, KeyBody, "", "login"),
 )
-LOGOUT_FORMS = (Form("/logout", "logout", _log_out, Nothing, Button, "", "account"),)
+LOGOUT_FORMS = (Form("/logout", "logout", _log_out, Nothing, BareForm, "", "account"),)

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from p2pdist.shared.language import tr
-from seed_server.fleet.provider_visit import ANSWER_PATH, VISIT_SECONDS, begin_visit, end_visit
+from seed_server.fleet.provider_visit import PROVIDER_ANSWER_PATH, VISIT_SECONDS, begin_visit, end_visit
 from seed_server.web.api.given import Body
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.browsers import browser_words, place_after
@@ -15,11 +15,11 @@ from seed_server.web.pages.pages_login import LOGIN_PATH, Next
 from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
 
 VISITING_COOKIE = "__Host-visiting"
-MAX_CLAIM_CHARS = 6_000  # of one parameter: a code of Entra ID has some 1,500
+MAX_BROUGHT_CHARS = 6_000  # of one parameter: a code of Entra ID has some 1,500
 
 _HEARD = ("state", "code", "iss", "error", "error_description")
 
-Claim = Annotated[str, Meta(max_length=MAX_CLAIM_CHARS)]
+Brought = Annotated[str, Meta(max_length=MAX_BROUGHT_CHARS)]
 
 
 class VisitBody(Body, frozen=True):
@@ -32,18 +32,18 @@ class VisitBody(Body, frozen=True):
 class AnswerGiven(Struct, frozen=True, kw_only=True):
     """What the provider has the browser bring; providers add words of their own, which are known here."""
 
-    state: Claim = ""
-    code: Claim = ""
-    iss: Claim = ""
-    error: Claim = ""
-    error_description: Claim = ""
-    error_uri: Claim = ""
-    error_subcode: Claim = ""
-    session_state: Claim = ""
-    scope: Claim = ""
-    authuser: Claim = ""
-    prompt: Claim = ""
-    hd: Claim = ""
+    state: Brought = ""
+    code: Brought = ""
+    iss: Brought = ""
+    error: Brought = ""
+    error_description: Brought = ""
+    error_uri: Brought = ""
+    error_subcode: Brought = ""
+    session_state: Brought = ""
+    scope: Brought = ""
+    authuser: Brought = ""
+    prompt: Brought = ""
+    hd: Brought = ""
 
 
 def _go(sent: Sent[Nothing, VisitBody]) -> Shown:
@@ -64,5 +64,7 @@ def _come_back(asked: Asked[AnswerGiven]) -> Shown | Done:
     return Shown(tr("You are logged in"), {"to": place_after(place)}, "onward", cookies)
 
 
-PROVIDER_PAGES = (Page(ANSWER_PATH, "login at the provider", _come_back, AnswerGiven, right=None, everybody=True),)
+PROVIDER_PAGES = (
+    Page(PROVIDER_ANSWER_PATH, "login at the provider", _come_back, AnswerGiven, right=None, everybody=True),
+)
 PROVIDER_FORMS = (Form("/login/provider", "to the provider", _go, Nothing, VisitBody, "", "login"),)

@@ -51,7 +51,7 @@ class StepUp(Protocol):
         """
 
 
-class Asking(Protocol):
+class ConfirmAsking(Protocol):
     """Says what can be asked for."""
 
     def __call__(self, context: Context, signed: SignedIn) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ def step_up(context: Context, signed: SignedIn, cookie: str, fields: Mapping[str
 
 
 def asking(context: Context, signed: SignedIn) -> Mapping[str, Any]:
-    """Return by what somebody confirms, as `Asking` says."""
+    """Return by what somebody confirms, as `ConfirmAsking` says."""
     session = signed.session
     if session is None:
         return {"code": True, "key": None, "provider": False}

@@ -20,8 +20,8 @@ from seed_server.fleet.people_operations import (
 from seed_server.fleet.people_queries import new_seed
 from seed_server.fleet.web_logins import begin_login
 from seed_server.fleet.web_sessions import (
-    MAX_BROWSER_CHARS,
-    MAX_COOKIE_CHARS,
+    MAX_BROWSER_NAME_CHARS,
+    MAX_SESSION_COOKIE_CHARS,
     BegunSession,
     CameFrom,
     begin_session,
@@ -68,7 +68,8 @@ def test_a_cookie_speaks_for_who_logged_in_with_what_they_may_now(server: tuple[
         "ola", found.actor.rights.permissions, made.row.session_id
     )  # fmt: skip
     assert made.cookie not in made.row.session_id
-    for wrong in ("", "x", made.cookie[:-1], f"{made.cookie}A", "ä", "A" * 43, "A" * (MAX_COOKIE_CHARS + 1), "\0" * 43):
+    too_long = "A" * (MAX_SESSION_COOKIE_CHARS + 1)
+    for wrong in ("", "x", made.cookie[:-1], f"{made.cookie}A", "ä", "A" * 43, too_long, "\0" * 43):
         assert session_of(context, wrong) is None
 
 
@@ -207,8 +208,8 @@ def test_an_account_has_so_many_and_a_browser_says_so_much(server: tuple[Context
     found = read_sessions(context, "ola")
     assert (len(found), len(found[0].browser), len(found[0].address)) == (
         MAX_SESSIONS,
-        MAX_BROWSER_CHARS,
-        MAX_BROWSER_CHARS,
+        MAX_BROWSER_NAME_CHARS,
+        MAX_BROWSER_NAME_CHARS,
     )
 
 
