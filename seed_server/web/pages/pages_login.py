@@ -23,7 +23,7 @@ from seed_server.web.api.given import Body, Given
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.browsers import MAX_PLACE_CHARS, browser_words, place_after
 from seed_server.web.pages.cookies import VISIT_COOKIE, cookie
-from seed_server.web.pages.page import NOBODY, Answer, Asked, Done, Form, Page, Sent, Shown, Visitor
+from seed_server.web.pages.page import Answer, Asked, Done, Form, Page, Sent, Shown, Visitor
 from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
 
 LOGIN_PATH = "/login"
@@ -114,7 +114,7 @@ def _has_provider(context: Context) -> bool:
     return context.settings().oidc is not None
 
 
-def _came(context: Context, visitor: Visitor = NOBODY) -> CameFrom:
+def _came(context: Context, visitor: Visitor) -> CameFrom:
     return came_of(context, browser_words(visitor.browser))
 
 
