@@ -1,6 +1,7 @@
 """`seed-server people sessions`, `end-sessions` and `keys`: who is logged in with a browser, and by which keys."""
 
 import click
+from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
@@ -41,7 +42,7 @@ def sessions_command(context: Context, name: str, as_json: bool) -> None:
         for one in found:
             said = (in_words(one.proof), printable(one.address), printable(one.browser))
             times = (utc_minute(one.created_at), utc_minute(one.used_at), utc_minute(one.ends_at))
-            table.row(one.session_id, *times, sentences=said, below=f"{one.session_id}: {'; '.join(said)}")
+            table.row(one.session_id, *times, sentences=said, below=_below(one.session_id, *said))
         wide_terminal().print(table)
 
 
@@ -98,8 +99,12 @@ def keys_command(context: Context, name: str, key_id: str | None, as_json: bool)
         for one in found:
             used = utc_minute(one.used_at) if one.used_at else tr("never")
             shown = printable(one.name)
-            table.row(one.key_id, utc_minute(one.made_at), used, sentences=(shown,), below=f"{one.key_id}: {shown}")
+            table.row(one.key_id, utc_minute(one.made_at), used, sentences=(shown,), below=_below(one.key_id, shown))
         wide_terminal().print(table)
+
+
+def _below(name: str, *said: str) -> Text:
+    return Text.assemble((f"{name}: ", "bold"), tr("; ").join(filter(None, said)))
 
 
 SESSION_COMMANDS = (sessions_command, end_sessions_command, keys_command)

@@ -139,7 +139,7 @@ async def test_a_stolen_cookie_is_nobodys_after_the_logout_and_somebodys_until_t
             scope["extensions"] = {CLIENT_EXTENSION: Client("203.0.113.9", 1, None, lambda: None)}
             return scope
 
-        thief.scope = from_elsewhere  # type: ignore[method-assign,assignment] # comes from another network
+        thief.scope = from_elsewhere  # type: ignore[method-assign] # comes from another network
         assert await is_logged_in(thief), "a cookie is not bound to an address: the page says where it is used"
         await ola.fill("/logout")
         assert not await is_logged_in(thief)

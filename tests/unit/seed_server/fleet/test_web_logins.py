@@ -224,7 +224,7 @@ def test_a_key_that_was_shown_to_another_page_opens_nothing_here(
     )
     second = asked_for_key(context)
     refusal(lambda: second_factor_login(context, HERE, second.sealed, DESK, answer=key.get(second.options)))
-    session_key = Authenticator(**{"origin": ORIGIN, **how})
+    session_key = Authenticator(how.get("origin", ORIGIN), host=how.get("host", ""))
     fresh = person(context, "pia", "viewer")
     session = logged_in(context, fresh.name)
     new = ask_for_new_key(context, session)
@@ -271,7 +271,10 @@ def test_every_part_of_an_answer_may_be_nonsense(server: tuple[Context, FakeCloc
     context, _ = server
     key = with_key(context, counts=False)
     session = logged_in(context, person(context, "pia", "viewer").name)
-    for nonsense in ("", "AA", "ä", coded(b"{}"), coded(b"\xff" * 400), coded(b'{"type":"webauthn.get"}'), None, 7, {}):
+    parts: tuple[object, ...] = (
+        "", "AA", "ä", coded(b"{}"), coded(b"\xff" * 400), coded(b'{"type":"webauthn.get"}'), None, 7, {}
+    )  # fmt: skip
+    for nonsense in parts:
         asked, new = ask_for_passkey(context, HERE), ask_for_new_key(context, session)
         for part in ("clientDataJSON", "authenticatorData", "signature", "userHandle"):
             whole = json.loads(key.get(asked.options))

@@ -1,6 +1,7 @@
 """Logging in at the identity provider with a browser, over real HTTP, and what is wrong with what it brings back."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -114,8 +115,9 @@ def test_a_second_factor_was_shown_when_the_provider_says_so(
     assert provider.asked["max_age"] == "0"
     assert begun.row.factor_at == at
     assert begun.row.factor_at + STEP_UP_SECONDS > clock.wall
-    for spoilt in (None, "yesterday", True, -5, {}):
-        provider.claims = lambda claims, said=spoilt: claims.update(auth_time=said)
+    wrong: tuple[object, ...] = (None, "yesterday", True, -5, {})
+    for spoilt in wrong:
+        provider.claims = partial(dict.update, auth_time=spoilt)
         begun, _ = end_visit(context, *there_and_back(context), DESK)
         assert begun.row.factor_at == 0.0
     provider.claims = lambda claims: claims.update(auth_time=clock.wall + 1e6)
