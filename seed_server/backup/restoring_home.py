@@ -298,6 +298,7 @@ def _void(there: Context, actor: Actor, files: FileList) -> RestoreDone:
             "backup_at": str(int(files.backup_at)),
             "revoked_tokens": str(tokens),
             "revoked_api_tokens": str(api_tokens),
+            "ended_sessions": str(database.end_all_web_sessions()),
         }
         payloads = database.payloads()
     lacking = dict.fromkeys(str(row.ref) for row in payloads if not (there.home.content / row.sha256).exists())

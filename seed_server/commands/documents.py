@@ -50,6 +50,7 @@ from seed_server.answers.people import (
     PersonViewDocument,
 )
 from seed_server.answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
+from seed_server.answers.sessions import KeyDocument, SessionDocument, SessionsEndedDocument
 from seed_server.answers.signed import (
     ProfileDocument,
     ProfileNameDocument,
@@ -163,6 +164,9 @@ DOCUMENTS: dict[str, object] = {
     "people add": PersonDocument,
     "people list": list[PersonDocument],
     "people show": PersonViewDocument,
+    "people sessions": list[SessionDocument],
+    "people end-sessions": SessionsEndedDocument,
+    "people keys": list[KeyDocument],
     "api-token make": ApiTokenMadeDocument,
     "api-token list": list[ApiTokenDocument],
     "approver list": ApproversDocument,

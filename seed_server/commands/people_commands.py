@@ -1,6 +1,5 @@
 """`seed-server people`: accounts, their roles, scopes, passwords and second factors."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from seed_server.commands.acting import ask_new_password
 from seed_server.commands.completing import person_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, read_passphrase
+from seed_server.commands.session_commands import SESSION_COMMANDS
 from seed_server.fleet import people_operations, people_queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.qr_code import terminal_code
 from seed_server.fleet.roles import ROLES
 from seed_server.fleet.second_factor import NewSecondFactor
 
@@ -70,6 +71,10 @@ def people_group() -> None:
       seed-server people show alice
       seed-server --as alice people totp alice
     """
+
+
+for _command in SESSION_COMMANDS:
+    people_group.add_command(_command)
 
 
 @people_group.command("add", short_help="Make an account.")
@@ -241,6 +246,8 @@ def password_command(context: Context, name: str, password: str | None) -> None:
 def totp_command(context: Context, name: str, remove: bool) -> None:
     """Ask the account NAME for a code of an authenticator app at each login. Shows a QR code for the app.
 
+    With --remove, its keys are taken away too.
+
     \b
     Examples:
       seed-server --as alice people totp alice
@@ -249,7 +256,7 @@ def totp_command(context: Context, name: str, remove: bool) -> None:
     actor = actor_of(context)
     if remove:
         people_operations.remove_second_factor(context, actor, name)
-        say(f"No code is asked of {name} any more.")
+        say(f"No code and no key is asked of {name} any more.")
         return
     if not acting.somebody_answers():
         raise UserError("A code of the app must be typed here: run this in a terminal.", FaultKind.USAGE)
@@ -262,18 +269,9 @@ def totp_command(context: Context, name: str, remove: bool) -> None:
 
 def _show(factor: NewSecondFactor) -> None:
     """Show the QR code where it has room, and what to type else."""
-    import segno
-
-    drawn = io.StringIO()
-    segno.make(factor.url, micro=False).terminal(drawn, compact=True, border=2)
-    lines = drawn.getvalue().splitlines()
-    console = terminal()
-    if (
-        console.is_terminal
-        and len(lines) < console.height
-        and segno.make(factor.url, micro=False).symbol_size(border=2)[0] <= console.width
-    ):
-        click.echo(drawn.getvalue(), color=True)
+    code, console = terminal_code(factor.url), terminal()
+    if console.is_terminal and code.rows < console.height and code.columns <= console.width:
+        click.echo(code.text, color=True)
     say(f"For the app: {factor.url}")
     say(f"Or typed: {factor.seed}")
 

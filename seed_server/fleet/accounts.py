@@ -8,7 +8,8 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -32,7 +33,7 @@ TOKEN_PIN_CHARS = 8  # of the server's root pin: tells a token of another server
 MAX_API_TOKEN_CHARS = 100
 MOST_HOLDERS = 5  # of a right, in a refusal
 
-_WRONG = "The name, the password or the code is wrong. A code is taken once; wait for the next one and try again."
+WRONG_LOGIN = "The name, the password or the code is wrong. A code is taken once; wait for the next one and try again."
 
 
 def checked_account_name(text: str) -> str:
@@ -64,8 +65,27 @@ def token_rights(token: ApiTokenRow, owner: PersonRow) -> Rights:
     return person_rights(owner).both(given)
 
 
+@dataclass(frozen=True)
+class Proven:
+    """Whose password was given."""
+
+    person: PersonRow
+    proof: Literal["password", "code", "key wanted"]
+    """What was shown besides: nothing, as nothing is asked for; a code; or a key is still to be shown. Then the attempt
+    counts as failed until `known_now`."""
+
+
 def login(context: Context, name: str, password: str, code: str, *, source: str) -> Actor:
     """Return who gave this name, password and code; ``source``: from where, as `LoginRow` has it.
+
+    No key is asked for: who is at a terminal of this machine can show none. Writes the database. Raises as `proven`.
+    """
+    person = proven(context, name, password, code, source=source, keys=False).person
+    return Actor(person.name, "password", person_rights(person))
+
+
+def proven(context: Context, name: str, password: str, code: str, *, source: str, keys: bool) -> Proven:
+    """Return whose name, password and code these are; with ``keys``, who has keys shows a code or, next, a key.
 
     Writes the database. Raises `UserError`: REFUSED for what is wrong or came too soon after that, and for an account
     that is disabled; NOT_SET_UP, STORAGE, BUSY.
@@ -73,21 +93,43 @@ def login(context: Context, name: str, password: str, code: str, *, source: str)
     given = name.strip().casefold()
     known = given if ACCOUNT_NAME.fullmatch(given) else ""  # any other name is nobody's, and kept nowhere
     with context.database() as database:
-        _take_attempt(context, database, known, source)
+        take_attempt(context, database, known, source)
         person = database.person(known) if known else None
         try:
             right = password_matches("" if person is None else person.password, password)
         except UserError:  # too many at once: else strangers who crowd would make a person's own places wait
             database.forget_login_failure(known, source)
             raise
-        if not right or person is None or not _code_is_right(context, database, person, code):
-            raise UserError(_WRONG, FaultKind.REFUSED)
-        database.note_login(known, source, context.clock.now())
-        if person.disabled:
-            raise UserError(BARRED["disabled"].format(name=known), FaultKind.REFUSED)
+        if not right or person is None:
+            raise UserError(WRONG_LOGIN, FaultKind.REFUSED)
+        by_key = keys and not (person.totp and code.strip()) and bool(database.passkeys(known))
+        if not by_key and not code_is_right(context, database, person, code):
+            raise UserError(WRONG_LOGIN, FaultKind.REFUSED)
+        known_now(context, database, person, source, by_key=by_key)
         if is_outdated(person.password):
             _keep_anew(database, person, password)
-    return Actor(known, "password", person_rights(person))
+    return Proven(person, "key wanted" if by_key else "code" if person.totp else "password")
+
+
+def known_now(context: Context, database: "Database", person: PersonRow, source: str, *, by_key: bool = False) -> None:
+    """Record that somebody has logged in, unless a key is still to be shown. Raises `UserError` (REFUSED): disabled."""
+    if not by_key:
+        database.note_login(person.name, source, context.clock.now())
+    if person.disabled:
+        raise UserError(BARRED["disabled"].format(name=person.name), FaultKind.REFUSED)
+
+
+def check_own_password(context: Context, name: str, password: str, *, source: str) -> None:
+    """Raise `UserError` unless this is the password of an account whose session it is, as `proven` does for a login.
+
+    Writes the database: guesses wait here as they do there.
+    """
+    with context.database() as database:
+        take_attempt(context, database, name, source)
+        person = database.person(name)
+        if not password_matches("" if person is None else person.password, password):
+            raise UserError("The password of now is wrong. Type it again.", FaultKind.REFUSED)
+        database.forget_login_failure(name, source)
 
 
 def comes_by_provider(context: Context, name: str) -> bool:
@@ -100,8 +142,11 @@ def comes_by_provider(context: Context, name: str) -> bool:
     return person is not None and bool(person.subject)
 
 
-def _take_attempt(context: Context, database: "Database", name: str, source: str) -> None:
-    """Count an attempt as failed until it has succeeded, so that those at the same time count too."""
+def take_attempt(context: Context, database: "Database", name: str, source: str) -> None:
+    """Count an attempt as failed until it has succeeded, so that those at the same time count too.
+
+    Raises `UserError` (REFUSED) where it came too soon after others that failed.
+    """
     with database.people_change():
         now = context.clock.now()
         wait = login_wait(database.logins(name), source, now)
@@ -114,7 +159,8 @@ def _take_attempt(context: Context, database: "Database", name: str, source: str
         )
 
 
-def _code_is_right(context: Context, database: "Database", person: PersonRow, code: str) -> bool:
+def code_is_right(context: Context, database: "Database", person: PersonRow, code: str) -> bool:
+    """Whether a code is of now and new, or none is asked for; it is taken. Raises `UserError`: STORAGE, REFUSED."""
     if not person.totp:
         return True
     step = matching_step(opened(context.home.people_key, person.name, person.totp), code, context.clock.now())

@@ -5,9 +5,9 @@ from typing import Literal, Self, TypeAlias
 
 from seed_server.fleet.roles import ALL_RIGHTS, NO_RIGHTS, Rights
 
-Evidence: TypeAlias = Literal["local user", "password", "token", "oidc", "engine", "enrolment token"]
+Evidence: TypeAlias = Literal["local user", "password", "key", "token", "oidc", "engine", "enrolment token"]
 """How an actor is known. A local user is anyone whom the operating system lets read the server's home; by an enrolment
-token, a PC is."""
+token, a PC is; by a key (WebAuthn) that has verified them, people are without a password."""
 Barred: TypeAlias = Literal["", "disabled", "expired", "revoked", "owner disabled", "foreign", "login over"]
 """Why somebody may nothing at all, whatever their rights; empty: they are not barred."""
 
@@ -26,6 +26,8 @@ class Actor:
     token_id: str = ""
     """The API token that speaks for them."""
     barred: Barred = ""
+    session_id: str = ""
+    """The session in a browser that they come by."""
 
     @classmethod
     def local_user(cls, name: str) -> Self:
@@ -36,6 +38,11 @@ class Actor:
     def engine(cls) -> Self:
         """Return what carries on by itself what people have started."""
         return cls(ENGINE_NAME, "engine", ALL_RIGHTS)
+
+    @property
+    def by_account(self) -> bool:
+        """Whether they have shown that an account of this server is theirs: what is their own, they change."""
+        return self.known_by in ("password", "key")
 
     @property
     def who(self) -> str:

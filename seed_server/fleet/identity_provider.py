@@ -67,6 +67,8 @@ class ProvenIdentity:
     name: str
     """What they call themselves there."""
     groups: frozenset[str]
+    authenticated_at: float = 0.0
+    """When they last showed the provider who they are, seconds since 1970; 0: it does not say."""
 
 
 class _Posted(TypedDict):
@@ -92,8 +94,8 @@ class IdentityProvider:
         self._answer_seconds = answer_seconds
         self._found: dict[str, Any] = {}
 
-    def login_address(self, attempt: LoginAttempt) -> str:
-        """Return where somebody logs in, in a browser."""
+    def login_address(self, attempt: LoginAttempt, *, again: bool = False) -> str:
+        """Return where somebody logs in, in a browser; ``again``: also who is logged in there is asked who they are."""
         address = self._endpoint("authorization_endpoint")
         asked = {
             "response_type": "code",
@@ -104,6 +106,7 @@ class IdentityProvider:
             "nonce": attempt.nonce,
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
+            **({"prompt": "login", "max_age": "0"} if again else {}),
         }
         return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
 
@@ -152,7 +155,12 @@ class IdentityProvider:
         wanted = (self._settings.name_claim, self._settings.groups_claim)
         if any(name not in claims for name in wanted) and "userinfo_endpoint" in self._discovered():
             claims = {**self._user_info(access, claims["sub"]), **claims}
-        return ProvenIdentity(f"{self._settings.issuer} {claims['sub']}", self._name(claims), self._groups(claims))
+        return ProvenIdentity(
+            f"{self._settings.issuer} {claims['sub']}",
+            self._name(claims),
+            self._groups(claims),
+            _auth_time(claims, now),
+        )
 
     # --- what the provider says ----------------------------------------------------------
 
@@ -316,6 +324,13 @@ class IdentityProvider:
             "have its administrator compare its client with [oidc] in server.toml.",
             FaultKind.REFUSED,
         )
+
+
+def _auth_time(claims: Mapping[str, Any], now: float) -> float:
+    """Return when somebody showed who they are; what is still to come, by another clock, is now."""
+    at = claims.get("auth_time")
+    plain = isinstance(at, int | float) and not isinstance(at, bool) and at > 0
+    return min(float(at), now) if plain else 0.0  # type: ignore[arg-type] # is a number
 
 
 # --- settings ----------------------------------------------------------------------------

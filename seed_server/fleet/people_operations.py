@@ -159,6 +159,8 @@ def set_second_factor(context: Context, actor: Actor, name: str, seed: str, code
     with context.audited(actor, deed) as database, database.people_change():
         sealed = seal(context.home.people_key, checked_account_name(name), seed)
         person = _changed(database, actor, name, deed, totp=sealed)
+        if actor.session_id:
+            database.note_second_factor(actor.session_id, context.clock.now())  # it was shown just now
         database.begin_totp(person.name, step)  # a clock that was ahead has left a step that is still to come
     log.info("second factor set", person=person.name)
     return person
@@ -166,8 +168,17 @@ def set_second_factor(context: Context, actor: Actor, name: str, seed: str, code
 
 @_operation("people")
 def remove_second_factor(context: Context, actor: Actor, name: str) -> PersonRow:
-    """Ask an account for no codes any more: the phone is lost. Writes and raises as `add_person`."""
-    return _change(context, actor, name, "remove second factor", totp=b"")
+    """Ask an account for no codes and keys any more: the phone is lost, or the key. Writes and raises as `add_person`.
+
+    Its keys open nothing from then on, and its sessions end.
+    """
+    deed = Deed("remove second factor", checked_account_name(name))
+    with context.audited(actor, deed) as database, database.people_change():
+        person = _changed(database, actor, name, deed, totp=b"")
+        deed.details["keys"] = str(database.remove_passkeys(person.name))
+        database.end_web_sessions(person.name, but=actor.session_id)
+    log.info("second factor removed", person=person.name)
+    return person
 
 
 # --- checks ------------------------------------------------------------------------------
@@ -213,7 +224,7 @@ def _require_over(actor: Actor, person: PersonRow) -> None:
 
 def require_own(actor: Actor, context: Context, name: str) -> None:
     """Raise `UserError` (REFUSED) for somebody else's account, without the right to manage people."""
-    own = actor.known_by == "password" and checked_account_name(name) == actor.name
+    own = actor.by_account and checked_account_name(name) == actor.name
     if not own:
         _require(context, actor, "people", WHOLE_FLEET)
 
@@ -245,12 +256,18 @@ def _changed(database: "Database", actor: Actor, name: str, deed: Deed, **change
     after = msgspec.structs.replace(before, **changes)
     deed.before, deed.after = before, after
     check_scope(after.roles, limited=person_rights(after).scope.limited)
-    if checked_account_name(name) != actor.name or actor.known_by != "password":
+    if checked_account_name(name) != actor.name or not actor.by_account:
         _require_over(actor, before)
     _require_over(actor, after)
     _check_administrator_left(database, before, after)
     database.change_person(after)
+    if after != before and not _only_enabled(before, after):
+        database.end_web_sessions(after.name, but=actor.session_id)
     return after
+
+
+def _only_enabled(before: PersonRow, after: PersonRow) -> bool:
+    return msgspec.structs.replace(before, disabled=False) == after
 
 
 def _check_administrator_left(database: "Database", before: PersonRow, after: PersonRow | None) -> None:

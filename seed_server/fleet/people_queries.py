@@ -37,11 +37,14 @@ def read_person(context: Context, name: str) -> PersonView:
     return PersonView(person, effective_rights(roles_in(person.roles), person_rights(person), barred), tokens)
 
 
-def new_seed(context: Context, name: str) -> NewSecondFactor:
-    """Return a seed for an account, for `set_second_factor`; it is kept nowhere yet. Raises as `read_person`."""
+def new_seed(context: Context, name: str, seed: str = "") -> NewSecondFactor:
+    """Return a seed for an account, for `set_second_factor`: a new one, or one that was shown a moment ago.
+
+    It is kept nowhere yet. Raises as `read_person`.
+    """
     server = context.settings().name
     with context.database() as database:
-        return new_second_factor(known_person(database, name).name, server)
+        return new_second_factor(known_person(database, name).name, server, seed)
 
 
 def read_api_tokens(context: Context, owner: str | None) -> list[ApiTokenRow]:

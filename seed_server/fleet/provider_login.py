@@ -24,9 +24,11 @@ from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.identity_provider import ProvenIdentity
 from seed_server.fleet.oidc_groups import GroupRights, checked_groups, rights_of_groups
+from seed_server.fleet.passkeys import coded
 from seed_server.fleet.people_operations import MAX_PEOPLE
 from seed_server.fleet.permissions import BARRED
 from seed_server.fleet.roles import PERMISSIONS
+from seed_server.fleet.web_sessions import BegunSession, CameFrom, new_session
 from seed_server.settings.sections import OidcSettings
 from seed_server.store.people_rows import ApiTokenRow, PersonRow
 from seed_server.store.token_names import token_id_of
@@ -69,9 +71,41 @@ def log_in(context: Context, identity: ProvenIdentity) -> ProviderLogin:
     group, whose earlier logins then end, and for a name that is somebody else's; BAD_INPUT, NOT_SET_UP, STORAGE, BUSY.
     """
     settings = provider_settings(context)
-    granted = rights_of_groups(checked_groups(settings.groups), identity.groups)
+    name, granted = _admitted(context, settings, identity)
     secret = secrets.token_bytes(TOKEN_SECRET_BYTES)
     text = new_token_text(context, secret)
+    actor, now = Actor(name, "oidc"), context.clock.now()
+    deed = Deed("log in", name, details={"login": token_id_of(secret), "roles": " ".join(granted.roles)})
+    with context.audited(actor, deed) as database, database.people_change():
+        deed.before = database.person_of_subject(identity.subject)
+        person = deed.after = _kept_person(database, identity, name, granted, now)
+        token = _login_row(person, secret, now, settings.login_hours * HOUR_SECONDS)
+        database.add_api_token(secret, token)
+    log.info("logged in", person=name, roles=granted.roles, login=token.token_id)
+    return ProviderLogin(person, text, token.expires_at)
+
+
+def log_in_with_browser(context: Context, identity: ProvenIdentity, came: CameFrom) -> BegunSession:
+    """Let them in with a browser: as `log_in`, with a session in the place of a token. Writes and raises as that.
+
+    When a second factor was shown is when the provider says that they showed it who they are; where it does not, never.
+    """
+    settings = provider_settings(context)
+    name, granted = _admitted(context, settings, identity)
+    secret, row = new_session(context, name, "provider", came, most_hours=settings.login_hours)
+    row = msgspec.structs.replace(row, factor_at=identity.authenticated_at)
+    deed = Deed("log in", name, details={"session": row.session_id, "roles": " ".join(granted.roles)})
+    with context.audited(Actor(name, "oidc"), deed) as database, database.people_change():
+        deed.before = database.person_of_subject(identity.subject)
+        deed.after = _kept_person(database, identity, name, granted, row.created_at)
+        database.add_web_session(secret, row)
+    log.info("logged in", person=name, roles=granted.roles, session=row.session_id)
+    return BegunSession(coded(secret), row)
+
+
+def _admitted(context: Context, settings: OidcSettings, identity: ProvenIdentity) -> tuple[str, GroupRights]:
+    """Return the account of somebody, and what their groups give them. Raises `UserError` as `log_in`."""
+    granted = rights_of_groups(checked_groups(settings.groups), identity.groups)
     with context.database() as database:
         known = database.person_of_subject(identity.subject)
     name = _account_name(identity.name) if known is None else known.name
@@ -85,15 +119,7 @@ def log_in(context: Context, identity: ProvenIdentity) -> ProviderLogin:
             "them to one of the groups in [oidc] of server.toml, or a group is added there.",
             FaultKind.REFUSED,
         )
-    actor, now = Actor(name, "oidc"), context.clock.now()
-    deed = Deed("log in", name, details={"login": token_id_of(secret), "roles": " ".join(granted.roles)})
-    with context.audited(actor, deed) as database, database.people_change():
-        deed.before = database.person_of_subject(identity.subject)
-        person = deed.after = _kept_person(database, identity, name, granted, now)
-        token = _login_row(person, secret, now, settings.login_hours * HOUR_SECONDS)
-        database.add_api_token(secret, token)
-    log.info("logged in", person=name, roles=granted.roles, login=token.token_id)
-    return ProviderLogin(person, text, token.expires_at)
+    return name, granted
 
 
 def log_out(context: Context, text: str) -> str:
@@ -152,6 +178,8 @@ def _kept_person(
             known, roles=granted.roles, sites=granted.sites, tags=granted.tags, logged_in_at=now
         )
         database.change_person(person)
+        if (known.roles, known.sites, known.tags) != (person.roles, person.sites, person.tags):
+            database.end_web_sessions(person.name)
         return person
     if len(database.people()) >= MAX_PEOPLE:
         raise UserError(f"There are {MAX_PEOPLE} accounts already. Remove one first.", FaultKind.REFUSED)
@@ -195,4 +223,5 @@ def _end_rights(context: Context, known: PersonRow) -> None:
         database.change_person(deed.after)
         for token in database.api_tokens(person.name):
             database.revoke_api_token(token.token_id, context.clock.now())
+        database.end_web_sessions(person.name)
     log.info("rights ended", person=known.name)

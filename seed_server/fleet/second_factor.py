@@ -27,12 +27,12 @@ class NewSecondFactor:
     """``otpauth://…``, for a QR code."""
 
 
-def new_second_factor(name: str, server: str) -> NewSecondFactor:
-    """Make a seed for an account; the app shows both names."""
+def new_second_factor(name: str, server: str, seed: str = "") -> NewSecondFactor:
+    """Make a seed for an account, or show one again that was made a moment ago; the app shows both names."""
     need_server_extra("pyotp")
     import pyotp
 
-    seed = pyotp.random_base32()
+    seed = seed or pyotp.random_base32()
     return NewSecondFactor(seed, pyotp.TOTP(seed).provisioning_uri(name=name, issuer_name=f"seed-server {server}"))
 
 

@@ -18,6 +18,7 @@ from p2pdist.shared.wire.enrolment import MAX_HOST_CHARS, MAX_SERVER_NAME_CHARS
 from p2pdist.shared.wire.fields import Port
 from seed_server.settings.addresses import check_reachable, networks_of
 from seed_server.settings.home import ServerHome, check_home
+from seed_server.settings.pages_section import PagesSettings, is_origin
 from seed_server.settings.priority_section import PrioritySettings
 from seed_server.settings.sections import MAX_SLA_RULES, OidcSettings, RetentionSettings, SlaRule, WebhookSettings
 
@@ -78,6 +79,8 @@ class ServerSettings(Record, frozen=True):
     """How long what happened is kept."""
     webhooks: WebhookSettings = WebhookSettings()
     """Where webhooks may lead."""
+    pages: PagesSettings = PagesSettings()
+    """How people log in to the pages, and for how long."""
     sla: Annotated[tuple[SlaRule, ...], msgspec.Meta(max_length=MAX_SLA_RULES)] = ()
     """What `report sla` measures."""
     oidc: OidcSettings | None = None
@@ -136,6 +139,12 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
         raise UserError(
             f"{source}: database_url does not name a database of PostgreSQL. Write postgresql://USER@HOST/NAME, with "
             'the password in ~/.pgpass, or "" for a file in this home.',
+            FaultKind.BAD_INPUT,
+        )
+    if settings.pages.origin and not is_origin(settings.pages.origin):
+        raise UserError(
+            f"{source}: origin in [pages] is {settings.pages.origin[:80]!r}, and no address as browsers write it. "
+            "Write https://NAME or https://NAME:PORT, in small letters and with nothing after it.",
             FaultKind.BAD_INPUT,
         )
     networks_of(settings.webhooks.allow, source=f"{source}: allow in [webhooks]")
@@ -217,6 +226,7 @@ def write_settings(home: ServerHome, settings: ServerSettings) -> None:
         "# allow = []",
         '# ca_file = ""',
     ]
+    lines += ["", "# How people log in to the pages, and for how long: docs/pages.md says what may stand in [pages]."]
     lines += ["", *(f"# {row}" for row in _SLA_COMMENT)]
     durable_files.write_file(home.settings, "\n".join([*lines, ""]).encode())
 

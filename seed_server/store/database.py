@@ -44,6 +44,7 @@ from seed_server.store.reports import ReportTable
 from seed_server.store.rollout_rows import RolloutTable
 from seed_server.store.rows import EndpointRow, ReportRow, SeenRow, ServedPayload, SiteLimitRow
 from seed_server.store.service_level_rows import ServiceLevelTable
+from seed_server.store.session_rows import SessionTable
 from seed_server.store.site_health import SiteHealthTable
 from seed_server.store.site_records import SiteTable
 from seed_server.store.standing_pages import StandingPageTable
@@ -65,6 +66,7 @@ class Database(
     WitnessAlarmTable, SiteHealthTable, HistoryTable, ArchivedMonthTable, InventoryTable, InventorySetTable,
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
     WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable, LineHourTable, IdempotencyTable,
+    SessionTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

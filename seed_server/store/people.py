@@ -14,6 +14,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.store.engines import insert_into
 from seed_server.store.people_rows import ApiTokenRow, LoginRow, PersonRow
 from seed_server.store.tables_people import API_TOKENS, LOGINS, PEOPLE
+from seed_server.store.tables_sessions import PASSKEYS, WEB_SESSIONS
 from seed_server.store.token_names import hash_of_token, token_id_of
 from seed_server.store.transactions import Transactions
 
@@ -68,10 +69,12 @@ class PersonTable(Transactions):
             connection.execute(PEOPLE.update().where(PEOPLE.c.name == person.name).values(**_values(person)))
 
     def remove_person(self, name: str) -> None:
-        """Remove an account and its API tokens."""
+        """Remove an account with its API tokens, sessions and keys."""
         ours = select(PEOPLE.c.number).where(PEOPLE.c.name == name).scalar_subquery()
         with self._writing() as connection:
             connection.execute(API_TOKENS.delete().where(API_TOKENS.c.person == ours))
+            connection.execute(WEB_SESSIONS.delete().where(WEB_SESSIONS.c.person == ours))
+            connection.execute(PASSKEYS.delete().where(PASSKEYS.c.person == ours))
             connection.execute(PEOPLE.delete().where(PEOPLE.c.name == name))
             connection.execute(LOGINS.delete().where(LOGINS.c.name == name))
 

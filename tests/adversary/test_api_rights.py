@@ -20,6 +20,8 @@ from seed_server.fleet.people_operations import add_person
 from seed_server.fleet.permissions import may
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.fleet.roles import ROLES, WHOLE_FLEET, Area, Permission, PersonScope, Reach, Role, rights_of
+from seed_server.fleet.web_sessions import CameFrom, begin_session
+from seed_server.store.session_records import PasskeyRow
 from seed_server.web.api.route import ApiCall, Route
 from seed_server.web.api.table import API_ROUTES
 from tests.helpers.api_client import ROOT, Api, api_of
@@ -42,6 +44,9 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "addException": ("except", HERE),
     "endException": ("except", HERE),
     "followUp": ("endpoints", (Area(SITE),)),
+    "endSession": ("people", WHOLE_FLEET),  # a token has no session, and no keys
+    "endSessions": ("people", WHOLE_FLEET),
+    "removeKey": ("people", WHOLE_FLEET),
     "makeToken": ("tokens", KIOSKS),
     "revokeToken": ("tokens", KIOSKS),
     "revokeApiToken": ("people", WHOLE_FLEET),  # it is another one's, and a token has none of its own
@@ -50,6 +55,9 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "dropBundle": ("withdraw", WHOLE_FLEET),
 }
 """What the requests of this file need for which PCs, where that follows from what they are about."""
+
+OWN = {"endSession", "endSessions", "removeKey", "revokeApiToken"}
+"""What everybody may with what is their own."""
 
 
 WHOLE_ALONE: frozenset[Role] = frozenset({"administrator", "auditor"})
@@ -68,6 +76,10 @@ class Requests:
         path = route.path.format(**{**self.path, **({"number": self.path[route.name]} if route.name in self.path else {})})  # fmt: skip  # noqa: E501
         if route.name == "revokeToken":
             path = route.path.format(id=self.path["token"])
+        elif route.name == "endSession":
+            path = route.path.format(name=self.path["name"], id=self.path["session"])
+        elif route.name == "removeKey":
+            path = route.path.format(name=self.path["name"], id="k1")
         elif route.name == "revokeApiToken":
             path = route.path.format(id=self.path["api_token"])
         if route.body is bytes:
@@ -94,6 +106,11 @@ def prepared(company: Company) -> Requests:
     token = operations.make_token(context, ADA, uses=1, seconds=60, tags=(TAG,))
     add_person(context, ROOT, "zoe", roles=["viewer"])
     api_token = make_api_token(context, ROOT, label="z", seconds=60, permissions=["look"], owner="zoe").row.token_id
+    with context.database() as database:
+        zoe = database.person("zoe")
+        assert zoe is not None
+        database.add_passkey(PasskeyRow("k1", "zoe", "blue", b"id", b"cose", 0, BEGIN))
+    session = begin_session(context, zoe, "password", CameFrom("x", "x", "x")).row.session_id
     file = context.home.root / "copy.bundle"
     bundle = preparing.prepare_withdrawal(context, ADA, "office", "bad", file)
     add_webhook(context, ROOT, "zoe", "https://chat.example.com/hooks/7", events=["rollout"])
@@ -103,7 +120,7 @@ def prepared(company: Company) -> Requests:
         {
             "endpoint": OTHERS[0], "patch": "office", "number": 1, "site": SITE, "name": "zoe", "id": bundle.bundle_id,
             "endException": row.number, "releaseHistory": hold.number, "proveAuditEntry": 0, "token": token.token_id,
-            "api_token": api_token, "cve": "CVE-2026-1234",
+            "api_token": api_token, "session": session, "cve": "CVE-2026-1234",
         },
         {
             "addException": {"who": f'site == "{SITE}"', "until": BEGIN + 9e5, "reason": "r", "owner": "o"},
@@ -144,7 +161,7 @@ def expected(route: Route[Any, Any], actor: Actor) -> bool:
 
 def test_whatever_asks_itself_has_its_reach_here() -> None:
     asking = {route.name for route in API_ROUTES if any(reach is None for _, reach in route.rights)}
-    assert asking | {"revokeApiToken"} == set(REACHES)
+    assert asking | OWN == set(REACHES)
 
 
 @pytest.mark.trio

@@ -16,6 +16,7 @@ WRITERS = {
     "store/patches.py": ("_writing",),
     "store/people.py": ("_writing",),
     "store/reports.py": ("_writing",),
+    "store/session_rows.py": ("_writing",),
     "store/site_records.py": ("_writing",),
     "store/tokens.py": ("_writing",),
     "store/webhook_rows.py": ("_writing",),

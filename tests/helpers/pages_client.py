@@ -28,7 +28,7 @@ from seed_server.web.pages.answering import PageAnswering
 from seed_server.web.pages.app import make_pages
 from seed_server.web.pages.live import watching
 from seed_server.web.pages.page import Form, Page
-from seed_server.web.pages.signed_in import SESSION_COOKIE, SignedIn
+from seed_server.web.pages.signed_in import SESSION_COOKIE, Recognising, SignedIn
 from seed_server.web.pages.table import FORMS, PAGES
 from seed_server.web.request_log import RequestLog
 
@@ -212,8 +212,9 @@ async def pages_of(
             nursery.cancel_scope.cancel()
 
 
-def _recognising(site: Site) -> Callable[[Context, str], SignedIn | None]:
-    def recognise(context: Context, cookie: str) -> SignedIn | None:
+def _recognising(site: Site) -> Recognising:
+    def recognise(context: Context, cookie: str, *, used: bool = True) -> SignedIn | None:
+        del used
         with context.database() as database:
             person = database.person(cookie)
         if person is None:

@@ -17,16 +17,25 @@ from seed_server.answers.people_documents import (
     person_document,
     person_view_document,
 )
+from seed_server.answers.sessions import (
+    KeyDocument,
+    SessionDocument,
+    SessionsEndedDocument,
+    key_document,
+    session_document,
+)
 from seed_server.answers.token_documents import token_document, token_made_document
 from seed_server.fleet import operations, people_operations, queries
 from seed_server.fleet.api_token_operations import revoke_api_token
 from seed_server.fleet.approver_list import read_approvers
 from seed_server.fleet.operations import MAX_TOKEN_DAYS, MAX_TOKEN_USES
+from seed_server.fleet.passkey_operations import read_passkeys, remove_passkey
 from seed_server.fleet.people_queries import read_api_tokens, read_people, read_person
-from seed_server.fleet.roles import NO_PC, Role
+from seed_server.fleet.roles import NO_PC, WHOLE_FLEET, Role
+from seed_server.fleet.web_sessions import end_sessions, read_sessions
 from seed_server.store.people_rows import PersonRow
 from seed_server.web.api.documents import SelfDocument
-from seed_server.web.api.given import Body, MaybeName, Name, Named, Names, WithId
+from seed_server.web.api.given import Body, Given, MaybeName, Name, Named, Names, WithId
 from seed_server.web.api.paging import Page, Paged, page_of
 from seed_server.web.api.route import API, ApiCall, Nothing, Route
 
@@ -120,6 +129,42 @@ def _remove_person(call: ApiCall[Named, None]) -> PersonDocument:
     return person_document(people_operations.remove_person(call.context, call.actor, call.given.name))
 
 
+class NamedPage(Paged, frozen=True):
+    """Of which account."""
+
+    name: Name
+
+
+class NamedWithId(Given, frozen=True):
+    """Something of an account."""
+
+    name: Name
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+def _sessions(call: ApiCall[NamedPage, None]) -> Page[SessionDocument]:
+    found = read_sessions(call.context, call.given.name)
+    return page_of(found, call.given, lambda one: one.session_id, session_document)
+
+
+def _end_sessions(call: ApiCall[Named, None]) -> SessionsEndedDocument:
+    name = call.given.name
+    return SessionsEndedDocument(name, end_sessions(call.context, call.actor, name))
+
+
+def _end_session(call: ApiCall[NamedWithId, None]) -> SessionsEndedDocument:
+    name = call.given.name
+    return SessionsEndedDocument(name, end_sessions(call.context, call.actor, name, call.given.id))
+
+
+def _keys(call: ApiCall[NamedPage, None]) -> Page[KeyDocument]:
+    return page_of(read_passkeys(call.context, call.given.name), call.given, lambda one: one.key_id, key_document)
+
+
+def _remove_key(call: ApiCall[NamedWithId, None]) -> KeyDocument:
+    return key_document(remove_passkey(call.context, call.actor, call.given.name, call.given.id))
+
+
 class ApiTokens(Paged, frozen=True):
     """Whose API tokens."""
 
@@ -200,6 +245,19 @@ PEOPLE_ROUTES = (
           operation=f"{_OPERATION}people_operations.remove_second_factor"),
     Route("DELETE", f"{API}/people/{{name}}", "removePerson", "Remove an account and its API tokens", _remove_person,
           PersonDocument, _PEOPLE, Named, operation=f"{_OPERATION}people_operations.remove_person"),
+    Route("GET", f"{API}/people/{{name}}/sessions", "listSessions", "Where an account is logged in with a browser",
+          _sessions, Page[SessionDocument], _PEOPLE, NamedPage, right=("people", WHOLE_FLEET),
+          commands=("people sessions",)),
+    Route("DELETE", f"{API}/people/{{name}}/sessions", "endSessions", "Log an account out of its browsers",
+          _end_sessions, SessionsEndedDocument, _PEOPLE, Named, operation=f"{_OPERATION}web_sessions.end_sessions",
+          commands=("people end-sessions",)),
+    Route("DELETE", f"{API}/people/{{name}}/sessions/{{id}}", "endSession", "Log an account out of one browser",
+          _end_session, SessionsEndedDocument, _PEOPLE, NamedWithId,
+          operation=f"{_OPERATION}web_sessions.end_sessions"),
+    Route("GET", f"{API}/people/{{name}}/keys", "listKeys", "Keys (WebAuthn) of an account", _keys, Page[KeyDocument],
+          _PEOPLE, NamedPage, right=("people", WHOLE_FLEET), commands=("people keys",)),
+    Route("DELETE", f"{API}/people/{{name}}/keys/{{id}}", "removeKey", "Let a key open nothing any more", _remove_key,
+          KeyDocument, _PEOPLE, NamedWithId, operation=f"{_OPERATION}passkey_operations.remove_passkey"),
     Route("GET", f"{API}/api-tokens", "listApiTokens", "API tokens, the newest first", _api_tokens,
           Page[ApiTokenDocument], _TOKENS, ApiTokens, commands=("api-token list",)),
     Route("DELETE", f"{API}/api-tokens/{{id}}", "revokeApiToken", "Let an API token speak for nobody any more",

@@ -40,6 +40,8 @@ NO_ROUTE: dict[str, str] = {
     "seed_server.fleet.document_operations.set_templates": _OFFLINE,
     "seed_server.fleet.home_file_operations.change_settings": _MACHINE,
     "seed_server.fleet.home_file_operations.set_site_map": _MACHINE,
+    "seed_server.fleet.passkey_operations.add_passkey": "is a browser's and its person's: a page does it",
+    "seed_server.fleet.passkey_operations.rename_passkey": "is what a person calls their own key: a page does it",
     "seed_server.fleet.people_operations.set_account": "is setRoles, setScope and setDisabled in one, for apply",
     "seed_server.fleet.preparing.prepare_profiles": "is several of prepareProfile in one, for apply",
     "seed_server.fleet.preparing.prepare_templates": "is several of prepareTemplate in one, for apply",

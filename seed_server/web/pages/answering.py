@@ -37,13 +37,13 @@ from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Pa
 from seed_server.web.pages.problem_words import problem_remedy, problem_title
 from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
 from seed_server.web.pages.rendering import page_html
-from seed_server.web.pages.signed_in import SESSION_COOKIE, Recognising, SignedIn, StepUp
+from seed_server.web.pages.signed_in import SESSION_COOKIE, ConfirmAsking, Recognising, SignedIn, StepUp, asking
 
 HTML_MEDIA = "text/html; charset=utf-8"
 LOGIN = "/login"
 VISIT_BYTES = 18
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-CONFIRMING_FIELDS = frozenset({"_code", "_key"})
+CONFIRMING_FIELDS = frozenset({"_code", "_key", "_challenge"})
 """What `confirm.html.j2` adds to the form that waits for it."""
 
 
@@ -69,6 +69,7 @@ class PageAnswering:
     recognise: Recognising
     step_up: StepUp
     default_language: str = field(default_factory=language.current)
+    asking: ConfirmAsking = asking
 
     @cached_property
     def page_named(self) -> Mapping[str, Page[Any]]:
@@ -82,7 +83,7 @@ class PageAnswering:
     def signed_in(self, context: Context, visitor: Visitor) -> SignedIn | None:
         """Return who asks; None: nobody who is signed in. Raises `UserError`."""
         session = visitor.cookies.get(SESSION_COOKIE, "")
-        signed = self.recognise(context, session) if session else None
+        signed = self.recognise(context, session, used=visitor.acts) if session else None
         return None if signed is None or signed.actor.barred else signed
 
     def show(self, context: Context, page: Page[Any], asked: PageRequest) -> PageAnswered:
@@ -138,7 +139,7 @@ class PageAnswering:
         try:
             given = _given(form, asked.in_path, ())
             body = body_of(form.body, fields)
-            sent = Sent(here.context, here.actor, given, body, here.now, here.signed, asked.visitor)
+            sent = Sent(here.context, here.actor, given, body, here.now, here.signed, here.visitor)
             return self._answered(at_page, page, form.does(sent))
         except NotAcceptableError as error:
             status, message, wrong = 422, tr("Nothing was done: see what is marked below."), dict(error.fields)
@@ -164,6 +165,7 @@ class PageAnswering:
                 wrong = in_words(error.message)
         kept = [pair for pair in fields.pairs if pair[0] != CSRF_FIELD and pair[0] not in CONFIRMING_FIELDS]
         values = {"kept": kept, "address": here.asked.path, "back": _address(at_page), "wrong": wrong}
+        values |= self.asking(here.context, signed)
         return self._page(here, "confirm", tr("Is it you?"), values, status=422 if wrong else 200)
 
     # --- both ----------------------------------------------------------------------------
@@ -197,7 +199,7 @@ class PageAnswering:
         asked = here.asked
         pairs_in(asked.query)  # raises what is wrong with it
         given = _given(page, asked.in_path, here.filled)
-        return page.view(Asked(here.context, here.actor, given, here.now, here.signed, asked.visitor))
+        return page.view(Asked(here.context, here.actor, given, here.now, here.signed, here.visitor))
 
     def _answered(
         self, here: PageHere, page: Page[Any], found: Answer, *, failed: RefusedForm | None = None, status: int = 200

@@ -20,6 +20,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
+from seed_server.web.fair_turns import FairTurns
 from seed_server.web.pages.answering import PageAnswered, PageAnswering
 from seed_server.web.pages.cookies import cookies_in
 from seed_server.web.pages.forms import fields_in
@@ -32,6 +33,8 @@ from seed_server.web.statuses import OUR_FAULT
 
 FORM_SECONDS = 60.0  # for a whole form
 PAGE_WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
+STRANGERS = 2  # threads for logins: as many passwords as are verified at once
+STRANGER_FORM_SECONDS = 0.05  # 20 logins a second, of all addresses in turn
 STRANGER_FORM_BYTES = 8 << 10  # of whoever is not signed in: a name, a password and a code
 MAX_BROWSER_CHARS = 200  # of how a browser calls itself
 EVENT_MEDIA = "text/event-stream"
@@ -46,6 +49,9 @@ class _Pages:
     watching: Watching
     log: RequestLog
     workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(PAGE_WORKERS))
+    strangers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(STRANGERS))
+    """For forms of whoever is not signed in: a password takes a while, and others' pages are not to wait for that."""
+    turns: FairTurns = field(default_factory=lambda: FairTurns(seconds=STRANGER_FORM_SECONDS))
 
     async def page(self, page: Page[Any], request: Request) -> Response:
         """Answer who opens a page."""
@@ -53,12 +59,18 @@ class _Pages:
 
     async def form(self, form: Form[Any, Any], request: Request) -> Response:
         """Answer who sends a form."""
-        most = form.most_bytes if await self._known(request) else STRANGER_FORM_BYTES
+        known = await self._known(request)
+        most = form.most_bytes if known else STRANGER_FORM_BYTES
         try:
             fields = fields_in(await _read_body(request, most), request.headers.get("content-type", ""))
         except ApiProblemError as problem:
             return await self.refused(request, problem)
-        return await self._respond(request, lambda context, asked: self.answering.send(context, form, asked, fields))
+        if not known:
+            await self.turns.take(client_of(request.scope).address)
+        limiter = self.workers if known else self.strangers
+        return await self._respond(
+            request, lambda context, asked: self.answering.send(context, form, asked, fields), limiter
+        )
 
     async def refused(self, request: Request, problem: ApiProblemError) -> Response:
         """Answer with a problem."""
@@ -94,7 +106,12 @@ class _Pages:
             return await self.refused(request, ApiProblemError("no-such-thing", "There is no such file."))
         return _response(request, PageAnswered(200, file.data, file.media), "", cache=FOREVER)
 
-    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], PageAnswered]) -> Response:
+    async def _respond(
+        self,
+        request: Request,
+        answer: Callable[[Any, PageRequest], PageAnswered],
+        limiter: trio.CapacityLimiter | None = None,
+    ) -> Response:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
@@ -102,7 +119,7 @@ class _Pages:
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
-            answered: PageAnswered = await self._in_thread(partial(answer, context, asked))
+            answered: PageAnswered = await self._in_thread(partial(answer, context, asked), limiter)
         except Exception as error:  # noqa: BLE001 - it is logged
             self.log.failed(client, request.url.path, error)
             problem = ApiProblemError("failed", OUR_FAULT)
@@ -118,8 +135,8 @@ class _Pages:
             return await self._in_thread(partial(self.answering.signed_in, context, _visitor(request))) is not None
         return False
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        return await trio.to_thread.run_sync(work, limiter=self.workers)
+    async def _in_thread(self, work: Callable[[], Any], limiter: trio.CapacityLimiter | None = None) -> Any:
+        return await trio.to_thread.run_sync(work, limiter=limiter or self.workers)
 
 
 class _Parts(Response):
@@ -196,6 +213,7 @@ def _visitor(request: Request) -> Visitor:
         host=headers.get("host", ""),
         origin=headers.get("origin", ""),
         site=headers.get("sec-fetch-site", ""),
+        acts=request.method == "POST" or headers.get("sec-fetch-dest", "") != "empty",
     )
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from seed_server.fleet.actor import Actor
@@ -11,7 +11,7 @@ from seed_server.fleet.permissions import may
 from seed_server.fleet.roles import NO_PC
 from seed_server.web.api.route import Right
 from seed_server.web.pages.cookies import SAID_COOKIE, said_in, visit_csrf
-from seed_server.web.pages.page import Form, Page, PageRequest
+from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
 from seed_server.web.pages.problem_words import PageProblemError
 from seed_server.web.pages.reader import PageReader, RefusedForm
 from seed_server.web.pages.signed_in import SignedIn
@@ -41,6 +41,11 @@ class PageHere:
     def actor(self) -> Actor:
         """On whose behalf it comes."""
         return NOBODY_ACTOR if self.signed is None else self.signed.actor
+
+    @property
+    def visitor(self) -> Visitor:
+        """From where it comes; a browser that is new here is as it will be from now on."""
+        return replace(self.asked.visitor, visit=self.visit)
 
     @property
     def csrf(self) -> str:

@@ -36,6 +36,10 @@ class Visitor:
     """What its header Origin says; empty: nothing."""
     site: str = ""
     """What its header Sec-Fetch-Site says; empty: nothing."""
+    visit: str = ""
+    """Of a browser in which nobody is signed in: what its forms are bound to."""
+    acts: bool = True
+    """Whether a person does something; else a page that lies open asks by itself."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_a_second_factor_is_set_up_and_taken_away(run: Run) -> None:
     assert "█" not in page  # no picture in a pipe
     refused(run("--as", "vera", "status", typed=f"{PASSWORD}\n\n"), "the code is wrong")
     assert json.loads(shown(run("people", "list", "--json")))[0]["second_factor"] is True
-    assert "No code is asked of vera" in shown(run("people", "totp", "vera", "--remove"))
+    assert "No code and no key is asked of vera" in shown(run("people", "totp", "vera", "--remove"))
     shown(run("--as", "vera", "status", typed=f"{PASSWORD}\n\n"))
 
 
