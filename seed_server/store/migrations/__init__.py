@@ -18,6 +18,7 @@ from seed_server.store.migrations import (
     r0012_reports,
     r0013_intelligence,
     r0014_plans,
+    r0016_line_minutes,
 )
 
 REVISIONS = (
@@ -34,4 +35,5 @@ REVISIONS = (
     r0012_reports,
     r0013_intelligence,
     r0014_plans,
+    r0016_line_minutes,
 )  # the oldest first
