@@ -51,8 +51,8 @@ class LineMinuteTable(Transactions):
             known: dict[tuple[int, int], LineSlot] = {}
             for part in parts(sorted(numbers.values())):
                 query = select(LINE_MINUTES).where(_T.site.in_(part), _T.slot.in_(slots))
-                for row in connection.execute(query).mappings():
-                    known[row["site"], row["slot"]] = _slot(row, "")
+                for found in connection.execute(query).mappings():
+                    known[found["site"], found["slot"]] = _slot(found, "")
             values = []
             for (site, slot), row in sorted(new.items()):
                 kept = known.get((numbers[site], slot))
