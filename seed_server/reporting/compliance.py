@@ -13,6 +13,7 @@ from seed_server.store.tables import REPORTED_SINCE
 
 COMPLIANCE_DAYS = 30
 MOST_COMPLIANCE_DAYS = 365
+MOST_GAPS = 10
 _DAY_HOURS = int(DAY_SECONDS) // TALLY_SECONDS
 
 
@@ -43,6 +44,17 @@ class ComplianceOfRule:
 
 
 @dataclass(frozen=True)
+class ComplianceGap:
+    """A patch that PCs lack."""
+
+    patch: JudgedPatch
+    applicable: int
+    """PCs to which it applies, with those that have said nothing of it."""
+    missing: int
+    """So many of them lack it."""
+
+
+@dataclass(frozen=True)
 class Compliance:
     """How large a part is done."""
 
@@ -54,6 +66,8 @@ class Compliance:
     """The oldest first."""
     rules: Sequence[ComplianceOfRule]
     """As ``server.toml`` has them; none: there is no rule."""
+    gaps: Sequence[ComplianceGap]
+    """The patches that most PCs lack, most first; without those that none does."""
 
 
 def read_compliance(context: Context, days: int = COMPLIANCE_DAYS, *, kev: KevDates = no_kev_dates) -> Compliance:
@@ -87,7 +101,21 @@ def read_compliance(context: Context, days: int = COMPLIANCE_DAYS, *, kev: KevDa
             ComplianceOfRule(rule, len(under[rule.name]), by_day(under[rule.name], applicable, done, ends))
             for rule in rules
         ),
+        _gaps(patches, applicable, done),
     )
+
+
+def _gaps(
+    patches: Sequence[JudgedPatch], applicable: Mapping[int, int], done: Mapping[int, Mapping[int, int]]
+) -> list[ComplianceGap]:
+    gaps = [
+        ComplianceGap(
+            patch, applicable[patch.number], applicable[patch.number] - sum(done.get(patch.number, {}).values())
+        )
+        for patch in patches
+    ]
+    found = [gap for gap in gaps if gap.missing > 0]
+    return sorted(found, key=lambda gap: (-gap.missing, -gap.patch.published_at))[:MOST_GAPS]
 
 
 def by_day(

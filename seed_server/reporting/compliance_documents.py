@@ -34,6 +34,21 @@ class ComplianceRuleDocument(Struct, frozen=True):
     """The oldest first. Since 0.3."""
 
 
+class ComplianceGapDocument(Struct, frozen=True):
+    """A patch that PCs lack."""
+
+    patch: str
+    """ID@VERSION. Since 0.3."""
+    title: str
+    """What it is; may be empty. Since 0.3."""
+    severity: str
+    """How severe it is, as its publisher says. Since 0.3."""
+    applicable: Count
+    """PCs to which it applies, with those that have said nothing of it. Since 0.3."""
+    missing: Count
+    """So many of them lack it. Since 0.3."""
+
+
 class ComplianceDocument(Struct, frozen=True):
     """How large a part of PCs and patches is done, day by day."""
 
@@ -47,6 +62,8 @@ class ComplianceDocument(Struct, frozen=True):
     """The oldest first. Since 0.3."""
     rules: tuple[ComplianceRuleDocument, ...]
     """By each rule [[sla]] of server.toml; none: there is no rule. Since 0.3."""
+    gaps: tuple[ComplianceGapDocument, ...]
+    """The patches that most PCs lack, most first; at most ten. Since 0.3."""
 
 
 def compliance_document(found: Compliance) -> ComplianceDocument:
@@ -59,6 +76,10 @@ def compliance_document(found: Compliance) -> ComplianceDocument:
         rules=tuple(
             ComplianceRuleDocument(one.rule.name, one.rule.share_percent, one.patches, _days(one.days))
             for one in found.rules
+        ),
+        gaps=tuple(
+            ComplianceGapDocument(str(gap.patch.ref), gap.patch.title, gap.patch.severity, gap.applicable, gap.missing)
+            for gap in found.gaps
         ),
     )
 

@@ -82,23 +82,19 @@ def _chart(title: str, unit: str, x: Axis, lines: Sequence[PlotLine]) -> Chart:
 def _lines(
     pen: Pen, history: LineHistory, value: Callable[[LinePoint], float | None], scale: float
 ) -> Iterator[PlotLine]:
-    """Yield steps; what is not known is a gap."""
+    """Yield lines through the middles of steps; what is not known is a gap, and a step alone is as long as it is."""
+    middle = history.step_seconds / 2
     points: list[tuple[float, float]] = []
-    for point in history.points:
-        found = value(point)
-        if found is None:
-            if points:
-                yield PlotLine(pen, points)
+    for point in (*history.points, None):
+        found = None if point is None else value(point)
+        if point is not None and found is not None:
+            points.append((point.at + middle, round(found * scale, 3)))
+        elif points:
+            if len(points) == 1:
+                ((at, level),) = points
+                points = [(at - middle, level), (at + middle, level)]
+            yield PlotLine(pen, points)
             points = []
-            continue
-        level = round(found * scale, 3)
-        end = point.at + history.step_seconds
-        if len(points) > 1 and points[-1][1] == level == points[-2][1]:
-            points[-1] = (end, level)
-        else:
-            points += [(point.at, level), (end, level)]
-    if points:
-        yield PlotLine(pen, points)
 
 
 def _words(at: float) -> str:

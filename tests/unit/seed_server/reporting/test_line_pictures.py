@@ -33,7 +33,7 @@ def test_ours_others_and_the_limit_are_lines_of_one_chart() -> None:
     svg = line_picture(history([busy]))
     assert drawn(svg)[1:] == ["ours", "business, as PCs saw it", "limit", "the line"]
     assert "did not run" not in svg
-    assert len(svg) < 12_000
+    assert len(svg) < 7_000
 
 
 def test_waits_and_harm_are_charts_where_there_are_any() -> None:
@@ -65,7 +65,7 @@ def test_the_busiest_picture_is_small() -> None:
         )
         for place in range(144)
     ]  # fmt: skip
-    assert len(line_picture(history(rows))) < 32_000
+    assert len(line_picture(history(rows))) < 18_000
 
 
 @pytest.mark.parametrize("hours", [1, 24, 7 * 24, 90 * 24])
