@@ -109,10 +109,9 @@ def _gaps(
     patches: Sequence[JudgedPatch], applicable: Mapping[int, int], done: Mapping[int, Mapping[int, int]]
 ) -> list[ComplianceGap]:
     gaps = [
-        ComplianceGap(
-            patch, applicable[patch.number], applicable[patch.number] - sum(done.get(patch.number, {}).values())
-        )
+        ComplianceGap(patch, every, every - sum(done.get(patch.number, {}).values()))
         for patch in patches
+        for every in (applicable[patch.number],)
     ]
     found = [gap for gap in gaps if gap.missing > 0]
     return sorted(found, key=lambda gap: (-gap.missing, -gap.patch.published_at))[:MOST_GAPS]

@@ -139,6 +139,23 @@ def points_of(
     ]
 
 
+def coarser(history: LineHistory, steps: int) -> list[LinePoint]:
+    """Return the points of ``history`` with ``steps`` of them in one, as hours and days begin; the oldest first."""
+    size = steps * history.step_seconds
+    found: dict[int, list[LinePoint]] = {}
+    for point in history.points:
+        found.setdefault(int(point.at // size), []).append(point)
+    slots = size // SLOT_SECONDS
+    return [
+        LinePoint(
+            float(place * size),
+            sum(point.watched_seconds for point in points),
+            joined([point.seen for point in points], place * slots, slots),
+        )
+        for place, points in found.items()
+    ]
+
+
 def stretches(history: LineHistory, most: int) -> list[LineStretch]:
     """Return by which cause the site was limited and for how long, the newest first; at most so many."""
     found: list[LineStretch] = []

@@ -1,5 +1,6 @@
 """All sites, a page at a time: those that were sent to, those in the map, and those where PCs were seen. Blocking."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -8,9 +9,10 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.context import Context
 from seed_server.fleet.overview import UNFINISHED
-from seed_server.fleet.paging import shown_no_more
+from seed_server.fleet.paging import shown_no_more, site_asked
 from seed_server.fleet.sites import SiteStatus, never_sent, site_statuses
 from seed_server.line.site_map_file import load_sites
+from seed_server.store.rows import EndpointFilter, PcState
 from seed_server.store.serve_lock import is_serving
 from seed_server.store.site_health import SitePcs
 
@@ -111,14 +113,23 @@ def read_site_list(context: Context, question: SitesQuestion) -> SiteList:
     )
 
 
+def read_site_pcs(context: Context, site: str) -> dict[PcState, int]:
+    """Return how many PCs of a site are in which state. Raises `UserError`; BAD_INPUT for a site that is not known."""
+    serving = is_serving(context.home)
+    with context.database() as database:
+        number = site_asked(context, database, site)
+        return {
+            state: database.endpoints_meant(EndpointFilter(number, state, serving=serving))
+            for state in get_args(PcState)
+        }
+
+
 def _all_sites(context: Context, database: "Database") -> list[SiteStatus]:
     limits = database.site_limits()
     known = {limit.site for limit in limits}
     names = set(database.site_names())
-    try:
-        names |= {mapped.site.name for mapped in load_sites(context.home).sites}
-    except UserError:  # what is wrong with the map, `status` says
-        pass
+    with contextlib.suppress(UserError):  # what is wrong with the map, `status` says
+        names |= {mapped.name for mapped in load_sites(context.home).sites}
     limits += [never_sent(name) for name in sorted(names - known)]
     return site_statuses(limits, {}, database.shared_identities())
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from p2pdist.shared.language import in_words, tr
+from seed_server.fleet.coverage import Reached
 from seed_server.fleet.fleet_problem import FleetProblem
 from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.rollout_words import why_sentence
@@ -92,7 +93,9 @@ def needs(today: Today) -> list[Need]:
 
 def _of_rollouts(today: Today) -> Iterator[Need]:
     for one in today.approvals:
-        yield Need("open", tr("your approval"), _why(one), tr("Read what is approved, and say so."), link=rollout_link(one))
+        yield Need(
+            "open", tr("your approval"), _why(one), tr("Read what is approved, and say so."), link=rollout_link(one)
+        )
     for one in today.stopped:
         tone = "bad" if one.state is RolloutState.HALTED or one.listed.fault is not None else "open"
         yield Need(tone, in_words(one.state.value), _why(one), link=rollout_link(one))
@@ -147,6 +150,15 @@ def _why(one: TodayRollout) -> str:
     return in_words(why_sentence(one.listed.why))
 
 
+def _have_it(one: TodayRollout) -> tuple[int, int] | None:
+    """Return how many PCs have a rollout's patch, and to how many it applies; None: they were not counted."""
+    if one.progress is None:
+        return None
+    counts = one.progress.counts
+    done = counts[Reached.INSTALLED] + counts[Reached.DELIVERED]
+    return done, one.progress.total - counts[Reached.NOT_APPLICABLE]
+
+
 def _compliance_rows(found: Compliance) -> list[tuple[float, int, int, list[float | None]]]:
     rules = found.rules[:MOST_RULES_DRAWN]
     return [
@@ -169,7 +181,7 @@ def _today(asked: Asked[Nothing]) -> Shown:
             "days": _compliance_rows(done),
             "rules": [rule.rule.name for rule in done.rules[:MOST_RULES_DRAWN]],
             "newest": done.days[-1],
-            "rollouts": [(rollout_link(one), one, _why(one)) for one in today.running[:MOST_SHOWN]],
+            "rollouts": [(rollout_link(one), one, _have_it(one), _why(one)) for one in today.running[:MOST_SHOWN]],
             "gaps": [(patch_link(str(gap.patch.ref)), gap) for gap in done.gaps[:MOST_SHOWN]],
             "paused": [(site_link(site), pause) for site, pause in today.paused[:MOST_SHOWN]],
             "troubled": [(site_link(one.site), one) for one in today.troubled],

@@ -4,10 +4,16 @@ from typing import Any
 
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
+from seed_server.web.pages.pages_sites import SITES_FORMS, SITES_PAGES
+from seed_server.web.pages.pages_today import TODAY_FORMS, TODAY_PAGES
 
 PAGES: tuple[Page[Any], ...] = (
     *HELP_PAGES,
+    *SITES_PAGES,
+    *TODAY_PAGES,
 )  # fmt: skip
 FORMS: tuple[Form[Any, Any], ...] = (
     *HELP_FORMS,
+    *SITES_FORMS,
+    *TODAY_FORMS,
 )  # fmt: skip
