@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
@@ -16,7 +17,7 @@ from seed_server.fleet.rollout_documents import BrokenRollout
 from seed_server.fleet.rollout_queries import ListedRollout, list_rollouts
 from seed_server.reporting.compliance import Compliance, read_compliance
 from seed_server.reporting.intelligence_queries import kev_dates
-from seed_server.reporting.priority_queries import RankedPatch, read_priorities
+from seed_server.reporting.priority_queries import RankedPatch, read_unbegun
 from seed_server.store.follow_up_rows import OldFollowUps
 from seed_server.store.rows import HarmPauseRow
 from seed_server.store.site_health import SiteTrouble
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 FOLLOW_UP_DAYS = 14  # since somebody took care of a PC that lacks a patch still: it is time to look again
 MOST_SHOWN = 5  # of each kind of thing: what is more, its own page has
+MOST_LOOKED_AT = 20  # of patches that nobody has begun: to judge one takes milliseconds, in a large company
 STOPPED = frozenset({RolloutState.HELD, RolloutState.PAUSED, RolloutState.HALTED})
 """They wait for a person's word."""
 URGENT = frozenset({"immediate", "out-of-cycle"})
+URGENT_KEPT_SECONDS = 30.0  # by a process that goes on: to ask all PCs whom a patch may be for takes long
+
+_kept: "WeakKeyDictionary[Database, tuple[float, list[RankedPatch]]]" = WeakKeyDictionary()
+"""What was urgent when that was asked last, by the database that is open."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def read_today(context: Context, actor: Actor) -> Today:
         stopped=[one for one in stopped if one not in approvals],
         running=[one for one in rollouts if one.state in {RolloutState.RUNNING, RolloutState.UNAPPROVED}],
         broken=broken,
-        urgent=_urgent(context),
+        urgent=_urgent(context, now),
         due=due,
         paused=[(site, pause) for site, pause in sorted(at_work.items()) if pause is not None],
         troubled=troubled,
@@ -120,13 +126,17 @@ def _can_approve(one: TodayRollout, actor: Actor) -> bool:
     return actor.person not in {person_of(kept.row.author), *(row.person for row in kept.approvals)}
 
 
-def _urgent(context: Context) -> list[RankedPatch]:
+def _urgent(context: Context, now: float) -> list[RankedPatch]:
+    opened = context.opened
+    if opened is not None and (kept := _kept.get(opened.database)) is not None:
+        at, patches = kept
+        if 0 <= now - at < URGENT_KEPT_SECONDS:
+            return patches
     try:
-        patches = read_priorities(context).patches
+        found = read_unbegun(context, MOST_LOOKED_AT)
     except UserError:  # a table that cannot be used: `priority` says so
-        return []
-    return [
-        one
-        for one in patches
-        if one.decision.leaf.priority in URGENT and one.offered.rollout is None and not one.offered.to_everyone
-    ]
+        found = []
+    patches = [one for one in found if one.decision.leaf.priority in URGENT]
+    if opened is not None:
+        _kept[opened.database] = now, patches
+    return patches
