@@ -10,9 +10,7 @@ from seed_server.commands.completing import site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option
 from seed_server.fleet.context import Context
-from seed_server.store.minute_rows import HOURS_KEPT_SECONDS
-
-MOST_HOURS = int(HOURS_KEPT_SECONDS) // 3_600
+from seed_server.reporting.line_history import MOST_HOURS
 
 
 @click.command("sites", cls=LookingCommand)

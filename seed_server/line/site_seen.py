@@ -10,14 +10,14 @@ from seed_server.line.harm_evidence import SECOND, SeenSecond
 LONGEST_LOOK_SECONDS = 1.0  # between two samples: for longer, nobody looked
 LEAST_QUEUE_SECONDS = 0.000_5  # shorter waits are none; they share one step
 STEPS_OF_A_DOUBLING = 4  # waits are known within a fifth
-MOST_STEPS = 64  # of the largest wait: 33 s, longer than any queue
+MOST_WAIT_STEPS = 64  # of the largest wait: 33 s, longer than any queue
 
 
 def step_of(seconds: float) -> int:
     """Return the step of a wait."""
     if seconds <= LEAST_QUEUE_SECONDS:
         return 0
-    return min(MOST_STEPS, math.ceil(STEPS_OF_A_DOUBLING * math.log2(seconds / LEAST_QUEUE_SECONDS)))
+    return min(MOST_WAIT_STEPS, math.ceil(STEPS_OF_A_DOUBLING * math.log2(seconds / LEAST_QUEUE_SECONDS)))
 
 
 def wait_of(step: int) -> float:

@@ -6,10 +6,10 @@ Moments are by the wall clock. What a server has not seen is missing, and is no 
 from dataclasses import dataclass, field
 
 from seed_server.line.site_seen import LineSeen, typical_wait
+from seed_server.origin.line_hours import MAX_WATCHED_SITES
 from seed_server.store.minute_rows import SLOT_SECONDS, LineSlot, WatchedSlot, cause_in, slot_of
 from seed_server.store.rows import SiteLimitRow
 
-MAX_WATCHED_SITES = 20_000  # as many lines as are known (`known_lines`); of further sites nothing is kept
 LONGEST_STEP_SECONDS = 10.0  # from one word on a site's limit to the next: they come each second while it holds
 
 

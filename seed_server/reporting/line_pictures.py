@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from bandwidth.core.quantities import DAY_SECONDS
+from bandwidth.core.units import MBIT
 from bandwidth.pictures.plot import Axis, Chart, Pen, PlotLine
 from bandwidth.pictures.sheet import sheet
 from p2pdist.shared.language import tr
 from seed_server.reporting.line_history import LineHistory, LinePoint
 
-CHART_HEIGHT = 170.0
-MBIT = 125_000.0  # bytes per second
+LINE_CHART_HEIGHT = 170.0
 _TICKS = (1_800.0, 3_600.0, 2 * 3_600.0, 4 * 3_600.0, DAY_SECONDS, 7 * DAY_SECONDS, 14 * DAY_SECONDS)
 MOST_TICKS = 14
 _OURS, _OTHERS, _LIMIT, _BAD = "#0b5c7a", "#b35c00", "#7b8794", "#a52a18"
@@ -59,7 +59,7 @@ def line_picture(history: LineHistory) -> str:
         charts.append(_chart(tr("Seconds in which business suffered while we sent"), tr("s"), x, list(harm)))
     used = [pen for pen in (ours, others, limit, line) if any(one.pen is pen for one in rates)]
     title = tr("{site}: what its line did", site=history.site)
-    return sheet(title, _subtitle(history), charts, used or [ours], columns=1, height=CHART_HEIGHT)
+    return sheet(title, _subtitle(history), charts, used or [ours], columns=1, height=LINE_CHART_HEIGHT)
 
 
 def _subtitle(history: LineHistory) -> str:

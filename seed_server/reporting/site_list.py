@@ -14,14 +14,14 @@ from seed_server.fleet.sites import SiteStatus, never_sent, site_statuses
 from seed_server.line.site_map_file import load_sites
 from seed_server.store.rows import EndpointFilter, PcState
 from seed_server.store.serve_lock import is_serving
-from seed_server.store.site_health import SitePcs
+from seed_server.store.site_health import PcsOfSite
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 SITES_OF_A_PAGE = 50
-HARM_SECONDS = DAY_SECONDS  # of which harm is told
-NO_SITE_PCS = SitePcs(0, 0, 0)
+HARM_TOLD_SECONDS = DAY_SECONDS  # of which harm is told
+NO_PCS_THERE = PcsOfSite(0, 0, 0)
 SiteState: TypeAlias = Literal["sending", "waiting", "paused", "quiet", "never"]
 SITE_STATES: tuple[SiteState, ...] = get_args(SiteState)
 SiteOrder: TypeAlias = Literal["name", "rate", "line", "busy"]
@@ -48,7 +48,7 @@ class SiteRow:
 
     status: SiteStatus
     state: SiteState
-    pcs: SitePcs = NO_SITE_PCS
+    pcs: PcsOfSite = NO_PCS_THERE
     patches: int = 0
     """Patches that PCs there are not through with."""
     harm_seconds: float = 0.0
@@ -158,11 +158,11 @@ def _ordered(rows: list[SiteRow], order: SiteOrder) -> list[SiteRow]:
 
 def _with_pcs(database: "Database", rows: Sequence[SiteRow], now: float) -> list[SiteRow]:
     names = [row.status.limit.site for row in rows]
-    pcs, harm = database.pcs_of_sites(names), database.harm_of_sites(names, now - HARM_SECONDS)
+    pcs, harm = database.pcs_of_sites(names), database.harm_of_sites(names, now - HARM_TOLD_SECONDS)
     patches = database.under_way_at(names, [head.number for head in database.patch_heads()], UNFINISHED)
     return [
         replace(
-            row, pcs=pcs.get(name, NO_SITE_PCS), patches=patches.get(name, 0), harm_seconds=harm.get(name, 0.0)
+            row, pcs=pcs.get(name, NO_PCS_THERE), patches=patches.get(name, 0), harm_seconds=harm.get(name, 0.0)
         )
         for name, row in zip(names, rows, strict=True)
     ]  # fmt: skip

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 FOLLOW_UP_DAYS = 14  # since somebody took care of a PC that lacks a patch still: it is time to look again
-MOST_SHOWN = 5  # of each kind of thing: what is more, its own page has
+MOST_OF_A_KIND = 5  # of each kind of thing: what is more, its own page has
 MOST_LOOKED_AT = 20  # of patches that nobody has begun: to judge one takes milliseconds, in a large company
 STOPPED = frozenset({RolloutState.HELD, RolloutState.PAUSED, RolloutState.HALTED})
 """They wait for a person's word."""
@@ -57,8 +57,6 @@ class Today:
 
     now: float
     head: FleetHead
-    approvals: Sequence[TodayRollout]
-    """Rollouts that whoever asks can approve, and has not."""
     stopped: Sequence[TodayRollout]
     """Rollouts that wait for a person's word, or that are broken."""
     running: Sequence[TodayRollout]
@@ -73,13 +71,17 @@ class Today:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing needs a person."""
-        wanted = (self.head.problems, self.approvals, self.stopped, self.broken, self.urgent)
+        """Whether nothing needs a person; who is to approve something, `approvals_of` says."""
+        wanted = (self.head.problems, self.stopped, self.broken, self.urgent)
         return not any(wanted) and not self.due.pcs and not self.head.repository_problem
 
+    def approvals_of(self, actor: Actor) -> list[TodayRollout]:
+        """Return the rollouts that wait for approval, and that ``actor`` can approve and has not."""
+        return [one for one in self.running if one.state is RolloutState.UNAPPROVED and _can_approve(one, actor)]
 
-def read_today(context: Context, actor: Actor) -> Today:
-    """Return what needs a person, as ``actor`` may look at it. Raises `UserError`."""
+
+def read_today(context: Context) -> Today:
+    """Return what needs a person. Raises `UserError`."""
     now = context.clock.now()
     listed, broken = list_rollouts(context, live=True)
     with context.database() as database:
@@ -87,14 +89,12 @@ def read_today(context: Context, actor: Actor) -> Today:
         rollouts = _with_progress(database, head, listed, now)
         due = database.follow_ups_before(now - FOLLOW_UP_DAYS * DAY_SECONDS)
         at_work = database.sites_at_work(now) if head.serving else {}
-        troubled = database.troubled_sites(MOST_SHOWN) if head.serving else []
-    approvals = [one for one in rollouts if one.state is RolloutState.UNAPPROVED and _can_approve(one, actor)]
+        troubled = database.troubled_sites(MOST_OF_A_KIND) if head.serving else []
     stopped = [one for one in rollouts if one.state in STOPPED or one.listed.fault is not None]
     return Today(
         now=now,
         head=head,
-        approvals=approvals,
-        stopped=[one for one in stopped if one not in approvals],
+        stopped=stopped,
         running=[one for one in rollouts if one.state in {RolloutState.RUNNING, RolloutState.UNAPPROVED}],
         broken=broken,
         urgent=_urgent(context, now),
@@ -112,7 +112,7 @@ def read_today_compliance(context: Context) -> Compliance:
 def _with_progress(
     database: "Database", head: FleetHead, listed: Sequence[ListedRollout], now: float
 ) -> list[TodayRollout]:
-    counted = listed[: 2 * MOST_SHOWN]
+    counted = listed[: 2 * MOST_OF_A_KIND]
     refs = {one.kept.plan.ref for one in counted}
     heads = [patch for patch in (*head.patches, *head.history) if patch.ref in refs]
     progress = {one.patch.ref: one for one in progress_of(database, head, heads, now)} if heads else {}

@@ -66,7 +66,7 @@ class SiteTrouble(NamedTuple):
     troubled: int
 
 
-class SitePcs(NamedTuple):
+class PcsOfSite(NamedTuple):
     """How many PCs a site has."""
 
     allowed: int
@@ -129,11 +129,11 @@ class SiteHealthTable(Transactions):
         with self.reading() as connection:
             return connection.scalar(query.where(_PC.site != site, _PC.connected_to.is_not(None))) or 0
 
-    def pcs_of_sites(self, sites: Collection[str]) -> dict[str, SitePcs]:
+    def pcs_of_sites(self, sites: Collection[str]) -> dict[str, PcsOfSite]:
         """Return how many PCs these sites have; without those with none."""
         here = _PC.connected_to.is_not(None)
         troubled = here & _PC.number.in_(select(ENDPOINT_FINDINGS.c.endpoint))
-        found: dict[str, SitePcs] = {}
+        found: dict[str, PcsOfSite] = {}
         with self.reading() as connection:
             for part in parts(sorted(sites)):
                 query = (
@@ -141,7 +141,7 @@ class SiteHealthTable(Transactions):
                     .join_from(ENDPOINTS, SITES)
                     .where(not_(_PC.denied), SITES.c.name.in_(part))
                 )
-                found |= {row[0]: SitePcs(*row[1:]) for row in connection.execute(query.group_by(SITES.c.name))}
+                found |= {row[0]: PcsOfSite(*row[1:]) for row in connection.execute(query.group_by(SITES.c.name))}
         return found
 
     def troubled_sites(self, most: int) -> list[SiteTrouble]:

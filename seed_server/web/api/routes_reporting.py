@@ -74,13 +74,13 @@ def _levels(call: ApiCall[Levels, None]) -> ServiceLevelsDocument:
     return levels_document(report)
 
 
-class Lately(Given, frozen=True):
+class LastDays(Given, frozen=True):
     """How many days."""
 
     days: Annotated[int, Meta(ge=1, le=MOST_COMPLIANCE_DAYS, description="The last days.")] = COMPLIANCE_DAYS
 
 
-def _compliance(call: ApiCall[Lately, None]) -> ComplianceDocument:
+def _compliance(call: ApiCall[LastDays, None]) -> ComplianceDocument:
     return compliance_document(read_compliance(call.context, call.given.days, kev=kev_dates(call.context)))
 
 
@@ -192,7 +192,7 @@ REPORT_ROUTES = (
     Route("GET", f"{API}/reports/service-levels", "reportServiceLevels", "Whether patches came to enough PCs in time",
           _levels, ServiceLevelsDocument, _REPORTS, Levels, commands=("report sla", "report sla LINES")),
     Route("GET", f"{API}/reports/compliance", "reportCompliance", "How large a part of PCs and patches is done, by day",
-          _compliance, ComplianceDocument, _REPORTS, Lately, commands=("report compliance",)),
+          _compliance, ComplianceDocument, _REPORTS, LastDays, commands=("report compliance",)),
     Route("GET", f"{API}/sites/{{site}}/history", "getSiteHistory", "What a site's line did, and what limited it",
           _line, SiteHistoryDocument, _REPORTS, LineAsked, commands=("site history",)),
     Route("GET", f"{API}/reports/missing", "reportMissing", "Which PCs lack a patch, why, and what could be done",

@@ -18,11 +18,7 @@ from seed_server.reporting.site_list import (
 )
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.pages.page import Asked, Form, Page, Shown
-from seed_server.web.pages.view_site import SITE_PAGE
-
-TONES: dict[SiteState, str] = {
-    "sending": "good", "waiting": "open", "paused": "bad", "quiet": "quiet", "never": "quiet",
-}  # fmt: skip
+from seed_server.web.pages.view_site import SITE_PAGE, SITE_TONES
 
 
 class WhichSites(Given, frozen=True):
@@ -62,7 +58,7 @@ def _row(row: SiteRow) -> dict[str, object]:
         "row": row,
         "limit": limit,
         "address": f"/sites/{quote(limit.site, safe='')}",
-        "tone": TONES[row.state],
+        "tone": SITE_TONES[row.state],
         "state": state_words(row.state),
         "reason": in_words(limit.harm.reason if row.state == "paused" and limit.harm else limit.reason),
     }
@@ -80,7 +76,7 @@ def _sites(asked: Asked[WhichSites]) -> Shown:
             "rows": [_row(row) for row in found.rows],
             "states": [("", tr("any"))] + [(one, state_words(one)) for one in SITE_STATES],
             "orders": [(one, order_words(one)) for one in SITE_ORDERS],
-            "counts": [(one, state_words(one), found.counts[one], TONES[one]) for one in SITE_STATES],
+            "counts": [(one, state_words(one), found.counts[one], SITE_TONES[one]) for one in SITE_STATES],
             "given": given,
         },
     )

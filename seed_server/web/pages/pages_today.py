@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from p2pdist.shared.language import in_words, tr
+from seed_server.fleet.actor import Actor
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.fleet_problem import FleetProblem
 from seed_server.fleet.rollout import RolloutState
@@ -15,7 +16,7 @@ from seed_server.reporting.compliance_pictures import MOST_RULES_DRAWN, complian
 from seed_server.reporting.priority_words import LEVELS_SHOWN
 from seed_server.reporting.today import (
     FOLLOW_UP_DAYS,
-    MOST_SHOWN,
+    MOST_OF_A_KIND,
     Today,
     TodayRollout,
     read_today,
@@ -81,9 +82,9 @@ def site_link(name: str) -> Link:
     return Link(name, f"/sites/{quote(name, safe='')}", _SITE_PAGE)
 
 
-def needs(today: Today) -> list[Need]:
-    """Return what needs a person, the worst first."""
-    found = [*_of_rollouts(today), *_of_patches(today)]
+def needs(today: Today, actor: Actor) -> list[Need]:
+    """Return what needs ``actor``, or somebody, the worst first."""
+    found = [*_of_rollouts(today, actor), *_of_patches(today)]
     if today.head.repository_problem:
         found.append(Need("bad", tr("server"), in_words(today.head.repository_problem)))
     found += map(_of_problem, today.head.problems)
@@ -91,8 +92,8 @@ def needs(today: Today) -> list[Need]:
     return sorted(found, key=lambda one: order[one.tone])
 
 
-def _of_rollouts(today: Today) -> Iterator[Need]:
-    for one in today.approvals:
+def _of_rollouts(today: Today, actor: Actor) -> Iterator[Need]:
+    for one in today.approvals_of(actor):
         yield Need(
             "open", tr("your approval"), _why(one), tr("Read what is approved, and say so."), link=rollout_link(one)
         )
@@ -106,7 +107,7 @@ def _of_rollouts(today: Today) -> Iterator[Need]:
 
 
 def _of_patches(today: Today) -> Iterator[Need]:
-    for ranked in today.urgent[:MOST_SHOWN]:
+    for ranked in today.urgent[:MOST_OF_A_KIND]:
         facts, level = ranked.decision.facts, LEVELS_SHOWN[ranked.decision.leaf.priority]
         words = tr(
             "{patch} has the priority {level}, and nobody has begun to roll it out. PCs that lack it: {number}.",
@@ -168,8 +169,8 @@ def _compliance_rows(found: Compliance) -> list[tuple[float, int, int, list[floa
 
 
 def _today(asked: Asked[Nothing]) -> Shown:
-    today, done = read_today(asked.context, asked.actor), read_today_compliance(asked.context)
-    every = needs(today)
+    today, done = read_today(asked.context), read_today_compliance(asked.context)
+    every = needs(today, asked.actor)
     return Shown(
         tr("Today"),
         {
@@ -181,9 +182,9 @@ def _today(asked: Asked[Nothing]) -> Shown:
             "days": _compliance_rows(done),
             "rules": [rule.rule.name for rule in done.rules[:MOST_RULES_DRAWN]],
             "newest": done.days[-1],
-            "rollouts": [(rollout_link(one), one, _have_it(one), _why(one)) for one in today.running[:MOST_SHOWN]],
-            "gaps": [(patch_link(str(gap.patch.ref)), gap) for gap in done.gaps[:MOST_SHOWN]],
-            "paused": [(site_link(site), pause) for site, pause in today.paused[:MOST_SHOWN]],
+            "rollouts": [(rollout_link(one), one, _have_it(one), _why(one)) for one in today.running[:MOST_OF_A_KIND]],
+            "gaps": [(patch_link(str(gap.patch.ref)), gap) for gap in done.gaps[:MOST_OF_A_KIND]],
+            "paused": [(site_link(site), pause) for site, pause in today.paused[:MOST_OF_A_KIND]],
             "troubled": [(site_link(one.site), one) for one in today.troubled],
         },
     )

@@ -13,12 +13,12 @@ from bandwidth.profiles.week import week_of
 from p2pdist.shared.language import current, in_words, tr
 from p2pdist.shared.printable_text import printable
 
-ASSUMED_LINE = BytesPerSecond(12_500_000)  # as `bandwidth plot`: a percent of the line reads as Mbit/s
+LINE_IF_UNKNOWN = BytesPerSecond(12_500_000)  # as `bandwidth plot`: a percent of the line reads as Mbit/s
 _JAPANESE_DAYS = "月火水木金土日"
 
 
 @dataclass(frozen=True)
-class SiteWeek:
+class ProfileWeek:
     """A week of a site's line."""
 
     picture: str
@@ -33,19 +33,19 @@ class SiteWeek:
     """Why, in the reader's language."""
 
 
-def site_week(profile: Profile, site: str, line: BytesPerSecond | None, now: float) -> SiteWeek:
+def site_week(profile: Profile, site: str, line: BytesPerSecond | None, now: float) -> ProfileWeek:
     """Return the week of ``now``, from its Monday on; ``line``: what is known of the site's line."""
     rules = profile.for_site(site)
     zone = ZoneInfo(rules.site(site).time_zone or rules.time_zone)
     known = [rate for rate in (line, rules.site(site).line) if rate is not None]
-    used, local = min(known, default=ASSUMED_LINE), datetime.fromtimestamp(now, UTC).astimezone(zone)
+    used, local = min(known, default=LINE_IF_UNKNOWN), datetime.fromtimestamp(now, UTC).astimezone(zone)
     monday = local.date() - timedelta(days=local.weekday())
     week = week_of(rules, site, monday, line=used)
     limit = effective_limit(rules, site, datetime.fromtimestamp(now, UTC), line=used)
     words = tr("line {rate}", rate=rate_text(used)) if known else tr("the line is not known: 100 Mbit/s is assumed")
     title, subtitle = tr("{site}: its profile this week", site=printable(site)), f"{zone.key}, {words}"
     picture = week_svg(week, title, subtitle, WeekWords(_said, _day), now=local)
-    return SiteWeek(picture, printable(rules.name), local, limit.rate, _said(str(limit.rule)))
+    return ProfileWeek(picture, printable(rules.name), local, limit.rate, _said(str(limit.rule)))
 
 
 def _said(english: str) -> str:

@@ -8,10 +8,10 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, tr
 from seed_server.answers.doctor import SiteFinding
-from seed_server.doctor.looks_site import look_at_site
-from seed_server.doctor.site_findings import judge_site
+from seed_server.answers.site_findings import judge_site
 from seed_server.fleet import queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.site_looks import look_at_site
 from seed_server.fleet.sites import SiteLook, read_site
 from seed_server.fleet.unmanaged import read_unmanaged
 from seed_server.reporting.line_documents import MOST_STRETCHES
@@ -24,7 +24,7 @@ from seed_server.reporting.line_history import (
 )
 from seed_server.reporting.line_pictures import line_picture
 from seed_server.reporting.plan_answers import read_site_plans
-from seed_server.reporting.site_list import read_site_pcs, state_of
+from seed_server.reporting.site_list import SiteState, read_site_pcs, state_of
 from seed_server.reporting.site_words import why_limited
 from seed_server.store.rows import SiteLimitRow
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
@@ -38,7 +38,9 @@ Span: TypeAlias = Literal["day", "week"]
 _HOURS: dict[Span, int] = {"day": DAY_HOURS, "week": WEEK_HOURS}
 _FIGURES_OF: dict[Span, int] = {"day": 6, "week": 24}
 """Steps of the chart in one row of its figures: an hour, a day."""
-TONES = {"sending": "good", "waiting": "open", "paused": "bad", "quiet": "quiet", "never": "quiet"}
+SITE_TONES: dict[SiteState, str] = {
+    "sending": "good", "waiting": "open", "paused": "bad", "quiet": "quiet", "never": "quiet",
+}  # fmt: skip
 VERDICT_TONES = {"fine": "good", "wrong": "bad", "unknown": "quiet"}
 
 
@@ -61,7 +63,7 @@ def _site(asked: Asked[WhichSite]) -> Shown:
         "look": look,
         "limit": limit,
         "why": why_limited(limit, asked.now, serving=look.serving),
-        "tone": TONES[state_of(look.site, asked.now, serving=look.serving)],
+        "tone": SITE_TONES[state_of(look.site, asked.now, serving=look.serving)],
         "pcs": read_site_pcs(context, given.site),
         "tabs": [
             ("line", tr("Line")),

@@ -7,7 +7,7 @@ from seed_server.line.business_reports import BusinessView
 from seed_server.line.harm_evidence import HarmReason, SeenSecond
 from seed_server.line.site_seen import (
     LEAST_QUEUE_SECONDS,
-    MOST_STEPS,
+    MOST_WAIT_STEPS,
     LineSeen,
     SiteSeen,
     step_of,
@@ -40,7 +40,7 @@ def test_waits_are_known_within_a_fifth(seconds: float) -> None:
 
 def test_the_shortest_and_the_longest_waits() -> None:
     assert (step_of(-1.0), step_of(LEAST_QUEUE_SECONDS), wait_of(0)) == (0, 0, 0.0)
-    assert step_of(1e9) == step_of(40.0) == MOST_STEPS
+    assert step_of(1e9) == step_of(40.0) == MOST_WAIT_STEPS
 
 
 def test_the_wait_that_95_of_100_are_below() -> None:

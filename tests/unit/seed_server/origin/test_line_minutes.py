@@ -4,7 +4,7 @@ import msgspec
 
 from bandwidth.core.states import Reason
 from seed_server.line.site_seen import LineSeen
-from seed_server.origin import line_minutes
+from seed_server.origin.line_hours import MAX_WATCHED_SITES
 from seed_server.origin.line_minutes import LineMinutes
 from seed_server.store.minute_rows import SLOT_SECONDS, LineSlot, WatchedSlot, slot_of
 from seed_server.store.rows import SiteLimitRow
@@ -71,7 +71,7 @@ def test_a_clock_that_is_set_back_makes_nothing_negative() -> None:
 
 def test_so_many_sites_are_kept_and_no_more() -> None:
     minutes = LineMinutes(NOW)
-    for number in range(line_minutes.MAX_WATCHED_SITES + 1):
+    for number in range(MAX_WATCHED_SITES + 1):
         minutes.sent(f"site-{number}", 1)
     rows, _ = minutes.take(NOW + SLOT_SECONDS)
-    assert len(rows) == line_minutes.MAX_WATCHED_SITES
+    assert len(rows) == MAX_WATCHED_SITES

@@ -8,7 +8,7 @@ from seed_server.fleet.sites import never_sent, read_site, site_statuses
 from seed_server.reporting.site_list import SitesQuestion, SiteState, read_site_list, read_site_pcs, state_of
 from seed_server.store.minute_rows import LineSlot, slot_of
 from seed_server.store.rows import HarmPauseRow, SeenRow, SiteLimitRow
-from seed_server.store.site_health import SitePcs
+from seed_server.store.site_health import PcsOfSite
 from tests.helpers.rollout_company import BEGIN, OTHERS, TESTERS, Company
 
 LIMIT = msgspec.structs.replace(never_sent("osaka"), at=BEGIN - 5, active=True, rate=500, reason="ramping up")
@@ -40,8 +40,8 @@ def test_all_sites_are_there_with_their_pcs_patches_and_harm(company: Company) -
     company.context.home.sites.write_text('[[site]]\nname = "kobe"\nnetworks = ["10.1.0.0/16"]\n')
     found = read_site_list(company.context, SitesQuestion(order="name"))
     kobe, osaka = found.rows
-    assert (kobe.status.limit.site, kobe.state, kobe.pcs, kobe.patches) == ("kobe", "never", SitePcs(0, 0, 0), 0)
-    assert (osaka.pcs, osaka.patches, osaka.harm_seconds) == (SitePcs(10, 9, 2), 1, 7.0)
+    assert (kobe.status.limit.site, kobe.state, kobe.pcs, kobe.patches) == ("kobe", "never", PcsOfSite(0, 0, 0), 0)
+    assert (osaka.pcs, osaka.patches, osaka.harm_seconds) == (PcsOfSite(10, 9, 2), 1, 7.0)
     assert (found.total, found.counts["never"], found.rate) == (2, 2, 0)
     assert read_site_pcs(company.context, "osaka")["away"] == 10, "no server serves, so nobody is connected"
     assert read_site_pcs(company.context, "kobe")["away"] == 0

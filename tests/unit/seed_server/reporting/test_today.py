@@ -18,9 +18,9 @@ from tests.helpers.rollout_company import ADA, BEGIN, BOB, TESTERS, Company
 
 
 def test_where_nothing_is_to_be_done_it_is_calm(company: Company) -> None:
-    found = read_today(company.context, ADA)
+    found = read_today(company.context)
     assert found.is_calm
-    assert (found.approvals, found.stopped, found.running, found.urgent) == ([], [], [], [])
+    assert (found.stopped, found.running, found.urgent) == ([], [], [])
 
 
 def test_an_approval_is_asked_of_who_can_give_it_and_has_not(company: Company) -> None:
@@ -28,18 +28,17 @@ def test_an_approval_is_asked_of_who_can_give_it_and_has_not(company: Company) -
     company.look(0.0)
     company.say(dict.fromkeys(TESTERS, "verified"))
     company.look(3_700.0)
-    bobs = read_today(company.context, BOB)
-    assert [one.listed.kept.row.number for one in bobs.approvals] == [1]
-    assert not bobs.is_calm
-    assert [one.state for one in bobs.running] == [RolloutState.UNAPPROVED]
-    assert read_today(company.context, ADA).approvals == [], "she has started it"
-    assert read_today(company.context, Actor("eve", "password")).approvals == [], "she may not"
+    found = read_today(company.context)
+    assert [one.listed.kept.row.number for one in found.approvals_of(BOB)] == [1]
+    assert [one.state for one in found.running] == [RolloutState.UNAPPROVED]
+    assert read_today(company.context).approvals_of(ADA) == [], "she has started it"
+    assert read_today(company.context).approvals_of(Actor("eve", "password")) == [], "she may not"
 
 
 def test_what_is_paused_or_halted_waits_for_a_word(company: Company) -> None:
     company.start()
     rollout_operations.pause_rollout(company.context, ADA, 1, "lunch")
-    found = read_today(company.context, BOB)
+    found = read_today(company.context)
     assert [one.state for one in found.stopped] == [RolloutState.PAUSED]
     assert found.stopped[0].progress is not None
     assert found.stopped[0].progress.total == 10
@@ -50,11 +49,11 @@ def test_follow_ups_are_due_after_two_weeks_and_not_before(company: Company) -> 
     row = FollowUpRow(BEGIN, 1, patch, "told", "", "ada")
     company.database.save_follow_ups([row])
     company.clock.wall = BEGIN + FOLLOW_UP_DAYS * DAY_SECONDS
-    assert read_today(company.context, ADA).due.pcs == 0
+    assert read_today(company.context).due.pcs == 0
     company.clock.wall += 1.0
-    due = read_today(company.context, ADA).due
+    due = read_today(company.context).due
     assert (due.pcs, due.oldest_at) == (1, BEGIN)
-    assert not read_today(company.context, ADA).is_calm
+    assert not read_today(company.context).is_calm
 
 
 def test_patches_that_nobody_began_are_looked_at_those_with_the_highest_score(company: Company, tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_patches_that_nobody_began_are_looked_at_those_with_the_highest_score(co
 def test_what_is_urgent_is_kept_for_a_while_by_a_process_that_goes_on(company: Company) -> None:
     with open_lasting(company.context.home, company.context.settings()) as lasting:
         context = replace(company.context, opened=Opened(lasting, SignedRepository(company.context.home)))
-        before = read_today(context, ADA).urgent
-        assert read_today(context, ADA).urgent is before
+        before = read_today(context).urgent
+        assert read_today(context).urgent is before
         company.clock.wall += today_module.URGENT_KEPT_SECONDS
-        assert read_today(context, ADA).urgent is not before
+        assert read_today(context).urgent is not before
