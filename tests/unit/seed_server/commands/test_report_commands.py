@@ -136,9 +136,3 @@ def test_how_much_is_done_by_day(reported: Company, capsys: pytest.CaptureFixtur
     assert [day["share"] for day in document["days"]] == [0.5556, 0.5556, 0.5556]
     gap = document["gaps"][0]
     assert (gap["patch"], gap["severity"], gap["applicable"], gap["missing"]) == ("office@1", "medium", 9, 4)
-        "patch": "office@1",
-        "title": "",
-        "severity": "medium",
-        "applicable": 9,
-        "missing": 4,
-    }
