@@ -12,11 +12,12 @@ def sites_document(
     sites: Sequence[SiteStatus], now: float, *, serving: bool, problems: Sequence[FleetProblem] = ()
 ) -> SitesDocument:
     """Return what ``--json`` prints."""
-    documents = tuple(_site_document(site, now) for site in sites)
+    documents = tuple(site_document(site, now) for site in sites)
     return SitesDocument(serving=serving, sites=documents, problems=problem_documents(problems))
 
 
-def _site_document(site: SiteStatus, now: float) -> SiteDocument:
+def site_document(site: SiteStatus, now: float) -> SiteDocument:
+    """Return what is printed of one site."""
     limit, harm = site.limit, site.limit.harm
     return SiteDocument(
         site=limit.site,

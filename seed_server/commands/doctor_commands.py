@@ -59,8 +59,8 @@ def _of_server(context: Context) -> list[SiteFinding]:
 
 
 def _of_site(context: Context, site: str) -> list[SiteFinding]:
-    from seed_server.doctor.looks_site import look_at_site
-    from seed_server.doctor.site_findings import judge_site
+    from seed_server.answers.site_findings import judge_site
+    from seed_server.fleet.site_looks import look_at_site
 
     return judge_site(look_at_site(context, site))
 

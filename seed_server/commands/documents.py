@@ -20,6 +20,7 @@ from seed_server.answers.endpoint import (
 from seed_server.answers.fleet import (
     EndpointDocument,
     EndpointsPageDocument,
+    SiteDocument,
     SitesDocument,
     StatusDocument,
 )
@@ -67,6 +68,7 @@ from seed_server.automation.webhook_documents import (
     WebhookMadeDocument,
     WebhookNameDocument,
 )
+from seed_server.reporting.compliance_documents import ComplianceDocument
 from seed_server.reporting.documents import (
     FollowUpDocument,
     MissingDocument,
@@ -75,6 +77,7 @@ from seed_server.reporting.documents import (
     ServiceLevelDocument,
     ServiceLevelsDocument,
 )
+from seed_server.reporting.line_documents import SiteHistoryDocument
 from seed_server.reporting.plan_documents import PlanDocument
 from seed_server.reporting.priority_documents import (
     CveDocument,
@@ -121,6 +124,8 @@ DOCUMENTS: dict[str, object] = {
     "status PAGE": StandingPageDocument,
     "status LINES": StandingDocument,
     "sites": SitesDocument,
+    "site why": SiteDocument,
+    "site history": SiteHistoryDocument,
     "doctor": ServerDoctorDocument,
     "endpoints": list[EndpointDocument],
     "endpoints PAGE": EndpointsPageDocument,
@@ -142,6 +147,7 @@ DOCUMENTS: dict[str, object] = {
     "intelligence show": IntelligenceDocument,
     "intelligence show CVE": CveDocument,
     "priority": PriorityDocument,
+    "report compliance": ComplianceDocument,
     "report sla": ServiceLevelsDocument,
     "report sla LINES": ServiceLevelDocument,
     "report missing": MissingPageDocument,

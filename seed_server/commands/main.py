@@ -32,6 +32,7 @@ _COMMANDS = {
     "token": LazyCommand("token_commands:token_group", "Print a token that enrols PCs; list and revoke tokens."),
     "status": LazyCommand("status_commands:status_command", "Show how far each patch is, and what needs a person."),
     "sites": LazyCommand("site_commands:sites_command", "Show how fast each site is sent to, and why."),
+    "site": LazyCommand("site_commands:site_group", "Look at one site: what limits it, what its line did."),
     "doctor": LazyCommand(
         "doctor_commands:doctor_command", "Find what is wrong here or at a site, and who can mend it."
     ),

@@ -13,6 +13,7 @@ from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.paging import paging_options
 from seed_server.fleet.context import Context
+from seed_server.reporting.compliance import COMPLIANCE_DAYS, MOST_COMPLIANCE_DAYS
 from seed_server.reporting.missing_pcs import SILENT_DAYS
 
 MOST_LEVEL_DAYS = 3_650
@@ -87,6 +88,32 @@ def sla_command(context: Context, **given: Any) -> None:
     from seed_server.commands.report_levels_view import LevelsOptions, show_levels
 
     show_levels(context, LevelsOptions(**given))
+
+
+@report_group.command("compliance", cls=LookingCommand, short_help="How large a part is done, day by day.")
+@home_option
+@click.option(
+    "--days",
+    default=COMPLIANCE_DAYS,
+    metavar="DAYS",
+    show_default=True,
+    type=click.IntRange(1, MOST_COMPLIANCE_DAYS),
+    help="The last days.",
+)
+@json_option
+def compliance_command(context: Context, days: int, as_json: bool) -> None:
+    """Show how large a part of PCs and patches was done at the end of each day, by rules too where there are any.
+
+    It is of the PCs and patches of now; a PC that has said nothing of a patch counts as one that lacks it.
+
+    \b
+    Examples:
+      seed-server report compliance
+      seed-server report compliance --days 90 --json
+    """
+    from seed_server.commands.report_compliance_view import show_compliance
+
+    show_compliance(context, days, as_json=as_json)
 
 
 @report_group.command("missing", cls=LookingCommand, short_help="Which PCs lack a patch, why, and what could be done.")

@@ -1,4 +1,4 @@
-"""What was seen, for `server_findings` and `site_findings` to judge; None: it could not be looked at. Pure."""
+"""What was seen, for `server_findings` to judge; None: it could not be looked at. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from seed_server.fleet.problems import FleetProblem
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.role_policy import OnlineLifetimes, RoleExpiry
 from seed_server.store.last_backup import LastBackup
-from seed_server.store.rows import SiteLimitRow
-from seed_server.store.site_health import NO_PCS, Affected, SiteHealth, SiteTrouble
+from seed_server.store.site_health import SiteTrouble
 
 ServedState: TypeAlias = Literal["ours", "refused", "silent", "foreign"]
 """silent: a connection comes about, or not, and nothing is said; foreign: it is not this server that answers."""
@@ -166,27 +165,3 @@ class ServerFacts:
     """Of files of KEV and EPSS that are old."""
     troubled: Sequence[SiteTrouble] | None = None
     """Sites where PCs say that something is wrong, most of them first."""
-
-
-@dataclass(frozen=True, slots=True)
-class SiteFacts:
-    """All that was seen of a site."""
-
-    now: float
-    site: str
-    serving: bool
-    release: str
-    """Of this server's own software."""
-    places: str
-    """The server's two ports, as PCs call them."""
-    health: SiteHealth
-    elsewhere: int
-    """PCs that are connected from other sites."""
-    limit: SiteLimitRow | None = None
-    """None: nothing was ever sent there."""
-    wan_bytes: int = 0
-    file_bytes: int = 0
-    clock: Affected = NO_PCS
-    """PCs whose patches wait because their clock cannot be believed."""
-    full: Affected = NO_PCS
-    """PCs whose patches wait because their disk is full."""

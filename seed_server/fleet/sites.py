@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seed_server.fleet.context import Context
+from seed_server.fleet.paging import number_of_site
 from seed_server.fleet.problems import FleetProblem, fleet_problems
 from seed_server.store.rows import SiteLimitRow
 from seed_server.store.serve_lock import is_serving
@@ -38,6 +39,17 @@ class SitesStatus:
     """What the operator should know, the worst first."""
 
 
+@dataclass(frozen=True)
+class SiteLook:
+    """One look at a site."""
+
+    site: SiteStatus
+    serving: bool
+    """Whether a server serves now."""
+    number: int | None
+    """In the tables; None: no PC was seen there, and nothing was sent."""
+
+
 def site_statuses(
     limits: Iterable[SiteLimitRow],
     sent: Mapping[str, tuple[int, int]],
@@ -60,3 +72,21 @@ def read_sites(context: Context) -> SitesStatus:
         statuses = site_statuses(database.site_limits(), database.sent_to_sites(), database.shared_identities())
     serving = is_serving(context.home)
     return SitesStatus(statuses, serving, fleet_problems(context, endpoints, serving=serving, at_work=at_work))
+
+
+def read_site(context: Context, name: str) -> SiteLook:
+    """Return the state of one site. Raises `UserError`; BAD_INPUT for one that is not known."""
+    context.settings()
+    with context.database() as database:
+        number = number_of_site(context, database, name)
+        limits = database.site_limits(name) or [never_sent(name)]
+        (status,) = site_statuses(limits, database.sent_to_sites(name), database.shared_identities())
+    return SiteLook(status, is_serving(context.home), number)
+
+
+def never_sent(name: str) -> SiteLimitRow:
+    """Return what is known of a site to which nothing was ever sent: it was never recorded, and ``at`` is 0."""
+    return SiteLimitRow(
+        site=name, at=0.0, active=False, endpoints=0, fetchers=0, rate=0, capacity=None, configured=False,
+        state="learn", reason="", seconds={}, yield_seconds=0.0, sending_seconds=0.0,
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from bandwidth.core.states import Reason
 from bandwidth.core.units import BytesPerSecond
 from seed_server.line.business_reports import BusinessView
 from seed_server.line.harm_bound import HarmBound, Resting
-from seed_server.line.harm_evidence import HarmEvidence
+from seed_server.line.harm_evidence import HarmEvidence, SeenSecond
 
 LOOKING = "nothing is sent for some seconds, to see whether business gets better"
 CAUSE = Reason.HARM_PAUSE.value
@@ -23,8 +23,13 @@ class SiteHarm:
         """An operator's boost sends whatever it harms."""
         self._evidence = HarmEvidence()
 
-    def observe(self, sample: Sample, business: BusinessView, now: float, *, excused_rate: BytesPerSecond) -> None:
-        """Take in what arrived, and what the site's PCs say of others; ``excused_rate``: an operator's floor."""
+    def observe(
+        self, sample: Sample, business: BusinessView, now: float, *, excused_rate: BytesPerSecond
+    ) -> SeenSecond | None:
+        """Take in what arrived, and what the site's PCs say of others; return the second that has ended with it.
+
+        ``excused_rate``: an operator's floor.
+        """
         second = self._evidence.observe(
             now,
             our_bytes=sample.delivered_bytes,
@@ -35,6 +40,7 @@ class SiteHarm:
         )
         if second is not None and not self.overruled:
             self.bound.observe(second)
+        return second
 
     def resting(self, now: float) -> Resting:
         """Return what the bound lets be sent now."""

@@ -24,6 +24,7 @@ from seed_server.line.site_harm import SiteHarm
 from seed_server.line.site_law import SiteLaw
 from seed_server.line.site_pings import NOBODY_LATE, Key
 from seed_server.line.site_sample import LinkRate, LinkView, SiteSampler
+from seed_server.line.site_seen import SiteSeen
 from seed_server.line.site_times import SiteTimes
 from seed_server.line.unwatched import UnwatchedBytes
 
@@ -114,6 +115,7 @@ class SiteRate:
         self.times = times or SiteTimes()
         self.harm = SiteHarm()
         """Whether business suffers here while we send, whatever the controller makes of it."""
+        self.seen = SiteSeen()
         self._decided_at: float | None = None
         self._answered_at = float("-inf")
         self._skipped_seconds = 0.0
@@ -276,7 +278,8 @@ class SiteRate:
         business = self.reports.sample(now, rtt_seconds=self.sampler.rtt_seconds, capacity=capacity)
         self.sampler.line_carries = max(capacity or BytesPerSecond(0), self.decision.allowance)
         sample = self.sampler.sample(links, pings, business, now, late_seconds, pings_late)
-        self.harm.observe(sample, business, now, excused_rate=self.policy.floor)
+        second = self.harm.observe(sample, business, now, excused_rate=self.policy.floor)
+        self.seen.note(sample, self.sampler.rtt_seconds, business, second, now)
         self.control.collect(MOST_CONTROL_SHARE * self.decision.allowance, now)
         control_bytes = int(self.control.repaid_bytes)
         if sample.delivered_bytes:  # while data arrive, so does what was sent beside them

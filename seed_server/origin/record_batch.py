@@ -11,10 +11,12 @@ from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import Diagnosis, PatchReport
 from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.witness import AuditAlarm
+from seed_server.store.minute_rows import LineSlot, WatchedSlot
 from seed_server.store.plan_rows import WatchedHour
 from seed_server.store.rows import Recorded, SeenRow, SiteLimitRow
 
 MOVED_FOR_A_ROW = 16  # what a PC has said is counted elsewhere in a sixteenth of the time that it takes to record it
+MOST_MINUTES = 50_000  # of lines, while the database cannot be written: 2,000 busy ones for four hours, in 20 MB
 NOBODY: Mapping[str, int] = MappingProxyType({})
 
 _K = TypeVar("_K")
@@ -49,6 +51,8 @@ class RecordBatch:
     limits: dict[str, SiteLimitRow] = field(default_factory=dict)
     hours: list[WatchedHour] = field(default_factory=list)
     thirds: dict[str, int] = field(default_factory=dict)
+    minutes: list[LineSlot] = field(default_factory=list)
+    watched: list[WatchedSlot] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return self.rows() > 0
@@ -61,6 +65,7 @@ class RecordBatch:
         signed = sum(1 + len(one.told.records) for one in self.custody.values())
         told = sum(1 + len(codes) for codes in self.findings.values())
         alone += len(self.known_servers) + len(self.hours) + len(self.thirds)
+        alone += len(self.minutes) + len(self.watched)
         told += sum(1 + len(one.own) + len(one.seen) for one in self.neighbours.values())
         return alone + told + len(self.alarms) + len(self.recorded) + len(self.facts) + signed + said
 
@@ -81,6 +86,8 @@ class RecordBatch:
         self.neighbours.update(newer.neighbours)
         self.limits.update(newer.limits)
         self.hours += newer.hours
+        self.minutes = (self.minutes + newer.minutes)[-MOST_MINUTES:]
+        self.watched += newer.watched
         self.thirds.update(newer.thirds)
         self.damaged.update(newer.damaged)
         for key, count in newer.sent_bytes.items():
@@ -149,6 +156,8 @@ class RecordBatch:
         yield from (RecordBatch(limits=some) for some in _portions(self.limits, most))
         yield from (RecordBatch(hours=self.hours[at : at + most]) for at in range(0, len(self.hours), most))
         yield from (RecordBatch(thirds=some) for some in _portions(self.thirds, most))
+        yield from (RecordBatch(minutes=self.minutes[at : at + most]) for at in range(0, len(self.minutes), most))
+        yield from (RecordBatch(watched=self.watched[at : at + most]) for at in range(0, len(self.watched), most))
         yield from (RecordBatch(alarms=some) for some in _portions(self.alarms, most))
         yield from (RecordBatch(known_servers=some) for some in _portions(self.known_servers, most))
         yield from (RecordBatch(findings={endpoint: codes}) for endpoint, codes in self.findings.items())

@@ -18,7 +18,9 @@ from p2pdist.shared.wire.messages import Diagnosis, FactsChanged, Report
 from p2pdist.shared.wire.neighbours_seen import NeighboursSeen
 from p2pdist.shared.wire.pc_findings import FINDING_CODES, PcFindings
 from p2pdist.shared.wire.witness import AuditAlarm
+from seed_server.line.site_seen import LineSeen
 from seed_server.origin.line_hours import LineHours
+from seed_server.origin.line_minutes import LineMinutes
 from seed_server.origin.record_batch import CustodySaid, RecordBatch
 from seed_server.store.custody import CustodyOutcome, SignedPart
 from seed_server.store.database import Database
@@ -52,6 +54,7 @@ class OriginRecords:
         self._complained_at = -COMPLAIN_SECONDS
         self._templates: AbstractSet[str] = frozenset()
         self._hours = LineHours(clock.now())
+        self._minutes = LineMinutes(clock.now())
 
     def replace_templates(self, names: AbstractSet[str]) -> None:
         """Accept answers to these templates, and to no others."""
@@ -111,15 +114,17 @@ class OriginRecords:
         key = (site, torrent)
         self._batch.sent_bytes[key] = self._batch.sent_bytes.get(key, 0) + count
         self._hours.sent(site, count, self._clock.now())
+        self._minutes.sent(site, count)
 
     def damaged(self, torrent: TorrentHash, reason: str) -> None:
         """Keep that a patch can no longer be served."""
         self._batch.damaged[torrent] = reason
 
-    def site_limit(self, row: SiteLimitRow) -> None:
-        """Keep how fast a site is sent to, and why."""
+    def site_limit(self, row: SiteLimitRow, seen: LineSeen) -> None:
+        """Keep how fast a site is sent to, and why; ``seen``: what its line has shown since that was said last."""
         self._batch.limits[row.site] = row
         self._hours.sending(row.site, row.sending_seconds, row.at)
+        self._minutes.limit(row, seen)
 
     async def run(self) -> None:
         """Write once a second until cancelled, and then for the last time."""
@@ -162,8 +167,12 @@ class OriginRecords:
             return bool(self._backlog)
 
     def _look_back(self, *, ends: bool = False) -> None:
-        """Take what was seen of lines and PCs in an hour that is over."""
+        """Take what was seen of lines and PCs in an hour, and in ten minutes, that are over."""
         now = self._clock.now()
+        minutes, watched = self._minutes.take(now, ends=ends)
+        self._batch.minutes += minutes
+        if watched is not None:
+            self._batch.watched.append(watched)
         if hours := self._hours.take(now, ends=ends):
             self._batch.hours += hours
             self._batch.thirds.update(self._hours.take_thirds(hours[0].at))
@@ -221,6 +230,7 @@ class OriginRecords:
                 self._database.mark_damaged(torrent, reason)
             self._database.save_site_limits(batch.limits.values())
             self._database.add_line_hours(batch.hours)
+            self._database.add_line_minutes(batch.minutes, batch.watched)
             self._database.save_pc_thirds(batch.thirds)
             self._database.save_malformed_custody([pc for pc, part in custody.items() if part is None], now)
             return self._database.save_custody({pc: part for pc, part in custody.items() if part is not None}, now)

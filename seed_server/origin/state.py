@@ -393,5 +393,5 @@ class OriginState:
         for live in self._live.values():
             if live.site.name in told:
                 live.tell_limit(now)
-                self._records.site_limit(live.limit_row(now, self._clock.now()))
+                self._records.site_limit(live.limit_row(now, self._clock.now()), live.rate.seen.take())
         self._explained = active

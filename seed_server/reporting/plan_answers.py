@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -11,6 +12,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.overview import said_as
 from seed_server.fleet.ring_templates import RingTemplate
+from seed_server.fleet.rollout_announcing import kept_rollouts
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.reporting.plan_documents import PlanDocument, PlanRingDocument, PlanSiteDocument
 from seed_server.reporting.plan_draws import DONE_SHARE
@@ -40,6 +42,16 @@ UNKNOWN_PCS = "PCs of sites that nobody has watched for a day are on when the ot
 UNKNOWN_INSTALLS = "An installation takes three minutes: too few were seen to know."
 
 
+@dataclass(frozen=True)
+class SitePlan:
+    """What was planned for one site by one rollout, beside what became of it."""
+
+    rollout: int
+    patch: str
+    """ID@VERSION."""
+    site: PlanSiteDocument
+
+
 def read_plan(
     context: Context, patch: str, *, template: RingTemplate | None = None, start: float | None = None
 ) -> PlanDocument:
@@ -63,6 +75,25 @@ def read_plan(
                 return _of_now(planned, now)
         planned = plan_patch(context, database, manifest, max(now, start or now), template=template)
         return _of_now(planned, now)
+
+
+def read_site_plans(context: Context, site: str, most: int) -> list[SitePlan]:
+    """Return what was planned for a site by rollouts that go on, beside what became of it; the newest ``most``.
+
+    Rollouts of which no plan is kept are left out. Raises `UserError`.
+    """
+    context.settings()
+    found: list[SitePlan] = []
+    with context.database() as database:
+        manifests = {one.ref: one for one in context.repository().readable_manifests()[0]}
+        for kept in kept_rollouts(database, live=True)[::-1]:
+            manifest = manifests.get(kept.plan.ref)
+            forecast = None if manifest is None else _kept(database, kept)
+            if manifest is None or forecast is None or len(found) >= most:
+                continue
+            plan = _beside_actual(database, manifest, kept, forecast)
+            found += [SitePlan(kept.row.number, plan.patch, one) for one in plan.sites if one.site == site]
+    return found
 
 
 def keep_plan(context: Context, database: "Database", kept: KeptRollout, manifest: "Manifest") -> KeptForecast:

@@ -78,6 +78,12 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
         elif not done:
             found = [one for one in found if one.facts.missing or not one.facts.pcs]
         world = known_world(database, (one.facts for one in found))
+    return PriorityAnswer(_ranked(table, repository, found, world), world)
+
+
+def _ranked(
+    table: PriorityTable, repository: Repository, found: Sequence[OpenPatch], world: WorldKnowledge
+) -> list[RankedPatch]:
     by_ref = {one.facts.ref: one for one in found}
     templates = _Templates(repository)
     rows = []
@@ -85,7 +91,19 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
         one = by_ref[decision.facts.ref]
         approvals = templates.approvals(decision, one.manifest)
         rows.append(RankedPatch(one.manifest.title, decision, one.offered, next_step(decision, one.offered), approvals))
-    return PriorityAnswer(rows, world)
+    return rows
+
+
+def read_unbegun(context: Context, most: int) -> list[RankedPatch]:
+    """Return the open patches that PCs lack and that nobody has begun to offer, ranked; of ``most`` looked at.
+
+    Where there are more, those are looked at that are the most severe by their own score. Raises as `read_priorities`.
+    """
+    table, repository = priority_table(context), context.repository()
+    with context.database() as database:
+        found = [one for one in open_patches(context, database, repository, table, unbegun=most) if one.facts.missing]
+        world = known_world(database, (one.facts for one in found))
+    return _ranked(table, repository, found, world)
 
 
 def priority_table(context: Context) -> PriorityTable:
@@ -100,13 +118,22 @@ def priority_table(context: Context) -> PriorityTable:
 
 
 def open_patches(
-    context: Context, database: "Database", repository: Repository, table: PriorityTable
+    context: Context, database: "Database", repository: Repository, table: PriorityTable, *, unbegun: int | None = None
 ) -> list[OpenPatch]:
-    """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`."""
+    """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`.
+
+    ``unbegun``: only so many of those that nobody is offered, and of which no rollout was begun; with the highest
+    scores.
+    """
     offers = [one for one in repository.offers() if one.is_open]
     manifests = [one.manifest for one in offers]
     rollouts = {one.plan.ref: one.row for one in kept_rollouts(database, live=True)}
     everyone = {entry.ref for entry in repository.current_rollouts().entries}
+    if unbegun is not None:
+        manifests = [one for one in manifests if one.ref not in rollouts and one.ref not in everyone]
+        manifests = sorted(manifests, key=lambda one: -(one.cvss or 0.0))[:unbegun]
+        if not manifests:
+            return []
     pcs = pcs_of_patches(context, database, table, manifests)
     found = []
     for manifest in manifests:

@@ -35,6 +35,7 @@ from seed_server.store.inventory import InventoryTable
 from seed_server.store.inventory_sets import InventorySetTable
 from seed_server.store.known_servers import KnownServersTable
 from seed_server.store.line_hours import LineHourTable
+from seed_server.store.line_minutes import LineMinuteTable
 from seed_server.store.metric_counts import MetricTable
 from seed_server.store.missing_rows import MissingTable
 from seed_server.store.neighbours import NeighbourTable
@@ -67,6 +68,7 @@ class Database(
     IdleContentTable, EndpointCardTable, KnownServersTable, NeighbourTable, IntelligenceTable, MetricTable,
     WebhookTable, ServiceLevelTable, MissingTable, FollowUpTable, LineHourTable, IdempotencyTable,
     SessionTable,
+    LineMinuteTable,
 ):  # fmt: skip
     """One open state database; made by `create` or `open`, closed as a context manager."""
 

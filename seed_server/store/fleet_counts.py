@@ -18,6 +18,7 @@ from seed_server.store.count_rows import (
     SaidReasons,
 )
 from seed_server.store.event_months import hot_events
+from seed_server.store.interned import parts
 from seed_server.store.tables import (
     ENDPOINTS,
     INSTALL_CODES,
@@ -113,6 +114,23 @@ class FleetCountTable(Transactions):
         )  # fmt: skip
         with self.reading() as connection:
             return {patch: int(count) for patch, count in connection.execute(query.group_by(TALLIES.c.patch))}
+
+    def under_way_at(
+        self, sites: Collection[str], patches: Collection[int], unfinished: Collection[Said]
+    ) -> dict[str, int]:
+        """Return of how many of ``patches`` PCs at these sites say one of ``unfinished``; without those with none."""
+        codes = code_of(unfinished)
+        found: dict[str, int] = {}
+        with self.reading() as connection:
+            for part in parts(sorted(sites)):
+                numbers = connection.scalars(select(SITES.c.number).where(SITES.c.name.in_(part))).all()
+                query = (
+                    select(SITES.c.name, func.count(TALLIES.c.patch.distinct()))
+                    .join_from(TALLIES, SITES)
+                    .where(TALLIES.c.patch.in_(sorted(patches)), TALLIES.c.site.in_(numbers), TALLIES.c.said.in_(codes))
+                )
+                found |= dict(connection.execute(query.group_by(SITES.c.name)).all())
+        return found
 
     def reasons_with(self, meant: Callable[[str], bool]) -> SaidReasons:
         """Return the reasons that PCs give and that are meant; each is looked at once, however many give it."""

@@ -43,6 +43,23 @@ class ServiceLevelTable(Transactions):
         with self.reading() as connection:
             return [(hour, number) for hour, number in connection.execute(query)]
 
+    def done_by_day(self, patches: Collection[int], first_hour: int) -> dict[int, dict[int, int]]:
+        """Return of each patch how many PCs came to be done in which 24 hours from ``first_hour`` on; before it: -1.
+
+        The days are counted from 0. Of what no PC is done with, nothing is returned.
+        """
+        table = DONE_TALLIES.c
+        day = case((table.hour < first_hour, -1), else_=(table.hour - first_hour) // 24)
+        found: dict[int, dict[int, int]] = {}
+        with self.reading() as connection:
+            asked = table_of(connection, sorted(patches), [0] * len(patches))
+            ours = select(table.patch, day.label("day"), func.sum(table.endpoints)).join_from(
+                asked, DONE_TALLIES, table.patch == asked.c.first
+            )
+            for patch, which, number in connection.execute(ours.group_by(table.patch, "day")):
+                found.setdefault(patch, {})[which] = int(number)
+        return found
+
     def said_counts(self, patches: Collection[int]) -> dict[int, SaidCount]:
         """Return of each patch how many PCs have said anything of it."""
         table = TALLIES.c

@@ -3,7 +3,7 @@
 PCs that are denied are counted nowhere. What a PC says is wrong with it and its network is a few codes, one row each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,6 +66,15 @@ class SiteTrouble(NamedTuple):
     troubled: int
 
 
+class PcsOfSite(NamedTuple):
+    """How many PCs a site has."""
+
+    allowed: int
+    connected: int
+    troubled: int
+    """Connected ones that say that something is wrong."""
+
+
 class SiteHealthTable(Transactions):
     """The part of `Database` that is about the health of sites; raises as all of it."""
 
@@ -119,6 +128,21 @@ class SiteHealthTable(Transactions):
         query = select(func.count()).select_from(ENDPOINTS)
         with self.reading() as connection:
             return connection.scalar(query.where(_PC.site != site, _PC.connected_to.is_not(None))) or 0
+
+    def pcs_of_sites(self, sites: Collection[str]) -> dict[str, PcsOfSite]:
+        """Return how many PCs these sites have; without those with none."""
+        here = _PC.connected_to.is_not(None)
+        troubled = here & _PC.number.in_(select(ENDPOINT_FINDINGS.c.endpoint))
+        found: dict[str, PcsOfSite] = {}
+        with self.reading() as connection:
+            for part in parts(sorted(sites)):
+                query = (
+                    select(SITES.c.name, func.count(), func.count().filter(here), func.count().filter(troubled))
+                    .join_from(ENDPOINTS, SITES)
+                    .where(not_(_PC.denied), SITES.c.name.in_(part))
+                )
+                found |= {row[0]: PcsOfSite(*row[1:]) for row in connection.execute(query.group_by(SITES.c.name))}
+        return found
 
     def troubled_sites(self, most: int) -> list[SiteTrouble]:
         """Return the sites where most connected PCs say that something is wrong, by their share; at most so many."""

@@ -38,10 +38,12 @@ class SiteTable(Transactions):
             if pauses:
                 connection.execute(upsert(connection, HARM_PAUSES), pauses)
 
-    def site_limits(self) -> list[SiteLimitRow]:
-        """Return the newest limit of each site, by name."""
+    def site_limits(self, site: str | None = None) -> list[SiteLimitRow]:
+        """Return the newest limit of each site, by name; or that of one site, where it is named."""
         columns = [SITE_LIMITS.c[name] for name in _LIMIT_COLUMNS]
         query = select(SITES.c.name.label("site"), *columns).join_from(SITE_LIMITS, SITES)
+        if site is not None:
+            query = query.where(SITES.c.name == site)
         with self.reading() as connection:
             rows = connection.execute(query.where(SITE_LIMITS.c.server == THIS_SERVER)).mappings().all()
             pauses = _pauses(connection, HARM_PAUSES.c.server == THIS_SERVER)
@@ -83,8 +85,11 @@ class SiteTable(Transactions):
         with self.reading() as connection:
             return {(site, torrent): count for site, torrent, count in connection.execute(query.where(ours))}
 
-    def sent_to_sites(self) -> dict[str, tuple[int, int]]:
-        """Return by site what the origin sent there of what is published, and the length of these files, in bytes."""
+    def sent_to_sites(self, site: str | None = None) -> dict[str, tuple[int, int]]:
+        """Return by site what the origin sent there of what is published, and the length of these files, in bytes.
+
+        ``site``: to this one alone.
+        """
         # a file that several patches have is sent once
         files = (
             select(PAYLOADS.c.torrent_hash, func.max(PAYLOADS.c.length_bytes).label("length"))
@@ -97,8 +102,10 @@ class SiteTable(Transactions):
             .join(SITES, SITES.c.number == WAN_BYTES.c.site)
             .group_by(SITES.c.name)
         )
+        if site is not None:
+            query = query.where(SITES.c.name == site)
         with self.reading() as connection:
-            return {site: (int(sent), int(length)) for site, sent, length in connection.execute(query)}
+            return {name: (int(sent), int(length)) for name, sent, length in connection.execute(query)}
 
     def site_names(self) -> list[str]:
         """Return the sites where a PC was ever seen, or to which anything was sent."""

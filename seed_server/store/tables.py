@@ -29,6 +29,7 @@ from seed_server.store import (
     tables_facts,
     tables_intelligence,
     tables_inventory,
+    tables_lines,
     tables_people,
     tables_plans,
     tables_reporting,
@@ -63,7 +64,7 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0015"  # the newest one in `migrations`
+REVISION = "0016"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
@@ -78,6 +79,7 @@ PARTS = (
     tables_inventory,
     tables_people,
     tables_reporting,
+    tables_lines,
     tables_plans,
     tables_rollouts,
     tables_servers,

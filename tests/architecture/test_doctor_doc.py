@@ -6,8 +6,8 @@ from typing import get_args
 from p2pdist.doctor.judgement import CHECKS
 from p2pdist.local_api.doctor_answers import CheckCode
 from seed_server.answers.doctor import ServerCode, SiteCode
+from seed_server.answers.site_findings import SITE_CHECKS
 from seed_server.doctor.server_findings import SERVER_CHECKS
-from seed_server.doctor.site_findings import SITE_CHECKS
 from tests.helpers.sources import ROOT
 
 PC, SERVER, SITE = get_args(CheckCode), get_args(ServerCode), get_args(SiteCode)
@@ -38,4 +38,5 @@ def test_every_code_is_a_check() -> None:
 
 def test_every_code_is_named_by_a_test() -> None:
     assert unnamed(PC, "tests/unit/p2pdist/doctor") == []
-    assert unnamed((*SERVER, *SITE), "tests/unit/seed_server/doctor") == []
+    assert unnamed(SERVER, "tests/unit/seed_server/doctor") == []
+    assert unnamed(SITE, "tests/unit/seed_server/answers") == []

@@ -19,6 +19,7 @@ from seed_server.store.migrations import (
     r0013_intelligence,
     r0014_plans,
     r0015_sessions,
+    r0016_line_minutes,
 )
 
 REVISIONS = (
@@ -36,4 +37,5 @@ REVISIONS = (
     r0013_intelligence,
     r0014_plans,
     r0015_sessions,
+    r0016_line_minutes,
 )  # the oldest first

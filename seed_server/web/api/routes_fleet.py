@@ -19,7 +19,7 @@ from seed_server.answers.history import HistoryPageDocument
 from seed_server.answers.history_documents import history_document
 from seed_server.answers.inventory import InventoryDocument
 from seed_server.answers.inventory_documents import inventory_document
-from seed_server.answers.site_documents import sites_document
+from seed_server.answers.site_documents import site_document, sites_document
 from seed_server.answers.standing import StandingPageDocument
 from seed_server.answers.standing_documents import standing_page_document
 from seed_server.answers.status_documents import endpoint_document, problem_documents
@@ -31,7 +31,7 @@ from seed_server.fleet.history_queries import HistoryPlace, HistoryReader
 from seed_server.fleet.inventory_queries import InventoryQuestion, ask_inventory, pcs_behind
 from seed_server.fleet.overview import read_fleet
 from seed_server.fleet.roles import WHOLE_FLEET
-from seed_server.fleet.sites import read_sites
+from seed_server.fleet.sites import read_site, read_sites
 from seed_server.fleet.standing import STATES, StatusQuestion, read_page
 from seed_server.fleet.unmanaged import read_unmanaged
 from seed_server.signing.offers import parse_named
@@ -47,6 +47,7 @@ from seed_server.web.api.given import (
     Given,
     MaybeName,
     Name,
+    NamedSite,
     OfEndpoint,
     OfPatch,
     UnixMoment,
@@ -107,6 +108,10 @@ def _sites(call: ApiCall[Paged, None]) -> Page[SiteDocument]:
     found = read_sites(call.context)
     sites = sites_document(found.sites, call.context.clock.now(), serving=found.serving).sites
     return page_of(sites, call.given, lambda one: one.site, lambda one: one)
+
+
+def _site(call: ApiCall[NamedSite, None]) -> SiteDocument:
+    return site_document(read_site(call.context, call.given.site).site, call.context.clock.now())
 
 
 class Endpoints(Paged, frozen=True):
@@ -284,6 +289,8 @@ FLEET_ROUTES = (
           StandingPageDocument, _FLEET, WhichStanding, commands=("status PAGE", "status LINES")),
     Route("GET", f"{API}/sites", "listSites", "How fast each site is sent to, and why", _sites, Page[SiteDocument],
           _FLEET, Paged, commands=("sites",)),
+    Route("GET", f"{API}/sites/{{site}}", "getSite", "What limits one site", _site, SiteDocument, _FLEET, NamedSite,
+          commands=("site why",)),
     Route("GET", f"{API}/history", "listHistory", "What PCs did with patches, and when", _history, HistoryPageDocument,
           _FLEET, History, commands=("report history", "report history LINES")),
     Route("GET", f"{API}/archives/history", "searchArchives", "What they did in months that are in archives alone",

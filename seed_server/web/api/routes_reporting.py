@@ -7,6 +7,8 @@ from msgspec import Meta
 from seed_server.fleet import rollout_queries
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 from seed_server.reporting.answering import levels_document, missing_page_document, patch_document
+from seed_server.reporting.compliance import COMPLIANCE_DAYS, MOST_COMPLIANCE_DAYS, read_compliance
+from seed_server.reporting.compliance_documents import ComplianceDocument, compliance_document
 from seed_server.reporting.documents import (
     FollowUpDocument,
     MissingPageDocument,
@@ -16,6 +18,8 @@ from seed_server.reporting.documents import (
 from seed_server.reporting.follow_up_operations import MAX_NOTE_CHARS, follow_up
 from seed_server.reporting.intelligence_queries import kev_dates, read_cve, read_intelligence_state
 from seed_server.reporting.judged_patches import PatchesAsked
+from seed_server.reporting.line_documents import SiteHistoryDocument, history_document
+from seed_server.reporting.line_history import DAY_HOURS, MOST_HOURS, read_line_history
 from seed_server.reporting.missing_pcs import SILENT_DAYS, FollowUp
 from seed_server.reporting.missing_queries import MissingQuestion, read_missing
 from seed_server.reporting.patch_report import read_patch_report
@@ -38,6 +42,7 @@ from seed_server.web.api.given import (
     Given,
     MaybeName,
     NamedPatch,
+    NamedSite,
     OfEndpoint,
     OfPatch,
     UnixMoment,
@@ -67,6 +72,26 @@ def _levels(call: ApiCall[Levels, None]) -> ServiceLevelsDocument:
         call.context, asked, rule=given.rule, silent_days=given.silent_days, kev=kev_dates(call.context)
     )
     return levels_document(report)
+
+
+class LastDays(Given, frozen=True):
+    """How many days."""
+
+    days: Annotated[int, Meta(ge=1, le=MOST_COMPLIANCE_DAYS, description="The last days.")] = COMPLIANCE_DAYS
+
+
+def _compliance(call: ApiCall[LastDays, None]) -> ComplianceDocument:
+    return compliance_document(read_compliance(call.context, call.given.days, kev=kev_dates(call.context)))
+
+
+class LineAsked(NamedSite, frozen=True):
+    """A site, and how far back."""
+
+    hours: Annotated[int, Meta(ge=1, le=MOST_HOURS, description="The last hours.")] = DAY_HOURS
+
+
+def _line(call: ApiCall[LineAsked, None]) -> SiteHistoryDocument:
+    return history_document(read_line_history(call.context, call.given.site, call.given.hours))
 
 
 class Missing(Paged, frozen=True):
@@ -166,6 +191,10 @@ def _plan(call: ApiCall[PlanAsked, None]) -> PlanDocument:
 REPORT_ROUTES = (
     Route("GET", f"{API}/reports/service-levels", "reportServiceLevels", "Whether patches came to enough PCs in time",
           _levels, ServiceLevelsDocument, _REPORTS, Levels, commands=("report sla", "report sla LINES")),
+    Route("GET", f"{API}/reports/compliance", "reportCompliance", "How large a part of PCs and patches is done, by day",
+          _compliance, ComplianceDocument, _REPORTS, LastDays, commands=("report compliance",)),
+    Route("GET", f"{API}/sites/{{site}}/history", "getSiteHistory", "What a site's line did, and what limited it",
+          _line, SiteHistoryDocument, _REPORTS, LineAsked, commands=("site history",)),
     Route("GET", f"{API}/reports/missing", "reportMissing", "Which PCs lack a patch, why, and what could be done",
           _missing, MissingPageDocument, _REPORTS, Missing, commands=("report missing", "report missing LINES")),
     Route("GET", f"{API}/reports/patches/{{patch}}", "reportPatch", "What a patch is, who needs it, what it did",

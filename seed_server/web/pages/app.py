@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import trio
 from starlette.applications import Starlette
@@ -30,6 +29,7 @@ from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
 from seed_server.web.pages.static import FOREVER, STATIC, static_at
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
+from seed_server.web.whole_names import WholeNames, address_path, whole
 
 FORM_SECONDS = 60.0  # for a whole form
 PAGE_WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
@@ -115,7 +115,7 @@ class _Pages:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
-            _path(request), request.path_params, request.url.query, _visitor(request),
+            address_path(request.scope), whole(request.path_params), request.url.query, _visitor(request),
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
@@ -184,7 +184,7 @@ def make_pages(answering: PageAnswering, watching: Watching, log: RequestLog) ->
     routes.append(Route(f"{STATIC}{{name}}", server.static, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: nothing})
     app.router.redirect_slashes = False
-    return app
+    return WholeNames(app)
 
 
 def beside(api: ASGIApp, pages: ASGIApp) -> ASGIApp:
@@ -215,11 +215,6 @@ def _visitor(request: Request) -> Visitor:
         site=headers.get("sec-fetch-site", ""),
         acts=request.method == "POST" or headers.get("sec-fetch-dest", "") != "empty",
     )
-
-
-def _path(request: Request) -> str:
-    """Return the path as an address has it; never one that a browser takes for another server."""
-    return quote("/" + str(request.scope["path"]).lstrip("/\\"), safe="/@:+,;=~")
 
 
 def _tls(request: Request) -> bool:

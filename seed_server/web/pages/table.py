@@ -2,20 +2,28 @@
 
 from typing import Any
 
-from seed_server.web.pages import pages_account, pages_login, pages_provider
 from seed_server.web.pages.page import Form, Page
+from seed_server.web.pages.pages_account import ACCOUNT_FORMS, ACCOUNT_PAGES
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
+from seed_server.web.pages.pages_login import LOGIN_FORMS, LOGIN_PAGES, LOGOUT_FORMS
+from seed_server.web.pages.pages_provider import PROVIDER_FORMS, PROVIDER_PAGES
+from seed_server.web.pages.pages_sites import SITES_FORMS, SITES_PAGES
+from seed_server.web.pages.pages_today import TODAY_FORMS, TODAY_PAGES
 
 PAGES: tuple[Page[Any], ...] = (
+    *ACCOUNT_PAGES,
     *HELP_PAGES,
-    *pages_login.LOGIN_PAGES,
-    *pages_provider.PROVIDER_PAGES,
-    *pages_account.ACCOUNT_PAGES,
+    *LOGIN_PAGES,
+    *PROVIDER_PAGES,
+    *SITES_PAGES,
+    *TODAY_PAGES,
 )  # fmt: skip
 FORMS: tuple[Form[Any, Any], ...] = (
+    *ACCOUNT_FORMS,
     *HELP_FORMS,
-    *pages_login.LOGIN_FORMS,
-    *pages_login.LOGOUT_FORMS,
-    *pages_provider.PROVIDER_FORMS,
-    *pages_account.ACCOUNT_FORMS,
+    *LOGIN_FORMS,
+    *LOGOUT_FORMS,
+    *PROVIDER_FORMS,
+    *SITES_FORMS,
+    *TODAY_FORMS,
 )  # fmt: skip

@@ -8,19 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
+from tests.unit.seed_server.answers import test_site_findings as of_sites
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, use
 from seed_server.answers.doctor import ServerDoctorDocument, SiteFinding
+from seed_server.answers.site_findings import judge_site
 from seed_server.commands.main import seed_server
 from seed_server.doctor.server_findings import judge_server
-from seed_server.doctor.site_findings import judge_site
 from seed_server.initialising import initialise
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
-from tests.unit.seed_server.doctor import test_site_findings as of_sites
 from tests.unit.seed_server.doctor.test_server_findings import OIDC, SETTINGS, WRONG, well
 
 NOW = 1_800_000_000.0

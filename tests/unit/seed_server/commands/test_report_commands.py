@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from p2pdist.shared.errors import UserError
 from seed_server.commands.main import seed_server
 from seed_server.commands.report_commands import FOLLOW_UP_STATES
+from seed_server.commands.report_compliance_view import show_compliance
 from seed_server.commands.report_levels_view import LevelsOptions, show_levels
 from seed_server.commands.report_missing_view import MissingOptions, show_follow_up, show_missing
 from seed_server.commands.report_patch_view import show_patch
@@ -123,3 +124,15 @@ def test_the_command_line_takes_them(reported: Company) -> None:
         result = CliRunner().invoke(seed_server, ["report", *words, *home, "--json"])
         assert result.exception is None, (words, result.exception)
         assert json.loads(result.stdout)
+
+
+def test_how_much_is_done_by_day(reported: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    show_compliance(reported.context, 3, as_json=False)
+    words = " ".join(capsys.readouterr().out.split())
+    assert "1 patches that are offered, 10 PCs" in words
+    assert "2027-01-25 9 5 55.5 % 55.5 % –" in words, "by the rule week; no patch is under the other one"
+    show_compliance(reported.context, 3, as_json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert [day["share"] for day in document["days"]] == [0.5556, 0.5556, 0.5556]
+    gap = document["gaps"][0]
+    assert (gap["patch"], gap["severity"], gap["applicable"], gap["missing"]) == ("office@1", "medium", 9, 4)

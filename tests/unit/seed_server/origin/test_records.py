@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from p2pdist.identity.signed_statement import sign_statement
 from p2pdist.shared.clock import SystemClock
@@ -15,10 +16,11 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, SiteName, TorrentHash
 from p2pdist.shared.wire.custody import CustodyTold, CustodyWanted
 from p2pdist.shared.wire.messages import PatchReport, Report
+from seed_server.line.site_seen import LineSeen
 from seed_server.origin.records import OriginRecords
 from seed_server.store.database import Database
 from seed_server.store.plan_rows import THIRD_SECONDS
-from seed_server.store.rows import Recorded, SeenRow, ServedPayload
+from seed_server.store.rows import Recorded, SeenRow, ServedPayload, SiteLimitRow
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.state_databases import database, place, postgres_server
 from tests.helpers.statements import Company
@@ -195,3 +197,30 @@ async def test_what_lines_carried_and_when_pcs_were_there_is_written_when_an_hou
     assert (hour.hour, hour.watched, hour.pc_seconds, hour.sent) == (0, 3_600.0, 3_600.0, 16.0)
     third = int(1_800_230_400 // THIRD_SECONDS)
     assert sorted(database.pc_thirds().values()) == [(1.0, 0, 0), (1.0, 1, third)]
+
+
+async def test_what_a_line_did_is_written_when_ten_minutes_are_over_and_at_the_end(database: Database) -> None:
+    clock = FakeClock(1_800_230_400.0)
+    records = OriginRecords(database, clock)
+    limit = SiteLimitRow(
+        site="tokyo", at=clock.wall, active=True, endpoints=2, fetchers=1, rate=1_000, capacity=None, configured=False,
+        state="scavenge", reason="policy ceiling: office hours", seconds={}, yield_seconds=0.0, sending_seconds=0.0,
+    )  # fmt: skip
+    records.site_limit(limit, LineSeen())
+    records.sent(SiteName("tokyo"), TorrentHash("cd"), 7)
+    clock.wall += 1.0
+    records.site_limit(msgspec.structs.replace(limit, at=clock.wall, active=False), LineSeen(30, 1.0, 1.0, {0: 1}))
+    await records.flush()
+    assert database.watched_slots(0.0) == [], "ten minutes are not over"
+    clock.wall += 600.0
+    await records.flush()
+    (number,) = [number for number in range(9) if database.line_minutes(number, 0.0)]
+    (row,) = database.line_minutes(number, 0.0)
+    assert (row.sent, row.allowed, row.active, row.cause) == (7, 1_000.0, 1.0, "policy ceiling")
+    assert (row.business, row.business_seconds, row.harm_seconds, row.queue) == (30, 1.0, 1.0, 0.0)
+    records.sent(SiteName("tokyo"), TorrentHash("cd"), 9)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(records.run)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert [row.sent for row in database.line_minutes(number, 0.0)] == [7, 9]

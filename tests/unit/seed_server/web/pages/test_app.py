@@ -1,6 +1,7 @@
 """`seed_server.web.pages.app`: addresses, methods, headers and caps, over a real home."""
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import trio
@@ -9,7 +10,7 @@ from msgspec import Struct
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.app import STRANGER_FORM_BYTES, beside
 from seed_server.web.pages.headers import page_headers
-from seed_server.web.pages.page import MAX_FORM_BYTES, Done, Form, Page, Shown
+from seed_server.web.pages.page import MAX_FORM_BYTES, Asked, Done, FileAnswer, Form, Page, Shown
 from seed_server.web.pages.signed_in import SESSION_COOKIE
 from seed_server.web.pages.static import static_address, static_files
 from seed_server.web.pages.table import FORMS, PAGES
@@ -215,3 +216,19 @@ async def test_programs_and_people_are_told_apart_by_the_address() -> None:
     assert came == [
         "api /api/v1", "api /api/v1/status", "pages /api/v2", "pages /api/v1x", "pages /", "pages /pcs",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [("a%2Fb", "a/b"), ("a%2fb%20c", "a/b c"), ("a%252Fb", "a%2Fb"), ("%E5%A4%A7%2F%E9%98%AA", "大/阪")],
+)
+async def test_a_name_with_a_slash_is_one_part_of_a_path(company: Company, sent: str, name: str) -> None:
+    def view(asked: Asked[Named]) -> FileAnswer:
+        return FileAnswer("thing", "text/plain", asked.given.name.encode())
+
+    async with pages_of(company.context, (*PAGES, Page("/things/{name}", "thing", view, Named)), FORMS) as site:
+        browser = site.browser("eve", "viewer")
+        assert (await browser.get(f"/things/{sent}")).text == name
+        assert (await browser.get("/things/a/b")).status == 404
+        answer = await site.browser().get(f"/things/{sent}")
+    assert answer.header("location") == f"/login?{urlencode({'next': '/things/' + quote(name, safe='')})}"

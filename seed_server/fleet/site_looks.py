@@ -1,21 +1,47 @@
 """Looks at a site, in the database alone. Changes nothing. Blocking."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist import __version__
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.doctor.facts import SiteFacts
-from seed_server.doctor.site_findings import UNSEEN_SECONDS
 from seed_server.fleet.context import Context
 from seed_server.fleet.paging import number_of_site
 from seed_server.fleet.reason_codes import named_by
 from seed_server.store.count_rows import ReasonCount
 from seed_server.store.opening import is_outdated
+from seed_server.store.rows import SiteLimitRow
 from seed_server.store.serve_lock import is_serving
-from seed_server.store.site_health import NO_PCS, Affected
+from seed_server.store.site_health import NO_PCS, Affected, SiteHealth
 
+UNSEEN_SECONDS = 7 * DAY_SECONDS  # a holiday is longer, a weekend is not
 PATCHES_LOOKED_AT = 50  # the newest: what older ones wait for, newer ones do too
 REASONS_LOOKED_AT = 40  # of these patches, those that most PCs give
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """All that was seen of a site, for `answers.site_findings` to judge."""
+
+    now: float
+    site: str
+    serving: bool
+    release: str
+    """Of this server's own software."""
+    places: str
+    """The server's two ports, as PCs call them."""
+    health: SiteHealth
+    elsewhere: int
+    """PCs that are connected from other sites."""
+    limit: SiteLimitRow | None = None
+    """None: nothing was ever sent there."""
+    wan_bytes: int = 0
+    file_bytes: int = 0
+    clock: Affected = NO_PCS
+    """PCs whose patches wait because their clock cannot be believed."""
+    full: Affected = NO_PCS
+    """PCs whose patches wait because their disk is full."""
 
 
 def look_at_site(context: Context, name: str) -> SiteFacts:

@@ -6,17 +6,19 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.wire.messages import PatchReport
-from seed_server.doctor.looks_site import look_at_site
-from seed_server.doctor.site_findings import judge_site
+from seed_server.answers.site_findings import judge_site
 from seed_server.fleet.context import Context
+from seed_server.fleet.site_looks import look_at_site
 from seed_server.settings.home import ServerHome
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
 from seed_server.store.serve_lock import serve_lock
 from seed_server.store.site_health import Affected
 from tests.helpers.fake_clock import FakeClock
-from tests.unit.seed_server.doctor.conftest import MADE_AT
+from tests.unit.seed_server.doctor.conftest import MADE_AT, home, made_home
 from tests.unit.seed_server.doctor.test_looks_state import PAYLOAD
+
+__all__ = ["home", "made_home"]
 
 CLOCK = "This PC's clock cannot be believed: it differs from the server's."
 

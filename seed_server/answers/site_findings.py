@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 
 from bandwidth.core.quantities import DAY_SECONDS, bytes_text, duration_in_words, rate_text
 from seed_server.answers.doctor import SiteCode, SiteFinding, fine, unknown, wrong
-from seed_server.doctor.facts import SiteFacts
+from seed_server.fleet.site_looks import UNSEEN_SECONDS, SiteFacts
 from seed_server.store.site_health import NO_PCS, Affected
 
-UNSEEN_SECONDS = 7 * DAY_SECONDS  # a holiday is longer, a weekend is not
 SILENT_SHARE = 0.2  # of a site's PCs: some are always in a cupboard
 LEAST_AWAY = 3  # PCs: one or two may just be off
 WASTEFUL_RATIO = 1.5  # of what was sent to the files' lengths; PCs that share have 1.02

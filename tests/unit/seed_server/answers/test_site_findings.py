@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from seed_server.answers.doctor import Mending, SiteCode, SiteFinding
-from seed_server.doctor.facts import SiteFacts
-from seed_server.doctor.site_findings import SITE_CHECKS, judge_site
+from seed_server.answers.site_findings import SITE_CHECKS, judge_site
+from seed_server.fleet.site_looks import SiteFacts
 from seed_server.store.rows import HarmPauseRow, SiteLimitRow
 from seed_server.store.site_health import NO_PCS, Affected, SiteHealth
 
