@@ -1,6 +1,6 @@
 """What comes first: every open patch with its priority, and why. Blocking; only reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,25 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
         elif not done:
             found = [one for one in found if one.facts.missing or not one.facts.pcs]
         world = known_world(database, (one.facts for one in found))
+    rows = _ranked(table, repository, found, world)
+    return PriorityAnswer(rows, world)
+
+
+def priorities_of(context: Context, refs: Collection[PatchRef]) -> dict[PatchRef, RankedPatch]:
+    """Return the priorities of those of ``refs`` that are open, the most urgent one first. Raises as `read_priorities`.
+
+    It costs by the number of ``refs``.
+    """
+    table, repository = priority_table(context), context.repository()
+    with context.database() as database:
+        found = open_patches(context, database, repository, table, refs=refs)
+        world = known_world(database, (one.facts for one in found))
+    return {one.decision.facts.ref: one for one in _ranked(table, repository, found, world)}
+
+
+def _ranked(
+    table: PriorityTable, repository: Repository, found: Sequence[OpenPatch], world: WorldKnowledge
+) -> list[RankedPatch]:
     by_ref = {one.facts.ref: one for one in found}
     templates = _Templates(repository)
     rows = []
@@ -85,7 +104,7 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
         one = by_ref[decision.facts.ref]
         approvals = templates.approvals(decision, one.manifest)
         rows.append(RankedPatch(one.manifest.title, decision, one.offered, next_step(decision, one.offered), approvals))
-    return PriorityAnswer(rows, world)
+    return rows
 
 
 def priority_table(context: Context) -> PriorityTable:
@@ -100,10 +119,18 @@ def priority_table(context: Context) -> PriorityTable:
 
 
 def open_patches(
-    context: Context, database: "Database", repository: Repository, table: PriorityTable
+    context: Context,
+    database: "Database",
+    repository: Repository,
+    table: PriorityTable,
+    *,
+    refs: Collection[PatchRef] | None = None,
 ) -> list[OpenPatch]:
-    """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`."""
-    offers = [one for one in repository.offers() if one.is_open]
+    """Return every publication that PCs are offered, or that waits for its rollout; of ``refs`` alone, where given.
+
+    Raises `UserError`.
+    """
+    offers = [one for one in repository.offers() if one.is_open and (refs is None or one.manifest.ref in refs)]
     manifests = [one.manifest for one in offers]
     rollouts = {one.plan.ref: one.row for one in kept_rollouts(database, live=True)}
     everyone = {entry.ref for entry in repository.current_rollouts().entries}
