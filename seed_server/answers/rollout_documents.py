@@ -63,9 +63,7 @@ def rollout_document(view: RolloutView) -> RolloutDocument:
                 who=ring.who,
                 share_percent=ring.share / 100,
                 opened_at=opened[place] if place < len(opened) else None,
-                gate=gate_document(RingGate(ring, view.tallies[place]), opened[place])
-                if place < len(opened)
-                else None,
+                gate=gate_document(RingGate(ring, view.tallies[place]), opened[place]) if place < len(opened) else None,
                 **view.tallies[place]._asdict(),
             )
             for place, ring in enumerate(kept.plan.rings)

@@ -22,12 +22,12 @@ class RolloutLog:
     """Whether these are all, from its start on; else older ones are further back in the log."""
 
 
-def read_rollout_log(context: Context, kept: KeptRollout) -> RolloutLog:
-    """Return what was done about a rollout, of the newest entries of the log. Raises `UserError`."""
+def read_rollout_log(context: Context, kept: KeptRollout, *, most: int = MOST_LOOKED_AT) -> RolloutLog:
+    """Return what was done about a rollout, of the newest ``most`` entries of the log. Raises `UserError`."""
     found: list[LoggedEntry] = []
     size = end = log_size(context)
-    while end > 0 and size - end < MOST_LOOKED_AT:
-        start = max(0, end - READ_AT_A_TIME)
+    while end > 0 and size - end < most:
+        start = max(0, end - min(READ_AT_A_TIME, most - (size - end)))
         for one in reversed(entries_between(context, start, end)):
             if is_about(one.entry, kept.row.number):
                 found.append(one)

@@ -160,6 +160,12 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title, harm)
 
 
+def rollout_ref(context: Context, number: int) -> PatchRef:
+    """Return which patch a rollout is of. Raises `UserError`; BAD_INPUT for one that is not known."""
+    with context.database() as database:
+        return known_rollout(database, number).plan.ref
+
+
 def read_live_rings(context: Context, most: int) -> list[CountedRings]:
     """Return how the PCs of rollouts stand that are not over: of the newest ``most``. Raises `UserError`."""
     repository, now = context.repository(), context.clock.now()

@@ -95,11 +95,11 @@ def _now(
         "rest_seconds": progress.rest.seconds,
         "rest_why": "" if progress.rest.why_not is None else in_words(progress.rest.why_not.value),
         "counts": [
-            CountLine(*names[one], progress.counts[one], pcs_path(ref, state=one.name.lower())) for one in Reached
+            CountLine(*names[one], progress.counts[one], pcs_path(ref, patch_state=one.name.lower())) for one in Reached
         ],
         "states": [
             StateLine(
-                state_word(one.state), one.tone or "quiet", one.pcs, pcs_path(ref, state=one.state), one.first_at,
+                state_word(one.state), one.tone or "quiet", one.pcs, pcs_path(ref, patch_state=one.state), one.first_at,
                 one.last_at,
             )
             for one in states.states
@@ -110,7 +110,7 @@ def _now(
                 tone="bad" if one.state in ("failed", "rolled_back") else "open",
                 words=in_words(printable(one.reason)),
                 pcs=one.endpoints,
-                path=pcs_path(ref, state=one.state, reason=one.reason[:120]),
+                path=pcs_path(ref, patch_state=one.state),
                 examples=one.examples,
                 output=one.output,
             )

@@ -9,7 +9,8 @@ from p2pdist.shared.manifest.rollout_plan import MAX_RINGS
 from seed_server.fleet import rollout_operations, taking_back
 from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_documents import KeptRollout
-from seed_server.web.api.given import Body, Name, NamedPatch, OfNumber, OnlyReason, PerhapsReason
+from seed_server.fleet.rollout_queries import rollout_ref
+from seed_server.web.api.given import Body, Name, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.pages.page import Done, Sent
 
 
@@ -24,8 +25,6 @@ class FromRing(OnlyReason, frozen=True):
     """From which ring, and why."""
 
     ring: Name
-    number: Annotated[int, Meta(ge=0)]
-    """Of the rollout, whose page is shown afterwards."""
 
 
 def _done(kept: KeptRollout) -> Done:
@@ -68,9 +67,9 @@ def resume(sent: Sent[OfNumber, PerhapsReason]) -> Done:
     return _done(rollout_operations.resume_rollout(sent.context, sent.actor, sent.given.number, sent.body.reason))
 
 
-def withdraw_from_ring(sent: Sent[NamedPatch, FromRing]) -> Done:
+def withdraw_from_ring(sent: Sent[OfNumber, FromRing]) -> Done:
     """Close a ring and those after it."""
-    body = sent.body
-    taken = taking_back.withdraw_from_ring(sent.context, sent.actor, sent.given.patch, body.ring, body.reason)
+    body, ref = sent.body, rollout_ref(sent.context, sent.given.number)
+    taken = taking_back.withdraw_from_ring(sent.context, sent.actor, str(ref), body.ring, body.reason)
     said = tr("It is withdrawn from these rings: {rings}.", rings=", ".join(taken.rings))
     return Done(f"/rollouts/{taken.rollout}", said)

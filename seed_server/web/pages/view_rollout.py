@@ -60,6 +60,7 @@ def view_rollout(asked: Asked[OfNumber]) -> Shown:
     view = from_path(lambda: rollout_queries.read_rollout(context, number))
     kept = view.kept
     state, ref = kept.progress.state, kept.plan.ref
+    open_names = [ring.name for ring in kept.plan.rings[: len(kept.progress.opened_at)]]
     wanted = read_wanted_approval(context, asked.actor, kept)
     values: dict[str, Any] = {
         "number": number,
@@ -90,7 +91,9 @@ def view_rollout(asked: Asked[OfNumber]) -> Shown:
         "required": kept.row.required,
         "wanted": None if wanted is None else approval_line(wanted),
         "can": _can(state),
-        "open_names": [ring.name for ring in kept.plan.rings[: len(kept.progress.opened_at)]],
+        "open_names": open_names,
+        "ring_names": [(name, name) for name in open_names],
+        "ring_options": _ring_options(kept),
         "log": _log(context, asked.actor, kept),
         "steps": _steps(kept, view),
     }
@@ -131,6 +134,15 @@ def _gate(view: RolloutView, now: float) -> Mapping[str, Any] | None:
         "next_ring": plan.rings[place + 1].name if place + 1 < len(plan.rings) else "",
         "next_approval": plan.rings[place + 1].approval if place + 1 < len(plan.rings) else False,
     }
+
+
+def _ring_options(kept: KeptRollout) -> list[tuple[int, str]]:
+    """Return how many of the first rings may be approved; 0: all."""
+    names = [ring.name for ring in kept.plan.rings]
+    return [
+        (0, tr("all rings")),
+        *((most, tr("up to ring {ring}", ring=name)) for most, name in enumerate(names[:-1], 1)),
+    ]
 
 
 def _can(state: RolloutState) -> Mapping[str, bool]:
