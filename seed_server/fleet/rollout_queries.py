@@ -11,12 +11,13 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import HarmShare, harm_share
+from seed_server.fleet.pc_memory import lately_known_pcs
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
 from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide, waits_for
 from seed_server.fleet.rollout_announcing import approvals_wanted, approvers_in_force, kept_rollouts, wanted_by
 from seed_server.fleet.rollout_announcing import read_rollouts as rollouts_in
-from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
+from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted
 from seed_server.fleet.rollout_documents import BrokenRollout, KeptRollout, hold_of
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_operations import known_rollout
@@ -143,7 +144,7 @@ def read_rollout(context: Context, number: int) -> RolloutView:
         kept = known_rollout(database, number)
         manifest = next((one for one in repository.readable_manifests()[0] if one.ref == kept.plan.ref), None)
         exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
-        pcs = known_pcs(database)
+        pcs = lately_known_pcs(context, database)
         one = counted(database, pcs, kept, exceptions, now, manifest)
         replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
         faults = {fault.rollout: fault for fault in database.rollout_faults()}
@@ -174,7 +175,7 @@ def read_live_rings(context: Context, most: int) -> list[CountedRings]:
         newest = kept_rollouts(database, live=True)[::-1][:most]
         if not newest:
             return []
-        pcs, exceptions = known_pcs(database), _holding(database.exceptions(), now)
+        pcs, exceptions = lately_known_pcs(context, database), _holding(database.exceptions(), now)
         held = [one for one in exceptions if hold_of(one) is not None]
         return [
             CountedRings(one, counted(database, pcs, one, held, now, manifests.get(one.plan.ref)).counts.tallies())

@@ -113,7 +113,7 @@ def levels_of(
     if not under:
         return []
     unseen = database.unseen_pcs(now - silent_days * DAY_SECONDS, serving=head.serving)
-    counts = read_counts(database, under, fleet_holds(database, now), unseen)
+    counts = read_counts(database, under, fleet_holds(context, database, now), unseen)
     return [
         service_level(one, patch, deadline, counts[patch.number, hour_of_deadline(deadline[1])], now)
         for one, patch, deadline in under

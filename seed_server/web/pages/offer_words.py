@@ -1,4 +1,4 @@
-"""Words and tones of what PCs are offered, for the pages about patches and rollouts. Pure."""
+"""Words and tones of what PCs are offered, for the pages about patches and rollouts."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
