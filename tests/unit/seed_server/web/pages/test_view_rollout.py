@@ -30,7 +30,7 @@ async def test_why_it_waits_and_how_far_the_gate_is(company: Company) -> None:
     assert "Before ring all opens" in page.words
     assert "2 of 3" in page.words, "PCs that decided"
     assert "at least 90%" in page.words
-    assert "halted by more than 20%, and at least 1 PCs" in page.words
+    assert "more than 20%, and 1 or more, halt it" in page.words
     assert "1 h" in page.words, "what is left of the soak"
     assert "Local users of the server's machine could, too." in page.words
     assert "The audit log says more" in page.words
@@ -102,7 +102,7 @@ async def test_some_of_its_rings_are_approved(company: Company) -> None:
         ben = site.browser("ben", "approver")
         site.step_up_until = 9e9
         page = await ben.get("/rollouts/1")
-        assert "Before ring all opens, 1 have to approve it; 0 have." in page.words
+        assert "Ring all has 0 of 1 approvals." in page.words
         done = await ben.post("/rollouts/1/approve", {"rings": "1"})
         assert done.status == 303
         assert "You have approved 1 of its 2 rings." in (await ben.get("/rollouts/1")).words
