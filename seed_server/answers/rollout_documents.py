@@ -10,9 +10,13 @@ from seed_server.answers.rollouts import (
     ExceptionDocument,
     RolloutApprovalDocument,
     RolloutDocument,
+    RolloutGateDocument,
     RolloutRingDocument,
     RolloutRowDocument,
+    WantedApprovalDocument,
 )
+from seed_server.fleet.approval_queries import WantedApproval
+from seed_server.fleet.ring_gates import RingGate
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.fleet.rollout_words import why_sentence
@@ -59,6 +63,7 @@ def rollout_document(view: RolloutView) -> RolloutDocument:
                 who=ring.who,
                 share_percent=ring.share / 100,
                 opened_at=opened[place] if place < len(opened) else None,
+                gate=gate_document(RingGate(ring, view.tallies[place]), opened[place]) if place < len(opened) else None,
                 **view.tallies[place]._asdict(),
             )
             for place, ring in enumerate(kept.plan.rings)
@@ -70,6 +75,49 @@ def rollout_document(view: RolloutView) -> RolloutDocument:
         serving=view.serving,
         fault="" if view.fault is None else view.fault.words,
         title=view.title,
+    )
+
+
+def gate_document(gate: RingGate, opened_at: int) -> RolloutGateDocument:
+    """Return what is printed of how far a ring is that was opened then."""
+    ring, tally = gate.ring, gate.tally
+    return RolloutGateDocument(
+        soaks_until=opened_at + ring.soak_seconds,
+        decided=tally.decided,
+        least_decided=gate.least_decided,
+        installed_share=_rounded(gate.installed_share),
+        least_installed_share=gate.installed_bound,
+        failed=tally.new_failures,
+        failed_share=_rounded(gate.failed_share),
+        most_failed_share=gate.failed_bound,
+        least_failed=ring.least_failed,
+        exact=tally.exact,
+    )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def wanted_approval_document(one: WantedApproval) -> WantedApprovalDocument:
+    """Return what is printed of a rollout that lacks approvals."""
+    return WantedApprovalDocument(
+        rollout=one.kept.row.number,
+        patch=str(one.kept.plan.ref),
+        title=one.title,
+        state=one.kept.progress.state.value,
+        ring=one.ring,
+        rings=one.rings,
+        approvals=one.has,
+        required=one.wanted,
+        waits=one.waits,
+        since=int(one.since),
+        by_signature=one.by_signature,
+        author=one.kept.row.author,
+        approved_by=one.approved_by,
+        could=one.could,
+        mine=one.is_mine,
+        refusal=one.refusal,
     )
 
 

@@ -2,8 +2,34 @@
 
 from msgspec import Struct
 
-from p2pdist.shared.json_units import WholeUnixSeconds
+from p2pdist.shared.json_units import Share, WholeUnixSeconds
 from seed_server.answers.offers import WayBackDocument
+
+
+class RolloutGateDocument(Struct, frozen=True):
+    """What a ring's rule asks before the next one opens, and how far it is; failures that are acknowledged left out."""
+
+    soaks_until: WholeUnixSeconds
+    """When it has soaked. Since 0.3."""
+    decided: int
+    """PCs on which it came to an end, good or bad. Since 0.3."""
+    least_decided: int
+    """So many are wanted; where the ring is smaller, all of it. Since 0.3."""
+    installed_share: Share | None
+    """Of the decided PCs, so many have installed it: as much as is proven while others have still to decide; null: none
+    has decided. Since 0.3."""
+    least_installed_share: Share
+    """So much is wanted. Since 0.3."""
+    failed: int
+    """Failures that count. Since 0.3."""
+    failed_share: Share | None
+    """Their share, as far as it is proven; null: none has decided. Since 0.3."""
+    most_failed_share: Share
+    """More halts the rollout. Since 0.3."""
+    least_failed: int
+    """Fewer failures never halt it. Since 0.3."""
+    exact: bool
+    """Whether no PC has still to decide, so that the shares are what they are. Since 0.3."""
 
 
 class RolloutRingDocument(Struct, frozen=True):
@@ -33,6 +59,8 @@ class RolloutRingDocument(Struct, frozen=True):
     """PCs that have still to decide. Since 0.3."""
     acknowledged: int
     """Failures that do not count any more, as a person has resumed the rollout. Since 0.3."""
+    gate: RolloutGateDocument | None = None
+    """How far it is; null: it is not open. Since 0.3."""
 
 
 class RolloutApprovalDocument(Struct, frozen=True):
@@ -69,6 +97,43 @@ class RolloutRowDocument(Struct, frozen=True):
     """How many rings it has. Since 0.3."""
     title: str
     """What the patch is, as its publisher wrote it; may be empty. Since 0.3."""
+
+
+class WantedApprovalDocument(Struct, frozen=True):
+    """A rollout of which a ring lacks approvals."""
+
+    rollout: int
+    """Its number. Since 0.3."""
+    patch: str
+    """ID@VERSION. Since 0.3."""
+    title: str
+    """What the patch is, as its publisher wrote it; may be empty. Since 0.3."""
+    state: str
+    """As in `rollout list`. Since 0.3."""
+    ring: str
+    """The first ring that lacks them. Since 0.3."""
+    rings: int
+    """How many rings that are, from the first on. Since 0.3."""
+    approvals: int
+    """So many people have approved that many rings, and count now. Since 0.3."""
+    required: int
+    """So many are required. Since 0.3."""
+    waits: bool
+    """Whether the rollout waits for that now; else the rings before have still to come. Since 0.3."""
+    since: WholeUnixSeconds
+    """Since when it stands where it does. Since 0.3."""
+    by_signature: bool
+    """Whether PCs want approvals that are signed with a key of one's own. Since 0.3."""
+    author: str
+    """Who has started it. Since 0.3."""
+    approved_by: tuple[str, ...]
+    """Whose approval counts now. Since 0.3."""
+    could: tuple[str, ...]
+    """The accounts that could give what is lacking; local users of the server's machine could, too. Since 0.3."""
+    mine: bool
+    """Whether who asks could. Since 0.3."""
+    refusal: str
+    """Why who asks cannot, in English; empty: they can, or have done so. Since 0.3."""
 
 
 class RolloutDocument(Struct, frozen=True):

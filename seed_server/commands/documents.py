@@ -50,7 +50,12 @@ from seed_server.answers.people import (
     PersonDocument,
     PersonViewDocument,
 )
-from seed_server.answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
+from seed_server.answers.rollouts import (
+    ExceptionDocument,
+    RolloutDocument,
+    RolloutRowDocument,
+    WantedApprovalDocument,
+)
 from seed_server.answers.sessions import KeyDocument, SessionDocument, SessionsEndedDocument
 from seed_server.answers.signed import (
     ProfileDocument,
@@ -109,6 +114,7 @@ DOCUMENTS: dict[str, object] = {
     "rollout halt": RolloutRowDocument,
     "rollout abort": RolloutRowDocument,
     "rollout approve": RolloutRowDocument,
+    "rollout approvals": list[WantedApprovalDocument],
     "plan": PlanDocument,
     "exception add": ExceptionDocument,
     "exception list": list[ExceptionDocument],

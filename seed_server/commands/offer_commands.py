@@ -23,12 +23,12 @@ from seed_server.commands.options import (
 )
 from seed_server.commands.signing_commands import show_prepared
 from seed_server.commands.texts import utc_minute
-from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet import operations, preparing, queries, rolling_back, taking_back
 from seed_server.fleet.context import Context
 from seed_server.fleet.operations import Withdrawn
 from seed_server.fleet.taking_back import TakenBack
 from seed_server.fleet.way_back import read_ways_back
+from seed_server.reporting.rollout_sentences import way_back_words
 from seed_server.signing.offers import Offer
 
 _STATE_STYLES = {"offered": "green", "withdrawn": "red", "superseded": "dim"}

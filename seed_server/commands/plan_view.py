@@ -9,16 +9,18 @@ from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.commands.csv_text import csv_line
-from seed_server.commands.plan_picture import write_picture
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_queries
 from seed_server.fleet.context import Context
 from seed_server.reporting.plan_answers import read_plan
 from seed_server.reporting.plan_documents import PlanDocument, PlanSiteDocument
+from seed_server.reporting.plan_picture import plan_picture
+from seed_server.reporting.plan_sentences import moment_or_never, plan_sentences
 
 PLAN_HEADINGS = (
     "site", "pcs", "pcs_away", "pcs_done", "pcs_in_windows", "wan_bytes", "line_share", "finish_p50", "finish_p90",
@@ -64,51 +66,13 @@ def _cells(site: PlanSiteDocument) -> Iterator[str]:
 
 def plan_table(plan: PlanDocument) -> RenderableType:
     """Return a plan for people."""
-    parts: list[RenderableType] = [Text(line) for line in _head(plan)]
+    parts: list[RenderableType] = [Text(line) for line in plan_sentences(plan)]
     if plan.rings:
         parts.append(_rings(plan))
     if plan.sites:
         parts.append(_sites(plan) if plan.rollout is None else _compared(plan))
     parts += [Text(in_words(sentence), style="dim") for sentence in plan.assumptions]
     return Group(*parts)
-
-
-def _head(plan: PlanDocument) -> Iterator[str]:
-    patch = printable(plan.patch)
-    if plan.rollout is None:
-        yield (
-            tr("{patch} by the rings of {template}, from {time} on", patch=patch, template=plan.template,
-               time=utc_minute(plan.start))
-            if plan.template
-            else tr("{patch} to every PC at once, from {time} on", patch=patch, time=utc_minute(plan.start))
-        )  # fmt: skip
-    else:
-        yield tr(
-            "{patch}, rollout {number}: planned on {time}, and what became of it",
-            patch=patch, number=plan.rollout, time=utc_minute(plan.made_at),
-        )  # fmt: skip
-    if not plan.sites:
-        yield tr("There is no PC that it is for.")
-        return
-    yield tr(
-        "{pcs} PCs at {sites} sites, {size} over all lines together",
-        pcs=plan.pcs, sites=len(plan.sites), size=bytes_text(plan.wan_bytes),
-    )  # fmt: skip
-    yield tr(
-        "Nine tenths of it are done by {p50}, as likely earlier as later, and with nine chances in ten by {p90}.",
-        p50=_moment(plan.finish_p50), p90=_moment(plan.finish_p90),
-    )  # fmt: skip
-    if plan.rollout is not None:
-        yield (
-            tr("It is not there yet.")
-            if plan.actual_finish is None
-            else tr("It was done by {time}.", time=_moment(plan.actual_finish))
-        )
-        if plan.median_error is not None and plan.covered is not None:
-            yield tr(
-                "Of the sites that are done, the median error is {error}, and {share} were done by p90.",
-                error=f"{plan.median_error:.0%}", share=f"{plan.covered:.0%}",
-            )  # fmt: skip
 
 
 def _rings(plan: PlanDocument) -> FactTable:
@@ -118,7 +82,7 @@ def _rings(plan: PlanDocument) -> FactTable:
     table.column(tr("opens, p50"), tr("p90"))
     for ring in plan.rings:
         name = printable(ring.name) or tr("in no ring")
-        table.row(name, str(ring.pcs), _moment(ring.opens_p50), _moment(ring.opens_p90))
+        table.row(name, str(ring.pcs), moment_or_never(ring.opens_p50), moment_or_never(ring.opens_p90))
     return table
 
 
@@ -134,7 +98,7 @@ def _sites(plan: PlanDocument) -> FactTable:
         inside = (("–" if site.pcs_in_windows is None else str(site.pcs_in_windows)),) if windows else ()
         share = "–" if site.line_share is None else f"{site.line_share:.0%}"
         known = Text(tr("learned")) if site.line_known else Text(tr("not known"), style="yellow")
-        p50, p90 = (_moment(site.finish_p50), _moment(site.finish_p90)) if site.pcs else ("–", "–")
+        p50, p90 = (moment_or_never(site.finish_p50), moment_or_never(site.finish_p90)) if site.pcs else ("–", "–")
         table.row(
             printable(site.site), str(site.pcs), *inside, str(site.pcs_away), bytes_text(site.wan_bytes), share, p50,
             p90, known,
@@ -151,13 +115,24 @@ def _compared(plan: PlanDocument) -> FactTable:
     table.column(tr("over the line"), tr("planned"), right=True)
     for site in plan.sites:
         error = "–" if site.error is None else f"{site.error:+.0%}"
-        actual = tr("not yet") if site.actual_finish is None else _moment(site.actual_finish)
+        actual = tr("not yet") if site.actual_finish is None else moment_or_never(site.actual_finish)
         table.row(
-            printable(site.site), str(site.pcs), str(site.pcs_done), _moment(site.finish_p50),
-            _moment(site.finish_p90), actual, error, bytes_text(site.actual_bytes or 0), bytes_text(site.wan_bytes),
+            printable(site.site), str(site.pcs), str(site.pcs_done), moment_or_never(site.finish_p50),
+            moment_or_never(site.finish_p90), actual, error, bytes_text(site.actual_bytes or 0),
+            bytes_text(site.wan_bytes),
         )  # fmt: skip
     return table
 
 
-def _moment(at: float | None) -> str:
-    return tr("not foreseeable") if at is None else utc_minute(at)
+def write_picture(plan: PlanDocument, path: Path) -> None:
+    """Write the picture. Raises `UserError`: BAD_INPUT for another form than SVG, STORAGE."""
+    if path.suffix.lower() != ".svg":
+        raise UserError(
+            f"{path} does not end in .svg. Name a file that does: no other form is drawn.", FaultKind.BAD_INPUT
+        )
+    try:
+        path.write_text(plan_picture(plan), encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"Cannot write {path}: {error.strerror}. Check the directory and the disk's free space.", FaultKind.STORAGE
+        ) from error

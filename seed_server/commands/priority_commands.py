@@ -16,6 +16,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.intelligence_age import day
 from seed_server.reporting.priority_queries import PriorityAnswer, RankedPatch, priority_document, read_priorities
 from seed_server.reporting.priority_words import NOTHING_SAYS, doubts_of, inputs_of, leaf_words, why_sentence
+from seed_server.reporting.words import input_names, input_sources, priority_level
 from seed_server.settings.priority_section import PriorityClass
 
 _STYLES: Mapping[PriorityClass, str] = {"immediate": "red", "out-of-cycle": "yellow", "scheduled": "", "defer": "dim"}
@@ -54,16 +55,6 @@ def priority_command(context: Context, patch: str, why: bool, done: bool, as_jso
         click.echo(in_words(doubt), err=True)
 
 
-def level_shown(priority: PriorityClass) -> str:
-    """Return what people call a class."""
-    return {
-        "immediate": tr("Immediate"),
-        "out-of-cycle": tr("Out-of-cycle"),
-        "scheduled": tr("Scheduled"),
-        "defer": tr("Defer"),
-    }[priority]
-
-
 def _show_list(answer: PriorityAnswer, now: float) -> None:
     if not answer.patches:
         return
@@ -79,7 +70,7 @@ def _show_list(answer: PriorityAnswer, now: float) -> None:
         due = "–" if decision.due_at is None else day(decision.due_at)
         late = decision.due_at is not None and decision.due_at < now and decision.facts.missing
         why = in_words(printable(why_sentence(decision, now)))
-        level = Text(level_shown(decision.leaf.priority), style=_STYLES[decision.leaf.priority])
+        level = Text(priority_level(decision.leaf.priority), style=_STYLES[decision.leaf.priority])
         missing = f"{decision.facts.missing:,}"
         table.row(level, ref, Text(due, style="red" if late else ""), missing, sentences=[why], below=Text(why))
     wide_terminal().print(table)
@@ -97,9 +88,9 @@ def _show_one(one: RankedPatch, answer: PriorityAnswer, now: float, *, why: bool
         for found in inputs_of(decision, answer.world):
             dated = "–" if found.dated_at is None else day(found.dated_at)
             words = in_words(printable(found.words))
-            names = _input_names()
+            names = input_names()
             value = tr("not known") if found.value == NOTHING_SAYS else found.value
-            table.row(names[found.name], value, _sources()[found.source], dated, sentences=[words])
+            table.row(names[found.name], value, input_sources()[found.source], dated, sentences=[words])
         wide_terminal().print(table)
         say(tr("Place in the table: {leaf}", leaf=leaf_words(decision)))
     if not one.offered.to_everyone:
@@ -113,17 +104,3 @@ def _show_one(one: RankedPatch, answer: PriorityAnswer, now: float, *, why: bool
     say(in_words(printable(one.step.words)))
     if one.step.command:
         say(f"→ {printable(one.step.command)}")
-
-
-def _input_names() -> Mapping[str, str]:
-    return {
-        "exploitation": tr("exploitation"),
-        "likelihood": tr("likelihood"),
-        "exposure": tr("exposure"),
-        "mission": tr("mission"),
-        "score": tr("severity"),
-    }
-
-
-def _sources() -> Mapping[str, str]:
-    return {"kev": "KEV", "epss": "EPSS", "recipe": tr("recipe"), "tags": tr("tags"), "nothing": "–"}

@@ -11,22 +11,22 @@ from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.rollout_documents import rollout_document, rollout_row_document
+from seed_server.answers.rollout_documents import rollout_document, rollout_row_document, wanted_approval_document
+from seed_server.commands.approvals_view import approvals_view
 from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
 from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.texts import utc_minute
-from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.approval_queries import read_approvals
 from seed_server.fleet.context import Context
-from seed_server.fleet.rollout import RolloutState, RolloutWhy
+from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import RolloutView
-from seed_server.fleet.rollout_words import moment, why_sentence
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS
-from seed_server.store.rollout_records import RolloutFault
+from seed_server.reporting.rollout_sentences import way_back_words, why_shown
 
 ROLLOUT_WATCH_SECONDS = 2.0
 _STYLES = {
@@ -117,7 +117,7 @@ def list_command(context: Context, live: bool, as_json: bool) -> None:
         state = Text(in_words(kept.progress.state.value), style=_STYLES.get(kept.progress.state, "yellow"))
         rings = f"{len(kept.progress.opened_at)}/{len(kept.plan.rings)}"
         title = printable(titles.get(kept.plan.ref, ""))
-        why = Text(f"{title}: {_why(one.why, one.fault)}" if title else _why(one.why, one.fault))
+        why = Text(f"{title}: {why_shown(one.why, one.fault)}" if title else why_shown(one.why, one.fault))
         below = Text.assemble((f"{kept.row.number}: ", "bold"), why)
         table.row(str(kept.row.number), str(kept.plan.ref), state, rings, sentences=[why], below=below)
     for damaged in broken:
@@ -162,7 +162,7 @@ def why_command(context: Context, number: int, as_json: bool) -> None:
     if as_json:
         print_json(rollout_document(view))
     else:
-        say(_why(view.why, view.fault))
+        say(why_shown(view.why, view.fault))
         _say_if_still(serving=view.serving, live=view.kept.live)
 
 
@@ -180,7 +180,7 @@ def watch_command(context: Context, number: int) -> None:
     while True:
         view = rollout_queries.read_rollout(context, number)
         state = view.kept.progress.state
-        sentence = f"{in_words(state.value)}: {_why(view.why, view.fault)}"
+        sentence = f"{in_words(state.value)}: {why_shown(view.why, view.fault)}"
         if sentence != said:
             say(sentence)
             said = sentence
@@ -247,21 +247,27 @@ def approve_command(
     if not as_json:
         view, most = rollout_queries.read_rollout(context, number), len(kept.plan.rings)
         say(tr("You have approved {rings} of its {most} rings.", rings=most if rings is None else rings, most=most))
-        say(_why(view.why, view.fault))
+        say(why_shown(view.why, view.fault))
+
+
+@rollout_group.command("approvals", cls=LookingCommand, short_help="List what waits for whose approval.")
+@home_option
+@json_option
+def approvals_command(context: Context, as_json: bool) -> None:
+    """List the rollouts of which a ring lacks approvals: what you can approve first, then what others have to.
+
+    \b
+    Example:
+      seed-server rollout approvals
+    """
+    look = read_approvals(context, actor_of(context))
+    if as_json:
+        print_json([wanted_approval_document(one) for one in look.wanted])
+    else:
+        wide_terminal().print(approvals_view(look))
 
 
 # --- what is shown -----------------------------------------------------------------------
-
-
-def _why(why: RolloutWhy, fault: RolloutFault | None) -> str:
-    """Return why a rollout stands where it does, and first what is broken."""
-    sentence = in_words(printable(why_sentence(why)))
-    if fault is None:
-        return sentence
-    broken = tr(
-        "The server does not carry it on since {since}: {words}", since=moment(fault.since), words=fault.words
-    )  # fmt: skip
-    return f"{broken} {sentence}"
 
 
 def _say_if_still(*, serving: bool, live: bool) -> None:
@@ -281,7 +287,7 @@ def _show(view: RolloutView) -> None:
     say(f"Rollout {kept.row.number} of {kept.plan.ref}: {in_words(kept.progress.state.value)}.")
     if view.title:
         say(printable(view.title))
-    say(_why(view.why, view.fault))
+    say(why_shown(view.why, view.fault))
     table = FactTable()
     table.column(tr("ring"), tr("opened"), least=NAME_CELLS, folds=True)
     table.column(*map(in_words, ("installed", "failed", "rolled back", "not applicable")))

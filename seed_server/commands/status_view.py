@@ -17,7 +17,6 @@ from p2pdist.shared.tables import FactTable
 from seed_server.commands.paging import end_of_rows, next_page
 from seed_server.commands.status_pcs import pc_line, pc_table, sites_table
 from seed_server.commands.texts import FULL_COLUMNS, problem_lines
-from seed_server.commands.way_back_words import way_back_words
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.overview import FleetHead, PatchProgress
@@ -25,6 +24,7 @@ from seed_server.fleet.reason_codes import REASON_CODES
 from seed_server.fleet.standing import StatusQuestion
 from seed_server.fleet.status import REASONS_OF_A_PAGE, REASONS_OF_A_PATCH, StatusScreen
 from seed_server.fleet.way_back import GoneBack
+from seed_server.reporting.rollout_sentences import way_back_words
 from seed_server.store.count_rows import PatchHead, ReasonCount
 
 MOST_REPLACED = 4  # that are named

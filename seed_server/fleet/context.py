@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
+from seed_server.fleet.pc_memory import PcMemory
 from seed_server.fleet.roles import Permission
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, load_settings
@@ -28,6 +29,7 @@ class Opened:
 
     database: "LastingDatabase"
     signed: SignedRepository
+    pcs: PcMemory = field(default_factory=PcMemory)
 
 
 @dataclass(frozen=True)

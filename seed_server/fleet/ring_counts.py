@@ -98,6 +98,18 @@ class RingTally(NamedTuple):
         return self.decided - self.acknowledged
 
     @property
+    def exact(self) -> bool:
+        """Whether no PC has still to decide, so that shares are what they are."""
+        return self.waiting == 0
+
+    def proven(self, count: int) -> float:
+        """Return the share of ``count`` in the judged PCs, of which there are some.
+
+        It is the lower bound of Wilson's interval as long as others have still to decide.
+        """
+        return count / self.judged if self.exact else wilson_lower(count, self.judged)
+
+    @property
     def size(self) -> int:
         """All PCs of the ring."""
         return sum(self[: len(PcOutcome)])

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from bandwidth.core.state_table import StateTable
-from p2pdist.shared.manifest.rollout_plan import WHOLE, PlannedRing, RolloutPlan
+from p2pdist.shared.manifest.rollout_plan import PlannedRing, RolloutPlan
 from p2pdist.shared.wire.codec import Record
-from seed_server.fleet.ring_counts import RingTally, wilson_lower
+from seed_server.fleet.ring_counts import RingTally
+from seed_server.fleet.ring_gates import RingGate
 
 
 class RolloutState(enum.StrEnum):
@@ -222,16 +223,12 @@ def waits_for(
 
 def failures_above(ring: PlannedRing, tally: RingTally, now: float = 0.0) -> RolloutWhy | None:
     """Return why a ring halts its rollout; None: it does not."""
-    failed, exact = tally.new_failures, tally.waiting == 0
-    if failed < ring.least_failed or tally.judged <= 0:
-        return None
-    share = failed / tally.judged if exact else wilson_lower(failed, tally.judged)
-    bound = ring.failure_share / WHOLE
-    if share <= bound:
+    gate = RingGate(ring, tally)
+    if not gate.fails:
         return None
     return RolloutWhy(
-        RolloutReason.FAILURES, now, ring.name, count=failed, of=tally.judged, wanted=ring.least_failed, share=share,
-        bound=bound, exact=exact,
+        RolloutReason.FAILURES, now, ring.name, count=tally.new_failures, of=tally.judged, wanted=ring.least_failed,
+        share=gate.failed_share or 0.0, bound=gate.failed_bound, exact=tally.exact,
     )  # fmt: skip
 
 
@@ -242,21 +239,18 @@ def ring_is_through(
 
     ``without_silent``: nobody waits for its silent PCs any more.
     """
-    installed, exact = tally.installed, tally.waiting == 0
-    least = min(ring.least_decided, tally.can_decide)
-    if tally.decided < least and not (exact and without_silent):
+    gate, exact = RingGate(ring, tally), tally.exact
+    if not gate.decided_enough and not (exact and without_silent):
         reason = RolloutReason.TOO_FEW_DECIDED if exact else RolloutReason.TO_DECIDE
-        return RolloutWhy(reason, since, ring.name, count=tally.decided, of=tally.can_decide, wanted=least)
-    bound = ring.success_share / WHOLE
-    if tally.judged > 0:
-        share = installed / tally.judged if exact else wilson_lower(installed, tally.judged)
-    else:  # nobody says anything against it; as long as somebody may, nothing is proven either
-        share = 1.0 if exact else 0.0
-    if share >= bound:
+        return RolloutWhy(
+            reason, since, ring.name, count=tally.decided, of=tally.can_decide, wanted=gate.least_decided
+        )  # fmt: skip
+    if gate.installed_enough:
         return None
     reason = RolloutReason.TOO_FEW_INSTALLED if exact else RolloutReason.NOT_SURE
     return RolloutWhy(
-        reason, since, ring.name, count=installed, of=tally.judged, share=share, bound=bound, exact=exact
+        reason, since, ring.name, count=tally.installed, of=tally.judged, share=gate.installed_share or 0.0,
+        bound=gate.installed_bound, exact=exact,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from seed_server.fleet.approvals_in_force import plan_reach
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import operation, require
-from seed_server.fleet.rollout import RolloutState
+from seed_server.fleet.rollout import NOTHING_APPROVED, Approved, RolloutState
 from seed_server.fleet.rollout_announcing import approvers_in_force, check_announceable, wanted_by
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_operations import announced, known_rollout
@@ -49,15 +49,9 @@ def approve_rollout(
     with context.audited(actor, deed) as database:
         kept = known_rollout(database, number)
         require(context, actor, "approve", plan_reach(kept.plan))
-        if not _is_asked_for(repository, database, kept):
-            raise UserError(
-                f"Rollout {number} is {kept.progress.state.value}; there is nothing to approve.", FaultKind.REFUSED
-            )
+        if (refusal := approval_refusal(actor, kept, asked_for=_is_asked_for(repository, database, kept))) is not None:
+            raise refusal
         person = actor.person
-        if not person or person == person_of(kept.row.author):
-            raise UserError(
-                f"You have started rollout {number} yourself, so somebody else has to approve it.", FaultKind.REFUSED
-            )
         count = len(kept.plan.rings) if rings is None else rings
         if not 1 <= count <= len(kept.plan.rings):
             raise UserError(f"Rollout {number} has {len(kept.plan.rings)} rings, not {count}.", FaultKind.BAD_INPUT)
@@ -74,15 +68,40 @@ def approve_rollout(
     return announced(context, repository, number)
 
 
-def _is_asked_for(repository: Repository, database: "Database", kept: KeptRollout) -> bool:
-    """Whether an approval changes anything: PCs that come later ask also for those of what is complete."""
+def approval_refusal(actor: Actor, kept: KeptRollout, *, asked_for: bool) -> UserError | None:
+    """Return why ``actor`` cannot approve a rollout, whatever their rights; None: they can.
+
+    ``asked_for`` as `is_asked_for` says.
+    """
+    number = kept.row.number
+    if not asked_for:
+        return UserError(
+            f"Rollout {number} is {kept.progress.state.value}; there is nothing to approve.", FaultKind.REFUSED
+        )
+    if not actor.person or actor.person == person_of(kept.row.author):
+        return UserError(
+            f"You have started rollout {number} yourself, so somebody else has to approve it.", FaultKind.REFUSED
+        )
+    return None
+
+
+def is_asked_for(kept: KeptRollout, approved: Approved) -> bool:
+    """Whether an approval changes anything: PCs that come later ask also for those of what is complete.
+
+    ``approved``: what people have said so far, as `KeptRollout.approved` has it.
+    """
     if kept.progress.state is not RolloutState.COMPLETE:
         return kept.progress.state is not RolloutState.ABORTED
+    return approved.every_ring and approved.lacks(kept.plan, len(kept.plan.rings) - 1)
+
+
+def _is_asked_for(repository: Repository, database: "Database", kept: KeptRollout) -> bool:
+    if kept.progress.state is not RolloutState.COMPLETE:
+        return is_asked_for(kept, NOTHING_APPROVED)
     approvers = repository.approvers()
     manifest = next((one for one in repository.manifests() if one.ref == kept.plan.ref), None)
     wanted = 0 if manifest is None else wanted_by(approvers, manifest)
-    approved = kept.approved(approvers_in_force(database, approvers), by_pcs=wanted)
-    return approved.every_ring and approved.lacks(kept.plan, len(kept.plan.rings) - 1)
+    return is_asked_for(kept, kept.approved(approvers_in_force(database, approvers), by_pcs=wanted))
 
 
 def _check_key(kept: KeptRollout, approver: str, person: str) -> None:

@@ -1,7 +1,7 @@
 """What people ask of rollouts, exceptions and templates. Blocking."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,14 @@ from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
+from seed_server.fleet.harm_share import HarmShare, harm_share
+from seed_server.fleet.pc_memory import lately_known_pcs
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN, PcOutcome, RingTally
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
 from seed_server.fleet.rollout import RolloutState, RolloutWhy, decide, waits_for
 from seed_server.fleet.rollout_announcing import approvals_wanted, approvers_in_force, kept_rollouts, wanted_by
 from seed_server.fleet.rollout_announcing import read_rollouts as rollouts_in
-from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted, known_pcs
+from seed_server.fleet.rollout_counting import CountedRollout, KnownPcs, counted
 from seed_server.fleet.rollout_documents import BrokenRollout, KeptRollout, hold_of
 from seed_server.fleet.rollout_faults import NO_ROLLOUT
 from seed_server.fleet.rollout_operations import known_rollout
@@ -56,6 +58,8 @@ class RolloutView:
     """Whether the server runs: while it does not, no ring opens and nothing halts."""
     title: str = ""
     """What the patch is, as its publisher wrote it; may be empty."""
+    harm: HarmShare | None = None
+    """Of the active sites at which PCs have still to decide, where business suffers now; None: it is over or halted."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,31 @@ def list_rollouts(context: Context, *, live: bool = False) -> tuple[list[ListedR
 
     Raises `UserError`.
     """
+    return _listed(context, lambda database: rollouts_in(database, live=live))
+
+
+def rollouts_of(context: Context, ref: PatchRef) -> tuple[list[ListedRollout], list[BrokenRollout]]:
+    """Return the rollouts of one patch, over or not; as `list_rollouts`."""
+    found, broken = _listed(context, lambda database: rollouts_in(database, over=[ref]), of=ref)
+    return found, [one for one in broken if one.row.ref == ref]
+
+
+def _listed(
+    context: Context,
+    read: Callable[["Database"], tuple[list[KeptRollout], list[BrokenRollout]]],
+    *,
+    of: PatchRef | None = None,
+) -> tuple[list[ListedRollout], list[BrokenRollout]]:
     repository, now = context.repository(), context.clock.now()
     approvers, manifests = repository.approvers(), {one.ref: one for one in repository.readable_manifests()[0]}
     with context.database() as database:
-        kept, broken = rollouts_in(database, live=live)
+        kept, broken = read(database)
         faults = {one.rollout: one for one in database.rollout_faults()}
         in_force = approvers_in_force(database, approvers)
     found = []
     for one in reversed(kept):
+        if of is not None and one.plan.ref != of:
+            continue
         manifest = manifests.get(one.plan.ref)
         approved = one.approved(in_force, by_pcs=0 if manifest is None else wanted_by(approvers, manifest))
         why = waits_for(one.plan, one.progress, now, approved)
@@ -123,11 +144,12 @@ def read_rollout(context: Context, number: int) -> RolloutView:
         kept = known_rollout(database, number)
         manifest = next((one for one in repository.readable_manifests()[0] if one.ref == kept.plan.ref), None)
         exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
-        pcs = known_pcs(database)
+        pcs = lately_known_pcs(context, database)
         one = counted(database, pcs, kept, exceptions, now, manifest)
         replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
         faults = {fault.rollout: fault for fault in database.rollout_faults()}
         in_force = approvers_in_force(database, repository.approvers())
+        harm = harm_share(database.sites_at_work(now), one.sites_waiting(pcs)) if kept.live else None
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
     decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(in_force, by_pcs=by_pcs))
@@ -136,7 +158,13 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
     fault = faults.get(number) or faults.get(NO_ROLLOUT)
     serving, title = is_serving(context.home), "" if manifest is None else manifest.title
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title)
+    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title, harm)
+
+
+def rollout_ref(context: Context, number: int) -> PatchRef:
+    """Return which patch a rollout is of. Raises `UserError`; BAD_INPUT for one that is not known."""
+    with context.database() as database:
+        return known_rollout(database, number).plan.ref
 
 
 def read_live_rings(context: Context, most: int) -> list[CountedRings]:
@@ -147,7 +175,7 @@ def read_live_rings(context: Context, most: int) -> list[CountedRings]:
         newest = kept_rollouts(database, live=True)[::-1][:most]
         if not newest:
             return []
-        pcs, exceptions = known_pcs(database), _holding(database.exceptions(), now)
+        pcs, exceptions = lately_known_pcs(context, database), _holding(database.exceptions(), now)
         held = [one for one in exceptions if hold_of(one) is not None]
         return [
             CountedRings(one, counted(database, pcs, one, held, now, manifests.get(one.plan.ref)).counts.tallies())

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.identifiers import PatchRef
+from seed_server.fleet.context import Context
+from seed_server.fleet.pc_memory import lately_known_pcs
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN
 from seed_server.fleet.rollout import STOPPED_STATES, RolloutState
 from seed_server.fleet.rollout_announcing import kept_rollouts
-from seed_server.fleet.rollout_counting import KnownPcs, known_pcs
+from seed_server.fleet.rollout_counting import KnownPcs
 from seed_server.fleet.rollout_documents import KeptRollout, hold_of
 from seed_server.reporting.missing_pcs import RingState
 from seed_server.store.pc_sets import EMPTY_SET, pcs_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 class FleetHolds:
     """What people have decided that holds PCs back: exceptions, and rollouts whose rings are not open."""
 
+    context: Context
     database: "Database"
     exceptions: Sequence[ExceptionRow]
     """Those that hold now, withdrawals from some PCs too."""
@@ -31,8 +34,8 @@ class FleetHolds:
 
     @cached_property
     def pcs(self) -> KnownPcs:
-        """All PCs, read when the first one is asked for."""
-        return known_pcs(self.database)
+        """All PCs as they were lately, read when the first one is asked for."""
+        return lately_known_pcs(self.context, self.database)
 
     def exceptions_of(self, ref: PatchRef) -> tuple[ExceptionRow, ...]:
         """Return the exceptions that hold PCs back from a patch."""
@@ -67,9 +70,9 @@ class FleetHolds:
         return found
 
 
-def fleet_holds(database: "Database", now: float) -> FleetHolds:
+def fleet_holds(context: Context, database: "Database", now: float) -> FleetHolds:
     """Return what holds PCs back now."""
     exceptions = [one for one in database.exceptions() if one.holds(now) and hold_of(one) is not None]
     newest = {kept.plan.ref: kept for kept in kept_rollouts(database)}  # the oldest come first
     going_on = {ref: kept for ref, kept in newest.items() if kept.progress.state is not RolloutState.COMPLETE}
-    return FleetHolds(database, exceptions, going_on)
+    return FleetHolds(context, database, exceptions, going_on)

@@ -195,7 +195,7 @@ def missing_look(
         serving=head.serving,
         now=now,
         patches=patches,
-        holds=fleet_holds(database, now),
+        holds=fleet_holds(context, database, now),
         owners=read_owners(context, database),
         silent_seconds=silent_days * DAY_SECONDS,
     )
@@ -209,7 +209,7 @@ def _look(context: Context, database: "Database", question: MissingQuestion) -> 
         serving=head.serving,
         now=now,
         patches=patches_asked_for(head, PatchesAsked(question.patch), now),
-        holds=fleet_holds(database, now),
+        holds=fleet_holds(context, database, now),
         owners=read_owners(context, database),
         silent_seconds=question.silent_days * DAY_SECONDS,
         site=question.site,

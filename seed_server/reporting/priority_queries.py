@@ -1,6 +1,6 @@
 """What comes first: every open patch with its priority, and why. Blocking; only reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,20 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
         elif not done:
             found = [one for one in found if one.facts.missing or not one.facts.pcs]
         world = known_world(database, (one.facts for one in found))
-    return PriorityAnswer(_ranked(table, repository, found, world), world)
+    rows = _ranked(table, repository, found, world)
+    return PriorityAnswer(rows, world)
+
+
+def priorities_of(context: Context, refs: Collection[PatchRef]) -> dict[PatchRef, RankedPatch]:
+    """Return the priorities of those of ``refs`` that are open, the most urgent one first. Raises as `read_priorities`.
+
+    It costs by the number of ``refs``.
+    """
+    table, repository = priority_table(context), context.repository()
+    with context.database() as database:
+        found = open_patches(context, database, repository, table, refs=refs)
+        world = known_world(database, (one.facts for one in found))
+    return {one.decision.facts.ref: one for one in _ranked(table, repository, found, world)}
 
 
 def _ranked(
@@ -118,14 +131,20 @@ def priority_table(context: Context) -> PriorityTable:
 
 
 def open_patches(
-    context: Context, database: "Database", repository: Repository, table: PriorityTable, *, unbegun: int | None = None
+    context: Context,
+    database: "Database",
+    repository: Repository,
+    table: PriorityTable,
+    *,
+    refs: Collection[PatchRef] | None = None,
+    unbegun: int | None = None,
 ) -> list[OpenPatch]:
     """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`.
 
-    ``unbegun``: only so many of those that nobody is offered, and of which no rollout was begun; with the highest
-    scores.
+    ``refs``: of these alone. ``unbegun``: only so many of those that nobody is offered, and of which no rollout was
+    begun; with the highest scores.
     """
-    offers = [one for one in repository.offers() if one.is_open]
+    offers = [one for one in repository.offers() if one.is_open and (refs is None or one.manifest.ref in refs)]
     manifests = [one.manifest for one in offers]
     rollouts = {one.plan.ref: one.row for one in kept_rollouts(database, live=True)}
     everyone = {entry.ref for entry in repository.current_rollouts().entries}

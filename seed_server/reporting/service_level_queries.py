@@ -8,6 +8,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
+from seed_server.fleet.overview import FleetHead
 from seed_server.reporting.held_pcs import FleetHolds, fleet_holds
 from seed_server.reporting.judged_patches import (
     PatchesAsked,
@@ -30,6 +31,7 @@ from seed_server.reporting.service_levels import (
     worst_first,
 )
 from seed_server.settings.sections import SlaRule
+from seed_server.store.count_rows import PatchHead
 from seed_server.store.pc_sets import EMPTY_SET, numbers_of, pcs_of
 
 if TYPE_CHECKING:
@@ -74,21 +76,8 @@ def read_service_levels(
     with context.database() as database, database.one_state():
         head = report_head(context, database)
         heads = patches_asked_for(head, asked, now)
-        cves = _cves(context) if any(one.clock == "kev" for one in rules) else {}
-        patches = judged(database, heads, cves)
-        under = [
-            (one, patch, deadline)
-            for patch in patches
-            for one in rules
-            if (deadline := deadline_of(one, patch, kev)) is not None
-        ]
-        unseen = database.unseen_pcs(now - silent_days * DAY_SECONDS, serving=head.serving)
-        counts = read_counts(database, under, fleet_holds(database, now), unseen)
+        levels = levels_of(context, database, head, heads, rules, silent_days=silent_days, kev=kev)
         endpoints = database.endpoint_counts()
-    levels = [
-        service_level(one, patch, deadline, counts[patch.number, hour_of_deadline(deadline[1])], now)
-        for one, patch, deadline in under
-    ]
     return ServiceLevelReport(
         server_name=head.server_name,
         now=now,
@@ -100,6 +89,35 @@ def read_service_levels(
         withdrawn=len(head.announced.withdrawn),
         repository_problem=head.repository_problem,
     )
+
+
+def levels_of(
+    context: Context,
+    database: "Database",
+    head: FleetHead,
+    heads: Sequence[PatchHead],
+    rules: Sequence[SlaRule],
+    *,
+    silent_days: int = SILENT_DAYS,
+    kev: KevDates = no_kev_dates,
+) -> list[ServiceLevel]:
+    """Return what came of these rules for some patches. Raises `UserError`."""
+    now = context.clock.now()
+    cves = _cves(context) if any(one.clock == "kev" for one in rules) else {}
+    under = [
+        (one, patch, deadline)
+        for patch in judged(database, heads, cves)
+        for one in rules
+        if (deadline := deadline_of(one, patch, kev)) is not None
+    ]
+    if not under:
+        return []
+    unseen = database.unseen_pcs(now - silent_days * DAY_SECONDS, serving=head.serving)
+    counts = read_counts(database, under, fleet_holds(context, database, now), unseen)
+    return [
+        service_level(one, patch, deadline, counts[patch.number, hour_of_deadline(deadline[1])], now)
+        for one, patch, deadline in under
+    ]
 
 
 def read_counts(

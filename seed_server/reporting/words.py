@@ -7,11 +7,38 @@ from types import MappingProxyType
 from p2pdist.shared.language import in_words, tr
 from seed_server.reporting.missing_queries import MissingPc
 from seed_server.reporting.service_levels import LevelVerdict, ServiceLevel
+from seed_server.settings.priority_section import PriorityClass
 
 TONES: Mapping[LevelVerdict, str] = MappingProxyType(
     {LevelVerdict.KEPT: "good", LevelVerdict.BROKEN: "bad", LevelVerdict.RUNNING: "", LevelVerdict.UNCLEAR: "open"}
 )
 """How a verdict is coloured on a page."""
+
+
+def priority_level(priority: PriorityClass) -> str:
+    """Return what people call how urgent a patch is."""
+    return {
+        "immediate": tr("Immediate"),
+        "out-of-cycle": tr("Out-of-cycle"),
+        "scheduled": tr("Scheduled"),
+        "defer": tr("Defer"),
+    }[priority]
+
+
+def input_names() -> Mapping[str, str]:
+    """Return what people call the things by which a patch is judged."""
+    return {
+        "exploitation": tr("exploitation"),
+        "likelihood": tr("likelihood"),
+        "exposure": tr("exposure"),
+        "mission": tr("mission"),
+        "score": tr("severity"),
+    }
+
+
+def input_sources() -> Mapping[str, str]:
+    """Return what people call the places where these are known from."""
+    return {"kev": "KEV", "epss": "EPSS", "recipe": tr("recipe"), "tags": tr("tags"), "nothing": "–"}
 
 
 def minute(seconds: float) -> str:

@@ -132,6 +132,21 @@ class FleetCountTable(Transactions):
                 found |= dict(connection.execute(query.group_by(SITES.c.name)).all())
         return found
 
+    def said_between(self, patch: int) -> dict[Said, tuple[float, float]]:
+        """Return of each word about a patch when the first and the last of its PCs spoke that say it now, since 1970.
+
+        A PC speaks when something changes; what it says stands until then.
+        """
+        at = STANDING.c.reported_at
+        query = select(STANDING.c.said, func.min(at), func.max(at)).where(
+            STANDING.c.patch == patch, STANDING.c.endpoint.in_(_allowed(None))
+        )
+        with self.reading() as connection:
+            return {
+                states_of(said): (float(first + REPORTED_SINCE), float(last + REPORTED_SINCE))
+                for said, first, last in connection.execute(query.group_by(STANDING.c.said))
+            }
+
     def reasons_with(self, meant: Callable[[str], bool]) -> SaidReasons:
         """Return the reasons that PCs give and that are meant; each is looked at once, however many give it."""
         installs = select(TEXTS.c.number, TEXTS.c.text).where(TEXTS.c.text != "")

@@ -9,9 +9,20 @@ from p2pdist.shared.manifest.rollout_plan import MAX_RINGS
 from seed_server.answers.fleet import ReachedDocument
 from seed_server.answers.offer_documents import listed_document, taken_back_document, withdrawn_document
 from seed_server.answers.offers import ListedDocument, OfferDocument, WithdrawDocument
-from seed_server.answers.rollout_documents import exception_document, rollout_document, rollout_row_document
-from seed_server.answers.rollouts import ExceptionDocument, RolloutDocument, RolloutRowDocument
+from seed_server.answers.rollout_documents import (
+    exception_document,
+    rollout_document,
+    rollout_row_document,
+    wanted_approval_document,
+)
+from seed_server.answers.rollouts import (
+    ExceptionDocument,
+    RolloutDocument,
+    RolloutRowDocument,
+    WantedApprovalDocument,
+)
 from seed_server.fleet import operations, queries, rollout_operations, rollout_queries, taking_back
+from seed_server.fleet.approval_queries import read_approvals
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.exception_operations import add_exception, end_exception
@@ -143,6 +154,11 @@ def _rollouts(call: ApiCall[WhichRollouts, None]) -> Page[RolloutRowDocument]:
 
 def _rollout(call: ApiCall[OfNumber, None]) -> RolloutDocument:
     return rollout_document(rollout_queries.read_rollout(call.context, call.given.number))
+
+
+def _approvals(call: ApiCall[Paged, None]) -> Page[WantedApprovalDocument]:
+    found = read_approvals(call.context, call.actor).wanted
+    return page_of(found, call.given, lambda one: one.kept.row.number, wanted_approval_document)
 
 
 class Starting(Body, frozen=True):
@@ -284,6 +300,8 @@ PATCH_ROUTES = (
           commands=("rollout start",), example={"patch": "acme@2.1", "template": "rings"}),
     Route("GET", f"{API}/rollouts/{{number}}", "getRollout", "One rollout: its rings, its PCs, what it waits for",
           _rollout, RolloutDocument, _ROLLOUTS, OfNumber, commands=("rollout show", "rollout why")),
+    Route("GET", f"{API}/approvals", "listApprovals", "What waits for whose approval", _approvals,
+          Page[WantedApprovalDocument], _ROLLOUTS, Paged, commands=("rollout approvals",)),
     Route("POST", f"{API}/rollouts/{{number}}/pause", "pauseRollout", "Open no further ring", _pause,
           RolloutRowDocument, _ROLLOUTS, OfNumber, OnlyReason,
           operation=f"{_FLEET}rollout_operations.pause_rollout", commands=("rollout pause",), example=_WHY),

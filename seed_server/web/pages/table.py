@@ -6,7 +6,10 @@ from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_account import ACCOUNT_FORMS, ACCOUNT_PAGES
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
 from seed_server.web.pages.pages_login import LOGIN_FORMS, LOGIN_PAGES, LOGOUT_FORMS
+from seed_server.web.pages.pages_patches import PATCH_FORMS, PATCH_PAGES
 from seed_server.web.pages.pages_provider import PROVIDER_FORMS, PROVIDER_PAGES
+from seed_server.web.pages.pages_reports import REPORT_PAGES
+from seed_server.web.pages.pages_rollouts import ROLLOUT_FORMS, ROLLOUT_PAGES
 from seed_server.web.pages.pages_sites import SITES_FORMS, SITES_PAGES
 from seed_server.web.pages.pages_today import TODAY_FORMS, TODAY_PAGES
 
@@ -14,7 +17,10 @@ PAGES: tuple[Page[Any], ...] = (
     *ACCOUNT_PAGES,
     *HELP_PAGES,
     *LOGIN_PAGES,
+    *PATCH_PAGES,
     *PROVIDER_PAGES,
+    *REPORT_PAGES,
+    *ROLLOUT_PAGES,
     *SITES_PAGES,
     *TODAY_PAGES,
 )  # fmt: skip
@@ -23,7 +29,9 @@ FORMS: tuple[Form[Any, Any], ...] = (
     *HELP_FORMS,
     *LOGIN_FORMS,
     *LOGOUT_FORMS,
+    *PATCH_FORMS,
     *PROVIDER_FORMS,
+    *ROLLOUT_FORMS,
     *SITES_FORMS,
     *TODAY_FORMS,
 )  # fmt: skip

@@ -88,6 +88,20 @@ def test_who_approves_is_told_for_what_and_what_it_waits_for_now(
     assert json.loads(run("rollout", "why", "1", "--json").output)["why"] in said.output
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may act for who called it")
+def test_what_waits_for_whom_is_listed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Nothing waits for approval." in run("rollout", "approvals").output
+    run("publish", str(tmp_path / "office.msi"), "--patch-id", "office", "--version", "1", "--template", "rings")
+    said = " ".join(run("rollout", "approvals").output.split())
+    assert "You have started rollout 1 yourself, so somebody else has to approve it. No account here could." in said
+    (row,) = json.loads(run("rollout", "approvals", "--json").output)
+    assert (row["rollout"], row["ring"], row["approvals"], row["required"], row["mine"]) == (1, "first", 0, 1, False)
+    run("people", "add", "cy", "--role", "approver")
+    assert "These could: cy." in " ".join(run("rollout", "approvals").output.split())
+    monkeypatch.setenv("SUDO_USER", "bob")
+    assert "You can: seed-server rollout approve 1" in " ".join(run("rollout", "approvals").output.split())
+
+
 def test_an_emergency_by_hand_says_why(run: Run, tmp_path: Path) -> None:
     file, options = str(tmp_path / "office.msi"), ("--patch-id", "office", "--template", "emergency")
     silent = refused(run("publish", file, "--version", "1", *options))

@@ -1,34 +1,17 @@
-"""A plan as a picture: how large a part of the PCs is at sites that are done, by when."""
-
-from pathlib import Path
+"""A plan as a picture: how large a part of the PCs is at sites that are done, by when. Pure."""
 
 from bandwidth.pictures.plot import Axis, Chart, Pen, PlotLine
 from bandwidth.pictures.sheet import sheet
-from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.texts import utc_minute
 from seed_server.reporting.plan_documents import PlanDocument
+from seed_server.reporting.words import minute
 
 PICTURE_HEIGHT = 320.0
 HOURS_SHOWN_IN_DAYS = 72  # from this length on days are easier to read
 
 
-def write_picture(plan: PlanDocument, path: Path) -> None:
-    """Write the picture. Raises `UserError`: BAD_INPUT for another form than SVG, STORAGE."""
-    if path.suffix.lower() != ".svg":
-        raise UserError(
-            f"{path} does not end in .svg. Name a file that does: no other form is drawn.", FaultKind.BAD_INPUT
-        )
-    try:
-        path.write_text(picture(plan), encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"Cannot write {path}: {error.strerror}. Check the directory and the disk's free space.", FaultKind.STORAGE
-        ) from error
-
-
-def picture(plan: PlanDocument) -> str:
+def plan_picture(plan: PlanDocument) -> str:
     """Return the picture as SVG."""
     steps = {
         Pen(tr("as likely earlier as later"), "#1f6f8b"): [(site.finish_p50, site.pcs) for site in plan.sites],
@@ -47,7 +30,7 @@ def picture(plan: PlanDocument) -> str:
         Axis("%", 0.0, 100.0, 20.0),
         lines,
     )
-    subtitle = tr("from {time} on, {sites} sites", time=utc_minute(plan.start), sites=len(plan.sites))
+    subtitle = tr("from {time} on, {sites} sites", time=minute(plan.start), sites=len(plan.sites))
     return sheet(printable(plan.patch), subtitle, [chart], list(steps), columns=1, height=PICTURE_HEIGHT)
 
 

@@ -1,0 +1,32 @@
+"""Rows of the table of pages that are about patches."""
+
+from typing import Any
+
+from seed_server.web.api.given import NamedPatch, OnlyReason
+from seed_server.web.pages import patch_forms as forms
+from seed_server.web.pages.page import Form, Page
+from seed_server.web.pages.patch_parts import PatchAsked
+from seed_server.web.pages.view_patch import view_patch
+from seed_server.web.pages.view_patches import PatchFilters, view_patches
+
+_FLEET = "seed_server.fleet."
+_OFFERING = ("patch.published", "patch.withdrawn", "patch.offered", "rollout.started", "rollout.ring_opened",
+             "rollout.waiting", "rollout.running", "rollout.paused", "rollout.resumed", "rollout.halted",
+             "rollout.aborted", "rollout.completed", "rollout.stuck", "approval.needed", "approval.given")  # fmt: skip
+
+PATCH_PAGES: tuple[Page[Any], ...] = (
+    Page("/patches", "patches", view_patches, PatchFilters, live=_OFFERING),
+    Page("/patches/{patch}", "patch", view_patch, PatchAsked, live=_OFFERING),
+)
+PATCH_FORMS: tuple[Form[Any, Any], ...] = (
+    Form("/patches/{patch}/start", "start-rollout", forms.start, NamedPatch, forms.Starting,
+         f"{_FLEET}rollout_operations.start_rollout", "patch"),
+    Form("/patches/{patch}/withdraw", "withdraw", forms.withdraw, NamedPatch, OnlyReason,
+         f"{_FLEET}operations.withdraw", "patch", step_up=True),
+    Form("/patches/{patch}/withdraw-at-site", "withdraw-at-site", forms.withdraw_at_site, NamedPatch, forms.FromSite,
+         f"{_FLEET}taking_back.withdraw_from_site", "patch", step_up=True),
+    Form("/patches/{patch}/offer", "offer", forms.offer, NamedPatch, forms.NothingSent,
+         f"{_FLEET}operations.offer", "patch"),
+    Form("/patches/{patch}/offer-at-site", "offer-at-site", forms.offer_at_site, NamedPatch, forms.AtSite,
+         f"{_FLEET}taking_back.offer_at_site", "patch"),
+)  # fmt: skip

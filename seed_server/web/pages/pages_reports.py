@@ -1,0 +1,21 @@
+"""Rows of the table of pages that are reports."""
+
+from typing import Any
+
+from seed_server.web.api.route import Nothing
+from seed_server.web.pages.page import Page
+from seed_server.web.pages.view_reports import (
+    LevelFilters,
+    PatchReportAsked,
+    levels_file,
+    view_levels,
+    view_patch_report,
+    view_reports,
+)
+
+REPORT_PAGES: tuple[Page[Any], ...] = (
+    Page("/reports", "reports", view_reports, Nothing),
+    Page("/reports/sla", "levels", view_levels, LevelFilters),
+    Page("/reports/sla.csv", "levels_file", levels_file, LevelFilters),
+    Page("/reports/patch/{patch}", "patch_report", view_patch_report, PatchReportAsked),
+)

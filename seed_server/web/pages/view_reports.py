@@ -1,0 +1,107 @@
+"""The pages of reports: the same parts as `seed-server report` writes into a file, in the frame of the pages."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from msgspec import Meta
+
+from p2pdist.shared.language import tr
+from seed_server.answers.csv_text import csv_line, csv_of
+from seed_server.reporting.answering import level_document
+from seed_server.reporting.documents import ServiceLevelDocument
+from seed_server.reporting.intelligence_queries import kev_dates
+from seed_server.reporting.judged_patches import PatchesAsked
+from seed_server.reporting.missing_pcs import SILENT_DAYS
+from seed_server.reporting.page_making import levels_page, patch_page
+from seed_server.reporting.pages import ReportPage
+from seed_server.reporting.patch_report import read_patch_report
+from seed_server.reporting.service_level_queries import ServiceLevelReport, read_service_levels
+from seed_server.web.api.given import MAX_DAYS, Given, MaybeName, NamedPatch, OfPatch
+from seed_server.web.api.route import Nothing
+from seed_server.web.pages.offer_words import patch_path
+from seed_server.web.pages.page import Asked, FileAnswer, Shown
+from seed_server.web.pages.view_patch import from_path
+
+CSV_MEDIA = "text/csv; charset=utf-8"
+
+
+class LevelFilters(Given, frozen=True):
+    """Which rules and patches."""
+
+    patch: OfPatch = ""
+    rule: MaybeName = ""
+    days: Annotated[int, Meta(ge=0, le=MAX_DAYS)] = 90
+    replaced: bool = False
+
+
+def view_reports(asked: Asked[Nothing]) -> Shown:
+    """Return what reports there are."""
+    rules = [rule.name for rule in asked.context.settings().sla]
+    return Shown(tr("Reports"), {"rules": rules})
+
+
+def view_levels(asked: Asked[LevelFilters]) -> Shown:
+    """Return whether patches came to enough PCs in time."""
+    given, rules = asked.given, [rule.name for rule in asked.context.settings().sla]
+    if not rules:
+        return Shown(tr("Service levels"), template="no_rules")
+    query = _query(given)
+    fields: list[dict[str, Any]] = [
+        {"name": "patch", "label": tr("Patch"), "value": given.patch, "kind": "search", "most": 200},
+        {"name": "rule", "label": tr("Rule"), "value": given.rule, "kind": "select",
+         "options": [("", tr("any")), *((one, one) for one in rules)]},
+        {"name": "days", "label": tr("Published in the last days (0: all)"), "value": given.days, "kind": "number",
+         "least": 0},
+        {"name": "replaced", "label": tr("Also what something newer replaces"), "value": given.replaced,
+         "kind": "checkbox"},
+    ]  # fmt: skip
+    page = levels_page(_levels(asked))
+    links = [(tr("As CSV"), f"/reports/sla.csv{query}")]
+    return _shown(page, "/reports/sla", links, fields)
+
+
+def levels_file(asked: Asked[LevelFilters]) -> FileAnswer:
+    """Return the same as CSV."""
+    lines = [csv_line(ServiceLevelDocument.__struct_fields__)]
+    lines += [csv_of(level_document(level)) for level in _levels(asked).levels]
+    return FileAnswer("service-levels.csv", CSV_MEDIA, "".join(f"{line}\r\n" for line in lines).encode())
+
+
+def _levels(asked: Asked[LevelFilters]) -> ServiceLevelReport:
+    given, context = asked.given, asked.context
+    which = PatchesAsked(given.patch, given.days, given.replaced)
+    return read_service_levels(context, which, rule=given.rule, kev=kev_dates(context))
+
+
+def _query(given: LevelFilters) -> str:
+    asked = {
+        "patch": given.patch,
+        "rule": given.rule,
+        "days": str(given.days),
+        "replaced": "true" if given.replaced else "",
+    }
+    return f"?{urlencode({name: value for name, value in asked.items() if value})}"
+
+
+class PatchReportAsked(NamedPatch, frozen=True):
+    """Which patch, and from when on a PC is silent."""
+
+    silent_days: Annotated[int, Meta(ge=1, le=365)] = SILENT_DAYS
+
+
+def view_patch_report(asked: Asked[PatchReportAsked]) -> Shown:
+    """Return the report that explains a patch."""
+    given, context = asked.given, asked.context
+    report = from_path(
+        lambda: read_patch_report(context, given.patch, silent_days=given.silent_days, kev=kev_dates(context))
+    )
+    path = patch_path(report.patch.ref)
+    return _shown(patch_page(report), "", [(tr("The page of the patch"), path)], [])
+
+
+def _shown(
+    page: ReportPage, address: str, links: Sequence[tuple[str, str]], fields: Sequence[dict[str, Any]]
+) -> Shown:  # fmt: skip
+    values = {"report": page, "address": address, "links": links, "fields": fields}
+    return Shown(page.title, values, template="report")
