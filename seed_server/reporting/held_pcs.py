@@ -1,7 +1,7 @@
 """Which PCs exceptions hold back, and what rollouts mean for PCs, as of now. Blocking; nothing here writes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,17 @@ class FleetHolds:
     """Those that hold now, withdrawals from some PCs too."""
     rollouts: Mapping[PatchRef, KeptRollout]
     """The newest of each patch, of those that are not complete."""
+    only: frozenset[int] | None = None
+    """The numbers of the PCs that are asked about; None: all."""
 
     @cached_property
     def pcs(self) -> KnownPcs:
-        """All PCs, read when the first one is asked for."""
-        return known_pcs(self.database)
+        """The PCs that are asked about, read when the first one is asked for."""
+        return known_pcs(self.database, self.only)
+
+    def of(self, numbers: Collection[int]) -> "FleetHolds":
+        """Return the same for the PCs with these numbers alone: so nobody reads all of them."""
+        return replace(self, only=frozenset(numbers))
 
     def exceptions_of(self, ref: PatchRef) -> tuple[ExceptionRow, ...]:
         """Return the exceptions that hold PCs back from a patch."""
