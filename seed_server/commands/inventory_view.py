@@ -17,7 +17,7 @@ from seed_server.answers.inventory import (
     InventoryRowDocument,
 )
 from seed_server.answers.inventory_documents import inventory_document, inventory_row_document
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import PCS_OF_A_PAGE

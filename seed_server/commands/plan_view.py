@@ -12,7 +12,7 @@ from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line
 from seed_server.commands.plan_picture import write_picture
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_queries

@@ -14,9 +14,9 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.commands.paging import end_of_rows, next_page, text_of
-from seed_server.commands.report_levels_view import csv_of, one_form
+from seed_server.commands.report_levels_view import one_form
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import hint_of

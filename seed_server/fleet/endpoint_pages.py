@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, get_args
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
-from seed_server.fleet.overview import fleet_head, patches_named
+from seed_server.fleet.overview import patches_head, patches_named
 from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
-from seed_server.fleet.queries import announcements
 from seed_server.fleet.standing import StatusQuestion, wanted_of
 from seed_server.store.count_rows import MAX_PAGE_ROWS, StandingFilter
 from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake, PcState
@@ -160,8 +159,7 @@ def _patch_asked(
         if question.patch_state or question.lacking:
             raise UserError("Name the patch that is to be so on the PCs.", FaultKind.BAD_INPUT)
         return 0, StandingFilter()
-    announced, problem = announcements(context, database.patch_heads())
-    head = fleet_head(database, announced, server_name="", serving=serving, repository_problem=problem)
+    head = patches_head(context, database)
     asked = StatusQuestion(state=question.patch_state, lacking=question.lacking)
     return patches_named(head, question.patch)[0].number, wanted_of(asked, None, serving=serving)
 

@@ -1,7 +1,10 @@
 """Lines of CSV that a spreadsheet shows as they are, and takes for no formula. Pure."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable
+
+from msgspec import Struct, structs
 
 from p2pdist.shared.printable_text import printable
 
@@ -14,6 +17,19 @@ _AFTER_SEMICOLON = re.compile(f";([ '\"]*)(?=[{re.escape(''.join(FORMULA_SIGNS))
 def csv_line(cells: Iterable[str]) -> str:
     """Return one line, without its end: cells as visible signs; before what looks like a formula stands a quote."""
     return ",".join(map(_cell, cells))
+
+
+def csv_of(document: Struct) -> str:
+    """Return a document without parts as a line of CSV: moments as ISO 8601, what there is none of as nothing."""
+    return csv_line(_text(name, value) for name, value in structs.asdict(document).items())
+
+
+def _text(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)) and (name.endswith("_at") or name in {"deadline", "since"}):
+        return f"{dt.datetime.fromtimestamp(value, dt.UTC):%Y-%m-%dT%H:%MZ}"
+    return str(value)
 
 
 def _cell(text: str) -> str:

@@ -1,11 +1,11 @@
-"""`seed_server.commands.csv_text`: what spreadsheets take for no formula."""
+"""`seed_server.answers.csv_text`: what spreadsheets take for no formula."""
 
 import csv
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seed_server.commands.csv_text import FORMULA_SIGNS, csv_line
+from seed_server.answers.csv_text import FORMULA_SIGNS, csv_line
 
 
 def test_a_formula_is_text() -> None:
