@@ -19,6 +19,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import EndpointsPage, EndpointsQuestion, all_endpoints, read_endpoints
 from seed_server.reporting.pc_words import CLAIM_HINT, SHARED_HINT, pc_doubts
 
+
 def endpoint_table(page: EndpointsPage, now: float) -> RenderableType:
     """Return the table of a page of enrolled endpoints for people."""
     table = FactTable()

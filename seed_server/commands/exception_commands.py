@@ -39,8 +39,9 @@ def add_command(context: Context, patch: str, who: str, until: str, reason: str,
       seed-server exception add --patch acme --who '"till" in tags' --until 2026-12-24 \\
           --reason "Christmas trade" --owner "Store IT"
     """
+    ends_at = exception_operations.end_of_day(until)
     row = exception_operations.add_exception(
-        context, actor_of(context), who=who, until=exception_operations.end_of_day(until), reason=reason, owner=owner, patch=patch
+        context, actor_of(context), who=who, until=ends_at, reason=reason, owner=owner, patch=patch
     )
     if as_json:
         print_json(exception_document(row))

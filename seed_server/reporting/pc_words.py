@@ -84,7 +84,8 @@ def _findings() -> dict[str, tuple[str, str]]:
     return {
         "network_part": (tr("The part of it that speaks with the network does not run as it should."), service),
         "clock": (
-            tr("Its clock is wrong, so no maintenance window opens."), tr("Set its clock, and look at its time service.")
+            tr("Its clock is wrong, so no maintenance window opens."),
+            tr("Set its clock, and look at its time service."),
         ),
         "identity": (
             tr("Several PCs show its identity."), tr("Enrol each copy anew: 'p2pdist enrol --force --new-key'.")

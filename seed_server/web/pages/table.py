@@ -4,10 +4,13 @@ from typing import Any
 
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
+from seed_server.web.pages.pages_pcs import PCS_FORMS, PCS_PAGES
 
 PAGES: tuple[Page[Any], ...] = (
     *HELP_PAGES,
+    *PCS_PAGES,
 )  # fmt: skip
 FORMS: tuple[Form[Any, Any], ...] = (
     *HELP_FORMS,
+    *PCS_FORMS,
 )  # fmt: skip

@@ -118,11 +118,11 @@ def show_missing(asked: Asked[Missing]) -> Shown:
             "unfinished": page.unfinished_search,
             "several": len(page.patches) != 1,
             "counted": counted,
-            "counts": [] if counted is None else [
-                (reason.name.lower(), tr(reason.value), count) for reason, count in counted.counts.items()
-            ],
+            "counts": []
+            if counted is None
+            else [(reason.name.lower(), tr(reason.value), count) for reason, count in counted.counts.items()],
             "overview": overview,
-            "reasons": [("", tr("any")), *((code, tr(one.value)) for code, one in zip(CODES, MissingReason, strict=True))],
+            "reasons": [("", tr("any")), *((one.name.lower(), tr(one.value)) for one in MissingReason)],
             "follow_ups": [*follow_up_choices(), (DONE_STATE, tr("nothing any more"))],
             "silent_default": SILENT_DAYS,
         },
@@ -136,9 +136,7 @@ def _pairs(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> i
 def _overview(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> list[LackedPatch]:
     meant = {patch.number for patch in patches}
     found = [
-        LackedPatch(
-            str(one.patch.ref), one.patch.title, lacking, one.total - one.counts[Reached.NOT_APPLICABLE]
-        )  # fmt: skip
+        LackedPatch(str(one.patch.ref), one.patch.title, lacking, one.total - one.counts[Reached.NOT_APPLICABLE])
         for one in progress
         if one.patch.number in meant and (lacking := sum(one.counts[state] for state in LACKS))
     ]

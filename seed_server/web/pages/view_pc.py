@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-
 from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.manifest.facts import FACTS
 from p2pdist.shared.manifest.inventory import InventoryFact, PackageName, PackagesTold, packages_told
@@ -29,6 +28,7 @@ from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.pages.page import Asked, Shown
+from seed_server.web.pages.view_missing import DONE_STATE, follow_up_choices
 from seed_server.web.pages.view_pcs import ROWS
 
 Part = Literal["now", "patches", "history", "inventory", "custody"]
@@ -107,7 +107,7 @@ def show_pc(asked: Asked[OnePc]) -> Shown:
         "doubts": pc_doubts(pc, card.namesakes),
         "shared_hint": in_words(SHARED_HINT) if pc.shared_with else "",
         "parts_of": _parts(asked, pc.endpoint_id),
-        "follow_ups": follow_up_choices(),
+        "follow_ups": [*follow_up_choices(), (DONE_STATE, tr("nothing any more"))],
         "mine": {right: _may(asked, card, right) for right in ("endpoints", "deny")},
         "gone": not card.connected and not (pc.denied and not pc.pending),
     }
@@ -148,7 +148,8 @@ def _parts(asked: Asked[OnePc], endpoint_id: str) -> list[tuple[str, str, bool]]
 
 def _now(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     on_pc = {row.patch.number: row for row in card.patches}
-    lacked = [] if card.endpoint.denied else lacked_by(asked.context, card.endpoint.endpoint_id, silent_days=SILENT_DAYS).rows
+    pc = card.endpoint
+    lacked = () if pc.denied else lacked_by(asked.context, pc.endpoint_id, silent_days=SILENT_DAYS).rows
     lines = list(_lacks(lacked, on_pc))
     return {
         "system": _system(card),
@@ -209,7 +210,7 @@ def _system(card: EndpointCard) -> str:
 
 def _patches(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     after = asked.given.after
-    begin = int(after) if after.isdecimal() and len(after) <= 4 else 0  # noqa: PLR2004 - of as many as a card has
+    begin = int(after) if after.isdecimal() and len(after) <= 4 else 0
     rows = card.patches[begin : begin + ROWS]
     following = str(begin + ROWS) if begin + ROWS < len(card.patches) else ""
     return {"rows": [patch_line(row) for row in rows], "next": following, "total": card.total}
@@ -240,11 +241,11 @@ def _inventory(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     packages: Sequence[tuple[PackageName, str]] = card.packages or ()
     found = [(name, version, of.value) for (of, name), version in packages if sought in name.casefold()]
     head = card.inventory
-    facts = [] if head is None else [(name, _fact(head.facts[name])) for name in sorted(FACTS.keys() & head.facts.keys())]
+    facts = {} if head is None else head.facts
     return {
         "told": _told(card),
         "old": head is not None and not Lately.within(DEFAULT_MAX_DAYS, asked.now).holds(head.told_at),
-        "facts": facts,
+        "facts": [(name, _fact(facts[name])) for name in sorted(FACTS.keys() & facts.keys())],
         "packages": found[:MOST_PACKAGES],
         "found": len(found),
     }

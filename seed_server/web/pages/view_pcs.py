@@ -9,12 +9,13 @@ from msgspec import Meta
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.state_words import state_word
+from p2pdist.shared.wire.pc_findings import FINDING_CODES
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_pages import PC_STATES, EndpointsPage, EndpointsQuestion, Namesakes, read_endpoints
 from seed_server.fleet.standing import STATES
 from seed_server.reporting.pc_words import CLAIM_HINT, SHARED_HINT, PcState, finding_words, pc_doubts, pc_state
-from seed_server.store.rows import ANY_FINDING, EndpointRow, PcState as PcStateName
-from p2pdist.shared.wire.pc_findings import FINDING_CODES
+from seed_server.store.rows import ANY_FINDING, EndpointRow
+from seed_server.store.rows import PcState as PcStateName
 from seed_server.web.api.given import MAX_DAYS, AtSite, Given, MaybeName, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.pages.page import Asked, Shown
