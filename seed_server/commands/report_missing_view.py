@@ -23,7 +23,7 @@ from seed_server.fleet.names import hint_of
 from seed_server.reporting.answering import missing_document, missing_page_document
 from seed_server.reporting.documents import FollowUpDocument, MissingDocument
 from seed_server.reporting.follow_up_operations import follow_up
-from seed_server.reporting.missing_pcs import SILENT_DAYS, FollowUp, MissingReason
+from seed_server.reporting.missing_pcs import MISSING_CODES, SILENT_DAYS, FollowUp
 from seed_server.reporting.missing_queries import (
     MISSING_OF_A_PAGE,
     MissingPc,
@@ -37,7 +37,6 @@ from seed_server.reporting.pages import write_page
 from seed_server.reporting.words import follow_up_words, said_words
 
 MOST_ROWS_OF_A_PAGE = 20_000  # of a printed one: hundreds of sheets; more is a question for a program
-CODES = tuple(reason.name.lower() for reason in MissingReason)
 
 
 class MissingOptions(Struct, frozen=True):
@@ -56,9 +55,10 @@ class MissingOptions(Struct, frozen=True):
 
     def question(self) -> MissingQuestion:
         """Return what they ask for. Raises `UserError` (BAD_INPUT) for a reason that there is not."""
-        if self.reason and self.reason not in CODES:
+        if self.reason and self.reason not in MISSING_CODES:
             raise UserError(
-                f"There is no reason {self.reason[:40]!r}.{hint_of(self.reason, CODES)} There are {', '.join(CODES)}.",
+                f"There is no reason {self.reason[:40]!r}.{hint_of(self.reason, MISSING_CODES)} There are "
+                f"{', '.join(MISSING_CODES)}.",
                 FaultKind.BAD_INPUT,
             )
         return MissingQuestion(

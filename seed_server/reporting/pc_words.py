@@ -25,24 +25,24 @@ Tone: TypeAlias = Literal["good", "bad", "open", "quiet"]
 """As pages sign it: all is well, somebody has to look, it is under way or waits, nobody is concerned."""
 
 
-class PcState(NamedTuple):
+class PcCondition(NamedTuple):
     """How a PC is."""
 
     tone: Tone
     words: str
 
 
-def pc_state(row: EndpointRow, now: float, *, connected: bool) -> PcState:
+def pc_state(row: EndpointRow, now: float, *, connected: bool) -> PcCondition:
     """Return how a PC is now; ``connected``: whether it is, as far as the server knows."""
     if row.pending:
-        return PcState("open", tr("waits to be allowed"))
+        return PcCondition("open", tr("waits to be allowed"))
     if row.denied:
-        return PcState("bad", tr("denied"))
+        return PcCondition("bad", tr("denied"))
     if connected:
-        return PcState("good", tr("connected"))
+        return PcCondition("good", tr("connected"))
     if not row.last_seen_at:
-        return PcState("quiet", tr("never seen"))
-    return PcState("quiet", tr("seen {duration} ago", duration=span(max(0.0, now - row.last_seen_at))))
+        return PcCondition("quiet", tr("never seen"))
+    return PcCondition("quiet", tr("seen {duration} ago", duration=span(max(0.0, now - row.last_seen_at))))
 
 
 def pc_doubts(row: EndpointRow, namesakes: Sequence[Namesake]) -> str:

@@ -411,6 +411,11 @@ TESTED_IN = {
     "seed_server/web/api/routes_reporting.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/api/routes_signing.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/pages/view_exceptions.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_inventory.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_missing.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_pc.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_pcs.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

@@ -9,8 +9,8 @@ from seed_server.fleet.context import Context
 from seed_server.reporting.missing_pcs import MissingReason
 from seed_server.reporting.missing_queries import MissingQuestion, read_missing
 
-KEPT_SECONDS = 60.0
-MOST_KEPT = 64  # questions, a few hundred bytes each
+COUNTS_KEPT_SECONDS = 60.0
+MOST_COUNTS_KEPT = 64  # questions, a few hundred bytes each
 MOST_PAIRS = 120_000  # PCs × patches that are looked at for one page; more take seconds
 
 
@@ -41,12 +41,12 @@ class MissingCounts:
         key, now = (str(context.home.root), asked), context.clock.now()
         with self._counting:
             known = self._kept.get(key)
-            if known is not None and 0 <= now - known.at < KEPT_SECONDS:
+            if known is not None and 0 <= now - known.at < COUNTS_KEPT_SECONDS:
                 return known
             report = read_missing(context, asked)
             found = CountedMissing(report.now, report.counts, report.total, report.follow_ups)
             self._kept[key] = found
             self._kept.move_to_end(key)
-            while len(self._kept) > MOST_KEPT:
+            while len(self._kept) > MOST_COUNTS_KEPT:
                 self._kept.popitem(last=False)
             return found

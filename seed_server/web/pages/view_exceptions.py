@@ -19,13 +19,13 @@ from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.page import Asked, Done, Sent, Shown
-from seed_server.web.pages.view_pcs import ROWS
+from seed_server.web.pages.view_pcs import LIST_ROWS
 
 SOON_SECONDS = 7 * 86_400.0  # before its end an exception says so
-MAX_TEXT_CHARS = 2_000
+MAX_OWNER_TEXT_CHARS = 2_000
 
 
-class Exceptions(Given, frozen=True):
+class ExceptionsAsked(Given, frozen=True):
     """Which exceptions, and what stands in the form."""
 
     show: Literal["holding", "all"] = "holding"
@@ -47,7 +47,7 @@ class ExceptionLine:
     until: float
 
 
-def show_exceptions(asked: Asked[Exceptions]) -> Shown:
+def show_exceptions(asked: Asked[ExceptionsAsked]) -> Shown:
     """Show a page of exceptions, and the form for another one. Raises `UserError`."""
     given, now = asked.given, asked.now
     found = read_exceptions(asked.context)
@@ -56,7 +56,7 @@ def show_exceptions(asked: Asked[Exceptions]) -> Shown:
     if given.again and again is None:
         raise ApiProblemError("no-such-thing", f"There is no exception {given.again}.")
     rest = _behind(wanted, given.after)
-    page = rest[:ROWS]
+    page = rest[:LIST_ROWS]
     return Shown(
         tr("Exceptions"),
         {
@@ -108,7 +108,7 @@ class NewException(Body, frozen=True):
 
     until: Annotated[str, Meta(min_length=1, max_length=10)]
     reason: ReasonText
-    owner: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+    owner: Annotated[str, Meta(min_length=1, max_length=MAX_OWNER_TEXT_CHARS)]
     patch: OfPatch = ""
     who: ExpressionText = ""
     everybody: bool = False
@@ -127,11 +127,11 @@ def make_exception(sent: Sent[Nothing, NewException]) -> Done:
     return Done("/exceptions", tr("Exception {number} holds.", number=row.number))
 
 
-class Ending(Body, frozen=True):
+class EndingException(Body, frozen=True):
     """Nothing else is asked for."""
 
 
-def stop_exception(sent: Sent[OfNumber, Ending]) -> Done:
+def stop_exception(sent: Sent[OfNumber, EndingException]) -> Done:
     """End an exception before its day. Raises `UserError`, as `end_exception`."""
     row = end_exception(sent.context, sent.actor, sent.given.number)
     return Done("/exceptions", tr("Exception {number} has ended.", number=row.number))

@@ -19,22 +19,22 @@ from seed_server.fleet.inventory_queries import (
 from seed_server.web.api.given import MAX_DAYS, AtSite, ExpressionText, Given, MaybeName
 from seed_server.web.api.paging import After
 from seed_server.web.pages.page import Asked, Shown
-from seed_server.web.pages.view_pcs import ROWS, Rows
+from seed_server.web.pages.view_pcs import LIST_ROWS, ListRows
 
 if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc
 
-MOST_SECONDS = 10.0  # somebody waits for the page
+PAGE_ANSWER_SECONDS = 10.0  # somebody waits for the page
 MAX_COLUMNS_CHARS = 400
 MOST_VERSIONS = 100  # of a package; the highest ones
-EXAMPLES = (
+INVENTORY_EXAMPLES = (
     'package("openssl") < version("3.0.17")',
     'os.family == "windows" and ram_mb < 8000',
     'installed("sqlite3") and not "kiosk" in tags',
 )
 
 
-class Inventories(Given, frozen=True):
+class InventoryAsked(Given, frozen=True):
     """What is asked of inventories."""
 
     expression: ExpressionText = ""
@@ -44,7 +44,7 @@ class Inventories(Given, frozen=True):
     """Facts and packages, with commas between them."""
     unknown: bool = False
     max_age_days: Annotated[int, Meta(ge=1, le=MAX_DAYS)] = DEFAULT_MAX_DAYS
-    limit: Rows = ROWS
+    limit: ListRows = LIST_ROWS
     after: After = ""
 
     @property
@@ -57,7 +57,7 @@ class Inventories(Given, frozen=True):
         columns = tuple(filter(None, map(str.strip, self.columns.split(","))))
         return InventoryQuestion(
             self.expression.strip() or "true", self.site, columns or None, self.package.strip(), self.max_age_days,
-            MOST_SECONDS,
+            PAGE_ANSWER_SECONDS,
         )  # fmt: skip
 
 
@@ -74,12 +74,12 @@ class InventoryLine:
     """Why it is not known of it; empty: it is true of it."""
 
 
-def show_inventory(asked: Asked[Inventories]) -> Shown:
+def show_inventory(asked: Asked[InventoryAsked]) -> Shown:
     """Show the answer to a question; what cannot be asked is said above it, with its column where there is one."""
     given = asked.given
     values: dict[str, Any] = {
         "given": given, "wrong": "", "column": None, "found": None, "rows": (), "next": "", "headings": (),
-        "package": None, "versions": (), "examples": EXAMPLES,
+        "package": None, "versions": (), "examples": INVENTORY_EXAMPLES,
     }  # fmt: skip
     if given.asks:
         try:
@@ -93,7 +93,7 @@ def show_inventory(asked: Asked[Inventories]) -> Shown:
     return Shown(tr("Inventory"), values)
 
 
-def _answer(asked: Asked[Inventories]) -> dict[str, Any]:
+def _answer(asked: Asked[InventoryAsked]) -> dict[str, Any]:
     given = asked.given
     found = ask_inventory(asked.context, given.question())
     pcs = pcs_behind(found.unknown if given.unknown else found.true, given.after)

@@ -17,7 +17,7 @@ from seed_server.fleet.permissions import RightMissingError
 from seed_server.reporting.answering import missing_document
 from seed_server.reporting.documents import MissingDocument
 from seed_server.reporting.follow_up_operations import MAX_NOTE_CHARS, follow_up
-from seed_server.reporting.missing_pcs import SILENT_DAYS, FollowUp, MissingReason
+from seed_server.reporting.missing_pcs import MISSING_CODES, SILENT_DAYS, FollowUp, MissingReason
 from seed_server.reporting.missing_queries import MissingPc, MissingQuestion, all_missing
 from seed_server.reporting.missing_search import FoundMissing, find_missing
 from seed_server.reporting.words import follow_up_words, said_words
@@ -26,9 +26,8 @@ from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint
 from seed_server.web.api.paging import After
 from seed_server.web.pages.missing_counts import MOST_PAIRS, CountedMissing, MissingCounts
 from seed_server.web.pages.page import Asked, Done, FileAnswer, Sent, Shown
-from seed_server.web.pages.view_pcs import ROWS, Rows
+from seed_server.web.pages.view_pcs import LIST_ROWS, ListRows
 
-CODES = tuple(reason.name.lower() for reason in MissingReason)
 MAX_TICKED = 200  # each is an entry of the audit log
 MAX_TICK_CHARS = 300  # the id of a PC, and ID@VERSION of a patch
 MAX_CSV_ROWS = 50_000  # 10 MB
@@ -38,15 +37,15 @@ DONE_STATE = "none"
 _COUNTS = MissingCounts()
 
 
-class Missing(Given, frozen=True):
+class MissingAsked(Given, frozen=True):
     """Which patches and PCs."""
 
     patch: OfPatch = ""
     site: AtSite = ""
-    reason: Annotated[str, Meta(pattern=f"^(?:{'|'.join(CODES)})?$")] = ""
+    reason: Annotated[str, Meta(pattern=f"^(?:{'|'.join(MISSING_CODES)})?$")] = ""
     owner: MaybeName = ""
     silent_days: Annotated[int, Meta(ge=1, le=365)] = SILENT_DAYS
-    limit: Rows = ROWS
+    limit: ListRows = LIST_ROWS
     after: After = ""
 
     def question(self) -> MissingQuestion:
@@ -91,7 +90,7 @@ class LackedPatch:
     of: int
 
 
-def show_missing(asked: Asked[Missing]) -> Shown:
+def show_missing(asked: Asked[MissingAsked]) -> Shown:
     """Show a page of those that lack patches; what cannot be asked is said above the filters."""
     given, wrong = asked.given, ""
     page = FoundMissing(asked.now, serving=True, patches=(), rows=())
@@ -99,7 +98,7 @@ def show_missing(asked: Asked[Missing]) -> Shown:
     overview: Sequence[LackedPatch] = ()
     try:
         page = find_missing(asked.context, given.question())
-        progress = read_progress(asked.context, patch=given.patch, site=given.site, size=ROWS).rows
+        progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
         if _pairs(progress, page.patches) <= MOST_PAIRS:
             counted = _COUNTS.of(asked.context, given.question())
         overview = _overview(progress, page.patches)
@@ -171,10 +170,10 @@ def follow_up_choices() -> list[tuple[str, str]]:
 # --- the file ----------------------------------------------------------------------------
 
 
-def missing_file(asked: Asked[Missing]) -> FileAnswer:
+def missing_file(asked: Asked[MissingAsked]) -> FileAnswer:
     """Answer with all that are asked for, as CSV. Raises `UserError` (BAD_INPUT) where they are too many."""
     given = asked.given
-    progress = read_progress(asked.context, patch=given.patch, site=given.site, size=ROWS).rows
+    progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
     patches = find_missing(asked.context, replace_size(given)).patches
     if _pairs(progress, patches) > MOST_PAIRS:
         raise UserError(
@@ -185,12 +184,12 @@ def missing_file(asked: Asked[Missing]) -> FileAnswer:
     return FileAnswer("missing.csv", "text/csv; charset=utf-8", "".join(_csv(asked)).encode())
 
 
-def replace_size(given: Missing) -> MissingQuestion:
+def replace_size(given: MissingAsked) -> MissingQuestion:
     """Return what is asked for, with one row."""
     return replace(given, limit=1, after="").question()
 
 
-def _csv(asked: Asked[Missing]) -> Iterator[str]:
+def _csv(asked: Asked[MissingAsked]) -> Iterator[str]:
     yield f"{csv_line(MissingDocument.__struct_fields__)}\r\n"
     question = replace(asked.given, after="").question()
     everything = MissingQuestion(
@@ -203,8 +202,8 @@ def _csv(asked: Asked[Missing]) -> Iterator[str]:
 
 # --- what is done about it ---------------------------------------------------------------
 
-Note = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
-State = Literal["told", "ticket", "visit", "retired", "none"]
+FollowUpNote = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
+FollowUpState = Literal["told", "ticket", "visit", "retired", "none"]
 
 
 class FollowingUp(Body, frozen=True):
@@ -214,8 +213,8 @@ class FollowingUp(Body, frozen=True):
         tuple[Annotated[str, Meta(pattern=r"^[^ ]+ [^ ]+$", max_length=MAX_TICK_CHARS)], ...],
         Meta(min_length=1, max_length=MAX_TICKED),
     ]
-    state: State
-    note: Note = ""
+    state: FollowUpState
+    note: FollowUpNote = ""
     back: Annotated[str, Meta(max_length=2_000)] = ""
     """The query of the page."""
 
@@ -223,9 +222,9 @@ class FollowingUp(Body, frozen=True):
 class FollowingUpOne(Body, frozen=True):
     """What is done about one PC."""
 
-    state: State
+    state: FollowUpState
     patch: OfPatch = ""
-    note: Note = ""
+    note: FollowUpNote = ""
 
 
 def follow_up_ticked(sent: Sent[Any, FollowingUp]) -> Done:
@@ -266,5 +265,5 @@ def follow_up_one(sent: Sent[OfEndpoint, FollowingUpOne]) -> Done:
     )
 
 
-def _state(state: State) -> FollowUp | None:
+def _state(state: FollowUpState) -> FollowUp | None:
     return None if state == DONE_STATE else FollowUp(state)

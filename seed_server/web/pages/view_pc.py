@@ -29,13 +29,13 @@ from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.pages.page import Asked, Shown
 from seed_server.web.pages.view_missing import DONE_STATE, follow_up_choices
-from seed_server.web.pages.view_pcs import ROWS
+from seed_server.web.pages.view_pcs import LIST_ROWS
 
-Part = Literal["now", "patches", "history", "inventory", "custody"]
+PcPart = Literal["now", "patches", "history", "inventory", "custody"]
 MOST_LACKED = 30  # on the first part; the second one has all, in pages
 MOST_PACKAGES = 100  # at once: nobody reads thousands, and a search finds the one that is meant
 MOST_RECORDS = 50  # of custody, the newest
-TONES: dict[Reached, Tone] = {
+REACHED_TONES: dict[Reached, Tone] = {
     Reached.INSTALLED: "good", Reached.DELIVERED: "good", Reached.UNDER_WAY: "open", Reached.FAILED: "bad",
     Reached.AWAY: "quiet", Reached.SILENT: "quiet", Reached.NOT_APPLICABLE: "quiet",
 }  # fmt: skip
@@ -44,7 +44,7 @@ TONES: dict[Reached, Tone] = {
 class OnePc(OfEndpoint, frozen=True):
     """A PC, and which part of what is known of it."""
 
-    show: Part = "now"
+    show: PcPart = "now"
     patch: OfPatch = ""
     """Of the history."""
     package: MaybeName = ""
@@ -186,7 +186,7 @@ def patch_line(row: PatchOnPc) -> PatchLine:
     return PatchLine(
         str(row.patch.ref),
         row.patch.title,
-        TONES[shown],
+        REACHED_TONES[shown],
         state_word(pc.install if pc.state == "verified" and pc.install else pc.state) if pc.said else tr("not told"),
         pc.progress if under_way else None,
         in_words(printable(pc.install_reason if pc.install else pc.error)),
@@ -211,15 +211,15 @@ def _system(card: EndpointCard) -> str:
 def _patches(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     after = asked.given.after
     begin = int(after) if after.isdecimal() and len(after) <= 4 else 0
-    rows = card.patches[begin : begin + ROWS]
-    following = str(begin + ROWS) if begin + ROWS < len(card.patches) else ""
+    rows = card.patches[begin : begin + LIST_ROWS]
+    following = str(begin + LIST_ROWS) if begin + LIST_ROWS < len(card.patches) else ""
     return {"rows": [patch_line(row) for row in rows], "next": following, "total": card.total}
 
 
 def _history(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     given = asked.given
     page = read_steps(
-        asked.context, card.endpoint.endpoint_id, patch=given.patch, size=ROWS, after=given.after
+        asked.context, card.endpoint.endpoint_id, patch=given.patch, size=LIST_ROWS, after=given.after
     )  # fmt: skip
     return {"steps": page.rows, "next": page.after, "step_state": _step_state}
 

@@ -13,18 +13,17 @@ from p2pdist.shared.wire.pc_findings import FINDING_CODES
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_pages import PC_STATES, EndpointsPage, EndpointsQuestion, Namesakes, read_endpoints
 from seed_server.fleet.standing import STATES
-from seed_server.reporting.pc_words import CLAIM_HINT, SHARED_HINT, PcState, finding_words, pc_doubts, pc_state
-from seed_server.store.rows import ANY_FINDING, EndpointRow
-from seed_server.store.rows import PcState as PcStateName
+from seed_server.reporting.pc_words import CLAIM_HINT, SHARED_HINT, PcCondition, finding_words, pc_doubts, pc_state
+from seed_server.store.rows import ANY_FINDING, EndpointRow, PcState
 from seed_server.web.api.given import MAX_DAYS, AtSite, Given, MaybeName, OfPatch
 from seed_server.web.api.paging import After
+from seed_server.web.api.routes_fleet import State
 from seed_server.web.pages.page import Asked, Shown
 
-ROWS = 50
+LIST_ROWS = 50
 """Of a page of a list."""
-MAX_ROWS = 200
-Rows = Annotated[int, Meta(ge=1, le=MAX_ROWS)]
-State = Annotated[str, Meta(pattern=f"^(?:{'|'.join(STATES)})?$")]
+MAX_LIST_ROWS = 200
+ListRows = Annotated[int, Meta(ge=1, le=MAX_LIST_ROWS)]
 
 
 class Pcs(Given, frozen=True):
@@ -33,14 +32,14 @@ class Pcs(Given, frozen=True):
     site: AtSite = ""
     tag: MaybeName = ""
     begins: MaybeName = ""
-    state: PcStateName | Literal[""] = ""
+    state: PcState | Literal[""] = ""
     not_seen_days: Annotated[int, Meta(ge=0, le=MAX_DAYS)] = 0
     finding: Annotated[str, Meta(pattern=r"^[a-z_]{0,24}$")] = ""
     patch: OfPatch = ""
     patch_state: State = ""
     lacking: bool = False
     sort: Literal["name", "seen"] = "name"
-    limit: Rows = ROWS
+    limit: ListRows = LIST_ROWS
     after: After = ""
 
     def question(self) -> EndpointsQuestion:
@@ -66,7 +65,7 @@ class PcLine:
     """A row."""
 
     pc: EndpointRow
-    state: PcState
+    state: PcCondition
     doubts: str
     """In words; empty: nothing is odd about it."""
 
