@@ -70,7 +70,7 @@ def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bo
         following = _next_page(question, page.after) if page.after else ""
         shown = Group(endpoint_table(page, context.clock.now()), *end_of_rows(len(page.rows), page.total, following))
         wide_terminal().print(shown)
-    elif question.site or question.state or question.after or question.not_seen_days:
+    elif question.narrowed or question.after:
         click.echo(tr("No PC answers to this."))
     else:
         click.echo(tr("No PC has enrolled yet. Make a token for one with 'seed-server token'."))
@@ -86,5 +86,11 @@ def _next_page(question: EndpointsQuestion, after: str) -> str:
     words += ["--site", question.site] if question.site else []
     words += ["--state", question.state] if question.state else []
     words += ["--not-seen-days", str(question.not_seen_days)] if question.not_seen_days else []
+    given = (
+        ("--begins", question.begins), ("--tag", question.tag), ("--finding", question.finding),
+        ("--patch", question.patch), ("--patch-state", question.patch_state),
+    )  # fmt: skip
+    words += [word for option, value in given if value for word in (option, value)]
+    words += ["--lacking"] if question.lacking else []
     words += ["--sort", "seen"] if question.by_seen else []
     return next_page(words, size=question.size, after=after)

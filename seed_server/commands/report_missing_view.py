@@ -45,6 +45,7 @@ class MissingOptions(Struct, frozen=True):
     patch: str
     site: str
     reason: str
+    owner: str
     silent_days: int
     size: int
     after: str
@@ -68,12 +69,13 @@ class MissingOptions(Struct, frozen=True):
             silent_days=self.silent_days,
             size=self.size or MISSING_OF_A_PAGE,
             after=text_of(self.after),
+            owner=text_of(self.owner),
         )
 
     def words(self) -> list[str]:
         """Return the command that asks for the same."""
         days = "" if self.silent_days == SILENT_DAYS else str(self.silent_days)
-        given = (("--site", self.site), ("--reason", self.reason), ("--silent-days", days))
+        given = (("--site", self.site), ("--reason", self.reason), ("--owner", self.owner), ("--silent-days", days))
         words = [word for option, value in given if value for word in (option, value)]
         return ["seed-server", "report", "missing", *([self.patch] if self.patch else []), *words]
 
@@ -107,7 +109,9 @@ def _write(context: Context, question: MissingQuestion, report: MissingReport, p
 
 def replace_size(question: MissingQuestion, size: int) -> MissingQuestion:
     """Return the same question with pages of another size; 0: all at once."""
-    return MissingQuestion(question.patch, question.site, question.reason, question.silent_days, size, question.after)
+    return MissingQuestion(
+        question.patch, question.site, question.reason, question.silent_days, size, question.after, question.owner
+    )
 
 
 def _print_rows(context: Context, question: MissingQuestion, options: MissingOptions) -> None:

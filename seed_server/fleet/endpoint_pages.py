@@ -56,6 +56,12 @@ class EndpointsQuestion:
         """Whether it asks for a page, and not for all."""
         return bool(self.size or self.after)
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it leaves out PCs."""
+        asked = (self.site, self.state, self.not_seen_days, self.tag, self.begins, self.finding, self.patch)
+        return any(asked) or bool(self.patch_state or self.lacking)
+
 
 @dataclass(frozen=True)
 class Namesakes:

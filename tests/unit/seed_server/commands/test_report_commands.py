@@ -23,7 +23,7 @@ from tests.helpers.report_company import with_reports
 from tests.helpers.rollout_company import ADA, TESTERS, Company
 
 LEVELS = LevelsOptions("", "", 90, False, 7, False, False, None, False)
-MISSING = MissingOptions("", "", "", 7, 0, "", False, False, None, False)
+MISSING = MissingOptions("", "", "", "", 7, 0, "", False, False, None, False)
 
 
 @pytest.fixture
@@ -123,3 +123,11 @@ def test_the_command_line_takes_them(reported: Company) -> None:
         result = CliRunner().invoke(seed_server, ["report", *words, *home, "--json"])
         assert result.exception is None, (words, result.exception)
         assert json.loads(result.stdout)
+
+
+def test_whoever_is_asked_about_pcs_can_be_named(reported: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    show_missing(reported.context, replace(MISSING, owner="Sato, 06-0000-0000", size=1))
+    shown = capsys.readouterr().out
+    assert "--owner 'Sato, 06-0000-0000'" in " ".join(shown.split())
+    show_missing(reported.context, replace(MISSING, owner="Suzuki", as_json=True))
+    assert json.loads(capsys.readouterr().out)["total"] == 0
