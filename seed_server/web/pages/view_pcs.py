@@ -42,6 +42,13 @@ class Pcs(Given, frozen=True):
     limit: ListRows = LIST_ROWS
     after: After = ""
 
+    @property
+    def narrow(self) -> bool:
+        """Whether any of the filters is used that few look for."""
+        return bool(
+            self.not_seen_days or self.finding or self.patch or self.patch_state or self.lacking or self.sort != "name"
+        )
+
     def question(self) -> EndpointsQuestion:
         """Return what they ask for."""
         return EndpointsQuestion(
