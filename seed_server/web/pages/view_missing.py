@@ -18,7 +18,7 @@ from seed_server.reporting.answering import missing_document
 from seed_server.reporting.documents import MissingDocument
 from seed_server.reporting.follow_up_operations import MAX_NOTE_CHARS, follow_up
 from seed_server.reporting.missing_pcs import MISSING_CODES, SILENT_DAYS, FollowUp, MissingReason
-from seed_server.reporting.missing_queries import MissingPc, MissingQuestion, all_missing
+from seed_server.reporting.missing_queries import MISSING_OF_A_PAGE, MissingPc, MissingQuestion, all_missing
 from seed_server.reporting.missing_search import FoundMissing, find_missing
 from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.store.count_rows import PatchHead
@@ -45,7 +45,7 @@ class MissingAsked(Given, frozen=True):
     reason: Annotated[str, Meta(pattern=f"^(?:{'|'.join(MISSING_CODES)})?$")] = ""
     owner: MaybeName = ""
     silent_days: Annotated[int, Meta(ge=1, le=365)] = SILENT_DAYS
-    limit: ListRows = LIST_ROWS
+    limit: ListRows = MISSING_OF_A_PAGE
     after: After = ""
 
     def question(self) -> MissingQuestion:
@@ -64,7 +64,6 @@ class MissingLine:
     site: str
     patch: str
     reason: str
-    code: str
     said: str
     since: float
     last_seen_at: float | None
@@ -150,7 +149,6 @@ def _line(row: MissingPc) -> MissingLine:
         pc.site,
         str(row.patch.ref),
         tr(row.reason.value),
-        row.reason.name.lower(),
         said_words(row),
         row.since,
         pc.last_seen_at or None,
