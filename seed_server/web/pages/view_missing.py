@@ -33,6 +33,7 @@ MAX_TICK_CHARS = 300  # the id of a PC, and ID@VERSION of a patch
 MAX_CSV_ROWS = 50_000  # 10 MB
 LACKS = (Reached.UNDER_WAY, Reached.FAILED, Reached.AWAY, Reached.SILENT)
 DONE_STATE = "none"
+MOST_OVERVIEW = 10  # patches that most PCs lack
 
 _COUNTS = MissingCounts()
 
@@ -119,7 +120,8 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
             "counts": []
             if counted is None
             else [(reason.name.lower(), tr(reason.value), count) for reason, count in counted.counts.items()],
-            "overview": overview,
+            "overview": overview[:MOST_OVERVIEW],
+            "newest": LIST_ROWS if len(page.patches) > LIST_ROWS else 0,
             "reasons": [("", tr("any")), *((one.name.lower(), tr(one.value)) for one in MissingReason)],
             "follow_ups": [*follow_up_choices(), (DONE_STATE, tr("nothing any more"))],
             "silent_default": SILENT_DAYS,
