@@ -3,7 +3,7 @@
 import pytest
 
 from p2pdist.shared.errors import UserError
-from p2pdist.shared.wire.messages import PatchReport
+from p2pdist.shared.wire.messages import PatchReport, PatchState
 from seed_server.fleet.endpoint_steps import read_steps
 from seed_server.store.event_rows import HistoryRow
 from tests.helpers.rollout_company import OTHERS, Company
@@ -12,10 +12,10 @@ PC = OTHERS[0]
 PATCHES = [f"p-{number}" for number in range(7)]
 
 
-def say(company: Company, state: str) -> None:
+def say(company: Company, state: PatchState) -> None:
     reports = [
         PatchReport(patch_id=name, version="1", state=state, progress=0.0, bytes_from_origin=0, bytes_from_peers=0,
-                    seconds=1.0, bytes_wasted=0, error="", install="")  # type: ignore[arg-type]  # one of the states
+                    seconds=1.0, bytes_wasted=0, error="", install="")
         for name in PATCHES
     ]  # fmt: skip
     company.database.save_reports({PC: reports}, company.clock.now())
@@ -26,7 +26,8 @@ def busy(company: Company) -> Company:
     """All patches say the same in one second, twice."""
     for name in PATCHES:
         company.publish_to_nobody(name, company.context.home.root)
-    for state in ("waiting", "fetching"):
+    states: tuple[PatchState, ...] = ("waiting", "fetching")
+    for state in states:
         say(company, state)
         company.clock.wall += 60.0
     return company
