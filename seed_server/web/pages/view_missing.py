@@ -33,6 +33,7 @@ MAX_TICK_CHARS = 300  # the id of a PC, and ID@VERSION of a patch
 MAX_CSV_ROWS = 50_000  # 10 MB
 LACKS = (Reached.UNDER_WAY, Reached.FAILED, Reached.AWAY, Reached.SILENT)
 DONE_STATE = "none"
+MAX_SAID_IN_LIST = 200  # signs, so that thirty rows stay a light page
 MOST_OVERVIEW = 10  # patches that most PCs lack
 
 _COUNTS = MissingCounts()
@@ -151,7 +152,7 @@ def _line(row: MissingPc) -> MissingLine:
         pc.site,
         str(row.patch.ref),
         tr(row.reason.value),
-        said_words(row),
+        shortened(said_words(row)),
         row.since,
         pc.last_seen_at or None,
         pc.connected,
@@ -165,6 +166,11 @@ def _line(row: MissingPc) -> MissingLine:
 def follow_up_choices() -> list[tuple[str, str]]:
     """Return what may be done about a PC, each with its words."""
     return [(one.value, tr(one.value)) for one in FollowUp]
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of what a PC says, which tells it from others: the PC's own page has all of it."""
+    return text if len(text) <= MAX_SAID_IN_LIST else f"{text[: MAX_SAID_IN_LIST - 1]}…"
 
 
 # --- the file ----------------------------------------------------------------------------

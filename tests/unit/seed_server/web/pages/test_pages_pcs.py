@@ -5,13 +5,19 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from p2pdist.shared.manifest.inventory import Inventory
+from p2pdist.shared.manifest.versions import Ecosystem
+from p2pdist.shared.wire.messages import PatchReport
 from seed_server.fleet.audit_queries import Wanted, newest_entries
 from seed_server.fleet.exception_operations import add_exception
+from seed_server.reporting.follow_up_operations import follow_up
+from seed_server.reporting.missing_pcs import FollowUp
 from seed_server.store.rows import SeenRow
 from seed_server.web.pages.pages_pcs import PCS_FORMS, PCS_PAGES
 from tests.helpers.pages_client import RIGHT_CODE, Browser, PageAnswer, Site, pages_of
 from tests.helpers.report_company import DAY, with_reports
 from tests.helpers.rollout_company import ADA, OTHERS, TESTERS, Company
+from tests.helpers.told_inventories import debian, tell
 
 pytestmark = pytest.mark.trio
 HOSTILE = (
@@ -346,6 +352,31 @@ async def test_what_is_not_known_is_counted_apart(site: Site) -> None:
     assert sorted(rows_of(answer)) == sorted(TESTERS + OTHERS)
 
 
+async def test_versions_are_counted_and_each_count_leads_to_its_pcs(company: Company, site: Site) -> None:
+    now = company.clock.now()
+    for pc, version in ((OTHERS[0], "3.0.16"), (OTHERS[1], "3.0.17"), (OTHERS[2], "3.0.17")):
+        tell(company.database, pc, debian(openssl=version, bash="5.2"), now)
+    tell(company.database, OTHERS[3], debian(told="withheld"), now)
+    browser = site.browser("eve", "viewer")
+    answer = await shown(browser, "/inventory?package=openssl")
+    counts = [link for link in answer.links if link.startswith("/inventory?expression=") and "version" in link]
+    assert [sorted(rows_of(await shown(browser, link))) for link in counts] == [OTHERS[1:3], OTHERS[:1]]
+    old = urlencode({"expression": 'package("openssl") < version("3.0.17")', "columns": "openssl,ram_mb"})
+    answer = await shown(browser, f"/inventory?{old}")
+    assert "true1" in answer.words
+    assert "false2" in answer.words
+    assert "6 have told nothing. 1 has its packages withheld by its administrator." in answer.words
+    assert "8000" in answer.words
+    answer = await shown(browser, f"/pcs/{OTHERS[0]}?show=inventory")
+    for words in ("2 packages", "openssl", "3.0.16", "os.family", "debian"):
+        assert words in answer.words
+    answer = await shown(browser, f"/pcs/{OTHERS[0]}?show=inventory&package=SSL")
+    assert "1 package" in answer.words
+    assert "bash" not in answer.words
+    answer = await shown(browser, f"/pcs/{OTHERS[3]}?show=inventory")
+    assert "packages withheld by its administrator" in answer.words
+
+
 # --- everywhere --------------------------------------------------------------------------
 
 ADDRESSES = (
@@ -362,7 +393,19 @@ async def test_texts_of_pcs_and_people_are_shown_as_text(company: Company, site:
     seen = SeenRow(text[:200], "10.0.0.1", text, connected=False, last_seen_at=company.clock.now(), claimed_site=text)
     database.save_seen({pc: seen})
     database.save_facts({pc: {"hostname": text[:200], "os.release": text[:200]}})
-    company.say({pc: "failed"}, install="failed")
+    tell(
+        database,
+        pc,
+        Inventory({"os.release": text[:200]}, {(Ecosystem.DEB, text[:200]): text[:200]}),
+        company.clock.wall,
+    )
+    reports = [
+        PatchReport("office", "1", "verified", 1.0, 0, 0, 0, 1.0, text, install="failed", install_reason=text,
+                    install_output=text)
+    ]  # fmt: skip
+    database.save_reports({pc: reports}, company.clock.wall)
+    note = "".join(text.split())[:400] if text.isprintable() else "x"
+    follow_up(company.context, ADA, pc, FollowUp.TICKET, note=note)
     clean = "".join(text.split())[:60] if text.isprintable() else "x"
     add_exception(
         company.context, ADA, who=f'hostname == "{clean}"'.replace('\\"', "") if clean.isalnum() else "true",
@@ -394,3 +437,31 @@ async def test_pages_speak_japanese(site: Site, address: str) -> None:
 @pytest.mark.parametrize("address", ADDRESSES)
 async def test_nobody_sees_them_without_a_login(site: Site, address: str) -> None:
     assert (await site.browser().get(address)).status == 303
+
+
+@pytest.mark.parametrize(
+    ("address", "fields"),
+    [
+        (f"/pcs/{OTHERS[0]}/deny", {"reason": "x"}),
+        (f"/pcs/{OTHERS[0]}/allow", {}),
+        (f"/pcs/{OTHERS[0]}/forget", {"reason": "x"}),
+        (f"/pcs/{OTHERS[0]}/follow-up", {"state": "told"}),
+        ("/missing/follow-up", {"row": f"{TESTERS[1]} office@1", "state": "told"}),
+        ("/exceptions", {"who": "true", "until": "2027-01-30", "reason": "x", "owner": "x"}),
+        ("/exceptions/1/end", {}),
+    ],
+)
+async def test_a_viewer_changes_nothing(company: Company, site: Site, address: str, fields: dict[str, str]) -> None:
+    site.step_up_until = company.clock.now() + 60.0
+    browser = site.browser("eve", "viewer")
+    answer = await browser.post(address, fields)
+    assert answer.status == 403
+    assert "is missing" in answer.words
+    assert not newest_entries(company.context, Wanted(actor="eve"), 1)
+    for form in PCS_FORMS:
+        page = (await browser.get("/exceptions")).elements("form")
+        assert form.path not in [one.get("action") for one in page]
+    assert {form.path for form in PCS_FORMS} == {
+        "/pcs/{endpoint}/deny", "/pcs/{endpoint}/allow", "/pcs/{endpoint}/forget", "/pcs/{endpoint}/follow-up",
+        "/missing/follow-up", "/exceptions", "/exceptions/{number}/end",
+    }, "a row above for each"  # fmt: skip
