@@ -237,6 +237,17 @@ async def test_reasons_are_counted_and_each_leads_to_its_rows(site: Site) -> Non
     assert (await browser.get("/missing?reason=odd")).status == 422
 
 
+async def test_a_long_reason_is_cut_in_the_list_and_whole_on_the_pc(company: Company, site: Site) -> None:
+    reason = f"{'long ' * 70}end"
+    report = PatchReport("office", "1", "verified", 1.0, 0, 0, 0, 1.0, "", install="failed", install_reason=reason)
+    company.database.save_reports({OTHERS[6]: [report]}, company.clock.wall)
+    browser = site.browser("eve", "viewer")
+    listed = (await shown(browser, "/missing?patch=office")).words
+    assert "long…" in listed or "long …" in listed or "lon…" in listed
+    assert reason not in listed
+    assert reason in (await shown(browser, f"/pcs/{OTHERS[6]}")).words
+
+
 async def test_all_patches_are_shown_by_how_many_lack_them(site: Site) -> None:
     answer = await shown(site.browser("eve", "viewer"), "/missing")
     assert "/missing?patch=office%401" in answer.links
