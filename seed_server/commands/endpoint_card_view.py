@@ -15,7 +15,6 @@ from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
 from seed_server.answers.endpoint_documents import endpoint_card_document
-from seed_server.commands.endpoints_view import SHARED_HINT
 from seed_server.commands.status_pcs import pc_table
 from seed_server.commands.texts import FULL_COLUMNS, utc_minute
 from seed_server.fleet.context import Context
@@ -23,6 +22,7 @@ from seed_server.fleet.endpoint_card import FINISHED, EndpointCard, read_endpoin
 from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS
 from seed_server.fleet.known_inventories import Lately
 from seed_server.fleet.standing import StatusQuestion
+from seed_server.reporting.pc_words import SHARED_HINT
 
 FACT_CHARS = 40  # of a fact: its beginning tells it from others
 PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all

@@ -1,12 +1,15 @@
 """`seed-server endpoints`, `deny` and `allow`: which PCs are known and accepted here."""
 
+from typing import Any
+
 import click
 
 from p2pdist.shared.console import json_option, say
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
-from seed_server.commands.completing import endpoint_names, site_names
+from p2pdist.shared.wire.pc_findings import FINDING_CODES
+from seed_server.commands.completing import endpoint_names, patch_names, site_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.paging import paging_options, text_of
@@ -15,7 +18,8 @@ from seed_server.fleet import endpoint_operations
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_operations import Denial
 from seed_server.fleet.endpoint_pages import MAX_UNSEEN_DAYS, PC_STATES, EndpointsQuestion
-from seed_server.store.rows import PcState
+from seed_server.fleet.standing import STATES
+from seed_server.store.rows import ANY_FINDING
 
 not_seen_option = click.option(
     "--not-seen-days",
@@ -23,6 +27,9 @@ not_seen_option = click.option(
     metavar="DAYS",
     help="Only PCs that were not seen for so many days; of those that never were, not enrolled since.",
 )
+
+
+_reason_option = click.option("--reason", default="", metavar="TEXT", help="Why, in one line, for the audit log.")
 
 
 class _EndpointsGroup(DefaultGroup):
@@ -50,6 +57,20 @@ def endpoints_group() -> None:
 )
 @click.option("--state", metavar="STATE", type=click.Choice(PC_STATES), help=f"Only PCs in it: {', '.join(PC_STATES)}.")
 @not_seen_option
+@click.option("--begins", default="", metavar="TEXT", help="Only PCs whose host name or id begins so.")
+@click.option("--tag", default="", metavar="TAG", help="Only PCs that have this tag.")
+@click.option(
+    "--finding",
+    type=click.Choice([ANY_FINDING, *FINDING_CODES]),
+    metavar="CODE",
+    default=None,
+    help=f"Only PCs that say this is wrong with them; {ANY_FINDING}: that anything is.",
+)
+@click.option(
+    "--patch", default="", metavar="ID[@V]", help="The patch that the next two are about.", shell_complete=patch_names
+)
+@click.option("--patch-state", type=click.Choice(STATES), metavar="STATE", help="Only PCs on which it is so.")
+@click.option("--lacking", is_flag=True, help="Only PCs that lack the patch.")
 @click.option(
     "--sort",
     type=click.Choice(["name", "seen"]),
@@ -58,16 +79,7 @@ def endpoints_group() -> None:
 )
 @paging_options("PCs")
 @json_option
-def list_command(
-    context: Context,
-    site: str,
-    state: PcState | None,
-    not_seen_days: int | None,
-    sort: str,
-    size: int,
-    after: str,
-    as_json: bool,
-) -> None:
+def list_command(context: Context, as_json: bool, **given: Any) -> None:
     """List the enrolled endpoints: id, host, site, address, tags, and whether each is connected.
 
     PCs about which something is odd, or that wait to be allowed, come first. --json lists all, by name.
@@ -76,12 +88,24 @@ def list_command(
     Examples:
       seed-server endpoints --site leeds --state away
       seed-server endpoints --not-seen-days 90 --sort seen
+      seed-server endpoints --tag till --patch office --patch-state failed
       seed-server endpoints --json | jq -r '.[] | select(.connected | not) | .hostname'
     """
     from seed_server.commands import endpoints_view
 
     question = EndpointsQuestion(
-        text_of(site), state, size, text_of(after), not_seen_days=not_seen_days, by_seen=sort == "seen"
+        text_of(given["site"]),
+        given["state"],
+        given["size"],
+        text_of(given["after"]),
+        not_seen_days=given["not_seen_days"],
+        by_seen=given["sort"] == "seen",
+        tag=text_of(given["tag"]),
+        begins=text_of(given["begins"]),
+        finding=given["finding"] or "",
+        patch=text_of(given["patch"]),
+        patch_state=given["patch_state"] or "",
+        lacking=given["lacking"],
     )
     endpoints_view.show_endpoints(context, question, as_json=as_json)
 
@@ -171,7 +195,8 @@ def forget_command(
 @home_option
 @click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
 @click.option("--keep-token", is_flag=True, help="Leave the token open with which it was enrolled.")
-def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
+@_reason_option
+def deny_command(context: Context, endpoint: str, keep_token: bool, reason: str) -> None:
     """Refuse ENDPOINT from now on: its connections end and its certificate is not renewed.
 
     ENDPOINT is its id, the beginning of it (4 characters or more), or its host name, with or without its domain.
@@ -183,7 +208,9 @@ def deny_command(context: Context, endpoint: str, keep_token: bool) -> None:
     Example:
       seed-server deny stolen-laptop       'seed-server endpoints' lists names and ids
     """
-    denial = endpoint_operations.deny(context, actor_of(context), endpoint, keep_tokens=keep_token)
+    denial = endpoint_operations.deny(
+        context, actor_of(context), endpoint, keep_tokens=keep_token, reason=text_of(reason)
+    )
     say(
         f"{printable(denial.endpoint.hostname)} ({denial.endpoint.endpoint_id}) is denied. On its LAN, its certificate "
         "is good for at most 24 hours more."
@@ -208,12 +235,13 @@ def _words_on_tokens(denial: Denial) -> list[str]:
 @click.command("allow")
 @home_option
 @click.argument("endpoint", metavar="ENDPOINT", shell_complete=endpoint_names)
-def allow_command(context: Context, endpoint: str) -> None:
+@_reason_option
+def allow_command(context: Context, endpoint: str, reason: str) -> None:
     """Accept ENDPOINT again, which is denied, or whose token asks for approval; named as for `deny`.
 
     \b
     Example:
       seed-server allow c3q6ydd2fa6fcjhw5mmendpzgi
     """
-    allowed = endpoint_operations.allow(context, actor_of(context), endpoint)
+    allowed = endpoint_operations.allow(context, actor_of(context), endpoint, reason=text_of(reason))
     say(tr("{host} ({endpoint}) is allowed.", host=printable(allowed.hostname), endpoint=allowed.endpoint_id))

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from p2pdist.shared.console import print_json, wide_terminal
-from p2pdist.shared.language import in_words, span, tr, trn
+from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.answers.endpoint_documents import endpoints_page_document
@@ -17,18 +17,7 @@ from seed_server.commands.paging import end_of_rows, next_page
 from seed_server.commands.status_output import json_list_parts
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import EndpointsPage, EndpointsQuestion, all_endpoints, read_endpoints
-from seed_server.store.rows import EndpointRow
-
-SHARED_HINT = (
-    "Where several PCs show one identity, a disk was copied after it was enrolled, or a key was stolen. One of them at "
-    "a time is served. On each of them but one, stop the daemon and run, with a new token: "
-    "p2pdist enrol --force --new-key. If none of them is a copy, deny the endpoint (seed-server deny) and enrol the PC "
-    "anew."
-)
-CLAIM_HINT = (
-    "The server goes by the address that it sees, not by what a PC claims. Where a site's PCs are seen through address "
-    'translation, give that site the translated address in sites.toml: nat = ["ADDRESS"].'
-)
+from seed_server.reporting.pc_words import CLAIM_HINT, SHARED_HINT, pc_doubts
 
 
 def endpoint_table(page: EndpointsPage, now: float) -> RenderableType:
@@ -39,7 +28,7 @@ def endpoint_table(page: EndpointsPage, now: float) -> RenderableType:
     table.column(tr("site"), least=SITE_CELLS)
     table.column(tr("address"), tr("state"))
     tagged = any(row.tags for row in page.rows)
-    doubts = {row.endpoint_id: _notes(page, row) for row in page.rows}
+    doubts = {row.endpoint_id: pc_doubts(row, page.namesakes.of(row)) for row in page.rows}
     doubtful = any(doubts.values())
     table.sentences(*([tr("tags")] if tagged else []), *([tr("note")] if doubtful else []))
     for row in page.rows:
@@ -68,26 +57,6 @@ def _hints(page: EndpointsPage) -> Iterator[Text]:
         yield Text(in_words(CLAIM_HINT), style="yellow")
 
 
-def _notes(page: EndpointsPage, endpoint: EndpointRow) -> str:
-    """Return what a person should know of a PC; empty: nothing."""
-    claim = tr("claims {site}", site=endpoint.claimed_site) if endpoint.claimed_site else ""
-    return tr("; ").join(filter(None, (claim, _doubt(page, endpoint))))
-
-
-def _doubt(page: EndpointsPage, endpoint: EndpointRow) -> str:
-    """Return what is odd about a PC; empty: nothing."""
-    if endpoint.shared_with:
-        return tr("its identity is shown by {others} too", others=in_words(endpoint.shared_with))
-    namesakes = page.namesakes.of(endpoint)
-    if denied := [row.endpoint_id for row in namesakes if row.denied and not row.pending]:
-        return tr("has the name of {endpoint}, which is denied", endpoint=denied[0])
-    if endpoint.refuses:
-        return tr("refuses what is signed here: {reason}", reason=in_words(printable(endpoint.refuses)))
-    if not namesakes:
-        return ""
-    return trn("has the name of {number} other PC", "has the name of {number} other PCs", len(namesakes))
-
-
 def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bool) -> None:
     """Print enrolled endpoints: a page of them, or all as JSON. Raises `UserError`."""
     if as_json and not question.paged:
@@ -101,7 +70,7 @@ def show_endpoints(context: Context, question: EndpointsQuestion, *, as_json: bo
         following = _next_page(question, page.after) if page.after else ""
         shown = Group(endpoint_table(page, context.clock.now()), *end_of_rows(len(page.rows), page.total, following))
         wide_terminal().print(shown)
-    elif question.site or question.state or question.after or question.not_seen_days:
+    elif question.narrowed or question.after:
         click.echo(tr("No PC answers to this."))
     else:
         click.echo(tr("No PC has enrolled yet. Make a token for one with 'seed-server token'."))
@@ -117,5 +86,11 @@ def _next_page(question: EndpointsQuestion, after: str) -> str:
     words += ["--site", question.site] if question.site else []
     words += ["--state", question.state] if question.state else []
     words += ["--not-seen-days", str(question.not_seen_days)] if question.not_seen_days else []
+    given = (
+        ("--begins", question.begins), ("--tag", question.tag), ("--finding", question.finding),
+        ("--patch", question.patch), ("--patch-state", question.patch_state),
+    )  # fmt: skip
+    words += [word for option, value in given if value for word in (option, value)]
+    words += ["--lacking"] if question.lacking else []
     words += ["--sort", "seen"] if question.by_seen else []
     return next_page(words, size=question.size, after=after)

@@ -1,12 +1,9 @@
 """`seed-server exception`: hold patches back from some PCs until a day."""
 
-import datetime as dt
-
 import click
 from rich.text import Text
 
 from p2pdist.shared.console import json_option, print_json, say, wide_terminal
-from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
@@ -42,8 +39,9 @@ def add_command(context: Context, patch: str, who: str, until: str, reason: str,
       seed-server exception add --patch acme --who '"till" in tags' --until 2026-12-24 \\
           --reason "Christmas trade" --owner "Store IT"
     """
+    ends_at = exception_operations.end_of_day(until)
     row = exception_operations.add_exception(
-        context, actor_of(context), who=who, until=_end_of(until), reason=reason, owner=owner, patch=patch
+        context, actor_of(context), who=who, until=ends_at, reason=reason, owner=owner, patch=patch
     )
     if as_json:
         print_json(exception_document(row))
@@ -100,12 +98,3 @@ def end_command(context: Context, number: int, as_json: bool) -> None:
         print_json(exception_document(row))
     else:
         say(f"Exception {row.number} has ended.")
-
-
-def _end_of(text: str) -> float:
-    """Return the end of a day, UTC."""
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(f"{text[:40]!r} is no day. Write it as 2026-12-24.", FaultKind.BAD_INPUT) from error
-    return dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC).timestamp()

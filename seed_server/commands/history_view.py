@@ -13,9 +13,9 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
+from seed_server.answers.csv_text import csv_line
 from seed_server.answers.history import HistoryPageDocument
 from seed_server.answers.history_documents import history_document
-from seed_server.commands.csv_text import csv_line
 from seed_server.commands.history_options import HistoryOptions
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.commands.texts import utc_minute

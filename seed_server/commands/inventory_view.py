@@ -13,11 +13,11 @@ from p2pdist.shared.console import ExitCode, json_text, print_json, wide_termina
 from p2pdist.shared.language import span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
+from seed_server.answers.csv_text import csv_line
 from seed_server.answers.inventory import (
     InventoryRowDocument,
 )
 from seed_server.answers.inventory_documents import inventory_document, inventory_row_document
-from seed_server.commands.csv_text import csv_line
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.fleet.context import Context
 from seed_server.fleet.endpoint_pages import PCS_OF_A_PAGE

@@ -13,7 +13,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_queries
 from seed_server.fleet.context import Context

@@ -121,6 +121,7 @@ def compliance_command(context: Context, days: int, as_json: bool) -> None:
 @click.argument("patch", default="", metavar="[PATCH]", shell_complete=patch_names)
 @click.option("--site", default="", metavar="NAME", help="Only PCs seen last at this site.", shell_complete=site_names)
 @click.option("--reason", default="", metavar="CODE", help="Only PCs that lack it for this reason, as --json has it.")
+@click.option("--owner", default="", metavar="NAME", help="Only PCs about which this one is to be asked.")
 @_silent_option
 @paging_options("PCs")
 @_csv_option

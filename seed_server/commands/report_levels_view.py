@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import click
-from msgspec import Struct, structs
+from msgspec import Struct
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -11,7 +11,7 @@ from p2pdist.shared.console import json_text, print_json, say, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import PATCH_CELLS, FactTable
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.commands.paging import text_of
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context
@@ -73,19 +73,6 @@ def show_levels(context: Context, options: LevelsOptions) -> None:
             click.echo(csv_of(document) if options.as_csv else json_text(document, indent=None))
     else:
         wide_terminal().print(Group(*_parts(report)))
-
-
-def csv_of(document: Struct) -> str:
-    """Return a document without parts as a line of CSV: moments as ISO 8601, what there is none of as nothing."""
-    return csv_line(_cell(name, value) for name, value in structs.asdict(document).items())
-
-
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (int, float)) and (name.endswith("_at") or name in {"deadline", "since"}):
-        return utc_minute(value).replace(" UTC", "Z").replace(" ", "T")
-    return str(value)
 
 
 def _parts(report: ServiceLevelReport) -> list[RenderableType]:

@@ -14,16 +14,16 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
-from seed_server.commands.csv_text import csv_line
+from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.commands.paging import end_of_rows, next_page, text_of
-from seed_server.commands.report_levels_view import csv_of, one_form
+from seed_server.commands.report_levels_view import one_form
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.names import hint_of
 from seed_server.reporting.answering import missing_document, missing_page_document
 from seed_server.reporting.documents import FollowUpDocument, MissingDocument
 from seed_server.reporting.follow_up_operations import follow_up
-from seed_server.reporting.missing_pcs import SILENT_DAYS, FollowUp, MissingReason
+from seed_server.reporting.missing_pcs import MISSING_CODES, SILENT_DAYS, FollowUp
 from seed_server.reporting.missing_queries import (
     MISSING_OF_A_PAGE,
     MissingPc,
@@ -37,7 +37,6 @@ from seed_server.reporting.pages import write_page
 from seed_server.reporting.words import follow_up_words, said_words
 
 MOST_ROWS_OF_A_PAGE = 20_000  # of a printed one: hundreds of sheets; more is a question for a program
-CODES = tuple(reason.name.lower() for reason in MissingReason)
 
 
 class MissingOptions(Struct, frozen=True):
@@ -46,6 +45,7 @@ class MissingOptions(Struct, frozen=True):
     patch: str
     site: str
     reason: str
+    owner: str
     silent_days: int
     size: int
     after: str
@@ -56,9 +56,10 @@ class MissingOptions(Struct, frozen=True):
 
     def question(self) -> MissingQuestion:
         """Return what they ask for. Raises `UserError` (BAD_INPUT) for a reason that there is not."""
-        if self.reason and self.reason not in CODES:
+        if self.reason and self.reason not in MISSING_CODES:
             raise UserError(
-                f"There is no reason {self.reason[:40]!r}.{hint_of(self.reason, CODES)} There are {', '.join(CODES)}.",
+                f"There is no reason {self.reason[:40]!r}.{hint_of(self.reason, MISSING_CODES)} There are "
+                f"{', '.join(MISSING_CODES)}.",
                 FaultKind.BAD_INPUT,
             )
         return MissingQuestion(
@@ -68,12 +69,13 @@ class MissingOptions(Struct, frozen=True):
             silent_days=self.silent_days,
             size=self.size or MISSING_OF_A_PAGE,
             after=text_of(self.after),
+            owner=text_of(self.owner),
         )
 
     def words(self) -> list[str]:
         """Return the command that asks for the same."""
         days = "" if self.silent_days == SILENT_DAYS else str(self.silent_days)
-        given = (("--site", self.site), ("--reason", self.reason), ("--silent-days", days))
+        given = (("--site", self.site), ("--reason", self.reason), ("--owner", self.owner), ("--silent-days", days))
         words = [word for option, value in given if value for word in (option, value)]
         return ["seed-server", "report", "missing", *([self.patch] if self.patch else []), *words]
 
@@ -107,7 +109,9 @@ def _write(context: Context, question: MissingQuestion, report: MissingReport, p
 
 def replace_size(question: MissingQuestion, size: int) -> MissingQuestion:
     """Return the same question with pages of another size; 0: all at once."""
-    return MissingQuestion(question.patch, question.site, question.reason, question.silent_days, size, question.after)
+    return MissingQuestion(
+        question.patch, question.site, question.reason, question.silent_days, size, question.after, question.owner
+    )
 
 
 def _print_rows(context: Context, question: MissingQuestion, options: MissingOptions) -> None:

@@ -9,7 +9,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_pages import Namesakes
 from seed_server.fleet.names import endpoint_in
-from seed_server.fleet.overview import read_head
+from seed_server.fleet.overview import patches_head
 from seed_server.fleet.standing import PatchOnPc, StatusQuestion, standing_page
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.event_rows import HistoryRow
@@ -67,7 +67,7 @@ def read_endpoint(context: Context, name: str, *, with_packages: bool = False) -
             row = endpoint_in(database, name)
             known = database.endpoint_card(row.endpoint_id)
             assert known is not None
-        head = read_head(context, database)
+        head = patches_head(context, database)
         question = StatusQuestion(endpoint=row.endpoint_id)
         page = standing_page(context, database, head, question, size=MAX_PAGE_ROWS)
         has = database.inventory_of(row.endpoint_id) if with_packages else None

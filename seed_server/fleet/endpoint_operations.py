@@ -14,6 +14,7 @@ from seed_server.fleet.endpoint_pages import EndpointsQuestion, all_endpoints, u
 from seed_server.fleet.names import endpoint_in, named_endpoint
 from seed_server.fleet.operation import operation, require
 from seed_server.fleet.roles import Area, Reach
+from seed_server.signing.offers import checked_reason
 from seed_server.store.rows import EndpointRow, TokenRow
 from seed_server.store.serve_lock import is_serving
 
@@ -38,17 +39,18 @@ class Denial:
 
 
 @operation("deny", reach=None)
-def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = False) -> Denial:
+def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = False, reason: str = "") -> Denial:
     """Refuse an endpoint from now on: a running server ends its connections, and does not renew its certificates.
 
     ``endpoint``: its id, the beginning of it, or its host name, where that names one PC alone (`named_endpoint`).
     A new key costs a PC nothing, so the tokens that it was enrolled with are revoked, unless ``keep_tokens``.
+    ``reason``: for the audit log alone; may be empty.
     Writes the database. Raises `UserError`: BAD_INPUT for a name of none or several, NOT_SET_UP, STORAGE, BUSY.
     """
     row = named_endpoint(context, endpoint)
     require(context, actor, "deny", _reach_of(row))
     denied, now = EndpointId(row.endpoint_id), context.clock.now()
-    deed = Deed("deny", denied, details={"hostname": row.hostname})
+    deed = Deed("deny", denied, reason=_why(reason), details={"hostname": row.hostname})
     with context.audited(actor, deed) as database:
         deed.before = database.endpoint(denied)
         tokens = database.tokens_of(denied)
@@ -65,7 +67,7 @@ def deny(context: Context, actor: Actor, endpoint: str, *, keep_tokens: bool = F
 
 
 @operation("endpoints", reach=None)
-def allow(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
+def allow(context: Context, actor: Actor, endpoint: str, *, reason: str = "") -> EndpointRow:
     """Accept a denied endpoint again, or one that waits to be allowed; return it as it was.
 
     Writes and raises as `deny`.
@@ -73,7 +75,7 @@ def allow(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
     row = named_endpoint(context, endpoint)
     require(context, actor, "endpoints", _reach_of(row))
     allowed = EndpointId(row.endpoint_id)
-    deed = Deed("allow", allowed, details={"hostname": row.hostname})
+    deed = Deed("allow", allowed, reason=_why(reason), details={"hostname": row.hostname})
     with context.audited(actor, deed) as database:
         deed.before = database.endpoint(allowed)
         database.set_denied(allowed, denied=False)
@@ -83,7 +85,7 @@ def allow(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
 
 
 @operation("endpoints", reach=None)
-def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRow:
+def forget_endpoint(context: Context, actor: Actor, endpoint: str, *, reason: str = "") -> EndpointRow:
     """Forget ``endpoint`` (named as for `deny`) and all that it said; return it as it was.
 
     What it did stays as long as `[retention]` says. It is not refused: it may enrol again, and goes on as who it was.
@@ -92,7 +94,7 @@ def forget_endpoint(context: Context, actor: Actor, endpoint: str) -> EndpointRo
     """
     named = named_endpoint(context, endpoint)
     require(context, actor, "endpoints", _reach_of(named))
-    known = _forget(context, actor, named.endpoint_id)
+    known = _forget(context, actor, named.endpoint_id, reason=_why(reason))
     assert known is not None
     _forget_what_nobody_says(context)
     return known
@@ -139,9 +141,11 @@ def forget_unseen(
     return found
 
 
-def _forget(context: Context, actor: Actor, endpoint: str, *, unseen_since: float | None = None) -> EndpointRow | None:
+def _forget(
+    context: Context, actor: Actor, endpoint: str, *, unseen_since: float | None = None, reason: str = ""
+) -> EndpointRow | None:
     """Forget a PC; return it as it was. None: it was seen since ``unseen_since``, or is gone already, and stays so."""
-    deed = Deed("forget")
+    deed = Deed("forget", reason=reason)
     try:
         with context.audited(actor, deed) as database:  # so that nothing changes between the look and the deed
             known = endpoint_in(database, endpoint)
@@ -179,6 +183,10 @@ def _check_gone(context: Context, known: EndpointRow) -> None:
             f"{known.endpoint_id} is connected, so it is not gone. Deny it to keep it out, or stop its daemon first.",
             FaultKind.REFUSED,
         )
+
+
+def _why(reason: str) -> str:
+    return checked_reason(reason) if reason.strip() else ""
 
 
 def _reach_of(endpoint: EndpointRow) -> Reach:

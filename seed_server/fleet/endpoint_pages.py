@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, get_args
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
+from seed_server.fleet.overview import patches_head, patches_named
 from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
-from seed_server.store.count_rows import MAX_PAGE_ROWS
+from seed_server.fleet.standing import StatusQuestion, wanted_of
+from seed_server.store.count_rows import MAX_PAGE_ROWS, StandingFilter
 from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake, PcState
 from seed_server.store.serve_lock import is_serving
 
@@ -36,11 +38,29 @@ class EndpointsQuestion:
     """Only PCs that were not seen for so many days."""
     by_seen: bool = False
     """Those first that were not seen for the longest time, and not those about which something is odd, nor by name."""
+    tag: str = ""
+    """Only PCs that have this tag."""
+    begins: str = ""
+    """Only PCs whose id or host name begins so."""
+    finding: str = ""
+    """Only PCs that say that this is wrong with them, a code; `ANY_FINDING`: that anything is."""
+    patch: str = ""
+    """A patch, ID or ID@VERSION, of which the next two are."""
+    patch_state: str = ""
+    """Only PCs on which it is so: one of `standing.STATES`."""
+    lacking: bool = False
+    """Only PCs that lack it."""
 
     @property
     def paged(self) -> bool:
         """Whether it asks for a page, and not for all."""
         return bool(self.size or self.after)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it leaves out PCs."""
+        asked = (self.site, self.state, self.not_seen_days, self.tag, self.begins, self.finding, self.patch)
+        return any(asked) or bool(self.patch_state or self.lacking)
 
 
 @dataclass(frozen=True)
@@ -122,13 +142,32 @@ def all_endpoints(
 
 
 def _wanted(context: Context, database: "Database", question: EndpointsQuestion) -> EndpointFilter:
-    days = question.not_seen_days
+    days, serving = question.not_seen_days, is_serving(context.home)
+    patch, standing = _patch_asked(context, database, question, serving=serving)
     return EndpointFilter(
         site_asked(context, database, question.site),
         question.state,
-        serving=is_serving(context.home),
+        serving=serving,
         unseen_since=None if days is None else unseen_since(context, database, days),
+        tag=question.tag,
+        begins=question.begins,
+        finding=question.finding,
+        patch=patch,
+        standing=standing,
     )
+
+
+def _patch_asked(
+    context: Context, database: "Database", question: EndpointsQuestion, *, serving: bool
+) -> tuple[int, StandingFilter]:
+    """Return the number of the patch that is meant, and how it is to be on PCs; 0: none is named."""
+    if not question.patch:
+        if question.patch_state or question.lacking:
+            raise UserError("Name the patch that is to be so on the PCs.", FaultKind.BAD_INPUT)
+        return 0, StandingFilter()
+    head = patches_head(context, database)
+    asked = StatusQuestion(state=question.patch_state, lacking=question.lacking)
+    return patches_named(head, question.patch)[0].number, wanted_of(asked, None, serving=serving)
 
 
 def unseen_since(context: Context, database: "Database", days: int) -> float:

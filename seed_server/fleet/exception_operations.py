@@ -92,6 +92,15 @@ def end_exception(context: Context, actor: Actor, number: int) -> ExceptionRow:
     return row
 
 
+def end_of_day(text: str) -> float:
+    """Return the end of a day, UTC, written as 2026-12-24. Raises `UserError` (BAD_INPUT)."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{text[:40]!r} is no day. Write it as 2026-12-24.", FaultKind.BAD_INPUT) from error
+    return dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC).timestamp()
+
+
 def _day(moment: float) -> str:
     return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y-%m-%d}"
 

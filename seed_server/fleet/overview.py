@@ -106,6 +106,18 @@ def read_head(context: Context, database: "Database") -> FleetHead:
     )
 
 
+def patches_head(context: Context, database: "Database") -> FleetHead:
+    """Return which patches there are, without what is wrong, which takes a look at files. Raises `UserError`."""
+    announced, problem = announcements(context, database.patch_heads())
+    return fleet_head(
+        database,
+        announced,
+        server_name=context.settings().name,
+        serving=is_serving(context.home),
+        repository_problem=problem,
+    )
+
+
 def read_fleet(context: Context) -> FleetHead:
     """Return the fleet in a few numbers, and what needs a person. Raises `UserError`."""
     context.settings()
@@ -215,7 +227,7 @@ def read_progress(context: Context, *, patch: str = "", site: str = "", size: in
     """
     context.settings()
     with context.database() as database:
-        head = read_head(context, database)
+        head = patches_head(context, database)
         known = patches_named(head, patch) if patch else head.patches
         rest = behind(known, int(end_of_page(_END, after)[0]) if after else None)
         page = rest[:size]

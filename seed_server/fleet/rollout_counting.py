@@ -1,7 +1,7 @@
 """Counts the PCs of rollouts from what the database knows: who is in which ring, and what they say. Blocking."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.identifiers import EndpointId
@@ -259,10 +259,10 @@ def counted(
     return one
 
 
-def known_pcs(database: "Database") -> KnownPcs:
-    """Return all PCs as they are now."""
+def known_pcs(database: "Database", only: Collection[int] | None = None) -> KnownPcs:
+    """Return all PCs as they are now, or those with these numbers."""
     pcs = KnownPcs()
-    pcs.refresh(database.ring_pcs(), database.told_facts())
+    pcs.refresh(database.ring_pcs(only), database.told_facts(only))
     return pcs
 
 

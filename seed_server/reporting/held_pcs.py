@@ -1,7 +1,7 @@
 """Which PCs exceptions hold back, and what rollouts mean for PCs, as of now. Blocking; nothing here writes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from seed_server.fleet.pc_memory import lately_known_pcs
 from seed_server.fleet.ring_counts import NO_RING, RING_NOT_KNOWN
 from seed_server.fleet.rollout import STOPPED_STATES, RolloutState
 from seed_server.fleet.rollout_announcing import kept_rollouts
-from seed_server.fleet.rollout_counting import KnownPcs
+from seed_server.fleet.rollout_counting import KnownPcs, known_pcs
 from seed_server.fleet.rollout_documents import KeptRollout, hold_of
 from seed_server.reporting.missing_pcs import RingState
 from seed_server.store.pc_sets import EMPTY_SET, pcs_of
@@ -31,11 +31,17 @@ class FleetHolds:
     """Those that hold now, withdrawals from some PCs too."""
     rollouts: Mapping[PatchRef, KeptRollout]
     """The newest of each patch, of those that are not complete."""
+    only: frozenset[int] | None = None
+    """The numbers of the PCs that are asked about; None: all."""
 
     @cached_property
     def pcs(self) -> KnownPcs:
-        """All PCs as they were lately, read when the first one is asked for."""
-        return lately_known_pcs(self.context, self.database)
+        """The PCs that are asked about, or all as they were lately; read when the first one is asked for."""
+        return lately_known_pcs(self.context, self.database) if self.only is None else known_pcs(self.database, self.only)
+
+    def of(self, numbers: Collection[int]) -> "FleetHolds":
+        """Return the same for the PCs with these numbers alone: so nobody reads all of them."""
+        return replace(self, only=frozenset(numbers))
 
     def exceptions_of(self, ref: PatchRef) -> tuple[ExceptionRow, ...]:
         """Return the exceptions that hold PCs back from a patch."""

@@ -8,11 +8,9 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Manifest
 from seed_server.fleet.context import Context
-from seed_server.fleet.overview import FleetHead, fleet_head, patches_named
-from seed_server.fleet.queries import announcements
+from seed_server.fleet.overview import FleetHead, patches_head, patches_named
 from seed_server.reporting.service_levels import JudgedPatch
 from seed_server.store.count_rows import PatchHead
-from seed_server.store.serve_lock import is_serving
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -32,14 +30,7 @@ class PatchesAsked:
 
 def report_head(context: Context, database: "Database") -> FleetHead:
     """Return which patches there are. Raises `UserError`."""
-    announced, problem = announcements(context, database.patch_heads())
-    return fleet_head(
-        database,
-        announced,
-        server_name=context.settings().name,
-        serving=is_serving(context.home),
-        repository_problem=problem,
-    )
+    return patches_head(context, database)
 
 
 def patches_asked_for(head: FleetHead, asked: PatchesAsked, now: float) -> list[PatchHead]:

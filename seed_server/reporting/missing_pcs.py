@@ -50,6 +50,10 @@ class MissingReason(enum.StrEnum):
     UNKNOWN = "not known"
 
 
+MISSING_CODES = tuple(reason.name.lower() for reason in MissingReason)
+"""How programs name them, in the order of the table."""
+
+
 class Proposal(enum.StrEnum):
     """What could be done about it."""
 

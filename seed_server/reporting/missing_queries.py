@@ -47,6 +47,8 @@ class MissingQuestion:
     size: int = MISSING_OF_A_PAGE
     after: str = ""
     """Where the page before has ended, as it said."""
+    owner: str = ""
+    """Whom to ask, as `MissingPc.owner`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def read_missing(context: Context, question: MissingQuestion) -> MissingReport:
     place = _parse(question.after)
     followed = behind = 0
     with context.database() as database, database.one_state():
-        look = _look(context, database, question)
+        look = look_for(context, database, question)
         begun = place is None
         for row in look.rows(database):
             counts[row.reason] += 1
@@ -128,7 +130,7 @@ def all_missing(context: Context, question: MissingQuestion) -> Iterator[Missing
     """Yield all that lack patches, behind ``after``. Raises as `read_missing`."""
     place = _parse(question.after)
     with context.database() as database:
-        look = _look(context, database, question)
+        look = look_for(context, database, question)
         rows = look.rows(database)
         if place is not None and not any((row.patch.number, row.pc.endpoint) == place for row in rows):
             raise shown_no_more()
@@ -156,25 +158,42 @@ class MissingLook:
     silent_seconds: float
     site: str = ""
     reason: str = ""
+    owner: str = ""
     page_rows: int = MAX_PAGE_ROWS
 
     def rows(self, database: "Database") -> Iterator[MissingPc]:
         """Yield those that lack a patch, by patch, then in the order of their enrolment."""
         for patch in self.patches:
-            exceptions = self.holds.exceptions_of(patch.ref)
-            held = frozenset(numbers_of(self.holds.held(exceptions))) if exceptions else frozenset[int]()
-            rings = self.holds.rings(patch.ref)
+            held, rings = self._held(patch, self.holds)
             after = 0
             while True:
                 page = database.lacking_page(patch.number, after=after, limit=self.page_rows)
                 for pc in page:
                     if self.site in ("", pc.site):
                         row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
-                        if self.reason in ("", row.reason.name.lower()):
+                        if self.wants(row):
                             yield row
                 if len(page) < self.page_rows:
                     break
                 after = page[-1].endpoint
+
+    def wants(self, row: MissingPc) -> bool:
+        """Whether it is one of those that are asked for."""
+        wanted = ((self.site, row.pc.site), (self.reason, row.reason.name.lower()), (self.owner, row.owner))
+        return all(asked in ("", found) for asked, found in wanted)
+
+    def judged(self, patch: PatchHead, pcs: Sequence[LackingPc], holds: FleetHolds) -> Iterator[MissingPc]:
+        """Yield why these lack a patch; ``holds``: what holds them back."""
+        if pcs:
+            held, rings = self._held(patch, holds)
+            for pc in pcs:
+                yield self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
+
+    @staticmethod
+    def _held(patch: PatchHead, holds: FleetHolds) -> tuple[frozenset[int], Mapping[int, RingState]]:
+        exceptions = holds.exceptions_of(patch.ref)
+        held = frozenset(numbers_of(holds.held(exceptions))) if exceptions else frozenset[int]()
+        return held, holds.rings(patch.ref)
 
     def _row(self, patch: PatchHead, pc: LackingPc, *, held: bool, ring: RingState | None) -> MissingPc:
         if pc.connected and not self.serving:
@@ -201,7 +220,8 @@ def missing_look(
     )
 
 
-def _look(context: Context, database: "Database", question: MissingQuestion) -> MissingLook:
+def look_for(context: Context, database: "Database", question: MissingQuestion) -> MissingLook:
+    """Return what a look for what is asked begins with. Raises `UserError` (BAD_INPUT) for what is not known."""
     now, head = context.clock.now(), report_head(context, database)
     site_asked(context, database, question.site)  # it has to be known
     return MissingLook(
@@ -214,6 +234,7 @@ def _look(context: Context, database: "Database", question: MissingQuestion) -> 
         silent_seconds=question.silent_days * DAY_SECONDS,
         site=question.site,
         reason=question.reason,
+        owner=question.owner,
     )
 
 

@@ -6,12 +6,14 @@ A page goes on behind the last row of the one before, and none counts what lies 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal_column, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, literal, literal_column, not_, or_, select
 
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.endpoints import ENDPOINT_COLUMNS, endpoint_row
-from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake
+from seed_server.store.rows import ANY_FINDING, EndpointFilter, EndpointRow, Namesake
+from seed_server.store.standing_pages import pcs_meant
 from seed_server.store.tables import ENDPOINTS, SITES
+from seed_server.store.tables_facts import ENDPOINT_FINDINGS
 from seed_server.store.transactions import Transactions
 
 _PC = ENDPOINTS.c
@@ -86,6 +88,7 @@ def _name(connection: Connection) -> ColumnElement[str]:
 
 def _meant(wanted: EndpointFilter) -> Sequence[ColumnElement[bool]]:
     site = [] if wanted.site is None else [_PC.site == wanted.site]
+    site += _chosen(wanted)
     if (since := wanted.unseen_since) is not None:
         # who is connected was seen when it came, and is seen now; so it is after the server was killed, for all we know
         never = and_(_PC.last_seen_at == 0.0, _PC.enrolled_at < since)
@@ -101,3 +104,22 @@ def _meant(wanted: EndpointFilter) -> Sequence[ColumnElement[bool]]:
         return [*site, not_(_PC.denied), here]
     seen = _PC.last_seen_at > 0.0 if wanted.state == "away" else _PC.last_seen_at == 0.0
     return [*site, not_(_PC.denied), not_(here), seen]
+
+
+def _chosen(wanted: EndpointFilter) -> list[ColumnElement[bool]]:
+    """Return what is asked beside where a PC is, and whether it is connected."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.tag:
+        found.append((literal(" ") + _PC.tags + " ").contains(f" {wanted.tag} ", autoescape=True))
+    if wanted.begins:
+        begin = wanted.begins.lower()
+        named = (func.lower(column).startswith(begin, autoescape=True) for column in (_PC.endpoint_id, _PC.hostname))
+        found.append(or_(*named))
+    if wanted.finding:
+        says = select(ENDPOINT_FINDINGS.c.endpoint)
+        if wanted.finding != ANY_FINDING:
+            says = says.where(ENDPOINT_FINDINGS.c.code == wanted.finding)
+        found.append(_PC.number.in_(says))
+    if wanted.patch:
+        found.append(_PC.number.in_(pcs_meant(wanted.patch, wanted.standing)))
+    return found

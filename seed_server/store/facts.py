@@ -1,6 +1,6 @@
 """The database's facts of endpoints: what PCs say of themselves, by which rings choose. Blocking."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import select
 
@@ -42,9 +42,14 @@ class EndpointFactTable(Transactions):
             if rows:
                 connection.execute(upsert(connection, ENDPOINT_FACTS), rows)
 
-    def told_facts(self) -> dict[str, dict[str, int | str]]:
-        """Return what every endpoint has said of itself, by its id; those that have said nothing are not in it."""
+    def told_facts(self, only: Collection[int] | None = None) -> dict[str, dict[str, int | str]]:
+        """Return what every endpoint has said of itself, by its id; those that have said nothing are not in it.
+
+        ``only``: of those with one of these numbers; the caller bounds how many these are.
+        """
         query = select(ENDPOINTS.c.endpoint_id, ENDPOINT_FACTS.c.facts).join_from(ENDPOINT_FACTS, ENDPOINTS)
+        if only is not None:
+            query = query.where(ENDPOINTS.c.number.in_(sorted(only)))
         with self.reading() as connection:
             rows = connection.execute(query).all()
         return {endpoint: codec.decode(facts, ToldFacts, max_bytes=MAX_FACTS_BYTES) for endpoint, facts in rows}

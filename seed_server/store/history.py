@@ -30,10 +30,11 @@ from seed_server.store.transactions import Transactions
 class HistoryTable(Transactions):
     """The part of `Database` that is about what happened; raises as all of it."""
 
-    def history_of(self, endpoint_id: str, limit: int) -> list[HistoryRow]:
+    def history_of(self, endpoint_id: str, limit: int, sought: Sought | None = None) -> list[HistoryRow]:
         """Return the newest ``limit`` steps of a PC that are in the database, the newest first.
 
-        Empty for a PC that has done nothing in the months that are here, and for one that nobody knows.
+        ``sought``: only of these patches, and before this moment. Empty for a PC that has done nothing in the months
+        that are here, and for one that nobody knows.
         """
         with self.reading() as connection:
             ours = _numbers_of_endpoint(connection, endpoint_id)
@@ -43,6 +44,10 @@ class HistoryTable(Transactions):
                     break
                 table = part.events_table
                 query = select(*(table.c[name] for name in PcEvent._fields)).where(table.c.endpoint.in_(ours))
+                if sought is not None and sought.patches is not None:
+                    query = query.where(table.c.patch.in_(sorted(sought.patches)))
+                if sought is not None and sought.until is not None:
+                    query = query.where(table.c.at < sought.until)
                 query = query.order_by(table.c.at.desc(), table.c.patch).limit(limit)
                 found += [PcEvent(*row) for row in connection.execute(query)]
             # parts of one month overlap

@@ -1,5 +1,6 @@
 """PCs that lack a patch, in pages: denied ones too, and those that have never said a word of it. Blocking."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
@@ -9,6 +10,7 @@ from seed_server.store.done_times import NOT_DONE
 from seed_server.store.report_rows import LackingPc
 from seed_server.store.tables import (
     ENDPOINTS,
+    PATCHES,
     REPORTED_SINCE,
     SITES,
     STANDING,
@@ -30,6 +32,23 @@ _COLUMNS = (
 
 class MissingTable(Transactions):
     """The part of `Database` that shows who lacks a patch; raises as all of it."""
+
+    def lacked_one_by_one(self, endpoint_id: str, patches: Collection[int]) -> dict[int, LackingPc]:
+        """Return those of ``patches`` that a PC lacks, by their numbers, each with what it says of it."""
+        said, pc, followed, patch = STANDING.c, ENDPOINTS.c, FOLLOW_UPS.c, PATCHES.c.number
+        noted = and_(STANDING_NOTES.c.patch == said.patch, STANDING_NOTES.c.endpoint == said.endpoint)
+        query = (
+            select(patch, *_COLUMNS)
+            .join_from(ENDPOINTS, SITES)
+            .join(PATCHES, patch.in_(sorted(patches)))
+            .outerjoin(STANDING, and_(said.patch == patch, said.endpoint == pc.number))
+            .outerjoin(TEXTS, TEXTS.c.number == said.reason)
+            .outerjoin(STANDING_NOTES, noted)
+            .outerjoin(FOLLOW_UPS, and_(followed.endpoint == pc.number, followed.patch == patch))
+            .where(pc.endpoint_id == endpoint_id, or_(said.endpoint.is_(None), said.done_at == NOT_DONE))
+        )
+        with self.reading() as connection:
+            return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
 
     def lacking_page(self, patch: int, *, after: int = 0, limit: int = MAX_PAGE_ROWS) -> list[LackingPc]:
         """Return the PCs that lack a patch in the order of their enrolment, from the one after ``after`` on."""

@@ -114,13 +114,15 @@ class RolloutTable(Transactions):
 
     # --- what the engine reads ---------------------------------------------------------------
 
-    def ring_pcs(self) -> list[PcRow]:
-        """Return every PC, in the order of their numbers."""
+    def ring_pcs(self, only: Collection[int] | None = None) -> list[PcRow]:
+        """Return every PC, or those with one of these numbers, in the order of their numbers."""
         columns = (
             ENDPOINTS.c.number, ENDPOINTS.c.endpoint_id, ENDPOINTS.c.hostname, SITES.c.name, ENDPOINTS.c.tags,
             ENDPOINTS.c.denied, ENDPOINTS.c.connected_to, ENDPOINTS.c.last_seen_at,
         )  # fmt: skip
         query = select(*columns).join_from(ENDPOINTS, SITES).order_by(ENDPOINTS.c.number)
+        if only is not None:
+            query = query.where(ENDPOINTS.c.number.in_(sorted(only)))
         with self.reading() as connection:
             return [
                 PcRow(number, name, hostname, site, tuple(tags.split()), not denied, server is not None, seen)

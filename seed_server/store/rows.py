@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.urgency import urgency_of
 from p2pdist.shared.wire.codec import Record
+from seed_server.store.count_rows import StandingFilter
 
 FULL_DISK_BYTES = 256 << 10  # with less, the index of SQLite's log (32 KiB) and a transaction in it may not fit
 
@@ -176,6 +177,8 @@ class Namesake(NamedTuple):
     pending: bool
 
 
+ANY_FINDING = "any"
+
 PcState: TypeAlias = Literal["connected", "away", "never_seen", "denied", "pending"]
 """Of an enrolled PC: exactly one. ``pending``: it is denied only because nobody has allowed it yet."""
 
@@ -189,6 +192,14 @@ class EndpointFilter(NamedTuple):
     """Whether a server serves: else nobody is connected."""
     unseen_since: float | None = None
     """Only those that were not seen since then, in seconds since 1970; those that never were: not enrolled since."""
+    tag: str = ""
+    begins: str = ""
+    """What their id or their host name begins with, in any case of its ASCII letters."""
+    finding: str = ""
+    """What they say is wrong with them, a code; `ANY_FINDING`: anything."""
+    patch: int = 0
+    """The number of a patch: only those that ``standing`` means, of which nobody is denied."""
+    standing: StandingFilter = StandingFilter()
 
 
 TokenState: TypeAlias = Literal["open", "used", "expired", "revoked"]

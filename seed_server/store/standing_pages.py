@@ -96,6 +96,11 @@ class StandingPageTable(Transactions):
         return alone, {row.patch: row for row in found if row.state}
 
 
+def pcs_meant(patch: int, wanted: StandingFilter) -> Select[tuple[int]]:
+    """Return a query of the numbers of the PCs that are meant, for a query of PCs."""
+    return _chosen(patch, wanted, ENDPOINTS.c.number).correlate(None)
+
+
 def _rank(ranks: Sequence[Collection[Said]]) -> ColumnElement[int]:
     if not ranks:
         return literal_column("0", Integer)

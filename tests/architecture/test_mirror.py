@@ -441,6 +441,11 @@ TESTED_IN = {
     "seed_server/web/pages/rollout_forms.py": "tests/unit/seed_server/web/pages/test_view_rollout.py",
     "seed_server/web/pages/table.py": "tests/unit/seed_server/web/pages/test_app.py",
     "seed_server/web/pages/view_site.py": "tests/unit/seed_server/web/pages/test_pages_sites.py",
+    "seed_server/web/pages/view_exceptions.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_inventory.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_missing.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_pc.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_pcs.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

@@ -46,6 +46,7 @@ from seed_server.web.api.given import (
     ExpressionText,
     Given,
     MaybeName,
+    MaybeReason,
     Name,
     NamedSite,
     OfEndpoint,
@@ -75,7 +76,8 @@ def _status(call: ApiCall[Nothing, None]) -> FleetDocument:
     )
 
 
-State = Annotated[str, Meta(pattern=f"^(?:{'|'.join(STATES)})?$", description=f"Only PCs in it: {', '.join(STATES)}.")]
+STATE_PATTERN = f"^(?:{'|'.join(STATES)})?$"
+State = Annotated[str, Meta(pattern=STATE_PATTERN, description=f"Only PCs in it: {', '.join(STATES)}.")]
 
 
 class WhichStanding(Paged, frozen=True):
@@ -120,6 +122,15 @@ class Endpoints(Paged, frozen=True):
     site: AtSite = ""
     state: PcState | None = None
     not_seen_days: Days | None = None
+    begins: Annotated[MaybeName, Meta(description="Only PCs whose host name or id begins so.")] = ""
+    tag: Annotated[MaybeName, Meta(description="Only PCs that have this tag.")] = ""
+    finding: Annotated[
+        str,
+        Meta(pattern=r"^[a-z_]{0,24}$", description="Only PCs that say this is wrong with them; any: that any is."),
+    ] = ""
+    patch: Annotated[MaybeName, Meta(description="The patch that the next two are about: ID, or ID@VERSION.")] = ""
+    patch_state: Annotated[str, Meta(pattern=STATE_PATTERN, description="Only PCs on which it is so.")] = ""
+    lacking: Annotated[bool, Meta(description="Only PCs that lack the patch.")] = False
     sort: Annotated[
         Literal["name", "seen"], Meta(description="By name, what is odd first; or who was not seen for longest first.")
     ] = "name"
@@ -134,6 +145,12 @@ def _endpoints(call: ApiCall[Endpoints, None]) -> EndpointsPageDocument:
         given.after,
         not_seen_days=given.not_seen_days,
         by_seen=given.sort == "seen",
+        tag=given.tag,
+        begins=given.begins,
+        finding=given.finding,
+        patch=given.patch,
+        patch_state=given.patch_state,
+        lacking=given.lacking,
     )
     return endpoints_page_document(read_endpoints(call.context, question))
 
@@ -163,10 +180,12 @@ class Denying(Body, frozen=True):
     """How a PC is denied."""
 
     keep_tokens: Annotated[bool, Meta(description="Leave the tokens open with which it was enrolled.")] = False
+    reason: MaybeReason = ""
 
 
 def _deny(call: ApiCall[OfEndpoint, Denying]) -> DenialDocument:
-    done = deny(call.context, call.actor, call.given.endpoint, keep_tokens=call.body.keep_tokens)
+    body = call.body
+    done = deny(call.context, call.actor, call.given.endpoint, keep_tokens=body.keep_tokens, reason=body.reason)
     return DenialDocument(
         endpoint=endpoint_document(done.endpoint, (), connected=False),
         tokens_known=done.tokens_known,

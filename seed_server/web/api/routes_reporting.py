@@ -100,12 +100,15 @@ class Missing(Paged, frozen=True):
     patch: OfPatch = ""
     site: AtSite = ""
     reason: Annotated[MaybeName, Meta(description="Only for this reason, as `reason` of a row has it.")] = ""
+    owner: Annotated[MaybeName, Meta(description="Only PCs about which this one is to be asked.")] = ""
     silent_days: SilentDays = SILENT_DAYS
 
 
 def _missing(call: ApiCall[Missing, None]) -> MissingPageDocument:
     given = call.given
-    question = MissingQuestion(given.patch, given.site, given.reason, given.silent_days, given.limit, given.after)
+    question = MissingQuestion(
+        given.patch, given.site, given.reason, given.silent_days, given.limit, given.after, given.owner
+    )
     return missing_page_document(read_missing(call.context, question))
 
 

@@ -7,6 +7,7 @@ from seed_server.web.pages.pages_account import ACCOUNT_FORMS, ACCOUNT_PAGES
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
 from seed_server.web.pages.pages_login import LOGIN_FORMS, LOGIN_PAGES, LOGOUT_FORMS
 from seed_server.web.pages.pages_patches import PATCH_FORMS, PATCH_PAGES
+from seed_server.web.pages.pages_pcs import PCS_FORMS, PCS_PAGES
 from seed_server.web.pages.pages_provider import PROVIDER_FORMS, PROVIDER_PAGES
 from seed_server.web.pages.pages_reports import REPORT_PAGES
 from seed_server.web.pages.pages_rollouts import ROLLOUT_FORMS, ROLLOUT_PAGES
@@ -18,6 +19,7 @@ PAGES: tuple[Page[Any], ...] = (
     *HELP_PAGES,
     *LOGIN_PAGES,
     *PATCH_PAGES,
+    *PCS_PAGES,
     *PROVIDER_PAGES,
     *REPORT_PAGES,
     *ROLLOUT_PAGES,
@@ -30,6 +32,7 @@ FORMS: tuple[Form[Any, Any], ...] = (
     *LOGIN_FORMS,
     *LOGOUT_FORMS,
     *PATCH_FORMS,
+    *PCS_FORMS,
     *PROVIDER_FORMS,
     *ROLLOUT_FORMS,
     *SITES_FORMS,

@@ -80,3 +80,15 @@ def test_nobody_and_what_is_no_state_are_said(context: Context) -> None:
     assert "No PC answers to this." in run(context, "--state", "connected"), "no server serves"
     wrong = CliRunner().invoke(seed_server, ["endpoints", "--state", "on", "--home", str(context.home.root)])
     assert wrong.exit_code == 2
+
+
+def test_pcs_are_chosen_by_name_tag_finding_and_patch(context: Context) -> None:
+    begins = json.loads(run(context, "--json", "--begins", "PC-15", "--state", "pending"))
+    assert [row["hostname"] for row in begins] == ["pc-150"]
+    patch = read_status(context).patches[0].patch_id
+    shown = run(context, "--begins", "pc", "--patch", patch, "--lacking", "--page-size", "2")
+    assert f"the next: seed-server endpoints --begins pc --patch {patch} --lacking --page-size 2" in shown
+    for nobody in (("--tag", "till"), ("--finding", "clock"), ("--begins", "zz")):
+        assert "No PC answers to this." in run(context, *nobody)
+    wrong = CliRunner().invoke(seed_server, ["endpoints", "--lacking", "--home", str(context.home.root)])
+    assert "Name the patch" in str(wrong.exception)

@@ -24,7 +24,7 @@ from tests.helpers.report_company import with_reports
 from tests.helpers.rollout_company import ADA, TESTERS, Company
 
 LEVELS = LevelsOptions("", "", 90, False, 7, False, False, None, False)
-MISSING = MissingOptions("", "", "", 7, 0, "", False, False, None, False)
+MISSING = MissingOptions("", "", "", "", 7, 0, "", False, False, None, False)
 
 
 @pytest.fixture
@@ -136,3 +136,10 @@ def test_how_much_is_done_by_day(reported: Company, capsys: pytest.CaptureFixtur
     assert [day["share"] for day in document["days"]] == [0.5556, 0.5556, 0.5556]
     gap = document["gaps"][0]
     assert (gap["patch"], gap["severity"], gap["applicable"], gap["missing"]) == ("office@1", "medium", 9, 4)
+
+def test_whoever_is_asked_about_pcs_can_be_named(reported: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    show_missing(reported.context, replace(MISSING, owner="Sato, 06-0000-0000", size=1))
+    shown = capsys.readouterr().out
+    assert "--owner 'Sato, 06-0000-0000'" in " ".join(shown.split())
+    show_missing(reported.context, replace(MISSING, owner="Suzuki", as_json=True))
+    assert json.loads(capsys.readouterr().out)["total"] == 0

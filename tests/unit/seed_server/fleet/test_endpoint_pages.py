@@ -124,3 +124,17 @@ def test_namesakes_are_others(context: Context) -> None:
     alike = Namesakes.among([one, msgspec.structs.replace(two, hostname=one.hostname.upper())])
     assert [found.endpoint_id for found in alike.of(one)] == [two.endpoint_id]
     assert Namesakes().of(one) == []
+
+
+def test_pcs_are_chosen_by_how_a_patch_is_on_them(context: Context) -> None:
+    failed = all_pages(context, EndpointsQuestion(patch="p-1", patch_state="failed", size=3))
+    assert failed
+    lacking = all_pages(context, EndpointsQuestion(patch="p-1@1", lacking=True, size=50))
+    assert {row.endpoint_id for row in failed} < {row.endpoint_id for row in lacking}
+    with pytest.raises(UserError, match="No patch 'p-9' was published here") as caught:
+        read_endpoints(context, EndpointsQuestion(patch="p-9"))
+    assert caught.value.kind is FaultKind.BAD_INPUT
+    for question in (EndpointsQuestion(patch_state="failed"), EndpointsQuestion(lacking=True)):
+        with pytest.raises(UserError, match="Name the patch") as caught:
+            read_endpoints(context, question)
+        assert caught.value.kind is FaultKind.BAD_INPUT

@@ -4,8 +4,10 @@ from typing import get_args
 
 import pytest
 
+from seed_server.fleet.coverage import Reached, reached
+from seed_server.fleet.standing import StatusQuestion, wanted_of
 from seed_server.store.database import Database
-from seed_server.store.rows import EndpointFilter, EndpointRow, Namesake, PcState, SeenRow
+from seed_server.store.rows import ANY_FINDING, EndpointFilter, EndpointRow, Namesake, PcState, SeenRow, ServedPayload
 from tests.helpers.large_fleet import endpoint_id
 from tests.helpers.stored_fleet import store
 from tests.helpers.varied_fleet import varied_fleet
@@ -92,3 +94,38 @@ def test_a_page_goes_on_behind_a_pc_whose_name_has_signs_of_all_kinds(database: 
     found = pages(database, EndpointFilter(), 1, odd_first=True)
     assert [row.hostname for row in found] == sorted(names)
     assert database.endpoint_name(10_000) is None
+
+
+def names(database: Database, wanted: EndpointFilter) -> list[str]:
+    rows = [row.hostname for _, _, row in database.endpoint_page(wanted)]
+    assert database.endpoints_meant(wanted) == len(rows)
+    return sorted(rows)
+
+
+def test_pcs_are_chosen_by_tag_beginning_and_finding(database: Database) -> None:
+    given = {"Till-1": ("till", "shop"), "till-2": ("tilly",), "desk_1": (), "desk%1": ("till",)}
+    for number, (name, tags) in enumerate(given.items()):
+        database.add_endpoint(endpoint_id(number), name, 1.0, tags)
+    database.save_findings({endpoint_id(0): ["clock", "disk"], endpoint_id(1): ["disk"]})
+    assert names(database, EndpointFilter(tag="till")) == ["Till-1", "desk%1"]
+    for tag in ("til", "%", "_"):
+        assert names(database, EndpointFilter(tag=tag)) == []
+    assert names(database, EndpointFilter(begins="TILL")) == ["Till-1", "till-2"]
+    assert names(database, EndpointFilter(begins="desk_")) == ["desk_1"], "no sign stands for another one"
+    assert names(database, EndpointFilter(begins=endpoint_id(1)[:9].upper())) == ["till-2"]
+    assert names(database, EndpointFilter(begins=f"{endpoint_id(1)}1")) == []
+    assert names(database, EndpointFilter(finding="clock")) == ["Till-1"]
+    assert names(database, EndpointFilter(finding=ANY_FINDING)) == ["Till-1", "till-2"]
+    assert names(database, EndpointFilter(finding="disk", tag="shop", begins="t")) == ["Till-1"]
+
+
+@pytest.mark.parametrize("patch", FLEET.patches[:2], ids=lambda patch: patch.patch_id)
+@pytest.mark.parametrize("one", Reached)
+def test_pcs_are_chosen_by_how_a_patch_is_on_them(stored: Database, one: Reached, patch: ServedPayload) -> None:
+    reports = {report.endpoint_id: report for report in FLEET.of_patch(patch)}
+    meant = [row for row in stored.endpoints() if not row.denied]
+    meant = [row for row in meant if reached(row, reports.get(row.endpoint_id), serving=True) is one]
+    (head,) = [head for head in stored.patch_heads() if head.ref == patch.ref]
+    wanted = wanted_of(StatusQuestion(state=one.name.lower()), None, serving=True)
+    found = stored.endpoint_page(EndpointFilter(patch=head.number, standing=wanted))
+    assert {row.endpoint_id for _, _, row in found} == {row.endpoint_id for row in meant}
