@@ -52,9 +52,9 @@ def ring_templates(context: Context) -> list[KnownTemplate]:
         rollouts.setdefault(one.row.template, []).append(one)
     found = {name: _known(name, shipped_rings(name), shipped=True) for name in SHIPPED_RINGS}
     for named in sorted(_files(uses)):
-        one = _of_file(named)
-        if one.name not in found:  # the shipped one of this name has its place, and what rollouts say cannot be told
-            found[one.name] = one
+        given = _of_file(named)
+        if given.name not in found:  # else the shipped one has its place: rollouts tell them apart as little
+            found[given.name] = given
     for name in sorted(rollouts.keys() - found.keys()):
         found[name] = KnownTemplate(name, _of_rollout(name, rollouts[name][0]))
     return [_used(one, uses, rollouts.get(one.name, [])) for one in found.values()]

@@ -103,9 +103,7 @@ def test_a_search_looks_at_so_many_entries_and_no_more(desk: tuple[Context, Fake
     assert [one.entry.number for one in second.entries] == [size - 1]
 
 
-def test_moments_bound_a_search_and_entries_that_lie_out_of_their_order_are_found(
-    desk: tuple[Context, FakeClock],
-) -> None:
+def test_moments_bound_a_search_also_where_a_clock_was_put_back(desk: tuple[Context, FakeClock]) -> None:
     context, clock = desk
     _happen(context, ADA, clock, 5)
     noon = clock.wall
