@@ -1,9 +1,11 @@
-"""To which page an entry of the audit log leads: that of what something was done to. Pure."""
+"""To which page an entry of the audit log leads: that of what something was done to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from seed_server.automation.event_types import event_type
+from seed_server.fleet.audit_queries import LoggedEntry
 from seed_server.fleet.audit_search import rollout_of
 from seed_server.store.audit_entry import AuditEntry
 from seed_server.web.pages.addresses import address_of, path_to
@@ -59,6 +61,22 @@ def page_of_person(entry: AuditEntry) -> str:
     if entry.known_by not in {"password", "token", "oidc"}:
         return ""
     return path_to("people", entry.actor.partition("/")[0])
+
+
+@dataclass(frozen=True)
+class ListedEntry:
+    """An entry, and where it leads."""
+
+    entry: AuditEntry
+    page: str
+    """As of `page_of_entry`."""
+    person: str
+    """As of `page_of_person`."""
+
+
+def listed(found: Iterable[LoggedEntry]) -> list[ListedEntry]:
+    """Return entries with their links."""
+    return [ListedEntry(one.entry, page_of_entry(one.entry), page_of_person(one.entry)) for one in found]
 
 
 def same_request(entry: AuditEntry) -> str:

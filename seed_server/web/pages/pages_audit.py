@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +13,7 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from seed_server.answers.audit import AuditAlarmDocument
 from seed_server.answers.audit_documents import alarm_documents, audit_proof_document
-from seed_server.fleet.audit_queries import EntryProof, LogCheck, LoggedEntry, prove_entry, read_alarms, verify_log
+from seed_server.fleet.audit_queries import EntryProof, LogCheck, prove_entry, read_alarms, verify_log
 from seed_server.fleet.audit_search import (
     AuditQuestion,
     ConsistencyProof,
@@ -30,7 +28,8 @@ from seed_server.web.api.given import Given, GivenNumber, MaybeName, OfNumber
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing, Right
-from seed_server.web.pages.audit_links import page_of_entry, page_of_person, same_request
+from seed_server.web.pages.addresses import address_of
+from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
 from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Shown
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
@@ -55,16 +54,6 @@ class OfAudit(Given, frozen=True):
     until: Annotated[Day, Meta(description="The last day, UTC.")] = ""
 
 
-@dataclass(frozen=True)
-class ListedEntry:
-    """An entry, and where it leads."""
-
-    entry: Any
-    """An `AuditEntry`."""
-    page: str
-    person: str
-
-
 def question_of(given: OfAudit) -> AuditQuestion:
     """Return what is asked for. Raises `ApiProblemError` for a day that no calendar has."""
     return AuditQuestion(
@@ -85,11 +74,6 @@ def _moment(day: str) -> float:
         return dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC).timestamp()
     except ValueError as error:
         raise ApiProblemError("not-acceptable", f"{day} is no day of the calendar.") from error
-
-
-def listed(found: Sequence[LoggedEntry]) -> list[ListedEntry]:
-    """Return entries with their links."""
-    return [ListedEntry(one.entry, page_of_entry(one.entry), page_of_person(one.entry)) for one in found]
 
 
 def _audit(asked: Asked[OfAudit]) -> Shown:
@@ -118,7 +102,7 @@ def _tabs(given: OfAudit) -> list[tuple[str, str, bool]]:
         (tr("API tokens"), "api token"),
         (tr("Webhooks"), "webhook"),
     )
-    return [(label, f"/audit?deed={deed.replace(' ', '+')}" if deed else "/audit", given.deed == deed) for label, deed in kinds]
+    return [(label, address_of("/audit", deed=deed), given.deed == deed) for label, deed in kinds]
 
 
 # --- an entry ----------------------------------------------------------------------------

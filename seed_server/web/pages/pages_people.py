@@ -9,7 +9,6 @@ from p2pdist.shared.language import tr
 from seed_server.answers.people import ApiTokenDocument, PersonDocument
 from seed_server.answers.people_documents import api_token_document, person_document
 from seed_server.fleet.actor import Actor
-from seed_server.fleet.audit_queries import LoggedEntry
 from seed_server.fleet.audit_search import AuditQuestion, search_log
 from seed_server.fleet.context import Context
 from seed_server.fleet.people_operations import administers
@@ -20,6 +19,7 @@ from seed_server.store.people_rows import PersonRow
 from seed_server.web.api.given import MaybeName, Named
 from seed_server.web.api.paging import Limit, Paged, page_of
 from seed_server.web.api.route import Nothing
+from seed_server.web.pages.audit_links import ListedEntry, listed
 from seed_server.web.pages.forms_people import PEOPLE_FORMS
 from seed_server.web.pages.page import Asked, Page, Shown
 
@@ -132,11 +132,11 @@ def _person(asked: Asked[Named]) -> Shown:
     return Shown(account.name, values)
 
 
-def deeds_of(context: Context, actor: Actor, name: str) -> list[LoggedEntry] | None:
+def deeds_of(context: Context, actor: Actor, name: str) -> list[ListedEntry] | None:
     """Return what somebody did lately, the newest first; None: whoever asks may not read the audit log."""
     if may(actor, "audit", WHOLE_FLEET) is not None:
         return None
-    return list(search_log(context, AuditQuestion(who=name), DEEDS_OF_PERSON).entries)
+    return listed(search_log(context, AuditQuestion(who=name), DEEDS_OF_PERSON).entries)
 
 
 def _is_last_administrator(context: Context, person: PersonRow) -> bool:

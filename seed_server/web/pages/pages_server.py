@@ -1,12 +1,14 @@
 """The pages *server* and *disk*: the server itself, what it has signed, its backup, and what takes its room."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta
 
 from p2pdist.shared.language import tr
+from seed_server.answers.disk import UsedRoomDocument
 from seed_server.answers.disk_documents import disk_document
-from seed_server.fleet.disk_usage import read_disk, read_room
+from seed_server.fleet.disk_usage import UsedRoom, read_disk, read_room
 from seed_server.fleet.server_overview import RELEASE, read_server
 from seed_server.web.api.given import Given, GivenNumber
 from seed_server.web.api.paging import Limit
@@ -14,6 +16,22 @@ from seed_server.web.api.route import Nothing
 from seed_server.web.pages.page import Asked, Page, Shown
 
 ROWS_OF_FILES = 50
+
+
+def room_rows(used: Iterable[UsedRoomDocument | UsedRoom]) -> list[tuple[str, int, int]]:
+    """Return what takes room, in words, with the number of files and their bytes."""
+    words = {
+        "content": tr("files of patches"),
+        "signed": tr("signed metadata"),
+        "database": tr("database"),
+        "archive": tr("archives of history"),
+        "prepared": tr("bundles that wait for signatures"),
+        "presented": tr("signed files that PCs have handed in"),
+        "keys": tr("keys"),
+        "leftovers": tr("temporary files"),
+        "other": tr("all else"),
+    }
+    return [(words[one.kind], one.files, one.bytes) for one in used]
 
 
 def _server(asked: Asked[Nothing]) -> Shown:
@@ -29,7 +47,7 @@ def _server(asked: Asked[Nothing]) -> Shown:
         "backup_old": found.backup is not None
         and bool(settings.backup_days)
         and asked.now - found.backup.backup_at > settings.backup_days * 86_400.0,
-        "room": room,
+        "room": room_rows(room),
         "free": free,
         "size": size,
     }
@@ -48,6 +66,7 @@ def _disk(asked: Asked[OfFiles]) -> Shown:
     end = given.after + given.limit
     values = {
         "disk": document,
+        "room": room_rows(document.used),
         "files": document.content[given.after : end],
         "next": end if end < len(document.content) else None,
     }

@@ -72,7 +72,8 @@ def _ring(ring: PlannedRing, y: float, axis: Axis, start: float, end: float) -> 
     box = f'x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{ROW_HEIGHT}" rx="3"'
     yield f'<rect {box} fill="{_fill(depth)}"><title>{escape(told)}</title></rect>'
     if ring.approval:
-        yield f'<line x1="{left:.1f}" y1="{y - 4:.1f}" x2="{left:.1f}" y2="{y + ROW_HEIGHT + 4:.1f}" stroke="#8a5a00" stroke-width="3"/>'
+        x, above, below = f"{left:.1f}", f"{y - 4:.1f}", f"{y + ROW_HEIGHT + 4:.1f}"
+        yield f'<line x1="{x}" y1="{above}" x2="{x}" y2="{below}" stroke="#8a5a00" stroke-width="3"/>'
     room = width_of(words)
     if room + 2 * GAP < width:
         yield text(left + GAP, middle, words, "", fill="#ffffff" if depth >= WHITE_FROM else "#1f2933")
