@@ -35,9 +35,9 @@ from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Shown
 AUDITING: Right = ("audit", WHOLE_FLEET)
 ROWS_OF_AUDIT = 50
 MOST_COMPUTED = 100_000  # entries that a page computes anew: a second; a longer log is for the command line
-FIRST_DAY, LAST_DAY = "0001-01-02", "9998-12-31"
+FIRST_DAY, LAST_DAY = "1970-01-03", "2096-10-01"  # within what `UnixMoment` can be, in every zone
 
-Day = Annotated[str, Meta(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description="A day, UTC: 2026-11-29.")]
+Day = Annotated[str, Meta(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description="A day: 2026-11-29.")]
 
 
 class OfAudit(Given, frozen=True):
@@ -51,7 +51,7 @@ class OfAudit(Given, frozen=True):
     request: Annotated[MaybeName, Meta(description="The id of a request.")] = ""
     rollout: Annotated[GivenNumber, Meta(description="All of this rollout; 0: whatever.")] = 0
     since: Day = ""
-    until: Annotated[Day, Meta(description="The last day, UTC.")] = ""
+    until: Annotated[Day, Meta(description="The last day.")] = ""
 
 
 def question_of(given: OfAudit) -> AuditQuestion:
@@ -62,18 +62,20 @@ def question_of(given: OfAudit) -> AuditQuestion:
         subject=given.subject.strip(),
         request=given.request.strip(),
         rollout=given.rollout or None,
-        since=_moment(given.since) if given.since else None,
-        until=_moment(given.until) + 86_400.0 if given.until else None,
+        since=_midnight(given.since) if given.since else None,
+        until=_midnight(given.until, later=1) if given.until else None,
     )
 
 
-def _moment(day: str) -> float:
+def _midnight(day: str, *, later: int = 0) -> float:
+    """Return when a day begins, or one that is so many days ``later``, in this machine's zone, as pages show times."""
     try:
         if not FIRST_DAY <= day <= LAST_DAY:
-            raise ValueError("outside of all calendars")
-        return dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC).timestamp()
-    except ValueError as error:
-        raise ApiProblemError("not-acceptable", f"{day} is no day of the calendar.") from error
+            raise ValueError("no clock shows that day")
+        begins = dt.datetime.combine(dt.date.fromisoformat(day) + dt.timedelta(days=later), dt.time())
+        return begins.astimezone().timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ApiProblemError("not-acceptable", f"{day} is no day of the calendar, from {FIRST_DAY} on.") from error
 
 
 def _audit(asked: Asked[OfAudit]) -> Shown:
