@@ -11,22 +11,21 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import tr
 from p2pdist.shared.manifest.rollout_plan import PlannedRing
-from p2pdist.shared.toml_config import TomlFileError
 from seed_server.fleet.queries import read_all_templates
 from seed_server.fleet.ring_template_queries import KnownTemplate, read_ring_template, ring_templates
 from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTemplate, parse_ring_template
 from seed_server.web.api.given import Body, Given, MaybeName, Named
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
+from seed_server.web.pages.drafts import Draft, draft_of
 from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.ring_picture import earliest, ring_words, rings_picture
 
 ROWS_OF_ROLLOUTS = 20
 FILE_NAME = "rings.toml"
-MAX_FORM_BYTES = 4 * MAX_RING_TEMPLATE_BYTES  # a sign that is no letter takes three in a form
+MAX_FORM_BYTES = 9 * MAX_RING_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 
 
 @dataclass(frozen=True)
@@ -104,52 +103,31 @@ class DraftRings(Body, frozen=True):
     text: Annotated[str, Meta(max_length=MAX_RING_TEMPLATE_BYTES)] = ""
 
 
-@dataclass(frozen=True)
-class DraftProblem:
-    """What is wrong, and where."""
-
-    text: str
-    line: int | None
-    column: int | None
-
-
-def checked_draft(text: str) -> tuple[RingTemplate | None, list[DraftProblem]]:
+def checked_draft(text: str) -> Draft[RingTemplate]:
     """Return what a text says, or all that is wrong with it, as `rollout start --template FILE` finds it."""
-    if len(text.encode()) > MAX_RING_TEMPLATE_BYTES:
-        return None, [DraftProblem(f"It has over {MAX_RING_TEMPLATE_BYTES >> 10} KiB.", None, None)]
-    try:
-        return parse_ring_template(text, Path(FILE_NAME).stem, source=FILE_NAME), []
-    except TomlFileError as error:
-        return None, [DraftProblem(one.text, one.line, one.column) for one in error.problems]
-    except UserError as error:
-        return None, [DraftProblem(error.message, None, None)]
+    return draft_of(
+        text, MAX_RING_TEMPLATE_BYTES, lambda one: parse_ring_template(one, Path(FILE_NAME).stem, source=FILE_NAME)
+    )
 
 
-def _draft_values(text: str, *, checked: bool) -> dict[str, Any]:
-    template, problems = checked_draft(text) if checked else (None, [])
-    return {
-        "text": text,
-        "checked": checked,
-        "problems": problems,
-        "lines": text.split("\n"),
-        "drawn": None if template is None else DrawnRings.of(template),
-        "file": FILE_NAME,
-    }
+def _draft_values(text: str) -> dict[str, Any]:
+    draft = checked_draft(text)
+    drawn = None if draft.value is None else DrawnRings.of(draft.value)
+    return {"text": text, "draft": draft, "drawn": drawn, "file": FILE_NAME}
 
 
 def _draft(asked: Asked[OfDraft]) -> Shown:
     known = read_ring_template(asked.context, asked.given.start or "rings")
     text = "" if known is None else known.text
-    return Shown(tr("Try rings"), _draft_values(text, checked=bool(text)))
+    return Shown(tr("Try rings"), _draft_values(text))
 
 
 def _check_draft(sent: Sent[Nothing, DraftRings]) -> Shown:
-    return Shown(tr("Try rings"), _draft_values(sent.body.text, checked=True))
+    return Shown(tr("Try rings"), _draft_values(sent.body.text))
 
 
 def _download_draft(sent: Sent[Nothing, DraftRings]) -> FileAnswer | Shown:
-    template, problems = checked_draft(sent.body.text)
-    if template is None or problems:
+    if checked_draft(sent.body.text).value is None:
         return _check_draft(sent)
     return FileAnswer(FILE_NAME, "application/toml", sent.body.text.encode())
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_audit import AUDIT_FORMS, AUDIT_PAGES
+from seed_server.web.pages.pages_diagnosis import DIAGNOSIS_FORMS, DIAGNOSIS_PAGES
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
 from seed_server.web.pages.pages_people import PEOPLE_FORMS, PEOPLE_PAGES
 from seed_server.web.pages.pages_server import SERVER_PAGES
@@ -15,6 +16,7 @@ PAGES: tuple[Page[Any], ...] = (
     *PEOPLE_PAGES,
     *AUDIT_PAGES,
     *TEMPLATE_PAGES,
+    *DIAGNOSIS_PAGES,
     *WEBHOOK_PAGES,
     *SERVER_PAGES,
 )  # fmt: skip
@@ -23,5 +25,6 @@ FORMS: tuple[Form[Any, Any], ...] = (
     *PEOPLE_FORMS,
     *AUDIT_FORMS,
     *TEMPLATE_FORMS,
+    *DIAGNOSIS_FORMS,
     *WEBHOOK_FORMS,
 )  # fmt: skip

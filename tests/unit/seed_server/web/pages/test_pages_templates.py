@@ -95,11 +95,11 @@ async def test_what_is_wrong_in_a_draft_is_told_at_its_line(company: Company) ->
 
 async def test_a_draft_is_taken_up_to_its_cap_and_no_further(company: Company) -> None:
     most = OWN + "#" * ((64 << 10) - len(OWN))
-    assert checked_draft(most)[0] is not None
-    assert checked_draft(f"{most}#")[0] is None
-    assert checked_draft("あ" * (22 << 10))[0] is None
+    assert checked_draft(most).value is not None
+    assert checked_draft(f"{most}#").value is None
+    assert checked_draft("あ" * (22 << 10)).value is None
     async with pages_of(company.context) as site:
         browser = site.browser("eve", "viewer")
         assert (await browser.post("/rings", {"text": most})).status == 200
         assert (await browser.post("/rings", {"text": f"{most}#"})).status == 422
-        assert (await browser.post("/rings", {"text": "あ" * (64 << 10)})).status == 413
+        assert (await browser.post("/rings", {"text": "あ" * (66 << 10)})).status == 413
