@@ -311,7 +311,6 @@ TESTED_IN = {
     "seed_server/reporting/priority_documents.py": "tests/unit/seed_server/commands/test_documents.py",
     "seed_server/reporting/shipped_priority/__init__.py": "tests/unit/seed_server/reporting/test_priority_table.py",
     "seed_server/service/__main__.py": "tests/faults/test_server_parts.py",
-    "seed_server/service/api_part.py": "tests/faults/test_api_part.py",
     "seed_server/service/origin_part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/supervisor.py": "tests/faults/test_server_parts.py",
