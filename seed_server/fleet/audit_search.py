@@ -4,14 +4,13 @@ Nothing here writes. Entries lie in the order of their numbers, and no index kno
 bounded number, and says where the next one goes on. So a page of a log of ten years is there as soon as any.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.merkle_log import proves_consistency
+from p2pdist.shared.merkle_log import EMPTY_ROOT, proves_consistency
 from p2pdist.shared.wire.codec import DecodeError
 from seed_server.fleet.actor import person_of
 from seed_server.fleet.audit_queries import READ_AT_A_TIME, LoggedEntry, entry_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT = 10_000  # entries of one search: a tenth of a second
 SLACK_ENTRIES = 1_000  # which lie out of the order of time where a clock was put right
 ROLLOUT_WORD = "rollout"
-EMPTY_ROOT = hashlib.sha256(b"").digest()  # by RFC 9162, of a log without entries
 
 
 @dataclass(frozen=True)

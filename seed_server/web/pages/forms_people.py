@@ -25,7 +25,7 @@ _PEOPLE = "seed_server.fleet.people_operations."
 _BETWEEN = re.compile(r"[\s,、]+")
 
 NamesText = Annotated[str, Meta(max_length=MAX_NAMES_CHARS)]
-Roles = Annotated[tuple[Role, ...], Meta(max_length=20)]
+TickedRoles = Annotated[tuple[Role, ...], Meta(max_length=20)]
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class AddedPerson(Body, frozen=True):
     """A new account."""
 
     name: Name
-    roles: Roles = ()
+    roles: TickedRoles = ()
     sites: NamesText = ""
     tags: NamesText = ""
     way: Literal["password", "program"] = "password"
@@ -68,7 +68,7 @@ def _add(sent: Sent[Nothing, AddedPerson]) -> Shown | Done:
 class ChangedPerson(Body, frozen=True):
     """All that an account may."""
 
-    roles: Roles = ()
+    roles: TickedRoles = ()
     sites: NamesText = ""
     tags: NamesText = ""
     disabled: bool = False
@@ -88,28 +88,24 @@ def _change(sent: Sent[Named, ChangedPerson]) -> Done:
     return Done(path_to("people", changed.name), tr("What {name} may is changed.", name=changed.name))
 
 
-class NoFields(Body, frozen=True):
-    """For forms that are one button."""
-
-
-def _disable(sent: Sent[Named, NoFields]) -> Done:
+def _disable(sent: Sent[Named, Nothing]) -> Done:
     name = people_operations.set_disabled(sent.context, sent.actor, sent.given.name, disabled=True).name
     return Done(path_to("people", name), tr("{name} may do nothing any more, nor do their API tokens.", name=name))
 
 
-def _enable(sent: Sent[Named, NoFields]) -> Done:
+def _enable(sent: Sent[Named, Nothing]) -> Done:
     name = people_operations.set_disabled(sent.context, sent.actor, sent.given.name, disabled=False).name
     return Done(path_to("people", name), tr("{name} may act again.", name=name))
 
 
-def _reset_password(sent: Sent[Named, NoFields]) -> Shown:
+def _reset_password(sent: Sent[Named, Nothing]) -> Shown:
     name = checked_account_name(sent.given.name)
     password = first_password(name)
     people_operations.set_password(sent.context, sent.actor, name, password)
     return _once(name, password, tr("{name} has another password", name=name))
 
 
-def _remove_factor(sent: Sent[Named, NoFields]) -> Done:
+def _remove_factor(sent: Sent[Named, Nothing]) -> Done:
     name = people_operations.remove_second_factor(sent.context, sent.actor, sent.given.name).name
     return Done(path_to("people", name), tr("{name} is asked for no code any more.", name=name))
 
@@ -144,13 +140,13 @@ PEOPLE_FORMS = (
     Form("/people", "add-person", _add, Nothing, AddedPerson, f"{_PEOPLE}add_person", "people", step_up=True),
     Form("/people/{name}/rights", "change-person", _change, Named, ChangedPerson, f"{_PEOPLE}set_account", "person",
          step_up=True),
-    Form("/people/{name}/disable", "disable-person", _disable, Named, NoFields, f"{_PEOPLE}set_disabled", "person",
+    Form("/people/{name}/disable", "disable-person", _disable, Named, Nothing, f"{_PEOPLE}set_disabled", "person",
          step_up=True),
-    Form("/people/{name}/enable", "enable-person", _enable, Named, NoFields, f"{_PEOPLE}set_disabled", "person",
+    Form("/people/{name}/enable", "enable-person", _enable, Named, Nothing, f"{_PEOPLE}set_disabled", "person",
          step_up=True),
-    Form("/people/{name}/password", "reset-password", _reset_password, Named, NoFields, f"{_PEOPLE}set_password",
+    Form("/people/{name}/password", "reset-password", _reset_password, Named, Nothing, f"{_PEOPLE}set_password",
          "person", step_up=True),
-    Form("/people/{name}/no-second-factor", "remove-second-factor", _remove_factor, Named, NoFields,
+    Form("/people/{name}/no-second-factor", "remove-second-factor", _remove_factor, Named, Nothing,
          f"{_PEOPLE}remove_second_factor", "person", step_up=True),
     Form("/people/{name}/revoke-token", "revoke-api-token", _revoke_token, Named, RevokedToken,
          "seed_server.fleet.api_token_operations.revoke_api_token", "person", step_up=True),

@@ -58,11 +58,7 @@ def _rotate(sent: Sent[Named, RotatedSecret]) -> Shown:
     return _secret(made, tr("The webhook {name} has another secret", name=made.webhook.name))
 
 
-class NoFields(Body, frozen=True):
-    """For forms that are one button."""
-
-
-def _pause(sent: Sent[Named, NoFields]) -> Done:
+def _pause(sent: Sent[Named, Nothing]) -> Done:
     name = webhook_operations.pause_webhook(sent.context, sent.actor, sent.given.name).name
     return Done(path_to("webhooks", name), tr("Nothing is sent until it is resumed; what happens is kept for it."))
 
@@ -80,7 +76,7 @@ def _resume(sent: Sent[Named, ResumedWebhook]) -> Done:
     return Done(path_to("webhooks", name), tr("The webhook {name} goes on.", name=name))
 
 
-def _ping(sent: Sent[Named, NoFields]) -> Done:
+def _ping(sent: Sent[Named, Nothing]) -> Done:
     number = webhook_operations.ping_webhook(sent.context, sent.actor, sent.given.name)
     return Done(path_to("webhooks", sent.given.name), tr("Delivery {number} tries it: see below.", number=number))
 
@@ -115,10 +111,10 @@ WEBHOOK_FORMS = (
          step_up=True),
     Form("/webhooks/{name}/secret", "rotate-webhook-secret", _rotate, Named, RotatedSecret,
          f"{_OPERATION}rotate_secret", "webhook", step_up=True),
-    Form("/webhooks/{name}/pause", "pause-webhook", _pause, Named, NoFields, f"{_OPERATION}pause_webhook", "webhook"),
+    Form("/webhooks/{name}/pause", "pause-webhook", _pause, Named, Nothing, f"{_OPERATION}pause_webhook", "webhook"),
     Form("/webhooks/{name}/resume", "resume-webhook", _resume, Named, ResumedWebhook, f"{_OPERATION}resume_webhook",
          "webhook"),
-    Form("/webhooks/{name}/test", "test-webhook", _ping, Named, NoFields, f"{_OPERATION}ping_webhook", "webhook"),
+    Form("/webhooks/{name}/test", "test-webhook", _ping, Named, Nothing, f"{_OPERATION}ping_webhook", "webhook"),
     Form("/webhooks/{name}/redeliver", "redeliver-webhook", _redeliver, Named, Redelivered, f"{_OPERATION}redeliver",
          "webhook"),
     Form("/webhooks/{name}/remove", "remove-webhook", _remove, Named, RemovedWebhook, f"{_OPERATION}remove_webhook",

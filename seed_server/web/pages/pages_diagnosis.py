@@ -25,7 +25,7 @@ from seed_server.web.pages.drafts import Draft, draft_of
 from seed_server.web.pages.page import Asked, Done, FileAnswer, Form, Page, Sent, Shown
 
 BUNDLE_MEDIA = "application/octet-stream"
-MAX_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
+MAX_DIAGNOSIS_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 _DRAFT_NAME = "draft"
 _FIRST_DRAFT = """title = "Which PCs still have the old library"
 
@@ -121,11 +121,7 @@ def _bundle_file(asked: Asked[WithId]) -> FileAnswer:
     return FileAnswer(f"{bundle.bundle_id}.bundle", BUNDLE_MEDIA, encode_bundle(bundle))
 
 
-class NoFields(Body, frozen=True):
-    """For forms that are one button."""
-
-
-def _drop(sent: Sent[WithId, NoFields]) -> Done:
+def _drop(sent: Sent[WithId, Nothing]) -> Done:
     bundle = preparing.drop_prepared(sent.context, sent.actor, sent.given.id)
     return Done("/bundles", tr("The bundle {bundle} is forgotten.", bundle=bundle.bundle_id))
 
@@ -138,10 +134,10 @@ DIAGNOSIS_PAGES = (
 )
 DIAGNOSIS_FORMS = (
     Form("/diagnosis", "check-diagnosis", _check, Nothing, DiagnosisDraft, "", "diagnosis_draft",
-         most_bytes=MAX_FORM_BYTES),
+         most_bytes=MAX_DIAGNOSIS_FORM_BYTES),
     Form("/diagnosis/prepare", "prepare-diagnosis", _prepare, Nothing, DiagnosisDraft, f"{_PREPARING}prepare_template",
-         "diagnosis_draft", most_bytes=MAX_FORM_BYTES),
+         "diagnosis_draft", most_bytes=MAX_DIAGNOSIS_FORM_BYTES),
     Form("/diagnosis/remove", "prepare-diagnosis-removal", _prepare_removal, Nothing, RemovedDiagnosis,
          f"{_PREPARING}prepare_template", "diagnosis_draft"),
-    Form("/bundles/{id}/drop", "drop-bundle", _drop, WithId, NoFields, f"{_PREPARING}drop_prepared", "bundles"),
+    Form("/bundles/{id}/drop", "drop-bundle", _drop, WithId, Nothing, f"{_PREPARING}drop_prepared", "bundles"),
 )  # fmt: skip

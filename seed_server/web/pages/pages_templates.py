@@ -24,8 +24,8 @@ from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Sent, Show
 from seed_server.web.pages.ring_picture import earliest, ring_words, rings_picture
 
 ROWS_OF_ROLLOUTS = 20
-FILE_NAME = "rings.toml"
-MAX_FORM_BYTES = 9 * MAX_RING_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
+RINGS_FILE = "rings.toml"
+MAX_RINGS_FORM_BYTES = 9 * MAX_RING_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ class DraftRings(Body, frozen=True):
 def checked_draft(text: str) -> Draft[RingTemplate]:
     """Return what a text says, or all that is wrong with it, as `rollout start --template FILE` finds it."""
     return draft_of(
-        text, MAX_RING_TEMPLATE_BYTES, lambda one: parse_ring_template(one, Path(FILE_NAME).stem, source=FILE_NAME)
+        text, MAX_RING_TEMPLATE_BYTES, lambda one: parse_ring_template(one, Path(RINGS_FILE).stem, source=RINGS_FILE)
     )
 
 
 def _draft_values(text: str) -> dict[str, Any]:
     draft = checked_draft(text)
     drawn = None if draft.value is None else DrawnRings.of(draft.value)
-    return {"text": text, "draft": draft, "drawn": drawn, "file": FILE_NAME}
+    return {"text": text, "draft": draft, "drawn": drawn, "file": RINGS_FILE}
 
 
 def _draft(asked: Asked[OfDraft]) -> Shown:
@@ -129,7 +129,7 @@ def _check_draft(sent: Sent[Nothing, DraftRings]) -> Shown:
 def _download_draft(sent: Sent[Nothing, DraftRings]) -> FileAnswer | Shown:
     if checked_draft(sent.body.text).value is None:
         return _check_draft(sent)
-    return FileAnswer(FILE_NAME, "application/toml", sent.body.text.encode())
+    return FileAnswer(RINGS_FILE, "application/toml", sent.body.text.encode())
 
 
 TEMPLATE_PAGES = (
@@ -139,7 +139,7 @@ TEMPLATE_PAGES = (
     Page("/rings", "rings_draft", _draft, OfDraft),
 )
 TEMPLATE_FORMS = (
-    Form("/rings", "check-rings", _check_draft, Nothing, DraftRings, "", "rings_draft", most_bytes=MAX_FORM_BYTES),
+    Form("/rings", "check-rings", _check_draft, Nothing, DraftRings, "", "rings_draft", most_bytes=MAX_RINGS_FORM_BYTES),
     Form("/rings/file", "download-rings", _download_draft, Nothing, DraftRings, "", "rings_draft",
-         most_bytes=MAX_FORM_BYTES),
+         most_bytes=MAX_RINGS_FORM_BYTES),
 )  # fmt: skip

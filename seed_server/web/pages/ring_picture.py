@@ -14,8 +14,8 @@ from p2pdist.shared.manifest.rollout_plan import WHOLE, PlannedRing
 from p2pdist.shared.printable_text import printable
 
 TOP, ROW_HEIGHT, ROW_GAP, FOOT = 66, 30, 8, 44
-HOUR_SECONDS = 3_600.0
-LONGEST_HOURS = 3 * DAY_SECONDS  # shorter in all: the axis has hours
+SECONDS_OF_HOUR = 3_600.0
+LONGEST_IN_HOURS = 3 * DAY_SECONDS  # shorter in all: the axis has hours
 LEAST_BAR = 3.0  # pixels: a ring that does not soak is seen too
 NAME_CHARS = 14
 LIGHT, DARK = (173, 205, 226), (8, 64, 129)
@@ -41,8 +41,8 @@ def ring_words(ring: PlannedRing) -> str:
 def rings_picture(rings: Sequence[PlannedRing]) -> str:
     """Return the picture as SVG; ``rings``: at least one."""
     moments = earliest(rings)
-    in_hours = moments[-1] < LONGEST_HOURS
-    unit = HOUR_SECONDS if in_hours else float(DAY_SECONDS)
+    in_hours = moments[-1] < LONGEST_IN_HOURS
+    unit = SECONDS_OF_HOUR if in_hours else float(DAY_SECONDS)
     label = tr("hours since it began, at the earliest") if in_hours else tr("days since it began, at the earliest")
     axis = Axis.over(label, 0.0, max(moments[-1] / unit, 1.0), ticks=8)
     bottom = TOP + len(rings) * (ROW_HEIGHT + ROW_GAP)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS, shipped_rings
-from seed_server.web.pages.pages_templates import FILE_NAME, checked_draft
+from seed_server.web.pages.pages_templates import RINGS_FILE, checked_draft
 from tests.helpers.pages_client import pages_of
 from tests.helpers.rollout_company import Company
 
@@ -72,7 +72,7 @@ async def test_a_draft_begins_with_a_template_and_is_drawn(company: Company) -> 
         assert "It can be used: Ours & theirs <b>" in drawn.words
         file = await browser.post("/rings/file", {"text": changed})
         assert file.body.decode() == changed
-        assert FILE_NAME in file.header("content-disposition")
+        assert RINGS_FILE in file.header("content-disposition")
         assert (await browser.get("/rings?start=nothing")).status == 200
 
 
