@@ -58,7 +58,7 @@ def page_of_entry(entry: AuditEntry) -> str:
 
 def page_of_person(entry: AuditEntry) -> str:
     """Return the address of the page of whoever did it; empty: no account did."""
-    if entry.known_by not in {"password", "token", "oidc"}:
+    if entry.known_by not in {"password", "key", "token", "oidc"}:
         return ""
     return path_to("people", entry.actor.partition("/")[0])
 
