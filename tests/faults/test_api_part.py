@@ -68,6 +68,11 @@ async def test_the_api_serves_and_its_end_touches_nobody_else(tmp_path: Path) ->
                 done = await client.post(f"/api/v1/endpoints/{row['id']}/deny", json={}, headers=key)
                 assert done.status_code == 200
                 assert (await client.post("/api/v1/batches", json={"items": [{"kind": "allow", "endpoint": row["id"]}]})).text.count("\n") == 2  # fmt: skip  # noqa: E501
+                page = await client.get("/help")  # a token is no session
+                assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Fhelp")
+                assert "default-src 'none'" in page.headers["content-security-policy"]
+                assert (await client.head("/nothing")).status_code == 404
+                assert (await client.get("/live")).status_code == 401
             for host in ("localhost", "127.0.0.1"):
                 async with client_of(server, url.replace("127.0.0.1", host), token) as client:
                     assert (await client.get("/api/v1/self")).json()["person"] == "ada"

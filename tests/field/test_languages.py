@@ -2,6 +2,7 @@
 
 import ast
 import gettext
+import html.parser
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import msgspec
 import pytest
 from rich.cells import cell_len
@@ -47,6 +49,53 @@ def test_every_message_of_ours_is_translated(language: str) -> None:
     catalog = catalogs.read(language)
     missing = [message for message in _own() if not (known := catalog.get(message[0])) or not known.string]
     assert not missing, "translate them in the .po file, then run: make catalogs"
+
+
+class Texts(html.parser.HTMLParser):
+    """What people read in HTML: its texts, and the attributes that are shown or read out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in {"alt", "aria-label", "placeholder", "title"}]
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
+VALUE = "¤"
+"""Stands for what an expression gives."""
+LANGUAGES_BY_THEIR_OWN_NAMES = {"English", "日本語"}
+
+
+def _untranslated(source: str) -> list[str]:
+    marks = {"variable_begin": VALUE, "block_begin": ""}
+    data = "".join(
+        text if kind == "data" else marks.get(kind, "") for _, kind, text in jinja2.Environment().lex(source)
+    )
+    texts = (part.strip() for text in Texts(data).found for part in text.split(VALUE))
+    return [text for text in texts if re.search(r"[^\W\d_]", text) and text not in LANGUAGES_BY_THEIR_OWN_NAMES]
+
+
+@pytest.mark.parametrize("path", sorted(catalogs.TEMPLATES.rglob("*.j2")), ids=lambda path: path.name)
+def test_templates_say_nothing_but_by_tr(path: Path) -> None:
+    assert path.name.endswith(".html.j2"), "others are not collected"
+    assert _untranslated(path.read_text()) == []
+
+
+def test_what_a_template_says_is_collected(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "one.html.j2").write_text(
+        "{% macro a(b=tr('In a default')) %}{{ tr('One {x}', x=b|shown) }}{% endmacro %}<p title='{{ tr(\"Two\") }}'>"
+        "Bare{{ trn('{number} PC', '{number} PCs', n) }}{{ tr(name) }}{% if tr('Three') %}{% endif %}</p>"
+    )
+    assert set(catalogs.template_messages(tmp_path)) == {
+        "In a default", "One {x}", "Two", ("{number} PC", "{number} PCs"), "Three",
+    }  # fmt: skip
+    assert _untranslated((tmp_path / "below" / "one.html.j2").read_text()) == ["Bare"]
 
 
 @pytest.mark.parametrize("language", TRANSLATIONS)

@@ -6,11 +6,13 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import Struct
 
 from seed_server.web.api.problems import ApiProblemError, of_input
 from seed_server.web.api.route import Route
 
 S = TypeVar("S")
+P = TypeVar("P", bound=Struct)
 MAX_QUERY_CHARS = 8_000
 MAX_QUERY_FIELDS = 100  # more than any route has parameters, lists with all that they take
 
@@ -21,10 +23,10 @@ def given_in(route: Route[Any, Any], in_path: Mapping[str, str], query: str) -> 
 
 
 def given_of(
-    takes: type[S], path_names: Sequence[str], in_path: Mapping[str, str], pairs: Iterable[tuple[str, str]]
-) -> S:  # fmt: skip
+    takes: type[P], path_names: Sequence[str], in_path: Mapping[str, str], pairs: Iterable[tuple[str, str]]
+) -> P:  # fmt: skip
     """Return the parameters that path and query give. Raises `ApiProblemError`."""
-    known = {field.name: field for field in msgspec.structs.fields(takes)}  # type: ignore[type-var]  # it is a Struct
+    known = {field.name: field for field in msgspec.structs.fields(takes)}
     lists = list_fields(takes)
     in_query = known.keys() - set(path_names)
     values: dict[str, Any] = {name: in_path[name] for name in path_names}

@@ -3,16 +3,19 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from p2pdist.shared import language
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, tr
 from seed_server.fleet.audit_log import Request
+from seed_server.fleet.audit_queries import log_size
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC
@@ -29,6 +32,7 @@ from seed_server.web.pages.cookies import (
 from seed_server.web.pages.forms import FormFields, NotAcceptableError, body_of
 from seed_server.web.pages.here import PageHere
 from seed_server.web.pages.languages import language_for
+from seed_server.web.pages.misfits import misfit
 from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, PageRequest, Sent, Shown, Visitor
 from seed_server.web.pages.problem_words import problem_remedy, problem_title
 from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
@@ -90,6 +94,8 @@ class PageAnswering:
                 if here.signed is None and not page.everybody:
                     return self._to_login(here)
                 self._admit(here, page)
+                if page.live and (size := log_size(context)):  # before it is looked at: what comes meanwhile is told
+                    here = replace(here, seen=size - 1)
                 return self._answered(here, page, self._view(here, page))
             except (ApiProblemError, UserError) as error:
                 return self._problem(here, _problem(error, of_path=bool(page.path_names)))
@@ -130,7 +136,7 @@ class PageAnswering:
         asked, wrong = here.asked, dict[str, str]()
         at_page = replace(here, asked=_at_page(asked, page, fields))
         try:
-            given = given_of(form.takes, form.path_names, asked.in_path, ())
+            given = _given(form, asked.in_path, ())
             body = body_of(form.body, fields)
             sent = Sent(here.context, here.actor, given, body, here.now, here.signed, asked.visitor)
             return self._answered(at_page, page, form.does(sent))
@@ -190,7 +196,7 @@ class PageAnswering:
     def _view(self, here: PageHere, page: Page[Any]) -> Answer:
         asked = here.asked
         pairs_in(asked.query)  # raises what is wrong with it
-        given = given_of(page.takes, page.path_names, asked.in_path, here.filled)
+        given = _given(page, asked.in_path, here.filled)
         return page.view(Asked(here.context, here.actor, given, here.now, here.signed, asked.visitor))
 
     def _answered(
@@ -246,6 +252,17 @@ class PageAnswering:
         }  # fmt: skip
         answered = self._page(here, "problem", problem_title(problem.kind.name), values, status=problem.kind.status)
         return replace(answered, headers=(*answered.headers, *problem.kind.headers.items()))
+
+
+def _given(row: Page[Any] | Form[Any, Any], in_path: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> Any:
+    """Return what path and query give a page or a form. Raises `ApiProblemError`, in the reader's language."""
+    try:
+        return given_of(row.takes, row.path_names, in_path, pairs)
+    except ApiProblemError as error:
+        if isinstance(error.__cause__, msgspec.ValidationError):
+            name, words = misfit(str(error.__cause__))
+            raise ApiProblemError("not-acceptable", f"{name}: {words}" if name else words) from error
+        raise
 
 
 def _problem(error: ApiProblemError | UserError, *, of_path: bool = False) -> ApiProblemError:

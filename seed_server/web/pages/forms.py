@@ -1,6 +1,5 @@
 """What a form brings: its fields as they were typed, and the body that they make. Pure but for words."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,12 @@ from msgspec import NODEFAULT, Struct
 from p2pdist.shared.language import tr
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.reading import list_fields
+from seed_server.web.pages.misfits import misfit
 from seed_server.web.pages.problem_words import PageProblemError
 
 S = TypeVar("S", bound=Struct)
 FORM_MEDIA = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 1_000  # 200 ticked rows, and what else stands there
-_PLACE = re.compile(r" - at `\$\.([a-z_]+)[^`]*`$|(?:missing required|unknown) field `([a-z_]+)`")
 
 
 class NotAcceptableError(Exception):
@@ -86,8 +85,5 @@ def body_of(kind: type[S], fields: FormFields) -> S:
 
 
 def _wrong(why: str, fields: FormFields) -> Mapping[str, str]:
-    place = _PLACE.search(why)
-    name = (place[1] or place[2]) if place is not None else ""
-    if name and not fields.first(name).strip():
-        return {name: tr("Fill this in.")}
-    return {name: tr("This cannot be taken: {why}.", why=_PLACE.sub("", why))}
+    name, words = misfit(why)
+    return {name: words if fields.first(name).strip() or not name else tr("Fill this in.")}

@@ -34,6 +34,8 @@ class PageHere:
     visit: str = ""
     """The cookie of a browser in which nobody is signed in."""
     server: str = ""
+    seen: int | None = None
+    """The number of the last event that the page may show; None: it follows none, or there is none."""
 
     @property
     def actor(self) -> Actor:
@@ -89,5 +91,5 @@ class PageHere:
         return PageReader(
             self.language, self.now, self.asked.path, self.pairs, self.signed, self.csrf, self.server, sees, sends,
             steps_up, page.live if page is not None else (), said_in(self.asked.visitor.cookies.get(SAID_COOKIE, "")),
-            failed,
+            failed, self.seen,
         )  # fmt: skip

@@ -59,6 +59,8 @@ class PageReader:
     said: str = ""
     """What the form before has come to; empty: there was none."""
     failed: RefusedForm | None = None
+    seen: int | None = None
+    """The number of the last event that the page may show."""
     told: bool = False
     """Whether a form has said why it was refused; else the page does: the form may not be there any more."""
     _form: tuple[str, str] = ("", "")

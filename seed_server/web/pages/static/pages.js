@@ -34,7 +34,7 @@ function replaceParts(text, only) {
 
 // --- what happens on the server
 const live = document.body.dataset.live?.split(" ") ?? [], told = document.getElementById("live");
-let stream = null, last = "", due = 0;
+let stream = null, last = document.body.dataset.seen ?? "", due = 0;
 
 function tell(how) { if (told && told.textContent !== told.dataset[how]) told.textContent = told.dataset[how]; }
 

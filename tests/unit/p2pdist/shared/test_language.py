@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 
 import pytest
 
@@ -11,7 +12,9 @@ from p2pdist.shared.language import (
     MAX_LINES,
     MAX_SENTENCE_CHARS,
     catalog_of,
+    current,
     in_words,
+    speaking,
     tr,
     trn,
     use,
@@ -147,3 +150,36 @@ def test_a_text_of_very_many_lines_is_somebody_s_attempt() -> None:
     use("ja")
     said = "\n".join(["the disk is full"] * (MAX_LINES + 1))
     assert in_words(said) == said
+
+
+def test_one_reader_is_spoken_to_in_their_language_and_nobody_else() -> None:
+    said: list[tuple[str, str]] = []
+
+    def read(language: str) -> None:
+        with speaking(language):
+            barrier.wait()  # both are within at the same time
+            said.append((language, in_words("the disk is full")))
+            barrier.wait()
+
+    barrier = threading.Barrier(3)
+    readers = [threading.Thread(target=read, args=(language,)) for language in ("ja", "en")]  # noqa: TID251
+    for one in readers:
+        one.start()
+    barrier.wait()
+    assert (current(), in_words("the disk is full")) == ("en", "the disk is full")
+    barrier.wait()
+    for one in readers:
+        one.join()
+    assert dict(said) == {"ja": "ディスクに空きがありません", "en": "the disk is full"}
+
+
+def test_speaking_to_one_reader_ends_with_them_also_by_an_error() -> None:
+    use("ja")
+    with speaking("en"):
+        assert trn("{number} PC", "{number} PCs", 2) == "2 PCs"
+        with pytest.raises(ZeroDivisionError), speaking("ja"):
+            raise ZeroDivisionError
+        assert (current(), tr("site {name}", name="x")) == ("en", "site x")
+    assert current() == "ja"
+    with speaking("xx"):  # none that we have
+        assert current() == "en"

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from seed_server.fleet.audit_queries import log_size
 from seed_server.fleet.people_operations import set_disabled
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
@@ -309,6 +310,24 @@ async def test_the_language_that_was_chosen_stays(company: Company) -> None:
         other = site.browser("eve")
         other.language = "ja-JP,en;q=0.5"
         assert (await other.get("/things/a")).elements("html") == [{"lang": "ja"}]
+
+
+async def test_a_page_that_follows_events_says_which_it_has_seen(company: Company) -> None:
+    pages = (
+        *PAGES,
+        Page(
+            "/live-thing",
+            "live",
+            lambda _: Shown("L", {"kept": (), "address": "", "back": "", "wrong": ""}, "confirm"),
+            Nothing,
+            live=("rollout", "approval"),
+        ),
+    )
+    async with pages_of(company.context, pages, FORMS) as site:
+        browser = site.browser("eve", "viewer")
+        (body,) = (await browser.get("/live-thing")).elements("body")
+        assert body == {"data-live": "rollout approval", "data-seen": str(log_size(company.context) - 1)}
+        assert (await browser.get("/things/a")).elements("body") == [{}]
 
 
 async def test_the_menu_has_what_the_reader_may_see(company: Company) -> None:

@@ -38,10 +38,10 @@ def test_what_is_left_empty_has_its_default() -> None:
     [
         ("days=3", "reason", "Fill this in."),
         ("reason=", "reason", "Fill this in."),
-        ("reason=aaaaaaaaaaa", "reason", "This cannot be taken: Expected `str` of length <= 10."),
-        ("reason=a&days=31", "days", "This cannot be taken: Expected `int` <= 30."),
-        ("reason=a&days=soon", "days", "This cannot be taken: Expected `int`, got `str`."),
-        ("reason=a&sure=on", "sure", "This cannot be taken: Expected `bool`, got `str`."),
+        ("reason=aaaaaaaaaaa", "reason", "Give at most 10 letters."),
+        ("reason=a&days=31", "days", "Give at most 30."),
+        ("reason=a&days=soon", "days", "Give a number."),
+        ("reason=a&sure=on", "sure", "This does not have the form that it must have."),
     ],
 )
 def test_the_field_at_fault_is_named(text: str, field: str, words: str) -> None:
