@@ -67,8 +67,9 @@ def export_files(present: Present) -> dict[str, str]:
         SETTINGS_FILE: toml_text(settings, _SETTINGS_HEAD),
     }
     files |= {file_of_site(site): one.text for site, one in sorted(present.profiles.items())}
-    return files | {file_of_template(name): _template(one) for name, one in sorted(present.templates.items())}
+    return files | {file_of_template(name): template_text(one) for name, one in sorted(present.templates.items())}
 
 
-def _template(template: Template) -> str:
+def template_text(template: Template) -> str:
+    """Return a diagnosis template as people write it, in TOML."""
     return toml_text({"title": template.title, "item": [plain(one) for one in template.items]})

@@ -101,7 +101,7 @@ def newest_entries(context: Context, wanted: Wanted, most: int, *, before: int |
         end = database.audit_size() if before is None else min(before, database.audit_size())
         while end > 0 and len(found) < most:
             start = max(0, end - READ_AT_A_TIME)
-            entries = (_logged(data) for _, data in reversed(database.audit_entries(start, end)))
+            entries = (entry_of(data) for _, data in reversed(database.audit_entries(start, end)))
             found += [one for one in entries if wanted.fits(one.entry)]
             end = start
     return found[:most]
@@ -113,7 +113,7 @@ def all_entries(context: Context, first: int) -> Iterator[LoggedEntry]:
         size = database.audit_size()
         for start in range(first, size, READ_AT_A_TIME):
             for _, data in database.audit_entries(start, min(start + READ_AT_A_TIME, size)):
-                yield _logged(data)
+                yield entry_of(data)
 
 
 def log_size(context: Context) -> int:
@@ -125,7 +125,7 @@ def log_size(context: Context) -> int:
 def entries_between(context: Context, start: int, end: int) -> list[LoggedEntry]:
     """Return the entries from number ``start`` to before ``end``."""
     with context.database() as database:
-        return [_logged(data) for _, data in database.audit_entries(start, end)]
+        return [entry_of(data) for _, data in database.audit_entries(start, end)]
 
 
 def prove_entry(context: Context, number: int) -> EntryProof:
@@ -144,7 +144,7 @@ def prove_entry(context: Context, number: int) -> EntryProof:
                 "The audit log's checkpoint is not that of its entries. Look at it with 'seed-server audit verify'.",
                 FaultKind.STORAGE,
             ) from error
-    return EntryProof(_logged(data), tuple(hashes), checkpoint, note)
+    return EntryProof(entry_of(data), tuple(hashes), checkpoint, note)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _public(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
 
 
-def _logged(data: bytes) -> LoggedEntry:
+def entry_of(data: bytes) -> LoggedEntry:
     """Return the entry that is kept as ``data``. Raises `UserError` (STORAGE) for one that cannot be read."""
     try:
         return LoggedEntry(decode_entry(data), data)

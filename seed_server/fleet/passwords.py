@@ -1,6 +1,7 @@
 """Passwords of accounts: Argon2id, and nothing that tells by its time whether an account exists. Blocking."""
 
 import contextlib
+import secrets
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ SHORTEST_NAME_CHARS = 3  # of an account, that may not be in its password: every
 PASSES, MEMORY_KIB, LANES = 3, 64 << 10, 2  # some 0.1 s of two cores; a guesser needs the memory too
 PASSWORDS_AT_ONCE = 2  # 128 MiB, and no more of the cores than two
 PASSWORD_TURN_SECONDS = 10.0
+
+FIRST_GROUPS, GROUP_CHARS = 5, 4
+FIRST_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # of a first password; none is taken for another one: 99 bits
 
 NOBODYS_PASSWORD = (
     "$argon2id$v=19$m=65536,t=3,p=2$bm9ib2R5J3NhbHQxMjM0NQ$"  # noqa: S105 - opens nothing: no hash has this value
@@ -45,12 +49,24 @@ def check_new_password(password: str, name: str) -> None:
             "another one.",
             FaultKind.BAD_INPUT,
         )
-    named = len(name) >= SHORTEST_NAME_CHARS and name.casefold() in password.casefold()
-    if named or len(set(password)) < MIN_PASSWORD_CHARS // 3:
+    if _has_name(password, name) or len(set(password)) < MIN_PASSWORD_CHARS // 3:
         raise UserError(
             "The password has the account's name in it, or is of few characters again and again. Choose another one.",
             FaultKind.BAD_INPUT,
         )
+
+
+def _has_name(password: str, name: str) -> bool:
+    return len(name) >= SHORTEST_NAME_CHARS and name.casefold() in password.casefold()
+
+
+def first_password(name: str) -> str:
+    """Return a password for the account ``name`` that nobody has chosen, to be read out or typed once: ``k7pd-…``."""
+    while True:
+        letters = [secrets.choice(FIRST_LETTERS) for _ in range(FIRST_GROUPS * GROUP_CHARS)]
+        groups = ("".join(letters[start : start + GROUP_CHARS]) for start in range(0, len(letters), GROUP_CHARS))
+        if not _has_name(password := "-".join(groups), name):  # a short name may be in it by chance
+            return password
 
 
 def hash_password(password: str) -> str:

@@ -1,5 +1,6 @@
 """Who may what here: accounts, API tokens, and what each comes to. Nothing here writes. Blocking."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seed_server.fleet.accounts import person_rights, roles_in
@@ -25,6 +26,12 @@ def read_people(context: Context) -> list[PersonRow]:
     context.settings()
     with context.database() as database:
         return database.people()
+
+
+def open_api_tokens(context: Context) -> Mapping[str, int]:
+    """Return how many open API tokens each account has that has any. Raises as `read_people`."""
+    with context.database() as database:
+        return database.open_api_token_counts(context.clock.now())
 
 
 def read_person(context: Context, name: str) -> PersonView:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis
 from seed_server.store.engines import upsert
-from seed_server.store.rows import DiagnosisRow
+from seed_server.store.rows import DiagnosisCount, DiagnosisRow
 from seed_server.store.tables import DIAGNOSES, ENDPOINTS
 from seed_server.store.transactions import OTHERS_TURN_SECONDS, Transactions
 
@@ -47,6 +47,13 @@ class DiagnosisTable(Transactions):
             rows = connection.execute(query.where(DIAGNOSES.c.template == template)).all()
         # here, for each database has an order of its own
         return sorted((DiagnosisRow(*row) for row in rows), key=lambda row: (row.endpoint_id, row.label))
+
+    def diagnosis_counts(self, template: str) -> list[DiagnosisCount]:
+        """Return how many PCs have given which answer to which item of a template, and when the last one did."""
+        given = (DIAGNOSES.c.label, DIAGNOSES.c.needed)
+        query = select(*given, func.count(), func.max(DIAGNOSES.c.at)).where(DIAGNOSES.c.template == template)
+        with self.reading() as connection:
+            return [DiagnosisCount(*row) for row in connection.execute(query.group_by(*given))]
 
     def forget_diagnoses(self, template: str, before: float, *, at_once: int = DIAGNOSES_AT_ONCE) -> None:
         """Forget the answers from before a time to a template that has changed or is gone.

@@ -159,6 +159,13 @@ class PersonTable(Transactions):
         """Return the API tokens of one account, or of all; the newest first."""
         return self._api_tokens(*(() if owner is None else (PEOPLE.c.name == owner,)))
 
+    def open_api_token_counts(self, now: float) -> dict[str, int]:
+        """Return how many open API tokens speak for each account that has any, by its name."""
+        still = API_TOKENS.c.revoked_at.is_(None) & (API_TOKENS.c.expires_at > now)
+        query = select(PEOPLE.c.name, func.count()).join_from(API_TOKENS, PEOPLE).where(still).group_by(PEOPLE.c.name)
+        with self.reading() as connection:
+            return dict(connection.execute(query).all())
+
     def revoke_api_token(self, token_id: str, now: float) -> None:
         """Let an API token speak for nobody any more; one that is revoked keeps the time of that."""
         ours = (API_TOKENS.c.token_id == token_id) & API_TOKENS.c.revoked_at.is_(None)

@@ -280,3 +280,14 @@ class DiagnosisRow(Record, frozen=True):
     needed: bool | None
     reason: str
     at: float
+
+
+class DiagnosisCount(Record, frozen=True):
+    """How many endpoints have given the same answer to one item of a template."""
+
+    label: str
+    needed: bool | None
+    """None: it does not apply to them."""
+    endpoints: int
+    at: float
+    """When the last of them said so."""

@@ -427,6 +427,8 @@ TESTED_IN = {
     "seed_server/web/api/routes_signing.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
     "seed_server/web/pages/browsers.py": "tests/adversary/test_page_logins.py",
+    "seed_server/web/pages/forms_people.py": "tests/unit/seed_server/web/pages/test_pages_people.py",
+    "seed_server/web/pages/forms_webhooks.py": "tests/unit/seed_server/web/pages/test_pages_webhooks.py",
     "seed_server/web/pages/here.py": "tests/unit/seed_server/web/pages/test_answering.py",
     "seed_server/web/pages/offer_words.py": "tests/unit/seed_server/web/pages/test_view_patches.py",
     "seed_server/web/pages/page.py": "tests/unit/seed_server/web/pages/test_answering.py",

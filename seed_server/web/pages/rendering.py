@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from p2pdist.shared import language
 from p2pdist.shared.printable_text import printable, printable_lines
 from seed_server.web.pages import locale_text
+from seed_server.web.pages.addresses import address_of, path_to
 from seed_server.web.pages.reader import PageReader, reader, reading
 from seed_server.web.pages.static import static_address
 
@@ -45,6 +46,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals |= {"tr": _tr, "trn": _trn, "reader": reader, "static": static_address, "picture": _picture}
+    environment.globals |= {"path_to": path_to, "address_of": address_of}
     environment.filters |= {
         "shown": _shown, "lines": _lines, "words": _words, "moment": _moment, "day": _day, "age": _age, "span": _span,
         "number": _number, "bytes": _bytes, "percent": _percent, "mbit": _mbit,

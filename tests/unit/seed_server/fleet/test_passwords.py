@@ -7,12 +7,16 @@ import pytest
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet import passwords
 from seed_server.fleet.passwords import (
+    FIRST_GROUPS,
+    FIRST_LETTERS,
+    GROUP_CHARS,
     LANES,
     MAX_PASSWORD_CHARS,
     MEMORY_KIB,
     NOBODYS_PASSWORD,
     PASSES,
     check_new_password,
+    first_password,
     hash_password,
     is_outdated,
     password_matches,
@@ -80,3 +84,12 @@ def test_two_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match="Try again") as caught:
         hash_password(GOOD)
     assert caught.value.kind is FaultKind.BUSY
+
+
+def test_a_first_password_is_fit_for_any_account_and_never_the_same() -> None:
+    found = {first_password("ada") for _ in range(100)}
+    assert len(found) == 100
+    for password in found:
+        check_new_password(password, "ada")
+        assert len(password) == FIRST_GROUPS * (GROUP_CHARS + 1) - 1
+        assert set(password) <= {*FIRST_LETTERS, "-"}

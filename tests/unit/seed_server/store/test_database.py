@@ -221,8 +221,15 @@ class TestDiagnoses:
             ("b", True, True, "because of b", 2.0),
             ("c", False, None, "because of c", 2.0),
         ]
+        assert sorted(
+            (one.label, one.needed, one.endpoints, one.at) for one in database.diagnosis_counts("december")
+        ) == [
+            ("b", True, 1, 2.0),
+            ("c", None, 1, 2.0),
+        ]
         database.forget_diagnoses("december", 2.0)
         assert database.diagnoses("december") == []
+        assert database.diagnosis_counts("december") == []
         assert [row.needed for row in database.diagnoses("other")] == [False]
 
     def test_many_answers_are_forgotten_in_parts_and_those_to_the_new_template_stay(

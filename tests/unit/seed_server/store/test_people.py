@@ -145,3 +145,15 @@ def test_with_an_account_go_its_tokens_and_what_was_tried(database: Database) ->
     database.remove_person("ola")
     assert (database.people(), database.api_tokens(), database.logins("ola")) == ([], [], [])
     assert database.api_token(SECRET) is None
+
+
+def test_open_api_tokens_are_counted_by_their_owner(database: Database) -> None:
+    database.add_person(OLA)
+    database.add_person(msgspec.structs.replace(OLA, name="bob"))
+    for secret, owner, expires_at in ((b"a", "ola", 100.0), (b"b", "ola", 101.0), (b"c", "bob", 100.0)):
+        row = msgspec.structs.replace(TOKEN, token_id=token_id_of(secret * 32), owner=owner, expires_at=expires_at)
+        database.add_api_token(secret * 32, row)
+    assert database.open_api_token_counts(99.0) == {"ola": 2, "bob": 1}
+    assert database.open_api_token_counts(100.0) == {"ola": 1}
+    database.revoke_api_token(token_id_of(b"a" * 32), 50.0)
+    assert database.open_api_token_counts(99.0) == {"ola": 1, "bob": 1}
