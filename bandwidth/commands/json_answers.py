@@ -57,6 +57,8 @@ class WrongProfile(Struct, frozen=True):
     """The key to blame; empty: none is."""
     error: str
     """What is wrong, and what would be right."""
+    column: int | None = None
+    """The place in the line where it is wrong, from 1; null: the whole line is to blame, or none is. Since 0.3."""
 
 
 # --- explain -------------------------------------------------------------------------------------

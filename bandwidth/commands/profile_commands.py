@@ -75,7 +75,7 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
         try:
             profile = load(file)
         except ProfileError as error:
-            results.append(WrongProfile(file, False, error.line or None, error.key, error.message))
+            results.append(WrongProfile(file, False, error.line or None, error.key, error.message, error.column))
             told.append(str(error))
         else:
             warnings = [

@@ -4,12 +4,14 @@ Colours hold up in greyscale and for colour-blind eyes: rates go from light to d
 stopped or skipped is hatched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
 from html import escape
 
 from bandwidth.core.quantities import MINUTES_PER_DAY, clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.pictures.svg import CHARACTER_WIDTH, MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text
+from bandwidth.pictures.svg import MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text, width_of
 from bandwidth.profiles.week import Cell, DayRow, Week
 
 ROW_HEIGHT, ROW_GAP = 40, 6
@@ -18,15 +20,32 @@ LIGHT, DARK = (209, 229, 240), (8, 64, 129)
 WHITE_TEXT_FROM = 0.6  # of the way from light to dark; keeps the contrast at 4.5 or more
 
 
-def week_svg(week: Week, title: str, subtitle: str) -> str:
-    """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in words."""
+def _english_day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+@dataclass(frozen=True)
+class WeekWords:
+    """The language of a picture; by default English."""
+
+    say: Callable[[str], str] = str
+    """Return a finished English word or sentence in the language."""
+    day: Callable[[date], str] = _english_day
+    """Return a day as its row is called: short."""
+
+
+ENGLISH = WeekWords()
+
+
+def week_svg(week: Week, title: str, subtitle: str, words: WeekWords = ENGLISH) -> str:
+    """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in ``words``."""
     top = 96
     legend_top = top + len(week.days) * (ROW_HEIGHT + ROW_GAP) + 18
     body = [text(MARGIN_LEFT, 30, title, "title"), text(MARGIN_LEFT, 51, subtitle, "small")]
     body += _hours(top, legend_top - 18)
     for index, row in enumerate(week.days):
-        body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week)
-    legend, height = _legend(week, legend_top)
+        body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week, words)
+    legend, height = _legend(week, legend_top, words)
     return document(height, title, [*body, *legend])
 
 
@@ -40,8 +59,8 @@ def _hours(top: int, bottom: int) -> Iterator[str]:
         yield text(x, top - 14, f"{hour:02}:00", "small", anchor="middle")
 
 
-def _day(row: DayRow, top: int, week: Week) -> Iterator[str]:
-    name = f"{row.day:%a} {row.day.day} {row.day:%b}"
+def _day(row: DayRow, top: int, week: Week, words: WeekWords) -> Iterator[str]:
+    name = words.day(row.day)
     middle = top + ROW_HEIGHT / 2 + 4
     yield text(MARGIN_LEFT - 10, middle - 7 if row.holiday else middle, name, "", anchor="end")
     if row.holiday:
@@ -49,19 +68,20 @@ def _day(row: DayRow, top: int, week: Week) -> Iterator[str]:
     for run in row.runs:
         x, width = _x_of_minute(run.start), _x_of_minute(run.end) - _x_of_minute(run.start)
         fill, text_fill = _fill(run.cell, week)
-        told = f"{name} {clock_text(run.start)}–{clock_text(run.end)}: {_label(run.cell)} ({run.cell.rule})"
+        said, rule = words.say(_label(run.cell)), words.say(run.cell.rule)
+        told = f"{name} {clock_text(run.start)}–{clock_text(run.end)}: {said} ({rule})"
         box = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW_HEIGHT}"'
         yield f'<rect {box} fill="{fill}" stroke="#ffffff"><title>{escape(told)}</title></rect>'
-        label = next((words for words in _labels(run.cell) if len(words) * CHARACTER_WIDTH < width - 6), "")
+        label = next((one for one in _labels(run.cell, words) if width_of(one) < width - 6), "")
         if label and run.cell.stopped:  # letters on hatching need a plain background
-            ground = len(label) * CHARACTER_WIDTH + 8
+            ground = width_of(label) + 8
             left = x + width / 2 - ground / 2
             yield f'<rect x="{left:.1f}" y="{middle - 14}" width="{ground:.1f}" height="20" fill="#ffffff" rx="3"/>'
         if label:
             yield text(x + width / 2, middle, label, "", anchor="middle", fill=text_fill)
 
 
-def _legend(week: Week, top: int) -> tuple[list[str], int]:
+def _legend(week: Week, top: int, words: WeekWords) -> tuple[list[str], int]:
     cells = [run.cell for row in week.days for run in row.runs]
     entries = [(_fill(Cell(rate, ""), week)[0], _rate_words(rate)) for rate in week.rates]
     if any(cell.stopped for cell in cells):
@@ -74,13 +94,14 @@ def _legend(week: Week, top: int) -> tuple[list[str], int]:
         entries.append(("none", "×2: comes twice, the stricter is shown"))
     drawn = []
     x, y = float(MARGIN_LEFT), top
-    for fill, words in entries:
-        width = 24 + len(words) * CHARACTER_WIDTH
+    for fill, english in entries:
+        said = words.say(english)
+        width = 24 + width_of(said)
         if x + width > WIDTH - MARGIN_RIGHT:
             x, y = float(MARGIN_LEFT), y + 24
         if fill != "none":
             drawn.append(f'<rect x="{x:.1f}" y="{y}" width="16" height="16" fill="{fill}" stroke="#7b8794"/>')
-        drawn.append(text(x + (22 if fill != "none" else 0), y + 12.5, words, ""))
+        drawn.append(text(x + (22 if fill != "none" else 0), y + 12.5, said, ""))
         x += width + LEGEND_ENTRY_GAP
     return drawn, y + 36
 
@@ -96,11 +117,11 @@ def _fill(cell: Cell, week: Week) -> tuple[str, str]:
     return f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if share >= WHITE_TEXT_FROM else "#1f2933"
 
 
-def _labels(cell: Cell) -> list[str]:
+def _labels(cell: Cell, words: WeekWords) -> list[str]:
     """Return what may stand in a box, the longest first."""
     if cell.skipped:
         return []
-    label = _label(cell)
+    label = words.say(_label(cell))
     if cell.twice:
         return [f"×2 {label}", "×2"]
     if cell.boost:

@@ -35,15 +35,17 @@ MAX_RULES = 10_000  # tables of one kind: every decision reads them all
 class ProfileError(Exception):
     """A profile that cannot be used.
 
-    ``line`` counts from 1; 0: no line is to blame. ``key`` is the offending one, empty if none is.
+    ``line`` counts from 1; 0: no line is to blame. ``key`` is the offending one, empty if none is. ``column`` counts
+    from 1, too; None: all of the line is to blame, or none is.
     """
 
-    def __init__(self, file: str, line: int, key: str, message: str) -> None:
+    def __init__(self, file: str, line: int, key: str, message: str, column: int | None = None) -> None:
         super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
         self.file = file
         self.line = line
         self.key = key
         self.message = message
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def parse_profile(text: str, *, source: str) -> Profile:
     try:
         document = TomlDocument.parse(text)
     except TomlTextError as error:
-        raise ProfileError(source, error.line, "", f"{error}.") from error
+        raise ProfileError(source, error.line, "", f"{error}.", error.column) from error
     return _Reader(document, source).profile()
 
 
@@ -262,8 +264,9 @@ class _Reader:
     def _error(self, path: KeyPath, message: str) -> ProfileError:
         """Return an error at ``path``, or at the nearest enclosing table or array that is in the text."""
         keys = [part for part in path if isinstance(part, str)]
-        line = self._document.line_of(path) or 1
-        return ProfileError(self._source, line, keys[-1] if keys else "", f"{message}.")
+        place = self._document.place_of(path)
+        line, column = (1, None) if place is None else place
+        return ProfileError(self._source, line, keys[-1] if keys else "", f"{message}.", column)
 
     def _unknown(self, path: KeyPath, known: Mapping[str, Any], where: str) -> ProfileError:
         key = str(path[-1])

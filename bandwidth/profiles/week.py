@@ -1,9 +1,9 @@
 """A week of effective limits in a site's civil time, for pictures and tables. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from bandwidth.core.civil_time import instants_of, is_skipped
@@ -97,19 +97,41 @@ def week_of(
         names = [
             holiday.name for holiday in profile.holidays if holiday.scope.concerns(place) and holiday.falls_on(day)
         ]
-        days.append(DayRow(day, ", ".join(names), tuple(_runs(day, zone, resolve))))
+        days.append(DayRow(day, ", ".join(names), tuple(_runs(day, _changes(profile, day, zone), zone, resolve))))
         on_day()
     return Week(first_day, zone.key, tuple(days))
 
 
-def _runs(day: date, zone: ZoneInfo, resolve: Resolve) -> Iterator[Run]:
-    minutes = range(0, MINUTES_PER_DAY, STEP_MINUTES)
+def looks_per_week(profile: Profile, first_day: date, zone: ZoneInfo) -> int:
+    """Return at how many times of a week `week_of` looks; each look reads all rules that concern the site."""
+    days = (first_day + timedelta(days=offset) for offset in range(DAYS_PER_WEEK))
+    return sum(len(_changes(profile, day, zone)) for day in days)
+
+
+def _changes(profile: Profile, day: date, zone: ZoneInfo) -> Sequence[int]:
+    """Return the steps of a day at which another limit can begin, in minutes after midnight, rising from 0."""
+    around = [datetime.combine(day + timedelta(days=days), time(), zone) for days in (-1, 2)]
+    if around[0].utcoffset() != around[1].utcoffset():  # the clocks change: rules and clocks part anywhere
+        return range(0, MINUTES_PER_DAY, STEP_MINUTES)
+    timed = [rule.when for rule in (*profile.blackouts, *profile.windows, *profile.business_hours)]
+    minutes = {minute for when in timed for minute in (when.start_minute, when.end_minute)}
+    for rule in (*profile.stops, *profile.boosts):
+        for moment in (rule.since, rule.until):
+            wall = moment if moment is None or moment.tzinfo is None else moment.astimezone(zone)
+            if wall is not None and wall.date() == day:
+                minutes.add(-(-(wall.hour * 3600 + wall.minute * 60 + wall.second) // 60))
+    steps = {0} | {-(-minute // STEP_MINUTES) * STEP_MINUTES for minute in minutes}
+    return sorted(step for step in steps if step < MINUTES_PER_DAY)
+
+
+def _runs(day: date, starts: Sequence[int], zone: ZoneInfo, resolve: Resolve) -> Iterator[Run]:
+    ends = dict(pairwise((*starts, MINUTES_PER_DAY)))
     cells = (
-        (minute, _cell(datetime.combine(day, time()) + timedelta(minutes=minute), zone, resolve)) for minute in minutes
+        (minute, _cell(datetime.combine(day, time()) + timedelta(minutes=minute), zone, resolve)) for minute in starts
     )
     for cell, group in groupby(cells, key=lambda pair: pair[1]):
-        starts = [minute for minute, _ in group]
-        yield Run(starts[0], starts[-1] + STEP_MINUTES, cell)
+        within = [minute for minute, _ in group]
+        yield Run(within[0], ends[within[-1]], cell)
 
 
 def _cell(wall: datetime, zone: ZoneInfo, resolve: Resolve) -> Cell:

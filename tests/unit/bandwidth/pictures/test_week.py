@@ -5,7 +5,7 @@ import pytest
 
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.svg import WIDTH
-from bandwidth.pictures.week import week_svg
+from bandwidth.pictures.week import WeekWords, week_svg
 from bandwidth.profiles.parse import parse_profile
 from bandwidth.profiles.week import Week, week_of
 
@@ -40,6 +40,17 @@ def test_a_week_tells_rates_stops_boosts_and_changes_of_the_clock() -> None:
 def test_a_week_without_any_rule() -> None:
     words = list(ET.fromstring(week_svg(week("", date(2026, 6, 1)), "t", "s")).itertext())
     assert words.count("no limit") == 8  # seven days and the legend
+
+
+def test_a_week_in_another_language() -> None:
+    said = {"stopped": "停止", "no limit": "上限なし", "blackout 'blackout 1'": "停止時間帯「blackout 1」"}
+    words = WeekWords(lambda english: said.get(english, english), lambda day: f"{day.month}月{day.day}日")
+    rules = '[[blackout]]\nfrom = "08:00"\nto = "12:00"\n'
+    shown = list(ET.fromstring(week_svg(week(rules, date(2026, 6, 1)), "t", "s", words)).itertext())
+    assert "6月7日" in shown
+    assert shown.count("停止") == 8
+    assert "6月7日 08:00–12:00: 停止 (停止時間帯「blackout 1」)" in shown
+    assert not any("stopped" in one or "Jun" in one for one in shown)
 
 
 @pytest.mark.uncounted

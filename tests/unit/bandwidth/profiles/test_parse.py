@@ -165,6 +165,25 @@ def test_an_error_names_line_key_and_what_to_do(text: str, line: int, key: str, 
     assert told in error.message
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "signs"),
+    [
+        ("  tiem_zone = 1", 3, "tiem_zone"),
+        ("limit = [{ cap = '1 B/s' }, { cpa = 1 }]", 31, "cpa"),
+        ("[[limit]]\n\tcap = '1 Mb/s'", 2, "cap"),
+        ("名前 = 1", 1, "名前"),
+        ("'名前' = x", 8, "x"),  # of what is no TOML, the sign that was not expected
+        (f"a = {'9' * 5000}", None, ""),
+        (f"a = {'[' * 5000}", None, ""),
+    ],
+)
+def test_an_error_names_the_column(text: str, column: int | None, signs: str) -> None:
+    error = problem(text)
+    assert error.column == column
+    if column is not None:
+        assert (HEAD + text).splitlines()[error.line - 1][column - 1 :].startswith(signs)
+
+
 def test_a_missing_name_is_told() -> None:
     with pytest.raises(ProfileError, match=r"^f:1: the profile needs the key 'name'"):
         parse_profile("", source="f")

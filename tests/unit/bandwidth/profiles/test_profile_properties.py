@@ -1,18 +1,21 @@
 """What holds for every profile: the limit is a minimum, monotone, never negative, and blackouts win."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandwidth.core.civil_time import instants_of, is_skipped
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.profiles import model as m
 from bandwidth.profiles.parse import TABLE_KEYS, TOP_KEYS, ProfileError, parse_profile
 from bandwidth.profiles.precedence import RANK, Measure, RuleKind
 from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
+from bandwidth.profiles.week import looks_per_week, strictness, week_of
 from tests.helpers.profile_toml import exact_rate_text, to_toml
 
 T = TypeVar("T")
@@ -247,3 +250,43 @@ def test_a_cut_or_mangled_profile_is_an_error_or_a_profile(profile: m.Profile, d
     except ProfileError as found:
         error = found
     assert error is None or 1 <= error.line <= mangled.count("\n") + 1
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 287)), min_size=1, max_size=12)
+
+
+@given(PROFILES, PLACES, DATES, STEPS)
+def test_a_week_has_at_each_step_what_holds_then(
+    profile: m.Profile, site: str | None, monday: date, steps: list[tuple[int, int]]
+) -> None:
+    """A week looks only where something can change; each step has the limit that a look there finds."""
+    found = week_of(profile, site, monday, line=BytesPerSecond(2_500_000))
+    zone = ZoneInfo(found.time_zone)
+    assert all(
+        [run.start for run in row.runs] == [0, *(run.end for run in row.runs[:-1])] and row.runs[-1].end == 1_440
+        for row in found.days
+    )
+    for day, step in steps:
+        wall = datetime.combine(found.days[day].day, time(step // 12, step % 12 * 5))
+        cell = next(run.cell for run in found.days[day].runs if run.start <= step * 5 < run.end)
+        assert cell.skipped == is_skipped(wall, zone)
+        if not cell.skipped:
+            limits = [
+                effective_limit(profile, site, at, line=BytesPerSecond(2_500_000)) for at in set(instants_of(wall, zone))
+            ]
+            limit = min(limits, key=strictness)
+            assert (cell.rate, cell.boost, cell.twice) == (limit.rate, limit.boost, len(limits) > 1)
+
+
+def test_a_week_looks_where_rules_begin_and_end_and_everywhere_when_the_clocks_change() -> None:
+    profile = parse_profile(
+        'name = "p"\ntime_zone = "Europe/Berlin"\n[[window]]\nfrom = "08:03"\nto = "18:00"\ncap = "1 Mbit/s"\n'
+        "[[stop]]\nsince = 2026-06-03T11:59:30Z\n",
+        source="p",
+    )
+    zone = ZoneInfo("Europe/Berlin")
+    assert looks_per_week(profile, date(2026, 6, 1), zone) == 7 * 3 + 1
+    runs = week_of(profile, None, date(2026, 6, 1)).days[2].runs
+    assert [run.start for run in runs] == [0, 485, 840]
+    # each of the three days about the change of the clock, as far as the week has them
+    assert looks_per_week(profile, date(2026, 3, 23), zone) == 2 * 288 + 5 * 3
