@@ -6,7 +6,7 @@ stopped or skipped is hatched.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from html import escape
 
 from bandwidth.core.quantities import MINUTES_PER_DAY, clock_text, rate_text
@@ -16,6 +16,7 @@ from bandwidth.profiles.week import Cell, DayRow, Week
 
 ROW_HEIGHT, ROW_GAP = 40, 6
 LEGEND_ENTRY_GAP = 26
+NOW_COLOUR = "#c2410c"
 LIGHT, DARK = (209, 229, 240), (8, 64, 129)
 WHITE_TEXT_FROM = 0.6  # of the way from light to dark; keeps the contrast at 4.5 or more
 
@@ -37,14 +38,21 @@ class WeekWords:
 ENGLISH = WeekWords()
 
 
-def week_svg(week: Week, title: str, subtitle: str, words: WeekWords = ENGLISH) -> str:
-    """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in ``words``."""
+def week_svg(
+    week: Week, title: str, subtitle: str, words: WeekWords = ENGLISH, *, now: datetime | None = None
+) -> str:  # fmt: skip
+    """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in ``words``.
+
+    ``now``: by the site's clock; it is marked where the week has it.
+    """
     top = 96
     legend_top = top + len(week.days) * (ROW_HEIGHT + ROW_GAP) + 18
     body = [text(MARGIN_LEFT, 30, title, "title"), text(MARGIN_LEFT, 51, subtitle, "small")]
     body += _hours(top, legend_top - 18)
     for index, row in enumerate(week.days):
         body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week, words)
+        if now is not None and row.day == now.date():
+            body += _now(now, top + index * (ROW_HEIGHT + ROW_GAP), words)
     legend, height = _legend(week, legend_top, words)
     return document(height, title, [*body, *legend])
 
@@ -79,6 +87,17 @@ def _day(row: DayRow, top: int, week: Week, words: WeekWords) -> Iterator[str]:
             yield f'<rect x="{left:.1f}" y="{middle - 14}" width="{ground:.1f}" height="20" fill="#ffffff" rx="3"/>'
         if label:
             yield text(x + width / 2, middle, label, "", anchor="middle", fill=text_fill)
+
+
+def _now(now: datetime, top: int, words: WeekWords) -> Iterator[str]:
+    """Mark a moment: dark within white, so that it is seen on every colour, and a dot above the row."""
+    x = _x_of_minute(now.hour * 60 + now.minute)
+    for colour, width in (("#ffffff", 5), (NOW_COLOUR, 2.5)):
+        line = f'x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{top + ROW_HEIGHT + 3}"'
+        yield f'<line {line} stroke="{colour}" stroke-width="{width}"/>'
+    told = f"{words.say('now')} {now:%H:%M}"
+    dot = f'cx="{x:.1f}" cy="{top - 4}" r="4.5" fill="{NOW_COLOUR}" stroke="#ffffff"'
+    yield f"<circle {dot}><title>{escape(told)}</title></circle>"
 
 
 def _legend(week: Week, top: int, words: WeekWords) -> tuple[list[str], int]:

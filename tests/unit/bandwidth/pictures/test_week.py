@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -51,6 +51,13 @@ def test_a_week_in_another_language() -> None:
     assert shown.count("停止") == 8
     assert "6月7日 08:00–12:00: 停止 (停止時間帯「blackout 1」)" in shown
     assert not any("stopped" in one or "Jun" in one for one in shown)
+
+
+@pytest.mark.parametrize(("now", "marks"), [(datetime(2026, 6, 7, 23, 59), 1), (datetime(2026, 6, 8, 0, 0), 0)])
+def test_a_moment_is_marked_where_the_week_has_it(now: datetime, marks: int) -> None:
+    picture = ET.fromstring(week_svg(week("", date(2026, 6, 1)), "t", "s", now=now))
+    dots = picture.findall(".//{http://www.w3.org/2000/svg}circle[{http://www.w3.org/2000/svg}title]")
+    assert ["".join(dot.itertext()) for dot in dots] == ["now 23:59"] * marks
 
 
 @pytest.mark.uncounted
