@@ -26,6 +26,7 @@ from seed_server.web.client import Client, client_of
 from seed_server.web.fair_turns import FairTurns
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
+from seed_server.web.whole_names import WholeNames, sent_path, whole
 
 READ_SECONDS = 60.0  # for a whole request; a batch of ten thousand over a slow line
 LARGE_BODY_BYTES = 8 << 20  # of these, one at a time
@@ -87,8 +88,8 @@ class _Server:
     ) -> Response:  # fmt: skip
         answering, headers = self.answering, request.headers
         asked = ApiRequest(
-            path=request.url.path,
-            in_path=request.path_params,
+            path=sent_path(request.scope),
+            in_path=whole(request.path_params),
             query=request.url.query,
             headers=headers,
             body=b"" if route.body is None else await _read_body(request, route.most_body_bytes),
@@ -138,6 +139,7 @@ def make_api(
 ) -> FastAPI:  # fmt: skip
     """Return the ASGI application; ``streams`` answers those routes that answer in parts, by their names."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(WholeNames)
     server = _Server(answering, streams, log)
 
     places = [(re.compile(_NAMED.sub("[^/]+", route.path)), route.method) for route in routes]

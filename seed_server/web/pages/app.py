@@ -28,6 +28,7 @@ from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
 from seed_server.web.pages.static import FOREVER, STATIC, static_at
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
+from seed_server.web.whole_names import WholeNames, sent_path, whole
 
 READ_SECONDS = 60.0  # for a whole form
 WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
@@ -102,7 +103,7 @@ class _Pages:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
-            request.url.path, request.path_params, request.url.query, _visitor(request),
+            sent_path(request.scope), whole(request.path_params), request.url.query, _visitor(request),
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
@@ -170,7 +171,7 @@ def make_pages(answering: PageAnswering, watching: Watching, log: RequestLog) ->
     routes.append(Route(f"{STATIC}{{name}}", server.static, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: nothing})
     app.router.redirect_slashes = False
-    return app
+    return WholeNames(app)
 
 
 def beside(api: ASGIApp, pages: ASGIApp) -> ASGIApp:
