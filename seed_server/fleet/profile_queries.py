@@ -5,7 +5,8 @@ What is signed changes seldom and is asked for often: each profile is read and p
 
 import hashlib
 import threading
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -90,7 +91,7 @@ class Throttles:
     now: float
     profiles: Mapping[str, ProfileInForce]
     """By site."""
-    known: Set[str]
+    known: AbstractSet[str]
     """The sites that the site map names, and those where a PC was ever seen."""
     lines: Mapping[str, BytesPerSecond]
     """The rates of lines, as far as they are known, by site."""

@@ -200,6 +200,7 @@ def _visitor(request: Request) -> Visitor:
         host=headers.get("host", ""),
         origin=headers.get("origin", ""),
         site=headers.get("sec-fetch-site", ""),
+        gone=client_of(request.scope).gone,
     )
 
 

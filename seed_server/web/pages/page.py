@@ -36,6 +36,8 @@ class Visitor:
     """What its header Origin says; empty: nothing."""
     site: str = ""
     """What its header Sec-Fetch-Site says; empty: nothing."""
+    gone: Callable[[], bool] = lambda: False
+    """Whether it does not wait for the answer any more: for work that takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 
 SIMULATION_SECONDS = 15.0  # of processor and of waiting; a minute of an office's 20 Mbit/s takes one
 SIMULATION_MEMORY_BYTES = 1 << 30  # of address space: the interpreter and the libraries have a third of it
-SIMULATIONS_AT_ONCE = 2  # of all readers: as many processors as a small server can spare
+SIMULATIONS_AT_ONCE = 2  # of all readers: each has one of the pages' threads meanwhile
+TURN_SECONDS = 2.0  # for a turn to come: who waits has a thread, too
 WATCH_SECONDS = 0.05  # between two looks whether the child is done, and whether anybody waits for it
 MAX_SIMULATION_BYTES = 4 << 20  # of each file that the child writes: two minutes have 60 kB
 MAX_SAID_CHARS = 600  # of what the child says when it fails
@@ -156,7 +157,7 @@ class Simulations:
 
         with self._free:
             self._newest[reader] = mine
-            free = self._free.wait_for(lambda: self._running < self.at_once or not counts(), self.seconds)
+            free = self._free.wait_for(lambda: self._running < self.at_once or not counts(), TURN_SECONDS)
             if not counts():
                 raise UserError(OVERTAKEN, FaultKind.BUSY)
             if not free:

@@ -4,10 +4,16 @@ from typing import Any
 
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_help import HELP_FORMS, HELP_PAGES
+from seed_server.web.pages.pages_profiles import PROFILES_FORMS, PROFILES_PAGES
+from seed_server.web.pages.pages_settings import SETTINGS_FORMS, SETTINGS_PAGES
 
 PAGES: tuple[Page[Any], ...] = (
     *HELP_PAGES,
+    *PROFILES_PAGES,
+    *SETTINGS_PAGES,
 )  # fmt: skip
 FORMS: tuple[Form[Any, Any], ...] = (
     *HELP_FORMS,
+    *PROFILES_FORMS,
+    *SETTINGS_FORMS,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -53,7 +53,7 @@ def test_a_week_in_another_language() -> None:
     assert not any("stopped" in one or "Jun" in one for one in shown)
 
 
-@pytest.mark.parametrize(("now", "marks"), [(datetime(2026, 6, 7, 23, 59), 1), (datetime(2026, 6, 8, 0, 0), 0)])
+@pytest.mark.parametrize(("now", "marks"), [(datetime(2026, 6, 7, 23, 59, tzinfo=UTC), 1), (datetime(2026, 6, 8, tzinfo=UTC), 0)])
 def test_a_moment_is_marked_where_the_week_has_it(now: datetime, marks: int) -> None:
     picture = ET.fromstring(week_svg(week("", date(2026, 6, 1)), "t", "s", now=now))
     dots = picture.findall(".//{http://www.w3.org/2000/svg}circle[{http://www.w3.org/2000/svg}title]")
