@@ -33,7 +33,7 @@ def whole(in_path: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).replace(SLASH, "/") for name, value in in_path.items()}
 
 
-def sent_path(scope: Mapping[str, Any]) -> str:
-    """Return the path as it was sent, so that links lead to it again, and never to another server."""
-    raw = scope.get("raw_path", b"").decode("ascii", "replace") or quote(scope["path"])
-    return f"/{raw.lstrip('/')}"
+def address_path(scope: Mapping[str, Any]) -> str:
+    """Return the path as an address has it; never one that a browser takes for another server."""
+    path = quote(f"/{str(scope['path']).lstrip('/' + chr(92))}", safe="/@:+,;=~")
+    return path.replace(quote(SLASH), "%2F")

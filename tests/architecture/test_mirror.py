@@ -411,6 +411,11 @@ TESTED_IN = {
     "seed_server/web/api/routes_reporting.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/api/routes_signing.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/pages/here.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/page.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/pages_help.py": "tests/unit/seed_server/web/pages/test_app.py",
+    "seed_server/web/pages/signed_in.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/table.py": "tests/unit/seed_server/web/pages/test_app.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

@@ -26,7 +26,7 @@ from seed_server.web.client import Client, client_of
 from seed_server.web.fair_turns import FairTurns
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
-from seed_server.web.whole_names import WholeNames, sent_path, whole
+from seed_server.web.whole_names import WholeNames, address_path, whole
 
 READ_SECONDS = 60.0  # for a whole request; a batch of ten thousand over a slow line
 LARGE_BODY_BYTES = 8 << 20  # of these, one at a time
@@ -88,7 +88,7 @@ class _Server:
     ) -> Response:  # fmt: skip
         answering, headers = self.answering, request.headers
         asked = ApiRequest(
-            path=sent_path(request.scope),
+            path=address_path(request.scope),
             in_path=whole(request.path_params),
             query=request.url.query,
             headers=headers,

@@ -19,19 +19,19 @@ from p2pdist.shared.errors import UserError
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
-from seed_server.web.pages.answering import Answered, PageAnswering
+from seed_server.web.pages.answering import PageAnswered, PageAnswering
 from seed_server.web.pages.cookies import cookies_in
-from seed_server.web.pages.forms import FormFields, fields_in
+from seed_server.web.pages.forms import fields_in
 from seed_server.web.pages.headers import page_headers
 from seed_server.web.pages.live import LIVE
 from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
 from seed_server.web.pages.static import FOREVER, STATIC, static_at
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
-from seed_server.web.whole_names import WholeNames, sent_path, whole
+from seed_server.web.whole_names import WholeNames, address_path, whole
 
-READ_SECONDS = 60.0  # for a whole form
-WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
+FORM_SECONDS = 60.0  # for a whole form
+PAGE_WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
 STRANGER_FORM_BYTES = 8 << 10  # of whoever is not signed in: a name, a password and a code
 MAX_BROWSER_CHARS = 200  # of how a browser calls itself
 EVENT_MEDIA = "text/event-stream"
@@ -45,7 +45,7 @@ class _Pages:
     answering: PageAnswering
     watching: Watching
     log: RequestLog
-    workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(WORKERS))
+    workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(PAGE_WORKERS))
 
     async def page(self, page: Page[Any], request: Request) -> Response:
         """Answer who opens a page."""
@@ -53,15 +53,10 @@ class _Pages:
 
     async def form(self, form: Form[Any, Any], request: Request) -> Response:
         """Answer who sends a form."""
-        known = bool(await self._known(request))
-        fields = FormFields()
-        problem: ApiProblemError | None = None
+        most = form.most_bytes if await self._known(request) else STRANGER_FORM_BYTES
         try:
-            most = form.most_bytes if known else STRANGER_FORM_BYTES
             fields = fields_in(await _read_body(request, most), request.headers.get("content-type", ""))
-        except ApiProblemError as error:
-            problem = error
-        if problem is not None:
+        except ApiProblemError as problem:
             return await self.refused(request, problem)
         return await self._respond(request, lambda context, asked: self.answering.send(context, form, asked, fields))
 
@@ -97,24 +92,23 @@ class _Pages:
         file = static_at(request.url.path)
         if file is None:
             return await self.refused(request, ApiProblemError("no-such-thing", "There is no such file."))
-        return _response(request, Answered(200, file.data, file.media), "", cache=FOREVER)
+        return _response(request, PageAnswered(200, file.data, file.media), "", cache=FOREVER)
 
-    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], Answered]) -> Response:
+    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], PageAnswered]) -> Response:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
-            sent_path(request.scope), whole(request.path_params), request.url.query, _visitor(request),
+            address_path(request.scope), whole(request.path_params), request.url.query, _visitor(request),
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
-            answered: Answered = await self._in_thread(partial(answer, context, asked))
+            answered: PageAnswered = await self._in_thread(partial(answer, context, asked))
         except Exception as error:  # noqa: BLE001 - it is logged
             self.log.failed(client, request.url.path, error)
             problem = ApiProblemError("failed", OUR_FAULT)
             answered = await self._in_thread(partial(self.answering.refuse, context, asked, problem))
-        else:
-            if await self._known(request):
-                client.proved()
+        if answered.known:
+            client.proved()
         return _response(request, answered, context.request.request_id)
 
     async def _known(self, request: Request) -> bool:
@@ -166,7 +160,9 @@ def make_pages(answering: PageAnswering, watching: Watching, log: RequestLog) ->
         by_path.setdefault(page.path, {})["GET"] = partial(server.page, page)
     for form in answering.forms:
         by_path.setdefault(form.path, {})["POST"] = partial(server.form, form)
-    routes = [Route(path, _by_method(does), methods=list(does)) for path, does in by_path.items()]
+    # of two that fit, the one without a name in braces: /people/add is nobody's page
+    in_order = sorted(by_path.items(), key=lambda row: [part.startswith("{") for part in row[0].split("/")])
+    routes = [Route(path, _by_method(does), methods=list(does)) for path, does in in_order]
     routes.append(Route(LIVE, server.live, methods=["GET"]))
     routes.append(Route(f"{STATIC}{{name}}", server.static, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: nothing})
@@ -208,7 +204,7 @@ def _tls(request: Request) -> bool:
     return str(request.scope.get("scheme", "")) == "https"
 
 
-def _response(request: Request, answered: Answered, request_id: str, *, cache: str = "no-store") -> Response:
+def _response(request: Request, answered: PageAnswered, request_id: str, *, cache: str = "no-store") -> Response:
     response = Response(
         answered.body or None, answered.status, page_headers(request_id, tls=_tls(request), cache=cache),
         answered.media if answered.body else None,
@@ -222,7 +218,7 @@ def _response(request: Request, answered: Answered, request_id: str, *, cache: s
 
 async def _read_body(request: Request, most: int) -> bytes:
     body = bytearray()
-    with trio.move_on_after(READ_SECONDS) as scope:
+    with trio.move_on_after(FORM_SECONDS) as scope:
         try:
             async with contextlib.aclosing(request.stream()) as chunks:
                 async for chunk in chunks:

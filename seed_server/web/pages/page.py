@@ -45,13 +45,14 @@ class PageRequest:
     """A request, as it has come."""
 
     path: str
+    """As an address has it, with signs such as %20."""
     in_path: Mapping[str, str]
     query: str
     visitor: Visitor
     accept_language: str = ""
 
 
-NOBODY = Visitor("")
+NO_VISITOR = Visitor("")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Asked(Generic[G]):
     """Seconds since 1970."""
     signed: SignedIn | None = None
     """How the actor has shown who they are; None, with an actor who may nothing: a page for everybody."""
-    visitor: Visitor = NOBODY
+    visitor: Visitor = NO_VISITOR
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Sent(Generic[G, B]):
     body: B
     now: float
     signed: SignedIn | None = None
-    visitor: Visitor = NOBODY
+    visitor: Visitor = NO_VISITOR
 
 
 @dataclass(frozen=True)

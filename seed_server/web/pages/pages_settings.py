@@ -1,4 +1,4 @@
-"""The page *settings*: the settings of the fleet as files, as `apply --export` writes them, and what files would change.
+"""The page *settings*: those of the fleet as files, as `apply --export` writes them, and what files would change.
 
 Nothing is changed here: `seed-server apply` does that, where the keys are.
 """

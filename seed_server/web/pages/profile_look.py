@@ -177,7 +177,7 @@ def differing_lines(before: str, after: str) -> tuple[DifferenceLine, ...] | Non
     if max(len(old), len(new)) > MAX_COMPARED_LINES:
         return None
     found = [
-        DifferenceLine("@" if line.startswith("@@") else line[:1], _cut(line[1:]))
+        DifferenceLine("@", "") if line.startswith("@@") else DifferenceLine(line[:1], _cut(line[1:]))
         for line in difflib.unified_diff(old, new, n=1, lineterm="")
         if not line.startswith(("--- ", "+++ "))
     ]

@@ -14,24 +14,30 @@ from markupsafe import Markup, escape
 from p2pdist.shared import language
 from p2pdist.shared.printable_text import printable, printable_lines
 from seed_server.web.pages import locale_text
-from seed_server.web.pages.reader import Reader, reader, reading
+from seed_server.web.pages.reader import PageReader, reader, reading
 from seed_server.web.pages.static import static_address
 
-TEMPLATES = "templates"
+TEMPLATES_PLACE = "templates"
 _SIZE = re.compile(r"<svg\b[^>]*?\b(width|height)=\"([0-9.]+)[a-z]*\"[^>]*?\b(width|height)=\"([0-9.]+)")
 
 
-def page_html(template: str, one: Reader, title: str, values: dict[str, Any]) -> str:
+def page_html(template: str, one: PageReader, title: str, values: dict[str, Any]) -> str:
     """Return a page as HTML; ``template``: the name of its file without ``.html.j2``."""
     with reading(one):
         return _environment().get_template(f"{template}.html.j2").render(**values, title=title)
+
+
+def load_templates() -> None:
+    """Read and compile all templates, so that nobody waits for it."""
+    for name in _environment().list_templates(filter_func=lambda name: name.endswith(".html.j2")):
+        _environment().get_template(name)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
-        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/{TEMPLATES}"),
+        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/{TEMPLATES_PLACE}"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -142,5 +148,5 @@ def _mbit(rate: float | None) -> str | Markup:
 def _picture(svg: str) -> dict[str, str]:
     """Return a chart's address, as that of an image that lies in the page, and its size."""
     found = _SIZE.search(svg)
-    size = {} if found is None else {found[1]: found[2], found[3]: found[4]}
+    size = {"width": "", "height": ""} if found is None else {found[1]: found[2], found[3]: found[4]}
     return {"address": f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", **size}

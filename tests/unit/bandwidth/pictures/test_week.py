@@ -53,8 +53,9 @@ def test_a_week_in_another_language() -> None:
     assert not any("stopped" in one or "Jun" in one for one in shown)
 
 
-@pytest.mark.parametrize(("now", "marks"), [(datetime(2026, 6, 7, 23, 59, tzinfo=UTC), 1), (datetime(2026, 6, 8, tzinfo=UTC), 0)])
-def test_a_moment_is_marked_where_the_week_has_it(now: datetime, marks: int) -> None:
+@pytest.mark.parametrize(("day", "marks"), [(7, 1), (8, 0)])
+def test_a_moment_is_marked_where_the_week_has_it(day: int, marks: int) -> None:
+    now = datetime(2026, 6, day, 23, 59, tzinfo=UTC)
     picture = ET.fromstring(week_svg(week("", date(2026, 6, 1)), "t", "s", now=now))
     dots = picture.findall(".//{http://www.w3.org/2000/svg}circle[{http://www.w3.org/2000/svg}title]")
     assert ["".join(dot.itertext()) for dot in dots] == ["now 23:59"] * marks

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seed_server.store.rows import SeenRow
-from seed_server.web.whole_names import SLASH, WholeNames, sent_path, whole
+from seed_server.web.whole_names import SLASH, WholeNames, address_path, whole
 from tests.helpers.api_client import api_of
 from tests.helpers.rollout_company import BEGIN, Company
 
@@ -32,15 +32,17 @@ async def test_a_slash_of_a_name_goes_through_routes_as_another_sign(raw: bytes,
 
 
 @pytest.mark.parametrize(
-    ("scope", "path"),
+    ("path", "address"),
     [
-        ({"path": "/a b"}, "/a%20b"),
-        ({"path": "/x", "raw_path": b"/a%2Fb"}, "/a%2Fb"),
-        ({"path": "/x", "raw_path": b"//evil.example/"}, "/evil.example/"),
+        ("/a b", "/a%20b"),
+        (f"/a{SLASH}b/c", "/a%2Fb/c"),
+        ("//evil.example/", "/evil.example/"),
+        ("/\\evil.example/", "/evil.example/"),
+        ("/PC@1.2:x", "/PC@1.2:x"),
     ],
 )
-def test_a_path_leads_here_again(scope: dict[str, Any], path: str) -> None:
-    assert sent_path(scope) == path
+def test_a_path_leads_here_again(path: str, address: str) -> None:
+    assert address_path({"path": path}) == address
 
 
 async def test_the_api_knows_a_site_by_its_network(company: Company) -> None:
