@@ -13,6 +13,7 @@ UNIT = ROOT / "tests" / "unit"
 
 # module: the file that tests it
 TESTED_IN = {
+    "bandwidth/commands/__main__.py": "tests/unit/seed_server/web/pages/test_simulating.py",
     "bandwidth/commands/completing.py": "tests/unit/bandwidth/commands/test_shipped_commands.py",
     "bandwidth/commands/console.py": "tests/unit/bandwidth/commands/test_picture_file.py",
     "bandwidth/commands/profile_views.py": "tests/unit/bandwidth/commands/test_profile_commands.py",
@@ -185,6 +186,7 @@ TESTED_IN = {
     "seed_server/answers/token_documents.py": "tests/unit/seed_server/commands/test_token_commands.py",
     "seed_server/automation/apply_changes.py": "tests/unit/seed_server/automation/test_apply_plan.py",
     "seed_server/automation/apply_documents.py": "tests/unit/seed_server/automation/test_apply_plan.py",
+    "seed_server/automation/apply_words.py": "tests/unit/seed_server/commands/test_apply_commands.py",
     "seed_server/automation/declared_export.py": "tests/unit/seed_server/automation/test_applying.py",
     "seed_server/automation/declared_present.py": "tests/unit/seed_server/automation/test_applying.py",
     "seed_server/automation/metrics_table.py": "tests/unit/seed_server/automation/test_metrics.py",
@@ -247,6 +249,7 @@ TESTED_IN = {
     "seed_server/fleet/people_queries.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/fleet/problems.py": "tests/field/test_screens.py",
+    "seed_server/fleet/profile_queries.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
     "seed_server/fleet/rehearsed.py": "tests/unit/seed_server/web/api/test_batches.py",
     "seed_server/fleet/rollout_announcing.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
     "seed_server/fleet/rollout_documents.py": "tests/unit/seed_server/fleet/test_rollout_engine.py",
@@ -414,8 +417,10 @@ TESTED_IN = {
     "seed_server/web/pages/here.py": "tests/unit/seed_server/web/pages/test_answering.py",
     "seed_server/web/pages/page.py": "tests/unit/seed_server/web/pages/test_answering.py",
     "seed_server/web/pages/pages_help.py": "tests/unit/seed_server/web/pages/test_app.py",
+    "seed_server/web/pages/profile_words.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
     "seed_server/web/pages/signed_in.py": "tests/unit/seed_server/web/pages/test_answering.py",
     "seed_server/web/pages/table.py": "tests/unit/seed_server/web/pages/test_app.py",
+    "seed_server/web/pages/view_profile.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

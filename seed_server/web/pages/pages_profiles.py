@@ -25,7 +25,7 @@ from seed_server.web.api.given import Given, MaybeName, Name, WithId
 from seed_server.web.api.paging import Limit, Paged, page_of
 from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.profile_look import MAX_TYPED_CHARS, typed_moment, zone_of
-from seed_server.web.pages.profile_words import limit_words, rate_words, rule_words
+from seed_server.web.pages.profile_words import floor_words, limit_words, rate_words, rule_words
 from seed_server.web.pages.simulating import Simulations, SimulationWish
 from seed_server.web.pages.view_profile import Editor, TypedProfile, checked, editor, file_name, wished_line
 
@@ -194,6 +194,7 @@ def rows_every(seconds: int) -> int:
 
 
 _HELPERS = {
+    "floor_words": floor_words,
     "limit_words": limit_words,
     "rate_words": rate_words,
     "rule_words": rule_words,

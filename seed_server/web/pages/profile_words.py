@@ -9,7 +9,7 @@ from bandwidth.pictures.week import WeekWords, week_svg
 from bandwidth.profiles.precedence import Measure
 from bandwidth.profiles.resolve import ConsideredRule, EffectiveLimit
 from bandwidth.profiles.week import Cell
-from p2pdist.shared.language import current, tr
+from p2pdist.shared.language import current, in_words, tr
 from p2pdist.shared.printable_text import printable
 from seed_server.web.pages.locale_text import week_day_text
 from seed_server.web.pages.profile_look import ShownWeek
@@ -36,7 +36,17 @@ def rule_words(rule: ConsideredRule) -> str:
 
 
 def _named(kind: str, name: str) -> str:
-    return tr("{kind} “{name}”", kind=tr(kind), name=printable(name))
+    word = tr("boost") if kind == "boost" else tr(kind)
+    return tr("{kind} “{name}”", kind=word, name=printable(name))
+
+
+def floor_words(limit: EffectiveLimit) -> str:
+    """Return what is sent at least, whatever the line looks like, and how early the limiter yields."""
+    sensitivity = tr("how early it yields: {sensitivity}", sensitivity=tr(limit.sensitivity.value))
+    if not limit.floor:
+        return tr("No rate is kept up whatever the line looks like; {sensitivity}.", sensitivity=sensitivity)
+    return tr("At least {rate} is sent ({why}); {sensitivity}.", rate=rate_text(limit.floor),
+              why=in_words(limit.floor_reason), sensitivity=sensitivity)  # fmt: skip
 
 
 def _said(english: str) -> str:
