@@ -15,7 +15,7 @@ from bandwidth.profiles.model import Profile
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
-from p2pdist.shared.manifest.site_profile import SiteProfile
+from p2pdist.shared.manifest.site_profile import SiteProfile, profile_target
 from seed_server.automation.apply_changes import Change
 from seed_server.automation.apply_plan import make_plan
 from seed_server.automation.declared import Declared
@@ -24,7 +24,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.names import check_site_known
 from seed_server.fleet.profile_queries import SiteThrottle, Throttles, read_throttles
 from seed_server.fleet.queries import WaitingBundle, read_prepared
-from seed_server.signing.profiles import checked_site, profile_in_text, profile_target
+from seed_server.signing.profiles import checked_site, profile_in_text
 from seed_server.web.api.given import Body
 from seed_server.web.pages.profile_look import (
     MAX_TYPED_CHARS,
@@ -196,7 +196,7 @@ def look_at(
     line, line_wrong = _line(typed.line, throttle.line)
     present = datetime.fromtimestamp(now, UTC)
     looked = LookedAt(rules=rules, now=limit_at(rules, site, (present,), line), line_wrong=line_wrong)
-    asked = (present,)
+    asked: tuple[datetime, ...] = (present,)
     if typed.at.strip():
         try:
             asked = typed_moment(typed.at, zone_of(rules, site))
