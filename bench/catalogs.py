@@ -29,6 +29,9 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from bandwidth.core.states import Reason, State
+from bandwidth.profiles.model import Sensitivity
+from bandwidth.profiles.precedence import RuleKind
+from bandwidth.profiles.resolve import RuleState
 from p2pdist.install.order import StepKind
 from p2pdist.install.restart_times import RestartBy
 from p2pdist.install.schedule import TimingReason
@@ -69,10 +72,11 @@ KEYWORDS = {"tr": 1, "trn": 2}
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
     WhyReason, LanReason, Reason, State, TimingReason, StepKind, PeerReason, Medium, TransferFaultKind, RestartBy,
     StatementFault, OrderRefusal, NoPace, RingReason, HarmReason, RolloutState, MissingReason, Proposal, FollowUp,
-    LevelVerdict,
+    LevelVerdict, RuleKind, RuleState, Sensitivity,
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (
+    "bandwidth/profiles", "bandwidth/simulator/figures.py",
     "p2pdist/agent", "p2pdist/commands", "p2pdist/daemon", "p2pdist/doctor", "p2pdist/identity", "p2pdist/install",
     "p2pdist/limiter", "p2pdist/local_api", "p2pdist/network", "p2pdist/origin", "p2pdist/settings.py",
     "p2pdist/shared", "p2pdist/status", "p2pdist/transfer", "p2pdist/trust", "seed_server",

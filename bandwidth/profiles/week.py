@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from bandwidth.core.civil_time import instants_of, is_skipped
@@ -113,13 +113,18 @@ def _changes(profile: Profile, day: date, zone: ZoneInfo) -> Sequence[int]:
     around = [datetime.combine(day + timedelta(days=days), time(), zone) for days in (-1, 2)]
     if around[0].utcoffset() != around[1].utcoffset():  # the clocks change: rules and clocks part anywhere
         return range(0, MINUTES_PER_DAY, STEP_MINUTES)
-    timed = [rule.when for rule in (*profile.blackouts, *profile.windows, *profile.business_hours)]
+    timed = [
+        *(blackout.when for blackout in profile.blackouts),
+        *(window.when for window in profile.windows),
+        *(hours.when for hours in profile.business_hours),
+    ]
     minutes = {minute for when in timed for minute in (when.start_minute, when.end_minute)}
-    for rule in (*profile.stops, *profile.boosts):
-        for moment in (rule.since, rule.until):
-            wall = moment if moment is None or moment.tzinfo is None else moment.astimezone(zone)
-            if wall is not None and wall.date() == day:
-                minutes.add(-(-(wall.hour * 3600 + wall.minute * 60 + wall.second) // 60))
+    bounds = [(stop.since, stop.until) for stop in profile.stops]
+    bounds += [(boost.since, boost.until) for boost in profile.boosts]
+    for moment in chain.from_iterable(bounds):
+        wall = moment if moment is None or moment.tzinfo is None else moment.astimezone(zone)
+        if wall is not None and wall.date() == day:
+            minutes.add(-(-(wall.hour * 3600 + wall.minute * 60 + wall.second) // 60))
     steps = {0} | {-(-minute // STEP_MINUTES) * STEP_MINUTES for minute in minutes}
     return sorted(step for step in steps if step < MINUTES_PER_DAY)
 

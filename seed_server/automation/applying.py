@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2pdist.shared.errors import UserError
+from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from seed_server.automation.apply_changes import SIGNS, Change
 from seed_server.automation.apply_plan import ApplyPlan, make_plan
 from seed_server.automation.declared import Declared, check_none, parse_declared
-from seed_server.automation.declared_files import read_directory
+from seed_server.automation.declared_files import files_in_text, read_directory
 from seed_server.automation.declared_layout import SETTINGS_FILE
 from seed_server.automation.declared_present import read_present
 from seed_server.fleet import document_operations, home_file_operations, people_operations, preparing
@@ -50,6 +50,20 @@ def read_plan(context: Context, directory: Path, *, prune: bool = False) -> Appl
     context.settings()  # what is wrong with the home as a whole is said first
     declared = parse_declared(read_directory(directory))
     check_none(_template_problems(declared))
+    return make_plan(declared, read_present(context), prune=prune)
+
+
+def plan_of_text(context: Context, text: str, name: str, *, prune: bool = False) -> ApplyPlan:
+    """Return the same for files in one text, `files_in_text`; raises as `read_plan`.
+
+    Ring templates in files of the server are not looked at: whoever sent the text may not be one who may read these.
+    """
+    context.settings()
+    files = files_in_text(text, name)
+    if not files.texts and not files.problems:
+        raise UserError("There is nothing in the text.", FaultKind.BAD_INPUT)
+    declared = parse_declared(files)
+    check_none(_template_problems(declared, only_shipped=True))
     return make_plan(declared, read_present(context), prune=prune)
 
 
@@ -194,12 +208,15 @@ def _ended_early(
         log.warning("the audit log cannot say now how far a run came", reason=second.message)
 
 
-def _template_problems(declared: Declared) -> list[str]:
-    """Return what is wrong with the ring templates that settings choose: they are read when a patch is published."""
+def _template_problems(declared: Declared, *, only_shipped: bool = False) -> list[str]:
+    """Return what is wrong with the ring templates that settings choose: they are read when a patch is published.
+
+    ``only_shipped``: no other file is looked at.
+    """
     problems = []
     for key in ("rollout_template", "emergency_template"):
         named = (declared.settings or {}).get(key)
-        if not isinstance(named, str) or not named:
+        if not isinstance(named, str) or not named or (only_shipped and named not in SHIPPED_RINGS):
             continue
         if named not in SHIPPED_RINGS and named.endswith(".toml") and not _is_own_file(Path(named)):
             problems.append(f"{SETTINGS_FILE}: {key}: {named[:80]} is no file on this server. Write its whole path.")

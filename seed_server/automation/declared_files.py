@@ -1,6 +1,7 @@
 """Reads a directory with the settings of a fleet: few files, of bounded size, and none outside of it. Blocking."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from seed_server.settings.server_toml import MAX_SETTINGS_BYTES
 MAX_PEOPLE_BYTES = 1 << 20  # a thousand accounts with a scope of some sites each
 MAX_DECLARED_FILES = MAX_SITES + MAX_TEMPLATES + 100  # a profile for every site, and a few files of a repository
 MAX_DECLARED_BYTES = 64 << 20  # profiles of six kilobytes for every site; all are in memory at once
+MAX_SHOWN_PATH_CHARS = 80  # of one that is no file's
+_BEGINS_FILE = re.compile(r"# file: *(\S[^\r\n]*)")
 _CAPS = {SITES_FILE: MAX_SITES_BYTES, PEOPLE_FILE: MAX_PEOPLE_BYTES, SETTINGS_FILE: MAX_SETTINGS_BYTES}
 _FOLDER_CAPS = {PROFILES_FOLDER: MAX_PROFILE_BYTES, TEMPLATES_FOLDER: MAX_TEMPLATE_BYTES}
 
@@ -71,6 +74,46 @@ def read_directory(directory: Path) -> DeclaredFiles:
             FaultKind.BAD_INPUT,
         )
     return found
+
+
+def files_in_text(text: str, name: str) -> DeclaredFiles:
+    """Return what stands in one text: the file ``name``, and each that a line ``# file: NAME`` begins.
+
+    What is wrong with single files is in ``problems``. Raises `UserError` (BAD_INPUT) for more than
+    `MAX_DECLARED_FILES`.
+    """
+    found, path, lines = DeclaredFiles(), name.strip(), list[str]()
+    for line in text.splitlines(keepends=True):
+        if (begins := _BEGINS_FILE.match(line)) is None:
+            lines.append(line)
+            continue
+        _take_text(found, path, "".join(lines))
+        path, lines = begins[1].strip(), []
+    _take_text(found, path, "".join(lines))
+    return found
+
+
+def _take_text(found: DeclaredFiles, path: str, text: str) -> None:
+    if not path and not text.strip():  # what stands above the first file
+        return
+    folder, _, short = path.rpartition("/")
+    shown, cap = printable(path[:MAX_SHOWN_PATH_CHARS]), _cap(folder, short) if folder in {"", *FOLDERS} else None
+    if not path:
+        found.problems.append("The text does not say of which file it is. Name it, or write '# file: NAME' above it.")
+    elif cap is None:
+        hint = hint_of(path, _CAPS if not folder else ())
+        found.problems.append(f"{shown}: nothing is read from a file of this name.{hint} Rename or remove it.")
+    elif path in found.texts:
+        found.problems.append(f"{shown} is there twice; remove one.")
+    elif len(text.encode()) > cap:
+        found.problems.append(f"{shown} is over {cap} bytes: shorten it.")
+    elif len(found.texts) >= MAX_DECLARED_FILES:
+        raise UserError(f"The text has more than {MAX_DECLARED_FILES} files.", FaultKind.BAD_INPUT)
+    else:
+        found.texts[path] = text
+        found.chars += len(text)
+        if folder:
+            found.folders.add(folder)
 
 
 def _entries(root: Path) -> Iterator[tuple[Path, str]]:

@@ -30,6 +30,7 @@ from seed_server.fleet.rollout_queries import CountedRings, read_live_rings
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.store.last_backup import read_last_backup
 from seed_server.store.serve_lock import is_serving
+from seed_server.store.webhook_records import WEBHOOK_STOPS, DeliveryCounts, WebhookRow
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -67,6 +68,9 @@ class _Slow:
     room: tuple[tuple[UsedRoom, ...], int, int]
     """What the home takes by kind, what is free, and the size of the disk."""
     rings: list[CountedRings]
+    webhooks: list[tuple[WebhookRow, DeliveryCounts]]
+    entries: int
+    """Of the audit log, when the webhooks were looked at."""
 
 
 class MetricsPage:
@@ -93,7 +97,12 @@ def metrics_text(context: Context) -> bytes:
 
 
 def _read_slow(context: Context) -> _Slow:
-    return _Slow(read_room(context), read_live_rings(context, MOST_ROLLOUTS))
+    room, rings = read_room(context), read_live_rings(context, MOST_ROLLOUTS)
+    with context.database() as database, database.one_state():
+        rows = database.webhooks()
+        counts = database.delivery_counts() if rows else {}
+        webhooks = [(row, counts.get(row.number, DeliveryCounts())) for row in rows]
+        return _Slow(room, rings, webhooks, database.audit_size())
 
 
 def _figures(context: Context, slow: _Slow) -> MetricValues:
@@ -109,6 +118,7 @@ def _figures(context: Context, slow: _Slow) -> MetricValues:
             found.add("seed_server_rollouts", states.get(state.value, 0), state.value.replace(" ", "_"))
         found.add("seed_server_audit_entries_total", database.audit_size())
     _add_slow(found, slow)
+    _add_webhooks(found, slow, now)
     _add_expiries(found, context)
     found.add("seed_server_prepared_bundles", PreparedBundles(context.home).count())
     if (backup := read_last_backup(context.home)) is not None:
@@ -176,6 +186,17 @@ def _add_slow(found: MetricValues, slow: _Slow) -> None:
         for ring, tally in zip(one.kept.plan.rings, one.tallies, strict=True):
             for outcome in PcOutcome:
                 found.add("seed_server_rollout_pcs", tally[outcome], number, patch, ring.name, outcome.name.lower())
+
+
+def _add_webhooks(found: MetricValues, slow: _Slow, now: float) -> None:
+    for row, counts in slow.webhooks:
+        found.add("seed_server_webhook_events", counts.unsure + counts.waiting, row.name, "waiting")
+        found.add("seed_server_webhook_events", counts.dead, row.name, "dead")
+        found.add("seed_server_webhook_behind_entries", max(0, slow.entries - row.cursor), row.name)
+        failing = max(0.0, now - row.failing_since) if row.failing_since else 0.0
+        found.add("seed_server_webhook_failing_seconds", failing, row.name)
+        for why in WEBHOOK_STOPS:
+            found.add("seed_server_webhook_stopped", row.stopped == why, row.name, why)
 
 
 def _add_expiries(found: MetricValues, context: Context) -> None:

@@ -46,5 +46,13 @@ SERVER_METRICS = (
     Metric("seed_server_disk_size_bytes", "gauge", "Size of the disk of the home"),
     Metric("seed_server_audit_entries_total", "counter", "Entries of the audit log"),
     Metric("seed_server_prepared_bundles", "gauge", "Bundles that wait for signatures"),
+    Metric("seed_server_webhook_events", "gauge", "Events of a webhook that wait to be sent, or were given up (dead)",
+           ("webhook", "state")),
+    Metric("seed_server_webhook_behind_entries", "gauge", "Entries of the audit log that are not looked at yet for a "
+           "webhook", ("webhook",)),
+    Metric("seed_server_webhook_failing_seconds", "gauge", "For how long every attempt to send to a webhook has "
+           "failed; 0: the last one was taken, or there was none", ("webhook",)),
+    Metric("seed_server_webhook_stopped", "gauge", "Whether nothing is sent to a webhook: 1 or 0; paused by a person, "
+           "or its receiver is gone", ("webhook", "why")),
 )  # fmt: skip
 """Every figure, in the order of the page."""

@@ -9,8 +9,9 @@ from p2pdist.shared.console import say, wide_terminal
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.automation.apply_changes import SIGNS, AppliedKind, Change, ValueChange
+from seed_server.automation.apply_changes import SIGNS, Change
 from seed_server.automation.apply_plan import ApplyPlan
+from seed_server.automation.apply_words import key_words, kind_word
 from seed_server.automation.applying import Applied
 
 MOST_STAYING_NAMED = 10  # of what stays
@@ -27,7 +28,7 @@ def show_plan(plan: ApplyPlan) -> None:
     table.column(tr("name"), least=NAME_CELLS, folds=True)
     table.sentences(tr("what differs"))
     for one in plan.changes:
-        differs = "; ".join(map(_key_words, one.keys)) if one.action != "remove" else ""
+        differs = "; ".join(map(key_words, one.keys)) if one.action != "remove" else ""
         name = printable(one.name)
         table.row(
             Text(SIGNS[one.action], style=_STYLES[one.action]),
@@ -77,26 +78,6 @@ def show_done(applied: Applied) -> None:
                     name=one.name,
                 )
             )
-
-
-def kind_word(kind: AppliedKind) -> str:
-    """Return what people read for a kind."""
-    words = {
-        "site": tr("site"),
-        "profile": tr("profile"),
-        "template": tr("template"),
-        "person": tr("account"),
-        "setting": tr("setting"),
-    }
-    return words[kind]
-
-
-def _key_words(key: ValueChange) -> str:
-    before, after = " ".join(key.before.split()), " ".join(key.after.split())
-    name = "" if key.key == "value" else f"{key.key} "  # of a setting that is no table
-    if not before:
-        return f"{name}{after}"
-    return f"{name}{before} → {after or tr('(as by default)')}"
 
 
 def _number(changes: Sequence[Change], action: str) -> int:

@@ -21,6 +21,7 @@ MOST_BYTES = 512  # more than any kernel's structure has
 _INFINITE_THRESHOLD = 0x7FFF_FFFF  # TCP_INFINITE_SSTHRESH, net/tcp.h
 _NO_LEAST_RTT = 0xFFFF_FFFF  # ~0: not measured yet
 _MICROSECONDS = 1e-6
+_ESTABLISHED = 1  # TCP_ESTABLISHED, include/net/tcp_states.h: the first byte
 
 # places of the fields among the unpacked numbers
 _TIMEOUTS, _FLAGS = 2, 7
@@ -69,6 +70,16 @@ def read_tcp_info(sock: socket.socket | trio.socket.SocketType) -> SocketLook | 
         return parse_tcp_info(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, MOST_BYTES))
     except OSError:
         return None
+
+
+def has_left(sock: socket.socket | trio.socket.SocketType) -> bool:
+    """Whether the other side has ended the connection of ``sock``; False where the system does not tell."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+    except OSError:  # it is closed here, too
+        return True
 
 
 def has_sent(sock: socket.socket | trio.socket.SocketType) -> bool:

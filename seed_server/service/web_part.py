@@ -23,6 +23,7 @@ from seed_server.ports.server_tls import ServerTls
 from seed_server.service.answers_line import LineOfOriginPart
 from seed_server.service.catching_up import CatchingUp
 from seed_server.service.disk_upkeep import DiskUpkeep
+from seed_server.service.harm_upkeep import enter_harm
 from seed_server.service.history_upkeep import keep_history
 from seed_server.service.line_upkeep import keep_lines
 from seed_server.service.link import PartLink
@@ -98,6 +99,7 @@ async def serve_web_port(setting: PartSetting) -> None:
             nursery.start_soon(DiskUpkeep(context, repository, database, said=said).run)
             nursery.start_soon(PlanUpkeep(context, database).run)
             nursery.start_soon(keep_lines, database, clock)
+            nursery.start_soon(enter_harm, context, database, lambda: catching_up.held)
             nursery.start_soon(catching_up.run)
             nursery.start_soon(RolloutEngine(context, repository, database).run, lambda: catching_up.held)
             sender = webhook_sender(home, settings.webhooks)

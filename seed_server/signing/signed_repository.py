@@ -1,7 +1,7 @@
 """What the TUF repository on disk says to endpoints, and to whoever asks what they are told. Blocking."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -137,11 +137,16 @@ class SignedRepository:
         """Return when each role expires."""
         return self._files.current().expiries()
 
-    def profiles(self) -> dict[str, bytes]:
-        """Return the throttle profiles of sites, by target path."""
+    def profiles(self, wanted: Callable[[str, str], bool] = lambda _path, _sha256: True) -> dict[str, bytes]:
+        """Return the throttle profiles of sites, by target path; those alone that are ``wanted``, by path and SHA-256.
+
+        What is not wanted is not read.
+        """
         role = self._files.current().targets["profiles"].signed
         return {
-            name: self._files.read_target(name, entry) for name, entry in role.targets.items() if name != SERVERS_TARGET
+            name: self._files.read_target(name, entry)
+            for name, entry in role.targets.items()
+            if name != SERVERS_TARGET and wanted(name, entry.hashes["sha256"])
         }
 
     def servers(self) -> ServerList | None:

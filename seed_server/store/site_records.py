@@ -59,8 +59,13 @@ class SiteTable(Transactions):
         fresh = SITE_LIMITS.c.active & (SITE_LIMITS.c.at >= now - AT_WORK_SECONDS)
         with self.reading() as connection:
             names = connection.scalars(query.where(SITE_LIMITS.c.server == THIS_SERVER, fresh)).all()
-            pauses = _pauses(connection, (HARM_PAUSES.c.server == THIS_SERVER) & (HARM_PAUSES.c.ends_at > now))
+            pauses = _pauses(connection, _pausing(now))
         return {name: pauses.get(name) for name in names}
+
+    def harm_pauses(self, now: float) -> dict[str, HarmPauseRow]:
+        """Return the sites where leasing pauses now, whether anybody waits there or not, and why."""
+        with self.reading() as connection:
+            return _pauses(connection, _pausing(now))
 
     def add_wan_bytes(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Add payload bytes that the origin sent, by (site, torrent hash)."""
@@ -117,6 +122,10 @@ class SiteTable(Transactions):
         query = select(SITES.c.name, WAN_BYTES.c.torrent_hash, WAN_BYTES.c.bytes).join_from(WAN_BYTES, SITES)
         with self.reading() as connection:
             return {(site, torrent): count for site, torrent, count in connection.execute(query)}
+
+
+def _pausing(now: float) -> ColumnElement[bool]:
+    return (HARM_PAUSES.c.server == THIS_SERVER) & (HARM_PAUSES.c.ends_at > now)
 
 
 def _pauses(connection: Connection, wanted: ColumnElement[bool]) -> dict[str, HarmPauseRow]:

@@ -9,6 +9,7 @@ from p2pdist.shared.wire.codec import Record
 
 WebhookStop: TypeAlias = Literal["", "paused", "gone"]
 """Why nothing is sent: somebody has paused it, or the receiver has said that it is gone (410)."""
+WEBHOOK_STOPS: tuple[WebhookStop, ...] = ("paused", "gone")
 DeliveryState: TypeAlias = Literal["unsure", "waiting", "sent", "dead"]
 # a row keeps the place in this list: append only
 DELIVERY_STATES: tuple[DeliveryState, ...] = ("unsure", "waiting", "sent", "dead")

@@ -21,6 +21,8 @@ class Client:
     """Whom its certificate of the control CA names, expired or not; None: it showed none."""
     proved: Callable[[], None]
     """To be called once ``endpoint`` turns out to be enrolled and not denied: the connection may then last."""
+    gone: Callable[[], bool] = lambda: False
+    """Whether nobody waits for the answer any more: for work that takes seconds, from any thread."""
 
 
 def client_of(scope: Any) -> Client:

@@ -15,7 +15,7 @@ import trio
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import InvalidIdentifierError
 from p2pdist.shared.log_limit import LogLimit
-from seed_server.line.tcp_info import has_sent
+from seed_server.line.tcp_info import has_left, has_sent
 from seed_server.ports.address_block import address_block
 from seed_server.ports.gate import Gate, GateLimits, web_limits
 from seed_server.ports.known_addresses import KnownAddresses
@@ -145,7 +145,8 @@ class _WebClients:
             place.prove()
             self._known.note(address)
 
-        client = Client(address, port, certificate.endpoint if certificate else None, proved)
+        endpoint = certificate.endpoint if certificate else None
+        client = Client(address, port, endpoint, proved, gone=lambda: has_left(tcp.socket))
         standing = _Standing(place, self._stranger_turns, self._member_turns)
         await Http11(stream, client, self._app, self._clock, standing=standing, times=self._limits.times).serve()
         with (

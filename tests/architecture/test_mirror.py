@@ -13,6 +13,7 @@ UNIT = ROOT / "tests" / "unit"
 
 # module: the file that tests it
 TESTED_IN = {
+    "bandwidth/commands/__main__.py": "tests/unit/seed_server/web/pages/test_simulating.py",
     "bandwidth/commands/completing.py": "tests/unit/bandwidth/commands/test_shipped_commands.py",
     "bandwidth/commands/console.py": "tests/unit/bandwidth/commands/test_picture_file.py",
     "bandwidth/commands/profile_views.py": "tests/unit/bandwidth/commands/test_profile_commands.py",
@@ -186,6 +187,7 @@ TESTED_IN = {
     "seed_server/answers/token_documents.py": "tests/unit/seed_server/commands/test_token_commands.py",
     "seed_server/automation/apply_changes.py": "tests/unit/seed_server/automation/test_apply_plan.py",
     "seed_server/automation/apply_documents.py": "tests/unit/seed_server/automation/test_apply_plan.py",
+    "seed_server/automation/apply_words.py": "tests/unit/seed_server/commands/test_apply_commands.py",
     "seed_server/automation/declared_export.py": "tests/unit/seed_server/automation/test_applying.py",
     "seed_server/automation/declared_present.py": "tests/unit/seed_server/automation/test_applying.py",
     "seed_server/automation/metrics_table.py": "tests/unit/seed_server/automation/test_metrics.py",
@@ -250,6 +252,7 @@ TESTED_IN = {
     "seed_server/fleet/people_queries.py": "tests/unit/seed_server/commands/test_people_commands.py",
     "seed_server/fleet/preparing.py": "tests/unit/seed_server/commands/test_signing_commands.py",
     "seed_server/fleet/problems.py": "tests/field/test_screens.py",
+    "seed_server/fleet/profile_queries.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
     "seed_server/fleet/provider_visit.py": "tests/unit/seed_server/web/pages/test_pages_provider.py",
     "seed_server/fleet/qr_code.py": "tests/unit/seed_server/web/pages/test_pages_account.py",
     "seed_server/fleet/rehearsed.py": "tests/unit/seed_server/web/api/test_batches.py",
@@ -433,21 +436,23 @@ TESTED_IN = {
     "seed_server/web/pages/offer_words.py": "tests/unit/seed_server/web/pages/test_view_patches.py",
     "seed_server/web/pages/page.py": "tests/unit/seed_server/web/pages/test_answering.py",
     "seed_server/web/pages/pages_help.py": "tests/unit/seed_server/web/pages/test_app.py",
-    "seed_server/web/pages/signed_in.py": "tests/adversary/test_page_logins.py",
     "seed_server/web/pages/pages_patches.py": "tests/unit/seed_server/web/pages/test_view_patch.py",
     "seed_server/web/pages/pages_reports.py": "tests/unit/seed_server/web/pages/test_view_reports.py",
     "seed_server/web/pages/pages_rollouts.py": "tests/unit/seed_server/web/pages/test_view_rollout.py",
     "seed_server/web/pages/patch_forms.py": "tests/unit/seed_server/web/pages/test_view_patch.py",
     "seed_server/web/pages/patch_parts.py": "tests/unit/seed_server/web/pages/test_view_patch.py",
+    "seed_server/web/pages/profile_words.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
     "seed_server/web/pages/ring_choices.py": "tests/unit/seed_server/web/pages/test_view_patch.py",
     "seed_server/web/pages/rollout_forms.py": "tests/unit/seed_server/web/pages/test_view_rollout.py",
+    "seed_server/web/pages/signed_in.py": "tests/adversary/test_page_logins.py",
     "seed_server/web/pages/table.py": "tests/unit/seed_server/web/pages/test_app.py",
-    "seed_server/web/pages/view_site.py": "tests/unit/seed_server/web/pages/test_pages_sites.py",
     "seed_server/web/pages/view_exceptions.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_inventory.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_missing.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_pc.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_pcs.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
+    "seed_server/web/pages/view_profile.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
+    "seed_server/web/pages/view_site.py": "tests/unit/seed_server/web/pages/test_pages_sites.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

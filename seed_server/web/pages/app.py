@@ -214,6 +214,7 @@ def _visitor(request: Request) -> Visitor:
         origin=headers.get("origin", ""),
         site=headers.get("sec-fetch-site", ""),
         acts=request.method == "POST" or headers.get("sec-fetch-dest", "") != "empty",
+        gone=client_of(request.scope).gone,
     )
 
 

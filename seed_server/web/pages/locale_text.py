@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 
 from p2pdist.shared.language import ENGLISH
@@ -91,3 +91,8 @@ def _moment(seconds: float) -> dt.datetime:
 
 def _kept(seconds: float) -> float:
     return min(max(seconds, 0.0), 4e9) if math.isfinite(seconds) else 0.0
+
+
+def week_day_text(day: dt.date, language: str) -> str:
+    """Return a day of a week, short: ``Mon 1 Jun``, ``6/1(月)``."""
+    return format_date(day, "M/d(E)" if language == "ja" else "EEE d MMM", locale=_locale(language))

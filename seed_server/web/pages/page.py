@@ -40,6 +40,8 @@ class Visitor:
     """Of a browser in which nobody is signed in: what its forms are bound to."""
     acts: bool = True
     """Whether a person does something; else a page that lies open asks by itself."""
+    gone: Callable[[], bool] = lambda: False
+    """Whether it does not wait for the answer any more: for work that takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,8 @@ def test_a_week_has_at_each_step_what_holds_then(
         assert cell.skipped == is_skipped(wall, zone)
         if not cell.skipped:
             limits = [
-                effective_limit(profile, site, at, line=BytesPerSecond(2_500_000)) for at in set(instants_of(wall, zone))
+                effective_limit(profile, site, at, line=BytesPerSecond(2_500_000))
+                for at in set(instants_of(wall, zone))
             ]
             limit = min(limits, key=strictness)
             assert (cell.rate, cell.boost, cell.twice) == (limit.rate, limit.boost, len(limits) > 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
-from seed_server.automation.applying import APPLY, ENDED_EARLY, Applied, apply_plan, read_plan
+from seed_server.automation.applying import APPLY, ENDED_EARLY, Applied, apply_plan, plan_of_text, read_plan
 from seed_server.automation.declared_export import write_export
 from seed_server.fleet import preparing
 from seed_server.fleet.actor import Actor
@@ -262,3 +262,22 @@ def test_problems_of_the_home_and_of_the_files_are_told_apart(context: Context, 
     with pytest.raises(UserError) as caught:
         read_plan(context, fleet)
     assert caught.value.kind is FaultKind.NOT_SET_UP
+
+
+def test_a_plan_of_one_text_is_that_of_the_files(context: Context, fleet: Path) -> None:
+    text = "".join(f"# file: {name}\n{text}" for name, text in FILES.items())
+    of_text, of_files = plan_of_text(context, text, ""), read_plan(context, fleet)
+    assert of_text.changes == of_files.changes
+    assert plan_of_text(context, text, "", prune=True).stays == ()
+    with pytest.raises(UserError, match="nothing in the text") as caught:
+        plan_of_text(context, "\n", "")
+    assert caught.value.kind is FaultKind.BAD_INPUT
+
+
+def test_a_text_reads_no_file_of_the_server(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "secret.toml").write_text("secret = 1\n")
+    for named in (tmp_path / "secret.toml", "/etc/passwd", "emergency-of-ours"):
+        plan = plan_of_text(context, f'rollout_template = "{named}"\n', "settings.toml")
+        assert [one.name for one in plan.changes] == ["rollout_template"]
+    with pytest.raises(UserError, match="emergency_template: rings does not say"):
+        plan_of_text(context, 'emergency_template = "rings"\n', "settings.toml")

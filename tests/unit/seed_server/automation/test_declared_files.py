@@ -11,6 +11,7 @@ from seed_server.automation.declared_files import (
     MAX_DECLARED_BYTES,
     MAX_DECLARED_FILES,
     MAX_PEOPLE_BYTES,
+    files_in_text,
     read_directory,
 )
 
@@ -109,3 +110,46 @@ def test_what_is_no_such_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "README.md").touch()
     with pytest.raises(UserError, match="has none of the files"):
         read_directory(tmp_path)
+
+
+def test_one_text_holds_several_files() -> None:
+    found = files_in_text("# s\n# file: profiles/oslo.toml\n# p\n# file:  people.toml \n", "sites.toml")
+    assert found.texts == {"sites.toml": "# s\n", "profiles/oslo.toml": "# p\n", "people.toml": ""}
+    assert (found.folders, found.problems) == ({"profiles"}, [])
+    assert files_in_text("\n# file: sites.toml\n[[site]]\n", "").texts == {"sites.toml": "[[site]]\n"}
+    assert files_in_text("", "").texts == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "problem"),
+    [
+        ("x = 1", "", "The text does not say of which file it is."),
+        ("", "site.toml", "site.toml: nothing is read from a file of this name. Did you mean 'sites.toml'?"),
+        ("", "../sites.toml", "../sites.toml: nothing is read"),
+        ("", "/etc/passwd", "/etc/passwd: nothing is read"),
+        ("", "profiles/deep/oslo.toml", "profiles/deep/oslo.toml: nothing is read"),
+        ("", "profiles/oslo.yaml", "profiles/oslo.yaml: nothing is read"),
+        ("", f"{'x' * 4_000}\x1b.toml", f"{'x' * 80}: nothing is read"),
+        ("# file: sites.toml\n", "sites.toml", "sites.toml is there twice"),
+        (
+            "é" * (MAX_TEMPLATE_BYTES // 2) + "#",
+            "templates/a.toml",
+            f"templates/a.toml is over {MAX_TEMPLATE_BYTES} bytes",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_text_of_files(text: str, name: str, problem: str) -> None:
+    [found] = files_in_text(text, name).problems
+    assert found.startswith(problem)
+
+
+def test_the_largest_file_in_a_text(folder: Path) -> None:
+    text = "é" * (MAX_TEMPLATE_BYTES // 2)
+    assert files_in_text(text, "templates/a.toml").texts == {"templates/a.toml": text}
+
+
+def test_a_text_with_too_many_files() -> None:
+    text = "".join(f"# file: profiles/s{number}.toml\n" for number in range(MAX_DECLARED_FILES))
+    assert len(files_in_text(text, "").texts) == MAX_DECLARED_FILES
+    with pytest.raises(UserError, match="more than"):
+        files_in_text(f"{text}# file: profiles/one-more.toml\n", "")

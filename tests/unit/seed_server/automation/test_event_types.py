@@ -17,6 +17,7 @@ from seed_server.automation.event_types import (
 from seed_server.fleet.archives import ARCHIVE_MONTH, REMOVE_ARCHIVE
 from seed_server.fleet.audit_log import DROP_PREPARED, NOT_CARRIED_OUT, PREPARE
 from seed_server.fleet.content_operations import REMOVE_CONTENT
+from seed_server.fleet.harm_entries import SITE_PAUSED
 from seed_server.fleet.home_file_operations import NOT_WRITTEN
 from seed_server.fleet.rollout import RolloutStep
 from seed_server.fleet.rollout_faults import STUCK
@@ -32,6 +33,7 @@ NAMED = {
     "REMOVE_ARCHIVE": REMOVE_ARCHIVE,
     "REMOVE_CONTENT": REMOVE_CONTENT,
     "STUCK": STUCK,
+    "SITE_PAUSED": SITE_PAUSED,
     "APPLY": APPLY,
     "ENDED_EARLY": ENDED_EARLY,
     "NOT_WRITTEN": NOT_WRITTEN,

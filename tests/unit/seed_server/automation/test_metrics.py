@@ -17,6 +17,8 @@ from seed_server.fleet.rollout_operations import halt_rollout
 from seed_server.store.last_backup import LastBackup, write_last_backup
 from seed_server.store.rows import HarmPauseRow, SeenRow, SiteLimitRow
 from seed_server.store.serve_lock import serve_lock
+from seed_server.store.tables_webhooks import WEBHOOK_DELIVERIES
+from seed_server.store.webhook_records import DELIVERY_STATES, OF_NO_ENTRY, NewDelivery, WebhookRow
 from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, TESTERS, Company
 
 MOST_LINES = 5_000  # as docs/metrics.md says
@@ -25,6 +27,10 @@ LIMIT = SiteLimitRow(
     state="ramp", reason="ramping up", seconds={"ramping up": 2.0, "a queue has formed": 3.0}, yield_seconds=4.0,
     sending_seconds=9.0,
 )  # fmt: skip
+
+
+def webhook(name: str, **values: Any) -> WebhookRow:
+    return WebhookRow(0, name, "https://example.com", ("*",), BEGIN, "local:ada", **values)
 
 
 def values(text: bytes) -> Mapping[str, float]:
@@ -117,6 +123,28 @@ def test_what_expires_and_what_takes_room_is_told(company: Company) -> None:
     before = found["seed_server_problems,true"]
     company.context.home.sites.write_text("[[site]]\n")
     assert told(company)["seed_server_problems,true"] == before + 1
+
+
+def test_webhooks_are_told_by_name(company: Company) -> None:
+    database, context = company.database, company.context
+    assert not [key for key in told(company) if key.startswith("seed_server_webhook")]
+    company.start()
+    size = database.audit_size()
+    number = database.add_webhook(webhook("chat", cursor=size - 1, failing_since=company.clock.now() - 90))
+    database.add_webhook(webhook("pager", cursor=size, stopped="gone"))
+    for place, state in enumerate(["unsure", "waiting", "waiting", "sent", "dead"]):
+        database.add_delivery(number, NewDelivery(f"evt-{place}", OF_NO_ENTRY, "webhook.ping", BEGIN, b"{}", True))
+        with database._writing() as connection:
+            row = WEBHOOK_DELIVERIES.c.event_id == f"evt-{place}"
+            connection.execute(WEBHOOK_DELIVERIES.update().where(row).values(state=DELIVERY_STATES.index(state)))
+    found = values(metrics_text(context))
+    told_of = {key.removeprefix("seed_server_webhook_"): value for key, value in found.items() if "_webhook_" in key}
+    assert told_of == {
+        "events,waiting,chat": 3, "events,dead,chat": 1, "events,waiting,pager": 0, "events,dead,pager": 0,
+        "behind_entries,chat": 1, "behind_entries,pager": 0,
+        "failing_seconds,chat": 90, "failing_seconds,pager": 0,
+        "stopped,chat,paused": 0, "stopped,chat,gone": 0, "stopped,pager,paused": 0, "stopped,pager,gone": 1,
+    }  # fmt: skip
 
 
 def test_ten_thousand_sites_are_a_bounded_number_of_lines(company: Company) -> None:

@@ -5,12 +5,13 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seed_server.line.tcp_info import has_sent, parse_tcp_info, read_tcp_info
+from seed_server.line.tcp_info import has_left, has_sent, parse_tcp_info, read_tcp_info
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO has this form on Linux")
 RECORDED = [
@@ -122,3 +123,20 @@ def test_a_connection_on_which_nothing_was_sent() -> None:
             assert has_sent(answerer)
             assert caller.recv(1) == b"x"
             assert has_sent(answerer)
+
+
+@linux_only
+def test_a_connection_that_its_other_side_has_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        caller = socket.create_connection(server.getsockname())
+        answerer, _ = server.accept()
+        with answerer:
+            caller.sendall(b"a request that is not read")
+            assert not has_left(answerer)
+            caller.close()
+            for _attempt in range(100):
+                if has_left(answerer):
+                    break
+                time.sleep(0.01)
+            assert has_left(answerer)
+        assert has_left(answerer)
