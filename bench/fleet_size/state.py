@@ -124,8 +124,8 @@ def fill_standing(database: Database, patches: Sequence[int], since: float, unti
                 connection,
                 "INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, "
                 f"reason, said, progress, done_at) SELECT 0, 1000, {patch}, pc, 60, {begin + lasts}, {reason}, "
-                f"{_SAID}, 1000, CASE WHEN h < 94 THEN {done} WHEN h = 97 THEN -1 ELSE 0 END FROM ({hundred}) AS hundred "
-                "ORDER BY pc",
+                f"{_SAID}, 1000, CASE WHEN h < 94 THEN {done} WHEN h = 97 THEN -1 ELSE 0 END "
+                f"FROM ({hundred}) AS hundred ORDER BY pc",
             )
     with database.batch(), database.reading() as connection:
         for index in STANDING.indexes:

@@ -19,8 +19,9 @@ import msgspec
 import structlog
 import trio
 
+from bench.pages.records import DATABASES, FULL, QUICK, PageSizes
 from bench.pages.report import committed, keep, kept, results_of, rows_of, write_results
-from bench.pages.scenario import DATABASES, FULL, QUICK, PageSizes, measure
+from bench.pages.scenario import measure
 
 
 def sizes_of(quick: bool, words: list[str]) -> PageSizes:
@@ -49,7 +50,7 @@ def main() -> int:
         return 0
     names = [name.strip() for name in asked.only.split(",")]
     if unknown := set(names) - set(DATABASES):
-        parser.error(f"there is no {sorted(unknown)[0]!r}; choose from: {', '.join(DATABASES)}")
+        parser.error(f"there is no {min(unknown)!r}; choose from: {', '.join(DATABASES)}")
     try:
         sizes = sizes_of(asked.quick, asked.size)
     except ValueError as error:

@@ -8,7 +8,7 @@ import msgspec
 from bench.fleet_size.report import machine_text
 from bench.lab.report import PAGE, table
 from bench.lab.targets import SummaryRow
-from bench.pages.scenario import DATABASES, PageFigures, PageRun
+from bench.pages.records import DATABASES, PageFigures, PageRun
 from bench.result_lines import write_lines
 
 ROOT = Path(__file__).parents[2]

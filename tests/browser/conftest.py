@@ -34,6 +34,7 @@ def unhurt(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "browsing" in request.fixturenames:
         browsing: Any = request.getfixturevalue("browsing")
+        browsing.close_pages()
         assert browsing.violations == []
         assert browsing.take_faults() == []
 

@@ -36,8 +36,8 @@ def main() -> int:
         wanted = missing()
     if not chromium():
         sys.stderr.write(
-            "error: there is no Chromium here. As root: apt-get install chromium fonts-noto-cjk; elsewhere, put chromium "
-            "or google-chrome into PATH.\n"
+            "error: there is no Chromium here. As root: apt-get install chromium fonts-noto-cjk; elsewhere, put "
+            "chromium or google-chrome into PATH.\n"
         )
         return 1
     if wanted:

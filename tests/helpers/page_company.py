@@ -77,7 +77,7 @@ SITE_MAP = "".join(
     f'contact = "Store IT of {name}"\n'
     for number, name in enumerate(SITES)
 )
-MORE = '''
+MORE = """
 [[sla]]
 name = "two weeks"
 share_percent = 95
@@ -85,7 +85,7 @@ days = 14
 
 [webhooks]
 allow = ["127.0.0.0/8"]
-'''
+"""
 
 
 @dataclass
@@ -115,8 +115,15 @@ class PageCompany:
         return pyotp.TOTP(self.seeds[name]).at(step * TOTP_STEP_SECONDS)
 
     def say(
-        self, pcs: list[str], patch: str, state: PatchState, install: InstallState = "", *, error: str = "", why: str = ""
-    ) -> None:  # fmt: skip
+        self,
+        pcs: list[str],
+        patch: str,
+        state: PatchState,
+        install: InstallState = "",
+        *,
+        error: str = "",
+        why: str = "",
+    ) -> None:
         """Have PCs report on a patch."""
         report = PatchReport(
             patch_id=patch, version="1", state=state, progress=1.0 if state == "verified" else 0.4,
@@ -124,7 +131,7 @@ class PageCompany:
             install=install, install_reason=why,
         )  # fmt: skip
         with self.context.database() as database:
-            database.save_reports(dict.fromkeys(pcs, [report]), self.context.clock.now())
+            database.save_reports({pc: [report] for pc in pcs}, self.context.clock.now())
 
     def known(self) -> Mapping[str, str]:
         """Return what stands for each name in the addresses of pages."""
