@@ -1,0 +1,239 @@
+"""The pages ask for each right: every page and every form by every role, within a scope and beside it, and by nobody.
+
+What is expected follows from `seed_server.fleet.permissions.may` alone, and from what each form is about, as this file
+says it. Nothing is changed: operations are rehearsed.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.pages_client import HOST, ROOT, Browser, PageAnswer, Site, pages_of
+
+from seed_server.automation.webhook_operations import add_webhook
+from seed_server.fleet import endpoint_operations, exception_operations, operations
+from seed_server.fleet.actor import Actor
+from seed_server.fleet.api_token_operations import make_api_token
+from seed_server.fleet.people_operations import add_person
+from seed_server.fleet.permissions import may
+from seed_server.fleet.rehearsed import RehearsedError
+from seed_server.fleet.roles import NO_PC, ROLES, WHOLE_FLEET, Area, Permission, PersonScope, Reach, Role, rights_of
+from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, Sent
+from seed_server.web.pages.table import FORMS, PAGES
+from tests.helpers.page_values import Values
+from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, Company, company_at, published_home
+
+SITE = "osaka"
+HERE: Reach = (Area(site=SITE),)
+SCOPES = {"whole": PersonScope(), "within": PersonScope(frozenset({SITE})), "beside": PersonScope(frozenset({"oslo"}))}
+WHOLE_ALONE: frozenset[Role] = frozenset({"administrator", "auditor"})
+"""Roles that nobody has for a part of the fleet."""
+MINUTES_LATER = 900.0
+
+REACHES: dict[str, Reach] = {}
+"""What a form's operation asks for by itself, where that follows from what the form is about; by the form's name.
+
+Those that are not here are about nothing that this company has: they may be refused for that, but nobody beside the
+scope gets further with them.
+"""
+STRANGERS = {"login"}
+"""Forms for whoever comes."""
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    """Return a company with a published patch."""
+    made = company_at(published_home(tmp_path), tmp_path / "company")
+    yield made
+    made.database.close()
+
+
+def prepared(company: Company) -> Values:
+    """Make what requests are about."""
+    context = company.context
+    endpoint_operations.deny(context, ADA, OTHERS[1])
+    row = exception_operations.add_exception(
+        context, ADA, who=f'site == "{SITE}"', until=BEGIN + 9e5, reason="r", owner="o"
+    )
+    token = operations.make_token(context, ADA, uses=1, seconds=60, tags=())
+    add_person(context, ROOT, "yui", roles=["viewer"])
+    api_token = make_api_token(context, ROOT, label="z", seconds=60, permissions=["look"], owner="yui").row.token_id
+    add_webhook(context, ROOT, "yui", "https://chat.example.com/hooks/7", events=["rollout"])
+    company.start()
+    return Values(
+        {
+            "endpoint": OTHERS[0], "patch": "office@1", "number": "1", "site": SITE, "name": "yui", "id": token.token_id,
+            "token": api_token, "entry": "0", "exception": str(row.number), "delivery": "1", "template.name": "rings",
+        },
+        {
+            "reason": "r", "who": f'site == "{SITE}"', "until": "2027-02-01", "owner": "o", "site": SITE, "template": "rings",
+            "patch": "office@1", "ring": "test", "roles": "viewer", "note": "n", "state": "told",
+            "text": 'name = "p"\nceiling_mbit = 5\n',
+        },
+    )  # fmt: skip
+
+
+def looking_at_nothing(page: Page[Any]) -> Page[Any]:
+    """Return the page as it is admitted to: what it shows is the business of other tests."""
+
+    def view(asked: Asked[Any]) -> Answer:
+        del asked
+        return FileAnswer("seen.txt", "text/plain", b"seen")
+
+    return dataclasses.replace(page, view=view)
+
+
+def rehearsed(form: Form[Any, Any]) -> Form[Any, Any]:
+    """Return the form, which ends where its operation could be done."""
+
+    def does(sent: Sent[Any, Any]) -> Answer:
+        try:
+            return form.does(sent)
+        except RehearsedError:
+            return Done("/")
+
+    return dataclasses.replace(form, does=does)
+
+
+def needed(row: Page[Any] | Form[Any, Any]) -> Iterator[tuple[Permission, Reach]]:
+    """Yield what a request needs in any case."""
+    rights = row.rights if isinstance(row, Form) else () if row.right is None or row.everybody else (row.right,)
+    for permission, reach in rights:
+        yield permission, NO_PC if reach is None else reach
+    if isinstance(row, Form):
+        yield from needed(next(page for page in PAGES if page.name == row.of_page))
+
+
+def expected(row: Page[Any] | Form[Any, Any], actor: Actor) -> bool | None:
+    """Whether it is allowed; None: that follows from what the form is about, which this file does not say."""
+    if any(may(actor, permission, reach) is not None for permission, reach in needed(row)):
+        return False
+    for permission, reach in row.rights if isinstance(row, Form) else ():
+        if reach is None:
+            known = REACHES.get(row.name)
+            if known is None:
+                return None if may(actor, permission, WHOLE_FLEET) is not None else True
+            if may(actor, permission, known) is not None:
+                return False
+    return True
+
+
+async def asked_for(browser: Browser, row: Page[Any] | Form[Any, Any], values: Values) -> PageAnswer:
+    if isinstance(row, Page):
+        return await browser.get(values.address(row))
+    return await browser.post(values.address(row), values.body(row))
+
+
+def browsers(site: Site) -> Iterator[tuple[Role, str, Browser]]:
+    for role in ROLES:
+        for scope, of in SCOPES.items():
+            if scope == "whole" or role not in WHOLE_ALONE:
+                yield role, scope, site.browser(f"{role}.{scope}", role, sites=tuple(of.sites))
+
+
+@pytest.mark.trio
+async def test_every_page_and_form_by_every_role_and_scope(company: Company) -> None:
+    values, surprises, asked = prepared(company), [], 0
+    pages, forms = tuple(map(looking_at_nothing, PAGES)), tuple(map(rehearsed, FORMS))
+    async with pages_of(company.context) as made:
+        people = [(role, scope, browser.cookies) for role, scope, browser in browsers(made)]
+    async with pages_of(dataclasses.replace(company.context, rehearsal=True), pages, forms) as site:
+        site.step_up_until = company.clock.now() + MINUTES_LATER
+        for role, scope, cookies in people:
+            actor = Actor("x", "password", rights_of(frozenset({role}), SCOPES[scope]))
+            for row in (*pages, *(form for form in forms if form.name not in STRANGERS)):
+                got = (await asked_for(Browser(site.app, dict(cookies)), row, values)).status
+                asked += 1
+                right = expected(row, actor)
+                refused = got == 403 if right is not None else got not in {200, 303}
+                if got >= 500 or (refused is right if right is not None else not refused):
+                    surprises.append((role, scope, row.name, right, got))
+    assert surprises == []
+    assert asked == len(people) * (len(PAGES) + len(FORMS) - len([one for one in FORMS if one.name in STRANGERS]))
+
+
+@pytest.mark.trio
+async def test_who_is_not_signed_in_is_sent_to_where_that_is_done(company: Company) -> None:
+    values, surprises = prepared(company), []
+    async with pages_of(company.context, tuple(map(looking_at_nothing, PAGES)), FORMS) as site:
+        for session in ("", "nobody-of-that-name", "x" * 4_000):
+            for row in (*PAGES, *FORMS):
+                if isinstance(row, Page) and row.everybody:
+                    continue
+                browser = site.browser(session)
+                answer = await asked_for(browser, row, values)
+                open_form = isinstance(row, Form) and next(one for one in PAGES if one.name == row.of_page).everybody
+                if open_form:
+                    fine = answer.status == 403  # without the token of a page that was shown here
+                else:
+                    fine = answer.status == 303 and answer.header("location").startswith("/login?")
+                if not fine:
+                    surprises.append((session[:20], row.name, answer.status))
+    assert surprises == []
+
+
+@pytest.mark.trio
+async def test_no_form_is_taken_that_did_not_come_from_here(company: Company) -> None:
+    values, surprises = prepared(company), []
+    ways: dict[str, dict[str, Any]] = {
+        "no token": {"csrf": ""},
+        "somebody else's token": {"csrf": "csrf of yui"},
+        "another origin": {"headers": {"origin": "https://elsewhere.example"}},
+        "no origin worth the name": {"headers": {"origin": "null"}},
+        "another site, by the browser": {"headers": {"sec-fetch-site": "cross-site"}},
+        "a sister of this host": {"headers": {"sec-fetch-site": "same-site"}},
+        "the same name, without TLS": {"headers": {"origin": f"http://{HOST}"}},
+    }
+    forms = tuple(dataclasses.replace(form, does=_never) for form in FORMS)
+    async with pages_of(company.context, PAGES, forms) as site:
+        browser = site.browser("chief", "administrator")
+        site.step_up_until = company.clock.now() + MINUTES_LATER
+        for how, way in ways.items():
+            for form in forms:
+                answer = await browser.post(values.address(form), values.body(form), **way)
+                if answer.status != 403:
+                    surprises.append((how, form.name, answer.status))
+    assert surprises == []
+
+
+def _never(sent: Sent[Any, Any]) -> Done:
+    raise AssertionError(f"{sent} was carried out")
+
+
+@pytest.mark.trio
+async def test_what_needs_a_second_factor_waits_for_it(company: Company) -> None:
+    values, surprises = prepared(company), []
+    forms = tuple(dataclasses.replace(form, does=_never) for form in FORMS if form.step_up)
+    async with pages_of(company.context, PAGES, forms) as site:
+        browser = site.browser("chief", "administrator")
+        for form in forms:
+            answer = await browser.post(values.address(form), values.body(form))
+            fields = answer.hidden(values.address(form)) if answer.status == 200 else {}
+            kept = {name: fields.get(name) for name in values.body(form)}
+            if kept != values.body(form):  # what was typed waits with it
+                surprises.append((form.name, answer.status, kept))
+    assert surprises == []
+
+
+@pytest.mark.trio
+async def test_a_viewer_sees_every_page_and_no_form_that_changes_anything(company: Company) -> None:
+    values, surprises = prepared(company), []
+    names = {form.path: form for form in FORMS}
+    async with pages_of(company.context) as site:
+        browser = site.browser("vic", "viewer")
+        actor = Actor("vic", "password", rights_of(frozenset({"viewer"}), PersonScope()))
+        for page in PAGES:
+            answer = await browser.get(values.address(page))
+            right = expected(page, actor)
+            if answer.status not in ({200, 303} if right else {403}):
+                surprises.append((page.name, answer.status))
+            posted = [form["action"] for form in answer.elements("form") if form.get("method") == "post"]
+            for action in posted:
+                form = next(
+                    (one for path, one in names.items() if values.address(one) == action or path == action), None
+                )
+                if form is not None and expected(form, actor) is False:
+                    surprises.append((page.name, form.name))
+    assert surprises == []
