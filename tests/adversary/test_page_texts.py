@@ -28,7 +28,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> PageCompany:
 
 
 def harm_in(answer: PageAnswer) -> Iterator[str]:
-    """Yield what a page has that it should not: elements of others, attributes that run, signs that turn words round."""
+    """Yield what a page has that it should not: foreign elements, attributes that run, signs that turn words."""
     if "text/html" not in answer.header("content-type"):
         return
     page = markup_of(answer.text)

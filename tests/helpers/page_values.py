@@ -1,7 +1,7 @@
 """What to put into the addresses, filters and forms of the table of pages, so that each request is about something."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -64,12 +64,7 @@ def _takes_text(kind: Any) -> bool:
     return plain is str
 
 
-_EXAMPLES: Mapping[Any, Callable[[], str]] = {
-    str: lambda: "x",
-    int: lambda: "1",
-    float: lambda: "1",
-    bool: lambda: "true",
-}
+_EXAMPLES: Mapping[Any, str] = {str: "x", int: "1", float: "1", bool: "true"}
 
 
 def _any_of(kind: Any) -> str:
@@ -78,4 +73,4 @@ def _any_of(kind: Any) -> str:
         return str(get_args(plain)[0])
     if get_origin(plain) in {Union, UnionType, tuple, list}:
         return _any_of(next(one for one in get_args(plain) if one not in {type(None), ...}))
-    return _EXAMPLES[plain]() if plain in _EXAMPLES else str(next(iter(plain)).value)
+    return _EXAMPLES[plain] if plain in _EXAMPLES else str(next(iter(plain)).value)
