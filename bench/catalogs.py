@@ -5,7 +5,7 @@ python -m bench.catalogs --missing   # lists sentences of daemons and PCs that h
 
 Messages come from three places:
 
-* `tr` and `trn` in the sources: the screens' own words;
+* `tr` and `trn` in the sources and in the pages' templates: the screens' own words;
 * closed lists: enumerations whose values people read (`CLOSED_LISTS`), and the words for states;
 * sentences that arrive finished: literals and f-strings of the rooms in `SPEAKING`. A catalog has those that somebody
   has translated; where the sentence changes in the sources, its translation goes.
@@ -26,6 +26,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
 
 from bandwidth.core.states import Reason, State
 from p2pdist.install.order import StepKind
@@ -62,6 +63,7 @@ UNUSED_HEADERS = tuple(
 NO_DATE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("p2pdist", "seed_server")
+TEMPLATES = ROOT / "seed_server" / "web" / "pages" / "templates"
 KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
@@ -82,6 +84,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     """Yield the messages that must be translated: singular and plural as a pair."""
     for path in _sources(PACKAGES):
         yield from _asked_for(_tree(path))
+    yield from template_messages(TEMPLATES)
     for closed in CLOSED_LISTS:
         yield from (str(member.value) for member in closed)
     yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE, PAUSED_NOTE, PAUSED_HINT)
@@ -94,6 +97,16 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     yield "."
     yield from (f"{{number}} {noun}" for noun in NOUNS)
     yield "English"  # translated by the language's own name: `language.use` looks whether a terminal has its signs
+
+
+def template_messages(place: Path) -> Iterator[str | tuple[str, str]]:
+    """Yield the messages of the templates below ``place``, as `own_messages` does."""
+    for path in sorted(place.rglob("*.html.j2")):
+        with path.open("rb") as file:
+            for _, function, found, _ in babel_extract(file, tuple(KEYWORDS), (), {"silent": "false"}):
+                texts = [found] if isinstance(found, str) else list(found or ())[: KEYWORDS[function]]
+                if len(texts) == KEYWORDS[function] and all(isinstance(text, str) for text in texts):
+                    yield str(texts[0]) if len(texts) == 1 else (str(texts[0]), str(texts[1]))
 
 
 def _asked_for(tree: ast.AST) -> Iterator[str | tuple[str, str]]:

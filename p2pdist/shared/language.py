@@ -4,14 +4,18 @@ Only what a command shows to a person is translated, at the last moment. What is
 ``--json`` stays English. So a sentence that a daemon or a PC has made arrives here finished, with its values in it:
 `in_words` finds the message that it was made from, and translates that. What no catalog has is shown in English.
 
-The language is a fact of the process, as its locale is: `use` sets it once, before anything is shown.
+The language is a fact of the process, as its locale is: `use` sets it once, before anything is shown. Where one process
+speaks to many people, as the pages do, `speaking` sets it for what is shown to one of them; it follows the work into
+threads, as context variables do.
 """
 
+import contextlib
 import functools
 import gettext
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 
 from bandwidth.core.quantities import duration_text
@@ -176,6 +180,25 @@ class _Language:
     language = ENGLISH
 
 
+_spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
+"""The language for one person; None: that of the process."""
+
+
+def _catalog() -> Catalog | None:
+    spoken = _spoken.get()
+    return _Language.catalog if spoken is None else catalog_of(spoken)
+
+
+@contextlib.contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Let everything within be in ``language``, whatever the language of the process is; nowhere else is it changed."""
+    token = _spoken.set(language if language in LANGUAGES else ENGLISH)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
 def wanted(environment: Mapping[str, str]) -> str:
     """Return the language that LC_ALL, LC_MESSAGES or LANG asks for, in this order; English where we have it not."""
     asked = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
@@ -201,6 +224,8 @@ def _can_be_shown(catalog: Catalog) -> bool:
 
 def current() -> str:
     """Return the code of the language of the screens."""
+    if (spoken := _spoken.get()) is not None:
+        return spoken
     return ENGLISH if _Language.catalog is None else _Language.language
 
 
@@ -211,7 +236,7 @@ def in_language(text: str, others: Mapping[str, str]) -> str:
 
 def tr(message: str, **values: object) -> str:
     """Return ``message`` in the language of the screens, with ``values`` in it."""
-    catalog = _Language.catalog
+    catalog = _catalog()
     text = message if catalog is None else catalog.gettext(message)
     return text.format(**values) if values else text
 
@@ -221,9 +246,13 @@ def trn(one: str, many: str, number: int, **values: object) -> str:
 
     The number itself is the value ``number``.
     """
-    catalog = _Language.catalog
-    text = (one if number == 1 else many) if catalog is None else catalog.ngettext(one, many, number)
-    return text.format(number=number, **values)
+    return trn_text(one, many, number).format(number=number, **values)
+
+
+def trn_text(one: str, many: str, number: int) -> str:
+    """Return ``one`` or ``many`` as `trn` does, before there are values in it."""
+    catalog = _catalog()
+    return (one if number == 1 else many) if catalog is None else catalog.ngettext(one, many, number)
 
 
 def span(seconds: float) -> str:
@@ -233,5 +262,5 @@ def span(seconds: float) -> str:
 
 def in_words(sentence: str) -> str:
     """Return a finished English sentence in the language of the screens; as it is where no catalog has it."""
-    catalog = _Language.catalog
+    catalog = _catalog()
     return sentence if catalog is None else catalog.finished(sentence)

@@ -1,4 +1,4 @@
-"""The API part: a process for programs, which works on database and repository as the command line does.
+"""The API part: a process for programs and people's browsers. It works on database and repository as commands do.
 
 It needs no word of the other parts, and keeps none of them waiting: their locks and watches are those of the files.
 """
@@ -29,9 +29,14 @@ from seed_server.web.api.batches import answered
 from seed_server.web.api.events import EventFeed, listening
 from seed_server.web.api.table import API_ROUTES
 from seed_server.web.host import WebLimits, serve_web
+from seed_server.web.pages.answering import PageAnswering
+from seed_server.web.pages.app import beside, make_pages
+from seed_server.web.pages.live import watching
+from seed_server.web.pages.signed_in import actor_of, step_up
+from seed_server.web.pages.table import FORMS, PAGES
 from seed_server.web.request_log import RequestLog
 
-API_CONNECTIONS = GateLimits(connections=600, per_address=500, unproven=500)  # 200 listeners, and programs beside them
+API_CONNECTIONS = GateLimits(connections=900, per_address=700, unproven=600)  # 500 listeners, and others beside them
 API_CONNECTION_SECONDS = 2_400.0  # a stream of events ends itself after 1,800
 ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
 
@@ -55,7 +60,9 @@ async def serve_api(setting: PartSetting) -> None:
             ),
             "runBatch": lambda call, _: answered(call, workers),
         }
-        app = make_api(Answering(context), API_ROUTES, streams, RequestLog(clock))
+        requests = RequestLog(clock)
+        pages = make_pages(PageAnswering(context, PAGES, FORMS, actor_of, step_up), partial(watching, feed), requests)
+        app = beside(make_api(Answering(context), API_ROUTES, streams, requests), pages)
         limits = WebLimits(connections=API_CONNECTIONS, connection_seconds=API_CONNECTION_SECONDS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(feed.run)

@@ -61,6 +61,9 @@ class EventFeed:
     size: int = 0
     """How many entries the log has."""
     listeners: int = 0
+    """Programs, and pages that are open."""
+    watchers: int = 0
+    """Those of them that are pages."""
     looks: int = 0
     """How often the log was looked at."""
     _recent: deque[LoggedEntry] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
@@ -98,25 +101,33 @@ class EventFeed:
         self._grown.set()
         self._grown = trio.Event()
 
-    async def begin(self) -> None:
-        """Count a listener in, once it is known where the log ends. Raises `ApiProblemError`."""
-        if self.listeners >= MAX_LISTENERS:
-            raise ApiProblemError("too-many", f"{MAX_LISTENERS} programs listen already. End one, or come later.")
-        self.listeners += 1
+    async def begin(self, *, watches: bool = False, most: int = MAX_LISTENERS) -> None:
+        """Count a listener in, once it is known where the log ends. Raises `ApiProblemError`.
+
+        ``watches``: it is a page; ``most``: of its kind, and neither takes the place of the other.
+        """
+        if (self.watchers if watches else self.listeners - self.watchers) >= most:
+            who = "pages" if watches else "programs"
+            raise ApiProblemError("too-many", f"{most} {who} listen already. End one, or come later.")
+        self._count(1, watches=watches)
         self._wanted.set()
         try:
             with trio.fail_after(READY_SECONDS):
                 await self._ready.wait()
         except BaseException as error:
-            self.listeners -= 1
+            self.end(watches=watches)
             if isinstance(error, trio.TooSlowError):
                 words = "The audit log cannot be read now: the server's log says why."
                 raise ApiProblemError("not-ready", words) from error
             raise
 
-    def end(self) -> None:
+    def end(self, *, watches: bool = False) -> None:
         """Count a listener out."""
-        self.listeners -= 1
+        self._count(-1, watches=watches)
+
+    def _count(self, by: int, *, watches: bool) -> None:
+        self.listeners += by
+        self.watchers += by if watches else 0
 
     async def behind(self, number: int) -> list[LoggedEntry]:
         """Return the next entries from ``number`` on; none where there are none yet. Raises `UserError`."""
@@ -151,7 +162,7 @@ async def listening(
 async def _events(
     feed: EventFeed, call: ApiCall[Listening, None], authorization: str, last: str
 ) -> AsyncGenerator[bytes, None]:
-    number = _first(feed, call.given, last)
+    number = first_of(feed, last or ("" if call.given.after is None else str(call.given.after)))
     began = checked = trio.current_time()
     whole = may(call.actor, "audit", WHOLE_FLEET) is None
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
@@ -178,8 +189,8 @@ async def _events(
         number = found[-1].entry.number + 1
 
 
-def _first(feed: EventFeed, given: Listening, last: str) -> int:
-    text = last or ("" if given.after is None else str(given.after))
+def first_of(feed: EventFeed, text: str) -> int:
+    """Return the number of the first event behind the one that ``text`` names; of the next one, where it names none."""
     if not (text.isascii() and text.isdecimal() and len(text) < 17):
         return feed.size
     return min(int(text) + 1, feed.size)

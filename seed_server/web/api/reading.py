@@ -1,6 +1,6 @@
 """Makes of path, query and body what a route takes; what has another form is refused with the name of its fault."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_origin, get_type_hints
 from urllib.parse import parse_qsl
@@ -17,11 +17,17 @@ MAX_QUERY_FIELDS = 100  # more than any route has parameters, lists with all tha
 
 def given_in(route: Route[Any, Any], in_path: Mapping[str, str], query: str) -> Any:
     """Return the parameters of a request. Raises `ApiProblemError`."""
-    pairs = _pairs(query)
-    known = {field.name: field for field in msgspec.structs.fields(route.takes)}
-    lists = {name for name, kind in get_type_hints(route.takes).items() if get_origin(kind) is tuple}
-    in_query = known.keys() - set(route.path_names)
-    values: dict[str, Any] = dict(in_path)
+    return given_of(route.takes, route.path_names, in_path, pairs_in(query))
+
+
+def given_of(
+    takes: type[S], path_names: Sequence[str], in_path: Mapping[str, str], pairs: Iterable[tuple[str, str]]
+) -> S:  # fmt: skip
+    """Return the parameters that path and query give. Raises `ApiProblemError`."""
+    known = {field.name: field for field in msgspec.structs.fields(takes)}  # type: ignore[type-var]  # it is a Struct
+    lists = list_fields(takes)
+    in_query = known.keys() - set(path_names)
+    values: dict[str, Any] = {name: in_path[name] for name in path_names}
     for name, value in pairs:
         if name not in in_query:
             raise ApiProblemError("not-acceptable", f"There is no parameter {name[:40]!r} here.{_hint(name, in_query)}")
@@ -32,7 +38,7 @@ def given_in(route: Route[Any, Any], in_path: Mapping[str, str], query: str) -> 
         else:
             values[name] = value
     try:
-        given = msgspec.convert(values, route.takes, strict=False)
+        given = msgspec.convert(values, takes, strict=False)
     except msgspec.ValidationError as error:
         raise of_input(error, "The parameters") from error
     if nothing := next((name for name in values if getattr(given, name) is None), ""):
@@ -58,7 +64,14 @@ def body_in(data: bytes, media: str, kind: type[S]) -> S:
         raise ApiProblemError("malformed", f"The body is no JSON: {error}.") from error
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def list_fields(kind: type[Any]) -> frozenset[str]:
+    """Return the names of fields that hold several values."""
+    hints = get_type_hints(kind)
+    return frozenset(name for name, hint in hints.items() if get_origin(hint) is tuple)
+
+
+def pairs_in(query: str) -> list[tuple[str, str]]:
+    """Return names and values of a query, as they come. Raises `ApiProblemError`."""
     if len(query) > MAX_QUERY_CHARS:
         raise ApiProblemError("too-long", f"The query has over {MAX_QUERY_CHARS} characters.")
     try:
