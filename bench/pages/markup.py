@@ -107,7 +107,7 @@ def markup_of(page: str) -> Markup:
 
 def own_links(page: Markup, address: str) -> list[str]:
     """Return where links of the page at ``address`` lead on the same server: path and query, each once, in order."""
-    found = {}
+    found: dict[str, None] = {}
     for link in page.links:
         whole = urlsplit(urljoin(address, link))
         if whole.netloc == urlsplit(address).netloc and whole.scheme in {"", "http", "https"}:

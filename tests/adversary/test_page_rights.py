@@ -7,10 +7,9 @@ says it. Nothing is changed: operations are rehearsed.
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
-from tests.helpers.pages_client import HOST, ROOT, Browser, PageAnswer, Site, pages_of
 
 from seed_server.automation.webhook_operations import add_webhook
 from seed_server.fleet import endpoint_operations, exception_operations, operations
@@ -23,6 +22,7 @@ from seed_server.fleet.roles import NO_PC, ROLES, WHOLE_FLEET, Area, Permission,
 from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, Sent
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_values import Values
+from tests.helpers.pages_client import HOST, ROOT, Browser, PageAnswer, Site, pages_of
 from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, Company, company_at, published_home
 
 SITE = "osaka"
@@ -38,6 +38,8 @@ REACHES: dict[str, Reach] = {}
 Those that are not here are about nothing that this company has: they may be refused for that, but nobody beside the
 scope gets further with them.
 """
+Row: TypeAlias = Page[Any] | Form[Any, Any]
+EVERYTHING: tuple[Row, ...] = (*PAGES, *FORMS)
 STRANGERS = {"login"}
 """Forms for whoever comes."""
 
@@ -65,7 +67,8 @@ def prepared(company: Company) -> Values:
     return Values(
         {
             "endpoint": OTHERS[0], "patch": "office@1", "number": "1", "site": SITE, "name": "yui",
-            "id": token.token_id, "token": api_token, "entry": "0", "exception": str(row.number), "delivery": "1", "template.name": "rings",
+            "id": token.token_id, "token": api_token, "entry": "0", "exception": str(row.number), "delivery": "1",
+            "template.name": "rings",
         },
         {
             "reason": "r", "who": f'site == "{SITE}"', "until": "2027-02-01", "owner": "o", "site": SITE,
@@ -97,7 +100,7 @@ def rehearsed(form: Form[Any, Any]) -> Form[Any, Any]:
     return dataclasses.replace(form, does=does)
 
 
-def needed(row: Page[Any] | Form[Any, Any]) -> Iterator[tuple[Permission, Reach]]:
+def needed(row: Row) -> Iterator[tuple[Permission, Reach]]:
     """Yield what a request needs in any case."""
     rights = row.rights if isinstance(row, Form) else () if row.right is None or row.everybody else (row.right,)
     for permission, reach in rights:
@@ -106,7 +109,7 @@ def needed(row: Page[Any] | Form[Any, Any]) -> Iterator[tuple[Permission, Reach]
         yield from needed(next(page for page in PAGES if page.name == row.of_page))
 
 
-def expected(row: Page[Any] | Form[Any, Any], actor: Actor) -> bool | None:
+def expected(row: Row, actor: Actor) -> bool | None:
     """Whether it is allowed; None: that follows from what the form is about, which this file does not say."""
     if any(may(actor, permission, reach) is not None for permission, reach in needed(row)):
         return False
@@ -120,7 +123,7 @@ def expected(row: Page[Any] | Form[Any, Any], actor: Actor) -> bool | None:
     return True
 
 
-async def asked_for(browser: Browser, row: Page[Any] | Form[Any, Any], values: Values) -> PageAnswer:
+async def asked_for(browser: Browser, row: Row, values: Values) -> PageAnswer:
     if isinstance(row, Page):
         return await browser.get(values.address(row))
     return await browser.post(values.address(row), values.body(row))
@@ -135,15 +138,17 @@ def browsers(site: Site) -> Iterator[tuple[Role, str, Browser]]:
 
 @pytest.mark.trio
 async def test_every_page_and_form_by_every_role_and_scope(company: Company) -> None:
-    values, surprises, asked = prepared(company), [], 0
+    values, asked = prepared(company), 0
+    surprises: list[tuple[object, ...]] = []
     pages, forms = tuple(map(looking_at_nothing, PAGES)), tuple(map(rehearsed, FORMS))
+    rows: list[Row] = [*pages, *(form for form in forms if form.name not in STRANGERS)]
     async with pages_of(company.context) as made:
         people = [(role, scope, browser.cookies) for role, scope, browser in browsers(made)]
     async with pages_of(dataclasses.replace(company.context, rehearsal=True), pages, forms) as site:
         site.step_up_until = company.clock.now() + MINUTES_LATER
         for role, scope, cookies in people:
             actor = Actor("x", "password", rights_of(frozenset({role}), SCOPES[scope]))
-            for row in (*pages, *(form for form in forms if form.name not in STRANGERS)):
+            for row in rows:
                 got = (await asked_for(Browser(site.app, dict(cookies)), row, values)).status
                 asked += 1
                 right = expected(row, actor)
@@ -151,15 +156,16 @@ async def test_every_page_and_form_by_every_role_and_scope(company: Company) -> 
                 if got >= 500 or (refused is right if right is not None else not refused):
                     surprises.append((role, scope, row.name, right, got))
     assert surprises == []
-    assert asked == len(people) * (len(PAGES) + len(FORMS) - len([one for one in FORMS if one.name in STRANGERS]))
+    assert asked == len(people) * len(rows)
 
 
 @pytest.mark.trio
 async def test_who_is_not_signed_in_is_sent_to_where_that_is_done(company: Company) -> None:
-    values, surprises = prepared(company), []
+    values = prepared(company)
+    surprises: list[tuple[object, ...]] = []
     async with pages_of(company.context, tuple(map(looking_at_nothing, PAGES)), FORMS) as site:
         for session in ("", "nobody-of-that-name", "x" * 4_000):
-            for row in (*PAGES, *FORMS):
+            for row in EVERYTHING:
                 if isinstance(row, Page) and row.everybody:
                     continue
                 browser = site.browser(session)
@@ -176,7 +182,8 @@ async def test_who_is_not_signed_in_is_sent_to_where_that_is_done(company: Compa
 
 @pytest.mark.trio
 async def test_no_form_is_taken_that_did_not_come_from_here(company: Company) -> None:
-    values, surprises = prepared(company), []
+    values = prepared(company)
+    surprises: list[tuple[object, ...]] = []
     ways: dict[str, dict[str, Any]] = {
         "no token": {"csrf": ""},
         "somebody else's token": {"csrf": "csrf of yui"},
@@ -204,7 +211,8 @@ def _never(sent: Sent[Any, Any]) -> Done:
 
 @pytest.mark.trio
 async def test_what_needs_a_second_factor_waits_for_it(company: Company) -> None:
-    values, surprises = prepared(company), []
+    values = prepared(company)
+    surprises: list[tuple[object, ...]] = []
     forms = tuple(dataclasses.replace(form, does=_never) for form in FORMS if form.step_up)
     async with pages_of(company.context, PAGES, forms) as site:
         browser = site.browser("chief", "administrator")
@@ -219,7 +227,8 @@ async def test_what_needs_a_second_factor_waits_for_it(company: Company) -> None
 
 @pytest.mark.trio
 async def test_a_viewer_sees_every_page_and_no_form_that_changes_anything(company: Company) -> None:
-    values, surprises = prepared(company), []
+    values = prepared(company)
+    surprises: list[tuple[object, ...]] = []
     async with pages_of(company.context) as site:
         browser = site.browser("vic", "viewer")
         actor = Actor("vic", "password", rights_of(frozenset({"viewer"}), PersonScope()))

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.helpers.pages_client import PageAnswer, pages_of
 
 from bench.pages.markup import markup_of
 from seed_server.fleet.rehearsed import RehearsedError
@@ -15,6 +14,7 @@ from seed_server.web.pages.page import Answer, Done, Form, Sent
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import PageCompany, hostile_texts, page_company
 from tests.helpers.page_values import Values, text_fields
+from tests.helpers.pages_client import PageAnswer, pages_of
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
 LATER = 9e9
@@ -66,7 +66,8 @@ def rehearsed(form: Form[Any, Any]) -> Form[Any, Any]:
 @pytest.mark.trio
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_what_is_stored_is_shown_as_text(company: PageCompany, language: str) -> None:
-    values, found = values_of(company), []
+    values = values_of(company)
+    found: list[tuple[object, ...]] = []
     async with pages_of(company.context) as site:
         browser = site.browser("root")
         browser.language = language
@@ -80,7 +81,8 @@ async def test_what_is_stored_is_shown_as_text(company: PageCompany, language: s
 
 @pytest.mark.trio
 async def test_filters_take_any_text(company: PageCompany) -> None:
-    values, found, asked = values_of(company), [], 0
+    values, asked = values_of(company), 0
+    found: list[tuple[object, ...]] = []
     async with pages_of(company.context) as site:
         browser = site.browser("root")
         for page in PAGES:
@@ -97,7 +99,7 @@ async def test_filters_take_any_text(company: PageCompany) -> None:
 
 @pytest.mark.trio
 async def test_addresses_take_any_text(company: PageCompany) -> None:
-    found = []
+    found: list[tuple[object, ...]] = []
     async with pages_of(company.context) as site:
         browser = site.browser("root")
         for page in PAGES:
@@ -115,7 +117,8 @@ async def test_addresses_take_any_text(company: PageCompany) -> None:
 
 @pytest.mark.trio
 async def test_forms_take_any_text_and_show_it_again(company: PageCompany) -> None:
-    values, found = values_of(company), []
+    values = values_of(company)
+    found: list[tuple[object, ...]] = []
     context = dataclasses.replace(company.context, rehearsal=True)
     async with pages_of(context, PAGES, tuple(map(rehearsed, FORMS))) as site:
         browser = site.browser("root")
@@ -132,7 +135,8 @@ async def test_forms_take_any_text_and_show_it_again(company: PageCompany) -> No
 
 @pytest.mark.trio
 async def test_what_waits_for_a_second_factor_is_text(company: PageCompany) -> None:
-    values, found = values_of(company), []
+    values = values_of(company)
+    found: list[tuple[object, ...]] = []
     async with pages_of(company.context) as site:
         browser = site.browser("root")
         for form in FORMS:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.browsing import PASSWORD, Browsing
+from tests.helpers.browsing import Browsing
+from tests.helpers.page_company import PASSWORD
 
 pytestmark = pytest.mark.browser
 
