@@ -51,9 +51,16 @@ def fill(company: Company) -> dict[str, str]:
         add_person(context, ROOT, f"person-{number}", roles=["viewer"], sites=[f"branch-{number % 50:04}"])
     first = company.patches[0]
     return {
-        "patch": f"{first.patch_id}@{first.version}", "number": "1", "site": "branch-0001",
-        "endpoint": company.pcs[1].endpoint, "name": "rings", "person.name": LOOKER, "entry": "0",
-    }  # fmt: skip
+        "patch": f"{first.patch_id}@{first.version}",
+        "number": "1",
+        "site": "branch-0001",
+        "endpoint": company.pcs[1].endpoint,
+        "name": LOOKER,
+        "template.name": "rings",
+        "template_file.name": "rings",
+        "audit_entry.number": "0",
+        "audit_proof.number": "0",
+    }
 
 
 def _sites(company: Company) -> int:

@@ -32,11 +32,21 @@ WHOLE_ALONE: frozenset[Role] = frozenset({"administrator", "auditor"})
 """Roles that nobody has for a part of the fleet."""
 MINUTES_LATER = 900.0
 
-REACHES: dict[str, Reach] = {}
-"""What a form's operation asks for by itself, where that follows from what the form is about; by the form's name.
+REACHES: dict[str, tuple[Permission, Reach]] = {
+    "deny_pc": ("deny", (Area(SITE),)),
+    "allow_pc": ("endpoints", (Area(SITE),)),
+    "forget_pc": ("endpoints", (Area(SITE),)),
+    "follow_up_pc": ("endpoints", (Area(SITE),)),
+    "make_exception": ("except", HERE),
+    "end_exception": ("except", HERE),
+    "start-rollout": ("roll-out", WHOLE_FLEET),
+    "offer-at-site": ("roll-out", HERE),
+    "revoke-api-token": ("people", WHOLE_FLEET),  # it is another one's
+    "reset-password": ("people", WHOLE_FLEET),
+}
+"""What forms need for which PCs, where that follows from what they are about; by the form's name.
 
-Those that are not here are about nothing that this company has: they may be refused for that, but nobody beside the
-scope gets further with them.
+Of one that is not here and asks by itself, this file says nothing but that nobody beside the scope is done with it.
 """
 Row: TypeAlias = Page[Any] | Form[Any, Any]
 EVERYTHING: tuple[Row, ...] = (*PAGES, *FORMS)
@@ -113,14 +123,10 @@ def expected(row: Row, actor: Actor) -> bool | None:
     """Whether it is allowed; None: that follows from what the form is about, which this file does not say."""
     if any(may(actor, permission, reach) is not None for permission, reach in needed(row)):
         return False
-    for permission, reach in row.rights if isinstance(row, Form) else ():
-        if reach is None:
-            known = REACHES.get(row.name)
-            if known is None:
-                return None if may(actor, permission, WHOLE_FLEET) is not None else True
-            if may(actor, permission, known) is not None:
-                return False
-    return True
+    if isinstance(row, Form) and row.name in REACHES:
+        return may(actor, *REACHES[row.name]) is None
+    asking = [permission for permission, reach in row.rights if reach is None] if isinstance(row, Form) else []
+    return True if all(may(actor, permission, WHOLE_FLEET) is None for permission in asking) else None
 
 
 async def asked_for(browser: Browser, row: Row, values: Values) -> PageAnswer:

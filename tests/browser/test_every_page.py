@@ -1,5 +1,6 @@
 """Every page of the table, in both languages: whole, readable by all, within its window, and light."""
 
+import functools
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,9 +21,23 @@ MOST_CRAWLED = 600
 FILES = {"text/css", "text/javascript", "application/javascript"}
 
 
+@functools.cache
+def kinds(browsing: Browsing) -> dict[str, str]:
+    """Return what each address of the table is answered with."""
+    requests = browsing.context("root").request
+    found = {}
+    for name, address in addresses_of(PAGES, browsing.place.company.known()).items():
+        answer = requests.get(address)
+        assert answer.status == 200, f"{address}: {answer.status}"
+        found[name] = answer.headers["content-type"].partition(";")[0]
+    return found
+
+
 def addresses(browsing: Browsing) -> dict[str, str]:
+    """Return the pages that are looked at, not the files that are kept."""
     found = addresses_of(PAGES, browsing.place.company.known())
-    return {name: address for name, address in found.items() if name not in NOT_LOOKED_AT}
+    pages = [name for name, kind in kinds(browsing).items() if kind == "text/html"]
+    return {name: found[name] for name in pages if name not in NOT_LOOKED_AT}
 
 
 def shown(browsing: Browsing, language: str, **options: Any) -> Any:

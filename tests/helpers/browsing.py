@@ -69,7 +69,7 @@ def served_company(folder: Path) -> Iterator[Place]:
         assert failed == []
 
 
-@dataclass
+@dataclass(eq=False)
 class Browsing:
     """The browser, and what its pages have broken."""
 

@@ -137,7 +137,8 @@ class PageCompany:
         """Return what stands for each name in the addresses of pages."""
         return {
             "patch": "acme-reader@1", "number": "1", "site": "osaka", "endpoint": self.pcs[9], "name": "ada",
-            "template.name": "rings", "profile.name": "osaka", "webhook.name": "chat", "entry": "3",
+            "template.name": "rings", "template_file.name": "rings", "profile.name": "osaka", "audit_entry.number": "3",
+            "audit_proof.number": "3",
         }  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def _events(company: PageCompany) -> None:
     legal_holds.hold_history(context, ROOT, "case 17")
     follow_up(context, ROOT, company.pcs[34], next(iter(FollowUp)), note="ticket 4711, with Sato")
     operations.make_token(context, ROOT, uses=2, seconds=3_600, tags=("office",))
-    add_webhook(context, ROOT, "chat", "https://127.0.0.1:9/hooks/7", events=["rollout"])
+    add_webhook(context, ROOT, "ada", "https://127.0.0.1:9/hooks/7", events=["rollout"])
 
 
 def hostile_texts() -> Iterator[str]:
