@@ -58,7 +58,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path) -> PageRun:
                     await user.log_in(LOOKER)
                 addresses = addresses_of(PAGES, known)
                 weights = {address: await users[0].weigh(address) for address in addresses.values()}
-                looked = [address for name, address in addresses.items() if name not in OUTSIDE]
+                looked = [one for name, one in addresses.items() if name not in OUTSIDE and weights[one] is not None]
                 looked += filtered(looked, known)
                 taken = Taken()
                 busy_from, use, machine = server.log.stat().st_size, use_of(server.process.pid), machine_time()
@@ -86,7 +86,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path) -> PageRun:
         late_p99_ms_before=_ms(quiet.get("p99_seconds")),
         late_steps=int(busy.get("steps", 0)),
         failed=taken.failed,
-        pages=[_figures(address, taken, weights.get(address, 0)) for address in looked],
+        pages=[_figures(address, taken, weights.get(address) or 0) for address in looked],
     )
 
 

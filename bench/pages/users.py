@@ -47,9 +47,11 @@ class PageUser:
         if answer.status_code != httpx.codes.SEE_OTHER:
             raise ValueError(f"the login was answered with {answer.status_code}: {markup_of(answer.text).text.split()}")
 
-    async def weigh(self, address: str) -> int:
-        """Return the bytes of a page, and of the files that it needs."""
+    async def weigh(self, address: str) -> int | None:
+        """Return the bytes of a page, and of the files that it needs; None: it is a file to be kept, or elsewhere."""
         page = await self._http.get(address)
+        if page.is_redirect or not page.headers.get("content-type", "").startswith("text/html"):
+            return None
         files = dict.fromkeys(markup_of(page.text).files)
         others = [await self._http.get(urljoin(str(page.url), file)) for file in files]
         return len(page.content) + sum(len(other.content) for other in others)
