@@ -41,7 +41,7 @@ class Markup:
     attributes: list[tuple[str, str, str]] = field(default_factory=list)
     """Of all elements: tag, name and value."""
     text: str = ""
-    """All that is to be read, also what is folded away."""
+    """All that is to be read, also what is folded away; without what fields hold."""
 
 
 class _Reader(HTMLParser):
@@ -92,9 +92,10 @@ class _Reader(HTMLParser):
             self._select = ""
 
     def handle_data(self, data: str) -> None:
-        self.found.text += data
         if self._area and self._form is not None:
             self._form.fields[self._area] += data
+        else:
+            self.found.text += data
 
 
 def markup_of(page: str) -> Markup:

@@ -19,7 +19,7 @@ from seed_server.fleet.people_operations import add_person
 from seed_server.fleet.permissions import may
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.fleet.roles import NO_PC, ROLES, WHOLE_FLEET, Area, Permission, PersonScope, Reach, Role, rights_of
-from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, Sent
+from seed_server.web.pages.page import Answer, Asked, Done, Form, Page, Sent, Shown
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_values import Values
 from tests.helpers.pages_client import HOST, ROOT, Browser, PageAnswer, Site, pages_of
@@ -78,12 +78,12 @@ def prepared(company: Company) -> Values:
         {
             "endpoint": OTHERS[0], "patch": "office@1", "number": "1", "site": SITE, "name": "yui",
             "id": token.token_id, "token": api_token, "entry": "0", "exception": str(row.number), "delivery": "1",
-            "template.name": "rings",
+            "template.name": "rings", "template_file.name": "rings",
         },
         {
             "reason": "r", "who": f'site == "{SITE}"', "until": "2027-02-01", "owner": "o", "site": SITE,
             "template": "rings", "patch": "office@1", "ring": "test", "roles": "viewer", "note": "n", "state": "told",
-            "text": 'name = "p"\nceiling_mbit = 5\n',
+            "text": 'name = "p"\nceiling_mbit = 5\n', "revoke-api-token.id": api_token,
         },
     )  # fmt: skip
 
@@ -93,7 +93,7 @@ def looking_at_nothing(page: Page[Any]) -> Page[Any]:
 
     def view(asked: Asked[Any]) -> Answer:
         del asked
-        return FileAnswer("seen.txt", "text/plain", b"seen")
+        return Shown("seen", {"server": "s", "address": "a", "version": "v"}, template="help")
 
     return dataclasses.replace(page, view=view)
 

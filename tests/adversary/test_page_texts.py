@@ -42,8 +42,9 @@ def harm_in(answer: PageAnswer) -> Iterator[str]:
             yield f"<{tag} {name}>"
         if name in {"href", "src", "action"} and not value.startswith(("/", "#", "?", "data:image/")):
             yield f"<{tag} {name}={value[:40]}>"
-    found = {sign for sign in BIDI if sign in answer.text}
-    if found:
+    told = [value for _, name, value in page.attributes if name in {"title", "alt", "aria-label", "content"}]
+    found = {sign for sign in BIDI if sign in page.text or any(sign in text for text in told)}
+    if found:  # in a field it is what its reader has typed
         yield f"signs that turn words round: {found}"
     if "\x00" in answer.text or "49{" in answer.text:
         yield "a text that was carried out"
