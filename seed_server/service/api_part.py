@@ -32,6 +32,7 @@ from seed_server.web.host import WebLimits, serve_web
 from seed_server.web.pages.answering import PageAnswering
 from seed_server.web.pages.app import beside, make_pages
 from seed_server.web.pages.live import watching
+from seed_server.web.pages.rendering import load_templates
 from seed_server.web.pages.signed_in import actor_of, step_up
 from seed_server.web.pages.table import FORMS, PAGES
 from seed_server.web.request_log import RequestLog
@@ -69,6 +70,7 @@ async def serve_api(setting: PartSetting) -> None:
             nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))
             await nursery.start(partial(serve_web, app, setting.listening, tls.web, clock, limits=limits))
             setting.serves()
+            nursery.start_soon(trio.to_thread.run_sync, load_templates)
             await trio.sleep_forever()
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import trio
 
@@ -163,8 +163,9 @@ class Browser:
         given |= headers or {}
         return {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": method,
-            "scheme": "https", "path": where, "raw_path": quote(where).encode(), "query_string": query.encode(),
-            "root_path": "", "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
+            "scheme": "https", "path": unquote(where), "raw_path": quote(where).encode(),
+            "query_string": query.encode(), "root_path": "",
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
             "client": (ADDRESS, 1), "server": None,
             "extensions": {CLIENT_EXTENSION: Client(ADDRESS, 1, None, lambda: self.proved.append(ADDRESS))},
         }  # fmt: skip

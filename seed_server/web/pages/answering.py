@@ -1,6 +1,7 @@
 """From a request to its page: who asks, may they, what is given, what is shown or done, in whose language. Blocking."""
 
 import contextlib
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from seed_server.web.pages.signed_in import SESSION_COOKIE, Recognising, SignedI
 HTML_MEDIA = "text/html; charset=utf-8"
 LOGIN = "/login"
 VISIT_BYTES = 18
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 CONFIRMING_FIELDS = frozenset({"_code", "_key"})
 """What `confirm.html.j2` adds to the form that waits for it."""
 
@@ -49,6 +51,8 @@ class Answered:
     body: bytes = b""
     media: str = HTML_MEDIA
     headers: tuple[tuple[str, str], ...] = ()
+    known: bool = False
+    """Whether somebody is signed in there."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class PageAnswering:
     def signed_in(self, context: Context, visitor: Visitor) -> SignedIn | None:
         """Return who asks; None: nobody who is signed in. Raises `UserError`."""
         session = visitor.cookies.get(SESSION_COOKIE, "")
-        return self.recognise(context, session) if session else None
+        signed = self.recognise(context, session) if session else None
+        return None if signed is None or signed.actor.barred else signed
 
     def show(self, context: Context, page: Page[Any], asked: PageRequest) -> Answered:
         """Answer who opens a page."""
@@ -83,7 +88,7 @@ class PageAnswering:
             try:
                 here = self._known(nobody)
                 if here.signed is None and not page.everybody:
-                    return _to_login(asked)
+                    return self._to_login(here)
                 self._admit(here, page)
                 return self._answered(here, page, self._view(here, page))
             except (ApiProblemError, UserError) as error:
@@ -105,7 +110,7 @@ class PageAnswering:
             try:
                 here = self._known(nobody)
                 if here.signed is None and not page.everybody:
-                    return _to_login(_at_page(asked, page, fields))
+                    return self._to_login(replace(here, asked=_at_page(asked, page, fields)))
                 here.check_form(fields.first(CSRF_FIELD))
                 self._admit(here, page)
                 for permission, reach in form.rights:
@@ -195,11 +200,12 @@ class PageAnswering:
             assert found.to.startswith("/")
             assert not found.to.startswith(("//", "/\\"))
             cookies = (*found.cookies, *((said_cookie(found.said),) if found.said else ()))
-            return Answered(303, headers=(("Location", found.to), *(("Set-Cookie", one) for one in cookies)))
+            headers = (("Location", found.to), *(("Set-Cookie", one) for one in cookies))
+            return Answered(303, headers=headers, known=here.signed is not None)
         if isinstance(found, FileAnswer):
-            return Answered(
-                200, found.data, found.media, (("Content-Disposition", f'attachment; filename="{found.name}"'),)
-            )
+            assert FILE_NAME.fullmatch(found.name)
+            as_file = (("Content-Disposition", f'attachment; filename="{found.name}"'),)
+            return Answered(200, found.data, found.media, as_file, known=here.signed is not None)
         assert isinstance(found, Shown)
         return self._page(
             here, found.template or page.name, found.title, dict(found.values), page=page, failed=failed,
@@ -219,7 +225,19 @@ class PageAnswering:
             kept.append(cookie(LANGUAGE_COOKIE, here.language, seconds=LANGUAGE_SECONDS))
         if here.signed is None and VISIT_COOKIE not in here.asked.visitor.cookies:
             kept.append(cookie(VISIT_COOKIE, here.visit))
-        return Answered(status, html.encode(), headers=tuple(("Set-Cookie", made) for made in kept))
+        headers = tuple(("Set-Cookie", made) for made in kept)
+        return Answered(status, html.encode(), headers=headers, known=here.signed is not None)
+
+    def _to_login(self, here: Here) -> Answered:
+        """Send whoever is not signed in to where that is done, and from there to the page.
+
+        Whoever follows a link of another site, as of a mail, may be signed in all the same: a browser does not send the
+        session then. So the page is opened once more, by a page of ours.
+        """
+        address = _address(here.asked)
+        if here.asked.visitor.site == "cross-site":
+            return self._page(here, "again", tr("One moment"), {"address": address})
+        return Answered(303, headers=(("Location", f"{LOGIN}?{urlencode({'next': address})}"),))
 
     def _problem(self, here: Here, problem: ApiProblemError) -> Answered:
         values = {
@@ -242,8 +260,3 @@ def _at_page(asked: PageRequest, page: Page[Any], fields: FormFields) -> PageReq
 
 def _address(asked: PageRequest) -> str:
     return f"{asked.path}?{asked.query}" if asked.query else asked.path
-
-
-def _to_login(asked: PageRequest) -> Answered:
-    """Send whoever is not signed in to where that is done, and from there to the page."""
-    return Answered(303, headers=(("Location", f"{LOGIN}?{urlencode({'next': _address(asked)})}"),))

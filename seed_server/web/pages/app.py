@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import trio
 from starlette.applications import Starlette
@@ -21,7 +22,7 @@ from seed_server.web.api.route import API
 from seed_server.web.client import client_of
 from seed_server.web.pages.answering import Answered, PageAnswering
 from seed_server.web.pages.cookies import cookies_in
-from seed_server.web.pages.forms import FormFields, fields_in
+from seed_server.web.pages.forms import fields_in
 from seed_server.web.pages.headers import page_headers
 from seed_server.web.pages.live import LIVE
 from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
@@ -52,15 +53,10 @@ class _Pages:
 
     async def form(self, form: Form[Any, Any], request: Request) -> Response:
         """Answer who sends a form."""
-        known = bool(await self._known(request))
-        fields = FormFields()
-        problem: ApiProblemError | None = None
+        most = form.most_bytes if await self._known(request) else STRANGER_FORM_BYTES
         try:
-            most = form.most_bytes if known else STRANGER_FORM_BYTES
             fields = fields_in(await _read_body(request, most), request.headers.get("content-type", ""))
-        except ApiProblemError as error:
-            problem = error
-        if problem is not None:
+        except ApiProblemError as problem:
             return await self.refused(request, problem)
         return await self._respond(request, lambda context, asked: self.answering.send(context, form, asked, fields))
 
@@ -102,7 +98,7 @@ class _Pages:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
-            request.url.path, request.path_params, request.url.query, _visitor(request),
+            _path(request), request.path_params, request.url.query, _visitor(request),
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
@@ -111,9 +107,8 @@ class _Pages:
             self.log.failed(client, request.url.path, error)
             problem = ApiProblemError("failed", OUR_FAULT)
             answered = await self._in_thread(partial(self.answering.refuse, context, asked, problem))
-        else:
-            if await self._known(request):
-                client.proved()
+        if answered.known:
+            client.proved()
         return _response(request, answered, context.request.request_id)
 
     async def _known(self, request: Request) -> bool:
@@ -165,7 +160,9 @@ def make_pages(answering: PageAnswering, watching: Watching, log: RequestLog) ->
         by_path.setdefault(page.path, {})["GET"] = partial(server.page, page)
     for form in answering.forms:
         by_path.setdefault(form.path, {})["POST"] = partial(server.form, form)
-    routes = [Route(path, _by_method(does), methods=list(does)) for path, does in by_path.items()]
+    # of two that fit, the one without a name in braces: /people/add is nobody's page
+    in_order = sorted(by_path.items(), key=lambda row: [part.startswith("{") for part in row[0].split("/")])
+    routes = [Route(path, _by_method(does), methods=list(does)) for path, does in in_order]
     routes.append(Route(LIVE, server.live, methods=["GET"]))
     routes.append(Route(f"{STATIC}{{name}}", server.static, methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: nothing})
@@ -200,6 +197,11 @@ def _visitor(request: Request) -> Visitor:
         origin=headers.get("origin", ""),
         site=headers.get("sec-fetch-site", ""),
     )
+
+
+def _path(request: Request) -> str:
+    """Return the path as an address has it; never one that a browser takes for another server."""
+    return quote("/" + str(request.scope["path"]).lstrip("/\\"), safe="/@:+,;=~")
 
 
 def _tls(request: Request) -> bool:

@@ -46,6 +46,8 @@ def day_text(seconds: float, language: str) -> str:
 
 def age_text(seconds: float, language: str) -> str:
     """Return how long ago something was, in one unit, rounded down; below zero: in how long it will be."""
+    if not math.isfinite(seconds):
+        seconds = LONGEST_AGE_DAYS * 86_400.0
     unit = next(unit for most, unit in _UNITS if abs(seconds) < most)
     number = min(int(abs(seconds) // _SECONDS_OF[unit]), LONGEST_AGE_DAYS)
     passed = dt.timedelta(seconds=number * _SECONDS_OF[unit] * (-1 if seconds >= 0 else 1))
@@ -84,4 +86,8 @@ def mbit_text(bytes_per_second: float, language: str) -> str:
 
 def _moment(seconds: float) -> dt.datetime:
     """Return a moment; one that no calendar has, from a broken clock, as the nearest that is one."""
-    return dt.datetime.fromtimestamp(min(max(seconds, 0.0), 4e9), dt.UTC)
+    return dt.datetime.fromtimestamp(_kept(seconds), dt.UTC)
+
+
+def _kept(seconds: float) -> float:
+    return min(max(seconds, 0.0), 4e9) if math.isfinite(seconds) else 0.0

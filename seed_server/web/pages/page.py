@@ -43,6 +43,7 @@ class PageRequest:
     """A request, as it has come."""
 
     path: str
+    """As an address has it, with signs such as %20."""
     in_path: Mapping[str, str]
     query: str
     visitor: Visitor

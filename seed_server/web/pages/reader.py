@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from seed_server.web.pages.signed_in import SignedIn
 
@@ -30,6 +30,10 @@ class Failed:
     """What is wrong with which field."""
     typed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was typed."""
+
+    def is_of(self, form: str, address: str) -> bool:
+        """Whether it is the form of this name at this address, however that is quoted."""
+        return self.form == form and unquote(self.address) == unquote(address)
 
 
 @dataclass
@@ -55,6 +59,8 @@ class Reader:
     said: str = ""
     """What the form before has come to; empty: there was none."""
     failed: Failed | None = None
+    told: bool = False
+    """Whether a form has said why it was refused; else the page does: the form may not be there any more."""
     _form: tuple[str, str] = ("", "")
     """The form whose fields are being written: its name and address."""
     _ids: int = 0
@@ -112,9 +118,12 @@ class Reader:
         return ""
 
     def refused(self, name: str, address: str) -> Failed | None:
-        """Return what became of a form, where it was refused."""
+        """Return what became of a form that is being written, where it was refused."""
         failed = self.failed
-        return failed if failed is not None and (failed.form, failed.address) == (name, address) else None
+        if failed is None or not failed.is_of(name, address):
+            return None
+        self.told = True
+        return failed
 
     def typed(self, name: str, value: object) -> object:
         """Return what a field shows: what was typed, where its form was refused; else ``value``."""
@@ -134,7 +143,9 @@ class Reader:
     def _failed_here(self) -> Failed | None:
         """Return the refused form that the next field belongs to; a field outside of any: by its name alone."""
         failed = self.failed
-        return failed if failed is not None and self._form in {("", ""), (failed.form, failed.address)} else None
+        if failed is None or (self.in_form and not failed.is_of(*self._form)):
+            return None
+        return failed
 
     def new_id(self, name: str) -> str:
         """Return an id that no other element of the page has."""

@@ -27,6 +27,12 @@ def page_html(template: str, one: Reader, title: str, values: dict[str, Any]) ->
         return _environment().get_template(f"{template}.html.j2").render(**values, title=title)
 
 
+def load_templates() -> None:
+    """Read and compile all templates, so that nobody waits for it."""
+    for name in _environment().list_templates(filter_func=lambda name: name.endswith(".html.j2")):
+        _environment().get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -142,5 +148,5 @@ def _mbit(rate: float | None) -> str | Markup:
 def _picture(svg: str) -> dict[str, str]:
     """Return a chart's address, as that of an image that lies in the page, and its size."""
     found = _SIZE.search(svg)
-    size = {} if found is None else {found[1]: found[2], found[3]: found[4]}
+    size = {"width": "", "height": ""} if found is None else {found[1]: found[2], found[3]: found[4]}
     return {"address": f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", **size}

@@ -1,34 +1,7 @@
 "use strict";
 // Keeps an open page up to date, and draws again what is typed. Pages are whole without it.
-
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-// --- parts of the page -------------------------------------------------------------------
-
-/** Put the parts of `text`, a whole page, in place of those here; `only`: the name of one. */
-function replaceParts(text, only) {
-  const page = new DOMParser().parseFromString(text, "text/html");
-  for (const part of all("[data-part]")) {
-    const name = part.dataset.part;
-    const fresh = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
-    if (!fresh || (only && name !== only) || fresh.outerHTML === part.outerHTML || (!only && isTypedIn(part))) continue;
-    const kept = document.activeElement?.closest?.("[data-part]") === part ? pathOf(document.activeElement, part) : null;
-    const open = all("details[open]", part).map(one => pathOf(one, part));
-    const places = all(".wide", part).map(one => one.scrollLeft);
-    part.replaceWith(fresh);
-    open.forEach(path => at(fresh, path)?.setAttribute?.("open", ""));
-    all(".wide", fresh).forEach((one, n) => { one.scrollLeft = places[n] ?? 0; });
-    if (kept) at(fresh, kept)?.focus?.({ preventScroll: true });
-  }
-  tellAges();
-}
-
-/** Whether somebody fills in a form there: it is left alone. */
-function isTypedIn(part) {
-  return all("form[method=post] :is(input, textarea, select)", part).some(one =>
-    one.type === "checkbox" ? one.checked !== one.defaultChecked
-      : one.type !== "hidden" && "defaultValue" in one && one.value !== one.defaultValue);
-}
+const at = (root, path) => path.reduce((one, n) => one?.children[n], root);
 
 function pathOf(element, root) {
   const path = [];
@@ -36,52 +9,70 @@ function pathOf(element, root) {
   return path;
 }
 
-const at = (root, path) => path.reduce((one, n) => one?.children[n], root);
+/** Whether somebody fills in a form there: it is left alone. */
+function isTypedIn(part) {
+  return all("form[method=post] :is(input:not([type=hidden]), textarea)", part).some(one =>
+    one.type === "checkbox" ? one.checked !== one.defaultChecked : one.value !== one.defaultValue);
+}
 
-// --- what happens on the server ----------------------------------------------------------
+/** Put the parts of `text`, a whole page, in place of those here; `only`: the name of one. */
+function replaceParts(text, only) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  for (const part of all("[data-part]")) {
+    const name = part.dataset.part, fresh = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
+    if (!fresh || (only ? name !== only : isTypedIn(part)) || fresh.outerHTML === part.outerHTML) continue;
+    const active = document.activeElement, kept = part.contains(active) ? pathOf(active, part) : null;
+    const open = all("details[open]", part).map(one => pathOf(one, part));
+    const places = all(".wide", part).map(one => one.scrollLeft);
+    part.replaceWith(fresh);
+    open.forEach(path => at(fresh, path)?.setAttribute("open", ""));
+    all(".wide", fresh).forEach((one, n) => { one.scrollLeft = places[n] ?? 0; });
+    if (kept) at(fresh, kept)?.focus({ preventScroll: true });
+  }
+  tellAges();
+}
 
-const live = document.body.dataset.live?.split(" ") ?? [];
+// --- what happens on the server
+const live = document.body.dataset.live?.split(" ") ?? [], told = document.getElementById("live");
 let stream = null, last = "", due = 0;
+
+function tell(how) { if (told && told.textContent !== told.dataset[how]) told.textContent = told.dataset[how]; }
 
 function listen() {
   if (document.hidden || stream) return;
   stream = new EventSource(last ? `/live?after=${last}` : "/live");
+  stream.onopen = () => tell("on");
   stream.addEventListener("change", event => {
     last = event.lastEventId;
     if (live.some(type => type === "*" || event.data === type || event.data.startsWith(`${type}.`))) fetchSoon();
   });
-  stream.onerror = () => { if (stream?.readyState === EventSource.CLOSED) { stop(); setTimeout(listen, 30000); } };
+  stream.onerror = () => {
+    tell("off");
+    if (stream?.readyState === EventSource.CLOSED) { stop(); setTimeout(listen, 30000); }
+  };
 }
 
-function stop() {
-  stream?.close();
-  stream = null;
-}
+function stop() { stream?.close(); stream = null; }
 
-/** Fetch the page again once what happens has paused for a moment; not oftener than each second. */
+/** Fetch the page again a moment after something has happened: not oftener than each second. */
 function fetchSoon() {
-  if (due) return;
-  due = setTimeout(async () => {
+  due ||= setTimeout(async () => {
     try {
       const answer = await fetch(location.href, { redirect: "error" });
       if (answer.ok) replaceParts(await answer.text());
-    } catch { /* the stream tells of the next change */ }
+    } catch { tell("off"); }
     due = 0;
   }, 1000);
 }
 
 if (live.length) {
   listen();
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) stop();
-    else { listen(); fetchSoon(); }
-  });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) stop(); else { listen(); fetchSoon(); } });
   addEventListener("pagehide", stop);
   addEventListener("pageshow", listen);
 }
 
-// --- what is drawn as it is typed --------------------------------------------------------
-
+// --- what is drawn as it is typed
 for (const form of all("form[data-redraw]")) {
   let pause = 0, before = null;
   form.addEventListener("input", () => {
@@ -89,19 +80,17 @@ for (const form of all("form[data-redraw]")) {
     pause = setTimeout(async () => {
       before?.abort();
       before = new AbortController();
-      const [address, part] = form.dataset.redraw.split("#");
-      const typed = new URLSearchParams(new FormData(form));
-      const given = form.method === "post" ? { method: "POST", body: typed } : {};
+      const [address, part] = form.dataset.redraw.split("#"), typed = new URLSearchParams(new FormData(form));
+      const posts = form.method === "post", given = posts ? { method: "POST", body: typed } : {};
       try {
-        const to = form.method === "post" ? address : `${address}?${typed}`;
-        replaceParts(await (await fetch(to, { ...given, signal: before.signal })).text(), part);
+        const answer = await fetch(posts ? address : `${address}?${typed}`, { ...given, signal: before.signal });
+        replaceParts(await answer.text(), part);
       } catch { /* the next key tries again */ }
     }, 300);
   });
 }
 
-// --- ages --------------------------------------------------------------------------------
-
+// --- ages
 const ages = new Intl.RelativeTimeFormat(document.documentElement.lang, { style: "short" });
 const units = [[60, 1, "second"], [3600, 60, "minute"], [172800, 3600, "hour"], [Infinity, 86400, "day"]];
 
@@ -112,5 +101,4 @@ function tellAges() {
     time.textContent = ages.format(-Math.sign(seconds) * Math.floor(Math.abs(seconds) / size), unit);
   }
 }
-
 setInterval(() => { if (!document.hidden) tellAges(); }, 15000);
