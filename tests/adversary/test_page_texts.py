@@ -51,7 +51,8 @@ def harm_in(answer: PageAnswer) -> Iterator[str]:
 
 
 def values_of(company: PageCompany) -> Values:
-    return Values(dict(company.known()), {"template": "rings"})
+    profiles = {f"{form.name}.name": "osaka" for form in FORMS if form.path.startswith("/profiles/")}
+    return Values({**company.known(), **profiles}, {"template": "rings"})
 
 
 def rehearsed(form: Form[Any, Any]) -> Form[Any, Any]:

@@ -13,7 +13,7 @@ import pyotp
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.automation.webhook_operations import add_webhook
-from seed_server.fleet import exception_operations, legal_holds, operations
+from seed_server.fleet import exception_operations, legal_holds, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.api_token_operations import make_api_token
 from seed_server.fleet.context import Context
@@ -95,6 +95,8 @@ class PageCompany:
     context: Context
     seeds: dict[str, str] = field(default_factory=dict)
     """Of the authenticator apps of `PEOPLE`."""
+    bundle: str = ""
+    """What waits to be signed, by its id."""
     used: dict[str, int] = field(default_factory=dict)
     """The step of the last code that was given of each."""
 
@@ -136,10 +138,18 @@ class PageCompany:
     def known(self) -> Mapping[str, str]:
         """Return what stands for each name in the addresses of pages."""
         return {
-            "patch": "acme-reader@1", "number": "1", "site": "osaka", "endpoint": self.pcs[9], "name": "ada",
-            "template.name": "rings", "template_file.name": "rings", "profile.name": "osaka", "audit_entry.number": "3",
+            "patch": "acme-reader@1",
+            "number": "1",
+            "site": "osaka",
+            "endpoint": self.pcs[9],
+            "name": "ada",
+            "template.name": "rings",
+            "template_file.name": "rings",
+            "profile.name": "osaka",
+            "profile bundle.id": self.bundle,
+            "audit_entry.number": "3",
             "audit_proof.number": "3",
-        }  # fmt: skip
+        }
 
 
 def page_company(folder: Path, settings: ServerSettings) -> PageCompany:
@@ -220,6 +230,8 @@ def _events(company: PageCompany) -> None:
         context, ROOT, who='site == "oslo"', until=now + 20 * 86_400, reason="trade fair & <i>demo</i>", owner="店舗IT"
     )
     legal_holds.hold_history(context, ROOT, "case 17")
+    copy = context.home.root.parent / "copy.bundle"
+    company.bundle = preparing.prepare_withdrawal(context, ROOT, "driver", "not needed", copy).bundle_id
     follow_up(context, ROOT, company.pcs[34], next(iter(FollowUp)), note="ticket 4711, with Sato")
     operations.make_token(context, ROOT, uses=2, seconds=3_600, tags=("office",))
     add_webhook(context, ROOT, "ada", "https://127.0.0.1:9/hooks/7", events=["rollout"])
