@@ -33,7 +33,7 @@ SCOPES = {"whole": PersonScope(), "within": PersonScope(frozenset({SITE})), "bes
 WHOLE_ALONE: frozenset[Role] = frozenset({"administrator", "auditor"})
 """Roles that nobody has for a part of the fleet."""
 MINUTES_LATER = 900.0
-PROFILE = 'name = "p"\n[[limit]]\nname = "always"\npercent_of_line = 50\n'
+PROFILE = 'name = "p"\ntime_zone = "UTC"\n'
 
 REACHES: dict[str, tuple[Permission, Reach]] = {
     "deny_pc": ("deny", (Area(SITE),)),
