@@ -19,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check bench-pages deb test-deb test-ansible release test-api test-browser
 
 help:
-	@echo 'make demo [FILE=path] [JSON=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application'
+	@echo 'make demo [FILE=path] [JSON=1] [KEEP=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application; KEEP=1: it stays up, with its pages'
 	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
 	@echo 'make slow                        the tests that take longest, one after the other: before a release'
 	@echo 'make test-api [ARGS=…]           20,000 cases that schemathesis makes, against the API of a real server (ARGS=--help)'
@@ -64,7 +64,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json)
+	@$(BIN)/python -m bench.demo $(if $(FILE),--file '$(FILE)') $(if $(filter-out 0,$(JSON)),--json) $(if $(filter-out 0,$(KEEP)),--keep)
 
 # beside each other: mypy alone would keep one core busy and leave the others idle; it gives way to tests in real time;
 # both must succeed

@@ -3,7 +3,8 @@
 Then they install an application: its first version everywhere, and the next one where it applies and is healthy. Two
 more come by rings: a bad one is halted in the second ring and withdrawn, the good one goes on after an approval.
 
-Usage: `make demo [FILE=path] [JSON=1]`. Exits 0 when every endpoint has verified
+Usage: `make demo [FILE=path] [JSON=1] [KEEP=1]`. With KEEP=1 all of it stays up until Ctrl-C, with its pages, whose
+address and passwords are printed. Exits 0 when every endpoint has verified
 the file, the origin sent it (almost) once, every installation and rollout ended as it
 should, and the audit log is whole. It always cleans up after itself.
 """
@@ -15,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,11 @@ from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
 from bench.demo_app import KIOSK, life_table, patch_life
+from bench.demo_pages import DemoPages
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.demo_rollouts import TESTER, Company, audit_table, rollout_table, rollouts
 from bench.fleet import Fleet, is_verified, open_fleet
-from bench.fleet_processes import FleetError
+from bench.fleet_processes import FleetError, free_ports
 from p2pdist.shared.errors import first_error
 
 NETWORK = "127.0.1"
@@ -235,30 +238,35 @@ def check_disk(directory: Path, size: int) -> None:
         )
 
 
-async def run(file: Path | None, as_json: bool) -> int:
-    """Run the demo until its end or a signal, and return the exit code."""
+async def run(file: Path | None, as_json: bool, keep: bool = False) -> int:
+    """Run the demo until its end or a signal, and return the exit code; ``keep``: a signal is its end."""
     console = Console(stderr=as_json, highlight=False)
     exit_code = 1
+    kept = False
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
 
+            def found(code: int) -> None:
+                nonlocal exit_code, kept
+                exit_code, kept = code, keep
+
             async def job() -> None:
-                nonlocal exit_code
-                exit_code = await run_in_directory(console, file, as_json)
+                await run_in_directory(console, file, as_json, keep, found)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(job)
             async for number in signals:
                 console.print(f"{signal.Signals(number).name}: ending the processes and removing their files")
-                exit_code = 128 + number
+                exit_code = exit_code if kept else 128 + number
                 nursery.cancel_scope.cancel()
                 break
     return exit_code
 
 
-async def run_in_directory(console: Console, file: Path | None, as_json: bool) -> int:
-    """Run the demo in a temporary directory that is removed at the end."""
-    facts: dict[str, Any] | None = None
+async def run_in_directory(
+    console: Console, file: Path | None, as_json: bool, keep: bool, found: Callable[[int], None]
+) -> None:  # fmt: skip
+    """Run the demo in a temporary directory that is removed at the end; ``found`` is told the exit code."""
     with tempfile.TemporaryDirectory(prefix="p2pdist-demo-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         try:
@@ -268,10 +276,18 @@ async def run_in_directory(console: Console, file: Path | None, as_json: bool) -
                 demo.say("archive this Python's standard library and packages")
                 await make_payload(console, demo.file)
             async with open_fleet(directory, network=NETWORK, endpoints=ENDPOINTS) as fleet:
+                if keep:
+                    (fleet.api_port,) = free_ports(1)
                 facts = await demo.run(fleet)
+                if keep:
+                    pages = DemoPages(fleet, directory)
+                    await pages.hire()
+                    found(report(console, facts, as_json))
+                    console.print(pages.invitation(), soft_wrap=True)
+                    await trio.sleep_forever()
+            found(report(console, facts, as_json))
         except* (FleetError, OSError) as group:
             Console(stderr=True, highlight=False).print(Text(f"error: {first_error(group)}"), soft_wrap=True)
-    return 1 if facts is None else report(console, facts, as_json)
 
 
 def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
@@ -302,11 +318,12 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
     help="The file to share; by default an archive of this Python's library.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output, all else on error.")
-def main(file: Path | None, as_json: bool) -> None:
+@click.option("--keep", is_flag=True, help="Leave server and PCs up until Ctrl-C, and say where the pages are.")
+def main(file: Path | None, as_json: bool, keep: bool) -> None:
     """Share one large file among four endpoints on this machine."""
     if file and not file.stat().st_size:
         raise click.BadParameter(f"{file} is empty; give a file with content.", param_hint="--file (FILE=…)")
-    sys.exit(trio.run(run, file, as_json))
+    sys.exit(trio.run(run, file, as_json, keep))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,8 @@ class Fleet:
             k: Member(f"endpoint {k}", directory / f"endpoint{k}", place) for k, place in enumerate(endpoints, 1)
         }
         self.web_port, self.origin_port = free_ports(2)
+        self.api_port = 0
+        """Of pages and API; 0: there are none."""
         self._token = ""
         self._token_lock = trio.Lock()
         self.following = True
@@ -144,7 +146,7 @@ class Fleet:
         """Run `seed-server init`."""
         await run_command(
             "seed-server", "init", "--home", self.server.home, "--name", "fleet", "--address", self.server.address,
-            "--web-port", self.web_port, "--origin-port", self.origin_port, "--api-port", 0, *options,
+            "--web-port", self.web_port, "--origin-port", self.origin_port, "--api-port", self.api_port, *options,
         )  # fmt: skip
 
     async def start_server(self) -> None:

@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 ServerCode: TypeAlias = Literal[
-    "server-home", "server-rights", "server-running", "server-web-port", "server-origin-port", "server-address",
-    "server-addresses",
+    "server-home", "server-rights", "server-running", "server-web-port", "server-origin-port",
+    "server-api-port", "server-address", "server-addresses",
     "server-tls", "server-clock", "server-disk", "server-database", "server-content", "server-signatures",
     "server-audit", "server-rollouts", "server-site-map", "server-pcs", "server-lines", "server-time-zones",
     "server-provider", "server-sites", "server-backup", "server-intelligence",

@@ -9,9 +9,10 @@ from p2pdist.shared.manifest.servers import ServerList
 from p2pdist.shared.time_limits import in_time
 from seed_server.doctor import looks_home, looks_state
 from seed_server.doctor.facts import ServerFacts
-from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider
+from seed_server.doctor.looks_ports import LookSeconds, look_at_api, look_at_listed, look_at_port, look_at_provider
 from seed_server.fleet.context import Context
 from seed_server.ports.called_address import why_not_here
+from seed_server.ports.own_certificate import OwnCertificate
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.serve_lock import is_serving
 
@@ -45,6 +46,20 @@ async def _look_at_ports(facts: ServerFacts, context: Context, settings: ServerS
     facts.authority, pem = found
     facts.web = await look_at_port(settings, settings.web_port, pem, seconds)
     facts.origin = await look_at_port(settings, settings.origin_port, pem, seconds)
+    if settings.api_port:
+        own = await in_time(seconds.disk, lambda: _own_certificate(settings))
+        if own is not None:
+            facts.own_problem, der = own
+            facts.api = await look_at_api(settings, pem, der, seconds)
+
+
+def _own_certificate(settings: ServerSettings) -> tuple[str, bytes]:
+    """Return why the API's own certificate cannot be used, empty: it can, or there is none; and that, DER."""
+    own = OwnCertificate.of_api(settings)
+    try:
+        return "", b"" if own is None else own.read().der
+    except UserError as error:
+        return error.message, b""
 
 
 async def _look_at_addresses(facts: ServerFacts, context: Context, seconds: LookSeconds) -> None:

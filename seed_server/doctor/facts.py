@@ -142,6 +142,9 @@ class ServerFacts:
     files: ServerFiles | None = None
     web: ServedPort | None = None
     origin: ServedPort | None = None
+    api: ServedPort | None = None
+    own_problem: str = ""
+    """Why the certificate that is named for the API's port cannot be used; empty: it can, or none is named."""
     elsewhere: str | None = None
     """Why PCs that call this server's address do not come here; empty: they may."""
     listed: Sequence[ListedAddress] | None = None

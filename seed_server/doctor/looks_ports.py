@@ -42,6 +42,12 @@ async def look_at_port(settings: ServerSettings, port: int, authority_pem: str, 
     return min(found, key=lambda one: ranks.index(one.state))
 
 
+async def look_at_api(settings: ServerSettings, authority_pem: str, own: bytes, seconds: LookSeconds) -> ServedPort:
+    """Connect to the API's port; ``own``: the certificate that it is to show, DER, empty: one of the authority's."""
+    address = ALL_INTERFACES.get(settings.api_address, settings.api_address)
+    return await _look(address, settings.api_port, settings.address, authority_pem, seconds, own=own)
+
+
 async def look_at_listed(
     addresses: Sequence[ServerAddress], authority_pem: str, seconds: LookSeconds
 ) -> list[ListedAddress]:
@@ -58,7 +64,9 @@ async def look_at_listed(
     return [ListedAddress(str(one), (found[one, one.web_port], found[one, one.origin_port])) for one in addresses]
 
 
-async def _look(address: str, port: int, name: str, authority_pem: str, seconds: LookSeconds) -> ServedPort:
+async def _look(
+    address: str, port: int, name: str, authority_pem: str, seconds: LookSeconds, *, own: bytes = b""
+) -> ServedPort:
     place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     try:
         with trio.fail_after(seconds.connect):
@@ -77,7 +85,7 @@ async def _look(address: str, port: int, name: str, authority_pem: str, seconds:
         except (trio.BrokenResourceError, ssl.SSLError):
             return ServedPort(place, "foreign")
         der = stream.getpeercert(binary_form=True)
-    return shown(place, der, name, authority_pem)
+    return shown(place, der, name, authority_pem, own=own)
 
 
 def _any_certificate() -> ssl.SSLContext:
@@ -88,11 +96,15 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
-def shown(place: str, der: bytes | None, name: str, authority_pem: str) -> ServedPort:
-    """Return what a certificate says, DER, that was shown at ``place``."""
+def shown(place: str, der: bytes | None, name: str, authority_pem: str, *, own: bytes = b"") -> ServedPort:
+    """Return what a certificate says, DER, that was shown at ``place``.
+
+    It is of this server where its authority has signed it, or where it is ``own``.
+    """
     try:
         certificate = x509.load_der_x509_certificate(der or b"")
-        certificate.verify_directly_issued_by(parse_certificate(authority_pem.encode()))
+        if not own or der != own:
+            certificate.verify_directly_issued_by(parse_certificate(authority_pem.encode()))
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return ServedPort(place, "foreign")

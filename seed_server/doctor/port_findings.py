@@ -13,7 +13,7 @@ SERVER_OFF = "The server does not run: see server-running."
 
 
 def judge_running(facts: ServerFacts) -> SiteFinding:
-    """Judge whether the server runs, and both of its parts answer."""
+    """Judge whether the server runs, and all of its parts answer."""
     if facts.serving is None:
         return unknown("server-running", NO_ANSWER)
     if not facts.serving:
@@ -23,7 +23,7 @@ def judge_running(facts: ServerFacts) -> SiteFinding:
             "operator",
             "Start 'seed-server serve', and look at its log if it ends.",
         )
-    silent = [name for name, port in (("web", facts.web), ("origin", facts.origin)) if port and port.state != "ours"]
+    silent = [name for name, port in _named_ports(facts) if port and port.state != "ours"]
     if silent:
         parts = ", ".join(silent)
         return wrong(
@@ -33,7 +33,11 @@ def judge_running(facts: ServerFacts) -> SiteFinding:
             "Wait half a minute, as a part that has ended starts again, and run this once more. If it stays so, "
             "restart 'seed-server serve', and look at its log.",
         )
-    return fine("server-running", "The server runs, and both of its parts answer.")
+    return fine("server-running", "The server runs, and all of its parts answer.")
+
+
+def _named_ports(facts: ServerFacts) -> tuple[tuple[str, ServedPort | None], ...]:
+    return (("web", facts.web), ("origin", facts.origin), ("api", facts.api))
 
 
 def judge_web(facts: ServerFacts) -> SiteFinding:
@@ -44,6 +48,36 @@ def judge_web(facts: ServerFacts) -> SiteFinding:
 def judge_origin(facts: ServerFacts) -> SiteFinding:
     """Judge the origin port."""
     return _port("server-origin-port", facts, facts.origin)
+
+
+def judge_api(facts: ServerFacts) -> SiteFinding:
+    """Judge the port of the pages and the API, and the certificate that it shows."""
+    code: ServerCode = "server-api-port"
+    if facts.settings is not None and not facts.settings.api_port:
+        return fine(code, "There are no pages, and no API: api_port is 0.")
+    port = facts.api
+    if facts.own_problem:
+        return wrong(
+            code,
+            f"The certificate for the pages' port cannot be used: {facts.own_problem}",
+            "operator",
+            "Do what it says; the server looks at the files each minute. Until then it shows another one.",
+        )
+    if port is None or port.state != "ours":
+        return _port(code, facts, port)
+    if not port.not_before <= facts.now < port.not_after - LEAST_PORT_SECONDS:
+        own = facts.settings is not None and facts.settings.api_certificate
+        mend = f"Renew {own}; the server looks at it each minute." if own else "Restart 'seed-server serve'."
+        return wrong(
+            code,
+            f"The certificate that {port.place} shows is good from {moment(port.not_before)} to "
+            f"{moment(port.not_after)}: browsers and programs will refuse it, or do already.",
+            "operator",
+            mend,
+        )
+    return fine(
+        code, f"The pages and the API answer at {port.place}, until {moment(port.not_after)} by this certificate."
+    )
 
 
 def _port(code: ServerCode, facts: ServerFacts, port: ServedPort | None) -> SiteFinding:

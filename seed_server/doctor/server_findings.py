@@ -282,6 +282,7 @@ SERVER_CHECKS: Mapping[ServerCode, Callable[[ServerFacts], SiteFinding]] = {
     "server-running": port_findings.judge_running,
     "server-web-port": port_findings.judge_web,
     "server-origin-port": port_findings.judge_origin,
+    "server-api-port": port_findings.judge_api,
     "server-address": port_findings.judge_address,
     "server-addresses": port_findings.judge_addresses,
     "server-tls": port_findings.judge_tls,

@@ -34,11 +34,18 @@ class ServerTls:
         """
         # OpenSSL sends the authority's certificate in any case; where it is not given here, it looks for it and checks
         # its own certificate's signature at each handshake
-        pem = certificate.certificate_pem + self._control_ca_pem + certificate.key_pem
+        self.replace_chain(certificate.certificate_pem + self._control_ca_pem + certificate.key_pem)
+
+    def replace_chain(self, pem: bytes) -> None:
+        """Use a certificate, those of its authorities and its key, one below the other, as `replace_certificate`."""
         try:
             with named_memory(pem) as chain:
                 for context in (self.web, self.origin):
                     context.load_cert_chain(chain)
+        except ssl.SSLError as error:
+            raise UserError(
+                f"OpenSSL does not take the server's certificate: {error.reason or error}.", FaultKind.BAD_INPUT
+            ) from error
         except OSError as error:
             raise UserError(
                 f"Cannot hand OpenSSL the server's certificate: {error.strerror}. Free some memory, "

@@ -17,10 +17,11 @@ from p2pdist.shared.server_address import is_ip_address
 from seed_server.enrolment.certificate_authority import CertificateAuthority, ServerCertificate
 from seed_server.fleet.context import Context, Opened
 from seed_server.ports.gate import GateLimits
+from seed_server.ports.own_certificate import FilesState, OwnCertificate
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS
-from seed_server.settings.server_toml import ServerSettings
+from seed_server.settings.server_toml import ANY_ADDRESSES, ServerSettings
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_lasting
 from seed_server.web.api.answering import Answering
@@ -39,7 +40,7 @@ from seed_server.web.request_log import RequestLog
 
 API_CONNECTIONS = GateLimits(connections=900, per_address=700, unproven=600)  # 500 listeners, and others beside them
 API_CONNECTION_SECONDS = 2_400.0  # a stream of events ends itself after 1,800
-ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
+OWN_CERTIFICATE_SECONDS = 60.0  # a look at two files; a renewal is weeks ahead of the end
 
 log = structlog.get_logger()
 
@@ -67,7 +68,11 @@ async def serve_api(setting: PartSetting) -> None:
         limits = WebLimits(connections=API_CONNECTIONS, connection_seconds=API_CONNECTION_SECONDS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(feed.run)
-            nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))
+            own = OwnCertificate.of_api(settings)
+            if own is None:
+                nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))
+            else:
+                await nursery.start(keep_own_certificate, tls, own)
             await nursery.start(partial(serve_web, app, setting.listening, tls.web, clock, limits=limits))
             setting.serves()
             nursery.start_soon(trio.to_thread.run_sync, load_templates)
@@ -80,6 +85,33 @@ def new_certificate(authority: CertificateAuthority, settings: ServerSettings, c
     assert is_ip_address(settings.api_address)
     names = list(dict.fromkeys([*own, "localhost", settings.address]))
     return authority.issue_server_certificate(names, clock.now())
+
+
+async def keep_own_certificate(
+    tls: ServerTls, own: OwnCertificate, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Show the certificate in the files, and the next one when they change; started once the first look is over.
+
+    While they cannot be used, what was shown before goes on: whoever looks after the server may come by this port.
+    """
+    used: FilesState | None = None
+    said = ""
+    while True:
+        state = await trio.to_thread.run_sync(own.state)
+        if state != used:
+            try:
+                chain = await trio.to_thread.run_sync(own.read)
+                tls.replace_chain(chain.pem)
+            except UserError as error:
+                if error.message != said:
+                    log.error("the API's own certificate cannot be used", reason=error.message)  # noqa: TRY400
+                said = error.message
+            else:
+                used, said = state, ""
+                log.info("the API's port shows the certificate in its file", file=str(own.certificate))
+        task_status.started()
+        task_status = trio.TASK_STATUS_IGNORED
+        await trio.sleep(OWN_CERTIFICATE_SECONDS)
 
 
 async def _keep_certificate(tls: ServerTls, new: "partial[ServerCertificate]") -> None:

@@ -41,7 +41,7 @@ from seed_server.service.messages import (
     decode_to_parent,
 )
 from seed_server.settings.home import ServerHome
-from seed_server.settings.server_toml import ServerSettings, listen_addresses, load_settings
+from seed_server.settings.server_toml import ANY_ADDRESSES, ServerSettings, listen_addresses, load_settings
 from seed_server.store.moved_mark import check_not_moved
 from seed_server.store.serve_lock import serve_lock
 
@@ -113,9 +113,14 @@ def _say_serving(settings: ServerSettings, manager: ServiceManager) -> None:
     host = _bracketed(settings.address)
     text = f"serving {settings.name}: web https://{host}:{settings.web_port}, origin {host}:{settings.origin_port}"
     if settings.api_port:
-        text += f", API https://{_bracketed(settings.api_address)}:{settings.api_port}"
+        text += f", pages and API https://{_bracketed(_pages_host(settings))}:{settings.api_port}/"
     click.echo(text)
     manager.running(text)
+
+
+def _pages_host(settings: ServerSettings) -> str:
+    """Return the host that a browser is given: where the port is open to other machines, the server's own name."""
+    return settings.address if settings.api_address in ANY_ADDRESSES else settings.api_address
 
 
 def _bracketed(host: str) -> str:

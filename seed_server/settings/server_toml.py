@@ -25,7 +25,9 @@ MAX_SETTINGS_BYTES = 64 << 10  # a page of settings; more is not a configuration
 MAX_DATABASE_URL_CHARS = 1_000  # a host, a name, a password and paths of certificates
 MAX_API_ADDRESS_CHARS = 64  # the longest IPv6 text, with the name of a link
 MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
+MAX_CERTIFICATE_PATH_CHARS = 1_000
 DEFAULT_API_PORT = 8444  # of a new home; one from before has none
+ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 
@@ -44,6 +46,11 @@ class ServerSettings(Record, frozen=True):
     """HTTPS for programs; 0: there is no API."""
     api_address: Annotated[str, msgspec.Meta(max_length=MAX_API_ADDRESS_CHARS)] = "127.0.0.1"
     """IP address that the API listens on."""
+    api_certificate: Annotated[str, msgspec.Meta(max_length=MAX_CERTIFICATE_PATH_CHARS)] = ""
+    """File with the certificate that the API's port shows, PEM, and those of its authorities below it; empty: one of
+    the server's own authority."""
+    api_key: Annotated[str, msgspec.Meta(max_length=MAX_CERTIFICATE_PATH_CHARS)] = ""
+    """File with its key, PEM."""
     egress_mbit: Annotated[float, msgspec.Meta(ge=0.0, le=LARGEST_LINE_MBIT)] = 0.0
     """What this server may send to all sites together, shared evenly where they want more; 0: no cap."""
     fetchers_per_site: Annotated[int, msgspec.Meta(ge=0, le=MAX_FETCHERS)] = 0
@@ -140,6 +147,10 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
                 "outer spaces.",
                 FaultKind.BAD_INPUT,
             )
+    _check_ports(settings, source)
+
+
+def _check_ports(settings: ServerSettings, source: str) -> None:
     if settings.web_port == settings.origin_port:
         raise UserError(
             f"{source}: web port and origin port are both {settings.web_port}. Choose two different ports.",
@@ -157,6 +168,13 @@ def check_settings(settings: ServerSettings, *, source: str) -> None:
             "interface, or 127.0.0.1 for programs on this machine alone.",
             FaultKind.BAD_INPUT,
         )
+    if bool(settings.api_certificate) != bool(settings.api_key):
+        raise UserError(
+            f"{source}: api_certificate and api_key go together. Name both files, or neither.", FaultKind.BAD_INPUT
+        )
+    for name, path in (("api_certificate", settings.api_certificate), ("api_key", settings.api_key)):
+        if path and not (Path(path).is_absolute() and path.isprintable()):
+            raise UserError(f"{source}: {name} {path[:80]!r} is no whole path. Begin it with /.", FaultKind.BAD_INPUT)
 
 
 def listen_addresses(settings: ServerSettings) -> list[str]:
@@ -226,8 +244,13 @@ _COMMENTS: dict[str, tuple[str, ...]] = {
     ),
     "web_port": ("HTTPS: enrolment, signed metadata, health.",),
     "origin_port": ("Mutual TLS: control and data connections of endpoints.",),
-    "api_port": ("HTTPS: the API for programs, docs/api.md. 0: there is none.",),
-    "api_address": ("IP address that the API listens on. 127.0.0.1: programs on this machine alone reach it.",),
+    "api_port": ("HTTPS: the pages for people, docs/pages.md, and the API for programs, docs/api.md. 0: neither.",),
+    "api_address": ("IP address that they are at. 127.0.0.1: browsers and programs on this machine alone reach it.",),
+    "api_certificate": (
+        "Files with a certificate for that port and its key, PEM, of an authority that browsers trust; they are",
+        "read anew when they change. Empty: the server makes one of its own, which browsers warn of.",
+    ),
+    "api_key": (),
     "egress_mbit": (
         "The part of this server's own line that patches may use, in Mbit/s: the line's rate, if all of it.",
         "They use 97 % of that, so that they never queue there. Sites that want more get equal parts.",

@@ -1,1 +1,1 @@
-"""The web port: enrolment, metadata and targets over HTTPS."""
+"""HTTPS: the web port for PCs, the API for programs, the pages for people."""

@@ -92,7 +92,12 @@ def test_the_table_has_no_name_that_stands_only_once(doubles: dict[str, list[str
 
 
 # of a class: where it stands twice, and why
-CLASSES_TWICE = {"ExitCode": "bandwidth imports nothing of ours, and has a part of the codes"}
+CLASSES_TWICE = {
+    "Asked": "which events are asked for; a request for a page",
+    "Done": "the network part's word; what became of a form",
+    "ExitCode": "bandwidth imports nothing of ours, and has a part of the codes",
+    "Page": "of a list of the API; a page of the web",
+}
 
 
 def test_a_class_has_a_name_of_its_own() -> None:

@@ -311,7 +311,6 @@ TESTED_IN = {
     "seed_server/reporting/priority_documents.py": "tests/unit/seed_server/commands/test_documents.py",
     "seed_server/reporting/shipped_priority/__init__.py": "tests/unit/seed_server/reporting/test_priority_table.py",
     "seed_server/service/__main__.py": "tests/faults/test_server_parts.py",
-    "seed_server/service/api_part.py": "tests/faults/test_api_part.py",
     "seed_server/service/origin_part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/part.py": "tests/faults/test_server_parts.py",
     "seed_server/service/supervisor.py": "tests/faults/test_server_parts.py",
@@ -411,6 +410,11 @@ TESTED_IN = {
     "seed_server/web/api/routes_reporting.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/api/routes_signing.py": "tests/adversary/test_api_rights.py",
     "seed_server/web/client.py": "tests/unit/seed_server/web/test_app.py",
+    "seed_server/web/pages/here.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/page.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/pages_help.py": "tests/unit/seed_server/web/pages/test_app.py",
+    "seed_server/web/pages/signed_in.py": "tests/unit/seed_server/web/pages/test_answering.py",
+    "seed_server/web/pages/table.py": "tests/unit/seed_server/web/pages/test_app.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

@@ -27,11 +27,11 @@ from seed_server.web.pages.cookies import (
     said_cookie,
 )
 from seed_server.web.pages.forms import FormFields, NotAcceptableError, body_of
-from seed_server.web.pages.here import Here
+from seed_server.web.pages.here import PageHere
 from seed_server.web.pages.languages import language_for
 from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, PageRequest, Sent, Shown, Visitor
 from seed_server.web.pages.problem_words import problem_remedy, problem_title
-from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, Failed
+from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
 from seed_server.web.pages.rendering import page_html
 from seed_server.web.pages.signed_in import SESSION_COOKIE, Recognising, SignedIn, StepUp
 
@@ -44,7 +44,7 @@ CONFIRMING_FIELDS = frozenset({"_code", "_key"})
 
 
 @dataclass(frozen=True)
-class Answered:
+class PageAnswered:
     """What a request is answered with."""
 
     status: int
@@ -81,7 +81,7 @@ class PageAnswering:
         signed = self.recognise(context, session) if session else None
         return None if signed is None or signed.actor.barred else signed
 
-    def show(self, context: Context, page: Page[Any], asked: PageRequest) -> Answered:
+    def show(self, context: Context, page: Page[Any], asked: PageRequest) -> PageAnswered:
         """Answer who opens a page."""
         with self._here(context, asked, asked.query) as nobody:
             here = nobody
@@ -94,7 +94,7 @@ class PageAnswering:
             except (ApiProblemError, UserError) as error:
                 return self._problem(here, _problem(error, of_path=bool(page.path_names)))
 
-    def refuse(self, context: Context, asked: PageRequest, problem: ApiProblemError) -> Answered:
+    def refuse(self, context: Context, asked: PageRequest, problem: ApiProblemError) -> PageAnswered:
         """Answer with a problem that is no page's."""
         with self._here(context, asked, asked.query) as nobody:
             here = nobody
@@ -102,7 +102,7 @@ class PageAnswering:
                 here = self._known(nobody)
             return self._problem(here, problem)
 
-    def send(self, context: Context, form: Form[Any, Any], asked: PageRequest, fields: FormFields) -> Answered:
+    def send(self, context: Context, form: Form[Any, Any], asked: PageRequest, fields: FormFields) -> PageAnswered:
         """Carry out a form that was sent."""
         page = self.page_named[form.of_page]
         with self._here(context, asked, fields.first(QUERY_FIELD)) as nobody:
@@ -119,14 +119,14 @@ class PageAnswering:
                 return self._problem(here, _problem(error))
             if form.step_up and here.signed is not None and here.signed.step_up_until <= here.now:
                 confirmed = self._step_up(here, here.signed, _at_page(asked, page, fields), fields)
-                if isinstance(confirmed, Answered):
+                if isinstance(confirmed, PageAnswered):
                     return confirmed
                 here = replace(here, signed=confirmed)
             return self._carried_out(here, form, page, fields)
 
     # --- forms ---------------------------------------------------------------------------
 
-    def _carried_out(self, here: Here, form: Form[Any, Any], page: Page[Any], fields: FormFields) -> Answered:
+    def _carried_out(self, here: PageHere, form: Form[Any, Any], page: Page[Any], fields: FormFields) -> PageAnswered:
         asked, wrong = here.asked, dict[str, str]()
         at_page = replace(here, asked=_at_page(asked, page, fields))
         try:
@@ -139,15 +139,15 @@ class PageAnswering:
         except (ApiProblemError, UserError) as error:
             problem = _problem(error)
             status, message = problem.kind.status, in_words(problem.detail)
-        failed = Failed(form.name, asked.path, message, wrong, fields.values)
+        failed = RefusedForm(form.name, asked.path, message, wrong, fields.values)
         try:
             return self._answered(at_page, page, self._view(at_page, page), failed=failed, status=status)
         except (ApiProblemError, UserError):  # what the form was about is not there: that alone is told
             return self._problem(at_page, ApiProblemError("not-acceptable", message))
 
     def _step_up(
-        self, here: Here, signed: SignedIn, at_page: PageRequest, fields: FormFields
-    ) -> SignedIn | Answered:  # fmt: skip
+        self, here: PageHere, signed: SignedIn, at_page: PageRequest, fields: FormFields
+    ) -> SignedIn | PageAnswered:  # fmt: skip
         """Return the session once its second factor is shown; until then the page that asks for it."""
         wrong, given = "", {name: fields.first(name) for name in fields.values if name in CONFIRMING_FIELDS}
         if given:
@@ -163,7 +163,7 @@ class PageAnswering:
     # --- both ----------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _here(self, context: Context, asked: PageRequest, query: str) -> Iterator[Here]:
+    def _here(self, context: Context, asked: PageRequest, query: str) -> Iterator[PageHere]:
         """Give a request of somebody who is not known yet; what is said within is in their language."""
         visitor = asked.visitor
         try:
@@ -174,38 +174,38 @@ class PageAnswering:
         spoken = language_for(*chosen, accepted=asked.accept_language, default=self.default_language)
         visit = visitor.cookies.get(VISIT_COOKIE, "") or secrets.token_urlsafe(VISIT_BYTES)
         with language.speaking(spoken):
-            yield Here(context, asked, pairs, None, spoken, context.clock.now(), visit)
+            yield PageHere(context, asked, pairs, None, spoken, context.clock.now(), visit)
 
-    def _known(self, here: Here) -> Here:
+    def _known(self, here: PageHere) -> PageHere:
         """Return a request with who asks. Raises `UserError`."""
         signed = self.signed_in(here.context, here.asked.visitor)
         return replace(here, signed=signed, server=here.context.settings().name)
 
-    def _admit(self, here: Here, page: Page[Any]) -> None:
+    def _admit(self, here: PageHere, page: Page[Any]) -> None:
         """Raise `RightMissingError` where whoever asks may not see a page."""
         if page.right is not None and not page.everybody:
             permission, reach = page.right
             require(here.context, here.actor, permission, NO_PC if reach is None else reach)
 
-    def _view(self, here: Here, page: Page[Any]) -> Answer:
+    def _view(self, here: PageHere, page: Page[Any]) -> Answer:
         asked = here.asked
         pairs_in(asked.query)  # raises what is wrong with it
         given = given_of(page.takes, page.path_names, asked.in_path, here.filled)
         return page.view(Asked(here.context, here.actor, given, here.now, here.signed, asked.visitor))
 
     def _answered(
-        self, here: Here, page: Page[Any], found: Answer, *, failed: Failed | None = None, status: int = 200
-    ) -> Answered:  # fmt: skip
+        self, here: PageHere, page: Page[Any], found: Answer, *, failed: RefusedForm | None = None, status: int = 200
+    ) -> PageAnswered:  # fmt: skip
         if isinstance(found, Done):
             assert found.to.startswith("/")
             assert not found.to.startswith(("//", "/\\"))
             cookies = (*found.cookies, *((said_cookie(found.said),) if found.said else ()))
             headers = (("Location", found.to), *(("Set-Cookie", one) for one in cookies))
-            return Answered(303, headers=headers, known=here.signed is not None)
+            return PageAnswered(303, headers=headers, known=here.signed is not None)
         if isinstance(found, FileAnswer):
             assert FILE_NAME.fullmatch(found.name)
             as_file = (("Content-Disposition", f'attachment; filename="{found.name}"'),)
-            return Answered(200, found.data, found.media, as_file, known=here.signed is not None)
+            return PageAnswered(200, found.data, found.media, as_file, known=here.signed is not None)
         assert isinstance(found, Shown)
         return self._page(
             here, found.template or page.name, found.title, dict(found.values), page=page, failed=failed,
@@ -213,9 +213,9 @@ class PageAnswering:
         )  # fmt: skip
 
     def _page(
-        self, here: Here, template: str, title: str, values: dict[str, Any], *, page: Page[Any] | None = None,
-        failed: Failed | None = None, status: int = 200, cookies: tuple[str, ...] = (),
-    ) -> Answered:  # fmt: skip
+        self, here: PageHere, template: str, title: str, values: dict[str, Any], *, page: Page[Any] | None = None,
+        failed: RefusedForm | None = None, status: int = 200, cookies: tuple[str, ...] = (),
+    ) -> PageAnswered:  # fmt: skip
         one = here.reader(self.pages, self.forms, page, failed)
         html = page_html(template, one, title, values)
         kept = [*cookies]
@@ -226,9 +226,9 @@ class PageAnswering:
         if here.signed is None and VISIT_COOKIE not in here.asked.visitor.cookies:
             kept.append(cookie(VISIT_COOKIE, here.visit))
         headers = tuple(("Set-Cookie", made) for made in kept)
-        return Answered(status, html.encode(), headers=headers, known=here.signed is not None)
+        return PageAnswered(status, html.encode(), headers=headers, known=here.signed is not None)
 
-    def _to_login(self, here: Here) -> Answered:
+    def _to_login(self, here: PageHere) -> PageAnswered:
         """Send whoever is not signed in to where that is done, and from there to the page.
 
         Whoever follows a link of another site, as of a mail, may be signed in all the same: a browser does not send the
@@ -237,9 +237,9 @@ class PageAnswering:
         address = _address(here.asked)
         if here.asked.visitor.site == "cross-site":
             return self._page(here, "again", tr("One moment"), {"address": address})
-        return Answered(303, headers=(("Location", f"{LOGIN}?{urlencode({'next': address})}"),))
+        return PageAnswered(303, headers=(("Location", f"{LOGIN}?{urlencode({'next': address})}"),))
 
-    def _problem(self, here: Here, problem: ApiProblemError) -> Answered:
+    def _problem(self, here: PageHere, problem: ApiProblemError) -> PageAnswered:
         values = {
             "detail": problem.detail, "remedy": problem_remedy(problem.kind.name),
             "request_id": here.context.request.request_id, "again": _address(here.asked),

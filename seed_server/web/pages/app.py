@@ -20,7 +20,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
-from seed_server.web.pages.answering import Answered, PageAnswering
+from seed_server.web.pages.answering import PageAnswered, PageAnswering
 from seed_server.web.pages.cookies import cookies_in
 from seed_server.web.pages.forms import fields_in
 from seed_server.web.pages.headers import page_headers
@@ -30,8 +30,8 @@ from seed_server.web.pages.static import FOREVER, STATIC, static_at
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 
-READ_SECONDS = 60.0  # for a whole form
-WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
+FORM_SECONDS = 60.0  # for a whole form
+PAGE_WORKERS = 6  # threads for pages, apart from those of the API: each holds a connection to the database
 STRANGER_FORM_BYTES = 8 << 10  # of whoever is not signed in: a name, a password and a code
 MAX_BROWSER_CHARS = 200  # of how a browser calls itself
 EVENT_MEDIA = "text/event-stream"
@@ -45,7 +45,7 @@ class _Pages:
     answering: PageAnswering
     watching: Watching
     log: RequestLog
-    workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(WORKERS))
+    workers: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(PAGE_WORKERS))
 
     async def page(self, page: Page[Any], request: Request) -> Response:
         """Answer who opens a page."""
@@ -92,9 +92,9 @@ class _Pages:
         file = static_at(request.url.path)
         if file is None:
             return await self.refused(request, ApiProblemError("no-such-thing", "There is no such file."))
-        return _response(request, Answered(200, file.data, file.media), "", cache=FOREVER)
+        return _response(request, PageAnswered(200, file.data, file.media), "", cache=FOREVER)
 
-    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], Answered]) -> Response:
+    async def _respond(self, request: Request, answer: Callable[[Any, PageRequest], PageAnswered]) -> Response:
         client = client_of(request.scope)
         context = self.answering.context_of(client.address)
         asked = PageRequest(
@@ -102,7 +102,7 @@ class _Pages:
             request.headers.get("accept-language", ""),
         )  # fmt: skip
         try:
-            answered: Answered = await self._in_thread(partial(answer, context, asked))
+            answered: PageAnswered = await self._in_thread(partial(answer, context, asked))
         except Exception as error:  # noqa: BLE001 - it is logged
             self.log.failed(client, request.url.path, error)
             problem = ApiProblemError("failed", OUR_FAULT)
@@ -208,7 +208,7 @@ def _tls(request: Request) -> bool:
     return str(request.scope.get("scheme", "")) == "https"
 
 
-def _response(request: Request, answered: Answered, request_id: str, *, cache: str = "no-store") -> Response:
+def _response(request: Request, answered: PageAnswered, request_id: str, *, cache: str = "no-store") -> Response:
     response = Response(
         answered.body or None, answered.status, page_headers(request_id, tls=_tls(request), cache=cache),
         answered.media if answered.body else None,
@@ -222,7 +222,7 @@ def _response(request: Request, answered: Answered, request_id: str, *, cache: s
 
 async def _read_body(request: Request, most: int) -> bytes:
     body = bytearray()
-    with trio.move_on_after(READ_SECONDS) as scope:
+    with trio.move_on_after(FORM_SECONDS) as scope:
         try:
             async with contextlib.aclosing(request.stream()) as chunks:
                 async for chunk in chunks:

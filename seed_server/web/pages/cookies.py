@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 MAX_COOKIE_CHARS = 8_000  # of a whole header: half of what a request's head may have
 MAX_COOKIES = 50
-MAX_SAID_CHARS = 600  # of a sentence that is kept for the next page: in base64 of UTF-8 under 4 kB
-SAID_SECONDS = 60
+MAX_SENTENCE_KEPT_CHARS = 600  # of a sentence that is kept for the next page: in base64 of UTF-8 under 4 kB
+SAID_LASTS_SECONDS = 60
 LANGUAGE_SECONDS = 400 * 86_400  # as long as browsers keep any
 
 LANGUAGE_COOKIE = "__Host-language"
@@ -41,14 +41,14 @@ def cookie(name: str, value: str, *, seconds: int | None = None) -> str:
 
 def said_cookie(text: str) -> str:
     """Return the cookie that carries a sentence to the page that follows a form."""
-    packed = base64.urlsafe_b64encode(text[:MAX_SAID_CHARS].encode("utf-8", "replace")).decode().rstrip("=")
-    return cookie(SAID_COOKIE, packed, seconds=SAID_SECONDS)
+    packed = base64.urlsafe_b64encode(text[:MAX_SENTENCE_KEPT_CHARS].encode("utf-8", "replace")).decode().rstrip("=")
+    return cookie(SAID_COOKIE, packed, seconds=SAID_LASTS_SECONDS)
 
 
 def said_in(value: str) -> str:
     """Return the sentence that such a cookie carries; empty: none that can be read."""
     try:
-        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()[:MAX_SAID_CHARS]
+        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode()[:MAX_SENTENCE_KEPT_CHARS]
     except (binascii.Error, ValueError):
         return ""
 

@@ -13,7 +13,7 @@ from seed_server.web.api.route import Right
 from seed_server.web.pages.cookies import SAID_COOKIE, said_in, visit_csrf
 from seed_server.web.pages.page import Form, Page, PageRequest
 from seed_server.web.pages.problem_words import PageProblemError
-from seed_server.web.pages.reader import Failed, Reader
+from seed_server.web.pages.reader import PageReader, RefusedForm
 from seed_server.web.pages.signed_in import SignedIn
 
 NOBODY_ACTOR = Actor("", "password")
@@ -21,7 +21,7 @@ NOBODY_ACTOR = Actor("", "password")
 
 
 @dataclass(frozen=True)
-class Here:
+class PageHere:
     """One request."""
 
     context: Context
@@ -69,8 +69,8 @@ class Here:
 
     def reader(
         self, pages: tuple[Page[Any], ...], forms: tuple[Form[Any, Any], ...], page: Page[Any] | None = None,
-        failed: Failed | None = None,
-    ) -> Reader:  # fmt: skip
+        failed: RefusedForm | None = None,
+    ) -> PageReader:  # fmt: skip
         """Return what templates know."""
         at, named = {one.path: one for one in pages}, {one.name: one for one in forms}
 
@@ -86,7 +86,7 @@ class Here:
             fresh = self.signed is not None and self.signed.step_up_until > self.now
             return named[name].step_up and not fresh
 
-        return Reader(
+        return PageReader(
             self.language, self.now, self.asked.path, self.pairs, self.signed, self.csrf, self.server, sees, sends,
             steps_up, page.live if page is not None else (), said_in(self.asked.visitor.cookies.get(SAID_COOKIE, "")),
             failed,

@@ -19,7 +19,7 @@ _UNITS: tuple[tuple[float, _Unit], ...] = ((60, "second"), (3_600, "minute"), (1
 """Up to how many seconds an age is told in which unit; `static/pages.js` has the same."""
 _SECONDS_OF = MappingProxyType({"second": 1, "minute": 60, "hour": 3_600, "day": 86_400})
 _LARGE_BYTES = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-LONGEST_AGE_DAYS = 36_500  # older, or later, is a broken clock: shown as that
+MOST_AGE_DAYS = 36_500  # older, or later, is a broken clock: shown as that
 
 
 def _locale(language: str) -> Locale:
@@ -47,9 +47,9 @@ def day_text(seconds: float, language: str) -> str:
 def age_text(seconds: float, language: str) -> str:
     """Return how long ago something was, in one unit, rounded down; below zero: in how long it will be."""
     if not math.isfinite(seconds):
-        seconds = LONGEST_AGE_DAYS * 86_400.0
+        seconds = MOST_AGE_DAYS * 86_400.0
     unit = next(unit for most, unit in _UNITS if abs(seconds) < most)
-    number = min(int(abs(seconds) // _SECONDS_OF[unit]), LONGEST_AGE_DAYS)
+    number = min(int(abs(seconds) // _SECONDS_OF[unit]), MOST_AGE_DAYS)
     passed = dt.timedelta(seconds=number * _SECONDS_OF[unit] * (-1 if seconds >= 0 else 1))
     if not passed:
         passed = dt.timedelta(seconds=-1)  # less than a second: zero has no direction

@@ -50,7 +50,7 @@ class PageRequest:
     accept_language: str = ""
 
 
-NOBODY = Visitor("")
+NO_VISITOR = Visitor("")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Asked(Generic[G]):
     """Seconds since 1970."""
     signed: SignedIn | None = None
     """How the actor has shown who they are; None, with an actor who may nothing: a page for everybody."""
-    visitor: Visitor = NOBODY
+    visitor: Visitor = NO_VISITOR
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Sent(Generic[G, B]):
     body: B
     now: float
     signed: SignedIn | None = None
-    visitor: Visitor = NOBODY
+    visitor: Visitor = NO_VISITOR
 
 
 @dataclass(frozen=True)

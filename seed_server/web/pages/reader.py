@@ -18,7 +18,7 @@ QUERY_FIELD = "_query"
 
 
 @dataclass(frozen=True)
-class Failed:
+class RefusedForm:
     """A form that was refused."""
 
     form: str
@@ -37,7 +37,7 @@ class Failed:
 
 
 @dataclass
-class Reader:
+class PageReader:
     """Who reads, where, and since when."""
 
     language: str
@@ -58,7 +58,7 @@ class Reader:
     live: Sequence[str] = ()
     said: str = ""
     """What the form before has come to; empty: there was none."""
-    failed: Failed | None = None
+    failed: RefusedForm | None = None
     told: bool = False
     """Whether a form has said why it was refused; else the page does: the form may not be there any more."""
     _form: tuple[str, str] = ("", "")
@@ -117,7 +117,7 @@ class Reader:
         self._form = ("", "")
         return ""
 
-    def refused(self, name: str, address: str) -> Failed | None:
+    def refused(self, name: str, address: str) -> RefusedForm | None:
         """Return what became of a form that is being written, where it was refused."""
         failed = self.failed
         if failed is None or not failed.is_of(name, address):
@@ -140,7 +140,7 @@ class Reader:
         failed = self._failed_here()
         return "" if failed is None else failed.fields.get(name, "")
 
-    def _failed_here(self) -> Failed | None:
+    def _failed_here(self) -> RefusedForm | None:
         """Return the refused form that the next field belongs to; a field outside of any: by its name alone."""
         failed = self.failed
         if failed is None or (self.in_form and not failed.is_of(*self._form)):
@@ -153,16 +153,16 @@ class Reader:
         return f"{name.strip('_')}-{self._ids}"
 
 
-_reader: ContextVar[Reader] = ContextVar("reader")
+_reader: ContextVar[PageReader] = ContextVar("reader")
 
 
-def reader() -> Reader:
+def reader() -> PageReader:
     """Return for whom a page is made now."""
     return _reader.get()
 
 
 @contextlib.contextmanager
-def reading(one: Reader) -> Iterator[None]:
+def reading(one: PageReader) -> Iterator[None]:
     """Let pages be made for ``one`` within."""
     token = _reader.set(one)
     try:

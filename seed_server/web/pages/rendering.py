@@ -14,14 +14,14 @@ from markupsafe import Markup, escape
 from p2pdist.shared import language
 from p2pdist.shared.printable_text import printable, printable_lines
 from seed_server.web.pages import locale_text
-from seed_server.web.pages.reader import Reader, reader, reading
+from seed_server.web.pages.reader import PageReader, reader, reading
 from seed_server.web.pages.static import static_address
 
-TEMPLATES = "templates"
+TEMPLATES_PLACE = "templates"
 _SIZE = re.compile(r"<svg\b[^>]*?\b(width|height)=\"([0-9.]+)[a-z]*\"[^>]*?\b(width|height)=\"([0-9.]+)")
 
 
-def page_html(template: str, one: Reader, title: str, values: dict[str, Any]) -> str:
+def page_html(template: str, one: PageReader, title: str, values: dict[str, Any]) -> str:
     """Return a page as HTML; ``template``: the name of its file without ``.html.j2``."""
     with reading(one):
         return _environment().get_template(f"{template}.html.j2").render(**values, title=title)
@@ -37,7 +37,7 @@ def load_templates() -> None:
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
-        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/{TEMPLATES}"),
+        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/{TEMPLATES_PLACE}"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

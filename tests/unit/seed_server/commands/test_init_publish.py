@@ -347,6 +347,10 @@ def test_the_real_process_publishes_and_leaves_standard_output_to_json(shell: Sh
         ('api_address = "hq.example"', "api_address 'hq.example' is not an IP address"),
         ('api_address = ""', "api_address '' is not an IP address"),
         ("api_port = 65536", "65535"),
+        ('api_certificate = "/etc/ssl/hq.pem"', "api_certificate and api_key go together"),
+        ('api_key = "/etc/ssl/hq.key"', "api_certificate and api_key go together"),
+        ('api_certificate = "hq.pem"\napi_key = "/hq.key"', "api_certificate 'hq.pem' is no whole path"),
+        ('api_certificate = "/hq.pem"\napi_key = "/hq\\u0007"', "api_key '/hq"),
     ],
 )
 def test_the_api_has_a_port_of_its_own_and_an_address(shell: Shell, line: str, words: str) -> None:

@@ -9,16 +9,25 @@ from datetime import UTC, datetime
 import pytest
 import trio
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.named_memory import named_memory
 from p2pdist.shared.server_address import ServerAddress
-from seed_server.doctor.looks_ports import LookSeconds, look_at_listed, look_at_port, look_at_provider, shown
+from seed_server.doctor.looks_ports import (
+    LookSeconds,
+    look_at_api,
+    look_at_listed,
+    look_at_port,
+    look_at_provider,
+    shown,
+)
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import OidcGroup, OidcSettings
 from seed_server.settings.server_toml import ServerSettings
+from tests.helpers.certificates import Authority
 
 SHORT = LookSeconds(connect=1.0, handshake=0.2, provider=1.0)
 SETTINGS = ServerSettings(name="hq", address="127.0.0.1")
@@ -123,3 +132,27 @@ async def test_the_way_to_the_provider_leads_by_the_proxy_that_the_environment_n
         assert excepted is not None
         assert excepted.reached
     assert await look_at_provider(SETTINGS, {}, SHORT) is None
+
+
+async def test_the_pages_port_shows_the_companys_own_certificate(authority: CertificateAuthority) -> None:
+    company = Authority("Example Company")
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = company.leaf(key.public_key(), "patches.example.com").encode()
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with named_memory(pem + key_pem) as chain:
+        context.load_cert_chain(chain)
+
+    async def answer(tcp: trio.SocketStream) -> None:
+        await trio.SSLStream(tcp, context, server_side=True).do_handshake()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, answer, [listener])
+        settings = ServerSettings(name="hq", address="patches.example.com", api_port=listener.socket.getsockname()[1])
+        states = [
+            (await look_at_api(settings, authority.control_ca_pem, own, SHORT)).state for own in (der, b"", der[:-1])
+        ]
+        nursery.cancel_scope.cancel()
+    assert states == ["ours", "foreign", "foreign"]

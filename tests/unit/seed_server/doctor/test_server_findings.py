@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_settings
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.answers.doctor import Mending, ServerCode, SiteFinding
@@ -30,7 +31,8 @@ from seed_server.store.last_backup import LastBackup
 from seed_server.store.site_health import SiteTrouble
 
 NOW, DAY, YEAR = 1_800_000_000.0, 86_400.0, 365 * 86_400.0
-SETTINGS = ServerSettings(name="hq", address="patches.example.com")
+SETTINGS = ServerSettings(name="hq", address="patches.example.com", api_port=8444)
+OWN = replace_settings(SETTINGS, api_certificate="/etc/ssl/hq.pem", api_key="/etc/ssl/hq.key")
 OIDC = OidcSettings("https://login.example.com", "id", (OidcGroup("it", ("administrator",)),))
 PORT = ServedPort("127.0.0.1:8443", "ours", NOW - DAY, NOW + 80 * DAY)
 LISTED = ListedAddress("b.example, ports 1 and 2", (PORT, PORT))
@@ -51,7 +53,7 @@ def signed(**left: float) -> SignatureFacts:
 
 def well(**changed: Any) -> ServerFacts:
     facts = ServerFacts(
-        NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT,
+        NOW, settings=SETTINGS, serving=True, files=ServerFiles(free_bytes=1 << 40), web=PORT, origin=PORT, api=PORT,
         elsewhere="", listed=[LISTED, LISTED], authority=AuthorityFacts(expires_at=NOW + 9 * YEAR),
         time=TimeFacts(True, NOW - 5.0, "a signature", 500),
         database=DatabaseFacts(), content=ContentFacts(3), signatures=signed(),
@@ -93,6 +95,12 @@ WRONG: list[tuple[ServerCode, dict[str, Any], str, Mending]] = [
     ("server-running", {"web": replace(PORT, state="silent")}, "these ports: web.", "operator"),
     ("server-web-port", {"web": replace(PORT, state="foreign")}, "Another program", "operator"),
     ("server-web-port", {"web": replace(PORT, state="silent")}, "hangs", "operator"),
+    ("server-api-port", {"api": replace(PORT, state="foreign")}, "Another program", "operator"),
+    ("server-api-port", {"api": replace(PORT, state="silent")}, "hangs", "operator"),
+    ("server-api-port", {"api": replace(PORT, not_after=NOW + 13 * DAY)}, "browsers and programs", "operator"),
+    ("server-api-port", {"api": replace(PORT, not_before=NOW + DAY)}, "browsers and programs", "operator"),
+    ("server-api-port", {"settings": OWN, "own_problem": "Cannot read /etc/ssl/hq.key."}, "cannot be used", "operator"),
+    ("server-running", {"api": replace(PORT, state="silent")}, "on these ports: api", "operator"),
     ("server-origin-port", {"origin": replace(PORT, state="refused")}, "refuses connections", "operator"),
     ("server-origin-port", {"serving": False, "origin": replace(PORT, state="silent")}, "Another program", "operator"),
     ("server-address", {"elsewhere": "it leads to 192.0.2.1"}, "PCs call this server patches", "network"),
@@ -188,3 +196,11 @@ def test_an_address_at_which_nobody_answers_is_one_of_before_or_after_a_move() -
 def test_an_address_behind_translation_is_not_judged() -> None:
     facts = well(settings=ServerSettings(name="hq", address="192.0.2.1", listen_address="10.0.0.1"), elsewhere="x")
     assert found("server-address", facts).verdict == "unknown"
+
+
+def test_the_pages_port_may_be_off_and_its_own_certificate_is_to_be_renewed_where_it_lies() -> None:
+    off = replace_settings(SETTINGS, api_port=0)
+    assert found("server-api-port", well(settings=off, api=None)).verdict == "fine"
+    ending = well(settings=OWN, api=replace(PORT, not_after=NOW + DAY))
+    assert "/etc/ssl/hq.pem" in found("server-api-port", ending).remedy
+    assert found("server-api-port", well(api=None)).verdict == "unknown"

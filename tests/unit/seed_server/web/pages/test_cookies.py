@@ -3,7 +3,7 @@
 from seed_server.web.pages.cookies import (
     MAX_COOKIE_CHARS,
     MAX_COOKIES,
-    MAX_SAID_CHARS,
+    MAX_SENTENCE_KEPT_CHARS,
     cookie,
     cookies_in,
     said_cookie,
@@ -30,11 +30,11 @@ def test_a_cookie_is_this_hosts_alone_and_no_scripts() -> None:
 
 
 def test_a_sentence_comes_back_as_it_was_said() -> None:
-    for text in ("Halted.", "配布を止めました。", "x" * (MAX_SAID_CHARS + 1), "a;b=c\r\nSet-Cookie: x"):
+    for text in ("Halted.", "配布を止めました。", "x" * (MAX_SENTENCE_KEPT_CHARS + 1), "a;b=c\r\nSet-Cookie: x"):
         value = said_cookie(text).partition("=")[2].partition(";")[0]
         assert value.isascii()
-        assert said_in(value) == text[:MAX_SAID_CHARS]
-    assert len(said_cookie("配" * MAX_SAID_CHARS)) < 4_000
+        assert said_in(value) == text[:MAX_SENTENCE_KEPT_CHARS]
+    assert len(said_cookie("配" * MAX_SENTENCE_KEPT_CHARS)) < 4_000
     assert said_in("%%%") == said_in("gIA") == said_in("") == ""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from p2pdist.shared import language
 from seed_server.web.pages import rendering
-from seed_server.web.pages.reader import Failed, Reader, reading
+from seed_server.web.pages.reader import PageReader, RefusedForm, reading
 
 HARM = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e{{ 7*7 }} {name} %s" + "x" * 4_000
 SHOWN = HARM.replace("\u202e", "?")
@@ -31,9 +31,9 @@ class Elements(html.parser.HTMLParser):
 
 
 @pytest.fixture
-def one() -> Iterator[Reader]:
+def one() -> Iterator[PageReader]:
     """Return who reads."""
-    someone = Reader(
+    someone = PageReader(
         "en", 1_000_000.0, "/pcs", [("site", HARM), ("after", "x")], csrf="token", sees=lambda _: True,
         sends=lambda name: name != "forbidden", steps_up=lambda name: name == "approve",
     )  # fmt: skip
@@ -71,8 +71,8 @@ PARTS = (
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_text_that_somebody_wrote_to_do_harm_shows_as_text(one: Reader, part: str) -> None:
-    one.failed = Failed("halt", "/halt", HARM, {"reason": HARM}, {"reason": [HARM], "toml": [HARM]})
+def test_a_text_that_somebody_wrote_to_do_harm_shows_as_text(one: PageReader, part: str) -> None:
+    one.failed = RefusedForm("halt", "/halt", HARM, {"reason": HARM}, {"reason": [HARM], "toml": [HARM]})
     found = made(part)
     assert not found.all("script")
     assert all(set(image) == {"src", "alt"} for image in found.all("img"))
@@ -82,20 +82,20 @@ def test_a_text_that_somebody_wrote_to_do_harm_shows_as_text(one: Reader, part: 
     assert "49" not in text
 
 
-def test_what_is_shown_is_what_was_written(one: Reader) -> None:
+def test_what_is_shown_is_what_was_written(one: PageReader) -> None:
     assert one.language == "en"
     assert "".join(made("{{ parts.state('bad', harm) }}").texts).strip() == f"✖ {SHOWN}"
     assert "".join(made("{{ tr('By {who}.', who=harm) }}").texts) == f"By {SHOWN}."
 
 
-def test_figures_that_are_not_known_say_so(one: Reader) -> None:
+def test_figures_that_are_not_known_say_so(one: PageReader) -> None:
     del one
     for name in ("moment", "age", "day", "span", "number", "bytes", "percent", "mbit"):
         assert "".join(made(f"{{{{ none|{name} }}}}").texts) == "–not known"
     assert "".join(made("{{ 0|number }} {{ 0|percent }} {{ 0|bytes }}").texts) == "0 0% 0 B"
 
 
-def test_words_are_in_the_readers_language_in_two_threads_of_one_process(one: Reader) -> None:
+def test_words_are_in_the_readers_language_in_two_threads_of_one_process(one: PageReader) -> None:
     template = "{{ parts.pager('x') }}{{ tr('Filters') }}"
     with language.speaking("ja"):
         assert language.tr("English") != "English"
@@ -105,20 +105,20 @@ def test_words_are_in_the_readers_language_in_two_threads_of_one_process(one: Re
     assert "Next page" in "".join(made(template).texts)
 
 
-def test_a_form_is_not_shown_to_who_may_not_send_it(one: Reader) -> None:
+def test_a_form_is_not_shown_to_who_may_not_send_it(one: PageReader) -> None:
     del one
     assert not made("{{ parts.form('forbidden', '/x', 'Do it') }}{{ parts.button('forbidden', '/x', 'Do') }}").found
 
 
-def test_each_form_carries_the_token_and_where_it_stood(one: Reader) -> None:
+def test_each_form_carries_the_token_and_where_it_stood(one: PageReader) -> None:
     for part in ("{{ parts.form('halt', '/halt', 'Halt') }}", "{{ parts.button('halt', '/halt', 'Halt') }}"):
         hidden = {field["name"]: field["value"] for field in made(part).all("input")}
         assert hidden == {"_csrf": "token", "_query": one.query_text}
         assert made(part).all("form")[0]["method"] == "post"
 
 
-def test_what_was_typed_comes_back_into_the_form_that_was_refused_alone(one: Reader) -> None:
-    one.failed = Failed("halt", "/1/halt", "No.", {"reason": "Too short."}, {"reason": ["typed"], "_csrf": ["x"]})
+def test_what_was_typed_comes_back_into_the_form_that_was_refused_alone(one: PageReader) -> None:
+    one.failed = RefusedForm("halt", "/1/halt", "No.", {"reason": "Too short."}, {"reason": ["typed"], "_csrf": ["x"]})
     template = (
         "{{ parts.form('halt', '/1/halt', 'Halt', [{'name': 'reason', 'label': 'Reason'}]) }}"
         "{{ parts.form('halt', '/2/halt', 'Halt', [{'name': 'reason', 'label': 'Reason'}]) }}"
@@ -135,8 +135,8 @@ def test_what_was_typed_comes_back_into_the_form_that_was_refused_alone(one: Rea
     assert "".join(found.texts).count("Too short.") == 2
 
 
-def test_a_password_never_comes_back(one: Reader) -> None:
-    one.failed = Failed("halt", "/halt", "No.", {}, {"password": ["secret"], "code": ["123456"]})
+def test_a_password_never_comes_back(one: PageReader) -> None:
+    one.failed = RefusedForm("halt", "/halt", "No.", {}, {"password": ["secret"], "code": ["123456"]})
     found = made(
         "{{ parts.form('halt', '/halt', 'Log in', [{'name': 'password', 'label': 'Password', 'kind': 'password'},"
         "{'name': 'code', 'label': 'Code', 'kind': 'code'}]) }}"
@@ -144,16 +144,16 @@ def test_a_password_never_comes_back(one: Reader) -> None:
     assert all(field["value"] == "" for field in found.all("input") if field["name"] in {"password", "code"})
 
 
-def test_a_box_is_ticked_as_it_was_left(one: Reader) -> None:
+def test_a_box_is_ticked_as_it_was_left(one: PageReader) -> None:
     template = (
         "{{ parts.form('halt', '/halt', 'H', [{'name': 'all', 'label': 'All', 'kind': 'checkbox', 'value': true}]) }}"
     )
     assert "checked" in made(template).all("input")[-1]
-    one.failed = Failed("halt", "/halt", "No.", {}, {"reason": [""]})
+    one.failed = RefusedForm("halt", "/halt", "No.", {}, {"reason": [""]})
     assert "checked" not in made(template).all("input")[-1]
 
 
-def test_the_next_page_keeps_the_filters_and_the_first_one_too(one: Reader) -> None:
+def test_the_next_page_keeps_the_filters_and_the_first_one_too(one: PageReader) -> None:
     one.query = [("site", "oslo"), ("lang", "ja"), ("after", "1")]
     assert [link["href"] for link in made("{{ parts.pager('2') }}").all("a")] == [
         "/pcs?site=oslo", "/pcs?site=oslo&after=2",
@@ -163,7 +163,7 @@ def test_the_next_page_keeps_the_filters_and_the_first_one_too(one: Reader) -> N
     assert not made("{{ parts.pager(none) }}").found
 
 
-def test_a_chart_has_its_size_its_words_and_its_figures(one: Reader) -> None:
+def test_a_chart_has_its_size_its_words_and_its_figures(one: PageReader) -> None:
     del one
     found = made("{{ parts.chart('<svg width=\"640\" height=\"200\"></svg>', 'Use of the line', ['Hour'], [['12']]) }}")
     (image,) = found.all("img")
