@@ -72,6 +72,12 @@ soak = "1h"
 success = 90
 failure = 0
 """
+DIAGNOSIS = """title = "OpenSSL of December"
+[[item]]
+label = "openssl below 3.0.17"
+applies_to = 'os.family == "debian"'
+expression = 'package("openssl") < version("3.0.17")'
+"""
 SITE_MAP = "".join(
     f'[[site]]\nname = "{name}"\nnetworks = ["10.{number}.0.0/16"]\nline_mbit = {20 + 10 * number}\n'
     f'contact = "Store IT of {name}"\n'
@@ -145,8 +151,9 @@ class PageCompany:
             "name": "ada",
             "template.name": "rings",
             "template_file.name": "rings",
+            "diagnosis.name": "december",
+            "id": self.bundle,
             "profile.name": "osaka",
-            "profile bundle.id": self.bundle,
             "audit_entry.number": "3",
             "audit_proof.number": "3",
         }
@@ -234,6 +241,9 @@ def _events(company: PageCompany) -> None:
     company.bundle = preparing.prepare_withdrawal(context, ROOT, "driver", "not needed", copy).bundle_id
     follow_up(context, ROOT, company.pcs[34], next(iter(FollowUp)), note="ticket 4711, with Sato")
     operations.make_token(context, ROOT, uses=2, seconds=3_600, tags=("office",))
+    file = context.home.root.parent / "december.toml"
+    file.write_text(DIAGNOSIS)
+    operations.set_template(context, ROOT, "december", file, OfflineKeys(context.home.offline_keys, None))
     add_webhook(context, ROOT, "ada", "https://127.0.0.1:9/hooks/7", events=["rollout"])
 
 
