@@ -16,13 +16,14 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check deb test-deb test-ansible release test-api
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check bench-pages deb test-deb test-ansible release test-api test-browser
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1] [KEEP=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application; KEEP=1: it stays up, with its pages'
 	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
 	@echo 'make slow                        the tests that take longest, one after the other: before a release'
 	@echo 'make test-api [ARGS=…]           20,000 cases that schemathesis makes, against the API of a real server (ARGS=--help)'
+	@echo 'make test-browser [ARGS=…]       the pages in a real Chromium, which it installs where it is missing (ARGS=--no-install)'
 	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
@@ -37,6 +38,7 @@ help:
 	@echo "make bench-fleet [ARGS=…]        what a company's size costs one server: 25,000 PCs (ARGS=--help)"
 	@echo 'make bench-rollouts [ARGS=…]     2,000 random rollouts of 25,000 PCs in virtual time, held to their rules (ARGS=--help)'
 	@echo 'make bench-plan [ARGS=…]         plans of five patches beside what a simulated company of 500 sites does (ARGS=--help)'
+	@echo "make bench-pages [ARGS=…]        how long the pages take at 25,000 PCs, on SQLite and PostgreSQL (ARGS=--help)"
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
 	@echo 'make test-deb                    as root: both in a minimal Debian with its own systemd, through their whole life'
@@ -72,6 +74,16 @@ test: $(READY)
 # some minutes; it ends with 1 where fewer cases than that were sent
 test-api: $(READY)
 	$(BIN)/python -m tests.api.cases $(ARGS)
+
+# its driver is not part of $(READY): `make test` needs no browser
+$(VENV)/.browser-ready: $(READY) requirements-browser.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+		--requirement requirements-browser.lock >&2
+	@touch $(VENV)/.browser-ready
+
+# some minutes; pictures of every page go to build/pages
+test-browser: $(VENV)/.browser-ready
+	$(BIN)/python -m tests.browser.run $(ARGS)
 
 suite: $(READY)
 	$(BIN)/python -m pytest --numprocesses='$(WORKERS)'
@@ -158,6 +170,9 @@ bench-rollouts: $(READY)
 
 bench-plan: $(READY)
 	@$(BIN)/python -m bench.plan_quality $(or $(ARGS),--write)
+
+bench-pages: $(READY)
+	@$(BIN)/python -m bench.pages $(ARGS)
 
 deb: $(READY)
 	@$(BIN)/python -m bench.release debs

@@ -111,13 +111,16 @@ async def open_company(
     certificates: int = 0,
     daemons: Sequence[Place] = (),
     database_url: str = "",
+    api_port: int = 0,
 ) -> AsyncIterator[Company]:
     """Yield a company whose server does not run yet; ``certificates``: how many of its PCs can do TLS.
 
     ``daemons``: where real ones are, which are not enrolled yet. ``database_url``: PostgreSQL; empty: SQLite.
+    ``api_port``: of API and pages, at 127.0.0.1; 0: there are none.
     """
     async with open_fleet_at(directory, Place(SERVER), daemons) as fleet:
-        await fleet.init_server(*(("--database-url", database_url) if database_url else ()))
+        database = ("--database-url", database_url) if database_url else ()
+        await fleet.init_server("--api-port", str(api_port), *database)
         company = Company(fleet, directory, [], [])
         addresses = site_addresses(NETWORK, sites)
         company.home.sites.write_text(site_map(addresses))

@@ -71,7 +71,7 @@ async def returning(sizes: Sizes, directory: Path) -> Outcome:
     async with open_company(
         directory, sites=sizes.sites, pcs=sizes.pcs, patches=sizes.live_patches, certificates=some
     ) as company:
-        _record_all(company)
+        record_all(company)
         async with company.frame_crowd(told=True) as crowds:
             frames = await _return(sizes, crowds, crowds.processes[0].process.pid)
         async with company.frame_crowd(most=some) as crowds:
@@ -98,7 +98,8 @@ async def returning(sizes: Sizes, directory: Path) -> Outcome:
     return outcome
 
 
-def _record_all(company: Company) -> None:
+def record_all(company: Company) -> None:
+    """Let the server have recorded what its PCs reported before. Blocking."""
     serials = speech.first_serials(company.patches)
     with Context(company.home).database() as database:
         database.save_recorded({pc.endpoint: Recorded(speech.instance_of(pc), serials) for pc in company.pcs})

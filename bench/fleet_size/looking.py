@@ -38,13 +38,13 @@ async def lateness(sizes: Sizes, directory: Path) -> Outcome:
     async with open_company(
         directory, sites=len(sites), pcs=sizes.pcs, patches=sizes.reported_patches, daemons=daemons
     ) as company:
-        _prepare(company)
+        let_fetch(company)
         await trio.to_thread.run_sync(write_standing, company)
         async with company.frame_crowd(report_seconds=sizes.report_seconds) as crowds:
             (server,) = crowds.processes
             await trio.sleep(sizes.settle_seconds)
             await crowds.connect(RETURN_SECONDS)
-            await _fetch(company, 2 * sizes.asking_seconds + 2 * sizes.settle_seconds + SPARE_SECONDS)
+            await fetch(company, 2 * sizes.asking_seconds + 2 * sizes.settle_seconds + SPARE_SECONDS)
             await crowds.say("report")
             await trio.sleep(sizes.settle_seconds)
             quiet_from, begun = server.log.stat().st_size, use_of(server.process.pid)
@@ -74,7 +74,8 @@ async def lateness(sizes: Sizes, directory: Path) -> Outcome:
     return outcome
 
 
-def _prepare(company: Company) -> None:
+def let_fetch(company: Company) -> None:
+    """Give each daemon a site with a line, and have the server tell how late its controllers are."""
     home = company.home
     with home.sites.open("a") as file:
         for k, member in company.fleet.endpoints.items():
@@ -85,7 +86,7 @@ def _prepare(company: Company) -> None:
         file.write('log_level = "debug"\n')
 
 
-async def _fetch(company: Company, seconds: float) -> None:
+async def fetch(company: Company, seconds: float) -> None:
     """Let the real daemons fetch a file that lasts for so long."""
     company.fleet.follow_seconds = 2.0  # their answers cost this machine's processors
     for k in company.fleet.endpoints:

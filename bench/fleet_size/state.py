@@ -94,9 +94,7 @@ def fill_month(database: Database, month: int, events: int, *, pcs: int, patches
             columns = "at, endpoint, patch, site, text, said"
             insert = f"INSERT OR IGNORE INTO {table}" if sqlite else f"INSERT INTO {table}"
             ending = " WHERE true" if sqlite else " ON CONFLICT DO NOTHING"
-            connection.exec_driver_sql(
-                f"{insert} ({columns}) {chosen}{ending}".replace("%", "%%" if not sqlite else "%")
-            )
+            _carried_out(connection, f"{insert} ({columns}) {chosen}{ending}")
 
 
 # of a hundred PCs, by chance that is the same each time: so many have it, wait for a window, have failed, need it not,
@@ -110,7 +108,7 @@ _SAID = (
 def fill_standing(database: Database, patches: Sequence[int], since: float, until: float) -> int:
     """Let every PC have its word on every patch, most of them done since a moment of that time; return the rows.
 
-    On SQLite alone. Half of those who are done were so in the first tenth of it.
+    Half of those who are done were so in the first tenth of it.
     """
     begin, lasts = int(since) - REPORTED_SINCE, int(until - since)
     with database.batch(), database.reading() as connection:
@@ -120,26 +118,35 @@ def fill_standing(database: Database, patches: Sequence[int], since: float, unti
         with database.batch(), database.reading() as connection:
             (reason,) = text_numbers(connection, [""]).values()
             chance = f"SELECT number AS pc, (number * 7919 + {patch} * 104729) % 9973 AS c FROM endpoints"
-            hundred = f"SELECT pc, c % 99 AS h, c * c % 9973 AS late FROM ({chance}) WHERE c % 100 <> 0"
-            done = f"{begin} + {lasts} * late / 9973 * late / 9973 * late / 9973"
-            connection.exec_driver_sql(
+            hundred = f"SELECT pc, c % 99 AS h, c * c % 9973 AS late FROM ({chance}) AS chance WHERE c % 100 <> 0"
+            done = f"{begin} + CAST({lasts} AS BIGINT) * late / 9973 * late / 9973 * late / 9973"
+            _carried_out(
+                connection,
                 "INSERT INTO standing (bytes_from_origin, bytes_from_peers, patch, endpoint, seconds, reported_at, "
                 f"reason, said, progress, done_at) SELECT 0, 1000, {patch}, pc, 60, {begin + lasts}, {reason}, "
-                f"{_SAID}, 1000, CASE WHEN h < 94 THEN {done} WHEN h = 97 THEN -1 ELSE 0 END FROM ({hundred}) "
-                "ORDER BY pc"
+                f"{_SAID}, 1000, CASE WHEN h < 94 THEN {done} WHEN h = 97 THEN -1 ELSE 0 END "
+                f"FROM ({hundred}) AS hundred ORDER BY pc",
             )
     with database.batch(), database.reading() as connection:
         for index in STANDING.indexes:
             index.create(connection)
-        connection.exec_driver_sql(
+        _carried_out(
+            connection,
             "INSERT INTO tallies SELECT patch, site, reason, said, count(*) FROM standing JOIN endpoints "
-            "ON number = endpoint GROUP BY patch, site, reason, said"
+            "ON number = endpoint GROUP BY patch, site, reason, said",
         )
-        connection.exec_driver_sql(
+        _carried_out(
+            connection,
             "INSERT INTO done_tallies SELECT patch, done_at / 3600, count(*) FROM standing WHERE done_at > 0 "
-            "GROUP BY patch, done_at / 3600"
+            "GROUP BY patch, done_at / 3600",
         )
         return _number(connection, "SELECT count(*) FROM standing")
+
+
+def _carried_out(connection: Connection, statement: str) -> None:
+    """Carry out a statement without parameters: to the driver of PostgreSQL, a single % begins one."""
+    sqlite = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql(statement if sqlite else statement.replace("%", "%%"))
 
 
 def _number(connection: Connection, statement: str) -> int:

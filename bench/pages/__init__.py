@@ -1,0 +1,1 @@
+"""How long the pages take in a large company, and what they weigh."""

@@ -1,0 +1,62 @@
+"""Logging in: with a code, with a security key; and what a session is worth afterwards."""
+
+import pytest
+
+from tests.helpers.browsing import Browsing, virtual_key
+
+pytestmark = pytest.mark.browser
+
+
+def is_in(page: object) -> bool:
+    return bool(page.locator("form[action='/logout']").count())  # type: ignore[attr-defined]
+
+
+def test_with_password_and_code(browsing: Browsing) -> None:
+    page = browsing.page()
+    assert "/login" in page.url
+    browsing.log_in(page, "zoe", code="000000")
+    assert not is_in(page)
+    assert page.locator("[role=alert]:visible").first.inner_text()
+    browsing.log_in(page, "zoe")
+    assert is_in(page)
+    assert "zoe" in page.locator("header").inner_text()
+
+
+def test_a_session_is_over_when_its_owner_has_logged_out(browsing: Browsing) -> None:
+    mine = browsing.page()
+    browsing.log_in(mine, "eve")
+    stolen = browsing.context(storage_state=None)
+    stolen.add_cookies(mine.context.cookies())
+    thief = stolen.new_page()
+    thief.goto("/patches")
+    assert is_in(thief)
+    mine.locator("form[action='/logout'] button").first.click()
+    mine.wait_for_load_state()
+    thief.goto("/patches")
+    assert "/login" in thief.url
+
+
+def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(browsing: Browsing) -> None:
+    page = browsing.page("root")
+    (session,) = (cookie for cookie in page.context.cookies() if cookie["name"].startswith("__Host-session"))
+    assert session["httpOnly"]
+    assert session["secure"]
+    assert session["sameSite"] == "Strict"
+    assert page.evaluate("() => document.cookie").count("__Host-session") == 0
+
+
+def test_with_a_security_key(browsing: Browsing) -> None:
+    page = browsing.page("nora", "/account")
+    key = virtual_key(page)
+    adding = page.locator("form[action='/account/keys']")
+    adding.locator("input[name=label]").fill("blue key")
+    adding.locator("button[data-key]").click()
+    page.locator("main input[autocomplete=one-time-code]").first.wait_for()  # it asks for the factor that there is
+    browsing.confirm(page, "nora")
+    page.get_by_text("blue key").first.wait_for()
+    page.locator("form[action='/logout'] button").click()
+    page.goto("/login")
+    page.locator("form[action='/login/key'] button[data-key]").click()
+    page.locator("form[action='/logout']").wait_for()
+    assert is_in(page)
+    key.detach()
