@@ -1,8 +1,8 @@
 """Which PCs exceptions hold back, and what rollouts mean for PCs, as of now. Blocking; nothing here writes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.identifiers import PatchRef
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 class FleetHolds:
     """What people have decided that holds PCs back: exceptions, and rollouts whose rings are not open."""
 
-    context: Context
     database: "Database"
     exceptions: Sequence[ExceptionRow]
     """Those that hold now, withdrawals from some PCs too."""
     rollouts: Mapping[PatchRef, KeptRollout]
     """The newest of each patch, of those that are not complete."""
+    everybody: Callable[[], KnownPcs]
+    """Gives all PCs."""
     only: frozenset[int] | None = None
     """The numbers of the PCs that are asked about; None: all."""
 
     @cached_property
     def pcs(self) -> KnownPcs:
         """The PCs that are asked about, or all as they were lately; read when the first one is asked for."""
-        return lately_known_pcs(self.context, self.database) if self.only is None else known_pcs(self.database, self.only)
+        return self.everybody() if self.only is None else known_pcs(self.database, self.only)
 
     def of(self, numbers: Collection[int]) -> "FleetHolds":
         """Return the same for the PCs with these numbers alone: so nobody reads all of them."""
@@ -81,4 +82,4 @@ def fleet_holds(context: Context, database: "Database", now: float) -> FleetHold
     exceptions = [one for one in database.exceptions() if one.holds(now) and hold_of(one) is not None]
     newest = {kept.plan.ref: kept for kept in kept_rollouts(database)}  # the oldest come first
     going_on = {ref: kept for ref, kept in newest.items() if kept.progress.state is not RolloutState.COMPLETE}
-    return FleetHolds(context, database, exceptions, going_on)
+    return FleetHolds(database, exceptions, going_on, partial(lately_known_pcs, context, database))

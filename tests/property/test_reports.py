@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import get_args
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
+from seed_server.fleet.rollout_counting import known_pcs
 from seed_server.reporting.held_pcs import FleetHolds
 from seed_server.reporting.missing_pcs import MissingReason
 from seed_server.reporting.missing_queries import MissingLook
@@ -116,7 +118,7 @@ def replayed(database: Database) -> dict[tuple[int, int], tuple[int, str, str, s
 
 
 def holds(history: History) -> FleetHolds:
-    return FleetHolds(history.database, history.exceptions, {})
+    return FleetHolds(history.database, history.exceptions, {}, partial(known_pcs, history.database))
 
 
 def test_service_levels_are_what_the_steps_of_all_pcs_say(history: History) -> None:

@@ -39,13 +39,8 @@ def draft_of(text: str, most_bytes: int, parse: Callable[[str], T]) -> Draft[T]:
     try:
         return Draft(parse(text))
     except TomlFileError as error:
-        lines = text.split("\n")
-        found = (
-            DraftProblem(
-                one.text, one.line, one.column, lines[one.line - 1] if 0 < (one.line or 0) <= len(lines) else ""
-            )
-            for one in error.problems
-        )
+        lines = dict(enumerate(text.split("\n"), 1))
+        found = (DraftProblem(one.text, one.line, one.column, lines.get(one.line or 0, "")) for one in error.problems)
         return Draft(None, tuple(found))
     except UserError as error:
         return Draft(None, (DraftProblem(error.message),))

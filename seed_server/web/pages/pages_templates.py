@@ -139,7 +139,8 @@ TEMPLATE_PAGES = (
     Page("/rings", "rings_draft", _draft, OfDraft),
 )
 TEMPLATE_FORMS = (
-    Form("/rings", "check-rings", _check_draft, Nothing, DraftRings, "", "rings_draft", most_bytes=MAX_RINGS_FORM_BYTES),
+    Form("/rings", "check-rings", _check_draft, Nothing, DraftRings, "", "rings_draft",
+         most_bytes=MAX_RINGS_FORM_BYTES),
     Form("/rings/file", "download-rings", _download_draft, Nothing, DraftRings, "", "rings_draft",
          most_bytes=MAX_RINGS_FORM_BYTES),
 )  # fmt: skip

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from tests.unit.seed_server.answers import test_site_findings as of_sites
 
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, use
@@ -21,6 +20,7 @@ from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.store.database import Database
 from seed_server.store.rows import SeenRow
+from tests.unit.seed_server.answers import test_site_findings as of_sites
 from tests.unit.seed_server.doctor.test_server_findings import OIDC, SETTINGS, WRONG, well
 
 NOW = 1_800_000_000.0

@@ -137,6 +137,7 @@ def test_how_much_is_done_by_day(reported: Company, capsys: pytest.CaptureFixtur
     gap = document["gaps"][0]
     assert (gap["patch"], gap["severity"], gap["applicable"], gap["missing"]) == ("office@1", "medium", 9, 4)
 
+
 def test_whoever_is_asked_about_pcs_can_be_named(reported: Company, capsys: pytest.CaptureFixture[str]) -> None:
     show_missing(reported.context, replace(MISSING, owner="Sato, 06-0000-0000", size=1))
     shown = capsys.readouterr().out

@@ -1,5 +1,7 @@
 """`seed_server.reporting.line_history` and `line_documents`: what a line did, step by step."""
 
+from typing import Any
+
 import pytest
 
 from bandwidth.core.states import Reason
@@ -16,7 +18,13 @@ CEILING, QUEUE = Reason.CEILING.value, Reason.QUEUE.value
 
 def slot(back: int, cause: str = CEILING, **others: float) -> LineSlot:
     """Return ten minutes so many slots ago."""
-    values = {"active": 300.0, "sent": 6_000, "allowed": 300.0 * 50, "cause": cause, "cause_seconds": 250.0} | others
+    values: dict[str, Any] = {
+        "active": 300.0,
+        "sent": 6_000,
+        "allowed": 300.0 * 50,
+        "cause": cause,
+        "cause_seconds": 250.0,
+    } | others
     return LineSlot("osaka", LAST - back, **values)
 
 

@@ -4,9 +4,10 @@ import pytest
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.coverage import Reached
+from seed_server.fleet.endpoint_operations import deny
 from seed_server.reporting.patch_states import known_ref, read_patch_states
 from tests.helpers.report_company import DAY
-from tests.helpers.rollout_company import BEGIN, OTHERS, Company
+from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, Company
 
 
 def test_each_state_has_its_number_and_its_age(reported: Company) -> None:
@@ -24,7 +25,7 @@ def test_each_state_has_its_number_and_its_age(reported: Company) -> None:
 
 
 def test_a_denied_pc_is_in_none(reported: Company) -> None:
-    reported.database.deny(OTHERS[6], BEGIN)
+    deny(reported.context, ADA, OTHERS[6])
     assert "failed" not in {one.state for one in read_patch_states(reported.context, "office@1").states}
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from seed_server.automation import webhook_operations
 from seed_server.fleet import operations
+from seed_server.fleet.roles import Role
 from seed_server.store.webhook_records import NewDelivery
 from tests.helpers.pages_client import RIGHT_CODE, ROOT, pages_of
 from tests.helpers.rollout_company import Company
@@ -29,9 +30,10 @@ def _deliveries(company: Company, webhook: int, count: int) -> list[int]:
 
 async def test_only_who_may_set_them_up_sees_them(company: Company) -> None:
     _add(company)
+    roles: tuple[Role, ...] = ("viewer", "operator", "auditor")
     async with pages_of(company.context) as site:
-        for role in ("viewer", "operator", "auditor"):
-            browser = site.browser(role, role)  # type: ignore[arg-type]
+        for role in roles:
+            browser = site.browser(role, role)
             for path in ("/webhooks", "/webhooks/chat"):
                 assert (await browser.get(path)).status == 403
             for path in (

@@ -55,8 +55,9 @@ async def test_pages_of_the_list_follow_each_other(company: Company, tmp_path: P
 async def test_what_a_publisher_wrote_is_shown_as_text(company: Company, tmp_path: Path) -> None:
     publish(company, tmp_path, "acme", title=f"{HOSTILE}\u202eevil")
     async with pages_of(company.context) as site:
+        browser = site.browser("eve", "viewer")
         for address in ("/patches", "/patches/acme@1"):
-            answer = await site.browser("eve", *([] if address != "/patches" else ["viewer"])).get(address)
+            answer = await browser.get(address)
             assert HOSTILE in answer.words
             assert "\u202e" not in answer.text
             assert "<script>alert" not in answer.text
