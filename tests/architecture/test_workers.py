@@ -90,5 +90,5 @@ def test_one_worker_is_left_for_all_other_tests() -> None:
 
 def test_what_make_test_leaves_out_make_slow_runs() -> None:
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
-    assert options[-2:] == ["-m", "not slow"]
+    assert options[-2:] == ["-m", "not slow and not browser"]
     assert re.search(r"^slow: .*\n\t.* pytest -m slow$", (ROOT / "Makefile").read_text(), re.MULTILINE)
