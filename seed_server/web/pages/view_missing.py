@@ -24,6 +24,7 @@ from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.store.count_rows import PatchHead
 from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
+from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.pages.missing_counts import MOST_PAIRS, CountedMissing, MissingCounts
 from seed_server.web.pages.page import Asked, Done, FileAnswer, Sent, Shown
 from seed_server.web.pages.view_pcs import LIST_ROWS, ListRows
@@ -212,14 +213,19 @@ FollowUpNote = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
 FollowUpState = Literal["told", "ticket", "visit", "retired", "none"]
 
 
-class FollowingUp(Body, frozen=True):
-    """What is done about PCs that were ticked."""
+Ticks = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[^ ]+ [^ ]+$", max_length=MAX_TICK_CHARS)], ...], Meta(max_length=MAX_TICKED)
+]
 
-    row: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[^ ]+ [^ ]+$", max_length=MAX_TICK_CHARS)], ...],
-        Meta(min_length=1, max_length=MAX_TICKED),
-    ]
+
+class FollowingUp(Body, frozen=True):
+    """What is done about PCs that were ticked, or about all that were listed."""
+
     state: FollowUpState
+    row: Ticks = ()
+    everything: bool = False
+    """All that were listed are meant."""
+    listed: Ticks = ()
     note: FollowUpNote = ""
     back: Annotated[str, Meta(max_length=2_000)] = ""
     """The query of the page."""
@@ -236,10 +242,13 @@ class FollowingUpOne(Body, frozen=True):
 def follow_up_ticked(sent: Sent[Any, FollowingUp]) -> Done:
     """Note what is done about the PCs that were ticked; who has the patch meanwhile is passed over.
 
-    Raises `UserError` where nothing was noted: the first reason.
+    Raises `UserError` where nothing was noted: the first reason. `ApiProblemError` where nothing was ticked.
     """
     body, done, passed_over = sent.body, 0, list[UserError]()
-    for row in dict.fromkeys(body.row):
+    ticked = body.listed if body.everything else body.row
+    if not ticked:
+        raise ApiProblemError("not-acceptable", "Tick those that are meant.")
+    for row in dict.fromkeys(ticked):
         endpoint, _, patch = row.partition(" ")
         try:
             follow_up(sent.context, sent.actor, endpoint, _state(body.state), patch=patch, note=body.note)
