@@ -30,17 +30,16 @@ from seed_server.web.api.route import Nothing, Right
 from seed_server.web.pages.addresses import address_of
 from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
 from seed_server.web.pages.given_days import Day, midnight
-from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Shown
+from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
-ROWS_OF_AUDIT = 50
 MOST_COMPUTED = 100_000  # entries that a page computes anew: a second; a longer log is for the command line
 
 
 class OfAudit(Given, frozen=True):
     """Which entries, the newest first."""
 
-    limit: Limit = ROWS_OF_AUDIT
+    limit: Limit = LIST_ROWS
     after: Annotated[GivenNumber, Meta(description="Only with smaller numbers; 0: the newest.")] = 0
     who: Annotated[MaybeName, Meta(description="Who did it.")] = ""
     deed: Annotated[MaybeName, Meta(description="Some of what was done.")] = ""
