@@ -25,7 +25,7 @@ from seed_server.store.count_rows import PatchHead
 from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
-from seed_server.web.pages.missing_counts import MOST_PAIRS, CountedMissing, MissingCounts
+from seed_server.web.pages.missing_counts import CountedMissing, MissingCounts, too_many
 from seed_server.web.pages.page import LIST_ROWS, Asked, Done, FileAnswer, Sent, Shown
 from seed_server.web.pages.view_pcs import ListRows
 
@@ -101,7 +101,7 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
     try:
         page = find_missing(asked.context, given.question())
         progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
-        if _pairs(progress, page.patches) <= MOST_PAIRS:
+        if not _too_many(progress, page.patches):
             counted = _COUNTS.of(asked.context, given.question())
         overview = _overview(progress, page.patches)
     except UserError as error:
@@ -131,8 +131,8 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
     )
 
 
-def _pairs(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> int:
-    return (progress[0].total if progress else 0) * len(patches)
+def _too_many(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> bool:
+    return too_many(progress[0].total if progress else 0, len(patches))
 
 
 def _overview(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> list[LackedPatch]:
@@ -182,7 +182,7 @@ def missing_file(asked: Asked[MissingAsked]) -> FileAnswer:
     given = asked.given
     progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
     patches = find_missing(asked.context, replace_size(given)).patches
-    if _pairs(progress, patches) > MOST_PAIRS:
+    if _too_many(progress, patches):
         raise UserError(
             "So many patches and PCs take too long for a page. Choose a patch, or ask the command line: seed-server "
             "report missing --csv",
