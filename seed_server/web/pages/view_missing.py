@@ -115,6 +115,7 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
             "wrong": wrong,
             "serving": page.serving,
             "rows": [_line(row) for row in page.rows],
+            "owned": any(row.owner for row in page.rows),
             "next": page.after,
             "unfinished": page.unfinished_search,
             "several": len(page.patches) != 1,

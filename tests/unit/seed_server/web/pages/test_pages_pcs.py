@@ -390,6 +390,14 @@ async def test_versions_are_counted_and_each_count_leads_to_its_pcs(company: Com
     answer = await shown(browser, "/inventory?package=openssl")
     counts = [link for link in answer.links if link.startswith("/inventory?expression=") and "version" in link]
     assert [sorted(rows_of(await shown(browser, link))) for link in counts] == [OTHERS[1:3], OTHERS[:1]]
+    assert "without it0 not known7" in answer.words
+    assert answer.words.count("3.0.17") == 3, "the count of it, and two PCs that have it"
+    among = await shown(
+        browser, f"/inventory?{urlencode({'expression': 'ram_mb == 8000', 'package': 'openssl'})}&max_age_days=3"
+    )
+    counts = [link for link in among.links if "max_age_days=3" in link and "version" in link]
+    assert [sorted(rows_of(await shown(browser, link))) for link in counts] == [OTHERS[1:3], OTHERS[:1]]
+    assert all("ram_mb" in link for link in counts), "of those that the expression is true of"
     old = urlencode({"expression": 'package("openssl") < version("3.0.17")', "columns": "openssl,ram_mb"})
     answer = await shown(browser, f"/inventory?{old}")
     assert "true1" in answer.words
