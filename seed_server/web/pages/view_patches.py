@@ -23,7 +23,14 @@ from seed_server.settings.priority_section import PriorityClass
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.api.paging import After
-from seed_server.web.pages.offer_words import OFFER_TONES, PRIORITY_TONES, STATE_TONES, offer_words, patch_path
+from seed_server.web.pages.offer_words import (
+    OFFER_TONES,
+    PRIORITY_TONES,
+    STATE_TONES,
+    offer_words,
+    offered_since,
+    patch_path,
+)
 from seed_server.web.pages.page import Asked, Shown
 
 ROWS_OF_A_PAGE = 50
@@ -55,6 +62,8 @@ class PatchLine:
     state: str
     reason: str
     """Why it stands there; may be empty."""
+    since: float | None
+    """Since when it stands there; None: since something newer is in its place."""
     rollout: int | None
     done: int | None
     """None, as the next four: the database knows nothing of it."""
@@ -115,6 +124,7 @@ def _line(one: ListedPatch, now: float) -> PatchLine:
         tone="bad" if one.damage else _tone(one),
         state=_state(one),
         reason=_reason(one),
+        since=_since(one),
         rollout=None if one.rollout is None else one.rollout.kept.row.number,
         done=None if counts is None else counts[Reached.INSTALLED] + counts[Reached.DELIVERED],
         applicable=None if progress is None else progress.total - progress.counts[Reached.NOT_APPLICABLE],
@@ -155,6 +165,10 @@ def _reason(one: ListedPatch) -> str:
     if one.offer.superseded_by is not None:
         return tr("{patch} is in its place.", patch=one.offer.superseded_by)
     return ""
+
+
+def _since(one: ListedPatch) -> float | None:
+    return one.rollout.why.since if one.rollout is not None else offered_since(one.offer)
 
 
 def level_words(level: ServiceLevel) -> tuple[str, str]:

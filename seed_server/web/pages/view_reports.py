@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from msgspec import Meta
 
+from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import tr
 from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.reporting.answering import level_document
@@ -14,16 +15,18 @@ from seed_server.reporting.intelligence_queries import kev_dates
 from seed_server.reporting.judged_patches import PatchesAsked
 from seed_server.reporting.missing_pcs import SILENT_DAYS
 from seed_server.reporting.page_making import levels_page, patch_page
-from seed_server.reporting.pages import ReportPage
-from seed_server.reporting.patch_report import read_patch_report
+from seed_server.reporting.pages import BehindNumber, ReportPage, page_text
+from seed_server.reporting.patch_report import ExplainedPatch, read_patch_report
 from seed_server.reporting.service_level_queries import ServiceLevelReport, read_service_levels
 from seed_server.web.api.given import MAX_DAYS, Given, MaybeName, NamedPatch, OfPatch
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.offer_words import patch_path
+from seed_server.web.pages.offer_words import missing_path, patch_path, rows_path
 from seed_server.web.pages.page import Asked, FileAnswer, Shown
+from seed_server.web.pages.patch_parts import MAX_REASON_CHARS
 from seed_server.web.pages.view_patch import from_path
 
 CSV_MEDIA = "text/csv; charset=utf-8"
+HTML_FILE_MEDIA = "text/html; charset=utf-8"
 
 
 class LevelFilters(Given, frozen=True):
@@ -57,7 +60,7 @@ def view_levels(asked: Asked[LevelFilters]) -> Shown:
          "kind": "checkbox"},
     ]  # fmt: skip
     page = levels_page(_levels(asked))
-    links = [(tr("As CSV"), f"/reports/sla.csv{query}")]
+    links = [(tr("As CSV"), f"/reports/sla.csv{query}"), (tr("As one file"), f"/reports/sla.html{query}")]
     return _shown(page, "/reports/sla", links, fields)
 
 
@@ -66,6 +69,11 @@ def levels_file(asked: Asked[LevelFilters]) -> FileAnswer:
     lines = [csv_line(ServiceLevelDocument.__struct_fields__)]
     lines += [csv_of(level_document(level)) for level in _levels(asked).levels]
     return FileAnswer("service-levels.csv", CSV_MEDIA, "".join(f"{line}\r\n" for line in lines).encode())
+
+
+def levels_page_file(asked: Asked[LevelFilters]) -> FileAnswer:
+    """Return the same as one HTML file, as `seed-server report sla --page` writes it."""
+    return _as_file("service-levels.html", levels_page(_levels(asked)))
 
 
 def _levels(asked: Asked[LevelFilters]) -> ServiceLevelReport:
@@ -92,16 +100,45 @@ class PatchReportAsked(NamedPatch, frozen=True):
 
 def view_patch_report(asked: Asked[PatchReportAsked]) -> Shown:
     """Return the report that explains a patch."""
+    report = _explained(asked)
+    path = patch_path(report.patch.ref)
+    links = [(tr("The page of the patch"), path), (tr("As one file"), f"{_report_path(report.patch.ref)}/file")]
+    return _shown(patch_page(report), "", links, [])
+
+
+def patch_report_file(asked: Asked[PatchReportAsked]) -> FileAnswer:
+    """Return the same as one HTML file, as `seed-server report patch --page` writes it."""
+    return _as_file("patch.html", patch_page(_explained(asked)))
+
+
+def _explained(asked: Asked[PatchReportAsked]) -> ExplainedPatch:
     given, context = asked.given, asked.context
-    report = from_path(
+    return from_path(
         lambda: read_patch_report(context, given.patch, silent_days=given.silent_days, kev=kev_dates(context))
     )
-    path = patch_path(report.patch.ref)
-    return _shown(patch_page(report), "", [(tr("The page of the patch"), path)], [])
+
+
+def _report_path(ref: PatchRef) -> str:
+    return f"/reports{patch_path(ref).replace('/patches/', '/patch/', 1)}"
+
+
+def _as_file(name: str, page: ReportPage) -> FileAnswer:
+    return FileAnswer(name, HTML_FILE_MEDIA, page_text(page).encode())
+
+
+def behind_path(behind: BehindNumber) -> str:
+    """Return the address of the rows that a number of a report stands for."""
+    if behind.kind == "pcs":
+        return rows_path(behind.name, state=behind.state, reason=behind.words[:MAX_REASON_CHARS])
+    if behind.kind == "missing":
+        return missing_path(behind.name, reason=behind.state)
+    if behind.kind == "exceptions":
+        return f"/exceptions?{urlencode({'patch': behind.name})}"
+    return f"/rollouts/{behind.name}" if behind.kind == "rollout" else patch_path(behind.name)
 
 
 def _shown(
     page: ReportPage, address: str, links: Sequence[tuple[str, str]], fields: Sequence[dict[str, Any]]
 ) -> Shown:  # fmt: skip
-    values = {"report": page, "address": address, "links": links, "fields": fields}
+    values = {"report": page, "address": address, "links": links, "fields": fields, "behind_path": behind_path}
     return Shown(page.title, values, template="report")
