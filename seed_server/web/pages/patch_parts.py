@@ -30,14 +30,13 @@ from seed_server.web.api.given import AtSite, MaybeName, NamedPatch
 from seed_server.web.api.paging import After
 from seed_server.web.api.routes_fleet import State
 from seed_server.web.pages.offer_words import PRIORITY_TONES, rows_path
-from seed_server.web.pages.page import Asked, FileAnswer
+from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer
 from seed_server.web.pages.ring_choices import shipped_template, templates_of
-from seed_server.web.pages.standing_lines import REACHED_TONES, ROWS_OF_A_PAGE, standing_line
-from seed_server.web.pages.view_pcs import patch_state_choices
+from seed_server.web.pages.standing_lines import REACHED_TONES, standing_line
+from seed_server.web.pages.view_pcs import ListRows, patch_state_choices
 
-MOST_PC_ROWS = 200
-MOST_SITES = 50  # of a plan: a page of them; the command line and the API have all
-MAX_REASON_CHARS = 300  # of a reason that is looked for: what PCs say is 1,000 at most, and its beginning tells it
+MOST_PLANNED_SITES = 50  # of a plan: a page of them; the command line and the API have all
+MAX_LOOKED_FOR_CHARS = 300  # of a reason: what PCs say is 1,000 at most, and its beginning tells it
 PatchPart: TypeAlias = Literal["", "pcs", "priority", "plan", "files", "start"]
 
 
@@ -49,9 +48,9 @@ class PatchAsked(NamedPatch, frozen=True):
     """Of a plan, or of the rollout that is to begin."""
     state: State = ""
     """Of PCs, as the next ones."""
-    reason: Annotated[str, Meta(max_length=MAX_REASON_CHARS)] = ""
+    reason: Annotated[str, Meta(max_length=MAX_LOOKED_FOR_CHARS)] = ""
     site: AtSite = ""
-    limit: Annotated[int, Meta(ge=1, le=MOST_PC_ROWS)] = ROWS_OF_A_PAGE
+    limit: ListRows = LIST_ROWS
     after: After = ""
 
 
@@ -128,7 +127,7 @@ def _now(
                 tone="bad" if one.state in ("failed", "rolled_back") else "open",
                 words=in_words(printable(one.reason)),
                 pcs=one.endpoints,
-                path=rows_path(ref, state=one.state, reason=one.reason[:MAX_REASON_CHARS]),
+                path=rows_path(ref, state=one.state, reason=one.reason[:MAX_LOOKED_FOR_CHARS]),
                 examples=one.examples,
                 output=one.output,
             )
@@ -239,7 +238,7 @@ def _last_sites(plan: PlanDocument) -> list[PlanSiteDocument]:
         at = site.finish_p50 if site.actual_finish is None else site.actual_finish
         return math.inf if at is None and site.pcs else at or 0.0
 
-    return sorted(plan.sites, key=lambda site: (-late(site), site.site))[:MOST_SITES]
+    return sorted(plan.sites, key=lambda site: (-late(site), site.site))[:MOST_PLANNED_SITES]
 
 
 def _files(

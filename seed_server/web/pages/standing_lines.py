@@ -10,7 +10,6 @@ from seed_server.fleet.coverage import Reached, shown
 from seed_server.fleet.ring_counts import PcOutcome
 from seed_server.store.count_rows import PcStanding
 
-ROWS_OF_A_PAGE = 50
 MOST_OUTPUT_CHARS = 600  # of what an installer wrote: fifty rows stay a light page, and the PC's own page has the rest
 MOST_REASON_CHARS = 300
 REACHED_TONES = {

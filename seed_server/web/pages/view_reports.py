@@ -22,7 +22,7 @@ from seed_server.web.api.given import MAX_DAYS, Given, MaybeName, NamedPatch, Of
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.offer_words import missing_path, patch_path, rows_path
 from seed_server.web.pages.page import Asked, FileAnswer, Shown
-from seed_server.web.pages.patch_parts import MAX_REASON_CHARS
+from seed_server.web.pages.patch_parts import MAX_LOOKED_FOR_CHARS
 from seed_server.web.pages.view_patch import from_path
 
 CSV_MEDIA = "text/csv; charset=utf-8"
@@ -129,7 +129,7 @@ def _as_file(name: str, page: ReportPage) -> FileAnswer:
 def behind_path(behind: BehindNumber) -> str:
     """Return the address of the rows that a number of a report stands for."""
     if behind.kind == "pcs":
-        return rows_path(behind.name, state=behind.state, reason=behind.words[:MAX_REASON_CHARS])
+        return rows_path(behind.name, state=behind.state, reason=behind.words[:MAX_LOOKED_FOR_CHARS])
     if behind.kind == "missing":
         return missing_path(behind.name, reason=behind.state)
     if behind.kind == "exceptions":

@@ -1,8 +1,6 @@
 """The page of a rollout's PCs one by one: those behind each number of the rollout's page."""
 
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from typing import Literal
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
@@ -12,11 +10,10 @@ from seed_server.fleet.rollout_queries import rollout_ref
 from seed_server.web.api.given import MaybeName, OfNumber
 from seed_server.web.api.paging import After
 from seed_server.web.pages.offer_words import patch_path
-from seed_server.web.pages.page import Asked, Shown
-from seed_server.web.pages.standing_lines import OUTCOME_TONES, ROWS_OF_A_PAGE, StandingLine, standing_line
+from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.pages.standing_lines import OUTCOME_TONES, StandingLine, standing_line
 from seed_server.web.pages.view_patch import from_path
-
-MOST_ROWS = 200
+from seed_server.web.pages.view_pcs import ListRows
 
 
 class RingPcsAsked(OfNumber, frozen=True):
@@ -24,7 +21,7 @@ class RingPcsAsked(OfNumber, frozen=True):
 
     ring: MaybeName = ""
     which: RingClass | Literal[""] = ""
-    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = ROWS_OF_A_PAGE
+    limit: ListRows = LIST_ROWS
     after: After = ""
 
 
