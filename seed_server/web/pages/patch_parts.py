@@ -28,6 +28,7 @@ from seed_server.reporting.words import input_names, input_sources, priority_lev
 from seed_server.signing.offers import Offer
 from seed_server.web.api.given import AtSite, MaybeName, NamedPatch
 from seed_server.web.api.paging import After
+from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.routes_fleet import State
 from seed_server.web.pages.offer_words import PRIORITY_TONES, rows_path
 from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer
@@ -215,7 +216,11 @@ def _plan(
 
 
 def _planned(context: Context, patch: str, template: str) -> PlanDocument:
-    return read_plan(context, patch, template=shipped_template(context, template) if template else None)
+    try:
+        rings = shipped_template(context, template) if template else None
+    except UserError as error:
+        raise ApiProblemError("not-acceptable", error.message) from error
+    return read_plan(context, patch, template=rings)
 
 
 class PlanAsked(NamedPatch, frozen=True):

@@ -3,6 +3,7 @@
 import pytest
 
 from seed_server.reporting.page_making import patch_page
+from seed_server.reporting.pages import page_text
 from seed_server.reporting.patch_report import read_patch_report
 from tests.helpers.pages_client import pages_of
 from tests.helpers.rollout_company import Company
@@ -26,6 +27,34 @@ async def test_service_levels_are_those_of_the_command_line(reported: Company) -
         assert lines[1].startswith("week,office@1,")
         assert (await browser.get("/reports/sla?rule=nothing")).status == 422
         assert "/reports/sla" in (await browser.get("/reports")).links
+
+
+async def test_numbers_of_reports_lead_to_their_pcs(reported: Company) -> None:
+    async with pages_of(reported.context) as site:
+        browser = site.browser("eve", "viewer")
+        levels = await browser.get("/reports/sla")
+        assert "/patches/office@1" in levels.links
+        assert "/missing?patch=office%401" in levels.links
+        patch = await browser.get("/reports/patch/office@1")
+        assert "/missing?patch=office%401&reason=excepted" in patch.links
+        assert "/patches/office@1?part=pcs&state=not_applicable" in patch.links
+        for link in {*levels.links, *patch.links}:
+            if link.startswith(("/missing", "/patches", "/rollouts", "/exceptions")):
+                assert (await browser.get(link)).status == 200, link
+
+
+async def test_reports_are_files_too(reported: Company) -> None:
+    report = read_patch_report(reported.context, "office@1")
+    async with pages_of(reported.context) as site:
+        browser = site.browser("eve", "viewer")
+        page = await browser.get("/reports/patch/office@1")
+        assert "/reports/patch/office@1/file" in page.links
+        file = await browser.get("/reports/patch/office@1/file")
+        assert file.text == page_text(patch_page(report))
+        assert file.header("content-disposition") == 'attachment; filename="patch.html"'
+        levels = await browser.get("/reports/sla.html?days=90")
+        assert "office@1" in levels.words
+        assert levels.header("content-disposition") == 'attachment; filename="service-levels.html"'
 
 
 async def test_without_a_rule_it_is_told_how_to_write_one(company: Company) -> None:
