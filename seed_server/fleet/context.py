@@ -11,6 +11,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
 from seed_server.fleet.pc_memory import PcMemory
 from seed_server.fleet.roles import Permission
+from seed_server.fleet.said_memory import SaidMemory
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
@@ -30,6 +31,7 @@ class Opened:
     database: "LastingDatabase"
     signed: SignedRepository
     pcs: PcMemory = field(default_factory=PcMemory)
+    said: SaidMemory = field(default_factory=SaidMemory)
 
 
 @dataclass(frozen=True)

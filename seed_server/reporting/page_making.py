@@ -21,8 +21,8 @@ from seed_server.reporting.words import (
 )
 
 
-def levels_page(report: ServiceLevelReport) -> ReportPage:
-    """Return the page of `report sla`."""
+def levels_page(report: ServiceLevelReport, *, start: int = 0, most: int | None = None) -> ReportPage:
+    """Return the page of `report sla`; of each rule ``most`` patches from ``start`` on, the worst first; None: all."""
     counts = tally(report.levels)
     facts = [(tr(verdict.value), f"{counts[verdict]:,}") for verdict in LevelVerdict]
     facts += [(tr("PCs that are allowed here"), f"{report.fleet:,}")]
@@ -48,9 +48,19 @@ def levels_page(report: ServiceLevelReport) -> ReportPage:
         if not levels:
             sections.append(PageSection(rule.name, [tr("No patch is under this rule.")]))
             continue
-        picture = Picture(levels_picture(levels, report.now), tr("Share of PCs in time, for each patch"))
-        heading = f"{rule.name}: {rule_words(levels[0])}"
-        sections.append(PageSection(heading, picture=picture, table=_levels_table(levels)))
+        shown = levels[start:] if most is None else levels[start : start + most]
+        heading, note = f"{rule.name}: {rule_words(levels[0])}", ""
+        if len(shown) < len(levels):
+            note = tr(
+                "{first} to {last} of {all} patches, the worst first",
+                first=f"{start + bool(shown):,}", last=f"{start + len(shown):,}", all=f"{len(levels):,}",
+            )  # fmt: skip
+        picture = Picture(levels_picture(shown, report.now), tr("Share of PCs in time, for each patch"))
+        sections.append(
+            PageSection(heading, picture=picture, table=_levels_table(shown), note=note)
+            if shown
+            else PageSection(heading, [tr("This rule has no more patches.")])
+        )
     return _page(tr("Service levels"), report.server_name, report.now, sections)
 
 

@@ -30,7 +30,9 @@ from seed_server.web.pages.offer_words import (
     offered_since,
     patch_path,
 )
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.pages.page import Asked, Shown
+
+PATCHES_OF_A_PAGE = 30  # each has so much to say that more were no light page
 
 
 class PatchFilters(Given, frozen=True):
@@ -41,7 +43,7 @@ class PatchFilters(Given, frozen=True):
     severity: Literal["", "low", "medium", "high", "critical"] = ""
     priority: PriorityClass | Literal[""] = ""
     sort: Literal["newest", "priority"] = "newest"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LIST_ROWS
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = PATCHES_OF_A_PAGE
     after: After = ""
 
 

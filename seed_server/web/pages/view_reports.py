@@ -1,5 +1,6 @@
 """The pages of reports: the same parts as `seed-server report` writes into a file, in the frame of the pages."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -18,13 +19,14 @@ from seed_server.reporting.page_making import levels_page, patch_page
 from seed_server.reporting.pages import BehindNumber, ReportPage, page_text
 from seed_server.reporting.patch_report import ExplainedPatch, read_patch_report
 from seed_server.reporting.service_level_queries import ServiceLevelReport, read_service_levels
-from seed_server.web.api.given import MAX_DAYS, Given, MaybeName, NamedPatch, OfPatch
+from seed_server.web.api.given import MAX_DAYS, MAX_GIVEN_NUMBER, Given, MaybeName, NamedPatch, OfPatch
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.offer_words import missing_path, patch_path, rows_path
 from seed_server.web.pages.page import Asked, FileAnswer, Shown
 from seed_server.web.pages.patch_parts import MAX_LOOKED_FOR_CHARS
 from seed_server.web.pages.view_patch import from_path
 
+LEVELS_OF_A_PAGE = 20  # of each rule: a page with its picture stays light; the files have all
 CSV_MEDIA = "text/csv; charset=utf-8"
 HTML_FILE_MEDIA = "text/html; charset=utf-8"
 
@@ -36,6 +38,8 @@ class LevelFilters(Given, frozen=True):
     rule: MaybeName = ""
     days: Annotated[int, Meta(ge=0, le=MAX_DAYS)] = 90
     replaced: bool = False
+    after: Annotated[int, Meta(ge=0, le=MAX_GIVEN_NUMBER)] = 0
+    """How many patches of each rule come before."""
 
 
 def view_reports(asked: Asked[Nothing]) -> Shown:
@@ -59,9 +63,12 @@ def view_levels(asked: Asked[LevelFilters]) -> Shown:
         {"name": "replaced", "label": tr("Also what something newer replaces"), "value": given.replaced,
          "kind": "checkbox"},
     ]  # fmt: skip
-    page = levels_page(_levels(asked))
+    report = _levels(asked)
+    page = levels_page(report, start=given.after, most=LEVELS_OF_A_PAGE)
+    longest = max(Counter(level.rule.name for level in report.levels).values(), default=0)
+    following = given.after + LEVELS_OF_A_PAGE
     links = [(tr("As CSV"), f"/reports/sla.csv{query}"), (tr("As one file"), f"/reports/sla.html{query}")]
-    return _shown(page, "/reports/sla", links, fields)
+    return _shown(page, "/reports/sla", links, fields, str(following) if following < longest else "")
 
 
 def levels_file(asked: Asked[LevelFilters]) -> FileAnswer:
@@ -138,7 +145,9 @@ def behind_path(behind: BehindNumber) -> str:
 
 
 def _shown(
-    page: ReportPage, address: str, links: Sequence[tuple[str, str]], fields: Sequence[dict[str, Any]]
+    page: ReportPage, address: str, links: Sequence[tuple[str, str]], fields: Sequence[dict[str, Any]],
+    following: str = "",
 ) -> Shown:  # fmt: skip
     values = {"report": page, "address": address, "links": links, "fields": fields, "behind_path": behind_path}
+    values |= {"next": following}
     return Shown(page.title, values, template="report")

@@ -1,12 +1,16 @@
 """`seed_server.web.pages.view_reports`: reports in the frame of the pages, and as CSV."""
 
+from pathlib import Path
+
 import pytest
 
 from seed_server.reporting.page_making import patch_page
 from seed_server.reporting.pages import page_text
 from seed_server.reporting.patch_report import read_patch_report
+from seed_server.web.pages.view_reports import LEVELS_OF_A_PAGE
 from tests.helpers.pages_client import pages_of
 from tests.helpers.rollout_company import Company
+from tests.helpers.weak_company import publish
 
 pytestmark = pytest.mark.trio
 
@@ -41,6 +45,25 @@ async def test_numbers_of_reports_lead_to_their_pcs(reported: Company) -> None:
         for link in {*levels.links, *patch.links}:
             if link.startswith(("/missing", "/patches", "/rollouts", "/exceptions")):
                 assert (await browser.get(link)).status == 200, link
+
+
+async def test_a_long_report_has_pages(reported: Company, tmp_path: Path) -> None:
+    names = [f"patch-{number}" for number in range(LEVELS_OF_A_PAGE + 1)]
+    for name in names:
+        publish(reported, tmp_path, name)
+    async with pages_of(reported.context) as site:
+        browser = site.browser("eve", "viewer")
+        first = await browser.get("/reports/sla?rule=week")
+        assert f"1 to 20 of {len(names) + 1} patches, the worst first" in first.words
+        (following,) = [one["href"] for one in first.elements("a") if one.get("rel") == "next"]
+        second = await browser.get(following)
+        assert f"21 to 22 of {len(names) + 1} patches" in second.words
+        assert not [one for one in second.elements("a") if one.get("rel") == "next"]
+        shown = {link for page in (first, second) for link in page.links if link[:9] == "/patches/" and "?" not in link}
+        assert shown == {f"/patches/{name}@1" for name in (*names, "office")}
+        beyond = await browser.get("/reports/sla?rule=week&after=1000")
+        assert "This rule has no more patches." in beyond.words
+        assert len((await browser.get("/reports/sla.csv?rule=week")).text.splitlines()) == len(names) + 2
 
 
 async def test_reports_are_files_too(reported: Company) -> None:
