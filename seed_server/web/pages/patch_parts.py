@@ -15,6 +15,7 @@ from seed_server.answers.csv_text import csv_line
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.rollout_announcing import approvals_wanted
+from seed_server.fleet.rollout_queries import read_rollouts
 from seed_server.fleet.standing import StatusQuestion, read_standing
 from seed_server.reporting.patch_states import PatchStates
 from seed_server.reporting.plan_answers import read_plan
@@ -220,7 +221,10 @@ def _planned(context: Context, patch: str, template: str) -> PlanDocument:
         rings = shipped_template(context, template) if template else None
     except UserError as error:
         raise ApiProblemError("not-acceptable", error.message) from error
-    return read_plan(context, patch, template=rings)
+    begun = tuple(
+        one.row.number for one in read_rollouts(context, live=True)
+    )  # its plan is kept, and shown from then on
+    return context.lately(("plan", patch, template, begun), lambda: read_plan(context, patch, template=rings))
 
 
 class PlanAsked(NamedPatch, frozen=True):

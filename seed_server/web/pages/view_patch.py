@@ -94,7 +94,8 @@ def _title(offer: Offer) -> str:
 def _tabs(ref: PatchRef, part: PatchPart) -> list[tuple[str, str, bool]]:
     path = patch_path(ref)
     names: dict[PatchPart, str] = {
-        "": tr("Now"), "pcs": tr("PCs"), "priority": tr("Priority"), "plan": tr("Plan"), "files": tr("Files and rules"),
+        "": tr("Progress"), "pcs": tr("PC by PC"), "priority": tr("Priority"), "plan": tr("Plan"),
+        "files": tr("Files and rules"),
     }  # fmt: skip
     tabs = [(name, f"{path}?part={one}" if one else path, one == part) for one, name in names.items()]
     return [*tabs, (tr("Report"), f"/reports/patch/{path.rpartition('/')[2]}", False)]

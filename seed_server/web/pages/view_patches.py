@@ -17,7 +17,7 @@ from seed_server.reporting.patch_list import (
 )
 from seed_server.reporting.rollout_sentences import why_shown
 from seed_server.reporting.service_levels import SEVERITIES, LevelVerdict, ServiceLevel
-from seed_server.reporting.words import TONES, priority_level, rule_words
+from seed_server.reporting.words import TONES, priority_level
 from seed_server.settings.priority_section import PriorityClass
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
@@ -65,12 +65,11 @@ class PatchLine:
     """Since when it stands there; None: since something newer is in its place."""
     rollout: int | None
     done: int | None
-    """None, as the next four: the database knows nothing of it."""
+    """None, as the next three: the database knows nothing of it."""
     applicable: int | None
     """PCs that it may be for: those that have said nothing of it are in it."""
     failed: int | None
     unknown: int | None
-    under_way: int | None
     priority: str
     priority_tone: str
     due_at: float | None
@@ -129,7 +128,6 @@ def _line(one: ListedPatch, now: float) -> PatchLine:
         applicable=None if progress is None else progress.total - progress.counts[Reached.NOT_APPLICABLE],
         failed=None if counts is None else counts[Reached.FAILED],
         unknown=None if counts is None else counts[Reached.SILENT],
-        under_way=None if counts is None else counts[Reached.UNDER_WAY],
         priority="" if decision is None else priority_level(decision.leaf.priority),
         priority_tone="" if decision is None else PRIORITY_TONES[decision.leaf.priority],
         due_at=None if decision is None else decision.due_at,
@@ -173,7 +171,5 @@ def _since(one: ListedPatch) -> float | None:
 def level_words(level: ServiceLevel) -> tuple[str, str]:
     """Return the tone of a service level, and what is said of it."""
     tone = TONES[level.verdict] or ("quiet" if level.verdict is LevelVerdict.RUNNING else "open")
-    words = tr(
-        "{rule}: {verdict} ({asked})", rule=level.rule.name, verdict=tr(level.verdict.value), asked=rule_words(level)
-    )
+    words = tr("{rule}: {verdict}", rule=level.rule.name, verdict=tr(level.verdict.value))
     return tone, words

@@ -86,7 +86,10 @@ def levels_page_file(asked: Asked[LevelFilters]) -> FileAnswer:
 def _levels(asked: Asked[LevelFilters]) -> ServiceLevelReport:
     given, context = asked.given, asked.context
     which = PatchesAsked(given.patch, given.days, given.replaced)
-    return read_service_levels(context, which, rule=given.rule, kev=kev_dates(context))
+    return context.lately(
+        ("levels", which, given.rule, context.settings().sla),
+        lambda: read_service_levels(context, which, rule=given.rule, kev=kev_dates(context)),
+    )
 
 
 def _query(given: LevelFilters) -> str:
