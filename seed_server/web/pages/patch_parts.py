@@ -23,7 +23,7 @@ from seed_server.reporting.plan_documents import PlanDocument, PlanSiteDocument
 from seed_server.reporting.plan_picture import plan_picture
 from seed_server.reporting.plan_sentences import PLAN_HEADINGS, plan_cells, plan_sentences
 from seed_server.reporting.priority_queries import read_priorities
-from seed_server.reporting.priority_words import NOTHING_SAYS, doubts_of, inputs_of, leaf_words, why_sentence
+from seed_server.reporting.priority_words import NOTHING_SAYS, doubts_of, inputs_of, leaf_words
 from seed_server.reporting.rollout_sentences import way_back_words
 from seed_server.reporting.words import input_names, input_sources, priority_level
 from seed_server.signing.offers import Offer
@@ -190,7 +190,6 @@ def _priority(
         "ranked": one,
         "level": priority_level(decision.leaf.priority),
         "tone": PRIORITY_TONES[decision.leaf.priority],
-        "why": in_words(printable(why_sentence(decision, now))),
         "leaf": leaf_words(decision),
         "inputs": inputs,
         "step": in_words(printable(one.step.words)),

@@ -22,7 +22,7 @@ from seed_server.reporting.service_level_queries import ServiceLevelReport, read
 from seed_server.web.api.given import MAX_DAYS, MAX_GIVEN_NUMBER, Given, MaybeName, NamedPatch, OfPatch
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.offer_words import missing_path, patch_path, rows_path
-from seed_server.web.pages.page import Asked, FileAnswer, Shown
+from seed_server.web.pages.page import Asked, Done, FileAnswer, Shown
 from seed_server.web.pages.patch_parts import MAX_LOOKED_FOR_CHARS
 from seed_server.web.pages.view_patch import from_path
 
@@ -71,15 +71,19 @@ def view_levels(asked: Asked[LevelFilters]) -> Shown:
     return _shown(page, "/reports/sla", links, fields, str(following) if following < longest else "")
 
 
-def levels_file(asked: Asked[LevelFilters]) -> FileAnswer:
-    """Return the same as CSV."""
+def levels_file(asked: Asked[LevelFilters]) -> FileAnswer | Done:
+    """Return the same as CSV; without rules, go to where that is said."""
+    if not asked.context.settings().sla:
+        return Done("/reports/sla")
     lines = [csv_line(ServiceLevelDocument.__struct_fields__)]
     lines += [csv_of(level_document(level)) for level in _levels(asked).levels]
     return FileAnswer("service-levels.csv", CSV_MEDIA, "".join(f"{line}\r\n" for line in lines).encode())
 
 
-def levels_page_file(asked: Asked[LevelFilters]) -> FileAnswer:
-    """Return the same as one HTML file, as `seed-server report sla --page` writes it."""
+def levels_page_file(asked: Asked[LevelFilters]) -> FileAnswer | Done:
+    """Return the same as one HTML file, as `seed-server report sla --page` writes it; without rules as before."""
+    if not asked.context.settings().sla:
+        return Done("/reports/sla")
     return _as_file("service-levels.html", levels_page(_levels(asked)))
 
 
