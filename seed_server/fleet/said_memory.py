@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seed_server.store.intelligence_records import SaidByPcs
     from seed_server.store.inventory_sets import InventoriedPc
 
-SAID_SECONDS = 30.0  # so long nothing is read anew
+SAID_FRESH_SECONDS = 30.0  # so long nothing is read anew
 SAID_MOST_SECONDS = 900.0  # how urgent a patch is moves by days; its own page reads it as it is now
 SAID_AT_ONCE = 4  # patches that one look reads anew: some 30 ms with 25,000 PCs
 MOST_SAID_PATCHES = 5_000  # that are remembered: 6 kB each with 25,000 PCs
@@ -48,7 +48,7 @@ class SaidMemory:
         with self._reading:
             ages = {ref: now - self._said[ref][0] if ref in self._said else SAID_MOST_SECONDS for ref in refs}
             due = [ref for ref, age in ages.items() if not 0 <= age < SAID_MOST_SECONDS]
-            oldest = sorted((ref for ref, age in ages.items() if age >= SAID_SECONDS), key=lambda ref: -ages[ref])
+            oldest = sorted((ref for ref, age in ages.items() if age >= SAID_FRESH_SECONDS), key=lambda ref: -ages[ref])
             if wanted := due or oldest[:SAID_AT_ONCE]:
                 found = read(wanted)
                 for ref in wanted:

@@ -6,7 +6,7 @@ from seed_server.web.api.given import FromSite, NamedPatch, OnlyReason
 from seed_server.web.pages import patch_forms as forms
 from seed_server.web.pages.live import PROGRESS
 from seed_server.web.pages.page import Form, Page
-from seed_server.web.pages.patch_parts import PatchAsked, PlanAsked, plan_file
+from seed_server.web.pages.patch_parts import PatchAsked, PlanFileAsked, plan_file
 from seed_server.web.pages.view_patch import view_patch
 from seed_server.web.pages.view_patches import PatchFilters, view_patches
 
@@ -16,7 +16,7 @@ _LIVE = ("patch", "rollout", "approval", PROGRESS)
 PATCH_PAGES: tuple[Page[Any], ...] = (
     Page("/patches", "patches", view_patches, PatchFilters, live=_LIVE),
     Page("/patches/{patch}", "patch", view_patch, PatchAsked, live=_LIVE),
-    Page("/patches/{patch}/plan.csv", "plan_file", plan_file, PlanAsked),
+    Page("/patches/{patch}/plan.csv", "plan_file", plan_file, PlanFileAsked),
 )
 PATCH_FORMS: tuple[Form[Any, Any], ...] = (
     Form("/patches/{patch}/start", "start-rollout", forms.start, NamedPatch, forms.StartingForm,

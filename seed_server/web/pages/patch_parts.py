@@ -226,13 +226,13 @@ def _planned(context: Context, patch: str, template: str) -> PlanDocument:
     return context.lately(("plan", patch, template, begun), lambda: read_plan(context, patch, template=rings))
 
 
-class PlanAsked(NamedPatch, frozen=True):
+class PlanFileAsked(NamedPatch, frozen=True):
     """Which plan."""
 
     template: MaybeName = ""
 
 
-def plan_file(asked: Asked[PlanAsked]) -> FileAnswer:
+def plan_file(asked: Asked[PlanFileAsked]) -> FileAnswer:
     """Return all sites of a plan as CSV, as `seed-server plan --csv` prints them."""
     plan = _planned(asked.context, asked.given.patch, asked.given.template)
     lines = [csv_line(PLAN_HEADINGS), *(csv_line(plan_cells(site)) for site in plan.sites)]

@@ -27,6 +27,7 @@ from seed_server.web.pages.patch_parts import MAX_LOOKED_FOR_CHARS
 from seed_server.web.pages.view_patch import from_path
 
 LEVELS_OF_A_PAGE = 20  # of each rule: a page with its picture stays light; the files have all
+SAMPLE_RULE = '[[sla]]\nname = "critical"\nleast_cvss = 9.0\nshare_percent = 95\ndays = 7'
 CSV_MEDIA = "text/csv; charset=utf-8"
 HTML_FILE_MEDIA = "text/html; charset=utf-8"
 
@@ -52,7 +53,7 @@ def view_levels(asked: Asked[LevelFilters]) -> Shown:
     """Return whether patches came to enough PCs in time."""
     given, rules = asked.given, [rule.name for rule in asked.context.settings().sla]
     if not rules:
-        return Shown(tr("Service levels"), template="no_rules")
+        return Shown(tr("Service levels"), {"sample": SAMPLE_RULE}, "no_rules")
     query = _query(given)
     fields: list[dict[str, Any]] = [
         {"name": "patch", "label": tr("Patch"), "value": given.patch, "kind": "search", "most": 200},

@@ -6,12 +6,13 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.said_memory import (
     MOST_SAID_PATCHES,
     SAID_AT_ONCE,
+    SAID_FRESH_SECONDS,
     SAID_MOST_SECONDS,
     SAID_PCS_SECONDS,
-    SAID_SECONDS,
     SaidMemory,
 )
 from seed_server.store.intelligence_records import SaidByPcs
+from seed_server.store.inventory_sets import InventoriedPc
 
 REFS = [PatchRef(f"p-{number}", "1") for number in range(20)]
 
@@ -31,7 +32,7 @@ def test_what_is_known_is_not_read_again_at_once() -> None:
     memory, reads = SaidMemory(), Reads()
     first = memory.said(0.0, REFS, reads)
     assert set(first) == set(REFS[:19]), "of whom nothing is known is left out"
-    assert memory.said(SAID_SECONDS - 0.1, REFS, reads) == first
+    assert memory.said(SAID_FRESH_SECONDS - 0.1, REFS, reads) == first
     assert reads.asked == [REFS]
 
 
@@ -39,7 +40,7 @@ def test_each_look_reads_a_few_anew_and_all_have_their_turn() -> None:
     memory, reads = SaidMemory(), Reads()
     memory.said(0.0, REFS, reads)
     for look in range(5):
-        memory.said(SAID_SECONDS + look, REFS, reads)
+        memory.said(SAID_FRESH_SECONDS + look, REFS, reads)
     assert [len(one) for one in reads.asked[1:]] == [SAID_AT_ONCE] * 5
     assert {ref for one in reads.asked[1:] for ref in one} == set(REFS)
 
@@ -66,11 +67,12 @@ def test_it_does_not_grow_without_end() -> None:
 
 
 def test_pcs_are_read_each_minute() -> None:
-    memory, reads = SaidMemory(), list[float]()
-
-    def at(now: float) -> int:
-        return len(memory.pcs(now, lambda: reads.append(now) or []))  # type: ignore[func-returns-value]
-
+    memory, read_at = SaidMemory(), list[float]()
     for now in (0.0, SAID_PCS_SECONDS - 0.1, SAID_PCS_SECONDS):
-        at(now)
-    assert reads == [0.0, SAID_PCS_SECONDS]
+
+        def read(now: float = now) -> list[InventoriedPc]:
+            read_at.append(now)
+            return []
+
+        assert memory.pcs(now, read) == []
+    assert read_at == [0.0, SAID_PCS_SECONDS]
