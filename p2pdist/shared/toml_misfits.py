@@ -4,6 +4,7 @@ msgspec, which converts them, stops at the first difference, and speaks of types
 """
 
 import difflib
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,13 @@ class Misfit:
 
 def misfits(value: Any, kind: type[msgspec.Struct]) -> Iterator[Misfit]:
     """Yield all that is wrong in ``value``, what TOML or JSON hold, to become ``kind``."""
-    yield from _misfits(value, inspect.type_info(kind), ())
+    yield from _misfits(value, _type_info(kind), ())
+
+
+@functools.cache
+def _type_info(kind: type[msgspec.Struct]) -> inspect.Type:
+    """Return what a type is made of: settings are read for each request, and this takes longer than to read them."""
+    return inspect.type_info(kind)
 
 
 def _misfits(value: Any, kind: inspect.Type, path: KeyPath) -> Iterator[Misfit]:
