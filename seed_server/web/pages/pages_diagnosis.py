@@ -24,10 +24,8 @@ from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.addresses import address_of, path_to
 from seed_server.web.pages.drafts import Draft, draft_of
-from seed_server.web.pages.page import Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 
-BUNDLE_MEDIA = "application/octet-stream"
-ROWS_OF_ANSWERS = 50
 MAX_DIAGNOSIS_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 _DRAFT_NAME = "draft"
 _FIRST_DRAFT = """title = "Which PCs still have the old library"
@@ -50,7 +48,7 @@ class OfAnswers(Given, frozen=True):
     name: Name
     item: Annotated[MaybeName, Meta(description="An item of the template; empty: the first one.")] = ""
     answer: Annotated[PcAnswer, Meta(description="What they have answered.")] = "needed"
-    limit: Limit = ROWS_OF_ANSWERS
+    limit: Limit = LIST_ROWS
     after: GivenNumber = 0
 
 
@@ -149,7 +147,7 @@ def _bundles(asked: Asked[Nothing]) -> Shown:
 
 def _bundle_file(asked: Asked[WithId]) -> FileAnswer:
     bundle = PreparedBundles(asked.context.home).get(asked.given.id)
-    return FileAnswer(f"{bundle.bundle_id}.bundle", BUNDLE_MEDIA, encode_bundle(bundle))
+    return FileAnswer(f"{bundle.bundle_id}.bundle", BINARY_MEDIA, encode_bundle(bundle))
 
 
 def _drop(sent: Sent[WithId, Nothing]) -> Done:
