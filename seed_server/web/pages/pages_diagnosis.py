@@ -65,7 +65,8 @@ def _answers(asked: Asked[OfAnswers]) -> Shown:
     )
     place = f"{path_to('diagnosis', given.name)}/pcs"
     tabs = [
-        (words, address_of(place, item=found.item.label, answer=answer), answer == given.answer) for words, answer in kinds
+        (words, address_of(place, item=found.item.label, answer=answer), answer == given.answer)
+        for words, answer in kinds
     ]
     return Shown(found.item.label, {"found": found, "tabs": tabs, "next": found.after})
 
