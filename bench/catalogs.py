@@ -45,6 +45,7 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from p2pdist.trust.ring_rules import RingReason
+from seed_server.automation.event_types import EVENT_TYPES
 from seed_server.commands.sites_view import (
     LARGE_PACKETS_HINT,
     LARGE_PACKETS_NOTE,
@@ -93,6 +94,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
         yield from (str(member.value) for member in closed)
     yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE, PAUSED_NOTE, PAUSED_HINT)
     yield from NOT_SERVED.values()
+    yield from EVENT_TYPES.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
     yield from LEVELS

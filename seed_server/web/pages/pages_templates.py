@@ -21,7 +21,7 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.drafts import Draft, draft_of
 from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Sent, Shown
-from seed_server.web.pages.ring_picture import earliest, ring_words, rings_picture
+from seed_server.web.pages.ring_picture import earliest, rings_picture, share_words
 
 ROWS_OF_ROLLOUTS = 20
 RINGS_FILE = "rings.toml"
@@ -44,8 +44,18 @@ class DrawnRings:
     def of(cls, template: RingTemplate) -> "DrawnRings":
         """Draw a template."""
         rings, moments = template.rings, earliest(template.rings)
-        rows = [(ring, moments[place], ring_words(ring)) for place, ring in enumerate(rings)]
+        rows = [(ring, moments[place], share_words(ring)) for place, ring in enumerate(rings)]
         return cls(template, rings_picture(rings) if rings else "", rows, moments[-1])
+
+
+def title_of(template: RingTemplate) -> str:
+    """Return a template's title; of those that are shipped, in the reader's language."""
+    shipped = {
+        "Every PC at once": tr("Every PC at once"),
+        "Five rings in a week": tr("Five rings in a week"),
+        "Three rings in two hours": tr("Three rings in two hours"),
+    }
+    return shipped.get(template.title, template.title)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class ListedTemplate:
     """A row of the list."""
 
     known: KnownTemplate
+    title: str
+    """Empty: it has none, or cannot be read."""
     whole_seconds: float | None
     """None: there are no rings, or they cannot be read."""
 
@@ -60,7 +72,11 @@ class ListedTemplate:
 def _templates(asked: Asked[Nothing]) -> Shown:
     found = ring_templates(asked.context)
     rows = [
-        ListedTemplate(one, earliest(one.template.rings)[-1] if one.template and one.template.rings else None)
+        ListedTemplate(
+            one,
+            title_of(one.template) if one.template else "",
+            earliest(one.template.rings)[-1] if one.template and one.template.rings else None,
+        )
         for one in found
     ]
     return Shown(tr("Templates"), {"templates": rows, "diagnosis": read_all_templates(asked.context)})
@@ -76,7 +92,7 @@ def _template(asked: Asked[Named]) -> Shown:
         "rollouts": known.rollouts[:ROWS_OF_ROLLOUTS],
         "more_rollouts": max(0, len(known.rollouts) - ROWS_OF_ROLLOUTS),
     }
-    return Shown(known.template.title if known.template and known.template.title else known.name, values)
+    return Shown((title_of(known.template) if known.template else "") or known.name, values)
 
 
 def _template_file(asked: Asked[Named]) -> FileAnswer:

@@ -97,9 +97,13 @@ async def test_rights_and_why_stand_on_the_page_of_an_account(company: Company) 
         assert answer.status == 200
         for permission in PERMISSIONS:
             assert permission in answer.words
-        assert "by network-admin, for the whole fleet" in answer.words  # stop
-        assert "by network-admin, for: oslo" in answer.words  # profiles
-        assert "Given by: administrator" in answer.words
+        stopping = "pause, halt and abort rollouts network-admin the whole fleet"
+        assert stopping in answer.words
+        assert "set and clear throttle profiles of sites, and change the site map network-admin oslo" in answer.words
+        assert "manage accounts, and revoke API tokens of others administrator" in answer.words  # which they do not have
+        people_operations.set_disabled(company.context, ROOT, "nora", disabled=True)
+        disabled = await site.browser("eve").get("/people/nora")
+        assert "Nothing: the account is disabled." in disabled.words
         assert (await site.browser("eve").get("/people/nobody")).status == 404
         assert (await site.browser("eve").get("/people/%3Cscript%3E")).status == 404
 

@@ -33,7 +33,7 @@ async def test_a_backup_is_told_by_its_age(company: Company) -> None:
         browser = site.browser("eve", "viewer")
         write_last_backup(home, LastBackup(BEGIN, '/b"><script>alert(1)</script>', files=7, bytes=1_000_000))
         young = await browser.get("/server")
-        assert "young enough" in young.words
+        assert "recent enough" in young.words
         assert "<script>alert" not in young.text
         write_last_backup(home, LastBackup(BEGIN - 4 * DAY, "/backup", files=7))
         assert "too old: it is to be made every 3 d" in (await browser.get("/server")).words
