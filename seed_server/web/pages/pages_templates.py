@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from p2pdist.shared.language import tr
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.rollout_plan import PlannedRing
 from seed_server.fleet.queries import read_all_templates
 from seed_server.fleet.ring_template_queries import KnownTemplate, read_ring_template, ring_templates
@@ -48,16 +48,6 @@ class DrawnRings:
         return cls(template, rings_picture(rings) if rings else "", rows, moments[-1])
 
 
-def title_of(template: RingTemplate) -> str:
-    """Return a template's title; of those that are shipped, in the reader's language."""
-    shipped = {
-        "Every PC at once": tr("Every PC at once"),
-        "Five rings in a week": tr("Five rings in a week"),
-        "Three rings in two hours": tr("Three rings in two hours"),
-    }
-    return shipped.get(template.title, template.title)
-
-
 @dataclass(frozen=True)
 class ListedTemplate:
     """A row of the list."""
@@ -74,7 +64,7 @@ def _templates(asked: Asked[Nothing]) -> Shown:
     rows = [
         ListedTemplate(
             one,
-            title_of(one.template) if one.template else "",
+            in_words(one.template.title) if one.template else "",
             earliest(one.template.rings)[-1] if one.template and one.template.rings else None,
         )
         for one in found
@@ -92,7 +82,8 @@ def _template(asked: Asked[Named]) -> Shown:
         "rollouts": known.rollouts[:ROWS_OF_ROLLOUTS],
         "more_rollouts": max(0, len(known.rollouts) - ROWS_OF_ROLLOUTS),
     }
-    return Shown((title_of(known.template) if known.template else "") or known.name, values)
+    title = in_words(known.template.title) if known.template and known.template.title else known.name
+    return Shown(title, values)
 
 
 def _template_file(asked: Asked[Named]) -> FileAnswer:
