@@ -100,7 +100,9 @@ async def test_rights_and_why_stand_on_the_page_of_an_account(company: Company) 
         stopping = "pause, halt and abort rollouts network-admin the whole fleet"
         assert stopping in answer.words
         assert "set and clear throttle profiles of sites, and change the site map network-admin oslo" in answer.words
-        assert "manage accounts, and revoke API tokens of others administrator" in answer.words  # which they do not have
+        assert (
+            "manage accounts, and revoke API tokens of others administrator" in answer.words
+        )  # which they do not have
         people_operations.set_disabled(company.context, ROOT, "nora", disabled=True)
         disabled = await site.browser("eve").get("/people/nora")
         assert "Nothing: the account is disabled." in disabled.words
