@@ -96,6 +96,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
         yield from (str(member.value) for member in closed)
     yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE, PAUSED_NOTE, PAUSED_HINT)
     yield from NOT_SERVED.values()
+    yield from EVENT_TYPES.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
     yield from EVENT_TYPES.values()

@@ -9,6 +9,7 @@ from bench.fleet_size.connecting import record_all
 from bench.fleet_size.state import fill_standing
 from bench.pages.users import PASSWORD
 from p2pdist.shared.clock import SystemClock
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
 from seed_server.fleet import exception_operations, operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
@@ -18,18 +19,32 @@ from seed_server.fleet.rollout_queries import ring_template
 from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.key_files import OfflineKeys
+from seed_server.store.audit_entry import AuditEntry, encode_entry
 from seed_server.store.rows import SeenRow
 
 ROOT = Actor.local_user("bench")
 LOOKER = "nora"
 DAY = 86_400.0
 STARTED = 3  # rollouts, of patches that no PC has heard of
-AUDIT_ENTRIES = 300  # beside those of the publications
+ACCOUNTS = 300
+ENTRIES_AT_A_TIME = 2_000
+DEEDS = ("log in", "log in", "log in", "enrol", "enrol", "enrol", "confirm", "set roles", "deny", "approve rollout")
+TEMPLATE = "december"
+ITEMS = """
+title = "What the old libraries need"
+[[item]]
+label = "openssl 3.0.17"
+expression = 'package("openssl") < version("3.0.17")'
+[[item]]
+label = "curl 8"
+expression = 'package("curl") < version("8")'
+"""
+LABELS = ("openssl 3.0.17", "curl 8")
 SLA = '[[sla]]\nname = "month"\nshare_percent = 95\ndays = 30\n'
 
 
-def fill(company: Company) -> dict[str, str]:
-    """Fill the home; return what stands for each name in the addresses of pages."""
+def fill(company: Company, entries: int) -> dict[str, str]:
+    """Fill the home, its audit log up to ``entries``; return what stands for each name in the addresses of pages."""
     home, now = company.home, time.time()
     context = Context(home, SystemClock())
     with home.settings.open("a") as file:
@@ -47,7 +62,9 @@ def fill(company: Company) -> dict[str, str]:
         context, ROOT, who='site == "branch-0001"', until=now + 9 * DAY, reason="stocktaking", owner="Store IT"
     )
     add_person(context, ROOT, LOOKER, roles=["administrator"], password=PASSWORD)
-    for number in range(AUDIT_ENTRIES):
+    _diagnosed(context, company)
+    _logged(context, company, entries, now)
+    for number in range(ACCOUNTS):
         add_person(context, ROOT, f"person-{number}", roles=["viewer"], sites=[f"branch-{number % 50:04}"])
     first = company.patches[0]
     return {
@@ -60,6 +77,8 @@ def fill(company: Company) -> dict[str, str]:
         "template_file.name": "rings",
         "audit_entry.number": "0",
         "audit_proof.number": "0",
+        "diagnosis.name": TEMPLATE,
+        "diagnosis_pcs.name": TEMPLATE,
     }
 
 
@@ -77,6 +96,39 @@ def _started(context: Context, folder: Path) -> None:
         start_rollout(context, ROOT, name, ring_template("rings"))
 
 
+def _diagnosed(context: Context, company: Company) -> None:
+    """Ask all PCs something, and have nine of ten answer."""
+    (company.directory / "december.toml").write_text(ITEMS)
+    keys = OfflineKeys(context.home.offline_keys, None)
+    operations.set_template(context, ROOT, TEMPLATE, company.directory / "december.toml", keys)
+    now = context.clock.now()
+    with context.database() as database, database.batch():
+        for pc in company.pcs:
+            if pc.number % 10:
+                needed = pc.number % 3 == 0
+                answers = tuple(
+                    DiagnosisAnswer(label=label, applies=True, needed=needed, reason="openssl is 3.0.15")
+                    for label in LABELS
+                )
+                database.save_diagnosis(pc.endpoint, Diagnosis(template=TEMPLATE, answers=answers), now)
+
+
+def _logged(context: Context, company: Company, entries: int, now: float) -> None:
+    """Let the audit log have ``entries``, of the last year; the next one that is audited makes the checkpoint."""
+    with context.database() as database:
+        while (size := database.audit_size()) < entries:
+            with database.batch():
+                for number in range(size, min(size + ENTRIES_AT_A_TIME, entries)):
+                    entry = AuditEntry(
+                        number=number, at=now - 365 * DAY * (1 - number / entries), actor=f"person-{number % ACCOUNTS}",
+                        known_by="password", role="administrator", address="10.1.2.3", request=f"{number:016x}",
+                        operation=DEEDS[number % len(DEEDS)], subject=company.pcs[number % len(company.pcs)].endpoint,
+                        reason="stolen from a car", details={"session": "5f0c6a1b92d4", "by": "code"},
+                    )  # fmt: skip
+                    encoded = encode_entry(entry)
+                    database.append_audit(lambda _, encoded=encoded: encoded)  # type: ignore[misc]
+
+
 def filtered(addresses: Sequence[str], known: dict[str, str]) -> list[str]:
     """Return addresses with filters in them, of those pages that there are."""
     more = {
@@ -85,6 +137,6 @@ def filtered(addresses: Sequence[str], known: dict[str, str]) -> list[str]:
         "/inventory": ("expression=ram_mb%20%3C%208000", "package=openssl"),
         "/patches": ("text=live-02",),
         "/sites": ("sort=name",),
-        "/audit": ("deed=add%20account",),
+        "/audit": ("deed=add%20account", "deed=approve", "who=person-7", "subject=nothing", "rollout=1"),
     }
     return [f"{page}?{query}" for page, queries in more.items() if page in addresses for query in queries]

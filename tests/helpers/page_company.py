@@ -152,6 +152,7 @@ class PageCompany:
             "template.name": "rings",
             "template_file.name": "rings",
             "diagnosis.name": "december",
+            "diagnosis_pcs.name": "december",
             "id": self.bundle,
             "profile.name": "osaka",
             "audit_entry.number": "3",
