@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bandwidth.core.states import Reason
@@ -30,14 +31,14 @@ def measured(place: Path | str, sites: int, hours: int) -> dict[str, float]:
     first = slot_of(SystemClock().now())
     first -= first % HOUR_SLOTS
     with Database.create(place) as database:
-        writes = [_taken(lambda slot=slot: _write(database, names, slot)) for slot in range(first, first + hours * HOUR_SLOTS)]  # fmt: skip  # noqa: E501
+        writes = [_taken(partial(_write, database, names, slot)) for slot in range(first, first + hours * HOUR_SLOTS)]
         size = table_bytes(database, LINE_MINUTES)
     with Database.open(place) as database:
         since = first * 600.0
-        reads = [_taken(lambda number=number: database.line_minutes(number, since)) for number in range(1, READS + 1)]
-        harm = _taken(lambda: database.harm_of_sites(names[:50], since))
+        reads = [_taken(partial(database.line_minutes, number, since)) for number in range(1, READS + 1)]
+        harm = _taken(partial(database.harm_of_sites, names[:50], since))
         later = (first + hours * HOUR_SLOTS) * 600.0 + SLOTS_KEPT_SECONDS
-        folds = [_taken(lambda: database.fold_line_minutes(later)) for _ in range(hours)]
+        folds = [_taken(partial(database.fold_line_minutes, later)) for _ in range(hours)]
     written = sites * hours * HOUR_SLOTS
     most = sites * (SLOTS_KEPT_DAYS * 24 * HOUR_SLOTS + (KEPT_DAYS - SLOTS_KEPT_DAYS) * 24)
     return {
