@@ -3,12 +3,14 @@
 Every text is escaped. Words are in the reader's language, as `p2pdist.shared.language.speaking` has set it.
 """
 
-import base64
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context as TemplateContext
 from markupsafe import Markup, escape
 
 from p2pdist.shared import language
@@ -19,6 +21,7 @@ from seed_server.web.pages.reader import PageReader, reader, reading
 from seed_server.web.pages.static import static_address
 
 TEMPLATES_PLACE = "templates"
+_PLAIN_SIGNS = "/:=,;.-+*()!~"  # of a chart: neither HTML nor an address has to escape them, and most of it is numbers
 _SIZE = re.compile(r"<svg\b[^>]*?\b(width|height)=\"([0-9.]+)[a-z]*\"[^>]*?\b(width|height)=\"([0-9.]+)")
 
 
@@ -47,11 +50,22 @@ def _environment() -> Environment:
     )
     environment.globals |= {"tr": _tr, "trn": _trn, "reader": reader, "static": static_address, "picture": _picture}
     environment.globals |= {"path_to": path_to, "address_of": address_of}
-    environment.filters |= {
+    filters: dict[str, Callable[[Any], object]] = {
         "shown": _shown, "lines": _lines, "words": _words, "moment": _moment, "day": _day, "age": _age, "span": _span,
         "number": _number, "bytes": _bytes, "percent": _percent, "mbit": _mbit,
     }  # fmt: skip
+    environment.filters |= {name: _for_each_reader(one) for name, one in filters.items()}
     return environment
+
+
+def _for_each_reader(one: Callable[[Any], object]) -> Callable[[TemplateContext, Any], object]:
+    """Return a filter that Jinja2 asks each time: of a constant, it keeps the words of whoever comes first."""
+
+    @pass_context
+    def asked(_: TemplateContext, value: Any) -> object:
+        return one(value)
+
+    return asked
 
 
 # --- words -------------------------------------------------------------------------------
@@ -151,4 +165,4 @@ def _picture(svg: str) -> dict[str, str]:
     """Return a chart's address, as that of an image that lies in the page, and its size."""
     found = _SIZE.search(svg)
     size = {"width": "", "height": ""} if found is None else {found[1]: found[2], found[3]: found[4]}
-    return {"address": f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", **size}
+    return {"address": f"data:image/svg+xml,{quote(svg, safe=_PLAIN_SIGNS)}", **size}

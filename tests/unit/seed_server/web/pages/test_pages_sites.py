@@ -100,7 +100,8 @@ async def test_its_profile_is_drawn_with_now(lines: Company, tmp_path_factory: p
         operations.set_profile(lines.context, ADA, "osaka", file, OfflineKeys(lines.context.home.offline_keys, None))
         answer = await browser.get("/sites/osaka?show=profile")
     assert answer.status == 200, answer.text
-    assert "Nights: now, 17:00 there, it lets 8 Mbit/s go over the line" in answer.words
+    assert "In force: Nights. It lets 8 Mbit/s go now, by absolute cap “always”." in answer.words
+    assert "Fri 15 Jan" in answer.words, "the figures of its picture"
     assert len(answer.body) < 41_000
 
 
