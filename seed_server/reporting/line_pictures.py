@@ -12,7 +12,7 @@ from bandwidth.pictures.sheet import sheet
 from p2pdist.shared.language import tr
 from seed_server.reporting.line_history import LineHistory, LinePoint
 
-LINE_CHART_HEIGHT = 170.0
+LINE_CHART_HEIGHT = 140.0
 _TICKS = (1_800.0, 3_600.0, 2 * 3_600.0, 4 * 3_600.0, DAY_SECONDS, 7 * DAY_SECONDS, 14 * DAY_SECONDS)
 MOST_TICKS = 14
 _OURS, _OTHERS, _LIMIT, _BAD = "#0b5c7a", "#b35c00", "#7b8794", "#a52a18"
