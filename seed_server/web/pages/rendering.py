@@ -5,12 +5,11 @@ Every text is escaped. Words are in the reader's language, as `p2pdist.shared.la
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context as TemplateContext
 from markupsafe import Markup, escape
 
 from p2pdist.shared import language
@@ -50,7 +49,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {"tr": _tr, "trn": _trn, "reader": reader, "static": static_address, "picture": _picture}
     environment.globals |= {"path_to": path_to, "address_of": address_of}
-    filters: dict[str, Callable[[Any], object]] = {
+    filters: dict[str, Callable[..., object]] = {
         "shown": _shown, "lines": _lines, "words": _words, "moment": _moment, "day": _day, "age": _age, "span": _span,
         "number": _number, "bytes": _bytes, "percent": _percent, "mbit": _mbit,
     }  # fmt: skip
@@ -58,14 +57,18 @@ def _environment() -> Environment:
     return environment
 
 
-def _for_each_reader(one: Callable[[Any], object]) -> Callable[[TemplateContext, Any], object]:
-    """Return a filter that Jinja2 asks each time: of a constant, it keeps the words of whoever comes first."""
+def _for_each_reader(one: Callable[..., object]) -> Callable[..., object]:
+    """Return a filter that is applied whenever a page is made.
+
+    Else what stands in a template itself, such as ``none|number``, is made once, in its first reader's language.
+    """
 
     @pass_context
-    def asked(_: TemplateContext, value: Any) -> object:
+    @wraps(one)
+    def apply(_: object, value: object) -> object:
         return one(value)
 
-    return asked
+    return apply
 
 
 # --- words -------------------------------------------------------------------------------
