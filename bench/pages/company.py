@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bandwidth.core.states import Reason
 from bench.fleet_size.company import Company
 from bench.fleet_size.connecting import record_all
 from bench.fleet_size.state import fill_standing
@@ -20,11 +21,14 @@ from seed_server.publishing.examination import Publication
 from seed_server.publishing.recipe import PayloadFile, Recipe
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.audit_entry import AuditEntry, encode_entry
+from seed_server.store.database import Database
+from seed_server.store.minute_rows import LineSlot, WatchedSlot, slot_of
 from seed_server.store.rows import SeenRow
 
 ROOT = Actor.local_user("bench")
 LOOKER = "nora"
 DAY = 86_400.0
+DAY_SLOTS, WEEK_SLOTS = 144, 7 * 144
 STARTED = 3  # rollouts, of patches that no PC has heard of
 ACCOUNTS = 300
 ENTRIES_AT_A_TIME = 2_000
@@ -57,6 +61,7 @@ def fill(company: Company, entries: int) -> dict[str, str]:
         })  # fmt: skip
         numbers = [head.number for head in database.patch_heads()]
         fill_standing(database, numbers, now - 30 * DAY, now)
+        _lines(database, _sites(company), now)
     _started(context, company.directory)
     exception_operations.add_exception(
         context, ROOT, who='site == "branch-0001"', until=now + 9 * DAY, reason="stocktaking", owner="Store IT"
@@ -84,6 +89,22 @@ def fill(company: Company, entries: int) -> dict[str, str]:
 
 def _sites(company: Company) -> int:
     return len({pc.address for pc in company.pcs})
+
+
+def _lines(database: Database, sites: int, now: float) -> None:
+    """Write what each line did in a day, and of one that is looked at in a week: all of them are busy all the time."""
+    last = slot_of(now)
+    for slot in range(last - WEEK_SLOTS, last):
+        names = range(sites) if slot >= last - DAY_SLOTS else range(1, 2)
+        rows = [
+            LineSlot(
+                f"branch-{number:04}", slot, active=600.0, sent=10**7 + number * (slot % 97), allowed=5e8,
+                cause=Reason.CEILING.value if slot % 7 else Reason.QUEUE.value, cause_seconds=500.0,
+                business=slot % 31 * 10**6, business_seconds=590.0, harm_seconds=float(slot % 41 == 0), queue=0.011,
+            )
+            for number in names
+        ]  # fmt: skip
+        database.add_line_minutes(rows, [WatchedSlot(slot, 1, 600.0)])
 
 
 def _started(context: Context, folder: Path) -> None:
@@ -136,7 +157,8 @@ def filtered(addresses: Sequence[str], known: dict[str, str]) -> list[str]:
         "/missing": (f"patch={known['patch']}", f"site={known['site']}", "reason=silent"),
         "/inventory": ("expression=ram_mb%20%3C%208000", "package=openssl"),
         "/patches": ("text=live-02",),
-        "/sites": ("sort=name",),
+        "/sites": ("sort=name", "state=sending"),
+        f"/sites/{known['site']}": ("span=week", "show=profile", "show=plans", "show=findings"),
         "/audit": ("deed=add%20account", "deed=approve", "who=person-7", "subject=nothing", "rollout=1"),
     }
     return [f"{page}?{query}" for page, queries in more.items() if page in addresses for query in queries]

@@ -1,8 +1,8 @@
 """`seed_server.web.pages.pages_profiles`, with `view_profile` and `profile_words`: as network admins use the pages."""
 
-import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,7 +44,7 @@ def rows(answer: PageAnswer) -> str:
 def picture(answer: PageAnswer, number: int = 0) -> list[str]:
     """Return the words of a picture of the page."""
     address = answer.elements("img")[number]["src"]
-    svg = base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode()
+    svg = unquote(address.removeprefix("data:image/svg+xml,"))
     return list(ET.fromstring(svg).itertext())
 
 
