@@ -29,7 +29,11 @@ _INSTEAD = {
     "|": "'|' has no place in an expression; write: or",
     "!": "'!' has no place in an expression; write: not",
     ".": "'.' has no place in an expression, other than inside a name that is written together: os.family",
-} | {sign: f"{shown} has no place in an expression; texts are written \"…\" or '…'" for sign in "“”„‘’«»`" for shown in [repr(sign)]}
+} | {
+    sign: f"{shown} has no place in an expression; texts are written \"…\" or '…'"
+    for sign in "“”„‘’«»`"
+    for shown in [repr(sign)]
+}
 
 
 class ExpressionError(ValueError):
