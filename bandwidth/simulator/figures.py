@@ -98,9 +98,9 @@ def harm(result: Result) -> list[tuple[str, str, str, str]]:
         lost = alone.voip_lost_share, together.voip_lost_share
         rows.append(("call packets lost", f"{lost[0]:.2%}", f"{lost[1]:.2%}", f"{lost[1] - lost[0]:+z.2%}"))
     if has_pages(result):
-        for name, share in (("median", 0.5), ("p95", 0.95)):
+        for name, share in (("web page median, s", 0.5), ("web page p95, s", 0.95)):
             before, after = (percentile(list(run.page_seconds), share) for run in (alone, together))
-            rows.append((f"web page {name}, s", f"{before:.2f}", f"{after:.2f}", f"{result.page_growth(share):+z.0%}"))
+            rows.append((name, f"{before:.2f}", f"{after:.2f}", f"{result.page_growth(share):+z.0%}"))
     if alone.video_mbit:
         change = together.video_mbit / alone.video_mbit - 1
         rows.append(
