@@ -45,6 +45,7 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from p2pdist.trust.ring_rules import RingReason
+from seed_server.automation.event_types import EVENT_TYPES
 from seed_server.commands.sites_view import (
     LARGE_PACKETS_HINT,
     LARGE_PACKETS_NOTE,
@@ -54,6 +55,8 @@ from seed_server.commands.sites_view import (
 )
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.rollout import RolloutState
+from seed_server.fleet.rollout_queries import ring_template
+from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 from seed_server.line.harm_evidence import HarmReason
 from seed_server.reporting.missing_pcs import FollowUp, MissingReason, Proposal
 from seed_server.reporting.service_levels import LevelVerdict
@@ -95,6 +98,8 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
+    yield from EVENT_TYPES.values()
+    yield from (ring_template(name).title for name in SHIPPED_RINGS)
     yield from LEVELS
     yield from UNITS
     yield from PLACES
@@ -199,7 +204,9 @@ def made(language: str, before: Catalog) -> Catalog:
     )  # fmt: skip
     for message in own_messages():
         known = before.get(message if isinstance(message, str) else message[0])
-        catalog.add(message, string=known.string if known is not None else None)
+        said = strings(known.string if known is not None else None)
+        # what was one message may have got a plural since, and the other way round
+        catalog.add(message, string=said[0] if isinstance(message, str) else said)
     for sentence in sorted(finished_sentences()):
         known = before.get(sentence)
         if known is not None and known.string and sentence not in catalog:
@@ -251,12 +258,13 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_text(catalog))
         path.with_suffix(".mo").write_bytes(compiled(catalog))
-        empty = [message.id for message in catalog if message.id and not all(_strings(message.string))]
+        empty = [message.id for message in catalog if message.id and not all(strings(message.string))]
         for message in empty:
             print(f"{language}: no translation: {message!r}", file=sys.stderr)
 
 
-def _strings(string: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+def strings(string: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    """Return the forms of a translation; one that is empty where there is none."""
     return (string or "",) if isinstance(string, str) or string is None else tuple(string)
 
 

@@ -80,8 +80,9 @@ def _started(context: Context, folder: Path) -> None:
 def filtered(addresses: Sequence[str], known: dict[str, str]) -> list[str]:
     """Return addresses with filters in them, of those pages that there are."""
     more = {
-        "/pcs": (f"site={known['site']}", f"patch={known['patch']}&state=failed", "text=pc-00"),
-        "/missing": (f"patch={known['patch']}", f"site={known['site']}"),
+        "/pcs": (f"site={known['site']}", f"patch={known['patch']}&patch_state=failed", "begins=pc-00", "sort=seen"),
+        "/missing": (f"patch={known['patch']}", f"site={known['site']}", "reason=silent"),
+        "/inventory": ("expression=ram_mb%20%3C%208000", "package=openssl"),
         "/patches": ("text=live-02",),
         "/sites": ("sort=name",),
         "/audit": ("deed=add%20account",),

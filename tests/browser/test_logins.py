@@ -60,3 +60,14 @@ def test_with_a_security_key(browsing: Browsing) -> None:
     page.locator("form[action='/logout']").wait_for()
     assert is_in(page)
     key.detach()
+
+
+def test_a_key_is_not_said_to_be_missing_before_it_is_asked_for(browsing: Browsing) -> None:
+    page = browsing.page()
+    said = page.locator("form[action='/login/key'] [data-key-said]")
+    assert said.count()
+    assert not said.is_visible()
+    key = virtual_key(page)
+    page.locator("form[action='/login/key'] button[data-key]").click()  # it knows nothing of us
+    said.wait_for()
+    key.detach()
