@@ -3,13 +3,15 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from bench.fleet_size.company import Company
 from bench.fleet_size.connecting import record_all
 from bench.fleet_size.state import fill_standing
 from bench.pages.users import PASSWORD
 from p2pdist.shared.clock import SystemClock
-from seed_server.fleet import exception_operations, operations
+from seed_server.automation.webhook_operations import add_webhook
+from seed_server.fleet import exception_operations, operations, preparing
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.people_operations import add_person
@@ -23,9 +25,22 @@ from seed_server.store.rows import SeenRow
 ROOT = Actor.local_user("bench")
 LOOKER = "nora"
 DAY = 86_400.0
-STARTED = 3  # rollouts, of patches that no PC has heard of
+PUBLISHED = 4  # patches that no PC has heard of: rollouts of all but the first one have begun
 AUDIT_ENTRIES = 300  # beside those of the publications
-SLA = '[[sla]]\nname = "month"\nshare_percent = 95\ndays = 30\n'
+SETTINGS = """
+[[sla]]
+name = "month"
+share_percent = 95
+days = 30
+
+[webhooks]
+allow = ["127.0.0.0/8"]
+"""
+DIAGNOSIS = """title = "Disks"
+[[item]]
+label = "small disk"
+expression = 'disk.free_mb < 1000'
+"""
 
 
 def fill(company: Company) -> dict[str, str]:
@@ -33,7 +48,7 @@ def fill(company: Company) -> dict[str, str]:
     home, now = company.home, time.time()
     context = Context(home, SystemClock())
     with home.settings.open("a") as file:
-        file.write(SLA)
+        file.write(SETTINGS)
     record_all(company)
     with context.database() as database:
         database.save_seen({
@@ -42,13 +57,17 @@ def fill(company: Company) -> dict[str, str]:
         })  # fmt: skip
         numbers = [head.number for head in database.patch_heads()]
         fill_standing(database, numbers, now - 30 * DAY, now)
-    _started(context, company.directory)
+    bundle = _started(context, company.directory)
     exception_operations.add_exception(
         context, ROOT, who='site == "branch-0001"', until=now + 9 * DAY, reason="stocktaking", owner="Store IT"
     )
     add_person(context, ROOT, LOOKER, roles=["administrator"], password=PASSWORD)
     for number in range(AUDIT_ENTRIES):
         add_person(context, ROOT, f"person-{number}", roles=["viewer"], sites=[f"branch-{number % 50:04}"])
+    add_webhook(context, ROOT, LOOKER, "https://127.0.0.1:9/hooks", events=["rollout"])
+    file = company.directory / "disks.toml"
+    file.write_text(DIAGNOSIS)
+    operations.set_template(context, ROOT, "disks", file, OfflineKeys(home.offline_keys, None))
     first = company.patches[0]
     return {
         "patch": f"{first.patch_id}@{first.version}",
@@ -56,6 +75,9 @@ def fill(company: Company) -> dict[str, str]:
         "site": "branch-0001",
         "endpoint": company.pcs[1].endpoint,
         "name": LOOKER,
+        "id": bundle,
+        "profile.name": "branch-0001",
+        "diagnosis.name": "disks",
         "template.name": "rings",
         "template_file.name": "rings",
         "audit_entry.number": "0",
@@ -67,23 +89,37 @@ def _sites(company: Company) -> int:
     return len({pc.address for pc in company.pcs})
 
 
-def _started(context: Context, folder: Path) -> None:
+def _started(context: Context, folder: Path) -> str:
+    """Publish patches and start their rollouts; return the id of what waits to be signed."""
     keys = OfflineKeys(context.home.offline_keys, None)
-    for number in range(STARTED):
+    for number in range(PUBLISHED):
         name = f"ringed-{number}"
         (folder / name).write_text(name)
         recipe = Recipe(patch_id=name, version="1", payload=(PayloadFile(name),))
         operations.publish(context, ROOT, Publication(recipe, folder), keys, offered=False)
-        start_rollout(context, ROOT, name, ring_template("rings"))
+        if number:
+            start_rollout(context, ROOT, name, ring_template("rings"))
+    return preparing.prepare_withdrawal(context, ROOT, "ringed-0", "not needed", folder / "copy.bundle").bundle_id
 
 
 def filtered(addresses: Sequence[str], known: dict[str, str]) -> list[str]:
-    """Return addresses with filters in them, of those pages that there are."""
+    """Return further looks of those pages that there are: with filters in the address, and their other parts.
+
+    The plan of a patch is none of them: it is computed when somebody asks for it, as `seed-server plan` does.
+    """
+    patch = quote(known["patch"])
     more = {
-        "/pcs": (f"site={known['site']}", f"patch={known['patch']}&state=failed", "text=pc-00"),
-        "/missing": (f"patch={known['patch']}", f"site={known['site']}"),
-        "/patches": ("text=live-02",),
-        "/sites": ("sort=name",),
+        "/pcs": (f"site={known['site']}", f"patch={patch}&patch_state=failed", "begins=pc-00", "sort=seen"),
+        f"/pcs/{known['endpoint']}": ("show=patches", "show=history", "show=inventory"),
+        "/missing": (f"patch={patch}", f"site={known['site']}", f"patch={patch}&reason=failed"),
+        "/patches": ("text=live-02", "state=offered", "sort=priority"),
+        f"/patches/{quote(known['patch'], safe='@')}": ("part=priority", "part=files"),
+        "/patches/ringed-0@1": ("part=start",),
+        "/sites": ("sort=name", "q=branch-01"),
+        f"/sites/{known['site']}": ("span=week", "show=profile", "show=plans", "show=findings"),
+        "/rollouts": ("show=all",),
+        "/inventory": ("package=openssl",),
         "/audit": ("deed=add%20account",),
     }
-    return [f"{page}?{query}" for page, queries in more.items() if page in addresses for query in queries]
+    there = {"/patches/ringed-0@1", *addresses}
+    return [f"{page}?{query}" for page, queries in more.items() if page in there for query in queries]

@@ -14,8 +14,35 @@ from tests.helpers.browsing import PHONE, Browsing, axe_violations, overflow_px
 pytestmark = pytest.mark.browser
 
 LANGUAGES = ("en", "ja")
-NOT_LOOKED_AT = {"logout"}  # a button; it has no page to look at
+NOT_LOOKED_AT = {"login at the provider"}  # a way, which leads on by itself
 OPEN = {"login"}
+MORE = {
+    "patch-priority": "/patches/{patch}?part=priority",
+    "patch-plan": "/patches/{patch}?part=plan",
+    "patch-files": "/patches/{patch}?part=files",
+    "patch-start": "/patches/browser@1?part=start",
+    "pc-odd": "/pcs/{odd}",
+    "pc-patches": "/pcs/{endpoint}?show=patches",
+    "pc-history": "/pcs/{endpoint}?show=history",
+    "pc-inventory": "/pcs/{endpoint}?show=inventory",
+    "pc-custody": "/pcs/{endpoint}?show=custody",
+    "pcs-none": "/pcs?begins=nobody",
+    "site-week": "/sites/{site}?span=week",
+    "site-profile": "/sites/{site}?show=profile",
+    "site-plans": "/sites/{site}?show=plans",
+    "site-findings": "/sites/{site}?show=findings",
+    "site-paused": "/sites/leeds",
+    "missing-why": "/missing?patch={patch}&reason=failed",
+    "exceptions-all": "/exceptions?show=all",
+    "rollouts-all": "/rollouts?show=all",
+    "rollout-halted": "/rollouts/2",
+    "inventory-true": "/inventory?expression=os.family+%3D%3D+%22debian%22&columns=openssl",
+    "inventory-wrong": "/inventory?expression=os.family+%3D%3D",
+    "inventory-package": "/inventory?package=openssl",
+    "audit-none": "/audit?who=nobody",
+    "audit-log-whole": "/audit-log?compute=yes",
+}
+"""Further looks of pages that show more than one thing."""
 MOST_PAGE_BYTES, MOST_SCRIPT_LINES = 60_000, 150
 MOST_CRAWLED = 600
 FILES = {"text/css", "text/javascript", "application/javascript"}
@@ -35,9 +62,11 @@ def kinds(browsing: Browsing) -> dict[str, str]:
 
 def addresses(browsing: Browsing) -> dict[str, str]:
     """Return the pages that are looked at, not the files that are kept."""
-    found = addresses_of(PAGES, browsing.place.company.known())
-    pages = [name for name, kind in kinds(browsing).items() if kind == "text/html"]
-    return {name: found[name] for name in pages if name not in NOT_LOOKED_AT}
+    known = {**browsing.place.company.known(), "odd": browsing.place.company.pcs[7]}
+    found = addresses_of(PAGES, known)
+    pages = {name: found[name] for name, kind in kinds(browsing).items() if kind == "text/html"}
+    more = {name: address.format_map(known) for name, address in MORE.items()}
+    return {name: address for name, address in (pages | more).items() if name not in NOT_LOOKED_AT}
 
 
 def shown(browsing: Browsing, language: str, **options: Any) -> Any:

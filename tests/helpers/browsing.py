@@ -14,6 +14,7 @@ from typing import Any
 from bench.fleet_processes import free_ports
 from seed_server.settings.server_toml import ServerSettings
 from tests.helpers.page_company import PASSWORD, PageCompany, page_company
+from tests.helpers.page_history import live_lately
 
 SERVE = [sys.executable, "-c", "from seed_server.commands.main import main; main()", "serve", "--home"]
 START_SECONDS = 60.0
@@ -61,6 +62,7 @@ def served_company(folder: Path) -> Iterator[Place]:
                 assert process.poll() is None, said.read_text()
                 assert time.monotonic() < until, said.read_text()
                 time.sleep(0.1)
+            live_lately(company, folder)
             yield Place(company, url)
         finally:
             process.terminate()
