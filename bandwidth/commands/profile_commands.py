@@ -25,7 +25,7 @@ from bandwidth.profiles.resolve import Backlog, EffectiveLimit, effective_limit
 from bandwidth.profiles.shipped import NAMES, shipped_text
 from bandwidth.profiles.text_encoding import TextEncodingError, decode_text
 from bandwidth.profiles.values import UnfitValueError, calendar_day, moment, nearest, rate
-from bandwidth.profiles.week import DAYS_PER_WEEK, strictness, week_of
+from bandwidth.profiles.week import ASSUMED_LINE, DAYS_PER_WEEK, strictness, week_of
 
 
 class _Value(click.ParamType[Any]):
@@ -44,7 +44,6 @@ class _Value(click.ParamType[Any]):
 
 
 MAX_FILE_BYTES = 4 << 20  # as many characters as `parse_profile` takes, with room for UTF-8
-ASSUMED_LINE = BytesPerSecond(12_500_000)  # 100 Mbit/s: a percent of the line reads as Mbit/s
 RATE, MOMENT, DATE = _Value("rate", rate), _Value("time", moment), _Value("date", calendar_day)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for tools.")

@@ -15,6 +15,7 @@ from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 
 STEP_MINUTES = 5  # finer steps are not visible in a picture of a week
 DAYS_PER_WEEK = 7
+ASSUMED_LINE = BytesPerSecond(12_500_000)  # of a site without one: a percent of it reads as Mbit/s
 
 Resolve = Callable[[datetime], EffectiveLimit]
 

@@ -260,7 +260,7 @@ def approvals_command(context: Context, as_json: bool) -> None:
     Example:
       seed-server rollout approvals
     """
-    look = read_approvals(context, actor_of(context))
+    look = read_approvals(context, actor=actor_of(context))
     if as_json:
         print_json([wanted_approval_document(one) for one in look.wanted])
     else:

@@ -87,14 +87,14 @@ class ApprovalsLook:
 
 
 @dataclass(frozen=True)
-class Approving:
+class ApprovalReader:
     """Who may approve here, and what PCs want."""
 
     in_force: ApproversInForce
     manifests: Mapping[PatchRef, Manifest]
 
     @classmethod
-    def read(cls, context: Context, database: "Database") -> "Approving":
+    def read(cls, context: Context, database: "Database") -> "ApprovalReader":
         """Return it as it is now. Raises `UserError`."""
         repository = context.repository()
         manifests = {one.ref: one for one in repository.readable_manifests()[0]}
@@ -153,11 +153,11 @@ class Approving:
         )  # fmt: skip
 
 
-def read_approvals(context: Context, actor: Actor) -> ApprovalsLook:
+def read_approvals(context: Context, *, actor: Actor) -> ApprovalsLook:
     """Return what waits for approval, and what ``actor`` has approved lately. Raises `UserError`."""
     context.settings()
     with context.database() as database:
-        approving = Approving.read(context, database)
+        approving = ApprovalReader.read(context, database)
         kept, _broken = read_rollouts(database, live=True)
         if approving.in_force.approvers is not None:  # PCs that come later ask for those of what is complete
             kept, _broken = read_rollouts(database)
@@ -167,10 +167,10 @@ def read_approvals(context: Context, actor: Actor) -> ApprovalsLook:
     return ApprovalsLook(found, given)
 
 
-def read_wanted_approval(context: Context, actor: Actor, kept: KeptRollout) -> WantedApproval | None:
+def read_wanted_approval(context: Context, kept: KeptRollout, *, actor: Actor) -> WantedApproval | None:
     """Return which approvals one rollout lacks; None: none. Raises `UserError`."""
     with context.database() as database:
-        return Approving.read(context, database).wanted(actor, kept)
+        return ApprovalReader.read(context, database).wanted(actor, kept)
 
 
 def _given(database: "Database", actor: Actor) -> list[GivenApproval]:

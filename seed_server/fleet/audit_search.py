@@ -20,7 +20,7 @@ from seed_server.store.audit_entry import AuditEntry
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-MOST_LOOKED_AT = 10_000  # entries of one search: a tenth of a second
+MOST_READ_ENTRIES = 10_000  # entries of one search: a tenth of a second
 SLACK_ENTRIES = 1_000  # which lie out of the order of time where a clock was put right
 ROLLOUT_WORD = "rollout"
 
@@ -88,7 +88,7 @@ def search_log(
     most: int,
     *,
     before: int | None = None,
-    look: int = MOST_LOOKED_AT,
+    look: int = MOST_READ_ENTRIES,
 ) -> FoundEntries:
     """Return the newest ``most`` entries that are wanted, of the ``look`` entries with numbers below ``before``.
 

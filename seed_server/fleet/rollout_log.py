@@ -8,7 +8,7 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.store.audit_entry import AuditEntry
 
-MOST_LOOKED_AT = 3_000  # entries of the whole log, the newest ones: a page of one rollout waits for no more
+MOST_LOG_ENTRIES = 3_000  # entries of the whole log, the newest ones: a page of one rollout waits for no more
 CLOCK_SECONDS = 600.0  # that the log's clock may have been ahead when it began
 
 
@@ -22,7 +22,7 @@ class RolloutLog:
     """Whether these are all, from its start on; else older ones are further back in the log."""
 
 
-def read_rollout_log(context: Context, kept: KeptRollout, *, most: int = MOST_LOOKED_AT) -> RolloutLog:
+def read_rollout_log(context: Context, kept: KeptRollout, *, most: int = MOST_LOG_ENTRIES) -> RolloutLog:
     """Return what was done about a rollout, of the newest ``most`` entries of the log. Raises `UserError`."""
     found: list[LoggedEntry] = []
     size = end = log_size(context)

@@ -24,7 +24,6 @@ from seed_server.signing.offers import Offer
 OfferedState: TypeAlias = Literal["rollout", "waiting", "offered", "withdrawn", "superseded"]
 """By a rollout; to nobody yet; to every PC; to nobody any more; something newer is in its place."""
 OFFERED_STATES: tuple[OfferedState, ...] = get_args(OfferedState)
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 PRIORITIES: tuple[PriorityClass, ...] = get_args(PriorityClass)
 
 

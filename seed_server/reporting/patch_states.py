@@ -18,7 +18,7 @@ from seed_server.store.count_rows import PatchHead, ReasonCount
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-MOST_REASONS = 12
+MOST_STATE_REASONS = 12
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,12 @@ def read_patch_states(context: Context, asked: str) -> PatchStates:
         head = report_head(context, database)
         patch = patches_named(head, asked)[0]
         (progress,) = progress_of(database, head, [patch], context.clock.now())
-        reasons = database.reason_counts([patch.number], most=MOST_REASONS + 1)
+        reasons = database.reason_counts([patch.number], most=MOST_STATE_REASONS + 1)
         sent = sum(database.wan_bytes_of(database.payload_lengths(patch.number)).values())
         states = states_of_patch(database, patch)
     back = known_ways_back(context, [patch.ref]).get(patch.ref)
     return PatchStates(
-        head, patch, progress, states, reasons[:MOST_REASONS], len(reasons) > MOST_REASONS, sent, back
+        head, patch, progress, states, reasons[:MOST_STATE_REASONS], len(reasons) > MOST_STATE_REASONS, sent, back
     )  # fmt: skip
 
 

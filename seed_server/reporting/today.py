@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLLOW_UP_DAYS = 14  # since somebody took care of a PC that lacks a patch still: it is time to look again
 MOST_OF_A_KIND = 5  # of each kind of thing: what is more, its own page has
-MOST_LOOKED_AT = 20  # of patches that nobody has begun: to judge one takes milliseconds, in a large company
+MOST_UNBEGUN = 20  # of patches that nobody has begun: to judge one takes milliseconds, in a large company
 STOPPED = frozenset({RolloutState.HELD, RolloutState.PAUSED, RolloutState.HALTED})
 """They wait for a person's word."""
 URGENT = frozenset({"immediate", "out-of-cycle"})
@@ -133,7 +133,7 @@ def _urgent(context: Context, now: float) -> list[RankedPatch]:
         if 0 <= now - at < URGENT_KEPT_SECONDS:
             return patches
     try:
-        found = read_unbegun(context, MOST_LOOKED_AT)
+        found = read_unbegun(context, MOST_UNBEGUN)
     except UserError:  # a table that cannot be used: `priority` says so
         found = []
     patches = [one for one in found if one.decision.leaf.priority in URGENT]

@@ -1,4 +1,4 @@
-"""Names with a slash in them, in a path: they come as ``%2F``, and are one part of it. Pure.
+"""Names with a slash in them, in a path: they come as ``%2F``, and are one part of it.
 
 Routes match what is decoded, so a site such as ``auto-10.0.0.0/24`` would be two parts: its slash goes through the
 routes as another sign.

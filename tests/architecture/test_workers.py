@@ -14,10 +14,11 @@ from tests.helpers.workers import HANDED_OUT, PARSES_SOURCES, STREAMS, Sharing, 
 
 REAL_PROCESSES = ("open_fleet", "open_fleet_at", "open_lab", "open_lab_fleet")
 KEPT = [[f"{begins}x.py" for begins in group] for group in (*STREAMS, PARSES_SOURCES)]
+LONGEST = max(len(files) for files in KEPT)
 IDS = [
     f"{file}::test[{k}]"
     for file in [*itertools.chain(*KEPT), "tests/unit/a.py", "tests/unit/b.py"]
-    for k in range(2 * HANDED_OUT)
+    for k in range((LONGEST if file == "tests/unit/b.py" else 2) * HANDED_OUT)
 ]
 
 
@@ -58,7 +59,7 @@ def test_whatever_the_number_of_workers_a_group_is_run_by_one(count: int) -> Non
     for kept in KEPT:
         assert [ran & set(kept) for ran in files if ran & set(kept)] == [set(kept)]
     # nor is a file that takes long left to one
-    assert sum("tests/unit/b.py" in ran for ran in files) == min(count, 2)
+    assert sum("tests/unit/b.py" in ran for ran in files) >= min(count, 2)
 
 
 def test_who_starts_real_processes_by_the_dozen_says_so_and_is_in_a_stream() -> None:
@@ -90,5 +91,5 @@ def test_one_worker_is_left_for_all_other_tests() -> None:
 
 def test_what_make_test_leaves_out_make_slow_runs() -> None:
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
-    assert options[-2:] == ["-m", "not slow"]
+    assert options[-2:] == ["-m", "not slow and not browser"]
     assert re.search(r"^slow: .*\n\t.* pytest -m slow$", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -64,7 +64,11 @@ def webhook_receiver(address: str = "127.0.0.1", tls: ssl.SSLContext | None = No
             self.do_POST()
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # its sender was killed: nobody acts on half a request
+                self.close_connection = True
+                return
             request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.requests.append(request)
             status = receiver.status(request)

@@ -18,7 +18,12 @@ from xdist.workermanage import WorkerController
 STREAMS = (
     ("tests/adversary/", "tests/field/", "tests/release/", "tests/unit/bench/control/", "tests/unit/bench/fleet_size/"),
     ("tests/faults/",),
-    ("tests/lab/", "tests/swarm/"),
+    (
+        "tests/lab/",
+        "tests/swarm/",
+        "tests/unit/seed_server/web/pages/test_pages_profiles.py",
+        "tests/unit/seed_server/web/pages/test_simulating.py",
+    ),
 )
 PARSES_SOURCES = ("tests/architecture/",)  # in one process, which parses each source once
 HANDED_OUT = 16  # of a file at once: to hand out one costs more than many of them take; more may take long at the end

@@ -89,6 +89,18 @@ class OnlyReason(Body, frozen=True):
     reason: ReasonText
 
 
+class FromRing(OnlyReason, frozen=True):
+    """From which ring on."""
+
+    ring: Name
+
+
+class FromSite(OnlyReason, frozen=True):
+    """From which site."""
+
+    site: Name
+
+
 class PerhapsReason(Body, frozen=True):
     """Why."""
 

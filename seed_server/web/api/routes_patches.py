@@ -35,6 +35,8 @@ from seed_server.web.api.documents import PatchProgressDocument, RingTemplateDoc
 from seed_server.web.api.given import (
     Body,
     ExpressionText,
+    FromRing,
+    FromSite,
     MaybeName,
     MaybeReason,
     Name,
@@ -96,18 +98,6 @@ def _withdraw(call: ApiCall[NamedPatch, OnlyReason]) -> WithdrawDocument:
     return withdrawn_document(done)
 
 
-class FromRing(OnlyReason, frozen=True):
-    """From which ring on."""
-
-    ring: Name
-
-
-class FromSite(OnlyReason, frozen=True):
-    """From which site."""
-
-    site: Name
-
-
 def _withdraw_ring(call: ApiCall[NamedPatch, FromRing]) -> WithdrawDocument:
     body = call.body
     taken = taking_back.withdraw_from_ring(call.context, call.actor, call.given.patch, body.ring, body.reason)
@@ -157,7 +147,7 @@ def _rollout(call: ApiCall[OfNumber, None]) -> RolloutDocument:
 
 
 def _approvals(call: ApiCall[Paged, None]) -> Page[WantedApprovalDocument]:
-    found = read_approvals(call.context, call.actor).wanted
+    found = read_approvals(call.context, actor=call.actor).wanted
     return page_of(found, call.given, lambda one: one.kept.row.number, wanted_approval_document)
 
 

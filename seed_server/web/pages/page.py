@@ -19,7 +19,9 @@ G = TypeVar("G", bound=Struct)
 B = TypeVar("B", bound=Struct)
 
 
+LIST_ROWS = 50  # of a page of a list
 MAX_FORM_BYTES = 64 << 10  # a hundred ticked rows, and reasons in Japanese, which are sent as nine signs a letter
+BINARY_MEDIA = "application/octet-stream"  # of a file that no browser opens
 
 
 @dataclass(frozen=True)

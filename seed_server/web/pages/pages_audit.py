@@ -30,10 +30,9 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing, Right
 from seed_server.web.pages.addresses import address_of
 from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
-from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Shown
+from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
-ROWS_OF_AUDIT = 50
 MOST_COMPUTED = 100_000  # entries that a page computes anew: a second; a longer log is for the command line
 FIRST_DAY, LAST_DAY = "1970-01-03", "2096-10-01"  # within what `UnixMoment` can be, in every zone
 
@@ -43,7 +42,7 @@ Day = Annotated[str, Meta(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description
 class OfAudit(Given, frozen=True):
     """Which entries, the newest first."""
 
-    limit: Limit = ROWS_OF_AUDIT
+    limit: Limit = LIST_ROWS
     after: Annotated[GivenNumber, Meta(description="Only with smaller numbers; 0: the newest.")] = 0
     who: Annotated[MaybeName, Meta(description="Who did it.")] = ""
     deed: Annotated[MaybeName, Meta(description="Some of what was done.")] = ""

@@ -22,9 +22,8 @@ from seed_server.signing.templates import template_in_text
 from seed_server.web.api.given import Body, Given, MaybeName, Name, Named, WithId
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.drafts import Draft, draft_of
-from seed_server.web.pages.page import Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.pages.page import BINARY_MEDIA, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 
-BUNDLE_MEDIA = "application/octet-stream"
 MAX_DIAGNOSIS_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 _DRAFT_NAME = "draft"
 _FIRST_DRAFT = """title = "Which PCs still have the old library"
@@ -118,7 +117,7 @@ def _bundles(asked: Asked[Nothing]) -> Shown:
 
 def _bundle_file(asked: Asked[WithId]) -> FileAnswer:
     bundle = PreparedBundles(asked.context.home).get(asked.given.id)
-    return FileAnswer(f"{bundle.bundle_id}.bundle", BUNDLE_MEDIA, encode_bundle(bundle))
+    return FileAnswer(f"{bundle.bundle_id}.bundle", BINARY_MEDIA, encode_bundle(bundle))
 
 
 def _drop(sent: Sent[WithId, Nothing]) -> Done:

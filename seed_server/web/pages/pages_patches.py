@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seed_server.web.api.given import NamedPatch, OnlyReason
+from seed_server.web.api.given import FromSite, NamedPatch, OnlyReason
 from seed_server.web.pages import patch_forms as forms
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.patch_parts import PatchAsked
@@ -19,11 +19,11 @@ PATCH_PAGES: tuple[Page[Any], ...] = (
     Page("/patches/{patch}", "patch", view_patch, PatchAsked, live=_OFFERING),
 )
 PATCH_FORMS: tuple[Form[Any, Any], ...] = (
-    Form("/patches/{patch}/start", "start-rollout", forms.start, NamedPatch, forms.Starting,
+    Form("/patches/{patch}/start", "start-rollout", forms.start, NamedPatch, forms.StartingForm,
          f"{_FLEET}rollout_operations.start_rollout", "patch"),
     Form("/patches/{patch}/withdraw", "withdraw", forms.withdraw, NamedPatch, OnlyReason,
          f"{_FLEET}operations.withdraw", "patch", step_up=True),
-    Form("/patches/{patch}/withdraw-at-site", "withdraw-at-site", forms.withdraw_at_site, NamedPatch, forms.FromSite,
+    Form("/patches/{patch}/withdraw-at-site", "withdraw-at-site", forms.withdraw_at_site, NamedPatch, FromSite,
          f"{_FLEET}taking_back.withdraw_from_site", "patch", step_up=True),
     Form("/patches/{patch}/offer", "offer", forms.offer, NamedPatch, forms.NothingSent,
          f"{_FLEET}operations.offer", "patch"),

@@ -21,11 +21,10 @@ from seed_server.web.api.paging import Limit, Paged, page_of
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.audit_links import ListedEntry, listed
 from seed_server.web.pages.forms_people import PEOPLE_FORMS
-from seed_server.web.pages.page import Asked, Page, Shown
+from seed_server.web.pages.page import LIST_ROWS, Asked, Page, Shown
 
 __all__ = ["PEOPLE_FORMS", "PEOPLE_PAGES"]
 
-ROWS_OF_PEOPLE = 50
 DEEDS_OF_PERSON = 15  # what somebody did lately, beside their rights; the audit log has the rest
 
 AccountState = Literal["", "active", "disabled"]
@@ -36,7 +35,7 @@ AccountWay = Literal["", "password", "provider", "program"]
 class OfPeople(Paged, frozen=True):
     """Which accounts."""
 
-    limit: Limit = ROWS_OF_PEOPLE
+    limit: Limit = LIST_ROWS
     text: Annotated[MaybeName, Meta(description="Whose name has this in it.")] = ""
     role: Literal["", Role] = ""
     state: AccountState = ""

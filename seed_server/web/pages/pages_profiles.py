@@ -23,17 +23,15 @@ from seed_server.signing.bundle import encode_bundle
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.web.api.given import Given, MaybeName, Name, WithId
 from seed_server.web.api.paging import Limit, Paged, page_of
-from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
-from seed_server.web.pages.profile_look import MAX_TYPED_CHARS, typed_moment, zone_of
+from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.pages.profile_look import MAX_PROFILE_CHARS, typed_moment, zone_of
 from seed_server.web.pages.profile_words import floor_words, limit_words, rate_words, rule_words
 from seed_server.web.pages.simulating import Simulations, SimulationWish
 from seed_server.web.pages.view_profile import Editor, TypedProfile, checked, editor, file_name, wished_line
 
-ROWS_OF_SITES = 50
 MOST_SECONDS_SHOWN = 24  # rows beside the picture of a run: as the command's table
-MAX_PROFILE_FORM_BYTES = 9 * MAX_TYPED_CHARS + (16 << 10)  # a sign of Japanese is sent as nine
+MAX_PROFILE_FORM_BYTES = 9 * MAX_PROFILE_CHARS + (16 << 10)  # a sign of Japanese is sent as nine
 TOML_MEDIA = "application/toml"
-BUNDLE_MEDIA = "application/octet-stream"
 SIMULATIONS = Simulations()
 """Those of this process."""
 
@@ -43,7 +41,7 @@ Having = Literal["", "profile", "none", "stopped"]
 class OfProfiles(Paged, frozen=True):
     """Which sites."""
 
-    limit: Limit = ROWS_OF_SITES
+    limit: Limit = LIST_ROWS
     site: Annotated[MaybeName, Meta(description="Whose name has this in it.")] = ""
     profile: Annotated[MaybeName, Meta(description="Whose profile's name has this in it.")] = ""
     having: Having = ""
@@ -125,7 +123,7 @@ def _shown(one: Editor) -> Shown:
 
 def _bundle(asked: Asked[WithId]) -> FileAnswer:
     bundle = PreparedBundles(asked.context.home).get(asked.given.id)
-    return FileAnswer(f"{asked.given.id}.bundle", BUNDLE_MEDIA, encode_bundle(bundle))
+    return FileAnswer(f"{asked.given.id}.bundle", BINARY_MEDIA, encode_bundle(bundle))
 
 
 # --- forms -------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seed_server.web.api.given import OfNumber, OnlyReason, PerhapsReason
+from seed_server.web.api.given import FromRing, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages import rollout_forms as forms
 from seed_server.web.pages.page import Form, Page
@@ -19,9 +19,9 @@ ROLLOUT_PAGES: tuple[Page[Any], ...] = (
     Page("/approvals", "approvals", view_approvals, Nothing, live=_LIVE),
 )
 ROLLOUT_FORMS: tuple[Form[Any, Any], ...] = (
-    Form("/rollouts/{number}/approve", "approve-rollout", forms.approve, OfNumber, forms.Approving, _APPROVE,
+    Form("/rollouts/{number}/approve", "approve-rollout", forms.approve, OfNumber, forms.ApprovingForm, _APPROVE,
          "rollout", step_up=True),
-    Form("/approvals/{number}/approve", "approve-from-list", forms.approve_from_list, OfNumber, forms.Approving,
+    Form("/approvals/{number}/approve", "approve-from-list", forms.approve_from_list, OfNumber, forms.ApprovingForm,
          _APPROVE, "approvals", step_up=True),
     Form("/rollouts/{number}/pause", "pause-rollout", forms.pause, OfNumber, OnlyReason, f"{_ROLLOUTS}pause_rollout",
          "rollout"),
@@ -32,5 +32,5 @@ ROLLOUT_FORMS: tuple[Form[Any, Any], ...] = (
     Form("/rollouts/{number}/abort", "abort-rollout", forms.abort, OfNumber, OnlyReason, f"{_ROLLOUTS}abort_rollout",
          "rollout", step_up=True),
     Form("/rollouts/{number}/withdraw-from-ring", "withdraw-from-ring", forms.withdraw_from_ring, OfNumber,
-         forms.FromRing, "seed_server.fleet.taking_back.withdraw_from_ring", "rollout", step_up=True),
+         FromRing, "seed_server.fleet.taking_back.withdraw_from_ring", "rollout", step_up=True),
 )  # fmt: skip

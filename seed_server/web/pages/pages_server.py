@@ -13,9 +13,7 @@ from seed_server.fleet.server_overview import RELEASE, read_server
 from seed_server.web.api.given import Given, GivenNumber
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Asked, Page, Shown
-
-ROWS_OF_FILES = 50
+from seed_server.web.pages.page import LIST_ROWS, Asked, Page, Shown
 
 
 def room_rows(used: Iterable[UsedRoomDocument | UsedRoom]) -> list[tuple[str, int, int]]:
@@ -57,7 +55,7 @@ def _server(asked: Asked[Nothing]) -> Shown:
 class OfFiles(Given, frozen=True):
     """Which files of patches, the largest first."""
 
-    limit: Limit = ROWS_OF_FILES
+    limit: Limit = LIST_ROWS
     after: Annotated[GivenNumber, Meta(description="Behind so many.")] = 0
 
 

@@ -41,7 +41,7 @@ _MENDED_AT = (
 
 
 @dataclass(frozen=True)
-class Link:
+class PageLink:
     """Where something is shown."""
 
     words: str
@@ -63,23 +63,23 @@ class Need:
     """What to do."""
     command: str = ""
     """The command that does it."""
-    link: Link | None = None
+    link: PageLink | None = None
 
 
-def rollout_link(one: TodayRollout) -> Link:
+def rollout_link(one: TodayRollout) -> PageLink:
     """Return where a rollout is shown."""
     row = one.listed.kept.row
-    return Link(f"{row.number}: {row.ref}", f"/rollouts/{row.number}", _ROLLOUT_PAGE)
+    return PageLink(f"{row.number}: {row.ref}", f"/rollouts/{row.number}", _ROLLOUT_PAGE)
 
 
-def patch_link(ref: str) -> Link:
+def patch_link(ref: str) -> PageLink:
     """Return where a patch is shown."""
-    return Link(ref, f"/patches/{quote(ref, safe='@')}", _PATCH_PAGE)
+    return PageLink(ref, f"/patches/{quote(ref, safe='@')}", _PATCH_PAGE)
 
 
-def site_link(name: str) -> Link:
+def site_link(name: str) -> PageLink:
     """Return where a site is shown."""
-    return Link(name, f"/sites/{quote(name, safe='')}", _SITE_PAGE)
+    return PageLink(name, f"/sites/{quote(name, safe='')}", _SITE_PAGE)
 
 
 def needs(today: Today, actor: Actor) -> list[Need]:
@@ -101,7 +101,7 @@ def _of_rollouts(today: Today, actor: Actor) -> Iterator[Need]:
         tone = "bad" if one.state is RolloutState.HALTED or one.listed.fault is not None else "open"
         yield Need(tone, in_words(one.state.value), _why(one), link=rollout_link(one))
     for broken in today.broken:
-        link = Link(str(broken.row.number), f"/rollouts/{broken.row.number}", _ROLLOUT_PAGE)
+        link = PageLink(str(broken.row.number), f"/rollouts/{broken.row.number}", _ROLLOUT_PAGE)
         words = tr("Its record cannot be read: {words}", words=broken.words)
         yield Need("bad", tr("broken rollout"), words, link=link)
 
@@ -120,7 +120,9 @@ def _of_patches(today: Today) -> Iterator[Need]:
             "{number}.",
             days=FOLLOW_UP_DAYS, number=today.due.pcs,
         )  # fmt: skip
-        yield Need("open", tr("follow-up"), words, tr("Look again, or end it."), link=Link("", "/missing", "/missing"))
+        yield Need(
+            "open", tr("follow-up"), words, tr("Look again, or end it."), link=PageLink("", "/missing", "/missing")
+        )
 
 
 def _of_problem(problem: FleetProblem) -> Need:
@@ -128,7 +130,7 @@ def _of_problem(problem: FleetProblem) -> Need:
         ((address.format(*map(_quoted, match.groups())), page) for form, address, page in _MENDED_AT
          if (match := form.match(problem.mend))), None,
     )  # fmt: skip
-    link = None if found is None else Link("", *found)
+    link = None if found is None else PageLink("", *found)
     is_command = problem.mend.startswith("seed-server ")
     return Need(
         "bad" if problem.urgent else "open",

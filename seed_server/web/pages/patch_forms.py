@@ -3,7 +3,7 @@
 from p2pdist.shared.language import tr
 from seed_server.fleet import operations, rollout_operations, taking_back
 from seed_server.reporting.rollout_sentences import started_sentences
-from seed_server.web.api.given import Body, MaybeReason, Name, NamedPatch, OnlyReason
+from seed_server.web.api.given import Body, FromSite, MaybeReason, Name, NamedPatch, OnlyReason
 from seed_server.web.pages.offer_words import patch_path
 from seed_server.web.pages.page import Done, Sent
 from seed_server.web.pages.ring_choices import shipped_template
@@ -13,7 +13,7 @@ class NothingSent(Body, frozen=True):
     """For forms that are a button alone."""
 
 
-class Starting(Body, frozen=True):
+class StartingForm(Body, frozen=True):
     """A rollout that is to begin."""
 
     template: Name
@@ -26,13 +26,7 @@ class AtSite(Body, frozen=True):
     site: Name
 
 
-class FromSite(OnlyReason, frozen=True):
-    """From which site, and why."""
-
-    site: Name
-
-
-def start(sent: Sent[NamedPatch, Starting]) -> Done:
+def start(sent: Sent[NamedPatch, StartingForm]) -> Done:
     """Begin to offer the patch by rings."""
     rings = shipped_template(sent.context, sent.body.template)
     started = rollout_operations.start_rollout(

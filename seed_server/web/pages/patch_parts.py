@@ -25,7 +25,7 @@ from seed_server.web.api.given import MaybeName, NamedPatch
 from seed_server.web.pages.offer_words import PRIORITY_TONES, pcs_path
 from seed_server.web.pages.ring_choices import shipped_template, templates_of
 
-MOST_SITES = 50  # of a plan: a page of them; the command line and the API have all
+MOST_PLANNED_SITES = 50  # of a plan: a page of them; the command line and the API have all
 PatchPart: TypeAlias = Literal["", "priority", "plan", "files", "start"]
 
 
@@ -178,7 +178,7 @@ def _last_sites(plan: PlanDocument) -> list[PlanSiteDocument]:
         at = site.finish_p50 if site.actual_finish is None else site.actual_finish
         return math.inf if at is None and site.pcs else at or 0.0
 
-    return sorted(plan.sites, key=lambda site: (-late(site), site.site))[:MOST_SITES]
+    return sorted(plan.sites, key=lambda site: (-late(site), site.site))[:MOST_PLANNED_SITES]
 
 
 def _files(

@@ -12,12 +12,11 @@ from bandwidth.profiles.model import Profile
 from bandwidth.profiles.parse import ProfileError
 from bandwidth.profiles.resolve import EffectiveLimit, effective_limit
 from bandwidth.profiles.values import UnfitValueError, moment
-from bandwidth.profiles.week import Week, looks_per_week, strictness, week_of
+from bandwidth.profiles.week import ASSUMED_LINE, Week, looks_per_week, strictness, week_of
 from p2pdist.shared.errors import FaultKind, UserError
 
-MAX_TYPED_CHARS = 64 << 10  # of a text that is edited on a page: some hundred rules; longer ones are edited as files
+MAX_PROFILE_CHARS = 64 << 10  # of a text that is edited on a page: some hundred rules; longer ones are edited as files
 MAX_WEEK_READS = 30_000  # rules that are read for the picture of a week: a second of work on a small machine
-ASSUMED_LINE = BytesPerSecond(12_500_000)  # as `bandwidth plot`: a percent of the line reads as Mbit/s
 LINES_AROUND = 2  # of a fault
 MAX_SHOWN_LINE_CHARS = 160
 MAX_COMPARED_LINES = 2_000  # of each of two texts: their comparison takes the product of both

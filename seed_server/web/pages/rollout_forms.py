@@ -10,21 +10,15 @@ from seed_server.fleet import rollout_operations, taking_back
 from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import rollout_ref
-from seed_server.web.api.given import Body, Name, OfNumber, OnlyReason, PerhapsReason
+from seed_server.web.api.given import Body, FromRing, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.pages.page import Done, Sent
 
 
-class Approving(Body, frozen=True):
+class ApprovingForm(Body, frozen=True):
     """How much is approved."""
 
     rings: Annotated[int, Meta(ge=0, le=MAX_RINGS)] = 0
     """Only the first so many; 0: all."""
-
-
-class FromRing(OnlyReason, frozen=True):
-    """From which ring, and why."""
-
-    ring: Name
 
 
 def _done(kept: KeptRollout) -> Done:
@@ -34,7 +28,7 @@ def _done(kept: KeptRollout) -> Done:
     )
 
 
-def approve(sent: Sent[OfNumber, Approving]) -> Done:
+def approve(sent: Sent[OfNumber, ApprovingForm]) -> Done:
     """Say that rings may open."""
     kept = approve_rollout(sent.context, sent.actor, sent.given.number, rings=sent.body.rings or None)
     most = len(kept.plan.rings)
@@ -42,7 +36,7 @@ def approve(sent: Sent[OfNumber, Approving]) -> Done:
     return Done(f"/rollouts/{kept.row.number}", f"{_done(kept).said} {said}")
 
 
-def approve_from_list(sent: Sent[OfNumber, Approving]) -> Done:
+def approve_from_list(sent: Sent[OfNumber, ApprovingForm]) -> Done:
     """Do the same, and go back to the list."""
     return Done("/approvals", approve(sent).said)
 

@@ -25,12 +25,12 @@ from p2pdist.shared.errors import FaultKind, UserError
 SIMULATION_SECONDS = 15.0  # of processor and of waiting; a minute of an office's 20 Mbit/s takes one
 SIMULATION_MEMORY_BYTES = 1 << 30  # of address space: the interpreter and the libraries have a third of it
 SIMULATIONS_AT_ONCE = 2  # of all readers: each has one of the pages' threads meanwhile
-TURN_SECONDS = 2.0  # for a turn to come: who waits has a thread, too
-WATCH_SECONDS = 0.05  # between two looks whether the child is done, and whether anybody waits for it
+TURN_WAIT_SECONDS = 2.0  # for a turn to come: who waits has a thread, too
+CHILD_LOOK_SECONDS = 0.05  # between two looks whether the child is done, and whether anybody waits for it
 MAX_SIMULATION_BYTES = 4 << 20  # of each file that the child writes: two minutes have 60 kB
-MAX_SAID_CHARS = 600  # of what the child says when it fails
+MAX_FAILURE_CHARS = 600  # of what the child says when it fails
 END_SECONDS = 5.0  # for a killed child to be gone
-SCENARIOS = ("office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line")
+SCENARIO_NAMES = ("office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line")
 """What `bandwidth simulate --scenario` offers."""
 ScenarioName: TypeAlias = Literal["office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line"]
 
@@ -157,7 +157,7 @@ class Simulations:
 
         with self._free:
             self._newest[reader] = mine
-            free = self._free.wait_for(lambda: self._running < self.at_once or not counts(), TURN_SECONDS)
+            free = self._free.wait_for(lambda: self._running < self.at_once or not counts(), TURN_WAIT_SECONDS)
             if not counts():
                 raise UserError(OVERTAKEN, FaultKind.BUSY)
             if not free:
@@ -212,7 +212,7 @@ def _wait(child: "subprocess.Popen[bytes]", over: Callable[[], bool], wanted: Ca
     """Wait for the child's end; return whether it came in time. Raises `_OvertakenError` once nobody waits for it."""
     while True:
         try:
-            child.wait(WATCH_SECONDS)
+            child.wait(CHILD_LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             if not wanted():
                 raise _OvertakenError from None
@@ -245,7 +245,7 @@ def _bound(pid: int, seconds: float) -> None:
 def _words_of(said: Path, profile: Path) -> str:
     """Return what the child has said, without the name of its file."""
     with said.open("rb") as file:
-        text = file.read(4 * MAX_SAID_CHARS).decode(errors="replace")
+        text = file.read(4 * MAX_FAILURE_CHARS).decode(errors="replace")
     lines = [line for line in text.splitlines() if line.strip()] or ["the simulator said nothing"]
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ").replace(os.fspath(profile), "profile.toml")
-    return words[:MAX_SAID_CHARS]
+    return words[:MAX_FAILURE_CHARS]

@@ -18,8 +18,8 @@ from seed_server.fleet.inventory_queries import (
 )
 from seed_server.web.api.given import MAX_DAYS, AtSite, ExpressionText, Given, MaybeName
 from seed_server.web.api.paging import After
-from seed_server.web.pages.page import Asked, Shown
-from seed_server.web.pages.view_pcs import LIST_ROWS, ListRows
+from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.pages.view_pcs import ListRows
 
 if TYPE_CHECKING:
     from seed_server.store.inventory_sets import InventoriedPc

@@ -10,23 +10,20 @@ from seed_server.fleet.coverage import Reached
 from seed_server.reporting.patch_list import (
     OFFERED_STATES,
     PRIORITIES,
-    SEVERITIES,
     ListedPatch,
     OfferedState,
     PatchesQuestion,
     read_patches,
 )
 from seed_server.reporting.rollout_sentences import why_shown
-from seed_server.reporting.service_levels import LevelVerdict, ServiceLevel
+from seed_server.reporting.service_levels import SEVERITIES, LevelVerdict, ServiceLevel
 from seed_server.reporting.words import TONES, priority_level, rule_words
 from seed_server.settings.priority_section import PriorityClass
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.api.paging import After
 from seed_server.web.pages.offer_words import OFFER_TONES, PRIORITY_TONES, STATE_TONES, offer_words, patch_path
-from seed_server.web.pages.page import Asked, Shown
-
-ROWS_OF_A_PAGE = 50
+from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 
 
 class PatchFilters(Given, frozen=True):
@@ -37,7 +34,7 @@ class PatchFilters(Given, frozen=True):
     severity: Literal["", "low", "medium", "high", "critical"] = ""
     priority: PriorityClass | Literal[""] = ""
     sort: Literal["newest", "priority"] = "newest"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = ROWS_OF_A_PAGE
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LIST_ROWS
     after: After = ""
 
 

@@ -27,9 +27,8 @@ from seed_server.reporting.pc_words import SHARED_HINT, Tone, finding_words, pc_
 from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
-from seed_server.web.pages.page import Asked, Shown
+from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_missing import DONE_STATE, follow_up_choices
-from seed_server.web.pages.view_pcs import LIST_ROWS
 
 PcPart = Literal["now", "patches", "history", "inventory", "custody"]
 MOST_LACKED = 30  # on the first part; the second one has all, in pages
@@ -53,7 +52,7 @@ class OnePc(OfEndpoint, frozen=True):
 
 
 @dataclass(frozen=True)
-class PatchLine:
+class PcPatchLine:
     """How a patch is on the PC."""
 
     ref: str
@@ -74,7 +73,7 @@ class PatchLine:
 class LackLine:
     """A patch that it lacks, and why."""
 
-    patch: PatchLine
+    patch: PcPatchLine
     reason: str
     said: str
     since: float
@@ -178,12 +177,12 @@ def _lacks(rows: Iterable[MissingPc], on_pc: dict[int, PatchOnPc]) -> Iterator[L
             )
 
 
-def patch_line(row: PatchOnPc) -> PatchLine:
+def patch_line(row: PatchOnPc) -> PcPatchLine:
     """Return how a patch is on a PC, for people."""
     pc = row.pc
     shown = row.reached if pc.said else Reached.SILENT
     under_way = shown in (Reached.UNDER_WAY, Reached.AWAY) and pc.state in ("fetching", "verifying", "checking")
-    return PatchLine(
+    return PcPatchLine(
         str(row.patch.ref),
         row.patch.title,
         REACHED_TONES[shown],

@@ -27,7 +27,7 @@ from seed_server.fleet.queries import WaitingBundle, read_prepared
 from seed_server.signing.profiles import checked_site, profile_in_text
 from seed_server.web.api.given import Body
 from seed_server.web.pages.profile_look import (
-    MAX_TYPED_CHARS,
+    MAX_PROFILE_CHARS,
     DifferenceLine,
     LimitAt,
     TextFault,
@@ -62,7 +62,7 @@ time_zone = "{zone}"
 class TypedProfile(Body, frozen=True):
     """What is typed in the editor."""
 
-    text: Annotated[str, Meta(max_length=MAX_TYPED_CHARS)]
+    text: Annotated[str, Meta(max_length=MAX_PROFILE_CHARS)]
     at: Annotated[str, Meta(max_length=MAX_TYPED_MOMENT_CHARS)] = ""
     """The moment that is asked about, by the site's clock; empty: now."""
     line: Annotated[str, Meta(max_length=MAX_TYPED_RATE_CHARS)] = ""

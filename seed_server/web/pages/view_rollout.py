@@ -61,7 +61,7 @@ def view_rollout(asked: Asked[OfNumber]) -> Shown:
     kept = view.kept
     state, ref = kept.progress.state, kept.plan.ref
     open_names = [ring.name for ring in kept.plan.rings[: len(kept.progress.opened_at)]]
-    wanted = read_wanted_approval(context, asked.actor, kept)
+    wanted = read_wanted_approval(context, kept, actor=asked.actor)
     values: dict[str, Any] = {
         "number": number,
         "ref": str(ref),

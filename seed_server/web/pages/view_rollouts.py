@@ -15,17 +15,15 @@ from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.paging import Paged, page_of
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.offer_words import STATE_TONES, patch_path
-from seed_server.web.pages.page import Asked, Shown
+from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_patch import RolloutLine, rollout_line
-
-ROWS_OF_A_PAGE = 50
 
 
 class RolloutFilters(Paged, frozen=True):
     """Which rollouts."""
 
     show: Literal["live", "over", "all"] = "live"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = ROWS_OF_A_PAGE
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LIST_ROWS
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def approval_line(one: WantedApproval) -> ApprovalLine:
 
 def view_approvals(asked: Asked[Nothing]) -> Shown:
     """Return what waits for whose approval, that of the reader first."""
-    look = read_approvals(asked.context, asked.actor)
+    look = read_approvals(asked.context, actor=asked.actor)
     lines = [approval_line(one) for one in look.wanted]
     return Shown(
         tr("Approvals"),

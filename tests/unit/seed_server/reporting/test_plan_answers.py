@@ -138,4 +138,4 @@ def test_a_site_s_profile_holds_also_for_plans(company: Company, tmp_path: Path)
         if waits is None:
             assert (site.finish_p50, site.finish_p90) == (None, None), "never, as far as it can be seen"
         else:
-            assert site.finish_p50 == pytest.approx(BEGIN + waits + 37, abs=8), "17:00 there is now"
+            assert site.finish_p50 == pytest.approx(BEGIN + waits + 12, abs=8), "17:00 there is now"

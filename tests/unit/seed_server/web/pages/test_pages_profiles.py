@@ -14,7 +14,7 @@ from seed_server.signing.bundle import encode_bundle
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.rows import SeenRow
 from seed_server.web.pages.pages_profiles import MAX_PROFILE_FORM_BYTES, PROFILES_FORMS, PROFILES_PAGES, address_of
-from seed_server.web.pages.profile_look import MAX_TYPED_CHARS
+from seed_server.web.pages.profile_look import MAX_PROFILE_CHARS
 from tests.helpers.pages_client import Browser, PageAnswer, pages_of
 from tests.helpers.rollout_company import ADA, BEGIN, Company
 
@@ -212,14 +212,14 @@ async def test_too_many_rules_are_not_drawn(network: Company) -> None:
     assert not answer.elements("img")
 
 
-@pytest.mark.parametrize(("length", "status"), [(MAX_TYPED_CHARS, 200), (MAX_TYPED_CHARS + 1, 422)])
+@pytest.mark.parametrize(("length", "status"), [(MAX_PROFILE_CHARS, 200), (MAX_PROFILE_CHARS + 1, 422)])
 async def test_the_longest_text_and_one_over(network: Company, length: int, status: int) -> None:
     text = f"{TEXT}{'#' * (length - len(TEXT))}"
     async with pages_of(network.context) as site:
         answer = await send(site.browser("nora", "network-admin"), "look", text)
         assert answer.status == status
-        assert len("名" * MAX_TYPED_CHARS) * 9 < MAX_PROFILE_FORM_BYTES
-        answer = await send(site.browser("nora"), "look", "名" * MAX_TYPED_CHARS)
+        assert len("名" * MAX_PROFILE_CHARS) * 9 < MAX_PROFILE_FORM_BYTES
+        answer = await send(site.browser("nora"), "look", "名" * MAX_PROFILE_CHARS)
         assert answer.status == 200
         assert "not valid TOML" in answer.words
 

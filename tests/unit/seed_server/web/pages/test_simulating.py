@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.simulating`: what the command says, within seconds, and no longer than somebody waits."""
+"""`seed_server.web.pages.simulating`: `bandwidth.commands.__main__` in a process of its own, with limits."""
 
 import time
 from dataclasses import replace
@@ -11,7 +11,13 @@ import trio
 from bandwidth.commands.simulator_commands import SCENARIOS as OFFERED
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.web.pages import simulating
-from seed_server.web.pages.simulating import SCENARIOS, TURN_SECONDS, ScenarioName, Simulations, SimulationWish
+from seed_server.web.pages.simulating import (
+    SCENARIO_NAMES,
+    TURN_WAIT_SECONDS,
+    ScenarioName,
+    Simulations,
+    SimulationWish,
+)
 
 TEXT = 'name = "p"\ntime_zone = "UTC"\n[[limit]]\ncap = "4 Mbit/s"\n'
 WISH = SimulationWish(TEXT, "oslo", False, "download", "2026-06-01T10:00:00+00:00", 20, 0.5, 1_250_000)
@@ -19,7 +25,7 @@ SLOW = replace(WISH, seconds=600, line=125_000_000)
 
 
 def test_the_scenarios_are_those_of_the_command() -> None:
-    assert set(SCENARIOS) == set(OFFERED) == set(get_args(ScenarioName))
+    assert set(SCENARIO_NAMES) == set(OFFERED) == set(get_args(ScenarioName))
 
 
 @pytest.mark.processes
@@ -80,7 +86,7 @@ async def test_a_newer_run_of_the_same_reader_ends_the_one_before() -> None:
 
 @pytest.mark.processes
 async def test_who_finds_no_turn_is_told_so() -> None:
-    runs = Simulations(seconds=TURN_SECONDS + 1.0, at_once=1)
+    runs = Simulations(seconds=TURN_WAIT_SECONDS + 1.0, at_once=1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(refused, runs, "carol", SLOW, "did not end")
         await under_way(runs)
