@@ -65,9 +65,9 @@ def fill(company: Company) -> dict[str, str]:
     for number in range(AUDIT_ENTRIES):
         add_person(context, ROOT, f"person-{number}", roles=["viewer"], sites=[f"branch-{number % 50:04}"])
     add_webhook(context, ROOT, LOOKER, "https://127.0.0.1:9/hooks", events=["rollout"])
-    file = company.directory / "disks.toml"
-    file.write_text(DIAGNOSIS)
-    operations.set_template(context, ROOT, "disks", file, OfflineKeys(home.offline_keys, None))
+    disks = company.directory / "disks.toml"
+    disks.write_text(DIAGNOSIS)
+    operations.set_template(context, ROOT, "disks", disks, OfflineKeys(home.offline_keys, None))
     first = company.patches[0]
     return {
         "patch": f"{first.patch_id}@{first.version}",
