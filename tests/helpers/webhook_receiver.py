@@ -48,6 +48,18 @@ class Receiver:
         return [one.event_id for one in list(self.requests)]
 
 
+def _answer(handler: BaseHTTPRequestHandler, receiver: Receiver, status: int) -> None:
+    if receiver.raw is not None:
+        handler.close_connection = True
+        receiver.raw(handler.wfile)
+        return
+    handler.send_response(status)
+    for name, value in receiver.headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
 @contextmanager
 def webhook_receiver(address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """Run a receiver on a free port."""
@@ -75,15 +87,7 @@ def webhook_receiver(address: str = "127.0.0.1", tls: ssl.SSLContext | None = No
             if receiver.pause_seconds:
                 closing.wait(receiver.pause_seconds)
             with contextlib.suppress(OSError):
-                if receiver.raw is not None:
-                    self.close_connection = True
-                    receiver.raw(self.wfile)
-                    return
-                self.send_response(status)
-                for name, value in receiver.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                _answer(self, receiver, status)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
