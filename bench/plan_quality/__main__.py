@@ -14,7 +14,7 @@ import sys
 import trio
 
 from bench.lab.targets import SummaryRow
-from bench.plan_quality.in_lab import run_lab
+from bench.plan_quality.in_lab import LabFigures, run_lab
 from bench.plan_quality.past import learned
 from bench.plan_quality.play import CASES, LONGEST, CaseResult, play
 from bench.plan_quality.report import Results, committed, results_of, with_lab, write_results
@@ -38,7 +38,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="with --lab: of its cases, those whose names hold this")
     asked = parser.parse_args()
     if asked.lab:
-        shown = with_lab(committed(), trio.run(run_lab, asked.only))
+        shown = committed()
+
+        def keep(found: list[LabFigures]) -> None:
+            nonlocal shown
+            shown = with_lab(shown, found)
+            if asked.write:  # of each case at once: the next one may fail
+                write_results(shown)
+
+        trio.run(run_lab, asked.only, keep)
         return _shown(shown, shown.lab_summary, write=asked.write)
     found = [one for seed in range(1, asked.seeds + 1) for one in run(asked.sites, seed)]
     results = results_of(found, sites=asked.sites, companies=asked.seeds)
