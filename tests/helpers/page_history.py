@@ -24,14 +24,19 @@ OFFICE_HOURS = range(9, 18)
 PROFILE = """name = "Office hours"
 time_zone = "Asia/Tokyo"
 [[limit]]
-name = "Office hours"
-days = ["mon", "tue", "wed", "thu", "fri"]
+name = "nights"
+cap = "16 Mbit/s"
+[[window]]
+name = "office hours"
+days = "mon-fri"
 from = "09:00"
 to = "18:00"
 cap = "4 Mbit/s"
-[[limit]]
-name = "else"
-cap = "16 Mbit/s"
+[[blackout]]
+name = "month's end"
+days = "fri"
+from = "16:00"
+to = "18:00"
 """
 FINDINGS = {3: ("disk",), 5: ("mdns", "lan_incoming"), 6: ("clock",), 12: ("install",), 14: ("disk", "memory")}
 """By the number of the PC."""
