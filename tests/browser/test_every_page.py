@@ -32,7 +32,7 @@ MORE = {
     "site-plans": "/sites/{site}?show=plans",
     "site-findings": "/sites/{site}?show=findings",
     "site-paused": "/sites/leeds",
-    "missing-why": "/missing?patch={patch}&reason=failed",
+    "missing-why": "/missing?patch={patch}&reason=install_failed",
     "exceptions-all": "/exceptions?show=all",
     "rollouts-all": "/rollouts?show=all",
     "rollout-halted": "/rollouts/2",
@@ -89,7 +89,7 @@ def test_axe_finds_nothing(browsing: Browsing, language: str, colours: str) -> N
     found = [
         violation for _, page in shown(browsing, language, color_scheme=colours) for violation in axe_violations(page)
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -135,7 +135,7 @@ def test_a_page_with_all_that_it_needs_is_light(browsing: Browsing) -> None:
 
 def test_every_link_leads_somewhere(browsing: Browsing) -> None:
     requests = browsing.context("root").request
-    todo = [*addresses(browsing).values()]
+    todo = [address for name, address in addresses(browsing).items() if name not in OPEN]
     seen, wrong = dict.fromkeys(todo), []
     for address in todo:  # grows meanwhile
         answer = requests.get(address, max_redirects=0)
@@ -155,5 +155,5 @@ def test_every_link_leads_somewhere(browsing: Browsing) -> None:
                     continue
                 seen[link] = address
                 todo.append(link)
-    assert wrong == []
+    assert not wrong, "\n".join(map(str, wrong))
     assert len(seen) > len(addresses(browsing))
