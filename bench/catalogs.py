@@ -45,6 +45,7 @@ from p2pdist.status.reasons import WhyReason
 from p2pdist.transfer.faults import TransferFaultKind
 from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 from p2pdist.trust.ring_rules import RingReason
+from seed_server.automation.event_types import EVENT_TYPES
 from seed_server.commands.sites_view import (
     LARGE_PACKETS_HINT,
     LARGE_PACKETS_NOTE,
@@ -54,6 +55,8 @@ from seed_server.commands.sites_view import (
 )
 from seed_server.fleet.estimate import NoPace
 from seed_server.fleet.rollout import RolloutState
+from seed_server.fleet.rollout_queries import ring_template
+from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 from seed_server.line.harm_evidence import HarmReason
 from seed_server.reporting.missing_pcs import FollowUp, MissingReason, Proposal
 from seed_server.reporting.service_levels import LevelVerdict
@@ -95,6 +98,8 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
     yield from NOT_SERVED.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
+    yield from EVENT_TYPES.values()
+    yield from (ring_template(name).title for name in SHIPPED_RINGS)
     yield from LEVELS
     yield from UNITS
     yield from PLACES

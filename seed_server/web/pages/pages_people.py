@@ -147,7 +147,7 @@ def _roles(asked: Asked[Nothing]) -> Shown:
     people = [one for one in read_people(asked.context) if not one.disabled]
     holders = {role: [one.name for one in people if role in one.roles] for role in ROLES}
     values = {"rows": rows, "roles": tuple(ROLES), "holders": holders, "stopping": STOPPING_RIGHTS}
-    return Shown(tr("Roles and rights"), values)
+    return Shown(tr("Roles"), values)
 
 
 PEOPLE_PAGES = (

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from p2pdist.shared.language import tr
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.rollout_plan import PlannedRing
 from seed_server.fleet.queries import read_all_templates
 from seed_server.fleet.ring_template_queries import KnownTemplate, read_ring_template, ring_templates
@@ -76,7 +76,8 @@ def _template(asked: Asked[Named]) -> Shown:
         "rollouts": known.rollouts[:ROWS_OF_ROLLOUTS],
         "more_rollouts": max(0, len(known.rollouts) - ROWS_OF_ROLLOUTS),
     }
-    return Shown(known.template.title if known.template and known.template.title else known.name, values)
+    title = in_words(known.template.title) if known.template and known.template.title else known.name
+    return Shown(title, values)
 
 
 def _template_file(asked: Asked[Named]) -> FileAnswer:

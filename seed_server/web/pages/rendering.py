@@ -5,10 +5,11 @@ Every text is escaped. Words are in the reader's language, as `p2pdist.shared.la
 
 import base64
 import re
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from markupsafe import Markup, escape
 
 from p2pdist.shared import language
@@ -47,11 +48,26 @@ def _environment() -> Environment:
     )
     environment.globals |= {"tr": _tr, "trn": _trn, "reader": reader, "static": static_address, "picture": _picture}
     environment.globals |= {"path_to": path_to, "address_of": address_of}
-    environment.filters |= {
+    filters: dict[str, Callable[..., object]] = {
         "shown": _shown, "lines": _lines, "words": _words, "moment": _moment, "day": _day, "age": _age, "span": _span,
         "number": _number, "bytes": _bytes, "percent": _percent, "mbit": _mbit,
     }  # fmt: skip
+    environment.filters |= {name: _for_each_reader(one) for name, one in filters.items()}
     return environment
+
+
+def _for_each_reader(one: Callable[..., object]) -> Callable[..., object]:
+    """Return a filter that is applied whenever a page is made.
+
+    Else what stands in a template itself, such as ``none|number``, is made once, in its first reader's language.
+    """
+
+    @pass_context
+    @wraps(one)
+    def apply(_: object, value: object) -> object:
+        return one(value)
+
+    return apply
 
 
 # --- words -------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ function pathOf(element, root) {
 
 /** Whether somebody fills in a form there: it is left alone. */
 function isTypedIn(part) {
-  return all("form[method=post] :is(input:not([type=hidden]), textarea)", part).some(one =>
-    one.type === "checkbox" ? one.checked !== one.defaultChecked : one.value !== one.defaultValue);
+  return all("form[method=post] :is(input:not([type=hidden]), textarea, select)", part).some(one =>
+    one.options ? one.selectedOptions[0] !== ([...one.options].find(option => option.defaultSelected) ?? one.options[0])
+      : one.type === "checkbox" ? one.checked !== one.defaultChecked : one.value !== one.defaultValue);
 }
 
 /** Put the parts of `text`, a whole page, in place of those here; `only`: the name of one. */

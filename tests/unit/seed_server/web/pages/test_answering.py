@@ -318,7 +318,7 @@ async def test_a_page_that_follows_events_says_which_it_has_seen(company: Compan
         Page(
             "/live-thing",
             "live",
-            lambda _: Shown("L", {"kept": (), "address": "", "back": "", "wrong": ""}, "confirm"),
+            lambda _: Shown("L", {"server": "", "address": "", "version": ""}, "help"),
             Nothing,
             live=("rollout", "approval"),
         ),

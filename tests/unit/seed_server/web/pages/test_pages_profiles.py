@@ -141,7 +141,7 @@ async def test_a_site_without_a_profile_begins_with_one_that_is_good(network: Co
     async with pages_of(network.context) as site:
         answer = await site.browser("nora", "network-admin").get("/profiles/leeds")
     assert "No profile is in force here" in answer.words
-    assert "✔ good" in answer.words
+    assert "✔ It can be used" in answer.words
 
 
 async def test_what_is_typed_is_drawn_and_held_to_what_is_in_force(network: Company) -> None:

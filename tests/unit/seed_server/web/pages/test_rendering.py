@@ -95,6 +95,14 @@ def test_figures_that_are_not_known_say_so(one: PageReader) -> None:
     assert "".join(made("{{ 0|number }} {{ 0|percent }} {{ 0|bytes }}").texts) == "0 0% 0 B"
 
 
+def test_a_figure_that_stands_in_a_template_speaks_the_language_of_each_reader(one: PageReader) -> None:
+    template = rendering._environment().from_string("{{ none|number }} {{ [none|age, 90|span]|join(' ') }}")
+    english = template.render()
+    with language.speaking("ja"):
+        assert template.render().count("不明") == 2
+    assert english.count("not known") == 2
+
+
 def test_words_are_in_the_readers_language_in_two_threads_of_one_process(one: PageReader) -> None:
     template = "{{ parts.pager('x') }}{{ tr('Filters') }}"
     with language.speaking("ja"):
