@@ -10,8 +10,10 @@ from p2pdist.shared.wire.channels import Hello, encode_message
 from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
 from p2pdist.shared.wire.messages import FromEndpoint, Holdings, Report
+from p2pdist.shared.wire.witness import ConsistencyWanted
 
-TOGETHER_SECONDS = 0.005  # a PC that has proven a file says at once what it has and reports it: in one packet
+TOGETHER_SECONDS = 0.005  # what a PC says at once leaves in one packet: its question about the log and what it wants,
+# and, when it has proven a file, what it has and its report
 
 
 class Outgoing:
@@ -32,7 +34,7 @@ class Outgoing:
         stream = self._stream
         if stream is not None:
             self._frames += frame_of(message)
-        return partial(self._leave, stream, together=isinstance(message, Holdings | Report))
+        return partial(self._leave, stream, together=isinstance(message, Holdings | Report | ConsistencyWanted))
 
     async def _leave(self, stream: Stream | None, *, together: bool) -> None:
         if together:

@@ -31,7 +31,7 @@ class NewsForm:
     """How much one answer tells, and how."""
 
     differences: bool
-    """The PC makes files of those that it has."""
+    """The PC makes files of those that it has, and unpacks news by `news_words`."""
     max_bytes: int
     """Of all files together."""
     max_files: int
@@ -110,7 +110,7 @@ class TrustNewsReader:
                         files[path] = told
                     else:
                         changed[path] = told
-        return encode_news(TrustNews(files, changed))
+        return encode_news(TrustNews(files, changed), by_words=form.differences)
 
     def _changes_between(self, form: NewsForm, known: int, newest: int) -> dict[str, bytes | ChangedFile]:
         """Return what is new since ``known``, as far as it fits.

@@ -48,16 +48,13 @@ class Receiver:
         return [one.event_id for one in list(self.requests)]
 
 
-def _answer(handler: BaseHTTPRequestHandler, receiver: Receiver, status: int) -> None:
-    if receiver.raw is not None:
-        handler.close_connection = True
-        receiver.raw(handler.wfile)
-        return
-    handler.send_response(status)
-    for name, value in receiver.headers.items():
-        handler.send_header(name, value)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
+def whole_body(request: BaseHTTPRequestHandler) -> bytes:
+    """Return what came with a request; half of it is none: its sender was killed."""
+    length = int(request.headers.get("Content-Length", 0))
+    body = request.rfile.read(length)
+    if len(body) < length:
+        raise ConnectionError("it ends too early")
+    return body
 
 
 @contextmanager
@@ -76,18 +73,22 @@ def webhook_receiver(address: str = "127.0.0.1", tls: ssl.SSLContext | None = No
             self.do_POST()
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            body = self.rfile.read(length)
-            if len(body) < length:  # its sender was killed: nobody acts on half a request
-                self.close_connection = True
-                return
+            body = whole_body(self)
             request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.requests.append(request)
             status = receiver.status(request)
             if receiver.pause_seconds:
                 closing.wait(receiver.pause_seconds)
             with contextlib.suppress(OSError):
-                _answer(self, receiver, status)
+                if receiver.raw is not None:
+                    self.close_connection = True
+                    receiver.raw(self.wfile)
+                    return
+                self.send_response(status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

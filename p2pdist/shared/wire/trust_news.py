@@ -11,7 +11,7 @@ Both are a saving and nothing else: whatever is missing is asked for by its own 
 it had been.
 
 An endpoint that can (``?differences=1``, or the feature of its hello) is told of lists that have grown by what is new
-in them: see `differences`.
+in them (`differences`), and all of it by what news do not always have (`news_words`).
 """
 
 import zlib
@@ -22,6 +22,7 @@ import msgspec
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Extensible, Record
 from p2pdist.shared.wire.differences import Difference
+from p2pdist.shared.wire.news_words import NEWS_WORDS
 
 NEWS_PATH = "/tuf/news/{root}/{snapshot}"
 DIFFERENCES_QUERY = "differences=1"
@@ -56,14 +57,21 @@ class TrustNews(Extensible, frozen=True):
     """More of them, for endpoints that can make them; release 0.2.0 refuses news with this field."""
 
 
-def encode_news(news: TrustNews) -> bytes:
-    """Return the answer: msgpack, compressed (RFC 1950), which takes half to two thirds away from signed JSON."""
-    return zlib.compress(codec.encode(news))
+def encode_news(news: TrustNews, *, by_words: bool = False) -> bytes:
+    """Return the answer: msgpack, compressed (RFC 1950), which takes half to two thirds away from signed JSON.
+
+    ``by_words``: with `NEWS_WORDS` as the preset dictionary, which takes a third of what is left of a publication away.
+    """
+    packing = zlib.compressobj(zdict=NEWS_WORDS) if by_words else zlib.compressobj()
+    return packing.compress(codec.encode(news)) + packing.flush()
 
 
 def decode_news(data: bytes, *, max_bytes: int = MAX_NEWS_ANSWER_BYTES) -> TrustNews:
-    """Return what `encode_news` made of the news. Raises `DecodeError`; more than the cap is never unpacked."""
-    unpacking = zlib.decompressobj()
+    """Return what `encode_news` made of the news, either way. Raises `DecodeError`.
+
+    More than the cap is never unpacked.
+    """
+    unpacking = zlib.decompressobj(zdict=NEWS_WORDS)
     try:
         encoded = unpacking.decompress(data, max_bytes)
     except zlib.error as error:

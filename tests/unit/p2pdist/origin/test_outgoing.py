@@ -10,6 +10,7 @@ from p2pdist.shared.wire import channels
 from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES
 from p2pdist.shared.wire.frames import FrameDecoder
 from p2pdist.shared.wire.messages import FromEndpoint, Holdings, PieceStored, Report, Want
+from p2pdist.shared.wire.witness import ConsistencyWanted
 
 TORRENT = "11" * 32
 STREAM, OTHER = cast("Any", object()), cast("Any", object())
@@ -60,6 +61,18 @@ async def test_what_is_here_and_the_report_of_it_leave_together(autojump_clock: 
         for message in SAID[2:4]:
             nursery.start_soon(outgoing.put(message))
     assert sent.parts == [SAID[2:4]]
+
+
+async def test_a_question_about_the_log_leaves_with_what_is_wanted(autojump_clock: object) -> None:
+    sent = Sent()
+    outgoing = Outgoing(sent.send)
+    outgoing.use(STREAM)
+    question = ConsistencyWanted(3, 7)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(outgoing.put(question))
+        await trio.sleep(0.001)
+        nursery.start_soon(outgoing.put(EARLIER))
+    assert sent.parts == [[question, EARLIER]]
 
 
 async def test_what_has_not_left_ends_with_its_connection(autojump_clock: object) -> None:

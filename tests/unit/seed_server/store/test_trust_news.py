@@ -245,7 +245,7 @@ def test_a_long_list_that_has_grown_is_told_by_what_is_new_in_it(published: Publ
     role = published.directory / "tuf" / "metadata" / f"{newest}.patches.json"
     assert role.stat().st_size > MAX_NEWS_BYTES, "too large to be told as it is"
     answer = published.reader.answer(ROOT, known, BY_DIFFERENCES) or b""
-    assert len(answer) < 2_500
+    assert len(answer) < 1_500
     news = decode_news(answer)
     assert sorted(kinds(news.files)) == ["2.root.json", "beta@1.manifest", "timestamp.json", "torrent"]
     assert sorted(kinds(news.changed)) == sorted([
