@@ -204,7 +204,9 @@ def made(language: str, before: Catalog) -> Catalog:
     )  # fmt: skip
     for message in own_messages():
         known = before.get(message if isinstance(message, str) else message[0])
-        catalog.add(message, string=known.string if known is not None else None)
+        said = strings(known.string if known is not None else None)
+        # what was one message may have got a plural since, and the other way round
+        catalog.add(message, string=said[0] if isinstance(message, str) else said)
     for sentence in sorted(finished_sentences()):
         known = before.get(sentence)
         if known is not None and known.string and sentence not in catalog:
@@ -256,12 +258,13 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_text(catalog))
         path.with_suffix(".mo").write_bytes(compiled(catalog))
-        empty = [message.id for message in catalog if message.id and not all(_strings(message.string))]
+        empty = [message.id for message in catalog if message.id and not all(strings(message.string))]
         for message in empty:
             print(f"{language}: no translation: {message!r}", file=sys.stderr)
 
 
-def _strings(string: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+def strings(string: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    """Return the forms of a translation; one that is empty where there is none."""
     return (string or "",) if isinstance(string, str) or string is None else tuple(string)
 
 

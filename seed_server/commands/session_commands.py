@@ -38,7 +38,7 @@ def sessions_command(context: Context, name: str, as_json: bool) -> None:
     else:
         table = FactTable()
         table.column(tr("session"), tr("began"), tr("last use"), tr("ends"))
-        table.sentences(tr("by"), tr("from"), tr("browser"))
+        table.sentences(tr("logged in by"), tr("address"), tr("browser"))
         for one in found:
             said = (in_words(one.proof), printable(one.address), printable(one.browser))
             times = (utc_minute(one.created_at), utc_minute(one.used_at), utc_minute(one.ends_at))
@@ -94,7 +94,7 @@ def keys_command(context: Context, name: str, key_id: str | None, as_json: bool)
         say(f"{name} has no keys. They are added in a browser, on the page of one's own account.")
     else:
         table = FactTable()
-        table.column(tr("key"), tr("made"), tr("last use"))
+        table.column(tr("key"), tr("added"), tr("last use"))
         table.sentences(tr("name"))
         for one in found:
             used = utc_minute(one.used_at) if one.used_at else tr("never")

@@ -34,6 +34,8 @@ MAX_API_TOKEN_CHARS = 100
 MOST_HOLDERS = 5  # of a right, in a refusal
 
 WRONG_LOGIN = "The name, the password or the code is wrong. A code is taken once; wait for the next one and try again."
+WRONG_CODE = "The code is wrong. A code is taken once; wait for the next one and try again."
+"""For who has shown the password already."""
 
 
 def checked_account_name(text: str) -> str:

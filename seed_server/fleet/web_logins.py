@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.accounts import (
+    WRONG_CODE,
     WRONG_LOGIN,
     code_is_right,
     known_now,
@@ -103,7 +104,7 @@ def second_factor_login(
         if answer:
             check_key(context, database, challenge, answer, person, verify=False)
         elif not person.totp or not code_is_right(context, database, person, code):
-            raise UserError(WRONG_LOGIN, FaultKind.REFUSED)
+            raise UserError(WRONG_CODE, FaultKind.REFUSED)
         else:
             take(context, database, challenge)
         known_now(context, database, person, came.place)

@@ -15,7 +15,7 @@ import msgspec
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.lazy_log import lazy_log
 from seed_server.fleet.accounts import (
-    WRONG_LOGIN,
+    WRONG_CODE,
     checked_account_name,
     code_is_right,
     known_now,
@@ -208,7 +208,7 @@ def confirm_by_code(context: Context, session: WebSession, code: str, came: Came
         take_attempt(context, database, name, came.place)
         person = database.person(name)
         if person is None or not person.totp or not code_is_right(context, database, person, code):
-            raise UserError(WRONG_LOGIN, FaultKind.REFUSED)
+            raise UserError(WRONG_CODE, FaultKind.REFUSED)
         known_now(context, database, person, came.place)
     return confirmed(context, session, "code")
 

@@ -44,8 +44,7 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "addException": ("except", HERE),
     "endException": ("except", HERE),
     "followUp": ("endpoints", (Area(SITE),)),
-    "endSession": ("people", WHOLE_FLEET),  # a token has no session, and no keys
-    "endSessions": ("people", WHOLE_FLEET),
+    "endSessions": ("people", WHOLE_FLEET),  # a token has no session, and no keys
     "removeKey": ("people", WHOLE_FLEET),
     "makeToken": ("tokens", KIOSKS),
     "revokeToken": ("tokens", KIOSKS),
@@ -56,7 +55,7 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
 }
 """What the requests of this file need for which PCs, where that follows from what they are about."""
 
-OWN = {"endSession", "endSessions", "removeKey", "revokeApiToken"}
+OWN = {"endSessions", "removeKey", "revokeApiToken"}
 """What everybody may with what is their own."""
 
 
@@ -76,8 +75,6 @@ class Requests:
         path = route.path.format(**{**self.path, **({"number": self.path[route.name]} if route.name in self.path else {})})  # fmt: skip  # noqa: E501
         if route.name == "revokeToken":
             path = route.path.format(id=self.path["token"])
-        elif route.name == "endSession":
-            path = route.path.format(name=self.path["name"], id=self.path["session"])
         elif route.name == "removeKey":
             path = route.path.format(name=self.path["name"], id="k1")
         elif route.name == "revokeApiToken":
@@ -110,7 +107,7 @@ def prepared(company: Company) -> Requests:
         zoe = database.person("zoe")
         assert zoe is not None
         database.add_passkey(PasskeyRow("k1", "zoe", "blue", b"id", b"cose", 0, BEGIN))
-    session = begin_session(context, zoe, "password", CameFrom("x", "x", "x")).row.session_id
+    begin_session(context, zoe, "password", CameFrom("x", "x", "x"))
     file = context.home.root / "copy.bundle"
     bundle = preparing.prepare_withdrawal(context, ADA, "office", "bad", file)
     add_webhook(context, ROOT, "zoe", "https://chat.example.com/hooks/7", events=["rollout"])
@@ -120,7 +117,7 @@ def prepared(company: Company) -> Requests:
         {
             "endpoint": OTHERS[0], "patch": "office", "number": 1, "site": SITE, "name": "zoe", "id": bundle.bundle_id,
             "endException": row.number, "releaseHistory": hold.number, "proveAuditEntry": 0, "token": token.token_id,
-            "api_token": api_token, "session": session, "cve": "CVE-2026-1234",
+            "api_token": api_token, "cve": "CVE-2026-1234",
         },
         {
             "addException": {"who": f'site == "{SITE}"', "until": BEGIN + 9e5, "reason": "r", "owner": "o"},

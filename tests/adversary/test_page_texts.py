@@ -15,6 +15,7 @@ from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import PageCompany, hostile_texts, page_company
 from tests.helpers.page_values import Values, text_fields
 from tests.helpers.pages_client import PageAnswer, pages_of
+from tests.helpers.people import cheap_passwords
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
 LATER = 9e9
@@ -22,9 +23,11 @@ LANGUAGES = ("en", "ja")
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> PageCompany:
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageCompany]:
     """Return a company with hostile names in all places."""
-    return page_company(tmp_path_factory.mktemp("texts"), ServerSettings(name="hq", address="127.0.0.1"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cheap_passwords(monkeypatch)
+        yield page_company(tmp_path_factory.mktemp("texts"), ServerSettings(name="hq", address="127.0.0.1"))
 
 
 def harm_in(answer: PageAnswer) -> Iterator[str]:

@@ -70,3 +70,14 @@ def test_what_takes_back_asks_for_a_second_factor(browsing: Browsing) -> None:
     assert axe_violations(page) == []
     page.goto("/patches/acme-reader@1")
     assert "withdrawn" not in page.locator("[data-part=patch-head]").inner_text()
+
+
+def test_a_key_is_not_said_to_be_missing_before_it_is_asked_for(browsing: Browsing) -> None:
+    page = browsing.page()
+    said = page.locator("form[action='/login/key'] [data-key-said]")
+    assert said.count()
+    assert not said.is_visible()
+    key = virtual_key(page)
+    page.locator("form[action='/login/key'] button[data-key]").click()  # it knows nothing of us
+    said.wait_for()
+    key.detach()

@@ -188,10 +188,13 @@ class Site:
     app: Any
     step_up_until: float = 0.0
 
-    def browser(self, name: str = "", *roles: Role, sites: tuple[str, ...] = (), tags: tuple[str, ...] = ()) -> Browser:
+    def browser(
+        self, name: str = "", *roles: Role, sites: tuple[str, ...] = (), tags: tuple[str, ...] = (),
+        password: str | None = None,
+    ) -> Browser:  # fmt: skip
         """Return a browser in which ``name`` is signed in, with a new account where roles are given; or nobody."""
         if roles:
-            add_person(self.context, ROOT, name, roles=roles, sites=sites, tags=tags)
+            add_person(self.context, ROOT, name, roles=roles, sites=sites, tags=tags, password=password)
         return Browser(self.app, {SESSION_COOKIE: name} if name else {})
 
 

@@ -135,8 +135,15 @@ class NamedPage(Paged, frozen=True):
     name: Name
 
 
-class NamedWithId(Given, frozen=True):
-    """Something of an account."""
+class OfSessions(Given, frozen=True):
+    """Sessions of an account."""
+
+    name: Name
+    session: Annotated[str, Meta(max_length=64, description="This one alone; else all.")] = ""
+
+
+class OfKey(Given, frozen=True):
+    """A key of an account."""
 
     name: Name
     id: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -147,21 +154,16 @@ def _sessions(call: ApiCall[NamedPage, None]) -> Page[SessionDocument]:
     return page_of(found, call.given, lambda one: one.session_id, session_document)
 
 
-def _end_sessions(call: ApiCall[Named, None]) -> SessionsEndedDocument:
+def _end_sessions(call: ApiCall[OfSessions, None]) -> SessionsEndedDocument:
     name = call.given.name
-    return SessionsEndedDocument(name, end_sessions(call.context, call.actor, name))
-
-
-def _end_session(call: ApiCall[NamedWithId, None]) -> SessionsEndedDocument:
-    name = call.given.name
-    return SessionsEndedDocument(name, end_sessions(call.context, call.actor, name, call.given.id))
+    return SessionsEndedDocument(name, end_sessions(call.context, call.actor, name, call.given.session))
 
 
 def _keys(call: ApiCall[NamedPage, None]) -> Page[KeyDocument]:
     return page_of(read_passkeys(call.context, call.given.name), call.given, lambda one: one.key_id, key_document)
 
 
-def _remove_key(call: ApiCall[NamedWithId, None]) -> KeyDocument:
+def _remove_key(call: ApiCall[OfKey, None]) -> KeyDocument:
     return key_document(remove_passkey(call.context, call.actor, call.given.name, call.given.id))
 
 
@@ -248,16 +250,13 @@ PEOPLE_ROUTES = (
     Route("GET", f"{API}/people/{{name}}/sessions", "listSessions", "Where an account is logged in with a browser",
           _sessions, Page[SessionDocument], _PEOPLE, NamedPage, right=("people", WHOLE_FLEET),
           commands=("people sessions",)),
-    Route("DELETE", f"{API}/people/{{name}}/sessions", "endSessions", "Log an account out of its browsers",
-          _end_sessions, SessionsEndedDocument, _PEOPLE, Named, operation=f"{_OPERATION}web_sessions.end_sessions",
-          commands=("people end-sessions",)),
-    Route("DELETE", f"{API}/people/{{name}}/sessions/{{id}}", "endSession", "Log an account out of one browser",
-          _end_session, SessionsEndedDocument, _PEOPLE, NamedWithId,
-          operation=f"{_OPERATION}web_sessions.end_sessions"),
-    Route("GET", f"{API}/people/{{name}}/keys", "listKeys", "Keys (WebAuthn) of an account", _keys, Page[KeyDocument],
-          _PEOPLE, NamedPage, right=("people", WHOLE_FLEET), commands=("people keys",)),
+    Route("DELETE", f"{API}/people/{{name}}/sessions", "endSessions", "Log an account out of its browsers, or of one",
+          _end_sessions, SessionsEndedDocument, _PEOPLE, OfSessions,
+          operation=f"{_OPERATION}web_sessions.end_sessions", commands=("people end-sessions",)),
+    Route("GET", f"{API}/people/{{name}}/keys", "listPersonKeys", "Keys (WebAuthn) of an account", _keys,
+          Page[KeyDocument], _PEOPLE, NamedPage, right=("people", WHOLE_FLEET), commands=("people keys",)),
     Route("DELETE", f"{API}/people/{{name}}/keys/{{id}}", "removeKey", "Let a key open nothing any more", _remove_key,
-          KeyDocument, _PEOPLE, NamedWithId, operation=f"{_OPERATION}passkey_operations.remove_passkey"),
+          KeyDocument, _PEOPLE, OfKey, operation=f"{_OPERATION}passkey_operations.remove_passkey"),
     Route("GET", f"{API}/api-tokens", "listApiTokens", "API tokens, the newest first", _api_tokens,
           Page[ApiTokenDocument], _TOKENS, ApiTokens, commands=("api-token list",)),
     Route("DELETE", f"{API}/api-tokens/{{id}}", "revokeApiToken", "Let an API token speak for nobody any more",
