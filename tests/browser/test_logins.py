@@ -30,8 +30,8 @@ def test_a_session_is_over_when_its_owner_has_logged_out(browsing: Browsing) -> 
     thief = stolen.new_page()
     thief.goto("/patches")
     assert is_in(thief)
-    mine.locator("form[action='/logout'] button").first.click()
-    mine.wait_for_load_state()
+    with mine.expect_navigation():
+        mine.locator("form[action='/logout'] button").first.click()
     thief.goto("/patches")
     assert "/login" in thief.url
 
@@ -52,7 +52,8 @@ def test_with_a_security_key(browsing: Browsing) -> None:
     adding.locator("input[name=label]").fill("blue key")
     adding.locator("button[data-key]").click()
     page.get_by_text("blue key").first.wait_for()
-    page.locator("form[action='/logout'] button").click()
+    with page.expect_navigation():
+        page.locator("form[action='/logout'] button").click()
     page.goto("/login")
     page.locator("form[action='/login/key'] button[data-key]").click()
     page.locator("form[action='/logout']").wait_for()

@@ -35,8 +35,8 @@ def sent(browsing: Browsing, page: Any, name: str, what: Any, **values: str) -> 
             element.select_option(next(option for option in options if value in option))
         else:
             element.fill(value)
-    what.locator("button").first.click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        what.locator("button").first.click()
     browsing.confirm(page, name)
 
 

@@ -22,8 +22,8 @@ class Clicks:
 
     def on(self, address: str) -> None:
         """Click on the first visible link whose address ends so."""
-        self.page.locator(f"a[href$='{address}']").locator("visible=true").first.click()
-        self.page.wait_for_load_state()
+        with self.page.expect_navigation():
+            self.page.locator(f"a[href$='{address}']").locator("visible=true").first.click()
         self.count += 1
 
     def reads(self, *words: str) -> None:
@@ -98,8 +98,8 @@ def test_without_scripts(browsing: Browsing) -> None:
     search = page.locator("main form[method=get]").first
     field = search.locator("input[type=search], input[type=text]").first
     field.fill("pc-osaka")
-    field.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        field.press("Enter")
     assert "pc-osaka" in page.url
     rows = page.locator("main tbody tr").all_inner_texts()
     assert rows

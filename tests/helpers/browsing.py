@@ -122,16 +122,16 @@ class Browsing:
         if code is not None or name in self.place.company.seeds:
             given = self.place.company.code(name) if code is None else code
             page.locator("input[autocomplete=one-time-code]").first.fill(given)
-        page.locator("input[type=password]").first.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.locator("input[type=password]").first.press("Enter")
 
     def confirm(self, page: Any, name: str) -> None:
         """Show a second factor where the page asks for one, and go on."""
         codes = page.locator("main input[autocomplete=one-time-code]")
         if codes.count():
             codes.first.fill(self.place.company.code(name))
-            codes.first.press("Enter")
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                codes.first.press("Enter")
 
     def _heard(self, message: Any) -> None:
         if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
