@@ -1,5 +1,6 @@
 """What one PC did, the newest step first, a page at a time; of the months that are in the database. Blocking."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +24,23 @@ class StepsPage:
     """What the next page begins behind; empty: this is the last one."""
 
 
-def read_steps(context: Context, endpoint_id: str, *, patch: str = "", size: int, after: str = "") -> StepsPage:
+def read_steps(
+    context: Context, endpoint_id: str, *, patch: str = "", before: float | None = None, size: int, after: str = ""
+) -> StepsPage:
     """Return what a PC did; of one patch, where ``patch`` (ID or ID@VERSION) is given.
+
+    ``before``: only what it did until then, seconds since 1970.
 
     Raises `UserError`: BAD_INPUT for what is no name of a patch, and no end of a page; NOT_SET_UP, STORAGE, BUSY.
     """
     at, skipped = map(int, end_of_page(_CURSOR, after).groups()) if after else (None, 0)
     named = parse_named(patch) if patch else None
+    ends = [] if before is None else [math.ceil(before)]
+    ends += [] if at is None else [at + 1]
     asked = Asked(
         patch_id=named.patch_id if named else "",
         version=(named.version or "") if named else "",
-        until=None if at is None else at + 1 - REPORTED_SINCE,
+        until=min(ends) - REPORTED_SINCE if ends else None,
     )
     with context.database() as database:
         sought = database.sought(asked)

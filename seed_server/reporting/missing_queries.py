@@ -156,7 +156,8 @@ class MissingLook:
     holds: FleetHolds
     owners: Owners
     silent_seconds: float
-    site: str = ""
+    site: int | None = None
+    """The number of the site that is asked for; None: all are."""
     reason: str = ""
     owner: str = ""
     page_rows: int = MAX_PAGE_ROWS
@@ -167,19 +168,18 @@ class MissingLook:
             held, rings = self._held(patch, self.holds)
             after = 0
             while True:
-                page = database.lacking_page(patch.number, after=after, limit=self.page_rows)
+                page = database.lacking_page(patch.number, site=self.site, after=after, limit=self.page_rows)
                 for pc in page:
-                    if self.site in ("", pc.site):
-                        row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
-                        if self.wants(row):
-                            yield row
+                    row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
+                    if self.wants(row):
+                        yield row
                 if len(page) < self.page_rows:
                     break
                 after = page[-1].endpoint
 
     def wants(self, row: MissingPc) -> bool:
-        """Whether it is one of those that are asked for."""
-        wanted = ((self.site, row.pc.site), (self.reason, row.reason.name.lower()), (self.owner, row.owner))
+        """Whether one at the site is for a reason that is asked for, and somebody's who is."""
+        wanted = ((self.reason, row.reason.name.lower()), (self.owner, row.owner))
         return all(asked in ("", found) for asked, found in wanted)
 
     def judged(self, patch: PatchHead, pcs: Sequence[LackingPc], holds: FleetHolds) -> Iterator[MissingPc]:
@@ -223,7 +223,7 @@ def missing_look(
 def look_for(context: Context, database: "Database", question: MissingQuestion) -> MissingLook:
     """Return what a look for what is asked begins with. Raises `UserError` (BAD_INPUT) for what is not known."""
     now, head = context.clock.now(), report_head(context, database)
-    site_asked(context, database, question.site)  # it has to be known
+    site = site_asked(context, database, question.site)
     return MissingLook(
         server_name=head.server_name,
         serving=head.serving,
@@ -232,7 +232,7 @@ def look_for(context: Context, database: "Database", question: MissingQuestion) 
         holds=fleet_holds(context, database, now),
         owners=read_owners(context, database),
         silent_seconds=question.silent_days * DAY_SECONDS,
-        site=question.site,
+        site=site,
         reason=question.reason,
         owner=question.owner,
     )

@@ -106,7 +106,7 @@ def _stretches(
     size = min(look.page_rows, most, MAX_PAGE_ROWS)
     for patch in patches:
         while True:
-            some = database.lacking_page(patch.number, after=endpoint, limit=size)
+            some = database.lacking_page(patch.number, site=look.site, after=endpoint, limit=size)
             yield patch, endpoint, some
             if len(some) < size:
                 break

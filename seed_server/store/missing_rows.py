@@ -50,8 +50,13 @@ class MissingTable(Transactions):
         with self.reading() as connection:
             return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
 
-    def lacking_page(self, patch: int, *, after: int = 0, limit: int = MAX_PAGE_ROWS) -> list[LackingPc]:
-        """Return the PCs that lack a patch in the order of their enrolment, from the one after ``after`` on."""
+    def lacking_page(
+        self, patch: int, *, site: int | None = None, after: int = 0, limit: int = MAX_PAGE_ROWS
+    ) -> list[LackingPc]:
+        """Return the PCs that lack a patch in the order of their enrolment, from the one after ``after`` on.
+
+        ``site``: only those that were last seen at the site with this number.
+        """
         said, pc, followed = STANDING.c, ENDPOINTS.c, FOLLOW_UPS.c
         noted = and_(STANDING_NOTES.c.patch == said.patch, STANDING_NOTES.c.endpoint == said.endpoint)
         query = (
@@ -65,6 +70,8 @@ class MissingTable(Transactions):
             .order_by(pc.number)
             .limit(limit)
         )
+        if site is not None:
+            query = query.where(pc.site == site)
         with self.reading() as connection:
             return [_pc(tuple(row)) for row in connection.execute(query)]
 

@@ -11,7 +11,13 @@ from seed_server.reporting.missing_queries import MissingQuestion, read_missing
 
 COUNTS_KEPT_SECONDS = 60.0
 MOST_COUNTS_KEPT = 64  # questions, a few hundred bytes each
-MOST_PAIRS = 120_000  # PCs × patches that are looked at for one page; more take seconds
+MOST_PAIRS = 120_000  # PCs × patches that are looked at for one page, a fifth of a second
+PAIRS_OF_A_PATCH = 200  # what a patch takes by itself, in what PCs take
+
+
+def too_many(pcs: int, patches: int) -> bool:
+    """Return whether to look at so many PCs for so many patches takes longer than a page may."""
+    return (pcs + PAIRS_OF_A_PATCH) * patches > MOST_PAIRS
 
 
 @dataclass(frozen=True)

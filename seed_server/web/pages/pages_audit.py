@@ -1,6 +1,5 @@
 """The pages *audit*, *entry* and *log*: who did what and why, and the proof that nothing of it was changed."""
 
-import datetime as dt
 import json
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from seed_server.answers.audit import AuditAlarmDocument
 from seed_server.answers.audit_documents import alarm_documents, audit_proof_document
+from seed_server.automation.event_types import EVENT_TYPES, event_type
 from seed_server.fleet.audit_queries import EntryProof, LogCheck, prove_entry, read_alarms, verify_log
 from seed_server.fleet.audit_search import (
     AuditQuestion,
@@ -30,13 +30,11 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing, Right
 from seed_server.web.pages.addresses import address_of
 from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
+from seed_server.web.pages.given_days import Day, midnight
 from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
 MOST_COMPUTED = 100_000  # entries that a page computes anew: a second; a longer log is for the command line
-FIRST_DAY, LAST_DAY = "1970-01-03", "2096-10-01"  # within what `UnixMoment` can be, in every zone
-
-Day = Annotated[str, Meta(pattern="^([0-9]{4}-[0-9]{2}-[0-9]{2})?$", description="A day: 2026-11-29.")]
 
 
 class OfAudit(Given, frozen=True):
@@ -61,20 +59,9 @@ def question_of(given: OfAudit) -> AuditQuestion:
         subject=given.subject.strip(),
         request=given.request.strip(),
         rollout=given.rollout or None,
-        since=_midnight(given.since) if given.since else None,
-        until=_midnight(given.until, later=1) if given.until else None,
+        since=midnight(given.since) if given.since else None,
+        until=midnight(given.until, later=1) if given.until else None,
     )
-
-
-def _midnight(day: str, *, later: int = 0) -> float:
-    """Return when a day begins, or one that is so many days ``later``, in this machine's zone, as pages show times."""
-    try:
-        if not FIRST_DAY <= day <= LAST_DAY:
-            raise ValueError("no clock shows that day")
-        begins = dt.datetime.combine(dt.date.fromisoformat(day) + dt.timedelta(days=later), dt.time())
-        return begins.astimezone().timestamp()
-    except (ValueError, OverflowError) as error:
-        raise ApiProblemError("not-acceptable", f"{day} is no day of the calendar, from {FIRST_DAY} on.") from error
 
 
 def _audit(asked: Asked[OfAudit]) -> Shown:
@@ -119,7 +106,7 @@ def _entry(asked: Asked[OfNumber]) -> Shown:
     values = {
         "entry": entry,
         "leaf": logged.leaf.hex(),
-        "length": len(logged.data),
+        "meaning": EVENT_TYPES.get(event_type(entry) or "", ""),
         "page": page_of_entry(entry),
         "person": page_of_person(entry),
         "same_request": same_request(entry),

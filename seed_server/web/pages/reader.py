@@ -88,8 +88,8 @@ class PageReader:
 
     @property
     def filtered(self) -> bool:
-        """Whether the query has anything besides where the page begins."""
-        return any(name not in {"after", "limit", "sort", "lang"} for name, _ in self.query)
+        """Whether the query has anything besides which part of the page is shown, and where that begins."""
+        return any(name not in {"after", "limit", "sort", "lang", "part", "show"} for name, _ in self.query)
 
     @property
     def in_form(self) -> bool:

@@ -18,6 +18,7 @@ from seed_server.fleet.inventory_queries import (
 )
 from seed_server.web.api.given import MAX_DAYS, AtSite, ExpressionText, Given, MaybeName
 from seed_server.web.api.paging import After
+from seed_server.web.pages.addresses import address_of
 from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_pcs import ListRows
 
@@ -48,17 +49,35 @@ class InventoryAsked(Given, frozen=True):
     after: After = ""
 
     @property
+    def narrow(self) -> bool:
+        """Whether any of the filters is used that few look for."""
+        return bool(self.site or self.columns or self.unknown or self.max_age_days != DEFAULT_MAX_DAYS)
+
+    @property
+    def asks_which(self) -> bool:
+        """Whether an expression tells PCs apart."""
+        return bool(self.expression.strip())
+
+    @property
     def asks(self) -> bool:
         """Whether anything is asked."""
         return bool(self.expression.strip() or self.package.strip() or self.site or self.columns.strip())
 
     def question(self) -> InventoryQuestion:
         """Return what they ask."""
-        columns = tuple(filter(None, map(str.strip, self.columns.split(","))))
+        columns, package = tuple(filter(None, map(str.strip, self.columns.split(",")))), self.package.strip()
+        if package and not columns and not self.asks_which:
+            columns = (f'package("{package}")',)
         return InventoryQuestion(
-            self.expression.strip() or "true", self.site, columns or None, self.package.strip(), self.max_age_days,
+            self.expression.strip() or "true", self.site, columns or None, package, self.max_age_days,
             PAGE_ANSWER_SECONDS,
         )  # fmt: skip
+
+    def behind(self, term: str, *, unknown: str = "") -> str:
+        """Return the address of those PCs of this answer of which ``term`` is true too; or unknown."""
+        expression = f"({self.expression.strip()}) and {term}" if self.asks_which else term
+        kept = "" if self.max_age_days == DEFAULT_MAX_DAYS else self.max_age_days
+        return address_of("/inventory", expression=expression, site=self.site, max_age_days=kept, unknown=unknown)
 
 
 @dataclass(frozen=True)
@@ -78,8 +97,8 @@ def show_inventory(asked: Asked[InventoryAsked]) -> Shown:
     """Show the answer to a question; what cannot be asked is said above it, with its column where there is one."""
     given = asked.given
     values: dict[str, Any] = {
-        "given": given, "wrong": "", "column": None, "found": None, "rows": (), "next": "", "headings": (),
-        "package": None, "versions": (), "examples": INVENTORY_EXAMPLES,
+        "given": given, "behind": given.behind, "wrong": "", "column": None, "found": None, "rows": (), "next": "",
+        "headings": (), "package": None, "versions": (), "examples": INVENTORY_EXAMPLES,
     }  # fmt: skip
     if given.asks:
         try:

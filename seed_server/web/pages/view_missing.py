@@ -24,7 +24,8 @@ from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.store.count_rows import PatchHead
 from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
-from seed_server.web.pages.missing_counts import MOST_PAIRS, CountedMissing, MissingCounts
+from seed_server.web.api.problems import ApiProblemError
+from seed_server.web.pages.missing_counts import CountedMissing, MissingCounts, too_many
 from seed_server.web.pages.page import LIST_ROWS, Asked, Done, FileAnswer, Sent, Shown
 from seed_server.web.pages.view_pcs import ListRows
 
@@ -100,7 +101,7 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
     try:
         page = find_missing(asked.context, given.question())
         progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
-        if _pairs(progress, page.patches) <= MOST_PAIRS:
+        if not _too_many(progress, page.patches):
             counted = _COUNTS.of(asked.context, given.question())
         overview = _overview(progress, page.patches)
     except UserError as error:
@@ -114,6 +115,7 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
             "wrong": wrong,
             "serving": page.serving,
             "rows": [_line(row) for row in page.rows],
+            "owned": any(row.owner for row in page.rows),
             "next": page.after,
             "unfinished": page.unfinished_search,
             "several": len(page.patches) != 1,
@@ -130,8 +132,8 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
     )
 
 
-def _pairs(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> int:
-    return (progress[0].total if progress else 0) * len(patches)
+def _too_many(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> bool:
+    return too_many(progress[0].total if progress else 0, len(patches))
 
 
 def _overview(progress: Sequence[PatchProgress], patches: Sequence[PatchHead]) -> list[LackedPatch]:
@@ -181,7 +183,7 @@ def missing_file(asked: Asked[MissingAsked]) -> FileAnswer:
     given = asked.given
     progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
     patches = find_missing(asked.context, replace_size(given)).patches
-    if _pairs(progress, patches) > MOST_PAIRS:
+    if _too_many(progress, patches):
         raise UserError(
             "So many patches and PCs take too long for a page. Choose a patch, or ask the command line: seed-server "
             "report missing --csv",
@@ -212,14 +214,19 @@ FollowUpNote = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
 FollowUpState = Literal["told", "ticket", "visit", "retired", "none"]
 
 
-class FollowingUp(Body, frozen=True):
-    """What is done about PCs that were ticked."""
+Ticks = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[^ ]+ [^ ]+$", max_length=MAX_TICK_CHARS)], ...], Meta(max_length=MAX_TICKED)
+]
 
-    row: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[^ ]+ [^ ]+$", max_length=MAX_TICK_CHARS)], ...],
-        Meta(min_length=1, max_length=MAX_TICKED),
-    ]
+
+class FollowingUp(Body, frozen=True):
+    """What is done about PCs that were ticked, or about all that were listed."""
+
     state: FollowUpState
+    row: Ticks = ()
+    everything: bool = False
+    """All that were listed are meant."""
+    listed: Ticks = ()
     note: FollowUpNote = ""
     back: Annotated[str, Meta(max_length=2_000)] = ""
     """The query of the page."""
@@ -236,10 +243,13 @@ class FollowingUpOne(Body, frozen=True):
 def follow_up_ticked(sent: Sent[Any, FollowingUp]) -> Done:
     """Note what is done about the PCs that were ticked; who has the patch meanwhile is passed over.
 
-    Raises `UserError` where nothing was noted: the first reason.
+    Raises `UserError` where nothing was noted: the first reason. `ApiProblemError` where nothing was ticked.
     """
     body, done, passed_over = sent.body, 0, list[UserError]()
-    for row in dict.fromkeys(body.row):
+    ticked = body.listed if body.everything else body.row
+    if not ticked:
+        raise ApiProblemError("not-acceptable", "Tick those that are meant.")
+    for row in dict.fromkeys(ticked):
         endpoint, _, patch = row.partition(" ")
         try:
             follow_up(sent.context, sent.actor, endpoint, _state(body.state), patch=patch, note=body.note)

@@ -27,6 +27,7 @@ from seed_server.reporting.pc_words import SHARED_HINT, Tone, finding_words, pc_
 from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
+from seed_server.web.pages.given_days import Day, midnight
 from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_missing import DONE_STATE, follow_up_choices
 
@@ -46,6 +47,8 @@ class OnePc(OfEndpoint, frozen=True):
     show: PcPart = "now"
     patch: OfPatch = ""
     """Of the history."""
+    until: Day = ""
+    """Of the history: the last day."""
     package: MaybeName = ""
     """Of the inventory: what its name has in it."""
     after: After = ""
@@ -131,7 +134,7 @@ def _may(asked: Asked[OnePc], card: EndpointCard, right: Permission) -> bool:
 
 def _parts(asked: Asked[OnePc], endpoint_id: str) -> list[tuple[str, str, bool]]:
     words = {
-        "now": tr("Now"), "patches": tr("Patches"), "history": tr("What it did"), "inventory": tr("What it has"),
+        "now": tr("Overview"), "patches": tr("Patches"), "history": tr("History"), "inventory": tr("Inventory"),
     }  # fmt: skip
     if may(asked.actor, "audit", WHOLE_FLEET) is None:
         words["custody"] = tr("What it has signed")
@@ -217,8 +220,9 @@ def _patches(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
 
 def _history(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     given = asked.given
+    before = midnight(given.until, later=1) if given.until else None
     page = read_steps(
-        asked.context, card.endpoint.endpoint_id, patch=given.patch, size=LIST_ROWS, after=given.after
+        asked.context, card.endpoint.endpoint_id, patch=given.patch, before=before, size=LIST_ROWS, after=given.after
     )  # fmt: skip
     return {"steps": page.rows, "next": page.after, "step_state": _step_state}
 

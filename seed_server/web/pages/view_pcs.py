@@ -105,14 +105,13 @@ def show_pcs(asked: Asked[Pcs]) -> Shown:
 
 
 def _lines(page: EndpointsPage, now: float) -> Sequence[PcLine]:
-    return [
-        PcLine(
-            row,
-            pc_state(row, now, connected=row.connected and page.serving),
-            pc_doubts(row, page.namesakes.of(row)),
-        )
-        for row in page.rows
-    ]
+    return [PcLine(row, _state(page, row, now), pc_doubts(row, page.namesakes.of(row))) for row in page.rows]
+
+
+def _state(page: EndpointsPage, row: EndpointRow, now: float) -> PcCondition:
+    state = pc_state(row, now, connected=row.connected and page.serving)
+    away = state.tone == "quiet" and row.last_seen_at
+    return PcCondition(state.tone, tr("not connected")) if away else state  # since when, another column says
 
 
 def state_choices() -> list[tuple[str, str]]:

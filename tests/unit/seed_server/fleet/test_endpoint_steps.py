@@ -33,11 +33,11 @@ def busy(company: Company) -> Company:
     return company
 
 
-def all_steps(company: Company, size: int, patch: str = "") -> list[HistoryRow]:
+def all_steps(company: Company, size: int, patch: str = "", before: float | None = None) -> list[HistoryRow]:
     rows: list[HistoryRow] = []
     after = ""
     while True:
-        page = read_steps(company.context, PC, patch=patch, size=size, after=after)
+        page = read_steps(company.context, PC, patch=patch, before=before, size=size, after=after)
         rows += page.rows
         if not (after := page.after):
             return rows
@@ -49,6 +49,15 @@ def test_pages_have_each_step_once(busy: Company, size: int) -> None:
     rows = all_steps(busy, size)
     assert [row.state for row in rows] == ["fetching"] * 7 + ["waiting"] * 7
     assert {(row.patch_id, row.state) for row in rows} == {(p, s) for p in PATCHES for s in ("fetching", "waiting")}
+
+
+@pytest.mark.parametrize("size", [1, 5, 7, 8])
+def test_steps_before_a_moment_are_asked_for(busy: Company, size: int) -> None:
+    second = busy.clock.now() - 60.0
+    assert [row.state for row in all_steps(busy, size, before=second)] == ["waiting"] * 7
+    assert [row.state for row in all_steps(busy, size, before=second + 1.0)] == ["fetching"] * 7 + ["waiting"] * 7
+    assert [row.state for row in all_steps(busy, size, "p-3", second)] == ["waiting"]
+    assert all_steps(busy, size, before=second - 60.0) == []
 
 
 def test_steps_of_one_patch_are_asked_for(busy: Company) -> None:

@@ -10,6 +10,7 @@ from seed_server.fleet.rollout_operations import halt_rollout
 from seed_server.reporting.missing_pcs import SILENT_DAYS, MissingReason
 from seed_server.reporting.missing_queries import MissingPc, MissingQuestion, all_missing, read_missing
 from seed_server.reporting.missing_search import find_missing, lacked_by
+from seed_server.store.rows import SeenRow
 from tests.helpers.rollout_company import ADA, OTHERS, TESTERS, Company
 
 EVERYTHING = MissingQuestion(size=0)
@@ -61,6 +62,17 @@ def test_rows_are_chosen_by_site_reason_and_owner(reported: Company) -> None:
                      MissingQuestion(after="99-1")):  # fmt: skip
         with pytest.raises(UserError):
             find_missing(reported.context, question)
+
+
+@pytest.mark.parametrize("most", [1, 3_000])
+def test_a_site_has_those_that_were_last_seen_there(reported: Company, most: int) -> None:
+    moved = SeenRow("leeds", "10.0.0.1", "p2pdist/1", connected=True, last_seen_at=reported.clock.now())
+    reported.database.save_seen({OTHERS[6]: moved})
+    for site, names in (("leeds", [OTHERS[6]]), ("osaka", sorted(TESTERS))):
+        question = MissingQuestion(site=site, size=2)
+        assert sorted(row.pc.hostname for row in all_found(reported, question, most=most)) == names
+        report = read_missing(reported.context, question)
+        assert (report.total, sum(report.counts.values())) == (len(names), len(names))
 
 
 def test_a_pc_lacks_nothing_any_more(reported: Company) -> None:

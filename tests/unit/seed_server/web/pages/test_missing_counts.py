@@ -5,7 +5,14 @@ from dataclasses import replace
 from seed_server.fleet.endpoint_operations import deny
 from seed_server.reporting.missing_pcs import MissingReason
 from seed_server.reporting.missing_queries import MissingQuestion, read_missing
-from seed_server.web.pages.missing_counts import COUNTS_KEPT_SECONDS, MOST_COUNTS_KEPT, MissingCounts
+from seed_server.web.pages.missing_counts import (
+    COUNTS_KEPT_SECONDS,
+    MOST_COUNTS_KEPT,
+    MOST_PAIRS,
+    PAIRS_OF_A_PATCH,
+    MissingCounts,
+    too_many,
+)
 from tests.helpers.report_company import with_reports
 from tests.helpers.rollout_company import ADA, OTHERS, Company
 
@@ -25,6 +32,16 @@ def test_counts_are_those_of_the_report_and_age(company: Company) -> None:
     assert MissingReason.DENIED in later.counts
     reported.clock.wall -= 3 * COUNTS_KEPT_SECONDS
     assert counts.of(reported.context, QUESTION) is not later, "the clock was set back: nobody knows how old it is"
+
+
+def test_what_takes_longer_than_a_page_may_is_not_counted() -> None:
+    for patches in (1, 2, 300):
+        most = MOST_PAIRS // patches - PAIRS_OF_A_PATCH
+        assert not too_many(most, patches)
+        assert too_many(most + 1, patches)
+    assert not too_many(25_000, 1), "one patch is counted in a large company"
+    assert not too_many(125, 300), "and a site of it"
+    assert too_many(25_000, 300)
 
 
 def test_another_question_is_counted_by_itself_and_few_are_kept(company: Company) -> None:

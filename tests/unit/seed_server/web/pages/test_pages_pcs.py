@@ -137,6 +137,13 @@ async def test_what_it_did_can_be_asked_for_by_patch(site: Site) -> None:
     address = f"/pcs/{OTHERS[6]}?show=history&patch="
     assert "office@1" in (await shown(browser, f"{address}office")).words
     assert "Nothing is kept of that" in (await shown(browser, f"{address}office%402")).words
+    assert "office@1" in (await shown(browser, f"{address}&until=2090-01-01")).words
+    answer = await shown(browser, f"{address}&until=2020-01-01")
+    assert "Nothing is kept of that" in answer.words
+    assert f"/pcs/{OTHERS[6]}?show=history" in answer.links, "filters can be cleared"
+    assert "Clear filters" not in (await shown(browser, f"/pcs/{OTHERS[6]}?show=history")).words
+    for day in ("2026-02-30", "soon"):
+        assert (await browser.get(f"{address}&until={day}")).status in (400, 422), day
 
 
 async def test_what_it_has_signed_is_shown_to_auditors_alone(site: Site) -> None:
@@ -268,11 +275,22 @@ async def test_many_are_ticked_and_noted_at_once(company: Company, site: Site) -
     assert answer.words.count("Monday") == 4
     assert (await browser.post("/missing/follow-up", {"row": ticks, "state": "none"})).status == 303
     assert "Monday" not in (await shown(browser, "/missing?patch=office")).words
+    assert [box["value"] for box in page.elements("input") if box.get("name") == "listed"] == ticks
+    fields = {"row": ticks[:1], "listed": ticks[:3], "everything": "true", "state": "visit", "note": "Friday"}
+    assert (await browser.post("/missing/follow-up", fields)).status == 303
+    assert (await shown(browser, "/missing?patch=office")).words.count("Friday") == 3, "all that were listed"
+    fields = {"row": ticks[3:], "listed": ticks, "state": "visit", "note": "Tuesday"}
+    assert (await browser.post("/missing/follow-up", fields)).status == 303
+    assert (await shown(browser, "/missing?patch=office")).words.count("Tuesday") == 1, "those that were ticked"
 
 
 async def test_nothing_ticked_too_many_and_a_foreign_page_are_refused(site: Site) -> None:
     browser = ada(site)
-    assert (await browser.post("/missing/follow-up", {"state": "told"})).status == 422
+    for fields in ({}, {"listed": f"{TESTERS[1]} office@1"}, {"everything": "true"}):
+        answer = await browser.post("/missing/follow-up", {"state": "told", "note": "kept"} | fields)
+        assert answer.status in (400, 422)
+        assert "Tick those that are meant." in answer.words
+        assert "kept" in [one.get("value") for one in answer.elements("input")]
     many = [f"pc-{number} office@1" for number in range(201)]
     assert (await browser.post("/missing/follow-up", {"row": many, "state": "told"})).status == 422
     assert (await browser.post("/missing/follow-up", {"row": many[100:200], "state": "told"})).status == 422
@@ -372,6 +390,14 @@ async def test_versions_are_counted_and_each_count_leads_to_its_pcs(company: Com
     answer = await shown(browser, "/inventory?package=openssl")
     counts = [link for link in answer.links if link.startswith("/inventory?expression=") and "version" in link]
     assert [sorted(rows_of(await shown(browser, link))) for link in counts] == [OTHERS[1:3], OTHERS[:1]]
+    assert "without it0 not known7" in answer.words
+    assert answer.words.count("3.0.17") == 3, "the count of it, and two PCs that have it"
+    among = await shown(
+        browser, f"/inventory?{urlencode({'expression': 'ram_mb == 8000', 'package': 'openssl'})}&max_age_days=3"
+    )
+    counts = [link for link in among.links if "max_age_days=3" in link and "version" in link]
+    assert [sorted(rows_of(await shown(browser, link))) for link in counts] == [OTHERS[1:3], OTHERS[:1]]
+    assert all("ram_mb" in link for link in counts), "of those that the expression is true of"
     old = urlencode({"expression": 'package("openssl") < version("3.0.17")', "columns": "openssl,ram_mb"})
     answer = await shown(browser, f"/inventory?{old}")
     assert "true1" in answer.words
