@@ -53,7 +53,9 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "approve-from-list": ("approve", WHOLE_FLEET),
     "drop-bundle": ("withdraw", WHOLE_FLEET),
     "offer-at-site": ("roll-out", HERE),
-    "revoke-api-token": ("people", WHOLE_FLEET),  # it is another one's
+    "end-sessions": ("people", WHOLE_FLEET),  # they are another one's
+    "remove-key": ("people", WHOLE_FLEET),
+    "revoke-api-token": ("people", WHOLE_FLEET),
     "reset-password": ("people", WHOLE_FLEET),
     "profile-prepare": ("profiles", HERE),
 }
@@ -105,6 +107,7 @@ def prepared(company: Company) -> Values:
             "endpoint": OTHERS[0], "patch": "office@1", "number": "1", "site": SITE, "name": "yui",
             "id": bundle.bundle_id, "token": api_token, "entry": "0", "delivery": "1",
             "template.name": "rings", "template_file.name": "rings", "diagnosis.name": "december",
+            "diagnosis_pcs.name": "december",
             "end_exception.number": str(row.number),
             **{f"{form.name}.name": SITE for form in FORMS if form.path.startswith("/profiles/")},
             "profile.name": SITE,
