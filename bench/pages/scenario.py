@@ -46,7 +46,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path, meant: re.Pa
             api_port=api_port,
         ) as company:  # fmt: skip
             let_fetch(company)
-            known = await trio.to_thread.run_sync(fill, company)
+            known = await trio.to_thread.run_sync(fill, company, sizes.entries)
             async with company.frame_crowd(told=True, report_seconds=sizes.report_seconds) as crowds:
                 (server,) = crowds.processes
                 await trio.sleep(sizes.settle_seconds)

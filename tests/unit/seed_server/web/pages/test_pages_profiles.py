@@ -306,7 +306,7 @@ async def test_a_simulation_stands_beside_the_text(network: Company) -> None:
         values: dict[str, Any] = {"scenario": "download", "seconds": "20", "file_gb": "0.5", "line": "10 Mbit/s"}
         answer = await send(browser, "simulate", TEXT, at="2027-01-15T10:00", **values)
         assert "Business keeps" in answer.words
-        assert "2027-01-15T10:00:00+09:00" in answer.words
+        assert "2027-01-15 10:00" in answer.words
         assert "download: " in answer.words
         assert len(picture(answer, 1)) > 20
         answer = await send(browser, "simulate", TEXT, at="2027-01-15T10:00", line="10 kbit/s")
