@@ -266,13 +266,15 @@ def _start(
     del now, states
     templates = templates_of(context)
     name = given.template or context.settings().rollout_template
-    chosen = shipped_template(context, name if any(name == one for one, _ in templates) else "rings")
+    name = name if any(name == one for one, _ in templates) else "rings"
+    chosen = shipped_template(context, name)
     manifest = None if offer is None else offer.manifest
     by_pcs = 0 if manifest is None else approvals_wanted(context.repository(), manifest)
     least, cvss = chosen.least_cvss, None if manifest is None else manifest.cvss
     return {
         "templates": templates,
         "chosen": chosen,
+        "chosen_name": name,
         "approvals": chosen.required_approvals(by_pcs),
         "needs_reason": least is not None and (cvss is None or cvss < least),
     }

@@ -137,6 +137,20 @@ async def test_a_file_of_the_server_is_no_template(company: Company, tmp_path: P
     assert company.database.rollouts() == []
 
 
+async def test_a_template_that_the_settings_name_starts_by_its_form(company: Company, tmp_path: Path) -> None:
+    rings = tmp_path / "ours.toml"
+    rings.write_text('title = "Ours"\n[[ring]]\nname = "all"\nsoak = "1h"\nsuccess = 50\nfailure = 20\n')
+    settings = company.context.home.settings
+    settings.write_text(f'rollout_template = "{rings}"\n' + settings.read_text().replace("rollout_template", "# it"))
+    publish(company, tmp_path, "acme", FIRST, offered=False)
+    async with pages_of(company.context) as site:
+        browser = site.browser("ada", "operator")
+        form = (await browser.get("/patches/acme@1?part=start")).hidden("/patches/acme@1/start")
+        done = await browser.post("/patches/acme@1/start", {"template": form["template"], "_query": "part=start"})
+    assert (done.status, done.header("location")) == (303, "/rollouts/1"), done.words
+    assert company.rollout().row.template == "ours"
+
+
 async def test_a_withdrawal_asks_for_a_second_factor_and_a_reason(company: Company) -> None:
     async with pages_of(company.context) as site:
         browser = site.browser("ada", "operator")
