@@ -42,9 +42,7 @@ def main() -> int:
         prog="python -m bench.pages", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default=",".join(DATABASES), help="of sqlite, postgresql")
-    parser.add_argument(
-        "--pages", default="", metavar="EXPRESSION", help="only those whose path has it; not kept"
-    )
+    parser.add_argument("--pages", default="", metavar="EXPRESSION", help="only those whose path has it; not kept")
     parser.add_argument("--quick", action="store_true", help="a small company, which says nothing of a large one")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=NUMBER", help="another size than usual")
     parser.add_argument("--merge", action="store_true", help="run nothing: write what is kept into what is committed")

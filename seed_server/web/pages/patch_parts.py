@@ -37,9 +37,7 @@ from seed_server.web.pages.ring_choices import shipped_template, templates_of
 from seed_server.web.pages.standing_lines import STANDING_TONES, standing_line
 from seed_server.web.pages.view_pcs import ListRows, patch_state_choices
 
-MOST_PLANNED_SITES = (
-    15  # of a plan: those done last, below its picture; CSV, command line and API have all
-)
+MOST_PLANNED_SITES = 15  # of a plan: those done last, below its picture; CSV, command line and API have all
 MAX_LOOKED_FOR_CHARS = 300  # of a reason: what PCs say is 1,000 at most, and its beginning tells it
 PatchPart: TypeAlias = Literal["", "pcs", "priority", "plan", "files", "start"]
 
