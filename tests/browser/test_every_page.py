@@ -17,6 +17,7 @@ LANGUAGES = ("en", "ja")
 NOT_LOOKED_AT = {"login at the provider"}  # a way, which leads on by itself
 OPEN = {"login"}
 MORE = {
+    "patch-pcs": "/patches/{patch}?part=pcs",
     "patch-priority": "/patches/{patch}?part=priority",
     "patch-plan": "/patches/{patch}?part=plan",
     "patch-files": "/patches/{patch}?part=files",
