@@ -57,7 +57,8 @@ def kinds(browsing: Browsing) -> dict[str, str]:
     for name, address in addresses_of(PAGES, browsing.place.company.known()).items():
         answer = requests.get(address)
         assert answer.status == 200, f"{address}: {answer.status}"
-        found[name] = answer.headers["content-type"].partition(";")[0]
+        kept = answer.headers.get("content-disposition", "").startswith("attachment")
+        found[name] = "file" if kept else answer.headers["content-type"].partition(";")[0]
     return found
 
 
