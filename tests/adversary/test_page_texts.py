@@ -39,7 +39,9 @@ def harm_in(answer: PageAnswer) -> Iterator[str]:
     sources = [value for tag, name, value in page.attributes if (tag, name) == ("script", "src")]
     if page.tags.count("script") != len([one for one in sources if one.startswith("/static/")]):
         yield "a script"
-    for tag in {"svg", "iframe", "object", "embed", "style", "base", "b", "i"} & set(page.tags):
+    file = answer.header("content-disposition").startswith("attachment")  # it has all that it needs in it
+    own = {"style", "svg"} if file else set[str]()
+    for tag in ({"svg", "iframe", "object", "embed", "style", "base", "b", "i"} - own) & set(page.tags):
         yield f"<{tag}>"
     for tag, name, value in page.attributes:
         if name.startswith("on") or name == "style":
