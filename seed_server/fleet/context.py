@@ -58,7 +58,7 @@ class Context:
     """What is open already; None: each part is opened when it is needed."""
 
     def lately(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what ``read`` returns, as it was up to `LOOK_SECONDS` ago where the process remembers it."""
+        """Return what ``read`` returns, as it was up to `LATELY_SECONDS` ago where the process remembers it."""
         return read() if self.opened is None else self.opened.looks.known(self.clock.monotonic(), key, read)
 
     def settings(self) -> ServerSettings:

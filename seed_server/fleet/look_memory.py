@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 300.0  # so old may be a plan, or the service levels of all patches
+LATELY_SECONDS = 300.0  # so old may be a plan, or the service levels of all patches
 MOST_LOOKS = 64  # that are remembered: some 200 kB each in the largest company
 
 
@@ -19,7 +19,7 @@ class LookMemory:
         self._reading: dict[Hashable, threading.Lock] = {}
 
     def known(self, now: float, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what ``read`` returned within `LOOK_SECONDS` for the same ``key``; else call it.
+        """Return what ``read`` returned within `LATELY_SECONDS` for the same ``key``; else call it.
 
         ``now``: of a clock that only goes forward. Who asks the same meanwhile waits for one that reads; what ``read``
         raises is remembered by nobody.
@@ -28,7 +28,7 @@ class LookMemory:
             reading = self._reading.setdefault(key, threading.Lock())
         with reading:
             at, value = self._known.get(key, (None, None))
-            if at is not None and 0 <= now - at < LOOK_SECONDS:
+            if at is not None and 0 <= now - at < LATELY_SECONDS:
                 return cast("T", value)
             try:
                 found = read()

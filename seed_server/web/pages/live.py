@@ -25,9 +25,11 @@ log = structlog.get_logger()
 
 MAX_WATCHERS = 300  # pages that are looked at; half of the port's connections
 LIVE = "/live"
-PROGRESS = "progress"
+PROGRESS_TOLD = "progress"
 """Told to open pages that show how far PCs are, among the types of events: what PCs report is no entry of the log."""
-PROGRESS_SECONDS = 20.0  # what PCs report is written within some seconds; a page that is looked at is fetched so often
+PROGRESS_TOLD_SECONDS = (
+    20.0  # what PCs report is written within some seconds; a page that is looked at is fetched so often
+)
 
 
 @asynccontextmanager
@@ -54,9 +56,12 @@ async def _told(feed: EventFeed, signed_in: Callable[[], bool], last: str) -> As
             if not await trio.to_thread.run_sync(signed_in):
                 return
             checked = now
-        if now - moved >= PROGRESS_SECONDS:
+        if now - moved >= PROGRESS_TOLD_SECONDS:
             moved = now
-            yield b"%sevent: change\ndata: %s\n\n" % (b"id: %d\n" % (number - 1) if number else b"", PROGRESS.encode())
+            yield b"%sevent: change\ndata: %s\n\n" % (
+                b"id: %d\n" % (number - 1) if number else b"",
+                PROGRESS_TOLD.encode(),
+            )
         try:
             found = await feed.behind(number)
         except UserError as error:

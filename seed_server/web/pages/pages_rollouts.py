@@ -5,7 +5,7 @@ from typing import Any
 from seed_server.web.api.given import FromRing, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages import rollout_forms as forms
-from seed_server.web.pages.live import PROGRESS
+from seed_server.web.pages.live import PROGRESS_TOLD
 from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.view_ring_pcs import RingPcsAsked, view_ring_pcs
 from seed_server.web.pages.view_rollout import view_rollout
@@ -14,7 +14,7 @@ from seed_server.web.pages.view_rollouts import RolloutFilters, view_approvals, 
 _ROLLOUTS = "seed_server.fleet.rollout_operations."
 _APPROVE = "seed_server.fleet.rollout_approving.approve_rollout"
 _LIVE = ("rollout", "approval", "patch")
-_LIVE_COUNTS = (*_LIVE, PROGRESS)
+_LIVE_COUNTS = (*_LIVE, PROGRESS_TOLD)
 
 ROLLOUT_PAGES: tuple[Page[Any], ...] = (
     Page("/rollouts", "rollouts", view_rollouts, RolloutFilters, live=_LIVE),

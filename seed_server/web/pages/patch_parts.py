@@ -34,10 +34,10 @@ from seed_server.web.api.routes_fleet import State
 from seed_server.web.pages.offer_words import PRIORITY_TONES, rows_path
 from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer
 from seed_server.web.pages.ring_choices import shipped_template, templates_of
-from seed_server.web.pages.standing_lines import REACHED_TONES, standing_line
+from seed_server.web.pages.standing_lines import STANDING_TONES, standing_line
 from seed_server.web.pages.view_pcs import ListRows, patch_state_choices
 
-MOST_PLANNED_SITES = 50  # of a plan: a page of them; the command line and the API have all
+MOST_PLANNED_SITES = 15  # of a plan: those done last, below its picture; CSV, command line and API have all
 MAX_LOOKED_FOR_CHARS = 300  # of a reason: what PCs say is 1,000 at most, and its beginning tells it
 PatchPart: TypeAlias = Literal["", "pcs", "priority", "plan", "files", "start"]
 
@@ -160,7 +160,7 @@ def _pcs(
     return {
         "wrong": wrong,
         "serving": serving,
-        "rows": [standing_line(one.pc, REACHED_TONES.get(one.reached, "open")) for one in rows],
+        "rows": [standing_line(one.pc, STANDING_TONES.get(one.reached, "open")) for one in rows],
         "total": None if page is None else page.total,
         "next": None if page is None else page.after,
         "pc_states": patch_state_choices(),

@@ -12,7 +12,7 @@ from seed_server.store.count_rows import PcStanding
 
 MOST_OUTPUT_CHARS = 600  # of what an installer wrote: fifty rows stay a light page, and the PC's own page has the rest
 MOST_REASON_CHARS = 300
-REACHED_TONES = {
+STANDING_TONES = {
     Reached.INSTALLED: "good", Reached.DELIVERED: "good", Reached.FAILED: "bad", Reached.NOT_APPLICABLE: "quiet",
 }  # fmt: skip
 OUTCOME_TONES = {

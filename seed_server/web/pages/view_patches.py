@@ -32,7 +32,7 @@ from seed_server.web.pages.offer_words import (
 )
 from seed_server.web.pages.page import Asked, Shown
 
-PATCHES_OF_A_PAGE = 30  # each has so much to say that more were no light page
+LISTED_PATCHES = 30  # each has so much to say that more were no light page
 
 
 class PatchFilters(Given, frozen=True):
@@ -43,7 +43,7 @@ class PatchFilters(Given, frozen=True):
     severity: Literal["", "low", "medium", "high", "critical"] = ""
     priority: PriorityClass | Literal[""] = ""
     sort: Literal["newest", "priority"] = "newest"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = PATCHES_OF_A_PAGE
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LISTED_PATCHES
     after: After = ""
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 import trio
 
-from seed_server.fleet.look_memory import LOOK_SECONDS, MOST_LOOKS, LookMemory
+from seed_server.fleet.look_memory import LATELY_SECONDS, MOST_LOOKS, LookMemory
 
 
 def test_a_look_is_taken_once_in_its_time() -> None:
@@ -18,7 +18,7 @@ def test_a_look_is_taken_once_in_its_time() -> None:
 
         return memory.known(now, key, read)
 
-    assert [at(0.0), at(LOOK_SECONDS - 0.1), at(0.0, "b"), at(LOOK_SECONDS), at(-1.0)] == [1, 1, 2, 3, 4]
+    assert [at(0.0), at(LATELY_SECONDS - 0.1), at(0.0, "b"), at(LATELY_SECONDS), at(-1.0)] == [1, 1, 2, 3, 4]
 
 
 def test_no_failure_is_remembered() -> None:
