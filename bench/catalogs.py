@@ -79,7 +79,7 @@ CLOSED_LISTS: tuple[type[enum.Enum], ...] = (
 )  # fmt: skip
 SEVERITIES = ("low", "medium", "high", "critical")
 SPEAKING = (
-    "bandwidth/profiles", "bandwidth/simulator/figures.py",
+    "bandwidth/core/quantities.py", "bandwidth/profiles", "bandwidth/simulator/figures.py",
     "p2pdist/agent", "p2pdist/commands", "p2pdist/daemon", "p2pdist/doctor", "p2pdist/identity", "p2pdist/install",
     "p2pdist/limiter", "p2pdist/local_api", "p2pdist/network", "p2pdist/origin", "p2pdist/settings.py",
     "p2pdist/shared", "p2pdist/status", "p2pdist/transfer", "p2pdist/trust", "seed_server",
@@ -96,6 +96,7 @@ def own_messages() -> Iterator[str | tuple[str, str]]:
         yield from (str(member.value) for member in closed)
     yield from (LARGE_PACKETS_NOTE, LARGE_PACKETS_HINT, SHARED_IDENTITIES_NOTE, PAUSED_NOTE, PAUSED_HINT)
     yield from NOT_SERVED.values()
+    yield from EVENT_TYPES.values()
     yield from STATE_WORDS.values()
     yield from SEVERITIES
     yield from EVENT_TYPES.values()

@@ -22,11 +22,11 @@ _PATTERNS = (
 )
 
 
-def document(height: int, title: str, body: Sequence[str]) -> str:
+def document(height: int, title: str, body: Sequence[str], *, width: int = WIDTH) -> str:
     """Return a whole picture: ``body`` on white, and ``title`` for screen readers."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
     parts = [head, f"<title>{escape(title)}</title>", f"<style>{_STYLE}</style>", f"<defs>{_PATTERNS}</defs>"]
-    ground = f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>'
+    ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
     return "\n".join([*parts, ground, *body, "</svg>"]) + "\n"
 
 

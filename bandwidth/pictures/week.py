@@ -11,11 +11,12 @@ from html import escape
 
 from bandwidth.core.quantities import MINUTES_PER_DAY, clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
-from bandwidth.pictures.svg import MARGIN_LEFT, MARGIN_RIGHT, PLOT_WIDTH, WIDTH, cut, document, text, width_of
+from bandwidth.pictures.svg import MARGIN_LEFT, MARGIN_RIGHT, WIDTH, cut, document, text, width_of
 from bandwidth.profiles.week import Cell, DayRow, Week
 
 ROW_HEIGHT, ROW_GAP = 40, 6
 LEGEND_ENTRY_GAP = 26
+NARROW = 800  # pixels: below, every fourth hour has its mark
 NOW_COLOUR = "#c2410c"
 LIGHT, DARK = (209, 229, 240), (8, 64, 129)
 WHITE_TEXT_FROM = 0.6  # of the way from light to dark; keeps the contrast at 4.5 or more
@@ -39,42 +40,59 @@ ENGLISH = WeekWords()
 
 
 def week_svg(
-    week: Week, title: str, subtitle: str, words: WeekWords = ENGLISH, *, now: datetime | None = None
-) -> str:  # fmt: skip
+    week: Week,
+    title: str,
+    subtitle: str,
+    words: WeekWords = ENGLISH,
+    *,
+    now: datetime | None = None,
+    width: int = WIDTH,
+) -> str:
     """Return ``week`` as a picture: a row a day, hours from left to right, the rate by colour and in ``words``.
 
-    ``now``: by the site's clock; it is marked where the week has it.
+    ``now``: by the site's clock; it is marked where the week has it. ``width``: in pixels, at least 400.
     """
+    across = _Across(width - MARGIN_LEFT - MARGIN_RIGHT)
     top = 96
     legend_top = top + len(week.days) * (ROW_HEIGHT + ROW_GAP) + 18
     body = [text(MARGIN_LEFT, 30, title, "title"), text(MARGIN_LEFT, 51, subtitle, "small")]
-    body += _hours(top, legend_top - 18)
+    body += _hours(top, legend_top - 18, across)
     for index, row in enumerate(week.days):
-        body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week, words)
+        body += _day(row, top + index * (ROW_HEIGHT + ROW_GAP), week, words, across)
         if now is not None and row.day == now.date():
-            body += _now(now, top + index * (ROW_HEIGHT + ROW_GAP), words)
-    legend, height = _legend(week, legend_top, words)
-    return document(height, title, [*body, *legend])
+            body += _now(now, top + index * (ROW_HEIGHT + ROW_GAP), words, across)
+    legend, height = _legend(week, legend_top, words, width - MARGIN_RIGHT)
+    return document(height, title, [*body, *legend], width=width)
+
+
+@dataclass(frozen=True)
+class _Across:
+    """The hours of a day from left to right."""
+
+    width: int
+
+    def x(self, minute: int) -> float:
+        return MARGIN_LEFT + self.width * minute / MINUTES_PER_DAY
 
 
 # --- the week --------------------------------------------------------------------------------
 
 
-def _hours(top: int, bottom: int) -> Iterator[str]:
-    for hour in range(0, 25, 2):
-        x = _x_of_minute(hour * 60)
+def _hours(top: int, bottom: int, across: _Across) -> Iterator[str]:
+    for hour in range(0, 25, 2 if across.width >= NARROW else 4):
+        x = across.x(hour * 60)
         yield f'<line class="axis" x1="{x:.1f}" y1="{top - 8}" x2="{x:.1f}" y2="{bottom}"/>'
         yield text(x, top - 14, f"{hour:02}:00", "small", anchor="middle")
 
 
-def _day(row: DayRow, top: int, week: Week, words: WeekWords) -> Iterator[str]:
+def _day(row: DayRow, top: int, week: Week, words: WeekWords, across: _Across) -> Iterator[str]:
     name = words.day(row.day)
     middle = top + ROW_HEIGHT / 2 + 4
     yield text(MARGIN_LEFT - 10, middle - 7 if row.holiday else middle, name, "", anchor="end")
     if row.holiday:
         yield text(MARGIN_LEFT - 10, middle + 8, cut(row.holiday, 14), "small", anchor="end")
     for run in row.runs:
-        x, width = _x_of_minute(run.start), _x_of_minute(run.end) - _x_of_minute(run.start)
+        x, width = across.x(run.start), across.x(run.end) - across.x(run.start)
         fill, text_fill = _fill(run.cell, week)
         said, rule = words.say(_label(run.cell)), words.say(run.cell.rule)
         told = f"{name} {clock_text(run.start)}–{clock_text(run.end)}: {said} ({rule})"
@@ -89,9 +107,9 @@ def _day(row: DayRow, top: int, week: Week, words: WeekWords) -> Iterator[str]:
             yield text(x + width / 2, middle, label, "", anchor="middle", fill=text_fill)
 
 
-def _now(now: datetime, top: int, words: WeekWords) -> Iterator[str]:
+def _now(now: datetime, top: int, words: WeekWords, across: _Across) -> Iterator[str]:
     """Mark a moment: dark within white, so that it is seen on every colour, and a dot above the row."""
-    x = _x_of_minute(now.hour * 60 + now.minute)
+    x = across.x(now.hour * 60 + now.minute)
     for colour, width in (("#ffffff", 5), (NOW_COLOUR, 2.5)):
         line = f'x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{top + ROW_HEIGHT + 3}"'
         yield f'<line {line} stroke="{colour}" stroke-width="{width}"/>'
@@ -100,7 +118,7 @@ def _now(now: datetime, top: int, words: WeekWords) -> Iterator[str]:
     yield f"<circle {dot}><title>{escape(told)}</title></circle>"
 
 
-def _legend(week: Week, top: int, words: WeekWords) -> tuple[list[str], int]:
+def _legend(week: Week, top: int, words: WeekWords, right: int) -> tuple[list[str], int]:
     cells = [run.cell for row in week.days for run in row.runs]
     entries = [(_fill(Cell(rate, ""), week)[0], _rate_words(rate)) for rate in week.rates]
     if any(cell.stopped for cell in cells):
@@ -116,7 +134,7 @@ def _legend(week: Week, top: int, words: WeekWords) -> tuple[list[str], int]:
     for fill, english in entries:
         said = words.say(english)
         width = 24 + width_of(said)
-        if x + width > WIDTH - MARGIN_RIGHT:
+        if x + width > right:
             x, y = float(MARGIN_LEFT), y + 24
         if fill != "none":
             drawn.append(f'<rect x="{x:.1f}" y="{y}" width="16" height="16" fill="{fill}" stroke="#7b8794"/>')
@@ -156,7 +174,3 @@ def _label(cell: Cell) -> str:
 
 def _rate_words(rate: BytesPerSecond | None) -> str:
     return "no limit" if rate is None else rate_text(rate)
-
-
-def _x_of_minute(minute: int) -> float:
-    return MARGIN_LEFT + PLOT_WIDTH * minute / MINUTES_PER_DAY

@@ -149,7 +149,7 @@ class _Reader:
     def _plain_values(self) -> dict[str, Any]:
         for key, value in self._raw.items():
             if key not in TOP_KEYS and key not in TABLE_KEYS:
-                raise self._unknown((key,), {**TOP_KEYS, **TABLE_KEYS}, "at the top of a profile")
+                raise self._unknown((key,), {**TOP_KEYS, **TABLE_KEYS})
             if key in TABLE_KEYS and not (isinstance(value, list) and all(isinstance(row, dict) for row in value)):
                 raise self._error((key,), f"{key} is a table that may come several times: write [[{key}]]")
         present = {key: value for key, value in self._raw.items() if key in TOP_KEYS}
@@ -163,7 +163,7 @@ class _Reader:
         for index, raw_row in enumerate(raw_rows):
             for key in raw_row:
                 if key not in TABLE_KEYS[table]:
-                    raise self._unknown((table, index, key), TABLE_KEYS[table], f"in [[{table}]]")
+                    raise self._unknown((table, index, key), TABLE_KEYS[table], table)
             row = self._convert(raw_row, TABLE_KEYS[table], (table, index), f"[[{table}]]")
             rows.append({"name": f"{table} {index + 1}", **row})
         return rows
@@ -194,10 +194,10 @@ class _Reader:
                             hint = (
                                 f"the nearest is {values.nearest(name, known)!r}" if known else "there is none at all"
                             )
-                            message = (
-                                f"{key}: no [[site]] {'is named' if key == 'sites' else 'is in group'} {name!r}; {hint}"
-                            )
-                            raise self._error((table, index, key, place), message)
+                            wrong = f"no [[site]] is in group {name!r}"
+                            if key == "sites":
+                                wrong = f"no [[site]] is named {name!r}"
+                            raise self._error((table, index, key, place), f"{key}: {wrong}; {hint}")
 
     # --- from converted tables to the model ------------------------------------------------
 
@@ -268,10 +268,12 @@ class _Reader:
         line, column = (1, None) if place is None else place
         return ProfileError(self._source, line, keys[-1] if keys else "", f"{message}.", column)
 
-    def _unknown(self, path: KeyPath, known: Mapping[str, Any], where: str) -> ProfileError:
-        key = str(path[-1])
-        message = f"unknown key {key!r} {where}; the nearest valid key is {values.nearest(key, known)!r}"
-        return self._error(path, f"{message} (valid: {', '.join(known)})")
+    def _unknown(self, path: KeyPath, known: Mapping[str, Any], table: str = "") -> ProfileError:
+        key, name, valid = str(path[-1]), values.nearest(str(path[-1]), known), ", ".join(known)
+        message = f"unknown key {key!r} at the top of a profile; the nearest valid key is {name!r}. Valid are {valid}"
+        if table:
+            message = f"unknown key {key!r} in [[{table}]]; the nearest valid key is {name!r}. Valid are {valid}"
+        return self._error(path, message)
 
 
 def _scope(row: dict[str, Any], legs: tuple[Leg, ...] = (Leg.LINE,)) -> Scope:

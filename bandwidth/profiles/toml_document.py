@@ -18,6 +18,18 @@ _LONG_KEY = re.compile(
 )
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
+FAULTS = (
+    "Cannot declare {key} twice", "Cannot mutate immutable namespace {key}", "Cannot overwrite a value",
+    "Cannot redefine namespace {key}", "Duplicate inline table key {key}",
+    "Escaped character is not a Unicode scalar value", "Expected '=' after a key in a key/value pair",
+    "Expected ']' at the end of a table declaration", "Expected ']]' at the end of an array declaration",
+    "Expected newline or end of document after a statement", "Expected {shown}", "Found invalid character {shown}",
+    "Illegal character {shown}", "Invalid date or datetime", "Invalid hex value",
+    "Invalid initial character for a key part", "Invalid statement", "Invalid value", "Unclosed array",
+    "Unclosed inline table", "Unescaped '\\' in a string", "Unterminated string",
+)  # fmt: skip
+"""What the standard library's parser says is wrong: for the catalogs, which know sentences by the sources."""
+
 
 class TomlTextError(ValueError):
     """Text that is not TOML; the message says why. ``line`` and ``column`` count from 1."""

@@ -44,8 +44,8 @@ def compared(name: str, result: Result) -> list[str]:
         f"{result.business_keeps:.1%}",
         added_ms(result.voip_added_p95) if calls else NOTHING,
         added_ms(result.voip_added_p99) if calls else NOTHING,
-        f"{result.page_growth(0.50):+.0%}" if pages else NOTHING,
-        f"{result.page_growth(0.95):+.0%}" if pages else NOTHING,
+        f"{result.page_growth(0.50):+z.0%}" if pages else NOTHING,
+        f"{result.page_growth(0.95):+z.0%}" if pages else NOTHING,
         ms(together.queue_p95),
         f"{together.idle_use:.0%}",
         f"{result.spare_captured:.0%}" if has_spare(result) else NOTHING,
@@ -61,7 +61,7 @@ def in_a_line(result: Result) -> str:
     if has_calls(result):
         parts.append(f"calls {added_ms(result.voip_added_p95)} / {added_ms(result.voip_added_p99)} ms")
     if has_pages(result):
-        parts.append(f"pages {result.page_growth(0.5):+.0%} / {result.page_growth(0.95):+.0%}")
+        parts.append(f"pages {result.page_growth(0.5):+z.0%} / {result.page_growth(0.95):+z.0%}")
     parts.append(f"idle use {together.idle_use:.0%}")
     if together.yield_seconds:
         worst = _worst(together.yield_seconds, 1_000, 0, missed="+")
@@ -85,7 +85,7 @@ def harm(result: Result) -> list[tuple[str, str, str, str]]:
                 "business, MB",
                 f"{alone.business_bytes / 1e6:.1f}",
                 f"{together.business_bytes / 1e6:.1f}",
-                f"{result.business_keeps - 1:+.1%}",
+                f"{result.business_keeps - 1:+z.1%}",
             )
         )
     if has_calls(result):
@@ -96,15 +96,15 @@ def harm(result: Result) -> list[tuple[str, str, str, str]]:
         ):
             rows.append((f"call delay p{point}, ms", ms(before), ms(after), added_ms(after - before)))
         lost = alone.voip_lost_share, together.voip_lost_share
-        rows.append(("call packets lost", f"{lost[0]:.2%}", f"{lost[1]:.2%}", f"{lost[1] - lost[0]:+.2%}"))
+        rows.append(("call packets lost", f"{lost[0]:.2%}", f"{lost[1]:.2%}", f"{lost[1] - lost[0]:+z.2%}"))
     if has_pages(result):
-        for name, share in (("median", 0.5), ("p95", 0.95)):
+        for name, share in (("web page median, s", 0.5), ("web page p95, s", 0.95)):
             before, after = (percentile(list(run.page_seconds), share) for run in (alone, together))
-            rows.append((f"web page {name}, s", f"{before:.2f}", f"{after:.2f}", f"{result.page_growth(share):+.0%}"))
+            rows.append((name, f"{before:.2f}", f"{after:.2f}", f"{result.page_growth(share):+z.0%}"))
     if alone.video_mbit:
         change = together.video_mbit / alone.video_mbit - 1
         rows.append(
-            ("video quality, Mbit/s", f"{alone.video_mbit:.2f}", f"{together.video_mbit:.2f}", f"{change:+.0%}")
+            ("video quality, Mbit/s", f"{alone.video_mbit:.2f}", f"{together.video_mbit:.2f}", f"{change:+z.0%}")
         )
     rows.append(
         ("queue p95, ms", ms(alone.queue_p95), ms(together.queue_p95), added_ms(together.queue_p95 - alone.queue_p95))

@@ -1,6 +1,6 @@
 """Measures how long pages take in a large company, and how late the server's controllers are meanwhile.
 
-    python -m bench.pages [--only sqlite,postgresql] [--quick | --size name=number …] [--merge]
+    python -m bench.pages [--only sqlite,postgresql] [--pages EXPRESSION] [--quick | --size name=number …] [--merge]
 
 25,000 PCs × 300 patches; all PCs report once a minute, as frames in the server's own process; three real daemons fetch
 a file, each over a line of its own, so that controllers are at work. Four people log in by the form and go from page to
@@ -11,6 +11,7 @@ some 20 minutes for each database. Leave the machine alone meanwhile.
 
 import argparse
 import logging
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> int:
         prog="python -m bench.pages", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default=",".join(DATABASES), help="of sqlite, postgresql")
+    parser.add_argument("--pages", default="", metavar="EXPRESSION", help="only those whose path has it; not kept")
     parser.add_argument("--quick", action="store_true", help="a small company, which says nothing of a large one")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=NUMBER", help="another size than usual")
     parser.add_argument("--merge", action="store_true", help="run nothing: write what is kept into what is committed")
@@ -59,7 +61,7 @@ def main() -> int:
     missed = False
     for name in names:
         with tempfile.TemporaryDirectory(prefix="bench-pages-", ignore_cleanup_errors=True) as directory:
-            run = trio.run(measure, name, sizes, Path(directory))
+            run = trio.run(measure, name, sizes, Path(directory), re.compile(asked.pages))
         for page in run.pages:
             print(f"{page.page}: p50 {page.p50_ms:g} ms, p95 {page.p95_ms:g} ms, {page.looks} looks, {page.weight_bytes:,} bytes")  # fmt: skip  # noqa: E501
         for failure, count in run.failed.items():
@@ -67,7 +69,7 @@ def main() -> int:
         for row in rows_of(run):
             print(f"{row.metric}: {row.measured} (target {row.target})")
             missed = missed or row.met is False
-        if sizes == FULL:  # other sizes say nothing of the targets
+        if sizes == FULL and not asked.pages:  # other sizes say nothing of the targets
             keep(run)
     return int(missed)
 

@@ -13,6 +13,8 @@ class PageSizes(msgspec.Struct, frozen=True):
     pcs: int = 25_000
     patches: int = 300
     sites: int = 500
+    entries: int = 200_000
+    """Of the audit log, at least."""
     report_seconds: float = 60.0
     users: int = 4
     settle_seconds: float = 10.0
@@ -20,7 +22,9 @@ class PageSizes(msgspec.Struct, frozen=True):
 
 
 FULL = PageSizes()
-QUICK = PageSizes(pcs=500, patches=10, sites=20, report_seconds=10.0, users=2, settle_seconds=3.0, looking_seconds=20.0)
+QUICK = PageSizes(
+    pcs=500, patches=10, sites=20, entries=2_000, report_seconds=10.0, users=2, settle_seconds=3.0, looking_seconds=20.0
+)  # fmt: skip
 """For development: shows that everything works, and says nothing of a company."""
 
 

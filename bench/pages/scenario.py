@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +31,11 @@ OUTSIDE = {"login", "logout", "confirm"}
 """Pages that are no look at the company; their weight counts."""
 
 
-async def measure(database: str, sizes: PageSizes, directory: Path) -> PageRun:
-    """Run a company in an empty directory, and look at its pages. Raises `RuntimeError` without PostgreSQL."""
+async def measure(database: str, sizes: PageSizes, directory: Path, meant: re.Pattern[str]) -> PageRun:
+    """Run a company in an empty directory, and look at those of its pages whose paths have ``meant`` in them.
+
+    Raises `RuntimeError` without PostgreSQL.
+    """
     at, begun = time.time(), trio.current_time()
     with _database(database) as url:
         (api_port,) = free_ports(1)
@@ -42,7 +46,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path) -> PageRun:
             api_port=api_port,
         ) as company:  # fmt: skip
             let_fetch(company)
-            known = await trio.to_thread.run_sync(fill, company)
+            known = await trio.to_thread.run_sync(fill, company, sizes.entries)
             async with company.frame_crowd(told=True, report_seconds=sizes.report_seconds) as crowds:
                 (server,) = crowds.processes
                 await trio.sleep(sizes.settle_seconds)
@@ -56,10 +60,10 @@ async def measure(database: str, sizes: PageSizes, directory: Path) -> PageRun:
                 users = [PageUser(f"https://127.0.0.1:{api_port}", control_ca_pem(company.home)) for _ in range(sizes.users)]  # fmt: skip  # noqa: E501
                 for user in users:
                     await user.log_in(LOOKER)
-                addresses = addresses_of(PAGES, known)
+                addresses = addresses_of((page for page in PAGES if meant.search(page.path)), known)
                 weights = {address: await users[0].weigh(address) for address in addresses.values()}
                 looked = [one for name, one in addresses.items() if name not in OUTSIDE and weights[one] is not None]
-                looked += filtered(looked, known)
+                looked = [*looked, *filtered(looked, known)]
                 taken = Taken()
                 busy_from, use, machine = server.log.stat().st_size, use_of(server.process.pid), machine_time()
                 with trio.move_on_after(sizes.looking_seconds):

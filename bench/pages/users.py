@@ -48,8 +48,13 @@ class PageUser:
             raise ValueError(f"the login was answered with {answer.status_code}: {markup_of(answer.text).text.split()}")
 
     async def weigh(self, address: str) -> int | None:
-        """Return the bytes of a page, and of the files that it needs; None: it is a file to be kept, or elsewhere."""
+        """Return the bytes of a page, and of the files that it needs; None: it is a file to be kept, or elsewhere.
+
+        Raises `ValueError` for one that is not there.
+        """
         page = await self._http.get(address)
+        if page.is_error:
+            raise ValueError(f"{address} was answered with {page.status_code}: {markup_of(page.text).text.split()}")
         if page.is_redirect or not page.headers.get("content-type", "").startswith("text/html"):
             return None
         files = dict.fromkeys(markup_of(page.text).files)

@@ -102,16 +102,17 @@ class Catalog(gettext.GNUTranslations):
             if found := pattern.fullmatch(sentence):
                 # a value may be a sentence too, and is always shorter: this ends
                 values = {name: self._value(name, value) for name, value in found.groupdict().items()}
-                return translation.format(**values)
+                stop = _taken_stop(found, values, translation)
+                return translation.format(**values) + (self.gettext(".") if stop else "")
         return sentence
 
     def _value(self, name: str, value: str) -> str:
         return value if _is_key(value) and not _WORD_VALUES.fullmatch(name) else self.finished(value)
 
     def _joined(self, text: str) -> str:
-        """Return a text that was joined of several sentences, each as far as it is known."""
+        """Return a text that was joined of several sentences, each as far as it is known; a single one may be, too."""
         parts = _JOINT.split(text)  # sentences, and the joints between them
-        if not 1 < len(parts) <= 2 * MOST_JOINED - 1:
+        if len(parts) > 2 * MOST_JOINED - 1:
             return text
         shown, start = "", 0
         while start < len(parts):
@@ -127,6 +128,17 @@ class Catalog(gettext.GNUTranslations):
                     start = end + 1
                     break
         return shown
+
+
+def _taken_stop(found: re.Match[str], values: dict[str, str], translation: str) -> bool:
+    """Return whether the last value, which a translation has elsewhere, took the full stop of what it ends; it goes."""
+    name = found.lastgroup or ""
+    value = values[name]
+    at_end = found.end(name) == len(found.string) and not translation.endswith(f"{{{name}}}")
+    if not at_end or not value.endswith(".") or value != found[name]:
+        return False
+    values[name] = value[:-1]
+    return True
 
 
 def _is_key(text: str) -> bool:

@@ -4,6 +4,7 @@ msgspec, which converts them, stops at the first difference, and speaks of types
 """
 
 import difflib
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,13 @@ class Misfit:
 
 def misfits(value: Any, kind: type[msgspec.Struct]) -> Iterator[Misfit]:
     """Yield all that is wrong in ``value``, what TOML or JSON hold, to become ``kind``."""
-    yield from _misfits(value, inspect.type_info(kind), ())
+    yield from _misfits(value, _type_info(kind), ())
+
+
+@functools.cache
+def _type_info(kind: type[msgspec.Struct]) -> inspect.Type:
+    """Return what a type is made of: settings are read for each request, and this takes longer than to read them."""
+    return inspect.type_info(kind)
 
 
 def _misfits(value: Any, kind: inspect.Type, path: KeyPath) -> Iterator[Misfit]:
@@ -95,15 +102,21 @@ def _unknown_value(value: Any, known: Iterable[str], path: KeyPath) -> Misfit:
 
 
 def _of_list(value: list[Any], kind: inspect.ListType | inspect.VarTupleType, path: KeyPath) -> Iterator[Misfit]:
-    if problem := _of_size(len(value), kind.min_length, kind.max_length, "values"):
-        yield Misfit(path, f"{_name(path)}: it has {len(value)} values, and {problem}.")
+    where, count, least, most = _name(path), len(value), kind.min_length, kind.max_length
+    if least is not None and count < least:
+        yield Misfit(path, f"{where}: it has {count} values, and needs at least {least}.")
+    elif most is not None and count > most:
+        yield Misfit(path, f"{where}: it has {count} values, and may have at most {most} values.")
     for number, inner in enumerate(value):
         yield from _misfits(inner, kind.item_type, (*path, number))
 
 
 def _of_dict(value: dict[str, Any], kind: inspect.DictType, path: KeyPath) -> Iterator[Misfit]:
-    if problem := _of_size(len(value), kind.min_length, kind.max_length, "keys"):
-        yield Misfit(path, f"{_name(path)}: it has {len(value)} keys, and {problem}.")
+    where, count, least, most = _name(path), len(value), kind.min_length, kind.max_length
+    if least is not None and count < least:
+        yield Misfit(path, f"{where}: it has {count} keys, and needs at least {least}.")
+    elif most is not None and count > most:
+        yield Misfit(path, f"{where}: it has {count} keys, and may have at most {most} keys.")
     for key, inner in value.items():
         yield from _misfits(inner, kind.value_type, (*path, key))
 
@@ -113,14 +126,14 @@ def _of_scalar(value: Any, kind: inspect.Type) -> str | None:
     shown = _shown(value)
     match kind:
         case inspect.LiteralType():
-            return f"{shown} is no text; {_listed(map(str, kind.values)).rstrip('.')}"
+            values = _sorted(map(str, kind.values))
+            return f"{shown} is none of {values}"
         case inspect.BoolType():
             return None if isinstance(value, bool) else f"{shown} is neither true nor false (without quotes)"
         case inspect.StrType():
             if not isinstance(value, str):
                 return f"{shown} is no text; put it in quotes"
-            problem = _of_size(len(value), kind.min_length, kind.max_length, "characters")
-            return problem and f"{shown} {problem}"
+            return _of_length(value, kind)
         case inspect.IntType() | inspect.FloatType():
             return _of_number(value, kind)
         case inspect.ListType() | inspect.VarTupleType():
@@ -142,23 +155,30 @@ def _of_number(value: Any, kind: inspect.IntType | inspect.FloatType) -> str | N
     is_number = not (isinstance(value, float) and math.isnan(value))
     if is_number and not over and not under:
         return None
+    # each a sentence of its own, as translations need it
     if least is not None and most is not None:
         return f"{shown} is not from {_number(least)} to {_number(most)}"
-    limits: list[tuple[str, float | None]]
-    limits = [("at least", least), ("over", kind.gt), ("at most", most), ("under", kind.lt)]
-    words = [f"{word} {_number(limit)}" for word, limit in limits if limit is not None]
-    return f"{shown} is not {' and '.join(words)}" if words else f"{shown} is no number"
+    if kind.gt is not None and most is not None:
+        return f"{shown} is not more than {_number(kind.gt)} and at most {_number(most)}"
+    if least is not None:
+        return f"{shown} is not at least {_number(least)}"
+    if kind.gt is not None:
+        return f"{shown} is not over {_number(kind.gt)}"
+    if most is not None:
+        return f"{shown} is not at most {_number(most)}"
+    return f"{shown} is no number" if kind.lt is None else f"{shown} is not under {_number(kind.lt)}"
 
 
 def _number(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 
-def _of_size(size: int, least: int | None, most: int | None, unit: str) -> str | None:
-    if least is not None and size < least:
-        return f"needs at least {least} {unit if least != 1 else unit.rstrip('s')}"
-    if most is not None and size > most:
-        return f"may have at most {most} {unit}"
+def _of_length(value: str, kind: inspect.StrType) -> str | None:
+    count, least, most = len(value), kind.min_length, kind.max_length
+    if least is not None and count < least:
+        return f"{_shown(value)} has {count} characters, and needs at least {least}"
+    if most is not None and count > most:
+        return f"{_shown(value)} has {count} characters, and may have at most {most}"
     return None
 
 

@@ -1,6 +1,5 @@
 """Shows a plan: as a table, as CSV, or as a document."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,18 +13,12 @@ from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.answers.csv_text import csv_line
-from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_queries
 from seed_server.fleet.context import Context
 from seed_server.reporting.plan_answers import read_plan
-from seed_server.reporting.plan_documents import PlanDocument, PlanSiteDocument
+from seed_server.reporting.plan_documents import PlanDocument
 from seed_server.reporting.plan_picture import plan_picture
-from seed_server.reporting.plan_sentences import moment_or_never, plan_sentences
-
-PLAN_HEADINGS = (
-    "site", "pcs", "pcs_away", "pcs_done", "pcs_in_windows", "wan_bytes", "line_share", "finish_p50", "finish_p90",
-    "line_known", "presence_known", "actual_finish", "actual_bytes", "error",
-)  # fmt: skip
+from seed_server.reporting.plan_sentences import PLAN_HEADINGS, moment_or_never, plan_cells, plan_sentences
 
 
 def show_plan(
@@ -48,20 +41,9 @@ def show_plan(
     elif as_csv:
         click.echo(csv_line(PLAN_HEADINGS))
         for site in plan.sites:
-            click.echo(csv_line(_cells(site)))
+            click.echo(csv_line(plan_cells(site)))
     else:
         wide_terminal().print(plan_table(plan))
-
-
-def _cells(site: PlanSiteDocument) -> Iterator[str]:
-    for name in PLAN_HEADINGS:
-        value = getattr(site, name)
-        if value is None:
-            yield ""
-        elif name in ("finish_p50", "finish_p90", "actual_finish"):
-            yield utc_minute(value)
-        else:
-            yield f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def plan_table(plan: PlanDocument) -> RenderableType:

@@ -14,6 +14,7 @@ from seed_server.automation.event_types import EVENT_TYPES
 from seed_server.automation.webhook_documents import RedeliveredDocument, WebhookDeliveriesDocument, WebhookNameDocument
 from seed_server.automation.webhook_operations import WebhookMade
 from seed_server.automation.webhook_queries import MOST_DELIVERIES, DeliveryView
+from seed_server.automation.webhook_words import outcome_words
 from seed_server.commands import webhook_views
 from seed_server.commands.completing import event_types, webhook_names
 from seed_server.commands.looking import LookingCommand
@@ -146,7 +147,7 @@ def test_command(context: Context, name: str, as_json: bool) -> None:
     elif not found.delivery.attempts:
         say("It is not sent yet: is the server running? It is sent as soon as it runs.")
     else:
-        click.echo(f"{name}: {webhook_views.outcome_words(found.delivery)}")
+        click.echo(f"{name}: {outcome_words(found.delivery)}")
     if found.delivery.state != "sent":
         raise SystemExit(ExitCode.FAILED)
 

@@ -9,8 +9,8 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
 from seed_server.automation.webhook_queries import DeliveryView, WebhookView
+from seed_server.automation.webhook_words import outcome_words
 from seed_server.commands.texts import utc_minute
-from seed_server.store.webhook_records import DeliveryRow
 
 _STYLES = {"active": "green", "sent": "green", "waiting": "yellow", "unsure": "yellow", "dead": "red", "gone": "red"}
 
@@ -98,21 +98,3 @@ def deliveries_table(deliveries: Sequence[DeliveryView]) -> RenderableType:
 
 def _state_words(state: str) -> str:
     return {"unsure": tr("not sure yet"), "waiting": tr("waiting"), "sent": tr("taken"), "dead": tr("dead")}[state]
-
-
-def outcome_words(row: DeliveryRow) -> str:
-    """Return what the last attempt to send something came to, in words; empty: there was none."""
-    return {
-        "": "",
-        "delivered": tr("the receiver took it ({status})", status=row.status),
-        "refused": tr("the receiver answered {status}", status=row.status),
-        "redirected": tr("the receiver sends elsewhere ({status}), which is not followed", status=row.status),
-        "gone": tr("the receiver says that it is gone (410)"),
-        "timeout": tr("no answer in time"),
-        "unknown_name": tr("its name was not found"),
-        "not_allowed": tr("its name leads into the company's networks or to this machine: see allow in [webhooks]"),
-        "unreachable": tr("no connection"),
-        "certificate": tr("its certificate is not trusted: see ca_file in [webhooks]"),
-        "broken": tr("the answer was broken off, or is no HTTP"),
-        "no_secret": tr("its secret cannot be opened: see the server's log"),
-    }.get(row.outcome, printable(row.outcome))

@@ -6,6 +6,7 @@ bounded number, and says where the next one goes on. So a page of a log of ten y
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.audit_checkpoint import Checkpoint, read_checkpoint
@@ -20,7 +21,8 @@ from seed_server.store.audit_entry import AuditEntry
 if TYPE_CHECKING:
     from seed_server.store.database import Database
 
-MOST_READ_ENTRIES = 10_000  # entries of one search: a tenth of a second
+MOST_READ_ENTRIES = 40_000  # of one search, for the words in them: a tenth of a second
+MOST_DECODED_ENTRIES = 6_000  # of these, where their bytes have all words: half as long
 SLACK_ENTRIES = 1_000  # which lie out of the order of time where a clock was put right
 ROLLOUT_WORD = "rollout"
 
@@ -54,6 +56,19 @@ class AuditQuestion:
             and (self.since is None or entry.at >= self.since)
             and (self.until is None or entry.at < self.until)
         )
+
+    @cached_property
+    def _words(self) -> tuple[bytes, ...]:
+        """What the bytes of every such entry have in them, in small letters: most others need not be decoded."""
+        words = [self.who, self.deed, self.subject, self.request]
+        if self.rollout is not None:  # as `rollout_of` finds it
+            words += [ROLLOUT_WORD, str(self.rollout)]
+        return tuple(one.casefold().encode() for one in words if one and one.isascii())
+
+    def may_fit(self, data: bytes) -> bool:
+        """Whether an entry may be one of them, as far as its bytes tell."""
+        small = data.lower()
+        return all(word in small for word in self._words)
 
     def _is_about(self, entry: AuditEntry) -> bool:
         wanted = self.subject.casefold()
@@ -89,8 +104,11 @@ def search_log(
     *,
     before: int | None = None,
     look: int = MOST_READ_ENTRIES,
+    decode: int = MOST_DECODED_ENTRIES,
 ) -> FoundEntries:
     """Return the newest ``most`` entries that are wanted, of the ``look`` entries with numbers below ``before``.
+
+    It ends earlier where ``decode`` entries, or some more, had to be decoded to see whether they are wanted.
 
     Raises `UserError`: NOT_SET_UP, STORAGE, BUSY.
     """
@@ -101,13 +119,14 @@ def search_log(
             end = min(end, _first_from(database, size, question.until) + SLACK_ENTRIES)
         first = 0 if question.since is None else max(0, _first_from(database, size, question.since) - SLACK_ENTRIES)
         first = min(first, end)
-        lowest, at = max(first, end - look), end
+        lowest, at, decoded = max(first, end - look), end, 0
         found: list[LoggedEntry] = []
-        while at > lowest and len(found) <= most:
+        while at > lowest and len(found) <= most and decoded < decode:
             start = max(lowest, at - READ_AT_A_TIME)
-            logged = (entry_of(data) for _, data in reversed(database.audit_entries(start, at)))
+            likely = [data for _, data in reversed(database.audit_entries(start, at)) if question.may_fit(data)]
+            logged = list(map(entry_of, likely))
             found += [one for one in logged if question.fits(one.entry)]
-            at = start
+            at, decoded = start, decoded + len(logged)
     if len(found) > most:
         goes_on = found[most - 1].entry.number
         return FoundEntries(found[:most], (goes_on, end), goes_on, size)

@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
+from seed_server.fleet.look_memory import LookMemory
 from seed_server.fleet.pc_memory import PcMemory
 from seed_server.fleet.roles import Permission
+from seed_server.fleet.said_memory import SaidMemory
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from seed_server.enrolment.certificate_authority import CertificateAuthority
     from seed_server.store.database import Database, LastingDatabase
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -30,6 +34,8 @@ class Opened:
     database: "LastingDatabase"
     signed: SignedRepository
     pcs: PcMemory = field(default_factory=PcMemory)
+    said: SaidMemory = field(default_factory=SaidMemory)
+    looks: LookMemory = field(default_factory=LookMemory)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Context:
     refuses it, and nothing has changed."""
     opened: Opened | None = None
     """What is open already; None: each part is opened when it is needed."""
+
+    def lately(self, key: Hashable, read: Callable[[], T]) -> T:
+        """Return what ``read`` returns, as it was up to `LATELY_SECONDS` ago where the process remembers it."""
+        return read() if self.opened is None else self.opened.looks.known(self.clock.monotonic(), key, read)
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""

@@ -34,6 +34,12 @@ def open_api_tokens(context: Context) -> Mapping[str, int]:
         return database.open_api_token_counts(context.clock.now())
 
 
+def passkey_counts(context: Context) -> Mapping[str, int]:
+    """Return how many keys (WebAuthn) each account has that has any. Raises as `read_people`."""
+    with context.database() as database:
+        return database.count_passkeys()
+
+
 def read_person(context: Context, name: str) -> PersonView:
     """Return one account. Raises `UserError`: BAD_INPUT for none, NOT_SET_UP, STORAGE, BUSY."""
     context.settings()

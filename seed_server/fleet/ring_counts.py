@@ -230,6 +230,13 @@ class RingCounts:
                     self._seen_failures[self._ring[pc]] += 1
         return now
 
+    def members(self, rings: Iterable[int], outcomes: Iterable[PcOutcome]) -> Iterator[int]:
+        """Yield the PCs in one of ``rings``, which may be `NO_RING` and `RING_NOT_KNOWN`, and in one of the classes."""
+        here, so = set(rings), set(map(int, outcomes))
+        inside = _integer(self._ring.translate(bytes(one in here for one in range(256))))
+        meant = _integer(self._outcome.translate(bytes(one in so for one in range(256))))
+        yield from _ones(inside & meant, len(self))
+
     def tallies(self) -> list[RingTally]:
         """Return each ring's, the first one first."""
         return [self.tally(ring) for ring in range(self._rings)]

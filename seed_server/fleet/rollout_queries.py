@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from p2pdist.shared.capped_files import read_given_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.manifest.documents import Manifest
 from seed_server.fleet.context import Context
 from seed_server.fleet.harm_share import HarmShare, harm_share
 from seed_server.fleet.pc_memory import lately_known_pcs
@@ -69,6 +70,18 @@ class CountedRings:
     kept: KeptRollout
     tallies: Sequence[RingTally]
     """Of each ring, the first one first."""
+
+
+@dataclass(frozen=True)
+class CountedPcs:
+    """A rollout, each of whose PCs is in a ring and a class."""
+
+    counted: CountedRollout
+    pcs: KnownPcs
+    manifest: Manifest | None
+    """None: its publication is listed no more, or cannot be read."""
+    replaced: int
+    """As `RolloutView.replaced`."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +154,11 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     repository = context.repository()
     now = context.clock.now()
     with context.database() as database:
-        kept = known_rollout(database, number)
-        manifest = next((one for one in repository.readable_manifests()[0] if one.ref == kept.plan.ref), None)
-        exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
-        pcs = lately_known_pcs(context, database)
-        one = counted(database, pcs, kept, exceptions, now, manifest)
-        replaced = 0 if kept.live else _as_it_came(database, pcs, one, now)
+        found = count_rollout(context, database, number)
+        kept, one, manifest = found.counted.kept, found.counted, found.manifest
         faults = {fault.rollout: fault for fault in database.rollout_faults()}
         in_force = approvers_in_force(database, repository.approvers())
-        harm = harm_share(database.sites_at_work(now), one.sites_waiting(pcs)) if kept.live else None
+        harm = harm_share(database.sites_at_work(now), one.sites_waiting(found.pcs)) if kept.live else None
     tallies = one.counts.tallies()
     by_pcs = 0 if manifest is None else approvals_wanted(repository, manifest)
     decision = decide(kept.plan, kept.progress, tallies, now, kept.approved(in_force, by_pcs=by_pcs))
@@ -158,7 +167,19 @@ def read_rollout(context: Context, number: int) -> RolloutView:
     in_no_ring, not_known = one.counts.tally(NO_RING).size, one.counts.tally(RING_NOT_KNOWN).size
     fault = faults.get(number) or faults.get(NO_ROLLOUT)
     serving, title = is_serving(context.home), "" if manifest is None else manifest.title
-    return RolloutView(kept, tallies, in_no_ring, not_known, why, back, replaced, fault, serving, title, harm)
+    return RolloutView(
+        kept, tallies, in_no_ring, not_known, why, back, found.replaced, fault, serving, title, harm
+    )  # fmt: skip
+
+
+def count_rollout(context: Context, database: "Database", number: int) -> CountedPcs:
+    """Return how the PCs of a rollout stand. Raises `UserError`; BAD_INPUT for one that is not known."""
+    now, kept = context.clock.now(), known_rollout(database, number)
+    manifest = next((one for one in context.repository().readable_manifests()[0] if one.ref == kept.plan.ref), None)
+    exceptions = [one for one in _holding(database.exceptions(), now) if hold_of(one) is not None]
+    pcs = lately_known_pcs(context, database)
+    one = counted(database, pcs, kept, exceptions, now, manifest)
+    return CountedPcs(one, pcs, manifest, 0 if kept.live else _as_it_came(database, pcs, one, now))
 
 
 def rollout_ref(context: Context, number: int) -> PatchRef:

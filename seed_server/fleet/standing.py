@@ -19,6 +19,7 @@ from seed_server.fleet.overview import (
     UNFINISHED,
     FleetHead,
     behind,
+    patches_head,
     patches_named,
     read_head,
     said_as,
@@ -178,6 +179,14 @@ def read_page(context: Context, question: StatusQuestion) -> tuple[FleetHead, St
     context.settings()
     with context.database() as database:
         head = read_head(context, database)
+        return head, standing_page(context, database, head, question, size=question.size or MAX_PAGE_ROWS)
+
+
+def read_standing(context: Context, question: StatusQuestion) -> tuple[FleetHead, StandingPage]:
+    """Return a page and which patches there are, without what is wrong; raises as `standing_page`."""
+    context.settings()
+    with context.database() as database, database.one_state():
+        head = patches_head(context, database)
         return head, standing_page(context, database, head, question, size=question.size or MAX_PAGE_ROWS)
 
 

@@ -34,4 +34,6 @@ def compliance_picture(found: Compliance) -> str:
 
 
 def _points(days: Sequence[ComplianceDay]) -> list[tuple[float, float]]:
-    return [(day.at, round(100 * day.share, 2)) for day in days if day.share is not None]
+    found = [(day.at, round(100 * day.share, 2)) for day in days if day.share is not None]
+    # a day alone, as a new server has it, would be a line without length
+    return [(found[0][0] - DAY_SECONDS, found[0][1]), *found] if len(found) == 1 else found

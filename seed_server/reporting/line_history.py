@@ -92,6 +92,11 @@ class LineHistory:
         """For how long a server ran."""
         return sum(point.watched_seconds for point in self.points)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether a server ran all the time, but for the step that is not over."""
+        return self.known_seconds >= (len(self.points) - 1) * self.step_seconds
+
 
 def read_line_history(context: Context, site: str, hours: int = DAY_HOURS) -> LineHistory:
     """Return what the line of ``site`` did in the last ``hours``, at most `MOST_HOURS`.

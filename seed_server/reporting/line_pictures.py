@@ -12,7 +12,7 @@ from bandwidth.pictures.sheet import sheet
 from p2pdist.shared.language import tr
 from seed_server.reporting.line_history import LineHistory, LinePoint
 
-LINE_CHART_HEIGHT = 170.0
+LINE_CHART_HEIGHT = 140.0
 _TICKS = (1_800.0, 3_600.0, 2 * 3_600.0, 4 * 3_600.0, DAY_SECONDS, 7 * DAY_SECONDS, 14 * DAY_SECONDS)
 MOST_TICKS = 14
 _OURS, _OTHERS, _LIMIT, _BAD = "#0b5c7a", "#b35c00", "#7b8794", "#a52a18"
@@ -63,8 +63,7 @@ def line_picture(history: LineHistory) -> str:
 
 
 def _subtitle(history: LineHistory) -> str:
-    whole = len(history.points) * history.step_seconds
-    if history.known_seconds >= whole - history.step_seconds:
+    if history.is_whole:
         return tr("where a line is missing, nothing was to be sent, or nobody watched")
     return tr("where a line is missing, nothing was to be sent, nobody watched, or the server did not run")
 
@@ -93,8 +92,18 @@ def _lines(
             if len(points) == 1:
                 ((at, level),) = points
                 points = [(at - middle, level), (at + middle, level)]
-            yield PlotLine(pen, points)
+            yield PlotLine(pen, _corners(points))
             points = []
+
+
+def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return a line without the points amid those of the same height: it looks the same."""
+    last = len(points) - 1
+    return [
+        (at, level)
+        for place, (at, level) in enumerate(points)
+        if place in {0, last} or not points[place - 1][1] == level == points[place + 1][1]
+    ]
 
 
 def _words(at: float) -> str:

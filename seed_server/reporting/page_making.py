@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from p2pdist.shared.language import current, in_language, in_words, tr
 from seed_server.fleet.rollout_words import why_sentence
 from seed_server.reporting.missing_queries import MissingPc, MissingReport
-from seed_server.reporting.pages import PageCell, PageSection, PageTable, Picture, ReportPage
+from seed_server.reporting.pages import BehindNumber, PageCell, PageSection, PageTable, Picture, ReportPage
 from seed_server.reporting.patch_report import ExplainedPatch
 from seed_server.reporting.pictures import done_picture, levels_picture
 from seed_server.reporting.service_level_queries import ServiceLevelReport
@@ -21,8 +21,8 @@ from seed_server.reporting.words import (
 )
 
 
-def levels_page(report: ServiceLevelReport) -> ReportPage:
-    """Return the page of `report sla`."""
+def levels_page(report: ServiceLevelReport, *, start: int = 0, most: int | None = None) -> ReportPage:
+    """Return the page of `report sla`; of each rule ``most`` patches from ``start`` on, the worst first; None: all."""
     counts = tally(report.levels)
     facts = [(tr(verdict.value), f"{counts[verdict]:,}") for verdict in LevelVerdict]
     facts += [(tr("PCs that are allowed here"), f"{report.fleet:,}")]
@@ -48,9 +48,19 @@ def levels_page(report: ServiceLevelReport) -> ReportPage:
         if not levels:
             sections.append(PageSection(rule.name, [tr("No patch is under this rule.")]))
             continue
-        picture = Picture(levels_picture(levels, report.now), tr("Share of PCs in time, for each patch"))
-        heading = f"{rule.name}: {rule_words(levels[0])}"
-        sections.append(PageSection(heading, picture=picture, table=_levels_table(levels)))
+        shown = levels[start:] if most is None else levels[start : start + most]
+        heading, note = f"{rule.name}: {rule_words(levels[0])}", ""
+        if len(shown) < len(levels):
+            note = tr(
+                "{first} to {last} of {all} patches, the worst first",
+                first=f"{start + bool(shown):,}", last=f"{start + len(shown):,}", all=f"{len(levels):,}",
+            )  # fmt: skip
+        picture = Picture(levels_picture(shown, report.now), tr("Share of PCs in time, for each patch"))
+        sections.append(
+            PageSection(heading, picture=picture, table=_levels_table(shown), note=note)
+            if shown
+            else PageSection(heading, [tr("This rule has no more patches.")])
+        )
     return _page(tr("Service levels"), report.server_name, report.now, sections)
 
 
@@ -59,22 +69,28 @@ def _levels_table(levels: Sequence[ServiceLevel], *, named: bool = False) -> Pag
         tr("rule") if named else tr("patch"), tr("deadline"), tr("verdict"), tr("in time"), tr("applies to"),
         tr("late"), tr("still missing"), tr("excepted"), tr("silent"), tr("unknown"),
     ]  # fmt: skip
-    rows = [
-        [
-            PageCell(f"{level.rule.name}: {rule_words(level)}" if named else _patch_name(level)),
-            PageCell(minute(level.deadline)),
-            PageCell(tr(level.verdict.value), TONES[level.verdict]),
-            PageCell(f"{percent_down(level.share)} ({level.in_time:,})"),
-            *(
-                PageCell(f"{number:,}")
-                for number in (
-                    level.applicable, level.late, level.missing, level.excepted, level.silent, level.unknown,
-                )
-            ),
-        ]
-        for level in levels
-    ]  # fmt: skip
+    rows = [_level_row(level, named=named) for level in levels]
     return PageTable(headings, rows, frozenset(range(3, len(headings))))
+
+
+def _level_row(level: ServiceLevel, *, named: bool) -> list[PageCell]:
+    ref = str(level.patch.ref)
+    numbers = {
+        "applicable": BehindNumber("pcs", ref),
+        "late": None,
+        "missing": BehindNumber("missing", ref),
+        "excepted": BehindNumber("missing", ref, "excepted"),
+        "silent": BehindNumber("missing", ref, "silent"),
+        "unknown": BehindNumber("pcs", ref, "silent"),
+    }
+    named_as = f"{level.rule.name}: {rule_words(level)}" if named else _patch_name(level)
+    return [
+        PageCell(named_as, behind=None if named else BehindNumber("patch", ref)),
+        PageCell(minute(level.deadline)),
+        PageCell(tr(level.verdict.value), TONES[level.verdict]),
+        PageCell(f"{percent_down(level.share)} ({level.in_time:,})"),
+        *(PageCell(f"{getattr(level, name):,}", behind=behind) for name, behind in numbers.items()),
+    ]
 
 
 def _patch_name(level: ServiceLevel) -> str:
@@ -166,13 +182,19 @@ def _what_it_is(report: ExplainedPatch) -> PageSection:
 
 
 def _who_needs_it(report: ExplainedPatch) -> PageSection:
+    ref = str(report.patch.ref)
     facts = [
         (tr("applies to"), f"{report.applicable:,}"),
         (tr("not for them"), f"{report.not_for_it:,}"),
         (tr("said nothing of it"), f"{report.unknown:,}"),
         (tr("PCs that are allowed here"), f"{report.fleet:,}"),
     ]
-    return PageSection(tr("Who needs it"), facts=facts)
+    behind = {
+        tr("applies to"): BehindNumber("pcs", ref),
+        tr("not for them"): BehindNumber("pcs", ref, "not_applicable"),
+        tr("said nothing of it"): BehindNumber("pcs", ref, "silent"),
+    }
+    return PageSection(tr("Who needs it"), facts=facts, behind=behind)
 
 
 def _what_it_did(report: ExplainedPatch) -> PageSection:
@@ -182,19 +204,30 @@ def _what_it_did(report: ExplainedPatch) -> PageSection:
         (tr("rolled back"), f"{report.rolled_back:,}"),
         (tr("sent over all lines"), f"{report.sent_bytes / 1e6:,.1f} MB"),
     ]
-    picture = Picture(done_picture(report), tr("How many PCs had the patch, by day"))
-    return PageSection(tr("What it did"), facts=facts, picture=picture)
+    picture, ref = Picture(done_picture(report), tr("How many PCs had the patch, by day")), str(report.patch.ref)
+    behind = {
+        tr("PCs that have it"): BehindNumber("pcs", ref),
+        tr("installed and detected"): BehindNumber("pcs", ref, "installed"),
+        tr("rolled back"): BehindNumber("pcs", ref, "rolled_back"),
+    }
+    return PageSection(tr("What it did"), facts=facts, picture=picture, behind=behind)
 
 
 def _what_went_wrong(report: ExplainedPatch) -> PageSection:
     sentences = [tr("Its file cannot be served: {why}", why=in_words(report.damage))] if report.damage else []
+    ref = str(report.patch.ref)
     rows = [
-        [PageCell(tr(reason.value)), PageCell(f"{count:,}"), PageCell("")] for reason, count in report.missing.items()
+        [
+            PageCell(tr(reason.value)),
+            PageCell(f"{count:,}", behind=BehindNumber("missing", ref, reason.name.lower())),
+            PageCell(""),
+        ]
+        for reason, count in report.missing.items()
     ]
     rows += [
         [
             PageCell(in_words(one.reason), "bad"),
-            PageCell(f"{one.endpoints:,}"),
+            PageCell(f"{one.endpoints:,}", behind=BehindNumber("pcs", ref, one.state, one.reason)),
             PageCell(", ".join(host for _, host in one.examples)),
         ]
         for one in report.failures
@@ -213,7 +246,7 @@ def _who_decided(report: ExplainedPatch) -> PageSection:
         approved = ", ".join(one.who for one in kept.approvals) or tr("nobody")
         rows.append(
             [
-                PageCell(str(kept.row.number)),
+                PageCell(str(kept.row.number), behind=BehindNumber("rollout", str(kept.row.number))),
                 PageCell(tr(kept.progress.state.value)),
                 PageCell(kept.row.author),
                 PageCell(approved),
@@ -225,7 +258,10 @@ def _who_decided(report: ExplainedPatch) -> PageSection:
         state = f"{tr('until')} {day(one.ends_at)}" if one.holds(report.now) else tr("over")
         rows.append(
             [
-                PageCell(tr("exception {number}", number=one.number)),
+                PageCell(
+                    tr("exception {number}", number=one.number),
+                    behind=BehindNumber("exceptions", str(report.patch.ref)),
+                ),
                 PageCell(state),
                 PageCell(one.made_by),
                 PageCell(one.owner),

@@ -4,10 +4,11 @@ Every text is escaped, pictures stand in the file as images of their own, and it
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -19,11 +20,25 @@ TEMPLATE = "page.html.j2"
 
 
 @dataclass(frozen=True)
+class BehindNumber:
+    """Which rows a number stands for: the server's pages lead to them, a file cannot."""
+
+    kind: Literal["patch", "pcs", "missing", "rollout", "exceptions"]
+    name: str
+    """Of the patch, ID@VERSION; of a rollout its number."""
+    state: str = ""
+    """Of ``pcs``, one of `standing.STATES`; of ``missing`` the code of the reason."""
+    words: str = ""
+    """What ``pcs`` give as a reason, in English."""
+
+
+@dataclass(frozen=True)
 class PageCell:
     """One cell of a table; ``tone`` is its colour: good, bad, open or none."""
 
     text: str
     tone: str = ""
+    behind: BehindNumber | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,8 @@ class PageSection:
     picture: Picture | None = None
     table: PageTable | None = None
     note: str = ""
+    behind: Mapping[str, BehindNumber] = field(default_factory=dict)
+    """Of facts, by their names."""
 
 
 @dataclass(frozen=True)

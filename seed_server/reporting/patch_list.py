@@ -94,7 +94,7 @@ def read_patches(context: Context, question: PatchesQuestion) -> PatchesPage:
     fitting = [ref for ref, (offer, state) in offers.items() if _fits(offer, state, question)]
     ranked: dict[PatchRef, RankedPatch] = {}
     if question.priority or question.by_priority:
-        ranked = {one.decision.facts.ref: one for one in read_priorities(context, done=True).patches}
+        ranked = {one.decision.facts.ref: one for one in read_priorities(context, done=True, lately=True).patches}
         known = set(fitting)
         wanted = (one for one in ranked.values() if question.priority in ("", one.decision.leaf.priority))
         fitting = [ref for one in wanted if (ref := one.decision.facts.ref) in known]

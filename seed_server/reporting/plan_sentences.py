@@ -1,12 +1,18 @@
-"""What is said of a plan, the same on a terminal and on a page, in the language of the screens. Pure."""
+"""What is said of a plan, the same on a terminal, on a page and in a file, in the language of the screens. Pure."""
 
 from collections.abc import Iterator
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
-from seed_server.reporting.plan_documents import PlanDocument
+from seed_server.reporting.plan_documents import PlanDocument, PlanSiteDocument
 from seed_server.reporting.words import minute
+
+PLAN_HEADINGS = (
+    "site", "pcs", "pcs_away", "pcs_done", "pcs_in_windows", "wan_bytes", "line_share", "finish_p50", "finish_p90",
+    "line_known", "presence_known", "actual_finish", "actual_bytes", "error",
+)  # fmt: skip
+"""Of the sites of a plan as CSV."""
 
 
 def plan_sentences(plan: PlanDocument) -> Iterator[str]:
@@ -51,3 +57,15 @@ def plan_sentences(plan: PlanDocument) -> Iterator[str]:
 def moment_or_never(at: float | None) -> str:
     """Return a moment; None: never, as far as it can be seen."""
     return tr("not foreseeable") if at is None else minute(at)
+
+
+def plan_cells(site: PlanSiteDocument) -> Iterator[str]:
+    """Yield what a site has below each of `PLAN_HEADINGS`."""
+    for name in PLAN_HEADINGS:
+        value = getattr(site, name)
+        if value is None:
+            yield ""
+        elif name in ("finish_p50", "finish_p90", "actual_finish"):
+            yield minute(value)
+        else:
+            yield f"{value:.3f}" if isinstance(value, float) else str(value)

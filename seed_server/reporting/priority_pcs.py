@@ -17,6 +17,7 @@ from seed_server.fleet.inventory_answer import answer, named_values, unknown_fac
 from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS, DEFAULT_SECONDS
 from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
 from seed_server.fleet.overview import said_as
+from seed_server.fleet.said_memory import SaidMemory
 from seed_server.reporting.priority_decision import PcGroup
 from seed_server.reporting.priority_table import PriorityTable
 from seed_server.store.intelligence_records import SaidByPcs
@@ -41,11 +42,23 @@ class PcsOfPatch(NamedTuple):
 
 
 def pcs_of_patches(
-    context: Context, database: "Database", table: PriorityTable, manifests: Sequence[Manifest]
+    context: Context,
+    database: "Database",
+    table: PriorityTable,
+    manifests: Sequence[Manifest],
+    *,
+    lately: bool = False,
 ) -> dict[PatchRef, PcsOfPatch]:
-    """Return the PCs that each patch may be for. Raises `UserError`."""
+    """Return the PCs that each patch may be for. Raises `UserError`.
+
+    Who there is may be as it was a minute ago, where the process remembers it; ``lately``: also what they say, and as
+    it was some minutes ago.
+    """
+    memory = SaidMemory() if context.opened is None else context.opened.said
+    words = memory if lately else SaidMemory()
+    now = context.clock.monotonic()
     with database.one_state():
-        pcs = sorted(database.inventoried_pcs(), key=attrgetter("number"))
+        pcs = memory.pcs(now, lambda: sorted(database.inventoried_pcs(), key=attrgetter("number")))
         members: dict[PcGroup, list[int]] = {}
         known_tags: dict[str, PcGroup] = {}
         for pc in pcs:
@@ -55,11 +68,15 @@ def pcs_of_patches(
             members.setdefault(group, []).append(pc.number)
         groups = {group: pcs_of(numbers) for group, numbers in members.items()}
         everyone = pcs_of(pc.number for pc in pcs)
-        said = database.said_of_patches([one.ref for one in manifests], _NOT_FOR_THEM, _DONE)
+        said = words.said(
+            now,
+            [one.ref for one in manifests],
+            lambda refs: database.said_of_patches(refs, _NOT_FOR_THEM, _DONE),
+        )
         terms = {one.ref: term for one in manifests if (term := _asked(one)) is not None}
-        lately = Lately.within(DEFAULT_MAX_DAYS, context.clock.now())
+        days = Lately.within(DEFAULT_MAX_DAYS, context.clock.now())
         limit = TimeLimit(context.clock, DEFAULT_SECONDS)
-        known = KnownInventories(database, pcs, lately, _facts(terms.values()), limit)
+        known = KnownInventories(database, pcs, days, _facts(terms.values()), limit)
         false: dict[Term, int] = {}
         found = {}
         for one in manifests:

@@ -64,18 +64,21 @@ class PriorityAnswer:
     """What is known of their weaknesses."""
 
 
-def read_priorities(context: Context, named: str = "", *, done: bool = False) -> PriorityAnswer:
+def read_priorities(
+    context: Context, named: str = "", *, done: bool = False, lately: bool = False
+) -> PriorityAnswer:  # fmt: skip
     """Return the open patches that PCs lack, or all that are ``done`` too, or those that ``named`` names.
+
+    ``lately``: as PCs were lately, as `open_patches` has it.
 
     Raises `UserError`: BAD_INPUT for a name that no open patch has, and for a table in ``server.toml`` that cannot be
     used; NOT_SET_UP, STORAGE, BUSY; FAILED where it takes too long.
     """
     table, repository = priority_table(context), context.repository()
     with context.database() as database:
-        found = open_patches(context, database, repository, table)
-        if named:
-            found = _named(found, named)
-        elif not done:
+        refs = _named([one.manifest.ref for one in repository.offers() if one.is_open], named) if named else None
+        found = open_patches(context, database, repository, table, refs=refs, lately=lately)
+        if not named and not done:
             found = [one for one in found if one.facts.missing or not one.facts.pcs]
         world = known_world(database, (one.facts for one in found))
     rows = _ranked(table, repository, found, world)
@@ -85,11 +88,11 @@ def read_priorities(context: Context, named: str = "", *, done: bool = False) ->
 def priorities_of(context: Context, refs: Collection[PatchRef]) -> dict[PatchRef, RankedPatch]:
     """Return the priorities of those of ``refs`` that are open, the most urgent one first. Raises as `read_priorities`.
 
-    It costs by the number of ``refs``.
+    It costs by the number of ``refs``. PCs are as they were lately, as `open_patches` has it.
     """
     table, repository = priority_table(context), context.repository()
     with context.database() as database:
-        found = open_patches(context, database, repository, table, refs=refs)
+        found = open_patches(context, database, repository, table, refs=refs, lately=True)
         world = known_world(database, (one.facts for one in found))
     return {one.decision.facts.ref: one for one in _ranked(table, repository, found, world)}
 
@@ -138,11 +141,13 @@ def open_patches(
     *,
     refs: Collection[PatchRef] | None = None,
     unbegun: int | None = None,
+    lately: bool = False,
 ) -> list[OpenPatch]:
     """Return every publication that PCs are offered, or that waits for its rollout. Raises `UserError`.
 
     ``refs``: of these alone. ``unbegun``: only so many of those that nobody is offered, and of which no rollout was
-    begun; with the highest scores.
+    begun; with the highest scores. ``lately``: what PCs have said may be some minutes old, where the process remembers
+    it.
     """
     offers = [one for one in repository.offers() if one.is_open and (refs is None or one.manifest.ref in refs)]
     manifests = [one.manifest for one in offers]
@@ -153,7 +158,7 @@ def open_patches(
         manifests = sorted(manifests, key=lambda one: -(one.cvss or 0.0))[:unbegun]
         if not manifests:
             return []
-    pcs = pcs_of_patches(context, database, table, manifests)
+    pcs = pcs_of_patches(context, database, table, manifests, lately=lately)
     found = []
     for manifest in manifests:
         ref, row = manifest.ref, rollouts.get(manifest.ref)
@@ -177,11 +182,11 @@ def known_world(database: "Database", patches: Iterable[PatchFacts]) -> WorldKno
         )
 
 
-def _named(patches: Sequence[OpenPatch], text: str) -> list[OpenPatch]:
+def _named(refs: Sequence[PatchRef], text: str) -> list[PatchRef]:
     named = parse_named(text)
-    if found := [one for one in patches if one.facts.ref.is_named(named)]:
+    if found := [one for one in refs if one.is_named(named)]:
         return found
-    hint = hint_of(named.patch_id, {one.facts.ref.patch_id for one in patches} - {named.patch_id})
+    hint = hint_of(named.patch_id, {one.patch_id for one in refs} - {named.patch_id})
     raise UserError(
         f"No patch {_written(named)} is open: PCs are offered none, and none waits for its rollout.{hint} 'seed-server "
         "list' lists all.",

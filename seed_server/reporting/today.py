@@ -31,10 +31,12 @@ MOST_UNBEGUN = 20  # of patches that nobody has begun: to judge one takes millis
 STOPPED = frozenset({RolloutState.HELD, RolloutState.PAUSED, RolloutState.HALTED})
 """They wait for a person's word."""
 URGENT = frozenset({"immediate", "out-of-cycle"})
-URGENT_KEPT_SECONDS = 30.0  # by a process that goes on: to ask all PCs whom a patch may be for takes long
+TODAY_KEPT_SECONDS = 30.0  # by a process that goes on: what takes longest changes slowest
 
 _kept: "WeakKeyDictionary[Database, tuple[float, list[RankedPatch]]]" = WeakKeyDictionary()
 """What was urgent when that was asked last, by the database that is open."""
+_counted: "WeakKeyDictionary[Database, Compliance]" = WeakKeyDictionary()
+"""What was done when that was asked last."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,18 @@ def read_today(context: Context) -> Today:
 
 
 def read_today_compliance(context: Context) -> Compliance:
-    """Return how large a part is done, as the page of today has it. Raises `UserError`."""
-    return read_compliance(context, kev=kev_dates(context))
+    """Return how large a part is done, as the page of today has it: now, or up to `TODAY_KEPT_SECONDS` ago.
+
+    Raises `UserError`.
+    """
+    opened = context.opened
+    before = None if opened is None else _counted.get(opened.database)
+    if before is not None and 0 <= context.clock.now() - before.now < TODAY_KEPT_SECONDS:
+        return before
+    found = read_compliance(context, kev=kev_dates(context))
+    if opened is not None:
+        _counted[opened.database] = found
+    return found
 
 
 def _with_progress(
@@ -130,7 +142,7 @@ def _urgent(context: Context, now: float) -> list[RankedPatch]:
     opened = context.opened
     if opened is not None and (kept := _kept.get(opened.database)) is not None:
         at, patches = kept
-        if 0 <= now - at < URGENT_KEPT_SECONDS:
+        if 0 <= now - at < TODAY_KEPT_SECONDS:
             return patches
     try:
         found = read_unbegun(context, MOST_UNBEGUN)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.identifiers import PatchRef, given_name
+from p2pdist.shared.identifiers import PatchRef, given_name, related_id
 from p2pdist.shared.manifest.documents import (
     MAX_REASON_CHARS,
     MAX_ROLLOUT_ENTRIES,
@@ -173,16 +173,23 @@ def offers(rollouts: Rollouts, order: PublicationOrder, listed: Iterable[Manifes
     manifests = sorted(listed, key=lambda manifest: (manifest.patch_id, -manifest.number))
     offered = {entry.ref for entry in rollouts.entries}
     withdrawn = {one.ref: one for one in rollouts.withdrawn}
-    live = [manifest for manifest in manifests if manifest.ref in offered]
+    replacing: dict[str, list[tuple[Manifest, str]]] = {}
+    """By the id that is replaced: by which publication, as it says."""
+    for manifest in manifests:
+        if manifest.supersedes and manifest.ref in offered:
+            for relation in manifest.supersedes:
+                replacing.setdefault(related_id(relation), []).append((manifest, relation))
     newest = {manifest.patch_id: manifest for manifest in reversed(manifests)}
     found = []
     for manifest in manifests:
-        by = next((other.ref for other in live if _supersedes(other, manifest)), None)
+        ref = manifest.ref
+        others = replacing.get(manifest.patch_id, ())
+        by = next((other.ref for other, relation in others if other.ref != ref and ref.matches(relation)), None)
         later = newest[manifest.patch_id]
-        if by is None and later is not manifest and manifest.ref not in offered:
+        if by is None and later is not manifest and ref not in offered:
             by = later.ref
-        withdrawal = withdrawn.get(manifest.ref)
-        gone = manifest.ref not in offered and by is None
+        withdrawal = withdrawn.get(ref)
+        gone = ref not in offered and by is None
         state: OfferState = "withdrawn" if withdrawal or gone else "superseded" if by else "offered"
         refused = bool(order.refusal(manifest.patch_id, manifest.number))
         found.append(Offer(manifest, state, withdrawal, state == "withdrawn" and refused, by))
@@ -244,10 +251,6 @@ def _for_good(ref: PatchRef) -> UserError:
         "published, so no PC would install it. Publish it again.",
         FaultKind.REFUSED,
     )
-
-
-def _supersedes(newer: Manifest, older: Manifest) -> bool:
-    return newer.ref != older.ref and any(older.ref.matches(relation) for relation in newer.supersedes)
 
 
 def _written(named: PatchRef) -> str:

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, and_, func, select
 from p2pdist.shared.manifest.template import MAX_TEMPLATES
 from p2pdist.shared.wire.messages import Diagnosis
 from seed_server.store.engines import upsert
-from seed_server.store.rows import DiagnosisCount, DiagnosisRow
-from seed_server.store.tables import DIAGNOSES, ENDPOINTS
+from seed_server.store.rows import AnsweringPc, DiagnosisCount, DiagnosisRow
+from seed_server.store.tables import DIAGNOSES, ENDPOINTS, SITES
 from seed_server.store.transactions import OTHERS_TURN_SECONDS, Transactions
 
 DIAGNOSES_AT_ONCE = 2_000  # of a transaction, and the rest of their PCs' to the same templates
@@ -54,6 +54,27 @@ class DiagnosisTable(Transactions):
         query = select(*given, func.count(), func.max(DIAGNOSES.c.at)).where(DIAGNOSES.c.template == template)
         with self.reading() as connection:
             return [DiagnosisCount(*row) for row in connection.execute(query.group_by(*given))]
+
+    def pcs_that_answered(
+        self, template: str, label: str, needed: bool | None, *, after: int, limit: int
+    ) -> list[AnsweringPc]:
+        """Return PCs that have given one answer to an item, by their numbers, from the one behind ``after`` on."""
+        said = and_(DIAGNOSES.c.endpoint.is_not(None), DIAGNOSES.c.needed.is_(needed))
+        return self._answering(template, label, said, after, limit)
+
+    def pcs_without_answer(self, template: str, label: str, *, after: int, limit: int) -> list[AnsweringPc]:
+        """Return PCs that have not answered to an item, likewise."""
+        return self._answering(template, label, DIAGNOSES.c.endpoint.is_(None), after, limit)
+
+    def _answering(
+        self, template: str, label: str, condition: ColumnElement[bool], after: int, limit: int
+    ) -> list[AnsweringPc]:
+        pc, said = ENDPOINTS.c, DIAGNOSES.c
+        ours = and_(said.endpoint == pc.number, said.template == template, said.label == label)
+        query = select(pc.number, pc.endpoint_id, pc.hostname, SITES.c.name, func.coalesce(said.reason, ""), said.at)
+        query = query.join_from(ENDPOINTS, SITES).outerjoin(DIAGNOSES, ours).where(condition, pc.number > after)
+        with self.reading() as connection:
+            return [AnsweringPc(*row) for row in connection.execute(query.order_by(pc.number).limit(limit))]
 
     def forget_diagnoses(self, template: str, before: float, *, at_once: int = DIAGNOSES_AT_ONCE) -> None:
         """Forget the answers from before a time to a template that has changed or is gone.

@@ -291,3 +291,17 @@ class DiagnosisCount(Record, frozen=True):
     endpoints: int
     at: float
     """When the last of them said so."""
+
+
+class AnsweringPc(Record, frozen=True):
+    """A PC, and what it last said to one item of a template."""
+
+    number: int
+    """What the tables call it."""
+    endpoint_id: str
+    hostname: str
+    site: str
+    reason: str
+    """Empty: it has given none, or has not answered."""
+    at: float | None
+    """When it said so; None: it has not answered."""

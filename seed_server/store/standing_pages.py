@@ -82,6 +82,15 @@ class StandingPageTable(Transactions):
         with self.reading() as connection:
             return connection.scalar(_chosen(patch, wanted, func.count())) or 0
 
+    def standing_on(self, patch: int, endpoints: Sequence[int]) -> list[PcStanding]:
+        """Return how these PCs stand to a patch, in their order; who is forgotten meanwhile is left out.
+
+        The caller bounds how many they are.
+        """
+        with self.reading() as connection:
+            rows = {row.endpoint: row for row in _details(connection, patch, endpoints)}
+        return [rows[number] for number in endpoints if number in rows]
+
     def standing_of(self, endpoint_id: str) -> tuple[PcStanding, dict[int, PcStanding]]:
         """Return a PC that is enrolled, as one that has said nothing, and what it says, by the patch's number."""
         pc = _joined(ENDPOINTS.c.endpoint_id == endpoint_id, STANDING.c.endpoint == ENDPOINTS.c.number, outer=True)

@@ -55,6 +55,8 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "offer-at-site": ("roll-out", HERE),
     "revoke-api-token": ("people", WHOLE_FLEET),  # it is another one's
     "reset-password": ("people", WHOLE_FLEET),
+    "end-sessions": ("people", WHOLE_FLEET),  # of somebody else, as the next one
+    "remove-key": ("people", WHOLE_FLEET),
     "profile-prepare": ("profiles", HERE),
 }
 """What forms need for which PCs, where that follows from what they are about; by the form's name.
@@ -105,6 +107,7 @@ def prepared(company: Company) -> Values:
             "endpoint": OTHERS[0], "patch": "office@1", "number": "1", "site": SITE, "name": "yui",
             "id": bundle.bundle_id, "token": api_token, "entry": "0", "delivery": "1",
             "template.name": "rings", "template_file.name": "rings", "diagnosis.name": "december",
+            "diagnosis_pcs.name": "december",
             "end_exception.number": str(row.number),
             **{f"{form.name}.name": SITE for form in FORMS if form.path.startswith("/profiles/")},
             "profile.name": SITE,

@@ -13,6 +13,7 @@ from seed_server.settings.server_toml import ServerSettings
 from seed_server.web.pages.page import Answer, Done, Form, Sent
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import PageCompany, hostile_texts, page_company
+from tests.helpers.page_hostile import spoiled
 from tests.helpers.page_values import Values, text_fields
 from tests.helpers.pages_client import PageAnswer, pages_of
 from tests.helpers.people import cheap_passwords
@@ -27,7 +28,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageCompany]:
     """Return a company with hostile names in all places."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         cheap_passwords(monkeypatch)
-        yield page_company(tmp_path_factory.mktemp("texts"), ServerSettings(name="hq", address="127.0.0.1"))
+        yield spoiled(page_company(tmp_path_factory.mktemp("texts"), ServerSettings(name="hq", address="127.0.0.1")))
 
 
 def harm_in(answer: PageAnswer) -> Iterator[str]:

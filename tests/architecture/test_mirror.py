@@ -445,6 +445,7 @@ TESTED_IN = {
     "seed_server/web/pages/ring_choices.py": "tests/unit/seed_server/web/pages/test_view_patch.py",
     "seed_server/web/pages/rollout_forms.py": "tests/unit/seed_server/web/pages/test_view_rollout.py",
     "seed_server/web/pages/signed_in.py": "tests/adversary/test_page_logins.py",
+    "seed_server/web/pages/standing_lines.py": "tests/unit/seed_server/web/pages/test_view_ring_pcs.py",
     "seed_server/web/pages/view_exceptions.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_inventory.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_missing.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",

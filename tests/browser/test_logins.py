@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.browsing import Browsing, virtual_key
+from tests.helpers.browsing import Browsing, axe_violations, virtual_key
 
 pytestmark = pytest.mark.browser
 
@@ -25,13 +25,13 @@ def test_with_password_and_code(browsing: Browsing) -> None:
 def test_a_session_is_over_when_its_owner_has_logged_out(browsing: Browsing) -> None:
     mine = browsing.page()
     browsing.log_in(mine, "eve")
-    stolen = browsing.context(storage_state=None)
+    stolen = browsing.context()
     stolen.add_cookies(mine.context.cookies())
     thief = stolen.new_page()
     thief.goto("/patches")
     assert is_in(thief)
-    mine.locator("form[action='/logout'] button").first.click()
-    mine.wait_for_load_state()
+    with mine.expect_navigation():
+        mine.locator("form[action='/logout'] button").first.click()
     thief.goto("/patches")
     assert "/login" in thief.url
 
@@ -51,15 +51,26 @@ def test_with_a_security_key(browsing: Browsing) -> None:
     adding = page.locator("form[action='/account/keys']")
     adding.locator("input[name=label]").fill("blue key")
     adding.locator("button[data-key]").click()
-    page.locator("main input[autocomplete=one-time-code]").first.wait_for()  # it asks for the factor that there is
-    browsing.confirm(page, "nora")
     page.get_by_text("blue key").first.wait_for()
-    page.locator("form[action='/logout'] button").click()
+    with page.expect_navigation():
+        page.locator("form[action='/logout'] button").click()
     page.goto("/login")
     page.locator("form[action='/login/key'] button[data-key]").click()
     page.locator("form[action='/logout']").wait_for()
     assert is_in(page)
     key.detach()
+
+
+def test_what_takes_back_asks_for_a_second_factor(browsing: Browsing) -> None:
+    page = browsing.page("here", "/patches/acme-reader@1")
+    opened = page.locator("details.danger", has=page.locator("form[action$='/withdraw']"))
+    opened.locator("summary").click()
+    opened.locator("[name=reason]").fill("it crashes")
+    opened.locator("button").click()
+    page.locator("main a[href='/account']").wait_for()  # it has none, and is told where to get one
+    assert axe_violations(page) == []
+    page.goto("/patches/acme-reader@1")
+    assert "withdrawn" not in page.locator("[data-part=patch-head]").inner_text()
 
 
 def test_a_key_is_not_said_to_be_missing_before_it_is_asked_for(browsing: Browsing) -> None:

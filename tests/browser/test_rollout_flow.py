@@ -11,6 +11,10 @@ from tests.helpers.browsing import PATIENCE_MS, Browsing
 pytestmark = pytest.mark.browser
 
 PATCH = "browser@1"
+PRINTED = {
+    "today": "/", "patch": "/patches/acme-reader@1", "rollout": "/rollouts/1", "site": "/sites/osaka",
+    "service-levels": "/reports/sla", "patch-report": "/reports/patch/acme-reader@1", "missing": "/missing",
+}  # fmt: skip
 
 
 def form(page: Any, *words: str) -> Any:
@@ -20,6 +24,7 @@ def form(page: Any, *words: str) -> Any:
 
 def sent(browsing: Browsing, page: Any, name: str, what: Any, **values: str) -> None:
     """Fill a form and send it, with a second factor where one is asked for."""
+    what.wait_for(state="attached")
     opened = what.locator("xpath=ancestor::details[not(@open)]/summary")
     for summary in opened.all():
         summary.click()
@@ -30,49 +35,53 @@ def sent(browsing: Browsing, page: Any, name: str, what: Any, **values: str) -> 
             element.select_option(next(option for option in options if value in option))
         else:
             element.fill(value)
-    what.locator("button").first.click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        what.locator("button").first.click()
     browsing.confirm(page, name)
 
 
 def test_started_approved_watched_and_halted(browsing: Browsing, pictures: Any) -> None:
     company = browsing.place.company
     ada, bob = browsing.page("ada", f"/patches/{PATCH}"), browsing.page("bob", "/approvals")
-    sent(browsing, ada, "ada", form(ada, "start", "rollout", "rollouts"), template="quick")
-    if not re.search(r"/rollouts/\d+$", ada.url):
-        ada.goto("/rollouts")
-        ada.locator("a[href^='/rollouts/']").first.click()
-    ada.wait_for_url(re.compile(r"/rollouts/\d+"))
+    ada.locator("main a[href$='part=start']").first.click()
+    rings = ada.locator("form[role=search] [name=template]")
+    options = rings.locator("option").evaluate_all("options => options.map(one => one.value)")
+    rings.select_option(next(option for option in options if "quick" in option))
+    ada.locator("form[role=search] button").click()
+    ada.locator("main", has_text="when somebody else has approved it").wait_for()
+    sent(browsing, ada, "ada", form(ada, "start"), reason="it is exploited")
+    ada.wait_for_url(re.compile(r"/rollouts/\d+$"))
     number = re.search(r"/rollouts/(\d+)", ada.url)[1]  # type: ignore[index]
-    main = ada.locator("main")
+    log = ada.locator("[data-part=rollout-approvals]")
+    assert "bob" not in log.inner_text()
     ada.evaluate("() => { window.sameAsBefore = true }")
     company.say(company.testers, "browser", "verified", "installed")
     bob.goto("/approvals")
     bob.locator(f"a[href='/rollouts/{number}']").first.wait_for()
     bob.goto(f"/rollouts/{number}")
     sent(browsing, bob, "bob", form(bob, "approve"))
-    assert "bob" in bob.locator("main").inner_text()
-    ada.locator("main", has_text="bob").wait_for(timeout=2 * PATIENCE_MS)
+    assert "bob" in bob.locator("[data-part=rollout-approvals]").inner_text()
+    ada.locator("[data-part=rollout-approvals]", has_text="bob").wait_for(timeout=2 * PATIENCE_MS)
+    ada.locator("[data-part=rollout-rings] tr[aria-current=step]", has_text="office").wait_for(timeout=2 * PATIENCE_MS)
     assert ada.evaluate("() => window.sameAsBefore"), "it was loaded anew"
     ada.screenshot(path=pictures / "rollout-live.png", full_page=True)
     sent(browsing, bob, "bob", form(bob, "halt"), reason="printers are silent: 印刷できない")
     assert "印刷できない" in bob.locator("main").inner_text()
     ada.locator("main", has_text="印刷できない").wait_for(timeout=2 * PATIENCE_MS)
     assert ada.evaluate("() => window.sameAsBefore"), "it was loaded anew"
-    assert main.locator("form[action$='/approve']").count() == 0  # an operator approves nothing
+    assert form(ada, "approve").count() == 0  # an operator approves nothing
 
 
-def test_whoever_started_it_does_not_approve_it(browsing: Browsing) -> None:
-    page = browsing.page("root", "/rollouts/1")
-    assert page.locator("main").inner_text()
+def test_a_viewer_sees_it_and_is_shown_no_form(browsing: Browsing) -> None:
     viewer = browsing.page("eve", "/rollouts/1")
+    assert "office-ja@1" in viewer.locator("h1").inner_text()
     assert viewer.locator("main form[method=post]").count() == 0
 
 
 def test_printed_it_is_the_report_alone(browsing: Browsing, pictures: Any) -> None:
     from pypdf import PdfReader
 
-    for name, address in (("patch", "/patches/acme-reader@1"), ("rollout", "/rollouts/1"), ("today", "/")):
+    for name, address in PRINTED.items():
         page = browsing.page("root", address)
         data = page.pdf(format="A4", path=pictures / f"{name}.pdf")
         text = "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(data)).pages)

@@ -20,17 +20,11 @@ class Clicks:
     def __init__(self, page: Any) -> None:
         self.page, self.count = page, 0
 
-    def on(self, *patterns: str) -> None:
-        """Click on the first visible link that leads to one of these addresses, which may end in ``*``."""
-        for pattern in patterns:
-            form = f"[href^='{pattern[:-1]}']" if pattern.endswith("*") else f"[href='{pattern}']"
-            link = self.page.locator(f"a{form}").locator("visible=true").first
-            if link.count():
-                link.click()
-                self.page.wait_for_load_state()
-                self.count += 1
-                return
-        raise AssertionError(f"{self.page.url}: no link to {patterns}")
+    def on(self, address: str) -> None:
+        """Click on the first visible link whose address ends so."""
+        with self.page.expect_navigation():
+            self.page.locator(f"a[href$='{address}']").locator("visible=true").first.click()
+        self.count += 1
 
     def reads(self, *words: str) -> None:
         text = self.page.locator("main").inner_text()
@@ -41,25 +35,22 @@ class Clicks:
 def test_who_is_not_patched_and_why(browsing: Browsing) -> None:
     clicks = Clicks(browsing.page("eve"))
     clicks.on("/missing")
-    if "1603" not in clicks.page.locator("main").inner_text():
-        clicks.on("/missing?*")
-    clicks.reads("1603", "leeds")
+    clicks.on("reason=install_failed")
+    clicks.reads("the installation failed", "exit code 1603", "pc-osaka-34", "Store IT of osaka")
 
 
 def test_what_limits_a_site_now(browsing: Browsing) -> None:
     clicks = Clicks(browsing.page("eve"))
     clicks.on("/sites")
     clicks.on("/sites/osaka")
-    clicks.reads("osaka")
-    assert clicks.page.locator("main").inner_text()
+    clicks.reads("What limits it now", "policy ceiling", "20 Mbit/s")
 
 
 def test_who_approved_a_rollout(browsing: Browsing) -> None:
     clicks = Clicks(browsing.page("eve"))
     clicks.on("/rollouts")
-    clicks.on("/rollouts/1*", "/rollouts/*")
-    clicks.reads("ada")
-    assert re.search("approv", clicks.page.locator("main").inner_text(), re.IGNORECASE)
+    clicks.on("/rollouts/1")
+    clicks.reads("Who has approved it", "bob")
 
 
 def test_by_keyboard_alone(browsing: Browsing) -> None:
@@ -107,8 +98,8 @@ def test_without_scripts(browsing: Browsing) -> None:
     search = page.locator("main form[method=get]").first
     field = search.locator("input[type=search], input[type=text]").first
     field.fill("pc-osaka")
-    field.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        field.press("Enter")
     assert "pc-osaka" in page.url
     rows = page.locator("main tbody tr").all_inner_texts()
     assert rows
@@ -116,7 +107,7 @@ def test_without_scripts(browsing: Browsing) -> None:
 
 
 def test_in_japanese_to_the_end(browsing: Browsing) -> None:
-    page = browsing.page("nora", "/?lang=ja", language="en")
+    page = browsing.page("bob", "/?lang=ja", language="en")
     assert page.locator("html").get_attribute("lang") == "ja"
     page.goto("/patches")
     assert page.locator("html").get_attribute("lang") == "ja", "the choice is forgotten"

@@ -14,6 +14,7 @@ from typing import Any
 from bench.fleet_processes import free_ports
 from seed_server.settings.server_toml import ServerSettings
 from tests.helpers.page_company import PASSWORD, PageCompany, page_company
+from tests.helpers.page_history import live_lately
 
 SERVE = [sys.executable, "-c", "from seed_server.commands.main import main; main()", "serve", "--home"]
 START_SECONDS = 60.0
@@ -61,6 +62,7 @@ def served_company(folder: Path) -> Iterator[Place]:
                 assert process.poll() is None, said.read_text()
                 assert time.monotonic() < until, said.read_text()
                 time.sleep(0.1)
+            live_lately(company, folder)
             yield Place(company, url)
         finally:
             process.terminate()
@@ -113,24 +115,23 @@ class Browsing:
         return page
 
     def log_in(self, page: Any, name: str, *, password: str = PASSWORD, code: str | None = None) -> None:
-        """Log in by the form, with password and code."""
+        """Log in by the form, with password and, where there is one, a code."""
         page.goto("/login")
         page.locator("input[autocomplete~=username]").first.fill(name)
         page.locator("input[type=password]").first.fill(password)
-        codes = page.locator("input[autocomplete=one-time-code]")
-        given = self.place.company.code(name) if code is None else code
-        if codes.count():
-            codes.first.fill(given)
-        page.locator("input[type=password]").first.press("Enter")
-        page.wait_for_load_state()
+        if code is not None or name in self.place.company.seeds:
+            given = self.place.company.code(name) if code is None else code
+            page.locator("input[autocomplete=one-time-code]").first.fill(given)
+        with page.expect_navigation():
+            page.locator("input[type=password]").first.press("Enter")
 
     def confirm(self, page: Any, name: str) -> None:
         """Show a second factor where the page asks for one, and go on."""
         codes = page.locator("main input[autocomplete=one-time-code]")
         if codes.count():
             codes.first.fill(self.place.company.code(name))
-            codes.first.press("Enter")
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                codes.first.press("Enter")
 
     def _heard(self, message: Any) -> None:
         if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:

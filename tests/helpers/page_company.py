@@ -18,6 +18,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.api_token_operations import make_api_token
 from seed_server.fleet.context import Context
 from seed_server.fleet.people_operations import add_person, set_second_factor
+from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_operations import halt_rollout, start_rollout
 from seed_server.fleet.rollout_queries import ring_template
 from seed_server.fleet.second_factor import TOTP_STEP_SECONDS
@@ -30,11 +31,14 @@ from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.rows import SeenRow
+from tests.helpers.fake_clock import FakeClock
 from tests.helpers.large_fleet import endpoint_id
 from tests.helpers.told_inventories import debian, tell
 
 ROOT = Actor.local_user("root")
 ADA = Actor.local_user("ada")
+DAY = 86_400.0
+PUBLISHED_DAYS = 20
 PASSWORD = "correct horse battery"
 PEOPLE = {
     "ada": "operator", "bob": "approver", "eve": "viewer", "nora": "network-admin", "zoe": "auditor",
@@ -131,6 +135,7 @@ class PageCompany:
         *,
         error: str = "",
         why: str = "",
+        days_ago: float = 0.0,
     ) -> None:
         """Have PCs report on a patch."""
         report = PatchReport(
@@ -139,7 +144,7 @@ class PageCompany:
             install=install, install_reason=why,
         )  # fmt: skip
         with self.context.database() as database:
-            database.save_reports({pc: [report] for pc in pcs}, self.context.clock.now())
+            database.save_reports({pc: [report] for pc in pcs}, self.context.clock.now() - days_ago * DAY)
 
     def known(self) -> Mapping[str, str]:
         """Return what stands for each name in the addresses of pages."""
@@ -152,6 +157,7 @@ class PageCompany:
             "template.name": "rings",
             "template_file.name": "rings",
             "diagnosis.name": "december",
+            "diagnosis_pcs.name": "december",
             "id": self.bundle,
             "profile.name": "osaka",
             "audit_entry.number": "3",
@@ -181,14 +187,14 @@ def _enrol(company: PageCompany) -> None:
     now = company.context.clock.now()
     with company.context.database() as database:
         for number, pc in enumerate(company.pcs):
-            database.add_endpoint(pc, _host(number), now - 86_400 * 30, ["test"] if number < TESTERS else ["office"])
+            database.add_endpoint(pc, _host(number), now - 30 * DAY, ["test"] if number < TESTERS else ["office"])
         database.save_facts({
             pc: {"hostname": _host(number), "site": SITES[number % 3]} for number, pc in enumerate(company.pcs)
         })  # fmt: skip
         database.save_seen({
             pc: SeenRow(
                 SITES[number % 3], f"10.{number % 3}.0.{number + 1}", "p2pdist 0.3", number % 5 != 4,
-                now - (86_400 * 20 if number == 13 else 60),
+                now - (20 * DAY if number == 13 else 60),
             )
             for number, pc in enumerate(company.pcs)
         })  # fmt: skip
@@ -201,17 +207,19 @@ def _host(number: int) -> str:
 
 
 def _publish(company: PageCompany, folder: Path) -> None:
-    keys = OfflineKeys(company.context.home.offline_keys, None)
+    then = FakeClock(company.context.clock.now() - PUBLISHED_DAYS * DAY)
+    context, keys = Context(company.context.home, then), OfflineKeys(company.context.home.offline_keys, None)
     for patch, title in PATCHES.items():
         (folder / f"{patch}.msi").write_text(f"payload of {patch}")
         recipe = Recipe(
             patch_id=patch, version="1", title=title, severity="critical" if patch == "browser" else "medium",
             payload=(PayloadFile(f"{patch}.msi"),),
         )  # fmt: skip
-        operations.publish(company.context, ADA, Publication(recipe, folder), keys, offered=patch == "acme-reader")
-    company.say(company.pcs[:30], "acme-reader", "verified", "installed")
+        operations.publish(context, ADA, Publication(recipe, folder), keys, offered=patch == "acme-reader")
+    for day in range(10):
+        company.say(company.pcs[3 * day : 3 * day + 3], "acme-reader", "verified", "installed", days_ago=17.0 - day)
     company.say(company.pcs[30:34], "acme-reader", "verified", "waiting", why="for a window: 22:00 to 05:00")
-    company.say(company.pcs[34:36], "acme-reader", "verified", "failed", why=f"exit code 1603 {HOSTILE}")
+    company.say(company.pcs[34:36], "acme-reader", "verified", "failed", why=f"exit code 1603 {HOSTILE}", days_ago=4.0)
     company.say(company.pcs[36:37], "acme-reader", "failed", error='The disk is "full": 12 MB are free & 40 needed')
     company.say(company.pcs[37:39], "acme-reader", "fetching")
 
@@ -233,8 +241,9 @@ def _events(company: PageCompany) -> None:
     start_rollout(context, ADA, "office-ja", ring_template("rings"))
     start_rollout(context, ADA, "fonts", ring_template("rings"))
     halt_rollout(context, ROOT, 2, 'printers are "silent" after it')
+    approve_rollout(context, Actor.local_user("bob"), 1)
     exception_operations.add_exception(
-        context, ROOT, who='site == "oslo"', until=now + 20 * 86_400, reason="trade fair & <i>demo</i>", owner="店舗IT"
+        context, ROOT, who='site == "oslo"', until=now + 20 * DAY, reason="trade fair & <i>demo</i>", owner="店舗IT"
     )
     legal_holds.hold_history(context, ROOT, "case 17")
     copy = context.home.root.parent / "copy.bundle"

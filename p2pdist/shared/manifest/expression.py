@@ -166,10 +166,13 @@ def _membership(column: int, left: object, operator: str, right: object) -> Term
 
 def _check_types(column: int, left: Fact | Package, operator: str, right: Constant | VersionConstant) -> None:
     wanted = FactType.VERSION if isinstance(left, Package) else left.type
-    got = FactType.VERSION if isinstance(right, VersionConstant) else right.type
-    if wanted is not got:
-        hint = '; write version("…")' if wanted is FactType.VERSION else ""
-        raise ExpressionError(f"{_kind(left)} is {wanted}, and cannot be compared with {got}{hint}", column)
+    what = FactType.VERSION if isinstance(right, VersionConstant) else right.type
+    if wanted is not what:
+        if wanted is FactType.VERSION:
+            raise ExpressionError(
+                f'{_kind(left)} is a version, and cannot be compared with {what}; write version("…")', column
+            )
+        raise ExpressionError(f"{_kind(left)} is {wanted}, and cannot be compared with {what}", column)
     if operator in _ORDERS and wanted not in (FactType.NUMBER, FactType.VERSION):
         raise ExpressionError(f"{wanted} has no order; compare with == or !=", column)
     if isinstance(left, Fact) and isinstance(right, VersionConstant):

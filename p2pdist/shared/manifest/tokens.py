@@ -29,7 +29,11 @@ _INSTEAD = {
     "|": "'|' has no place in an expression; write: or",
     "!": "'!' has no place in an expression; write: not",
     ".": "'.' has no place in an expression, other than inside a name that is written together: os.family",
-} | {sign: f"{sign!r} has no place in an expression; texts are written \"…\" or '…'" for sign in "“”„‘’«»`"}
+} | {
+    sign: f"{shown} has no place in an expression; texts are written \"…\" or '…'"
+    for sign in "“”„‘’«»`"
+    for shown in [repr(sign)]
+}
 
 
 class ExpressionError(ValueError):
@@ -73,4 +77,5 @@ def tokens_of(text: str) -> list[Lexeme]:
 def _no_token(sign: str) -> str:
     if sign in "\"'":
         return "a text without its end, or with a backslash in it"
-    return _INSTEAD.get(sign, f"{sign!r} has no place in an expression")
+    shown = repr(sign)
+    return _INSTEAD.get(sign, f"{shown} has no place in an expression")

@@ -13,8 +13,10 @@ from p2pdist.shared.language import tr
 from seed_server.fleet import people_operations
 from seed_server.fleet.accounts import checked_account_name
 from seed_server.fleet.api_token_operations import revoke_api_token
+from seed_server.fleet.passkey_operations import remove_passkey
 from seed_server.fleet.passwords import first_password
 from seed_server.fleet.roles import Role
+from seed_server.fleet.web_sessions import end_sessions
 from seed_server.web.api.given import Body, Name, Named
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.addresses import path_to
@@ -107,7 +109,7 @@ def _reset_password(sent: Sent[Named, Nothing]) -> Shown:
 
 def _remove_factor(sent: Sent[Named, Nothing]) -> Done:
     name = people_operations.remove_second_factor(sent.context, sent.actor, sent.given.name).name
-    return Done(path_to("people", name), tr("{name} is asked for no code any more.", name=name))
+    return Done(path_to("people", name), tr("{name} is asked for no second factor any more.", name=name))
 
 
 class RevokedToken(Body, frozen=True):
@@ -121,6 +123,29 @@ def _revoke_token(sent: Sent[Named, RevokedToken]) -> Done:
     return Done(
         path_to("people", revoked.owner), tr("The API token {id} speaks for nobody any more.", id=revoked.token_id)
     )
+
+
+class EndedSession(Body, frozen=True):
+    """A session in a browser; empty: all of them."""
+
+    session: Annotated[str, Meta(max_length=64)] = ""
+
+
+def _end_sessions(sent: Sent[Named, EndedSession]) -> Done:
+    name = checked_account_name(sent.given.name)
+    ended = end_sessions(sent.context, sent.actor, name, sent.body.session)
+    return Done(path_to("people", name), tr("Sessions that have ended: {number}.", number=ended))
+
+
+class RemovedKey(Body, frozen=True):
+    """A key."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+def _remove_key(sent: Sent[Named, RemovedKey]) -> Done:
+    removed = remove_passkey(sent.context, sent.actor, sent.given.name, sent.body.key)
+    return Done(path_to("people", removed.person), tr("The key {name} opens nothing any more.", name=removed.name))
 
 
 class RemovedPerson(Body, frozen=True):
@@ -150,6 +175,10 @@ PEOPLE_FORMS = (
          f"{_PEOPLE}remove_second_factor", "person", step_up=True),
     Form("/people/{name}/revoke-token", "revoke-api-token", _revoke_token, Named, RevokedToken,
          "seed_server.fleet.api_token_operations.revoke_api_token", "person", step_up=True),
+    Form("/people/{name}/end-sessions", "end-sessions", _end_sessions, Named, EndedSession,
+         "seed_server.fleet.web_sessions.end_sessions", "person", step_up=True),
+    Form("/people/{name}/remove-key", "remove-key", _remove_key, Named, RemovedKey,
+         "seed_server.fleet.passkey_operations.remove_passkey", "person", step_up=True),
     Form("/people/{name}/remove", "remove-person", _remove, Named, RemovedPerson, f"{_PEOPLE}remove_person", "person",
          step_up=True),
 )  # fmt: skip

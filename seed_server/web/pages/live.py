@@ -25,6 +25,11 @@ log = structlog.get_logger()
 
 MAX_WATCHERS = 300  # pages that are looked at; half of the port's connections
 LIVE = "/live"
+PROGRESS_TOLD = "progress"
+"""Told to open pages that show how far PCs are, among the types of events: what PCs report is no entry of the log."""
+PROGRESS_TOLD_SECONDS = (
+    20.0  # what PCs report is written within some seconds; a page that is looked at is fetched so often
+)
 
 
 @asynccontextmanager
@@ -43,7 +48,7 @@ async def watching(feed: EventFeed, signed_in: Callable[[], bool], last: str) ->
 
 async def _told(feed: EventFeed, signed_in: Callable[[], bool], last: str) -> AsyncGenerator[bytes, None]:
     number = first_of(feed, last)
-    began = checked = trio.current_time()
+    began = checked = moved = trio.current_time()
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
     while (now := trio.current_time()) < began + LIFE_SECONDS:
         number = min(number, feed.size)  # less than it was, where an older database was put back
@@ -51,6 +56,12 @@ async def _told(feed: EventFeed, signed_in: Callable[[], bool], last: str) -> As
             if not await trio.to_thread.run_sync(signed_in):
                 return
             checked = now
+        if now - moved >= PROGRESS_TOLD_SECONDS:
+            moved = now
+            yield b"%sevent: change\ndata: %s\n\n" % (
+                b"id: %d\n" % (number - 1) if number else b"",
+                PROGRESS_TOLD.encode(),
+            )
         try:
             found = await feed.behind(number)
         except UserError as error:

@@ -9,6 +9,7 @@ from p2pdist.shared.language import tr
 from seed_server.fleet.rollout import RolloutState
 from seed_server.reporting.patch_list import OfferedState
 from seed_server.settings.priority_section import PriorityClass
+from seed_server.signing.offers import Offer
 
 STATE_TONES: Mapping[RolloutState, str] = MappingProxyType(
     {
@@ -41,16 +42,23 @@ def offer_words() -> Mapping[OfferedState, str]:
     }
 
 
+def offered_since(offer: Offer) -> float | None:
+    """Return since when a patch that no rollout brings is offered so; None: something newer is in its place."""
+    if offer.withdrawal is not None:
+        return float(offer.withdrawal.at)
+    return None if offer.superseded_by is not None else float(offer.manifest.published_at)
+
+
 def patch_path(ref: PatchRef | str) -> str:
     """Return the address of a patch's page."""
     return f"/patches/{quote(str(ref), safe='@')}"
 
 
-def pcs_path(ref: PatchRef | str, **asked: str) -> str:
-    """Return the address of the PCs that stand so to a patch."""
-    return f"/pcs?{urlencode({'patch': str(ref), **asked})}"
+def rows_path(ref: PatchRef | str, **asked: str) -> str:
+    """Return the address of the PCs that stand so to a patch, one by one, each with its reason."""
+    return f"{patch_path(ref)}?{urlencode({'part': 'pcs', **{name: one for name, one in asked.items() if one}})}"
 
 
 def missing_path(ref: PatchRef | str, **asked: str) -> str:
     """Return the address of the PCs that lack a patch."""
-    return f"/missing?{urlencode({'patch': str(ref), **asked})}"
+    return f"/missing?{urlencode({'patch': str(ref), **{name: one for name, one in asked.items() if one}})}"

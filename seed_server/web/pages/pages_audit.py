@@ -12,6 +12,7 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from seed_server.answers.audit import AuditAlarmDocument
 from seed_server.answers.audit_documents import alarm_documents, audit_proof_document
+from seed_server.automation.event_types import EVENT_TYPES, event_type
 from seed_server.fleet.audit_queries import EntryProof, LogCheck, prove_entry, read_alarms, verify_log
 from seed_server.fleet.audit_search import (
     AuditQuestion,
@@ -105,7 +106,7 @@ def _entry(asked: Asked[OfNumber]) -> Shown:
     values = {
         "entry": entry,
         "leaf": logged.leaf.hex(),
-        "length": len(logged.data),
+        "meaning": EVENT_TYPES.get(event_type(entry) or "", ""),
         "page": page_of_entry(entry),
         "person": page_of_person(entry),
         "same_request": same_request(entry),

@@ -14,15 +14,17 @@ from p2pdist.shared.manifest.template import MAX_TEMPLATE_BYTES, Template
 from seed_server.automation.declared_export import template_text
 from seed_server.fleet import preparing
 from seed_server.fleet.context import Context
-from seed_server.fleet.diagnosis_counts import count_answers
+from seed_server.fleet.diagnosis_counts import PcAnswer, count_answers, read_answering
 from seed_server.fleet.queries import read_all_templates, read_prepared, read_role_keys
 from seed_server.signing.bundle import encode_bundle
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.templates import template_in_text
-from seed_server.web.api.given import Body, Given, MaybeName, Name, Named, WithId
+from seed_server.web.api.given import Body, Given, GivenNumber, MaybeName, Name, Named, WithId
+from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing
+from seed_server.web.pages.addresses import address_of, path_to
 from seed_server.web.pages.drafts import Draft, draft_of
-from seed_server.web.pages.page import BINARY_MEDIA, Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 
 MAX_DIAGNOSIS_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 _DRAFT_NAME = "draft"
@@ -38,6 +40,35 @@ _PREPARING = "seed_server.fleet.preparing."
 def _diagnosis(asked: Asked[Named]) -> Shown:
     found = count_answers(asked.context, asked.given.name)
     return Shown(found.template.title or found.template.name, {"found": found, "text": template_text(found.template)})
+
+
+class OfAnswers(Given, frozen=True):
+    """Which PCs: those behind one number."""
+
+    name: Name
+    item: Annotated[MaybeName, Meta(description="An item of the template; empty: the first one.")] = ""
+    answer: Annotated[PcAnswer, Meta(description="What they have answered.")] = "needed"
+    limit: Limit = LIST_ROWS
+    after: GivenNumber = 0
+
+
+def _answers(asked: Asked[OfAnswers]) -> Shown:
+    given = asked.given
+    found = read_answering(
+        asked.context, given.name, given.item, given.answer, most=given.limit, after=given.after
+    )  # fmt: skip
+    kinds: tuple[tuple[str, PcAnswer], ...] = (
+        (tr("Need it"), "needed"),
+        (tr("Do not need it"), "not_needed"),
+        (tr("Not for them"), "not_applicable"),
+        (tr("No answer yet"), "unanswered"),
+    )
+    place = f"{path_to('diagnosis', given.name)}/pcs"
+    tabs = [
+        (words, address_of(place, item=found.item.label, answer=answer), answer == given.answer)
+        for words, answer in kinds
+    ]
+    return Shown(found.item.label, {"found": found, "tabs": tabs, "next": found.after})
 
 
 # --- a draft -----------------------------------------------------------------------------
@@ -128,6 +159,7 @@ def _drop(sent: Sent[WithId, Nothing]) -> Done:
 DIAGNOSIS_PAGES = (
     Page("/diagnosis", "diagnosis_draft", _draft, OfDiagnosisDraft),
     Page("/diagnosis/{name}", "diagnosis", _diagnosis, Named),
+    Page("/diagnosis/{name}/pcs", "diagnosis_pcs", _answers, OfAnswers),
     Page("/bundles", "bundles", _bundles, Nothing, live=("signing",)),
     Page("/bundles/{id}/file", "bundle_file", _bundle_file, WithId),
 )

@@ -4,19 +4,19 @@ from typing import Any
 
 from seed_server.web.api.given import FromSite, NamedPatch, OnlyReason
 from seed_server.web.pages import patch_forms as forms
+from seed_server.web.pages.live import PROGRESS_TOLD
 from seed_server.web.pages.page import Form, Page
-from seed_server.web.pages.patch_parts import PatchAsked
+from seed_server.web.pages.patch_parts import PatchAsked, PlanFileAsked, plan_file
 from seed_server.web.pages.view_patch import view_patch
 from seed_server.web.pages.view_patches import PatchFilters, view_patches
 
 _FLEET = "seed_server.fleet."
-_OFFERING = ("patch.published", "patch.withdrawn", "patch.offered", "rollout.started", "rollout.ring_opened",
-             "rollout.waiting", "rollout.running", "rollout.paused", "rollout.resumed", "rollout.halted",
-             "rollout.aborted", "rollout.completed", "rollout.stuck", "approval.needed", "approval.given")  # fmt: skip
+_LIVE = ("patch", "rollout", "approval", PROGRESS_TOLD)
 
 PATCH_PAGES: tuple[Page[Any], ...] = (
-    Page("/patches", "patches", view_patches, PatchFilters, live=_OFFERING),
-    Page("/patches/{patch}", "patch", view_patch, PatchAsked, live=_OFFERING),
+    Page("/patches", "patches", view_patches, PatchFilters, live=_LIVE),
+    Page("/patches/{patch}", "patch", view_patch, PatchAsked, live=_LIVE),
+    Page("/patches/{patch}/plan.csv", "plan_file", plan_file, PlanFileAsked),
 )
 PATCH_FORMS: tuple[Form[Any, Any], ...] = (
     Form("/patches/{patch}/start", "start-rollout", forms.start, NamedPatch, forms.StartingForm,

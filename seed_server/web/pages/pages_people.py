@@ -8,13 +8,16 @@ from msgspec import Meta
 from p2pdist.shared.language import tr
 from seed_server.answers.people import ApiTokenDocument, PersonDocument
 from seed_server.answers.people_documents import api_token_document, person_document
+from seed_server.answers.sessions import key_document, session_document
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_search import AuditQuestion, search_log
 from seed_server.fleet.context import Context
+from seed_server.fleet.passkey_operations import read_passkeys
 from seed_server.fleet.people_operations import administers
-from seed_server.fleet.people_queries import open_api_tokens, read_people, read_person
+from seed_server.fleet.people_queries import open_api_tokens, passkey_counts, read_people, read_person
 from seed_server.fleet.permissions import may, roles_with
 from seed_server.fleet.roles import NO_PC, PERMISSIONS, ROLES, STOPPING_RIGHTS, WHOLE_FLEET, Permission, Role
+from seed_server.fleet.web_sessions import read_sessions
 from seed_server.store.people_rows import PersonRow
 from seed_server.web.api.given import MaybeName, Named
 from seed_server.web.api.paging import Limit, Paged, page_of
@@ -43,6 +46,10 @@ class OfPeople(Paged, frozen=True):
     way: AccountWay = ""
 
 
+WITHOUT_FACTOR = OfPeople(state="active", factor="no", way="password")
+"""Those whose password alone opens their account."""
+
+
 @dataclass(frozen=True)
 class ListedPerson:
     """A row of the list."""
@@ -50,6 +57,13 @@ class ListedPerson:
     account: PersonDocument
     tokens: int
     """Open API tokens that speak for it."""
+    keys: int
+    """Keys (WebAuthn) that open it."""
+
+    @property
+    def has_factor(self) -> bool:
+        """Whether a code or a key is asked for after its password."""
+        return self.account.second_factor or self.keys > 0
 
 
 def way_of(person: PersonDocument) -> AccountWay:
@@ -57,33 +71,32 @@ def way_of(person: PersonDocument) -> AccountWay:
     return "provider" if person.subject else "password" if person.password else "program"
 
 
-def wanted_people(people: list[PersonRow], given: OfPeople) -> list[PersonDocument]:
+def wanted_people(people: list[ListedPerson], given: OfPeople) -> list[ListedPerson]:
     """Return the accounts that are asked for."""
-    found = map(person_document, people)
     return [
         one
-        for one in found
-        if given.text.casefold() in one.name
-        and given.role in {"", *one.roles}
-        and given.state in {"", "disabled" if one.disabled else "active"}
-        and given.factor in {"", "yes" if one.second_factor else "no"}
-        and given.way in {"", way_of(one)}
+        for one in people
+        if given.text.casefold() in one.account.name
+        and given.role in {"", *one.account.roles}
+        and given.state in {"", "disabled" if one.account.disabled else "active"}
+        and given.factor in {"", "yes" if one.has_factor else "no"}
+        and given.way in {"", way_of(one.account)}
     ]
 
 
 def _people(asked: Asked[OfPeople]) -> Shown:
-    everybody = read_people(asked.context)
+    rows, tokens, keys = read_people(asked.context), open_api_tokens(asked.context), passkey_counts(asked.context)
+    everybody = [ListedPerson(person_document(one), tokens.get(one.name, 0), keys.get(one.name, 0)) for one in rows]
     wanted = wanted_people(everybody, asked.given)
-    page = page_of(wanted, asked.given, lambda one: one.name, lambda one: one)
-    tokens = open_api_tokens(asked.context)
+    page = page_of(wanted, asked.given, lambda one: one.account.name, lambda one: one)
     values = {
-        "people": [ListedPerson(one, tokens.get(one.name, 0)) for one in page.rows],
+        "people": page.rows,
         "next": page.next,
         "given": asked.given,
         "found": len(wanted),
         "total": len(everybody),
-        "without_factor": sum(bool(one.password) and not one.totp and not one.disabled for one in everybody),
-        "administrators": sum(map(administers, everybody)),
+        "without_factor": len(wanted_people(everybody, WITHOUT_FACTOR)),
+        "administrators": sum(map(administers, rows)),
         "roles": tuple(ROLES),
         "way_of": way_of,
     }
@@ -117,6 +130,9 @@ def _person(asked: Asked[Named]) -> Shown:
         for row in view.rights
     ]
     tokens: list[ApiTokenDocument] = [api_token_document(one, asked.now) for one in view.tokens]
+    own = asked.actor.name == account.name and asked.actor.known_by != "local user"
+    manages = may(asked.actor, "people", WHOLE_FLEET) is None
+    keys = read_passkeys(asked.context, account.name)
     values = {
         "account": account,
         "way": way_of(account),
@@ -124,8 +140,10 @@ def _person(asked: Asked[Named]) -> Shown:
         "tokens": tokens,
         "deeds": deeds_of(asked.context, asked.actor, account.name),
         "roles": tuple(ROLES),
-        "own": asked.actor.name == account.name and asked.actor.known_by != "local user",
-        "manages": may(asked.actor, "people", WHOLE_FLEET) is None,
+        "own": own,
+        "manages": manages,
+        "keys": [key_document(one) for one in keys],
+        "sessions": [session_document(one) for one in read_sessions(asked.context, account.name)] if manages else [],
         "last_administrator": _is_last_administrator(asked.context, view.person),
     }
     return Shown(account.name, values)

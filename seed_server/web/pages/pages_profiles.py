@@ -25,9 +25,18 @@ from seed_server.web.api.given import Given, MaybeName, Name, WithId
 from seed_server.web.api.paging import Limit, Paged, page_of
 from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.profile_look import MAX_PROFILE_CHARS, typed_moment, zone_of
-from seed_server.web.pages.profile_words import floor_words, limit_words, rate_words, rule_words
+from seed_server.web.pages.profile_words import floor_words, limit_words, rate_words, rule_words, site_clock
+from seed_server.web.pages.simulated_run import run_picture
 from seed_server.web.pages.simulating import Simulations, SimulationWish
-from seed_server.web.pages.view_profile import Editor, TypedProfile, checked, editor, file_name, wished_line
+from seed_server.web.pages.view_profile import (
+    Editor,
+    TypedProfile,
+    checked,
+    editor,
+    file_name,
+    signing_commands,
+    wished_line,
+)
 
 MOST_SECONDS_SHOWN = 24  # rows beside the picture of a run: as the command's table
 MAX_PROFILE_FORM_BYTES = 9 * MAX_PROFILE_CHARS + (16 << 10)  # a sign of Japanese is sent as nine
@@ -103,8 +112,9 @@ def _profile(asked: Asked[OfProfile]) -> Shown:
 def _shown(one: Editor) -> Shown:
     values = {"editor": one, "looked": one.looked, "typed": one.typed, **_HELPERS}
     if one.simulated is not None:
-        run = one.simulated.run
+        run = one.simulated
         values |= {
+            "run_picture": run_picture(run, tr("The run, second by second"), dict(one.scenarios)[one.typed.scenario]),
             "simulated_business": [(in_words(row.figure), row.alone, row.together, row.change) for row in run.business],
             "simulated_reasons": [(tr(reason), f"{seconds:.1f}") for reason, seconds in run.reason_seconds.items()],
             "simulated_seconds": [
@@ -197,6 +207,8 @@ _HELPERS = {
     "rate_words": rate_words,
     "rule_words": rule_words,
     "address_of": address_of,
+    "signing_commands": signing_commands,
+    "site_clock": site_clock,
 }
 """What templates call."""
 

@@ -5,17 +5,21 @@ from typing import Any
 from seed_server.web.api.given import FromRing, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages import rollout_forms as forms
+from seed_server.web.pages.live import PROGRESS_TOLD
 from seed_server.web.pages.page import Form, Page
+from seed_server.web.pages.view_ring_pcs import RingPcsAsked, view_ring_pcs
 from seed_server.web.pages.view_rollout import view_rollout
 from seed_server.web.pages.view_rollouts import RolloutFilters, view_approvals, view_rollouts
 
 _ROLLOUTS = "seed_server.fleet.rollout_operations."
 _APPROVE = "seed_server.fleet.rollout_approving.approve_rollout"
 _LIVE = ("rollout", "approval", "patch")
+_LIVE_COUNTS = (*_LIVE, PROGRESS_TOLD)
 
 ROLLOUT_PAGES: tuple[Page[Any], ...] = (
     Page("/rollouts", "rollouts", view_rollouts, RolloutFilters, live=_LIVE),
-    Page("/rollouts/{number}", "rollout", view_rollout, OfNumber, live=_LIVE),
+    Page("/rollouts/{number}", "rollout", view_rollout, OfNumber, live=_LIVE_COUNTS),
+    Page("/rollouts/{number}/pcs", "ring_pcs", view_ring_pcs, RingPcsAsked, live=_LIVE_COUNTS),
     Page("/approvals", "approvals", view_approvals, Nothing, live=_LIVE),
 )
 ROLLOUT_FORMS: tuple[Form[Any, Any], ...] = (

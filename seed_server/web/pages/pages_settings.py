@@ -77,6 +77,7 @@ def _shown(files: dict[str, str], typed: CheckedFiles, plan: ApplyPlan | None, p
         "numbers": {} if plan is None else {sign: sum(one.action == sign for one in plan.changes) for sign in SIGNS},
         "stays": [] if plan is None else plan.stays[:MOST_STAYING_SHOWN],
         "problems": problems,
+        "commands": _COMMANDS,
         "signs": SIGNS,
         "kind_word": kind_word,
         "key_words": key_words,
@@ -84,6 +85,7 @@ def _shown(files: dict[str, str], typed: CheckedFiles, plan: ApplyPlan | None, p
     return Shown(tr("Settings"), values)
 
 
+_COMMANDS = ("seed-server apply DIRECTORY --plan", "seed-server apply DIRECTORY")
 _NAMES = (SITES_FILE, PEOPLE_FILE, SETTINGS_FILE)
 
 

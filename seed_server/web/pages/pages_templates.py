@@ -21,7 +21,7 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
 from seed_server.web.pages.drafts import Draft, draft_of
 from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Sent, Shown
-from seed_server.web.pages.ring_picture import earliest, ring_words, rings_picture
+from seed_server.web.pages.ring_picture import earliest, rings_picture, share_words
 
 ROWS_OF_ROLLOUTS = 20
 RINGS_FILE = "rings.toml"
@@ -44,7 +44,7 @@ class DrawnRings:
     def of(cls, template: RingTemplate) -> "DrawnRings":
         """Draw a template."""
         rings, moments = template.rings, earliest(template.rings)
-        rows = [(ring, moments[place], ring_words(ring)) for place, ring in enumerate(rings)]
+        rows = [(ring, moments[place], share_words(ring)) for place, ring in enumerate(rings)]
         return cls(template, rings_picture(rings) if rings else "", rows, moments[-1])
 
 
@@ -53,6 +53,8 @@ class ListedTemplate:
     """A row of the list."""
 
     known: KnownTemplate
+    title: str
+    """Empty: it has none, or cannot be read."""
     whole_seconds: float | None
     """None: there are no rings, or they cannot be read."""
 
@@ -60,7 +62,11 @@ class ListedTemplate:
 def _templates(asked: Asked[Nothing]) -> Shown:
     found = ring_templates(asked.context)
     rows = [
-        ListedTemplate(one, earliest(one.template.rings)[-1] if one.template and one.template.rings else None)
+        ListedTemplate(
+            one,
+            in_words(one.template.title) if one.template else "",
+            earliest(one.template.rings)[-1] if one.template and one.template.rings else None,
+        )
         for one in found
     ]
     return Shown(tr("Templates"), {"templates": rows, "diagnosis": read_all_templates(asked.context)})

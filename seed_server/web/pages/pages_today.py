@@ -99,7 +99,8 @@ def _of_rollouts(today: Today, actor: Actor) -> Iterator[Need]:
         )
     for one in today.stopped:
         tone = "bad" if one.state is RolloutState.HALTED or one.listed.fault is not None else "open"
-        yield Need(tone, in_words(one.state.value), _why(one), link=rollout_link(one))
+        mend = tr("Read why; then resume it, or end it.")
+        yield Need(tone, in_words(one.state.value), _why(one), mend, link=rollout_link(one))
     for broken in today.broken:
         link = PageLink(str(broken.row.number), f"/rollouts/{broken.row.number}", _ROLLOUT_PAGE)
         words = tr("Its record cannot be read: {words}", words=broken.words)

@@ -11,6 +11,7 @@ from seed_server.automation.webhook_checks import shown_host
 from seed_server.automation.webhook_documents import WebhookDocument, delivery_document, webhook_document
 from seed_server.automation.webhook_operations import MAX_WEBHOOKS
 from seed_server.automation.webhook_queries import read_deliveries, read_webhook, read_webhooks
+from seed_server.automation.webhook_words import outcome_words
 from seed_server.fleet.roles import WHOLE_FLEET
 from seed_server.store.webhook_records import DELIVERY_STATES, DeliveryState
 from seed_server.web.api.given import Given, GivenNumber, Name
@@ -71,7 +72,7 @@ def _webhook(asked: Asked[OfWebhook]) -> Shown:
     values = {
         "webhook": document,
         "host": shown_host(document.url),
-        "deliveries": [delivery_document(one) for one in shown],
+        "deliveries": [(delivery_document(one), outcome_words(one.delivery)) for one in shown],
         "next": shown[-1].delivery.number if len(found) > given.limit else None,
         "given": given,
         "states": DELIVERY_STATES,

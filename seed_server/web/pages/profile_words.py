@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from bandwidth.core.quantities import clock_text, rate_text
 from bandwidth.core.units import BytesPerSecond
+from bandwidth.pictures.svg import WIDTH
 from bandwidth.pictures.week import WeekWords, week_svg
 from bandwidth.profiles.precedence import Measure
 from bandwidth.profiles.resolve import ConsideredRule, EffectiveLimit
@@ -67,10 +68,10 @@ def _said(english: str) -> str:
     return words.get(english) or printable(english)
 
 
-def week_picture(shown: ShownWeek, title: str) -> str:
+def week_picture(shown: ShownWeek, title: str, *, width: int = WIDTH) -> str:
     """Return the picture of a week, with now marked."""
     words = WeekWords(_said, lambda day: week_day_text(day, current()))
-    return week_svg(shown.week, printable(title), printable(_subtitle(shown)), words, now=shown.now)
+    return week_svg(shown.week, printable(title), printable(_subtitle(shown)), words, now=shown.now, width=width)
 
 
 def _subtitle(shown: ShownWeek) -> str:
@@ -95,3 +96,8 @@ def _cell_words(cell: Cell) -> str:
         return tr("skipped by the clock")
     words = rate_words(cell.rate)
     return tr("{limit} (the hour comes twice)", limit=words) if cell.twice else words
+
+
+def site_clock(moment: str) -> str:
+    """Return an ISO moment as a site's clock shows it, to the minute."""
+    return moment[:16].replace("T", " ")

@@ -89,7 +89,7 @@ class PageReader:
     @property
     def filtered(self) -> bool:
         """Whether the query has anything besides which part of the page is shown, and where that begins."""
-        return any(name not in {"after", "limit", "sort", "lang", "show"} for name, _ in self.query)
+        return any(name not in {"after", "limit", "sort", "lang", "part", "show"} for name, _ in self.query)
 
     @property
     def in_form(self) -> bool:

@@ -31,10 +31,15 @@ def earliest(rings: Sequence[PlannedRing]) -> list[float]:
     return moments
 
 
+def share_words(ring: PlannedRing) -> str:
+    """Return in a few words who is in a ring."""
+    share = f"{ring.share * 100 / WHOLE:g} %"
+    return tr("{share} of those named", share=share) if ring.who else tr("{share} of all PCs", share=share)
+
+
 def ring_words(ring: PlannedRing) -> str:
     """Return in a few words who is in a ring, and whether somebody has to approve it."""
-    share = f"{ring.share * 100 / WHOLE:g} %"
-    whose = tr("{share} of those named", share=share) if ring.who else tr("{share} of all PCs", share=share)
+    whose = share_words(ring)
     return tr("{who}, after approval", who=whose) if ring.approval else whose
 
 

@@ -21,6 +21,7 @@ import msgspec
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.web.pages.simulated_run import ShownRun
 
 SIMULATION_SECONDS = 15.0  # of processor and of waiting; a minute of an office's 20 Mbit/s takes one
 SIMULATION_MEMORY_BYTES = 1 << 30  # of address space: the interpreter and the libraries have a third of it
@@ -33,57 +34,6 @@ END_SECONDS = 5.0  # for a killed child to be gone
 SCENARIO_NAMES = ("office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line")
 """What `bandwidth simulate --scenario` offers."""
 ScenarioName: TypeAlias = Literal["office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line"]
-
-
-class ShownBusiness(msgspec.Struct, frozen=True):
-    """A figure of business, as `HarmRow` of `bandwidth simulate --json`."""
-
-    figure: str
-    alone: str
-    together: str
-    change: str
-
-
-class ShownPassing(msgspec.Struct, frozen=True):
-    """What passes without business, as `Passing` of it."""
-
-    night_begins: str
-    night_ends: str
-    night_bytes: int
-    file_bytes: int
-    file_there_at: str | None
-
-
-class ShownSecond(msgspec.Struct, frozen=True):
-    """A second of the run, as `SimulatedSecond` of it; bytes per second."""
-
-    second: int
-    patches: int
-    business: int
-    allowed: int | None
-    queue_p95_seconds: float
-    reason: str | None
-
-
-class ShownRun(msgspec.Struct, frozen=True):
-    """What is shown of `bandwidth simulate --json`; its other keys are left out."""
-
-    at: str
-    business_keeps: float
-    idle_use: float
-    spare_captured: float | None
-    passing: ShownPassing
-    business: list[ShownBusiness]
-    reason_seconds: dict[str, float]
-    seconds: list[ShownSecond]
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """A run and its picture."""
-
-    run: ShownRun
-    svg: str
 
 
 @dataclass(frozen=True)
@@ -132,7 +82,7 @@ class Simulations:
     """By reader, the wish that counts."""
     _running: int = 0
 
-    def run(self, reader: str, wish: SimulationWish, gone: Callable[[], bool] = lambda: False) -> Simulated:
+    def run(self, reader: str, wish: SimulationWish, gone: Callable[[], bool] = lambda: False) -> ShownRun:
         """Return a run. A newer one of the same ``reader`` ends it, and so does it when they are ``gone``.
 
         Raises `UserError`: BAD_INPUT with the command's own words, or where it takes too long; BUSY.
@@ -174,14 +124,14 @@ class Simulations:
                 self._free.notify_all()
 
 
-def _run(folder: Path, wish: SimulationWish, seconds: float, clock: Clock, wanted: Callable[[], bool]) -> Simulated:
-    profile, picture, answer, said = (folder / name for name in ("profile.toml", "run.svg", "run.json", "said"))
+def _run(folder: Path, wish: SimulationWish, seconds: float, clock: Clock, wanted: Callable[[], bool]) -> ShownRun:
+    profile, answer, said = (folder / name for name in ("profile.toml", "run.json", "said"))
     profile.write_text(wish.text, encoding="utf-8")
     # -P: import what this process runs, never from a current directory
     command = [sys.executable, "-P", "-m", "bandwidth.commands", "simulate", os.fspath(profile)]
     with answer.open("wb") as out, said.open("wb") as errors:
         child = subprocess.Popen(
-            [*command, *wish.options, "-o", os.fspath(picture)],
+            [*command, *wish.options],
             stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=folder,
             env={"PYTHONPATH": os.fspath(Path(__file__).parents[3]), "PATH": os.environ.get("PATH", "")},
         )  # fmt: skip
@@ -200,9 +150,8 @@ def _run(folder: Path, wish: SimulationWish, seconds: float, clock: Clock, wante
     if child.returncode != 0:
         raise UserError(_words_of(said, profile), FaultKind.BAD_INPUT)
     try:
-        run = msgspec.json.decode(read_capped(answer, MAX_SIMULATION_BYTES), type=ShownRun)
-        return Simulated(run, read_capped(picture, MAX_SIMULATION_BYTES).decode())
-    except (OSError, FileTooLargeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(read_capped(answer, MAX_SIMULATION_BYTES), type=ShownRun)
+    except (OSError, FileTooLargeError, msgspec.DecodeError) as error:
         raise UserError(
             f"The answer of the simulation cannot be read ({error}). Is the disk full?", FaultKind.STORAGE
         ) from error

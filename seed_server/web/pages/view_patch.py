@@ -19,6 +19,7 @@ from seed_server.web.pages.offer_words import (
     OFFER_TONES,
     STATE_TONES,
     offer_words,
+    offered_since,
     patch_path,
 )
 from seed_server.web.pages.page import Asked, Shown
@@ -38,6 +39,8 @@ class RolloutLine:
     template: str
     author: str
     started_at: float
+    since: float
+    """Since when it stands where it does."""
     rings: Sequence[tuple[str, int | None]]
     """Name, and when it was opened; None: it is not open."""
     live: bool
@@ -91,7 +94,8 @@ def _title(offer: Offer) -> str:
 def _tabs(ref: PatchRef, part: PatchPart) -> list[tuple[str, str, bool]]:
     path = patch_path(ref)
     names: dict[PatchPart, str] = {
-        "": tr("Now"), "priority": tr("Priority"), "plan": tr("Plan"), "files": tr("Files and rules"),
+        "": tr("Progress"), "pcs": tr("PC by PC"), "priority": tr("Priority"), "plan": tr("Plan"),
+        "files": tr("Files and rules"),
     }  # fmt: skip
     tabs = [(name, f"{path}?part={one}" if one else path, one == part) for one, name in names.items()]
     return [*tabs, (tr("Report"), f"/reports/patch/{path.rpartition('/')[2]}", False)]
@@ -118,11 +122,11 @@ def _offered(states: PatchStates, offer: Offer | None, live: RolloutLine | None)
         words = tr("Version {version} has taken its place.", version=version) if version else ""
         return {"tone": "quiet", "state": offer_words()["superseded"], "why": words, "at": None, "for_good": False}
     state = offered_state(offer, by_rollout=live is not None)
-    why, at = "", None
+    why, at = "", offered_since(offer)
     if live is not None:
-        return {"tone": live.tone, "state": live.state, "why": live.why, "at": live.started_at, "for_good": False}
+        return {"tone": live.tone, "state": live.state, "why": live.why, "at": live.since, "for_good": False}
     if offer.withdrawal is not None:
-        why, at = offer.withdrawal.reason, float(offer.withdrawal.at)
+        why = offer.withdrawal.reason
     elif offer.superseded_by is not None:
         why = tr("{patch} is in its place.", patch=offer.superseded_by)
     return {"tone": OFFER_TONES[state], "state": offer_words()[state], "why": why, "at": at, "for_good": offer.for_good}
@@ -140,6 +144,7 @@ def rollout_line(one: ListedRollout) -> RolloutLine:
         template=kept.row.template,
         author=kept.row.author,
         started_at=kept.row.created_at,
+        since=one.why.since,
         rings=[(ring.name, opened[at] if at < len(opened) else None) for at, ring in enumerate(kept.plan.rings)],
         live=kept.row.state not in ("complete", "aborted"),
     )

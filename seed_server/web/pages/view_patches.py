@@ -17,13 +17,22 @@ from seed_server.reporting.patch_list import (
 )
 from seed_server.reporting.rollout_sentences import why_shown
 from seed_server.reporting.service_levels import SEVERITIES, LevelVerdict, ServiceLevel
-from seed_server.reporting.words import TONES, priority_level, rule_words
+from seed_server.reporting.words import TONES, priority_level
 from seed_server.settings.priority_section import PriorityClass
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.api.paging import After
-from seed_server.web.pages.offer_words import OFFER_TONES, PRIORITY_TONES, STATE_TONES, offer_words, patch_path
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.pages.offer_words import (
+    OFFER_TONES,
+    PRIORITY_TONES,
+    STATE_TONES,
+    offer_words,
+    offered_since,
+    patch_path,
+)
+from seed_server.web.pages.page import Asked, Shown
+
+LISTED_PATCHES = 30  # each has so much to say that more were no light page
 
 
 class PatchFilters(Given, frozen=True):
@@ -34,7 +43,7 @@ class PatchFilters(Given, frozen=True):
     severity: Literal["", "low", "medium", "high", "critical"] = ""
     priority: PriorityClass | Literal[""] = ""
     sort: Literal["newest", "priority"] = "newest"
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LIST_ROWS
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = LISTED_PATCHES
     after: After = ""
 
 
@@ -52,14 +61,15 @@ class PatchLine:
     state: str
     reason: str
     """Why it stands there; may be empty."""
+    since: float | None
+    """Since when it stands there; None: since something newer is in its place."""
     rollout: int | None
     done: int | None
-    """None, as the next four: the database knows nothing of it."""
+    """None, as the next three: the database knows nothing of it."""
     applicable: int | None
     """PCs that it may be for: those that have said nothing of it are in it."""
     failed: int | None
     unknown: int | None
-    under_way: int | None
     priority: str
     priority_tone: str
     due_at: float | None
@@ -112,12 +122,12 @@ def _line(one: ListedPatch, now: float) -> PatchLine:
         tone="bad" if one.damage else _tone(one),
         state=_state(one),
         reason=_reason(one),
+        since=_since(one),
         rollout=None if one.rollout is None else one.rollout.kept.row.number,
         done=None if counts is None else counts[Reached.INSTALLED] + counts[Reached.DELIVERED],
         applicable=None if progress is None else progress.total - progress.counts[Reached.NOT_APPLICABLE],
         failed=None if counts is None else counts[Reached.FAILED],
         unknown=None if counts is None else counts[Reached.SILENT],
-        under_way=None if counts is None else counts[Reached.UNDER_WAY],
         priority="" if decision is None else priority_level(decision.leaf.priority),
         priority_tone="" if decision is None else PRIORITY_TONES[decision.leaf.priority],
         due_at=None if decision is None else decision.due_at,
@@ -154,10 +164,12 @@ def _reason(one: ListedPatch) -> str:
     return ""
 
 
+def _since(one: ListedPatch) -> float | None:
+    return one.rollout.why.since if one.rollout is not None else offered_since(one.offer)
+
+
 def level_words(level: ServiceLevel) -> tuple[str, str]:
     """Return the tone of a service level, and what is said of it."""
     tone = TONES[level.verdict] or ("quiet" if level.verdict is LevelVerdict.RUNNING else "open")
-    words = tr(
-        "{rule}: {verdict} ({asked})", rule=level.rule.name, verdict=tr(level.verdict.value), asked=rule_words(level)
-    )
+    words = tr("{rule}: {verdict}", rule=level.rule.name, verdict=tr(level.verdict.value))
     return tone, words

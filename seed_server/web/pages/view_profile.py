@@ -39,10 +39,12 @@ from seed_server.web.pages.profile_look import (
     zone_of,
 )
 from seed_server.web.pages.profile_words import week_picture, week_rows
-from seed_server.web.pages.simulating import ScenarioName, Simulated
+from seed_server.web.pages.simulated_run import ShownRun
+from seed_server.web.pages.simulating import ScenarioName
 
 MAX_TYPED_MOMENT_CHARS = 40
 MAX_TYPED_RATE_CHARS = 40
+WIDTH_BESIDE_TEXT = 500  # of the picture, in pixels: it stands beside the text
 BEGINNING = """name = "{site}"
 time_zone = "{zone}"
 
@@ -106,7 +108,7 @@ class Editor:
     commands: Sequence[str]
     waiting: Sequence[WaitingBundle] = ()
     """Bundles with a profile for this site that wait for signatures."""
-    simulated: Simulated | None = None
+    simulated: ShownRun | None = None
     simulation_wrong: str = ""
     shipped: Sequence[str] = field(default_factory=lambda: NAMES)
     scenarios: Sequence[tuple[str, str]] = ()
@@ -146,13 +148,15 @@ def scenario_words() -> list[tuple[str, str]]:
 
 
 def commands(site: str) -> list[str]:
-    """Return the commands that check the downloaded file, and sign it where the key is."""
+    """Return the commands for the downloaded file: where the key is, and to have it signed elsewhere."""
     file, named = shlex.quote(file_name(site)), shlex.quote(site)
-    return [
-        f"bandwidth check {file}",
-        f"seed-server profile set {named} {file}",
-        f"seed-server profile set {named} {file} --prepare profile.bundle",
-    ]
+    command = f"seed-server profile set {named} {file}"
+    return [command, f"{command} --prepare profile.bundle"]
+
+
+def signing_commands(bundle_id: str) -> list[str]:
+    """Return the commands that sign a bundle where the key is, and hand it in on the server."""
+    return [f"seed-server sign {bundle_id}.bundle --keys DIR", f"seed-server finish {bundle_id}.bundle"]
 
 
 def file_name(site: str) -> str:
@@ -211,7 +215,7 @@ def look_at(
         title = f"{rules.name}: {site}"
         looked = replace(
             looked,
-            picture=week_picture(week, title),
+            picture=week_picture(week, title, width=WIDTH_BESIDE_TEXT),
             figures=tuple(week_rows(week)),
             warnings=tuple(_warnings(rules, site, present.date())),
         )

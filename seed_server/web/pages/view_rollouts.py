@@ -36,9 +36,6 @@ class ListedLine:
     title: str
     open_rings: int
     rings: int
-    since: float
-    broken: str = ""
-    """Why its record cannot be read; empty: it can."""
 
 
 def view_rollouts(asked: Asked[RolloutFilters]) -> Shown:
@@ -60,7 +57,6 @@ def view_rollouts(asked: Asked[RolloutFilters]) -> Shown:
             title=titles.get(one.kept.plan.ref, ""),
             open_rings=len(one.kept.progress.opened_at),
             rings=len(one.kept.plan.rings),
-            since=one.why.since,
         ),
     )
     damaged = [(one.row.number, str(one.row.ref), in_words(one.row.state), one.words) for one in broken]

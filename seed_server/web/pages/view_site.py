@@ -1,5 +1,6 @@
 """The page of one site: what limits it, what its line did, its profile, its plans, and what is wrong there."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
@@ -9,8 +10,8 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.language import in_words, tr
 from seed_server.answers.doctor import SiteFinding
 from seed_server.answers.site_findings import judge_site
-from seed_server.fleet import queries
 from seed_server.fleet.context import Context
+from seed_server.fleet.profile_queries import read_profiles_in_force
 from seed_server.fleet.site_looks import look_at_site
 from seed_server.fleet.sites import SiteLook, read_site
 from seed_server.fleet.unmanaged import read_unmanaged
@@ -29,7 +30,8 @@ from seed_server.reporting.site_words import why_limited
 from seed_server.store.rows import SiteLimitRow
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.pages.page import Asked, Page, Shown
-from seed_server.web.pages.site_week import site_week
+from seed_server.web.pages.profile_look import week_about
+from seed_server.web.pages.profile_words import limit_words, rule_words, week_picture, week_rows
 
 MOST_PLANS = 5
 MOST_MACHINES_SHOWN = 50
@@ -56,6 +58,7 @@ def _site(asked: Asked[WhichSite]) -> Shown:
     context, given = asked.context, asked.given
     look = read_site(context, given.site)
     limit = look.site.limit
+    state = state_of(look.site, asked.now, serving=look.serving)
     values: dict[str, Any] = {
         "site": given.site,
         "show": given.show,
@@ -63,7 +66,8 @@ def _site(asked: Asked[WhichSite]) -> Shown:
         "look": look,
         "limit": limit,
         "why": why_limited(limit, asked.now, serving=look.serving),
-        "tone": SITE_TONES[state_of(look.site, asked.now, serving=look.serving)],
+        "state": state,
+        "tone": SITE_TONES[state],
         "pcs": read_site_pcs(context, given.site),
         "tabs": [
             ("line", tr("Line")),
@@ -113,13 +117,19 @@ def _finding(one: SiteFinding) -> tuple[str, SiteFinding, str]:
 
 
 def _profile(context: Context, asked: Asked[WhichSite], look: SiteLook) -> dict[str, Any]:
-    try:
-        document = queries.read_profile(context, asked.given.site)
-    except UserError:  # it has none
-        return {"week": None}
+    site, profile = asked.given.site, read_profiles_in_force(context).get(asked.given.site)
+    if profile is None:
+        return {"profile": None}
     capacity = look.site.limit.capacity
     line = None if capacity is None else BytesPerSecond(capacity)
-    return {"week": site_week(document.profile(), asked.given.site, line, asked.now)}
+    limit, now = profile.limit_at(asked.now, line), datetime.fromtimestamp(asked.now, UTC)
+    values = {"profile": profile.rules.name, "limit_now": limit_words(limit), "rule": rule_words(limit.rule)}
+    try:
+        week = week_about(profile.rules, site, line, now, asked.now)
+    except UserError as error:  # it has too many rules to be drawn here
+        return values | {"picture": "", "undrawn": error.message}
+    title = f"{profile.rules.name}: {site}"
+    return values | {"picture": week_picture(week, title), "figures": tuple(week_rows(week))}
 
 
 def _plans(context: Context, asked: Asked[WhichSite], _look: SiteLook) -> dict[str, Any]:

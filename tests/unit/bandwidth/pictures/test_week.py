@@ -62,12 +62,14 @@ def test_a_moment_is_marked_where_the_week_has_it(day: int, marks: int) -> None:
 
 
 @pytest.mark.uncounted
-def test_a_week_of_many_rates_keeps_its_legend_inside() -> None:
+@pytest.mark.parametrize("width", [WIDTH, 560, 400])
+def test_a_week_of_many_rates_keeps_its_legend_inside(width: int) -> None:
     rules = "".join(
         f'[[window]]\nfrom = "{hour:02}:00"\nto = "{hour + 1:02}:00"\ncap = "{hour + 1}.25 Mbit/s"\n'
         for hour in range(24)
     )
-    picture = ET.fromstring(week_svg(week(rules, date(2026, 6, 1)), "t", "s"))
+    picture = ET.fromstring(week_svg(week(rules, date(2026, 6, 1)), "t", "s", width=width))
+    assert picture.attrib["width"] == str(width)
     boxes = [box.attrib for box in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in box.attrib]
     assert len({box["y"] for box in boxes}) > 7 + 1  # days, and rows of the legend
-    assert all(float(box["x"]) + float(box["width"]) <= WIDTH for box in boxes)
+    assert all(float(box["x"]) + float(box["width"]) <= width for box in boxes)

@@ -1,13 +1,14 @@
 """`bandwidth.profiles.toml_document`: what is wrong has its place, also where no parser goes on."""
 
 import contextlib
+import re
 from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandwidth.profiles.toml_document import TomlDocument, TomlTextError
+from bandwidth.profiles.toml_document import FAULTS, TomlDocument, TomlTextError
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,25 @@ def test_what_is_wrong_has_its_place(text: str, line: int, column: int | None, w
         TomlDocument.parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert "(at " not in str(caught.value)
+
+
+def test_each_fault_of_the_parser_is_listed_for_the_catalogs() -> None:
+    texts = [
+        "[a]\n[a]", "a = {b = 1}\na.c = 1", "a = 1\na = 2", "[a.b]\n[[a]]", "a.b = 1\n[a.b]", "a = {b = 1, b = 2}",
+        r'a = "\uD800"', "a", "[a", "[[a]", "a = 1 b", "a = 'b\nc'", 'a = "\x01"', "a = 2026-13-01", r'a = "\u00"',
+        "= 1", "?", "a = ?", "a = [1", "a = {b = 1", r'a = "\q"', 'a = "b', "a = '''b", "# \x01",
+        "[a.b.c]\n[a]\nb.c.d = 1", "a = 2026-02-30", "a. = 1",
+    ]  # fmt: skip
+    patterns = {fault: re.compile(re.sub(r"\\{.*?\\}", ".+", re.escape(fault))) for fault in FAULTS}
+    seen = set()
+    for text in texts:
+        with pytest.raises(TomlTextError, match=r"^not valid TOML: ") as caught:
+            TomlDocument.parse(text)
+        said = str(caught.value).removeprefix("not valid TOML: ")
+        fitting = {fault for fault, pattern in patterns.items() if pattern.fullmatch(said)}
+        assert fitting, f"{text!r}: {said}"
+        seen |= fitting
+    assert seen == set(FAULTS)
 
 
 def test_what_is_nested_as_deep_as_allowed_is_read() -> None:

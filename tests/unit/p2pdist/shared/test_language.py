@@ -5,12 +5,15 @@ import sys
 import threading
 
 import pytest
+from babel.messages.catalog import Catalog as Babel
+from babel.messages.mofile import write_mo
 
 from p2pdist.shared.language import (
     ENGLISH,
     LANGUAGES,
     MAX_LINES,
     MAX_SENTENCE_CHARS,
+    Catalog,
     catalog_of,
     current,
     in_words,
@@ -183,3 +186,20 @@ def test_speaking_to_one_reader_ends_with_them_also_by_an_error() -> None:
     assert current() == "ja"
     with speaking("xx"):  # none that we have
         assert current() == "en"
+
+
+def test_a_value_at_the_end_of_a_sentence_gives_back_the_full_stop_that_it_took() -> None:
+    catalog = Babel(locale="ja")
+    catalog.add("the nearest is {value}", string="最も近いものは {value} です")
+    catalog.add("not understood: {what}", string="理解できません: {what}")
+    catalog.add("an unclosed list", string="リストが閉じられていません")
+    catalog.add(".", string="。")
+    out = io.BytesIO()
+    write_mo(out, catalog)
+    finished = Catalog(io.BytesIO(out.getvalue())).finished
+    assert finished("the nearest is 'cap'") == "最も近いものは 'cap' です"
+    assert finished("the nearest is 'cap'.") == "最も近いものは 'cap' です。"
+    assert finished("not understood: an unclosed list.") == "理解できません: リストが閉じられていません。"
+    assert finished("not understood: 3.") == "理解できません: 3."  # a value is never changed
+    assert finished("an unclosed list.") == "リストが閉じられていません。"
+    assert finished("a list.") == "a list."

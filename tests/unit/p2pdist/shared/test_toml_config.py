@@ -80,6 +80,41 @@ def test_a_wrong_value_names_its_place(text: str, line: int, column: int, words:
     assert mistake(text) == f"server.toml, line {line}, column {column}: {words}"
 
 
+class Bounds(Record, frozen=True):
+    letters: Annotated[str, msgspec.Meta(min_length=1, max_length=3)] = "a"
+    names: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=2)] = ("a",)
+    table: Annotated[dict[str, int], msgspec.Meta(min_length=1, max_length=2)] = msgspec.field(default_factory=dict)
+    least: Annotated[int, msgspec.Meta(ge=1)] = 1
+    most: Annotated[int, msgspec.Meta(le=9)] = 1
+    under: Annotated[float, msgspec.Meta(lt=9)] = 1.0
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    colour: Literal["red", "blue"] = "red"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("letters = ''", "letters: '' has 0 characters, and needs at least 1."),
+        ("letters = 'abcd'", "letters: 'abcd' has 4 characters, and may have at most 3."),
+        ("names = []", "names: it has 0 values, and needs at least 1."),
+        ("names = ['a', 'b', 'c']", "names: it has 3 values, and may have at most 2 values."),
+        ("table = {}", "table: it has 0 keys, and needs at least 1."),
+        ("table = {a = 1, b = 2, c = 3}", "table: it has 3 keys, and may have at most 2 keys."),
+        ("least = 0", "least: 0 is not at least 1."),
+        ("most = 10", "most: 10 is not at most 9."),
+        ("under = 9", "under: 9 is not under 9."),
+        ("share = 0", "share: 0 is not more than 0 and at most 1."),
+        ("share = 1.5", "share: 1.5 is not more than 0 and at most 1."),
+        ("share = nan", "share: nan is not more than 0 and at most 1."),
+        ("colour = 3", "colour: 3 is none of blue, red."),
+    ],
+)
+def test_a_bound_is_a_sentence_of_its_own(text: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_toml(text, Bounds, source="x")
+    assert caught.value.message.partition(": ")[2] == words
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     text = "name = 1\nweb_prot = 1\nsites = [\n{ line_mbit = -1.0 }, 7]"
     assert mistake(text).splitlines() == [

@@ -47,8 +47,9 @@ MADE_OF_PARTS = {
     "f'rollout: {RolloutStep.HALTED.value}'": {f"rollout: {RolloutStep.HALTED.value}"},
 }
 """By the expression in the sources, all that it comes to."""
-NO_EVENT = {NOT_CARRIED_OUT, NOT_WRITTEN}
-"""What the first takes back was never told; the second says that what was told has failed on the disk."""
+NO_EVENT = {NOT_CARRIED_OUT, NOT_WRITTEN, "confirm"}
+"""What the first takes back was never told; the second says that what was told has failed on the disk; by the third,
+somebody has shown a second factor once more: what they do with it is an event of its own."""
 
 
 def operations_in_the_sources() -> Iterator[str]:

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.commands.main import seed_server
-from seed_server.commands.plan_view import PLAN_HEADINGS
 from seed_server.reporting.plan_answers import keep_plan
+from seed_server.reporting.plan_sentences import PLAN_HEADINGS
 from tests.helpers.rollout_company import OTHERS, Company
 
 

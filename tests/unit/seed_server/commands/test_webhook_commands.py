@@ -14,7 +14,6 @@ from seed_server.automation import webhook_queries
 from seed_server.automation.webhook_signing import secret_of, secret_text
 from seed_server.commands import webhook_commands
 from seed_server.commands.main import seed_server
-from seed_server.commands.webhook_views import outcome_words
 from seed_server.fleet.context import Context
 from seed_server.settings.home import ServerHome
 from seed_server.store.webhook_records import DEAD, SENT, WAITING, Attempt, DeliveryRow, NewDelivery
@@ -175,22 +174,6 @@ def test_a_trial_says_what_came_of_it(run: Run, context: Context, monkeypatch: p
     assert failed.exit_code == ExitCode.FAILED
     told = json.loads(failed.stdout)
     assert (told["type"], told["entry"], told["outcome"], told["status"]) == ("webhook.ping", None, "timeout", None)
-
-
-def test_every_outcome_has_words(run: Run, context: Context) -> None:
-    from typing import get_args
-
-    from seed_server.automation.webhook_sending import Outcome
-
-    add(run)
-    (number,) = deliver(context, WAITING)
-    with context.database() as database:
-        row = database.delivery(number)
-    assert row is not None
-    said = [outcome_words(row._replace(outcome=outcome)) for outcome in get_args(Outcome)]
-    assert all(said)
-    assert len(set(said)) == len(said)
-    assert outcome_words(row) == ""
 
 
 def test_a_right_for_it_is_enough_and_others_are_none(run: Run, context: Context) -> None:

@@ -4,11 +4,14 @@ import base64
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.merkle_log import proves_consistency
 from seed_server.fleet import operations
 from seed_server.fleet.actor import Actor
+from seed_server.fleet.audit_log import Deed
+from seed_server.fleet.audit_queries import READ_AT_A_TIME
 from seed_server.fleet.audit_search import (
     AuditQuestion,
     newest_checkpoint,
@@ -19,6 +22,7 @@ from seed_server.fleet.audit_search import (
 from seed_server.fleet.context import Context
 from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.settings.home import ServerHome
+from seed_server.store.audit_entry import encode_entry
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.people import copied, new_home
 from tests.helpers.rollout_company import BOB, Company
@@ -101,6 +105,33 @@ def test_a_search_looks_at_so_many_entries_and_no_more(desk: tuple[Context, Fake
     assert (first.entries, first.before, first.looked_at) == ([], size, (size, size + 5))
     second = search_log(context, AuditQuestion(who="nora"), 3, before=first.before, look=5)
     assert [one.entry.number for one in second.entries] == [size - 1]
+
+
+def test_a_search_decodes_so_many_entries_and_no_more(desk: tuple[Context, FakeClock]) -> None:
+    context, clock = desk
+    _happen(context, ADA, clock, 1)
+    (made,) = search_log(context, AuditQuestion(deed="make token"), 1).entries
+    with context.database() as database, database.batch():
+        for _ in range(READ_AT_A_TIME + 10):
+            database.append_audit(lambda number: encode_entry(replace(made.entry, number=number)))
+    size = search_log(context, AuditQuestion(), 1).size
+    asked = AuditQuestion(deed="TOKEN", who="nobody")
+    assert search_log(context, asked, 3).before is None  # no entry has the name in it: none is decoded
+    asked = AuditQuestion(deed="TOKEN", subject="make")  # which all have, as their deed
+    found = search_log(context, asked, 3, decode=10)
+    assert (list(found.entries), found.looked_at) == ([], (size - READ_AT_A_TIME, size))
+    assert found.before == size - READ_AT_A_TIME
+    assert search_log(context, asked, 3, before=found.before, decode=READ_AT_A_TIME).before is None
+
+
+def test_words_in_other_letters_are_found_too(desk: tuple[Context, FakeClock]) -> None:
+    context, _ = desk
+    with context.audited(ADA, Deed("deny", "Bürö-PC", details={"patch": "Größe@1"})):
+        pass
+    (one,) = search_log(context, AuditQuestion(deed="deny"), 9).entries
+    for words in ("BÜRÖ", "bürö-pc", "GRÖSSE", "größe"):
+        assert _numbers(context, AuditQuestion(subject=words)) == [one.entry.number], words
+    assert _numbers(context, AuditQuestion(subject="buro")) == []
 
 
 def test_moments_bound_a_search_also_where_a_clock_was_put_back(desk: tuple[Context, FakeClock]) -> None:

@@ -184,3 +184,17 @@ def test_the_bound_is_wilsons() -> None:
     assert wilson_lower(0, 0) == 0.0
     assert all(wilson_lower(k, 50) <= k / 50 for k in range(51))
     assert all(wilson_lower(k, 50) < wilson_lower(k + 1, 50) for k in range(50))
+
+
+def test_members_are_those_that_the_tallies_count() -> None:
+    chance = random.Random(7)
+    counts = counts_of({pc: chance.choice([0, 1, NO_RING, RING_NOT_KNOWN]) for pc in range(300)})
+    for pc in range(300):
+        counts.observe(pc, chance.choice([*DECISIONS, PcOutcome.WAITING, PcOutcome.NOT_APPLICABLE]))
+    for ring in (0, 1, NO_RING, RING_NOT_KNOWN):
+        for outcome in PcOutcome:
+            found = list(counts.members([ring], [outcome]))
+            assert len(found) == counts.tally(ring)[outcome]
+            assert all(counts.ring_of(pc) == ring and counts.outcome_of(pc) is outcome for pc in found)
+    assert list(counts.members([0, 1, NO_RING, RING_NOT_KNOWN], PcOutcome)) == list(range(300))
+    assert list(counts.members([], PcOutcome)) == []

@@ -37,3 +37,10 @@ def test_a_rule_s_name_is_text() -> None:
 
 def test_nothing_at_all_is_a_picture_too() -> None:
     assert drawn(compliance_picture(Compliance(NOW, 0, 0, [], [], [])))
+
+
+def test_a_day_alone_can_be_seen() -> None:
+    days = [ComplianceDay(NOW - 86_400, 0, 0), ComplianceDay(NOW, 10, 5)]
+    (line,) = [node for node in ET.fromstring(compliance_picture(Compliance(NOW, 10, 1, days, [], []))).iter() if "points" in node.attrib]  # fmt: skip  # noqa: E501
+    first, last = (point.split(",") for point in line.attrib["points"].split())
+    assert (float(first[0]) < float(last[0]), first[1]) == (True, last[1])

@@ -55,6 +55,17 @@ def test_a_site_s_name_is_text() -> None:
     assert "<script" not in line_picture(history([], HOSTILE))
 
 
+def corners(svg: str) -> list[int]:
+    return [len(node.attrib["points"].split()) for node in ET.fromstring(svg).iter() if "points" in node.attrib]
+
+
+def test_what_stays_the_same_is_drawn_by_its_ends() -> None:
+    rows = [LineSlot("osaka", SLOT + place, active=600.0, sent=6_000_000, allowed=6e8) for place in range(144)]
+    assert corners(line_picture(history(rows))) == [2, 2, 2]
+    rows[70] = LineSlot("osaka", SLOT + 70, active=600.0, sent=9_000_000, allowed=6e8)
+    assert corners(line_picture(history(rows))) == [5, 2, 2]
+
+
 def test_the_busiest_picture_is_small() -> None:
     """Every step has another value in every line."""
     rows = [
@@ -65,7 +76,7 @@ def test_the_busiest_picture_is_small() -> None:
         )
         for place in range(144)
     ]  # fmt: skip
-    assert len(line_picture(history(rows))) < 18_000
+    assert len(line_picture(history(rows))) < 19_000
 
 
 @pytest.mark.parametrize("hours", [1, 24, 7 * 24, 90 * 24])

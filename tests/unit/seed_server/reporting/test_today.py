@@ -10,7 +10,7 @@ from seed_server.fleet.context import Opened
 from seed_server.fleet.rollout import RolloutState
 from seed_server.reporting import today as today_module
 from seed_server.reporting.priority_queries import read_unbegun
-from seed_server.reporting.today import FOLLOW_UP_DAYS, read_today
+from seed_server.reporting.today import FOLLOW_UP_DAYS, read_today, read_today_compliance
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_lasting
 from seed_server.store.report_rows import FollowUpRow
@@ -65,10 +65,12 @@ def test_patches_that_nobody_began_are_looked_at_those_with_the_highest_score(co
     assert len(read_unbegun(company.context, 1)) == 1
 
 
-def test_what_is_urgent_is_kept_for_a_while_by_a_process_that_goes_on(company: Company) -> None:
+def test_what_is_urgent_and_what_is_done_are_kept_for_a_while_by_a_process_that_goes_on(company: Company) -> None:
     with open_lasting(company.context.home, company.context.settings()) as lasting:
         context = replace(company.context, opened=Opened(lasting, SignedRepository(company.context.home)))
-        before = read_today(context).urgent
+        before, done = read_today(context).urgent, read_today_compliance(context)
         assert read_today(context).urgent is before
-        company.clock.wall += today_module.URGENT_KEPT_SECONDS
+        assert read_today_compliance(context) is done
+        company.clock.wall += today_module.TODAY_KEPT_SECONDS
         assert read_today(context).urgent is not before
+        assert read_today_compliance(context) is not done

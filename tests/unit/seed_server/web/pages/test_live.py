@@ -10,7 +10,7 @@ import trio.testing
 from seed_server.fleet.people_operations import add_person, set_disabled
 from seed_server.web.api.events import MAX_LISTENERS, EventFeed
 from seed_server.web.api.problems import ApiProblemError
-from seed_server.web.pages.live import MAX_WATCHERS, watching
+from seed_server.web.pages.live import MAX_WATCHERS, PROGRESS_TOLD_SECONDS, watching
 from tests.helpers.pages_client import ROOT, Browser, pages_of
 from tests.helpers.rollout_company import Company
 
@@ -89,6 +89,22 @@ async def test_a_stream_ends_with_its_session(company: Company, autojump_clock: 
                 holds[0] = beats < 3
         assert 3 <= beats <= 12  # it is asked each minute, and beats each 10 s
         assert feed.listeners == feed.watchers == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_pcs_report_is_told_now_and_then(company: Company, autojump_clock: trio.testing.MockClock) -> None:
+    del autojump_clock
+    feed = EventFeed(company.context)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(feed.run)
+        async with watching(feed, lambda: True, "") as parts:
+            began, told = trio.current_time(), list[bytes]()
+            async for part in parts:
+                told += [part] if b"data: progress" in part else []
+                if len(told) == 3:
+                    break
+        assert 3 * PROGRESS_TOLD_SECONDS <= trio.current_time() - began <= 3 * (PROGRESS_TOLD_SECONDS + 10.0)
+        assert told[0] == b"id: %d\nevent: change\ndata: progress\n\n" % (feed.size - 1)  # none is missed behind it
         nursery.cancel_scope.cancel()
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
 from seed_server.fleet import operations
 from seed_server.signing.bundle import read_bundle
 from seed_server.signing.key_files import OfflineKeys
 from tests.helpers.pages_client import ROOT, PageAnswer, pages_of
-from tests.helpers.rollout_company import Company
+from tests.helpers.rollout_company import BEGIN, OTHERS, Company
 
 pytestmark = pytest.mark.trio
 TEXT = """
@@ -38,6 +39,28 @@ async def test_a_template_is_shown_with_its_answers_and_its_file(asking: Company
         assert "/diagnosis?start=old" in answer.links
         assert "/diagnosis/remove" not in [form.get("action") for form in answer.elements("form")]
         assert (await browser.get("/diagnosis/nothing")).status == 404
+
+
+async def test_behind_each_number_are_the_pcs_that_answered_so(asking: Company) -> None:
+    label = "<script>alert(1)</script>"
+    answer = DiagnosisAnswer(label=label, applies=True, needed=True, reason="<b>because</b>")
+    asking.database.save_diagnosis(OTHERS[0], Diagnosis(template="old", answers=(answer,)), BEGIN)
+    async with pages_of(asking.context) as site:
+        browser = site.browser("eve", "viewer")
+        found = [one for one in (await browser.get("/diagnosis/old")).links if "/pcs?" in one]
+        assert len(found) == 2  # need it, no answer yet
+        needing = await browser.get(found[0])
+        assert [one for one in needing.links if one.startswith("/pcs/")] == [f"/pcs/{OTHERS[0]}"]
+        assert "<b>because</b>" in needing.words
+        assert "<script>alert" not in needing.text
+        silent = await browser.get(found[1])
+        assert len([one for one in silent.links if one.startswith("/pcs/")]) == 9
+        assert [one for one in (await browser.get("/diagnosis/old/pcs")).links if one.startswith("/pcs/")] == [
+            f"/pcs/{OTHERS[0]}"
+        ]
+        assert (await browser.get("/diagnosis/old/pcs?item=x")).status == 404
+        assert (await browser.get("/diagnosis/nothing/pcs?item=x")).status == 404
+        assert (await browser.get("/diagnosis/old/pcs?item=x&answer=perhaps")).status == 422
 
 
 async def test_a_draft_is_checked_at_its_lines(asking: Company) -> None:

@@ -8,11 +8,14 @@ from seed_server.fleet import people_operations
 from seed_server.fleet.accounts import login
 from seed_server.fleet.api_token_operations import make_api_token
 from seed_server.fleet.audit_queries import Wanted, newest_entries
+from seed_server.fleet.passkey_operations import read_passkeys
 from seed_server.fleet.people_operations import add_person
 from seed_server.fleet.roles import PERMISSIONS, ROLES
+from seed_server.fleet.web_sessions import CameFrom, begin_session, read_sessions
+from seed_server.store.session_records import PasskeyRow
 from tests.helpers.pages_client import RIGHT_CODE, ROOT, PageAnswer, pages_of
 from tests.helpers.people import PASSWORD, cheap_passwords
-from tests.helpers.rollout_company import Company
+from tests.helpers.rollout_company import BEGIN, Company
 
 pytestmark = pytest.mark.trio
 HOSTILE = '<script>alert("1")</script>\u202e'
@@ -94,9 +97,15 @@ async def test_rights_and_why_stand_on_the_page_of_an_account(company: Company) 
         assert answer.status == 200
         for permission in PERMISSIONS:
             assert permission in answer.words
-        assert "by network-admin, for the whole fleet" in answer.words  # stop
-        assert "by network-admin, for: oslo" in answer.words  # profiles
-        assert "Given by: administrator" in answer.words
+        stopping = "pause, halt and abort rollouts network-admin the whole fleet"
+        assert stopping in answer.words
+        assert "set and clear throttle profiles of sites, and change the site map network-admin oslo" in answer.words
+        assert (
+            "manage accounts, and revoke API tokens of others administrator" in answer.words
+        )  # which they do not have
+        people_operations.set_disabled(company.context, ROOT, "nora", disabled=True)
+        disabled = await site.browser("eve").get("/people/nora")
+        assert "Nothing: the account is disabled." in disabled.words
         assert (await site.browser("eve").get("/people/nobody")).status == 404
         assert (await site.browser("eve").get("/people/%3Cscript%3E")).status == 404
 
@@ -140,14 +149,85 @@ async def test_who_does_not_manage_people_is_offered_no_form_and_refused(company
             assert [form["action"] for form in posts if form["action"].startswith("/people")] == []
         for address in (
             "/people", "/people/bob/rights", "/people/bob/disable", "/people/bob/enable", "/people/bob/password",
-            "/people/bob/no-second-factor", "/people/bob/remove",
+            "/people/bob/no-second-factor", "/people/bob/remove", "/people/bob/end-sessions", "/people/bob/remove-key",
         ):  # fmt: skip
-            fields = {"name": "x", "roles": ["viewer"], "sure": "true", "_code": RIGHT_CODE}
+            fields = {"name": "x", "roles": ["viewer"], "sure": "true", "key": "k1", "_code": RIGHT_CODE}
             assert (await viewer.post(address, fields)).status in {403, 409, 422}, address
     row = company.database.person("bob")
     assert row is not None
     assert (row.roles, row.disabled) == (("viewer",), False)
     login(company.context, "bob", PASSWORD, "", source="desk")
+
+
+# --- sessions and keys -------------------------------------------------------------------
+
+
+def _logged_in(company: Company, name: str, browser: str) -> str:
+    person = company.database.person(name)
+    assert person is not None
+    return begin_session(company.context, person, "code", CameFrom("", "10.9.8.7", browser)).row.session_id
+
+
+def _key(company: Company, key_id: str, person: str, name: str) -> None:
+    assert company.database.add_passkey(PasskeyRow(key_id, person, name, key_id.encode(), b"cose", 0, BEGIN))
+
+
+async def test_sessions_and_keys_are_told_to_who_manages_people_alone(company: Company) -> None:
+    add_person(company.context, ROOT, "bob", roles=["viewer"], password=PASSWORD)
+    _logged_in(company, "bob", HOSTILE[:-1])
+    _key(company, "k1", "bob", HOSTILE[:-1])
+    async with pages_of(company.context) as site:
+        answer = await site.browser("ada", "administrator").get("/people/bob")
+        for words in ("10.9.8.7", "password and code", "1 key"):
+            assert words in answer.words, words
+        assert "<script>alert" not in answer.text
+        for name, role in (("eve", "viewer"), ("olga", "auditor")):
+            unseen = (await site.browser(name, role).get("/people/bob")).words  # type: ignore[arg-type]
+            assert "10.9.8.7" not in unseen
+            assert "Keys that open it" not in unseen
+            assert "1 key" in unseen  # that there is a second factor
+
+
+async def test_sessions_are_ended_one_by_one_and_all(company: Company) -> None:
+    add_person(company.context, ROOT, "bob", roles=["viewer"], password=PASSWORD)
+    first, *others = (_logged_in(company, "bob", f"browser {number}") for number in range(3))
+    async with pages_of(company.context) as site:
+        chief = site.browser("ada", "administrator")
+        fields = {"session": first, "_code": RIGHT_CODE}
+        done = await chief.post("/people/bob/end-sessions", fields)
+        assert (done.status, done.header("location")) == (303, "/people/bob")
+        assert {one.session_id for one in read_sessions(company.context, "bob")} == set(others)
+        assert (await chief.post("/people/bob/end-sessions", {"session": "nonsense"})).status == 422
+        await chief.post("/people/bob/end-sessions")
+        assert read_sessions(company.context, "bob") == []
+        assert "logged in with no browser" in (await chief.get("/people/bob")).words
+
+
+async def test_a_lost_key_is_taken_away_alone_or_with_all_second_factors(company: Company) -> None:
+    add_person(company.context, ROOT, "bob", roles=["viewer"], password=PASSWORD)
+    for key_id in ("k1", "k2", "k3"):
+        _key(company, key_id, "bob", f"key {key_id}")
+    async with pages_of(company.context) as site:
+        chief = site.browser("ada", "administrator")
+        assert (await chief.post("/people/bob/remove-key", {"key": "k1"})).status == 200  # asks for a second factor
+        await chief.post("/people/bob/remove-key", {"key": "k1", "_code": RIGHT_CODE})
+        assert [one.key_id for one in read_passkeys(company.context, "bob")] == ["k2", "k3"]
+        assert (await chief.post("/people/bob/remove-key", {"key": "k1"})).status == 422
+        assert "/people/bob/no-second-factor" in [
+            form.get("action") for form in (await chief.get("/people/bob")).elements("form")
+        ]
+        await chief.post("/people/bob/no-second-factor")
+        assert read_passkeys(company.context, "bob") == []
+
+
+async def test_a_key_is_a_second_factor_in_the_list(company: Company) -> None:
+    for name in ("ada", "bob"):
+        add_person(company.context, ROOT, name, roles=["viewer"], password=PASSWORD)
+    _key(company, "k1", "bob", "blue")
+    async with pages_of(company.context) as site:
+        browser = site.browser("eve", "viewer")
+        assert _rows(await browser.get("/people?factor=yes")) == ["bob"]
+        assert _rows(await browser.get("/people?state=active&factor=no&way=password")) == ["ada"]
 
 
 # --- forms -------------------------------------------------------------------------------

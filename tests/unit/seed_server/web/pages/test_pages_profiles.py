@@ -1,8 +1,8 @@
 """`seed_server.web.pages.pages_profiles`, with `view_profile` and `profile_words`: as network admins use the pages."""
 
-import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,7 +44,7 @@ def rows(answer: PageAnswer) -> str:
 def picture(answer: PageAnswer, number: int = 0) -> list[str]:
     """Return the words of a picture of the page."""
     address = answer.elements("img")[number]["src"]
-    svg = base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode()
+    svg = unquote(address.removeprefix("data:image/svg+xml,"))
     return list(ET.fromstring(svg).itertext())
 
 
@@ -306,7 +306,7 @@ async def test_a_simulation_stands_beside_the_text(network: Company) -> None:
         values: dict[str, Any] = {"scenario": "download", "seconds": "20", "file_gb": "0.5", "line": "10 Mbit/s"}
         answer = await send(browser, "simulate", TEXT, at="2027-01-15T10:00", **values)
         assert "Business keeps" in answer.words
-        assert "2027-01-15T10:00:00+09:00" in answer.words
+        assert "2027-01-15 10:00" in answer.words
         assert "download: " in answer.words
         assert len(picture(answer, 1)) > 20
         answer = await send(browser, "simulate", TEXT, at="2027-01-15T10:00", line="10 kbit/s")

@@ -9,9 +9,9 @@ from seed_server.fleet.sites import never_sent
 from seed_server.service.plan_upkeep import PlanUpkeep
 from seed_server.signing.key_files import OfflineKeys
 from seed_server.store.minute_rows import LineSlot, WatchedSlot, slot_of
-from seed_server.store.rows import HarmPauseRow
+from seed_server.store.rows import HarmPauseRow, SeenRow
 from tests.helpers.pages_client import pages_of
-from tests.helpers.rollout_company import ADA, BEGIN, Company
+from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, Company
 
 pytestmark = pytest.mark.trio
 SLOT = slot_of(BEGIN) - 3
@@ -19,6 +19,13 @@ ROW = LineSlot(
     "osaka", SLOT, active=300.0, sent=60_000_000, allowed=3e8, cause=Reason.CEILING.value, cause_seconds=290.0,
     business=5_000_000, business_seconds=60.0, harm_seconds=2.0, queue=0.012,
 )  # fmt: skip
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '" onload="alert(2)',
+    "'><img src=x onerror=alert(3)>",
+    "a\u202etxt.exe",
+    "x" * 4_000,
+)
 PROFILE = 'name = "Nights"\ntime_zone = "Asia/Tokyo"\n[[limit]]\nname = "always"\ncap = "8 Mbit/s"\n'
 
 
@@ -93,7 +100,8 @@ async def test_its_profile_is_drawn_with_now(lines: Company, tmp_path_factory: p
         operations.set_profile(lines.context, ADA, "osaka", file, OfflineKeys(lines.context.home.offline_keys, None))
         answer = await browser.get("/sites/osaka?show=profile")
     assert answer.status == 200, answer.text
-    assert "Nights: now, 17:00 there, it lets 8 Mbit/s go over the line" in answer.words
+    assert "In force: Nights. It lets 8 Mbit/s go now, by absolute cap “always”." in answer.words
+    assert "Fri 15 Jan" in answer.words, "the figures of its picture"
     assert len(answer.body) < 41_000
 
 
@@ -136,3 +144,25 @@ async def test_whoever_is_not_signed_in_is_sent_to_log_in(lines: Company) -> Non
     async with pages_of(lines.context) as site:
         for address in ("/", "/sites", "/sites/osaka"):
             assert (await site.browser().get(address)).status == 303
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+async def test_what_pcs_and_rules_are_called_is_text_on_every_part_of_a_site(lines: Company, text: str) -> None:
+    claiming = SeenRow("osaka", "10.0.0.1", text, connected=True, last_seen_at=BEGIN, claimed_site=text)
+    lines.database.save_seen({OTHERS[0]: claiming})
+    lines.database.save_facts({OTHERS[0]: {"hostname": text[:200]}})
+    lines.database.save_refusals({OTHERS[0]: text})
+    pause = HarmPauseRow(text, BEGIN - 60, BEGIN + 840, 1, 1)
+    limit = msgspec.structs.replace(never_sent("osaka"), at=BEGIN, reason=text, seconds={text: 90.0}, harm=pause)
+    lines.database.save_site_limits([limit])
+    async with pages_of(lines.context) as site:
+        browser, said = site.browser("eve", "viewer"), list[str]()
+        for address in ("/sites", "/sites/osaka", *(f"/sites/osaka?show={show}" for show in ("profile", "plans", "findings"))):  # fmt: skip  # noqa: E501
+            answer = await browser.get(address)
+            assert answer.status == 200, (address, answer.words)
+            assert not [values for _, values in answer.read.elements if any(name.startswith("on") for name in values)]
+            assert not [values for tag, values in answer.read.elements if tag == "img" and values.get("src") == "x"]
+            assert "\u202e" not in answer.text
+            assert "<script>alert" not in answer.text
+            said.append(answer.words)
+    assert sum(text.replace("\u202e", "")[1:20] in words for words in said) >= 3, "or nothing was tested"

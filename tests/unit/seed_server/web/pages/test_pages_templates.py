@@ -32,7 +32,7 @@ async def test_a_template_is_drawn_told_and_taken_away(company: Company) -> None
         answer = await browser.get("/templates/rings")
         (image,) = [one for one in answer.elements("img") if one["src"].startswith("data:image/svg+xml")]
         assert image["alt"]
-        for words in ("test", "broad", "1 % of all PCs, after approval", "Five rings in a week", "[[ring]]"):
+        for words in ("test", "broad", "1 % of all PCs", "Five rings in a week", "[[ring]]"):
             assert words in answer.words
         file = await browser.get("/templates/rings/file")
         assert file.body.decode() == OWN

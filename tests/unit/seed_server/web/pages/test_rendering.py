@@ -88,6 +88,16 @@ def test_what_is_shown_is_what_was_written(one: PageReader) -> None:
     assert "".join(made("{{ tr('By {who}.', who=harm) }}").texts) == f"By {SHOWN}."
 
 
+def test_a_constant_is_said_in_the_language_of_each_reader(one: PageReader) -> None:
+    template = rendering._environment().from_string(
+        "{{ none|number }} {{ 0|span }} {% set nothing = none|mbit %}{{ nothing }}"
+    )
+    assert template.render().count("not known") == 2
+    with language.speaking("ja"), reading(PageReader("ja", 1.0, "/", [])):
+        assert template.render().count("不明") == 2
+        assert "0.0 秒" in template.render()
+
+
 def test_figures_that_are_not_known_say_so(one: PageReader) -> None:
     del one
     for name in ("moment", "age", "day", "span", "number", "bytes", "percent", "mbit"):
@@ -176,7 +186,7 @@ def test_a_chart_has_its_size_its_words_and_its_figures(one: PageReader) -> None
     found = made("{{ parts.chart('<svg width=\"640\" height=\"200\"></svg>', 'Use of the line', ['Hour'], [['12']]) }}")
     (image,) = found.all("img")
     assert (image["width"], image["height"], image["alt"]) == ("640", "200", "Use of the line")
-    assert (image["src"] or "").startswith("data:image/svg+xml;base64,")
+    assert (image["src"] or "").startswith("data:image/svg+xml,%3Csvg")
     assert found.all("table")
 
 

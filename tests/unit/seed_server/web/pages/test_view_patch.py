@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from p2pdist.shared.wire.messages import PatchReport
 from seed_server.fleet import operations, rollout_operations, taking_back
 from seed_server.fleet.audit_queries import Wanted, newest_entries
 from seed_server.fleet.rollout import RolloutState
 from tests.helpers.pages_client import RIGHT_CODE, pages_of
-from tests.helpers.rollout_company import ADA, TEMPLATE, Company
+from tests.helpers.rollout_company import ADA, OTHERS, TEMPLATE, TESTERS, Company
 from tests.helpers.weak_company import FIRST, import_kev, publish
 
 pytestmark = pytest.mark.trio
@@ -19,14 +20,67 @@ async def test_states_have_their_age_and_lead_to_their_pcs(reported: Company) ->
         answer = await site.browser("eve", "viewer").get("/patches/office")
     assert answer.status == 200, answer.text
     assert "5 of 9 PCs have it" in answer.words
-    assert "/pcs?patch=office%401&patch_state=fetching" in answer.links
+    assert "/patches/office@1?part=pcs&state=fetching" in answer.links
     assert "/missing?patch=office%401" in answer.links
     assert "10 days ago" in answer.words or "9 days ago" in answer.words
     assert "Start a rollout" not in answer.words, "a viewer is shown no form"
-    assert not [one for one in answer.elements("form") if one.get("method") == "post"]
+    assert [one["action"] for one in answer.elements("form") if one.get("method") == "post"] == ["/logout"]
 
 
-@pytest.mark.parametrize("part", ["priority", "plan", "files", "start"])
+async def test_the_pcs_behind_a_number_have_their_state_reason_and_age(reported: Company) -> None:
+    async with pages_of(reported.context) as site:
+        browser = site.browser("eve", "viewer")
+        failed = await browser.get("/patches/office@1?part=pcs&state=failed")
+        assert failed.status == 200, failed.text
+        assert "1 PC " in failed.words
+        assert f"/pcs/{OTHERS[6]}" in failed.links
+        assert f"/pcs/{OTHERS[0]}" not in failed.links
+        assert "2 days ago" in failed.words
+        every = await browser.get("/patches/office@1?part=pcs&limit=4")
+        (following,) = [one["href"] for one in every.elements("a") if one.get("rel") == "next"]
+        seen = {link for page in (every, await browser.get(following)) for link in page.links if link[:5] == "/pcs/"}
+        assert len(seen) == 8
+        assert "No PC answers to this." in (await browser.get("/patches/office@1?part=pcs&reason=xyz")).words
+        assert "No site 'nowhere' is known." in (await browser.get("/patches/office@1?part=pcs&site=nowhere")).words
+        assert (await browser.get("/patches/office@1?part=pcs&state=wrong")).status == 422
+        assert "is no end of a page" in (await browser.get("/patches/office@1?part=pcs&after=x")).words
+
+
+async def test_a_reason_leads_to_those_who_give_it(company: Company) -> None:
+    begin = 'the installer ended with exit code 1603 <i>&</i> "x"'
+    reason = f"{begin}\u202eevil"
+    for name, why in ((TESTERS[0], reason), (TESTERS[1], "the disk is full")):
+        report = PatchReport(
+            patch_id="office", version="1", state="failed", progress=1.0, bytes_from_origin=0, bytes_from_peers=0,
+            seconds=1.0, bytes_wasted=0, error=why, install="",
+        )  # fmt: skip
+        company.database.save_reports({name: [report]}, company.clock.now())
+    async with pages_of(company.context) as site:
+        browser = site.browser("eve", "viewer")
+        page = await browser.get("/patches/office@1")
+        led = [link for link in page.links if "reason=" in link and "1603" in link]
+        assert len(led) == 1
+        behind = await browser.get(led[0])
+        assert f"/pcs/{TESTERS[0]}" in behind.links
+        assert f"/pcs/{TESTERS[1]}" not in behind.links
+        assert f"{begin}?evil" in behind.words
+        assert "<i>" not in behind.text
+
+
+async def test_a_plan_is_a_file_too(company: Company) -> None:
+    async with pages_of(company.context) as site:
+        browser = site.browser("eve", "viewer")
+        page = await browser.get("/patches/office@1?part=plan&template=rings")
+        assert "/patches/office@1/plan.csv?template=rings" in page.links
+        file = await browser.get("/patches/office@1/plan.csv?template=rings")
+        assert (file.status, file.header("content-type")) == (200, "text/csv; charset=utf-8")
+        assert file.text.splitlines()[0].startswith("site,pcs,pcs_away,")
+        assert file.text.splitlines()[1].startswith("osaka,10,")
+        assert (await browser.get("/patches/office@1/plan.csv?template=x")).status == 422
+        assert (await browser.get("/patches/nothing@1/plan.csv")).status == 404
+
+
+@pytest.mark.parametrize("part", ["pcs", "priority", "plan", "files", "start"])
 async def test_each_part_is_there_in_both_languages(company: Company, part: str) -> None:
     async with pages_of(company.context) as site:
         browser = site.browser("ada", "operator")
@@ -81,6 +135,20 @@ async def test_a_file_of_the_server_is_no_template(company: Company, tmp_path: P
     assert answer.status == 422
     assert "There is no template" in answer.words
     assert company.database.rollouts() == []
+
+
+async def test_a_template_that_the_settings_name_starts_by_its_form(company: Company, tmp_path: Path) -> None:
+    rings = tmp_path / "ours.toml"
+    rings.write_text('title = "Ours"\n[[ring]]\nname = "all"\nsoak = "1h"\nsuccess = 50\nfailure = 20\n')
+    settings = company.context.home.settings
+    settings.write_text(f'rollout_template = "{rings}"\n' + settings.read_text().replace("rollout_template", "# it"))
+    publish(company, tmp_path, "acme", FIRST, offered=False)
+    async with pages_of(company.context) as site:
+        browser = site.browser("ada", "operator")
+        form = (await browser.get("/patches/acme@1?part=start")).hidden("/patches/acme@1/start")
+        done = await browser.post("/patches/acme@1/start", {"template": form["template"], "_query": "part=start"})
+    assert (done.status, done.header("location")) == (303, "/rollouts/1"), done.words
+    assert company.rollout().row.template == "ours"
 
 
 async def test_a_withdrawal_asks_for_a_second_factor_and_a_reason(company: Company) -> None:

@@ -37,12 +37,37 @@ async def test_why_it_waits_and_how_far_the_gate_is(company: Company) -> None:
     assert "/patches/office@1" in page.links
 
 
+async def test_each_number_leads_to_its_pcs(company: Company) -> None:
+    opened(company)
+    async with pages_of(company.context) as site:
+        page = await site.browser("eve", "viewer").get("/rollouts/1")
+    for address in ("ring=test&which=done", "ring=test&which=failed", "ring=test&which=waiting", "ring=all&which=done"):
+        assert f"/rollouts/1/pcs?{address}" in page.links
+
+
+async def test_what_comes_later_has_its_place_in_an_open_page(company: Company) -> None:
+    """The script puts parts in place of those that are there: none may come or go with the rollout's state."""
+    company.start()
+    names = []
+    async with pages_of(company.context) as site:
+        browser = site.browser("ada", "operator")
+        for step in range(3):
+            page = await browser.get("/rollouts/1")
+            parts = [one["data-part"] for tag in ("section", "div") for one in page.elements(tag) if "data-part" in one]
+            names.append(parts)
+            if step == 0:
+                company.look(0.0)
+            elif step == 1:
+                rollout_operations.abort_rollout(company.context, ADA, 1, "wrong")
+    assert names[0] == names[1] == names[2]
+
+
 async def test_it_is_live(company: Company) -> None:
     opened(company)
     async with pages_of(company.context) as site:
         page = await site.browser("eve", "viewer").get("/rollouts/1")
     (body,) = page.elements("body")
-    assert "rollout" in body["data-live"].split()
+    assert {"rollout", "progress"} <= set(body["data-live"].split())
     parts = [one["data-part"] for tag in ("section", "div") for one in page.elements(tag) if "data-part" in one]
     assert len(parts) == len(set(parts)) >= 5
 
@@ -166,6 +191,6 @@ async def test_in_japanese_every_sentence_is(company: Company) -> None:
     assert "一時停止" in page.words
 
 
-def test_every_row_names_an_operation_and_a_page() -> None:
+async def test_every_row_names_an_operation_and_a_page() -> None:
     names = {page.name for page in ROLLOUT_PAGES}
     assert all(form.of_page in names and form.operation for form in ROLLOUT_FORMS)
