@@ -55,7 +55,8 @@ class PageUser:
         page = await self._http.get(address)
         if page.is_error:
             raise ValueError(f"{address} was answered with {page.status_code}: {markup_of(page.text).text.split()}")
-        if page.is_redirect or not page.headers.get("content-type", "").startswith("text/html"):
+        kept = page.headers.get("content-disposition", "").startswith("attachment")
+        if page.is_redirect or kept or not page.headers.get("content-type", "").startswith("text/html"):
             return None
         files = dict.fromkeys(markup_of(page.text).files)
         others = [await self._http.get(urljoin(str(page.url), file)) for file in files]

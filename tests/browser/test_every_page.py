@@ -17,6 +17,7 @@ LANGUAGES = ("en", "ja")
 NOT_LOOKED_AT = {"login at the provider"}  # a way, which leads on by itself
 OPEN = {"login"}
 MORE = {
+    "patch-pcs": "/patches/{patch}?part=pcs",
     "patch-priority": "/patches/{patch}?part=priority",
     "patch-plan": "/patches/{patch}?part=plan",
     "patch-files": "/patches/{patch}?part=files",
@@ -56,7 +57,8 @@ def kinds(browsing: Browsing) -> dict[str, str]:
     for name, address in addresses_of(PAGES, browsing.place.company.known()).items():
         answer = requests.get(address)
         assert answer.status == 200, f"{address}: {answer.status}"
-        found[name] = answer.headers["content-type"].partition(";")[0]
+        kept = answer.headers.get("content-disposition", "").startswith("attachment")
+        found[name] = "file" if kept else answer.headers["content-type"].partition(";")[0]
     return found
 
 
