@@ -21,7 +21,7 @@ def test_a_file_is_at_its_address_and_at_no_other() -> None:
 
 def test_style_and_script_are_small() -> None:
     files = static_files()
-    assert len(files["pages.css"].data) <= 16 << 10
+    assert len(files["pages.css"].data) <= 15 << 10
     scripts = [file.data for name, file in files.items() if name.endswith(".js")]
     assert sum(data.count(b"\n") for data in scripts) <= 150
 
