@@ -57,8 +57,6 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "remove-key": ("people", WHOLE_FLEET),
     "revoke-api-token": ("people", WHOLE_FLEET),
     "reset-password": ("people", WHOLE_FLEET),
-    "end-sessions": ("people", WHOLE_FLEET),  # of somebody else, as the next one
-    "remove-key": ("people", WHOLE_FLEET),
     "profile-prepare": ("profiles", HERE),
 }
 """What forms need for which PCs, where that follows from what they are about; by the form's name.
