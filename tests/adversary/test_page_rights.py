@@ -22,7 +22,7 @@ from seed_server.fleet.permissions import may
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.fleet.roles import NO_PC, ROLES, WHOLE_FLEET, Area, Permission, PersonScope, Reach, Role, rights_of
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.web.pages.page import Answer, Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.frame.page import Answer, Asked, Done, Form, Page, Sent, Shown
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import DIAGNOSIS
 from tests.helpers.page_values import Values

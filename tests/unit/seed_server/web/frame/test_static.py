@@ -1,10 +1,10 @@
-"""`seed_server.web.pages.static`: files at addresses that change with their content, and their weight."""
+"""`seed_server.web.frame.static`: files at addresses that change with their content, and their weight."""
 
 import re
 
 import pytest
 
-from seed_server.web.pages.static import static_address, static_at, static_files
+from seed_server.web.frame.static import static_address, static_at, static_files
 
 
 def test_a_file_is_at_its_address_and_at_no_other() -> None:
