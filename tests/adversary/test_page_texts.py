@@ -10,7 +10,7 @@ import pytest
 from bench.pages.markup import markup_of
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.settings.server_toml import ServerSettings
-from seed_server.web.pages.page import Answer, Done, Form, Sent
+from seed_server.web.frame.page import Answer, Done, Form, Sent
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import PageCompany, hostile_texts, page_company
 from tests.helpers.page_hostile import spoiled
