@@ -39,7 +39,8 @@ def harm_in(answer: PageAnswer) -> Iterator[str]:
     sources = [value for tag, name, value in page.attributes if (tag, name) == ("script", "src")]
     if page.tags.count("script") != len([one for one in sources if one.startswith("/static/")]):
         yield "a script"
-    for tag in {"svg", "iframe", "object", "embed", "style", "base", "b", "i"} & set(page.tags):
+    kept = answer.header("content-disposition").startswith("attachment")  # a file has its style in it
+    for tag in {"svg", "iframe", "object", "embed", "base", "b", "i", *(() if kept else ("style",))} & set(page.tags):
         yield f"<{tag}>"
     for tag, name, value in page.attributes:
         if name.startswith("on") or name == "style":
