@@ -69,7 +69,7 @@ UNUSED_HEADERS = tuple(
 NO_DATE = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("p2pdist", "seed_server")
-TEMPLATES = ROOT / "seed_server" / "web" / "pages" / "templates"
+TEMPLATES = ROOT / "seed_server" / "web" / "templates"
 KEYWORDS = {"tr": 1, "trn": 2}
 """Function of `p2pdist.shared.language` → how many of its arguments are messages."""
 CLOSED_LISTS: tuple[type[enum.Enum], ...] = (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from seed_server.web.pages.page import Page
+from seed_server.web.frame.page import Page
 
 Known = Mapping[str, str]
 """What fills a name in braces, by the name; ``PAGE.NAME`` goes before it, for one page alone."""

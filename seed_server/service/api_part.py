@@ -29,12 +29,12 @@ from seed_server.web.api.app import make_api
 from seed_server.web.api.batches import answered
 from seed_server.web.api.events import EventFeed, listening
 from seed_server.web.api.table import API_ROUTES
+from seed_server.web.frame.answering import PageAnswering
+from seed_server.web.frame.app import beside, make_pages
+from seed_server.web.frame.live import watching
+from seed_server.web.frame.rendering import load_templates
+from seed_server.web.frame.signed_in import actor_of, step_up
 from seed_server.web.host import WebLimits, serve_web
-from seed_server.web.pages.answering import PageAnswering
-from seed_server.web.pages.app import beside, make_pages
-from seed_server.web.pages.live import watching
-from seed_server.web.pages.rendering import load_templates
-from seed_server.web.pages.signed_in import actor_of, step_up
 from seed_server.web.pages.table import FORMS, PAGES
 from seed_server.web.request_log import RequestLog
 

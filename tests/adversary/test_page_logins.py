@@ -16,9 +16,9 @@ from seed_server.fleet.people_queries import new_seed
 from seed_server.fleet.web_sessions import STEP_UP_SECONDS, read_sessions
 from seed_server.settings.home import ServerHome
 from seed_server.web.client import CLIENT_EXTENSION, Client
-from seed_server.web.pages.browsers import MAX_PLACE_CHARS, place_after
-from seed_server.web.pages.cookies import VISIT_COOKIE
-from seed_server.web.pages.signed_in import SESSION_COOKIE
+from seed_server.web.frame.browsers import MAX_PLACE_CHARS, place_after
+from seed_server.web.frame.cookies import VISIT_COOKIE
+from seed_server.web.frame.signed_in import SESSION_COOKIE
 from tests.helpers.authenticator import Authenticator
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.page_logins import LoginSite, Person, login_site

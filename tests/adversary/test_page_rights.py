@@ -22,7 +22,7 @@ from seed_server.fleet.permissions import may
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.fleet.roles import NO_PC, ROLES, WHOLE_FLEET, Area, Permission, PersonScope, Reach, Role, rights_of
 from seed_server.signing.key_files import OfflineKeys
-from seed_server.web.pages.page import Answer, Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.frame.page import Answer, Asked, Done, Form, Page, Sent, Shown
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import DIAGNOSIS
 from tests.helpers.page_values import Values
@@ -53,10 +53,10 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "approve-from-list": ("approve", WHOLE_FLEET),
     "drop-bundle": ("withdraw", WHOLE_FLEET),
     "offer-at-site": ("roll-out", HERE),
-    "revoke-api-token": ("people", WHOLE_FLEET),  # it is another one's
-    "reset-password": ("people", WHOLE_FLEET),
-    "end-sessions": ("people", WHOLE_FLEET),  # of somebody else, as the next one
+    "end-sessions": ("people", WHOLE_FLEET),  # they are another one's
     "remove-key": ("people", WHOLE_FLEET),
+    "revoke-api-token": ("people", WHOLE_FLEET),
+    "reset-password": ("people", WHOLE_FLEET),
     "profile-prepare": ("profiles", HERE),
 }
 """What forms need for which PCs, where that follows from what they are about; by the form's name.

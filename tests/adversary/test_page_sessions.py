@@ -23,8 +23,8 @@ from seed_server.fleet.people_operations import (
 from seed_server.fleet.people_queries import new_seed
 from seed_server.fleet.web_sessions import end_sessions
 from seed_server.settings.home import ServerHome
-from seed_server.web.pages.page import Done, Form, Page
-from seed_server.web.pages.signed_in import SESSION_COOKIE
+from seed_server.web.frame.page import Done, Form, Page
+from seed_server.web.frame.signed_in import SESSION_COOKIE
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.fake_clock import FakeClock
 from tests.helpers.page_logins import login_site

@@ -10,7 +10,7 @@ import pytest
 from bench.pages.markup import markup_of
 from seed_server.fleet.rehearsed import RehearsedError
 from seed_server.settings.server_toml import ServerSettings
-from seed_server.web.pages.page import Answer, Done, Form, Sent
+from seed_server.web.frame.page import Answer, Done, Form, Sent
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.page_company import PageCompany, hostile_texts, page_company
 from tests.helpers.page_hostile import spoiled
@@ -39,8 +39,9 @@ def harm_in(answer: PageAnswer) -> Iterator[str]:
     sources = [value for tag, name, value in page.attributes if (tag, name) == ("script", "src")]
     if page.tags.count("script") != len([one for one in sources if one.startswith("/static/")]):
         yield "a script"
-    kept = answer.header("content-disposition").startswith("attachment")  # a file has its style in it
-    for tag in {"svg", "iframe", "object", "embed", "base", "b", "i", *(() if kept else ("style",))} & set(page.tags):
+    file = answer.header("content-disposition").startswith("attachment")  # it has all that it needs in it
+    own = {"style", "svg"} if file else set[str]()
+    for tag in ({"svg", "iframe", "object", "embed", "style", "base", "b", "i"} - own) & set(page.tags):
         yield f"<{tag}>"
     for tag, name, value in page.attributes:
         if name.startswith("on") or name == "style":

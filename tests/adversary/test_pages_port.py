@@ -20,9 +20,9 @@ from seed_server.ports.listening import listen_sockets
 from seed_server.ports.server_tls import ServerTls
 from seed_server.service.api_part import API_CONNECTION_SECONDS, API_CONNECTIONS
 from seed_server.web.api.events import MAX_LISTENERS
+from seed_server.web.frame.live import MAX_WATCHERS
+from seed_server.web.frame.signed_in import SESSION_COOKIE
 from seed_server.web.host import WebLimits, serve_web
-from seed_server.web.pages.live import MAX_WATCHERS
-from seed_server.web.pages.signed_in import SESSION_COOKIE
 from tests.helpers.pages_client import Site, pages_of
 from tests.helpers.rollout_company import ADA, OTHERS, Company, company_at, published_home
 

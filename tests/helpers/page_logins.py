@@ -14,11 +14,11 @@ from seed_server.fleet.context import Context, Opened
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_lasting
 from seed_server.web.api.events import EventFeed
-from seed_server.web.pages.answering import PageAnswering
-from seed_server.web.pages.app import make_pages
-from seed_server.web.pages.live import watching
-from seed_server.web.pages.page import Form, Page
-from seed_server.web.pages.signed_in import SESSION_COOKIE, actor_of, step_up
+from seed_server.web.frame.answering import PageAnswering
+from seed_server.web.frame.app import make_pages
+from seed_server.web.frame.live import watching
+from seed_server.web.frame.page import Form, Page
+from seed_server.web.frame.signed_in import SESSION_COOKIE, actor_of, step_up
 from seed_server.web.pages.table import FORMS, PAGES
 from seed_server.web.request_log import RequestLog
 from tests.helpers.pages_client import Browser, PageAnswer

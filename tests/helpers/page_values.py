@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from seed_server.web.pages.page import Form, Page
+from seed_server.web.frame.page import Form, Page
 
 _BRACES = re.compile(r"\{([a-z_]+)\}")
 

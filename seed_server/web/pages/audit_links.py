@@ -8,7 +8,7 @@ from seed_server.automation.event_types import event_type
 from seed_server.fleet.audit_queries import LoggedEntry
 from seed_server.fleet.audit_search import rollout_of
 from seed_server.store.audit_entry import AuditEntry
-from seed_server.web.pages.addresses import address_of, path_to
+from seed_server.web.frame.addresses import address_of, path_to
 
 
 def _patch(entry: AuditEntry) -> str:

@@ -19,8 +19,8 @@ from seed_server.fleet.roles import Role
 from seed_server.fleet.web_sessions import end_sessions
 from seed_server.web.api.given import Body, Name, Named
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.addresses import path_to
-from seed_server.web.pages.page import Done, Form, Sent, Shown
+from seed_server.web.frame.addresses import path_to
+from seed_server.web.frame.page import Done, Form, Sent, Shown
 
 MAX_NAMES_CHARS = 20_000  # a hundred names of sites of up to 100 characters, with room between them
 _PEOPLE = "seed_server.fleet.people_operations."

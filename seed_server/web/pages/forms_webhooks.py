@@ -11,8 +11,8 @@ from seed_server.automation.webhook_checks import MAX_SUBSCRIPTIONS, MAX_WEBHOOK
 from seed_server.automation.webhook_operations import WebhookMade
 from seed_server.web.api.given import Body, GivenNumber, Name, Named
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.addresses import path_to
-from seed_server.web.pages.page import Done, Form, Sent, Shown
+from seed_server.web.frame.addresses import path_to
+from seed_server.web.frame.page import Done, Form, Sent, Shown
 
 _OPERATION = "seed_server.automation.webhook_operations."
 

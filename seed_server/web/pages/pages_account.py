@@ -28,7 +28,7 @@ from seed_server.fleet.web_sessions import end_sessions, read_sessions
 from seed_server.ports.address_block import address_block
 from seed_server.web.api.given import Body
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.frame.page import Asked, Done, Form, Page, Sent, Shown
 from seed_server.web.pages.pages_login import Code, KeyAnswer, Password, Sealed
 
 ACCOUNT_PATH, CODES_PATH = "/account", "/account/codes"

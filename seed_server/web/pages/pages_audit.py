@@ -28,10 +28,10 @@ from seed_server.web.api.given import Given, GivenNumber, MaybeName, OfNumber
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing, Right
-from seed_server.web.pages.addresses import address_of
+from seed_server.web.frame.addresses import address_of
+from seed_server.web.frame.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
 from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
 from seed_server.web.pages.given_days import Day, midnight
-from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
 MOST_COMPUTED = 100_000  # entries that a page computes anew: a second; a longer log is for the command line

@@ -22,9 +22,9 @@ from seed_server.signing.templates import template_in_text
 from seed_server.web.api.given import Body, Given, GivenNumber, MaybeName, Name, Named, WithId
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.addresses import address_of, path_to
+from seed_server.web.frame.addresses import address_of, path_to
+from seed_server.web.frame.page import BINARY_MEDIA, LIST_ROWS, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.drafts import Draft, draft_of
-from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 
 MAX_DIAGNOSIS_FORM_BYTES = 9 * MAX_TEMPLATE_BYTES  # a sign of Japanese is sent as nine
 _DRAFT_NAME = "draft"

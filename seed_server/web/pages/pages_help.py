@@ -3,7 +3,7 @@
 from p2pdist import __version__
 from p2pdist.shared.language import tr
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Asked, Form, Page, Shown
+from seed_server.web.frame.page import Asked, Form, Page, Shown
 
 
 def _help(asked: Asked[Nothing]) -> Shown:

@@ -21,10 +21,10 @@ from seed_server.fleet.web_logins import (
 from seed_server.fleet.web_sessions import BegunSession, CameFrom, end_session
 from seed_server.web.api.given import Body, Given
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.browsers import MAX_PLACE_CHARS, browser_words, place_after
-from seed_server.web.pages.cookies import VISIT_COOKIE, cookie
-from seed_server.web.pages.page import Answer, Asked, Done, Form, Page, Sent, Shown, Visitor
-from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
+from seed_server.web.frame.browsers import MAX_PLACE_CHARS, browser_words, place_after
+from seed_server.web.frame.cookies import VISIT_COOKIE, cookie
+from seed_server.web.frame.page import Answer, Asked, Done, Form, Page, Sent, Shown, Visitor
+from seed_server.web.frame.signed_in import SESSION_COOKIE, came_of
 
 LOGIN_PATH = "/login"
 MAX_LOGIN_NAME_CHARS = 200

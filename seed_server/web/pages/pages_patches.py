@@ -3,9 +3,9 @@
 from typing import Any
 
 from seed_server.web.api.given import FromSite, NamedPatch, OnlyReason
-from seed_server.web.pages import patch_forms as forms
-from seed_server.web.pages.live import PROGRESS_TOLD
-from seed_server.web.pages.page import Form, Page
+from seed_server.web.frame.live import PROGRESS_TOLD
+from seed_server.web.frame.page import Form, Page
+from seed_server.web.pages import forms_patches as forms
 from seed_server.web.pages.patch_parts import PatchAsked, PlanFileAsked, plan_file
 from seed_server.web.pages.view_patch import view_patch
 from seed_server.web.pages.view_patches import PatchFilters, view_patches

@@ -6,7 +6,7 @@ from p2pdist.shared.language import tr
 from seed_server.fleet.endpoint_operations import allow, deny, forget_endpoint
 from seed_server.web.api.given import Body, MaybeReason, OfEndpoint, OfNumber, ReasonText
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Done, Form, Page, Sent
+from seed_server.web.frame.page import Done, Form, Page, Sent
 from seed_server.web.pages.view_exceptions import (
     EndingException,
     ExceptionsAsked,

@@ -22,9 +22,9 @@ from seed_server.store.people_rows import PersonRow
 from seed_server.web.api.given import MaybeName, Named
 from seed_server.web.api.paging import Limit, Paged, page_of
 from seed_server.web.api.route import Nothing
+from seed_server.web.frame.page import LIST_ROWS, Asked, Page, Shown
 from seed_server.web.pages.audit_links import ListedEntry, listed
 from seed_server.web.pages.forms_people import PEOPLE_FORMS
-from seed_server.web.pages.page import LIST_ROWS, Asked, Page, Shown
 
 __all__ = ["PEOPLE_FORMS", "PEOPLE_PAGES"]
 

@@ -23,7 +23,7 @@ from seed_server.signing.bundle import encode_bundle
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.web.api.given import Given, MaybeName, Name, WithId
 from seed_server.web.api.paging import Limit, Paged, page_of
-from seed_server.web.pages.page import BINARY_MEDIA, LIST_ROWS, Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.frame.page import BINARY_MEDIA, LIST_ROWS, Answer, Asked, Done, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.profile_look import MAX_PROFILE_CHARS, typed_moment, zone_of
 from seed_server.web.pages.profile_words import floor_words, limit_words, rate_words, rule_words, site_clock
 from seed_server.web.pages.simulated_run import run_picture

@@ -8,11 +8,11 @@ from p2pdist.shared.language import tr
 from seed_server.fleet.provider_visit import PROVIDER_ANSWER_PATH, VISIT_SECONDS, begin_visit, end_visit
 from seed_server.web.api.given import Body
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.browsers import browser_words, place_after
-from seed_server.web.pages.cookies import cookie
-from seed_server.web.pages.page import Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.frame.browsers import browser_words, place_after
+from seed_server.web.frame.cookies import cookie
+from seed_server.web.frame.page import Asked, Done, Form, Page, Sent, Shown
+from seed_server.web.frame.signed_in import SESSION_COOKIE, came_of
 from seed_server.web.pages.pages_login import LOGIN_PATH, Next
-from seed_server.web.pages.signed_in import SESSION_COOKIE, came_of
 
 VISITING_COOKIE = "__Host-visiting"
 MAX_BROUGHT_CHARS = 6_000  # of one parameter: a code of Entra ID has some 1,500

@@ -3,7 +3,7 @@
 from typing import Any
 
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Page
+from seed_server.web.frame.page import Page
 from seed_server.web.pages.view_reports import (
     LevelFilters,
     PatchReportAsked,

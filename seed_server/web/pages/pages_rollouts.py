@@ -4,9 +4,9 @@ from typing import Any
 
 from seed_server.web.api.given import FromRing, OfNumber, OnlyReason, PerhapsReason
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages import rollout_forms as forms
-from seed_server.web.pages.live import PROGRESS_TOLD
-from seed_server.web.pages.page import Form, Page
+from seed_server.web.frame.live import PROGRESS_TOLD
+from seed_server.web.frame.page import Form, Page
+from seed_server.web.pages import forms_rollouts as forms
 from seed_server.web.pages.view_ring_pcs import RingPcsAsked, view_ring_pcs
 from seed_server.web.pages.view_rollout import view_rollout
 from seed_server.web.pages.view_rollouts import RolloutFilters, view_approvals, view_rollouts

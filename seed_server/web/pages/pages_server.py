@@ -17,7 +17,7 @@ from seed_server.settings.server_toml import ServerSettings
 from seed_server.web.api.given import Given, GivenNumber
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import LIST_ROWS, Asked, Page, Shown
+from seed_server.web.frame.page import LIST_ROWS, Asked, Page, Shown
 
 
 def room_rows(used: Iterable[UsedRoomDocument | UsedRoom]) -> list[tuple[str, int, int]]:

@@ -18,7 +18,7 @@ from seed_server.automation.declared_layout import PEOPLE_FILE, SETTINGS_FILE, S
 from seed_server.automation.declared_present import read_present
 from seed_server.web.api.given import Body, Given, MaybeName
 from seed_server.web.api.problems import ApiProblemError
-from seed_server.web.pages.page import Answer, Asked, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.frame.page import Answer, Asked, FileAnswer, Form, Page, Sent, Shown
 
 MAX_CHECKED_CHARS = 256 << 10  # of all files together; a directory of more is checked on the server
 MAX_SETTINGS_FORM_BYTES = 9 * MAX_CHECKED_CHARS + (16 << 10)  # a sign of Japanese is sent as nine

@@ -17,7 +17,7 @@ from seed_server.reporting.site_list import (
     read_site_list,
 )
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
-from seed_server.web.pages.page import Asked, Form, Page, Shown
+from seed_server.web.frame.page import Asked, Form, Page, Shown
 from seed_server.web.pages.view_site import SITE_PAGE, SITE_TONES
 
 

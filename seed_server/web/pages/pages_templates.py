@@ -19,8 +19,8 @@ from seed_server.fleet.ring_templates import MAX_RING_TEMPLATE_BYTES, RingTempla
 from seed_server.web.api.given import Body, Given, MaybeName, Named
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
+from seed_server.web.frame.page import Asked, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.drafts import Draft, draft_of
-from seed_server.web.pages.page import Asked, FileAnswer, Form, Page, Sent, Shown
 from seed_server.web.pages.ring_picture import earliest, rings_picture, share_words
 
 ROWS_OF_ROLLOUTS = 20

@@ -23,7 +23,7 @@ from seed_server.reporting.today import (
     read_today_compliance,
 )
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import Asked, Form, Page, Shown
+from seed_server.web.frame.page import Asked, Form, Page, Shown
 
 MOST_NEEDS = 20  # of the list: what is more, its own page has
 _PATCH_PAGE, _ROLLOUT_PAGE, _SITE_PAGE = "/patches/{patch}", "/rollouts/{number}", "/sites/{site}"

@@ -17,8 +17,8 @@ from seed_server.store.webhook_records import DELIVERY_STATES, DeliveryState
 from seed_server.web.api.given import Given, GivenNumber, Name
 from seed_server.web.api.paging import Limit
 from seed_server.web.api.route import Nothing, Right
+from seed_server.web.frame.page import Asked, Page, Shown
 from seed_server.web.pages.forms_webhooks import WEBHOOK_FORMS
-from seed_server.web.pages.page import Asked, Page, Shown
 
 __all__ = ["WEBHOOK_FORMS", "WEBHOOK_PAGES"]
 

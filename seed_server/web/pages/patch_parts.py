@@ -31,8 +31,8 @@ from seed_server.web.api.given import AtSite, MaybeName, NamedPatch
 from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.routes_fleet import State
+from seed_server.web.frame.page import LIST_ROWS, Asked, FileAnswer
 from seed_server.web.pages.offer_words import PRIORITY_TONES, rows_path
-from seed_server.web.pages.page import LIST_ROWS, Asked, FileAnswer
 from seed_server.web.pages.ring_choices import shipped_template, templates_of
 from seed_server.web.pages.standing_lines import STANDING_TONES, standing_line
 from seed_server.web.pages.view_pcs import ListRows, patch_state_choices

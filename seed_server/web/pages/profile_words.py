@@ -12,7 +12,7 @@ from bandwidth.profiles.resolve import ConsideredRule, EffectiveLimit
 from bandwidth.profiles.week import Cell
 from p2pdist.shared.language import current, in_words, tr
 from p2pdist.shared.printable_text import printable
-from seed_server.web.pages.locale_text import week_day_text
+from seed_server.web.frame.locale_text import week_day_text
 from seed_server.web.pages.profile_look import ShownWeek
 
 _NAMED_RULE = re.compile(r"([a-z ]+) (['\"])(.*)\2", re.DOTALL)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from seed_server.web.frame.page import Form, Page
 from seed_server.web.pages.forms_people import PEOPLE_FORMS
 from seed_server.web.pages.forms_webhooks import WEBHOOK_FORMS
-from seed_server.web.pages.page import Form, Page
 from seed_server.web.pages.pages_account import ACCOUNT_FORMS, ACCOUNT_PAGES
 from seed_server.web.pages.pages_audit import AUDIT_FORMS, AUDIT_PAGES
 from seed_server.web.pages.pages_diagnosis import DIAGNOSIS_FORMS, DIAGNOSIS_PAGES

@@ -18,7 +18,7 @@ from seed_server.web.api.given import Body, ExpressionText, Given, GivenNumber, 
 from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.page import LIST_ROWS, Asked, Done, Sent, Shown
+from seed_server.web.frame.page import LIST_ROWS, Asked, Done, Sent, Shown
 
 SOON_SECONDS = 7 * 86_400.0  # before its end an exception says so
 MAX_OWNER_TEXT_CHARS = 2_000

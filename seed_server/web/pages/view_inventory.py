@@ -18,8 +18,8 @@ from seed_server.fleet.inventory_queries import (
 )
 from seed_server.web.api.given import MAX_DAYS, AtSite, ExpressionText, Given, MaybeName
 from seed_server.web.api.paging import After
-from seed_server.web.pages.addresses import address_of
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.frame.addresses import address_of
+from seed_server.web.frame.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_pcs import ListRows
 
 if TYPE_CHECKING:

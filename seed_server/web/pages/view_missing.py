@@ -25,8 +25,8 @@ from seed_server.store.count_rows import PatchHead
 from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
+from seed_server.web.frame.page import LIST_ROWS, Asked, Done, FileAnswer, Sent, Shown
 from seed_server.web.pages.missing_counts import CountedMissing, MissingCounts, too_many
-from seed_server.web.pages.page import LIST_ROWS, Asked, Done, FileAnswer, Sent, Shown
 from seed_server.web.pages.view_pcs import ListRows
 
 MAX_TICKED = 200  # each is an entry of the audit log

@@ -15,6 +15,7 @@ from seed_server.reporting.patch_states import PatchStates, read_patch_states
 from seed_server.reporting.rollout_sentences import why_shown
 from seed_server.signing.offers import Offer
 from seed_server.web.api.problems import ApiProblemError
+from seed_server.web.frame.page import Asked, Shown
 from seed_server.web.pages.offer_words import (
     OFFER_TONES,
     STATE_TONES,
@@ -22,7 +23,6 @@ from seed_server.web.pages.offer_words import (
     offered_since,
     patch_path,
 )
-from seed_server.web.pages.page import Asked, Shown
 from seed_server.web.pages.patch_parts import PATCH_PARTS, PatchAsked, PatchPart
 
 T = TypeVar("T")

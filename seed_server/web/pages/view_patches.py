@@ -22,6 +22,7 @@ from seed_server.settings.priority_section import PriorityClass
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
 from seed_server.web.api.paging import After
+from seed_server.web.frame.page import Asked, Shown
 from seed_server.web.pages.offer_words import (
     OFFER_TONES,
     PRIORITY_TONES,
@@ -30,7 +31,6 @@ from seed_server.web.pages.offer_words import (
     offered_since,
     patch_path,
 )
-from seed_server.web.pages.page import Asked, Shown
 
 LISTED_PATCHES = 30  # each has so much to say that more were no light page
 

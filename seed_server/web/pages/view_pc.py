@@ -27,8 +27,8 @@ from seed_server.reporting.pc_words import SHARED_HINT, Tone, finding_words, pc_
 from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
+from seed_server.web.frame.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.given_days import Day, midnight
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_missing import DONE_STATE, follow_up_choices
 
 PcPart = Literal["now", "patches", "history", "inventory", "custody"]

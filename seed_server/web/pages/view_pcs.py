@@ -18,7 +18,7 @@ from seed_server.store.rows import ANY_FINDING, EndpointRow, PcState
 from seed_server.web.api.given import MAX_DAYS, AtSite, Given, MaybeName, OfPatch
 from seed_server.web.api.paging import After
 from seed_server.web.api.routes_fleet import State
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
+from seed_server.web.frame.page import LIST_ROWS, Asked, Shown
 
 """Of a page of a list."""
 MAX_LIST_ROWS = 200

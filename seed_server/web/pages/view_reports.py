@@ -21,8 +21,8 @@ from seed_server.reporting.patch_report import ExplainedPatch, read_patch_report
 from seed_server.reporting.service_level_queries import ServiceLevelReport, read_service_levels
 from seed_server.web.api.given import MAX_DAYS, MAX_GIVEN_NUMBER, Given, MaybeName, NamedPatch, OfPatch
 from seed_server.web.api.route import Nothing
+from seed_server.web.frame.page import Asked, Done, FileAnswer, Shown
 from seed_server.web.pages.offer_words import missing_path, patch_path, rows_path
-from seed_server.web.pages.page import Asked, Done, FileAnswer, Shown
 from seed_server.web.pages.patch_parts import MAX_LOOKED_FOR_CHARS
 from seed_server.web.pages.view_patch import from_path
 

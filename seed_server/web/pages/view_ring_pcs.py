@@ -9,8 +9,8 @@ from seed_server.fleet.ring_pcs import RingClass, RingPc, RingPcsPage, RingPcsQu
 from seed_server.fleet.rollout_queries import rollout_ref
 from seed_server.web.api.given import MaybeName, OfNumber
 from seed_server.web.api.paging import After
+from seed_server.web.frame.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.offer_words import patch_path
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.standing_lines import OUTCOME_TONES, StandingLine, standing_line
 from seed_server.web.pages.view_patch import from_path
 from seed_server.web.pages.view_pcs import ListRows

@@ -18,8 +18,8 @@ from seed_server.fleet.rollout_log import RolloutLog, read_rollout_log
 from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.reporting.rollout_sentences import way_back_words, why_shown
 from seed_server.web.api.given import OfNumber
+from seed_server.web.frame.page import Asked, Shown
 from seed_server.web.pages.offer_words import STATE_TONES, patch_path
-from seed_server.web.pages.page import Asked, Shown
 from seed_server.web.pages.view_patch import from_path
 from seed_server.web.pages.view_rollouts import approval_line
 

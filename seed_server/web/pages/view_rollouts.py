@@ -14,8 +14,8 @@ from seed_server.fleet.rollout import OVER
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.web.api.paging import Paged, page_of
 from seed_server.web.api.route import Nothing
+from seed_server.web.frame.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.offer_words import STATE_TONES, patch_path
-from seed_server.web.pages.page import LIST_ROWS, Asked, Shown
 from seed_server.web.pages.view_patch import RolloutLine, rollout_line
 
 

@@ -29,7 +29,7 @@ from seed_server.reporting.site_list import SiteState, read_site_pcs, state_of
 from seed_server.reporting.site_words import why_limited
 from seed_server.store.rows import SiteLimitRow
 from seed_server.web.api.given import MAX_GIVEN_NAME_CHARS, Given
-from seed_server.web.pages.page import Asked, Page, Shown
+from seed_server.web.frame.page import Asked, Page, Shown
 from seed_server.web.pages.profile_look import week_about
 from seed_server.web.pages.profile_words import limit_words, rule_words, week_picture, week_rows
 

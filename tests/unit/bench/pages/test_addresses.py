@@ -2,7 +2,7 @@ import pytest
 from msgspec import Struct
 
 from bench.pages.addresses import address_of, addresses_of
-from seed_server.web.pages.page import Asked, Page, Shown
+from seed_server.web.frame.page import Asked, Page, Shown
 
 
 class Named(Struct):

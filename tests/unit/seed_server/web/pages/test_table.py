@@ -12,7 +12,7 @@ from tests.helpers.rollout_company import Company
 pytestmark = pytest.mark.trio
 
 BESIDE_THE_MENU = {"/account", "/account/codes", "/help", "/login", "/login/oidc"}  # the header leads there, or nothing
-FILES = {"/audit-log/checkpoint", "/missing/file", "/reports/sla.csv"}
+FILES = {"/audit-log/checkpoint", "/missing/file", "/reports/sla.csv", "/reports/sla.html"}
 
 
 def _heading(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.app`: addresses, methods, headers and caps, over a real home."""
+"""`seed_server.web.frame.app`: addresses, methods, headers and caps, over a real home."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -8,11 +8,11 @@ import trio
 from msgspec import Struct
 
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.app import STRANGER_FORM_BYTES, beside
-from seed_server.web.pages.headers import page_headers
-from seed_server.web.pages.page import MAX_FORM_BYTES, Asked, Done, FileAnswer, Form, Page, Shown
-from seed_server.web.pages.signed_in import SESSION_COOKIE
-from seed_server.web.pages.static import static_address, static_files
+from seed_server.web.frame.app import STRANGER_FORM_BYTES, beside
+from seed_server.web.frame.headers import page_headers
+from seed_server.web.frame.page import MAX_FORM_BYTES, Asked, Done, FileAnswer, Form, Page, Shown
+from seed_server.web.frame.signed_in import SESSION_COOKIE
+from seed_server.web.frame.static import static_address, static_files
 from seed_server.web.pages.table import FORMS, PAGES
 from tests.helpers.pages_client import pages_of
 from tests.helpers.rollout_company import Company

@@ -1,8 +1,8 @@
-"""`seed_server.web.pages.locale_text`: figures as the reader's language writes them."""
+"""`seed_server.web.frame.locale_text`: figures as the reader's language writes them."""
 
 import pytest
 
-from seed_server.web.pages.locale_text import (
+from seed_server.web.frame.locale_text import (
     age_text,
     bytes_text,
     day_text,

@@ -1,6 +1,6 @@
-"""`seed_server.web.pages.reader`: what templates know of the reader."""
+"""`seed_server.web.frame.reader`: what templates know of the reader."""
 
-from seed_server.web.pages.reader import PageReader, RefusedForm, reader, reading
+from seed_server.web.frame.reader import PageReader, RefusedForm, reader, reading
 
 
 def test_another_query_of_the_same_page() -> None:

@@ -6,6 +6,7 @@ Every text is escaped. Words are in the reader's language, as `p2pdist.shared.la
 import re
 from collections.abc import Callable
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +15,12 @@ from markupsafe import Markup, escape
 
 from p2pdist.shared import language
 from p2pdist.shared.printable_text import printable, printable_lines
-from seed_server.web.pages import locale_text
-from seed_server.web.pages.addresses import address_of, path_to
-from seed_server.web.pages.reader import PageReader, reader, reading
-from seed_server.web.pages.static import static_address
+from seed_server.web.frame import locale_text
+from seed_server.web.frame.addresses import address_of, path_to
+from seed_server.web.frame.reader import PageReader, reader, reading
+from seed_server.web.frame.static import static_address
 
-TEMPLATES_PLACE = "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 _PLAIN_SIGNS = "/:=,;.-+*()!~"  # of a chart: neither HTML nor an address has to escape them, and most of it is numbers
 _SIZE = re.compile(r"<svg\b[^>]*?\b(width|height)=\"([0-9.]+)[a-z]*\"[^>]*?\b(width|height)=\"([0-9.]+)")
 
@@ -40,7 +41,7 @@ def load_templates() -> None:
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
-        loader=FileSystemLoader(f"{__file__.rpartition('/')[0]}/{TEMPLATES_PLACE}"),
+        loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

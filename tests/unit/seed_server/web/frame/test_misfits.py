@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.misfits`: every misfit that msgspec finds has words for people."""
+"""`seed_server.web.frame.misfits`: every misfit that msgspec finds has words for people."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,7 +7,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from p2pdist.shared.language import speaking
-from seed_server.web.pages.misfits import misfit
+from seed_server.web.frame.misfits import misfit
 
 
 class Given(Struct, forbid_unknown_fields=True):

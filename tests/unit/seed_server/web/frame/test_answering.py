@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.answering`: who may see and send what, and what becomes of it, over a real home."""
+"""`seed_server.web.frame.answering`: who may see and send what, and what becomes of it, over a real home."""
 
 from typing import Annotated, Any
 
@@ -11,8 +11,8 @@ from seed_server.fleet.audit_queries import log_size
 from seed_server.fleet.people_operations import set_disabled
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing
-from seed_server.web.pages.cookies import SAID_COOKIE, VISIT_COOKIE, visit_csrf
-from seed_server.web.pages.page import Asked, Done, FileAnswer, Form, Page, Sent, Shown
+from seed_server.web.frame.cookies import SAID_COOKIE, VISIT_COOKIE, visit_csrf
+from seed_server.web.frame.page import Asked, Done, FileAnswer, Form, Page, Sent, Shown
 from tests.helpers.pages_client import HOST, RIGHT_CODE, ROOT, pages_of
 from tests.helpers.rollout_company import Company
 

@@ -12,7 +12,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.fleet.operation import DECLARED
 from seed_server.web.api.route import LOOK_RIGHT, Right
-from seed_server.web.pages.signed_in import SignedIn
+from seed_server.web.frame.signed_in import SignedIn
 
 _IN_PATH = re.compile(r"\{([a-z_]+)\}")
 G = TypeVar("G", bound=Struct)

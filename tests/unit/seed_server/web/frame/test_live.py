@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.live`: what happens, told to pages that are open."""
+"""`seed_server.web.frame.live`: what happens, told to pages that are open."""
 
 import contextlib
 from typing import Any
@@ -10,7 +10,7 @@ import trio.testing
 from seed_server.fleet.people_operations import add_person, set_disabled
 from seed_server.web.api.events import MAX_LISTENERS, EventFeed
 from seed_server.web.api.problems import ApiProblemError
-from seed_server.web.pages.live import MAX_WATCHERS, PROGRESS_TOLD_SECONDS, watching
+from seed_server.web.frame.live import MAX_WATCHERS, PROGRESS_TOLD_SECONDS, watching
 from tests.helpers.pages_client import ROOT, Browser, pages_of
 from tests.helpers.rollout_company import Company
 

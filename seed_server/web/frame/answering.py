@@ -21,7 +21,7 @@ from seed_server.fleet.operation import require
 from seed_server.fleet.roles import NO_PC
 from seed_server.web.api.problems import ApiProblemError, problem_of
 from seed_server.web.api.reading import given_of, pairs_in
-from seed_server.web.pages.cookies import (
+from seed_server.web.frame.cookies import (
     LANGUAGE_COOKIE,
     LANGUAGE_SECONDS,
     SAID_COOKIE,
@@ -29,15 +29,15 @@ from seed_server.web.pages.cookies import (
     cookie,
     said_cookie,
 )
-from seed_server.web.pages.forms import FormFields, NotAcceptableError, body_of
-from seed_server.web.pages.here import PageHere
-from seed_server.web.pages.languages import language_for
-from seed_server.web.pages.misfits import misfit
-from seed_server.web.pages.page import Answer, Asked, Done, FileAnswer, Form, Page, PageRequest, Sent, Shown, Visitor
-from seed_server.web.pages.problem_words import problem_remedy, problem_title
-from seed_server.web.pages.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
-from seed_server.web.pages.rendering import page_html
-from seed_server.web.pages.signed_in import SESSION_COOKIE, ConfirmAsking, Recognising, SignedIn, StepUp, asking
+from seed_server.web.frame.forms import FormFields, NotAcceptableError, body_of
+from seed_server.web.frame.here import PageHere
+from seed_server.web.frame.languages import language_for
+from seed_server.web.frame.misfits import misfit
+from seed_server.web.frame.page import Answer, Asked, Done, FileAnswer, Form, Page, PageRequest, Sent, Shown, Visitor
+from seed_server.web.frame.problem_words import problem_remedy, problem_title
+from seed_server.web.frame.reader import CSRF_FIELD, QUERY_FIELD, RefusedForm
+from seed_server.web.frame.rendering import page_html
+from seed_server.web.frame.signed_in import SESSION_COOKIE, ConfirmAsking, Recognising, SignedIn, StepUp, asking
 
 HTML_MEDIA = "text/html; charset=utf-8"
 LOGIN = "/login"

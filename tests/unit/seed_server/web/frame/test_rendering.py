@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.rendering`: the parts that pages are made of, with texts that somebody wrote to do harm."""
+"""`seed_server.web.frame.rendering`: the parts that pages are made of, with texts that somebody wrote to do harm."""
 
 import html.parser
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from p2pdist.shared import language
-from seed_server.web.pages import rendering
-from seed_server.web.pages.reader import PageReader, RefusedForm, reading
+from seed_server.web.frame import rendering
+from seed_server.web.frame.reader import PageReader, RefusedForm, reading
 
 HARM = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e{{ 7*7 }} {name} %s" + "x" * 4_000
 SHOWN = HARM.replace("\u202e", "?")

@@ -1,8 +1,8 @@
-"""`seed_server.web.pages.languages`: which language a page is in."""
+"""`seed_server.web.frame.languages`: which language a page is in."""
 
 import pytest
 
-from seed_server.web.pages.languages import MAX_ACCEPTED, language_for
+from seed_server.web.frame.languages import MAX_ACCEPTED, language_for
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import rollout_ref
 from seed_server.web.api.given import Body, FromRing, OfNumber, OnlyReason, PerhapsReason
-from seed_server.web.pages.page import Done, Sent
+from seed_server.web.frame.page import Done, Sent
 
 
 class ApprovingForm(Body, frozen=True):

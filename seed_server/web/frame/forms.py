@@ -12,8 +12,8 @@ from msgspec import NODEFAULT, Struct
 from p2pdist.shared.language import tr
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.reading import list_fields
-from seed_server.web.pages.misfits import misfit
-from seed_server.web.pages.problem_words import PageProblemError
+from seed_server.web.frame.misfits import misfit
+from seed_server.web.frame.problem_words import PageProblemError
 
 S = TypeVar("S", bound=Struct)
 FORM_MEDIA = "application/x-www-form-urlencoded"

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode
 
-from seed_server.web.pages.signed_in import SignedIn
+from seed_server.web.frame.signed_in import SignedIn
 
 CSRF_FIELD = "_csrf"
 QUERY_FIELD = "_query"

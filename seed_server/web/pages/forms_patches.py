@@ -4,8 +4,8 @@ from p2pdist.shared.language import tr
 from seed_server.fleet import operations, rollout_operations, taking_back
 from seed_server.reporting.rollout_sentences import started_sentences
 from seed_server.web.api.given import Body, FromSite, MaybeReason, Name, NamedPatch, OnlyReason
+from seed_server.web.frame.page import Done, Sent
 from seed_server.web.pages.offer_words import patch_path
-from seed_server.web.pages.page import Done, Sent
 from seed_server.web.pages.ring_choices import shipped_template
 
 

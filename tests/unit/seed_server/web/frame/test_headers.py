@@ -1,6 +1,6 @@
-"""`seed_server.web.pages.headers`: what every answer says besides."""
+"""`seed_server.web.frame.headers`: what every answer says besides."""
 
-from seed_server.web.pages.headers import page_headers
+from seed_server.web.frame.headers import page_headers
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_inline() -> None:

@@ -20,13 +20,13 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
 from seed_server.web.fair_turns import FairTurns
-from seed_server.web.pages.answering import PageAnswered, PageAnswering
-from seed_server.web.pages.cookies import cookies_in
-from seed_server.web.pages.forms import fields_in
-from seed_server.web.pages.headers import page_headers
-from seed_server.web.pages.live import LIVE
-from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
-from seed_server.web.pages.static import FOREVER, STATIC, static_at
+from seed_server.web.frame.answering import PageAnswered, PageAnswering
+from seed_server.web.frame.cookies import cookies_in
+from seed_server.web.frame.forms import fields_in
+from seed_server.web.frame.headers import page_headers
+from seed_server.web.frame.live import LIVE
+from seed_server.web.frame.page import Form, Page, PageRequest, Visitor
+from seed_server.web.frame.static import FOREVER, STATIC, static_at
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 from seed_server.web.whole_names import WholeNames, address_path, whole

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
-from seed_server.web.pages.addresses import address_of, path_to
+from seed_server.web.frame.addresses import address_of, path_to
 
 HOSTILE = ['"><script>alert(1)</script>', "a/b:c", "../../etc", "a?b#c", "あ い", "%2e%2e", "x\r\ny", "\u202eevil"]
 

@@ -1,9 +1,9 @@
-"""`seed_server.web.pages.problem_words`: a title for every problem, and what to do."""
+"""`seed_server.web.frame.problem_words`: a title for every problem, and what to do."""
 
 import pytest
 
 from seed_server.web.api.problems import PROBLEM_KINDS
-from seed_server.web.pages.problem_words import PAGE_PROBLEMS, PageProblemError, problem_remedy, problem_title
+from seed_server.web.frame.problem_words import PAGE_PROBLEMS, PageProblemError, problem_remedy, problem_title
 
 
 @pytest.mark.parametrize("name", [*PROBLEM_KINDS, *PAGE_PROBLEMS])

@@ -1,6 +1,6 @@
-"""`seed_server.web.pages.cookies`: what is read of them, and how they are set."""
+"""`seed_server.web.frame.cookies`: what is read of them, and how they are set."""
 
-from seed_server.web.pages.cookies import (
+from seed_server.web.frame.cookies import (
     MAX_COOKIE_CHARS,
     MAX_COOKIES,
     MAX_SENTENCE_KEPT_CHARS,

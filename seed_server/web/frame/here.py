@@ -10,11 +10,11 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.permissions import may
 from seed_server.fleet.roles import NO_PC
 from seed_server.web.api.route import Right
-from seed_server.web.pages.cookies import SAID_COOKIE, said_in, visit_csrf
-from seed_server.web.pages.page import Form, Page, PageRequest, Visitor
-from seed_server.web.pages.problem_words import PageProblemError
-from seed_server.web.pages.reader import PageReader, RefusedForm
-from seed_server.web.pages.signed_in import SignedIn
+from seed_server.web.frame.cookies import SAID_COOKIE, said_in, visit_csrf
+from seed_server.web.frame.page import Form, Page, PageRequest, Visitor
+from seed_server.web.frame.problem_words import PageProblemError
+from seed_server.web.frame.reader import PageReader, RefusedForm
+from seed_server.web.frame.signed_in import SignedIn
 
 NOBODY_ACTOR = Actor("", "password")
 """Whoever is not signed in: they may nothing."""

@@ -1,4 +1,4 @@
-"""`seed_server.web.pages.forms`: what a form brings, and what becomes of what is filled in wrong."""
+"""`seed_server.web.frame.forms`: what a form brings, and what becomes of what is filled in wrong."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from seed_server.web.api.problems import ApiProblemError
-from seed_server.web.pages.forms import MAX_FORM_FIELDS, FormFields, NotAcceptableError, body_of, fields_in
+from seed_server.web.frame.forms import MAX_FORM_FIELDS, FormFields, NotAcceptableError, body_of, fields_in
 
 
 class Filled(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What all pages share: who asks, forms, texts in their language, headers, style, the live stream."""
