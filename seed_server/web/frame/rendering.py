@@ -20,7 +20,7 @@ from seed_server.web.frame.addresses import address_of, path_to
 from seed_server.web.frame.reader import PageReader, reader, reading
 from seed_server.web.frame.static import static_address
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+PAGE_TEMPLATES = Path(__file__).parents[1] / "templates"
 _PLAIN_SIGNS = "/:=,;.-+*()!~"  # of a chart: neither HTML nor an address has to escape them, and most of it is numbers
 _SIZE = re.compile(r"<svg\b[^>]*?\b(width|height)=\"([0-9.]+)[a-z]*\"[^>]*?\b(width|height)=\"([0-9.]+)")
 
@@ -41,7 +41,7 @@ def load_templates() -> None:
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True,
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(PAGE_TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
