@@ -53,7 +53,9 @@ REACHES: dict[str, tuple[Permission, Reach]] = {
     "approve-from-list": ("approve", WHOLE_FLEET),
     "drop-bundle": ("withdraw", WHOLE_FLEET),
     "offer-at-site": ("roll-out", HERE),
-    "revoke-api-token": ("people", WHOLE_FLEET),  # it is another one's
+    "end-sessions": ("people", WHOLE_FLEET),  # they are another one's, as what follows
+    "remove-key": ("people", WHOLE_FLEET),
+    "revoke-api-token": ("people", WHOLE_FLEET),
     "reset-password": ("people", WHOLE_FLEET),
     "profile-prepare": ("profiles", HERE),
 }

@@ -84,7 +84,9 @@ def test_tokens_of_before_are_void_and_an_entry_says_so(company: Company, tmp_pa
         assert row.revoked_at == BEGIN + 3_600.0
     entry = last_entry(context)
     assert (entry.operation, entry.subject, entry.actor) == ("restore", "hq", "local:ada")
-    assert entry.details == {"backup_at": str(int(BEGIN)), "revoked_tokens": "1", "revoked_api_tokens": "1"}
+    assert entry.details == {
+        "backup_at": str(int(BEGIN)), "revoked_tokens": "1", "revoked_api_tokens": "1", "ended_sessions": "0",
+    }  # fmt: skip
     assert database.spend_token(SECRET, BEGIN + 10.0, "x" * 26) == "accepted", "of the server itself nothing changes"
 
 

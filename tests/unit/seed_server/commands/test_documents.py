@@ -20,7 +20,9 @@ from seed_server.settings.home import ServerHome
 from seed_server.settings.sections import RetentionSettings
 from seed_server.signer.new_key import make_key
 from seed_server.store.database import Database, SeenRow
+from seed_server.store.minute_rows import LineSlot, WatchedSlot, slot_of
 from seed_server.store.rows import SiteLimitRow
+from seed_server.store.session_records import PasskeyRow, WebSessionRow
 from seed_server.store.webhook_records import DEAD, Attempt
 from tests.helpers.intelligence_texts import epss_text, kev_text, written
 from tests.helpers.statements import pc_of, statement
@@ -32,7 +34,7 @@ from tests.unit.seed_server.commands.test_custody_commands import say as signed_
 MAY_BE_EMPTY = {
     "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",), "disk": ("expired_roles",), "disk clean": ("expired_roles",),
-    "plan": ("rings", "sites"),
+    "plan": ("rings", "sites"), "rollout approvals": ("approved_by", "could"),
     "report patch": ("cves", "requires", "supersedes", "failures", "titles"),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
@@ -159,9 +161,38 @@ def outputs(folder: Path) -> dict[str, str]:
             **reports(folder, here),
             **backups(folder, here),
             **webhooks(here),
+            **of_people(here),
+            **of_a_line(here),
             **moves(folder, here),
         }
     )
+
+
+def of_people(here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that say where somebody is logged in, and by which keys."""
+    now = time.time()
+    with Context(ServerHome(Path(str(here[1])))).database() as database:
+        session = WebSessionRow(
+            "5f0c6a1b92d4", "ada", now, now, now + 3_600.0, 600.0, "code", now, "10.1.2.3", "Firefox"
+        )  # fmt: skip
+        database.add_web_session(b"s" * 32, session)
+        database.add_passkey(PasskeyRow("aabbccdd", "ada", "blue", b"c" * 16, b"k" * 77, 1, now, now))
+    return {
+        f"people {command}": output_of(f"people {command}", "ada", *here)
+        for command in ("sessions", "keys", "end-sessions")
+    }
+
+
+def of_a_line(here: tuple[object, ...]) -> dict[str, str]:
+    """Return what the commands print that are about one site's line."""
+    now = time.time()
+    with Context(ServerHome(Path(str(here[1])))).database() as database:
+        slot = LineSlot("oslo", slot_of(now) - 1, active=300.0, sent=6_000, allowed=15_000.0, cause="policy ceiling")
+        database.add_line_minutes([slot], [WatchedSlot(slot.slot, 1, 600.0)])
+    return {
+        "site why": output_of("site why", "oslo", *here),
+        "site history": output_of("site history", "oslo", *here, "--hours", "1"),
+    }
 
 
 def webhooks(here: tuple[object, ...]) -> dict[str, str]:
@@ -247,7 +278,10 @@ def rollouts(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     till = (folder / "till.msi", "--patch-id", "till", "--version", "1", "--template", "rings")
     output_of("publish", *here, *till)
     said = (*here, "--reason", "crashes on start")
-    found = {"rollout list": output_of("rollout list", *here)}
+    found = {
+        "rollout list": output_of("rollout list", *here),
+        "rollout approvals": output_of("rollout approvals", *here),
+    }
     for word in ("pause", "resume", "halt"):
         found[f"rollout {word}"] = output_of(f"rollout {word}", "1", *(said if word in ("pause", "halt") else here))
     words = ["--token-file", str(folder / "token"), "rollout", "approve", "1", *map(str, here), "--json"]
@@ -288,6 +322,7 @@ def reports(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     for command, named in (("report sla", ()), ("report missing", ("till",))):
         found[command] = output_of(command, *named, *here)
         found[f"{command} LINES"] = lines(*named, *here, command=command)[0]
+    found["report compliance"] = output_of("report compliance", *here)
     return found | {"report patch": output_of("report patch", "till", *here)}
 
 

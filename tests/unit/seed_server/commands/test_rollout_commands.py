@@ -96,7 +96,8 @@ def test_what_waits_for_whom_is_listed(run: Run, tmp_path: Path, monkeypatch: py
     assert "You have started rollout 1 yourself, so somebody else has to approve it. No account here could." in said
     (row,) = json.loads(run("rollout", "approvals", "--json").output)
     assert (row["rollout"], row["ring"], row["approvals"], row["required"], row["mine"]) == (1, "first", 0, 1, False)
-    run("people", "add", "cy", "--role", "approver")
+    (tmp_path / "password").write_text("a quiet morning in May")
+    run("people", "add", "cy", "--role", "approver", "--password-file", str(tmp_path / "password"))
     assert "These could: cy." in " ".join(run("rollout", "approvals").output.split())
     monkeypatch.setenv("SUDO_USER", "bob")
     assert "You can: seed-server rollout approve 1" in " ".join(run("rollout", "approvals").output.split())
