@@ -8,7 +8,7 @@ from p2pdist.network.process import NetworkPart
 from p2pdist.network.server_news import ServerNews
 from p2pdist.network.window import Windowed
 from p2pdist.origin.connection import Disconnected, OriginEvent
-from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, News
+from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, News, RepositoryChanged
 
 NOT_RUNNING = "the network part of the daemon is not running"
 
@@ -76,7 +76,10 @@ class RemoteOrigin:
             self.news.connected()
         if isinstance(message.event, News):
             self.news.heard(message.event)
-            self.events.taken()
+            if message.event.root:
+                self.events.put(RepositoryChanged(timestamp_version=message.event.timestamp_version))
+            else:
+                self.events.taken()
             return
         if isinstance(message.event, Disconnected):
             self.news.disconnected()

@@ -21,9 +21,14 @@ class ServerNews:
         self._opened = trio.Event()
         self._answered = trio.Event()
         self._news: News | None = None
+        self._unasked: News | None = None
 
     async def ask(self, root: int, snapshot: int, *, everything: bool = False) -> News | None:
         """Return what the server says has changed since these versions; None: it does not answer."""
+        if (told := self._unasked) is not None and not everything:
+            self._unasked = None
+            if (told.root, told.snapshot) == (root, snapshot):
+                return told
         if not self._connected():
             with trio.move_on_after(CONNECTING_SECONDS):
                 await self._opened.wait()
@@ -36,7 +41,10 @@ class ServerNews:
         return self._news
 
     def heard(self, news: News) -> None:
-        """Take the server's answer; one that comes too late, or that nobody asked for, does no harm."""
+        """Take the server's answer, or what it says before it is asked; one that comes too late does no harm."""
+        if news.root:
+            self._unasked = news
+            return
         self._news = news
         self._answered.set()
 
@@ -48,3 +56,4 @@ class ServerNews:
         """End the wait: no answer comes any more."""
         self._opened = trio.Event()
         self._answered.set()
+        self._unasked = None

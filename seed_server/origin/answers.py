@@ -8,8 +8,8 @@ import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS
-from p2pdist.shared.wire.messages import NewsWanted
+from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, UNASKED_NEWS
+from p2pdist.shared.wire.messages import NewsWanted, RepositoryChanged
 from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.spare_copies import SpareWanted
@@ -65,10 +65,33 @@ class Answers:
                     assert_never(question)
         del self._unanswered[kind]
 
+    def changed(self, notice: RepositoryChanged, nursery: trio.Nursery | None) -> None:
+        """Tell of new metadata, with what the endpoint would ask for next: that is a round trip less."""
+        session = self._session
+        asks_by_itself = session.trusts is None or notice.timestamp or NewsWanted in self._unanswered
+        if asks_by_itself or UNASKED_NEWS not in session.features or nursery is None:
+            session.outbox.put("changed", notice)
+        else:
+            nursery.start_soon(guarded, partial(self._change, notice), session)
+
+    async def _change(self, notice: RepositoryChanged) -> None:
+        session, connection = self._session, self._session.connection
+        if session.trusts is not None:
+            root, snapshot = session.trusts
+            wanted = NewsWanted(root=root, snapshot=snapshot)
+            news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, Reader.ALONE)
+            if news.files:
+                session.trusts = self._parts.news.leads_to(root, news)
+                version = notice.timestamp_version
+                session.outbox.put_paid(replace(news, root=root, snapshot=snapshot, timestamp_version=version))
+                return
+        session.outbox.put("changed", notice)
+
     async def _tell_news(self, wanted: NewsWanted) -> None:
         connection = self._session.connection
         reader = Reader.KEEPER if wanted.everything else self._reader
         news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, reader)
+        self._session.trusts = self._parts.news.leads_to(wanted.root, news)
         if news.torrent is not None:
             self._may_ask_again([news.torrent])
         self._session.outbox.put_paid(news)

@@ -26,6 +26,7 @@ from p2pdist.shared.wire.messages import (
     PieceRejected,
     PieceStored,
     Report,
+    RepositoryChanged,
     Unavailable,
     Want,
     Welcome,
@@ -80,6 +81,7 @@ class ControlConversation:
             self._writing = True
             nursery.start_soon(guarded, partial(self._begin, welcome), self._session)
             self._session.outbox.on_frame = self._wake_writer
+            self._session.tell_changed = self._tell_changed
             del welcome  # from memory, once it is sent
             try:
                 await guarded(self._read, self._session)
@@ -120,6 +122,9 @@ class ControlConversation:
             raise RefusedError(f"malformed message: {error}") from error
         except BitfieldError as error:
             raise RefusedError(f"impossible message: {error}") from error
+
+    def _tell_changed(self, notice: RepositoryChanged) -> None:
+        self._answers.changed(notice, self._nursery)
 
     def _wake_writer(self) -> None:
         if not self._writing and self._nursery is not None:

@@ -8,12 +8,15 @@ from typing import TypeAlias
 import trio
 
 from p2pdist.shared.identifiers import EndpointId
+from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.fields import MAX_NEWS_MESSAGE_BYTES
 from p2pdist.shared.wire.messages import News, NewsWanted
 from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent, describe_news
+from p2pdist.shared.wire.trust_news import decode_news
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
+from seed_server.store.new_files import versions
 from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, KEPT, SWAPPED, NewsForm
 
 NEWS_TURN_SECONDS = 12.0  # an endpoint that waits longer asks the web port (`ServerNews`): it is not answered twice
@@ -54,6 +57,7 @@ class PacedNews:
         self._log = log
         self._threads = trio.CapacityLimiter(NEWS_THREADS)
         self._described = lru_cache(maxsize=DESCRIBED_KEPT)(describe_news)
+        self._leads_to = lru_cache(maxsize=DESCRIBED_KEPT)(_leads_to)
 
     async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId, reader: Reader) -> News:
         """Return the answer when it may be sent at once: it counts as sent.
@@ -87,9 +91,24 @@ class PacedNews:
             return News(files=b"")
         return news
 
+    def leads_to(self, root: int, news: News) -> tuple[int, int] | None:
+        """Return which versions of root and snapshot an endpoint with this root has after the news; None: not known."""
+        return self._leads_to(root, news.files) if news.files else None
+
     def _found(self, wanted: NewsWanted, reader: Reader) -> tuple[bytes | None, NewsTorrent | None]:
         """Return the news, and what is said of them if they are to be swapped. Blocking. Raises `OSError`."""
         files = self._find(wanted.root, wanted.snapshot, reader.value)
         if files is None or reader is not Reader.WITH_NEIGHBOURS or len(files) <= SWAPPED_NEWS_BYTES:
             return files, None
         return files, self._described(files)
+
+
+def _leads_to(root: int, files: bytes) -> tuple[int, int] | None:
+    try:
+        news = decode_news(files)
+    except DecodeError:
+        return None
+    timestamp = news.files.get("metadata/timestamp.json")
+    newer_root = any(data is not None for name, data in news.files.items() if name.endswith(".root.json"))
+    snapshot = 0 if timestamp is None else versions(timestamp).get("snapshot", 0)
+    return (root, snapshot) if snapshot and not newer_root else None

@@ -56,6 +56,7 @@ class PortParts:
     def says(self, session: Session, live: LiveSite, message: Elsewhere) -> None:
         """Pass on what is asked for by others than a conversation."""
         if isinstance(message, TrustTold):
+            session.trusts = (message.root, message.snapshot)
             self.records.knows_servers(session.endpoint, message.servers)
         if isinstance(message, TrustTold | SignedFilePart):
             if self.lost_files is not None:

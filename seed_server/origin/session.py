@@ -1,9 +1,11 @@
 """One connected endpoint: what is known of it, and how its connections end."""
 
+from collections.abc import Callable
+
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire.line_messages import SiteLimit
-from p2pdist.shared.wire.messages import ControlHello, OtherPc, SitePeer
+from p2pdist.shared.wire.messages import ControlHello, OtherPc, RepositoryChanged, SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.ping_log import PingLog
 from seed_server.origin.connection import OriginConnection
@@ -21,8 +23,8 @@ class Session:
     __slots__ = (
         "budgets", "claimed_site", "connection", "echoes_before", "ending", "endpoint", "features", "heard_at",
         "instance", "link", "missed_pings", "outbox", "own_addresses", "packet_bytes", "peer", "peer_list",
-        "ping_look_at", "pinged_at", "pings", "protocol", "rank", "set_aside", "software", "told_limit",
-        "told_others", "told_unavailable",
+        "ping_look_at", "pinged_at", "pings", "protocol", "rank", "set_aside", "software", "tell_changed", "told_limit",
+        "told_others", "told_unavailable", "trusts",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +62,10 @@ class Session:
         self.peer_list = PeerList()
         self.packet_bytes = LARGEST_PACKET_BYTES
         """What it was told to use on its data connection."""
+        self.tell_changed: Callable[[RepositoryChanged], None] = self._put_changed
+        """Says that there is new metadata; the conversation has a better way."""
+        self.trusts: tuple[int, int] | None = None
+        """The versions of root and snapshot that it has, as far as is known."""
         self.told_limit: SiteLimit | None = None
         self.told_others: list[OtherPc] = []
         """Who else shows its identity, as it knows."""
@@ -67,6 +73,9 @@ class Session:
         """When the last frame came from it."""
         self.set_aside = False
         """It has said nothing for long, others have: see `LiveSite.set_silent_aside`."""
+
+    def _put_changed(self, notice: RepositoryChanged) -> None:
+        self.outbox.put("changed", notice)
 
     def end(self, reason: str | None) -> None:
         """End both connections."""

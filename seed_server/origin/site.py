@@ -235,7 +235,7 @@ class LiveSite:
         """Send the notice to the endpoints that are due by now."""
         for endpoint in self._changes.due(now):
             if (session := self.sessions.get(endpoint)) is not None:
-                session.outbox.put("changed", self._changes.message(session.features))
+                session.tell_changed(self._changes.message(session.features))
 
     def _tell_peers(self, endpoint: EndpointId) -> None:
         session = self.sessions[endpoint]

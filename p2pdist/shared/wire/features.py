@@ -56,6 +56,10 @@ NEIGHBOURS = "neighbours"
 INVENTORY = "inventory"
 """The PC says the digest of its inventory, and answers `InventoryWanted`; the server takes `InventoryStated`."""
 
+UNASKED_NEWS = "unasked_news"
+"""The PC keeps `News` that name the versions since which they are until it asks for them. Without `CHANGED_NEWS` it
+means nothing."""
+
 PC_FEATURES: Features = (
     CHANGED_NEWS,
     SHARED_NEWS,
@@ -66,6 +70,7 @@ PC_FEATURES: Features = (
     PARCELS,
     GIVES_SIGNED,
     INVENTORY,
+    UNASKED_NEWS,
 )
 """What this release understands of a server."""
 SERVER_FEATURES: Features = (

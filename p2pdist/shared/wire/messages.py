@@ -276,12 +276,21 @@ class RepositoryChanged(Message, frozen=True, tag="changed"):
 
 
 class News(Message, frozen=True, tag="news"):
-    """Answer to `NewsWanted`."""
+    """Answer to `NewsWanted`, or what the endpoint would ask for as soon as it hears of a publication."""
 
     files: Annotated[bytes, msgspec.Meta(max_length=MAX_NEWS_MESSAGE_BYTES)]
     """A `trust_news.TrustNews`; empty where it is too large for here, or cannot be read: the web port has it."""
     torrent: NewsTorrent | None = None
     """What to fetch together with the neighbours instead: it holds the `TrustNews`."""
+    root: Annotated[int, msgspec.Meta(ge=0, le=MAX_METADATA_VERSION)] = 0
+    """Of news that nobody asked for: the version of the root since which they are; 0: they are an answer.
+
+    They come in place of a `RepositoryChanged`, to who names the feature `unasked_news`.
+    """
+    snapshot: Annotated[int, msgspec.Meta(ge=0, le=MAX_METADATA_VERSION)] = 0
+    """With it, the version of the snapshot since which they are."""
+    timestamp_version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """With it, as `RepositoryChanged` has it."""
 
 
 class Unavailable(Message, frozen=True, tag="unavailable"):

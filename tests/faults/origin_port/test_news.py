@@ -11,11 +11,22 @@ from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.identifiers import SiteName, TorrentHash
 from p2pdist.shared.wire import bitfield
 from p2pdist.shared.wire.data_messages import Piece
-from p2pdist.shared.wire.messages import News, NewsWanted, PieceRejected, PieceStored, Unavailable, Want
+from p2pdist.shared.wire.messages import (
+    News,
+    NewsWanted,
+    PieceRejected,
+    PieceStored,
+    RepositoryChanged,
+    Unavailable,
+    Want,
+)
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
+from p2pdist.shared.wire.signed_files import VERSIONS_DIGEST_BYTES, TrustTold
+from p2pdist.shared.wire.trust_news import TrustNews, encode_news
 from p2pdist.transfer.states import giving_up
 from seed_server.origin.paced_news import SWAPPED_NEWS_BYTES
-from seed_server.store.trust_news import NewsForm
+from seed_server.signing.metadata import NewestTimestamp
+from seed_server.store.trust_news import BY_DIFFERENCES, NewsForm
 from tests.helpers.origin_endpoint import Endpoint
 from tests.helpers.origin_harness import running_lab
 
@@ -61,6 +72,37 @@ class TestNews:
             second = await lab.endpoint(features=FEATURES)
             assert [await news_of(each) for each in (first, second)] == 2 * [News(files=b"", torrent=TOLD)]
             assert await news_of(old) == News(files=b"whole")
+
+    async def test_a_publication_is_told_with_what_its_pcs_would_ask_for(self, tmp_path: Path) -> None:
+        asked = list[tuple[int, int]]()
+
+        def find(root: int, snapshot: int, form: NewsForm) -> bytes:
+            asked.append((root, snapshot))
+            timestamp = b'{"signed":{"meta":{"snapshot.json":{"version":%d}}}}' % (snapshot + 4)
+            return encode_news(TrustNews({"metadata/timestamp.json": timestamp}), by_words=form.differences)
+
+        async with running_lab(tmp_path, find_news=find) as lab:
+            told, silent = [
+                await lab.endpoint(features=("changed_news", "unasked_news", "timestamp")) for _ in range(2)
+            ]
+            older = await lab.endpoint(features=("changed_news",))
+            for endpoint in (told, older):
+                await endpoint.control.send(
+                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
+                )
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            await lab.server.repository_changed(8)
+            news = await told.control.expect(News)
+            assert (news.root, news.snapshot, news.timestamp_version) == (1, 3, 8)
+            assert news.files == find(1, 3, BY_DIFFERENCES)
+            for endpoint in (silent, older):
+                assert await endpoint.control.expect(RepositoryChanged) == RepositoryChanged(timestamp_version=8)
+            await lab.server.repository_changed(9)
+            assert (await told.control.expect(News)).snapshot == 7, "by what it was told before"
+            renewed = NewestTimestamp(data=b"{}", version=10, issued_at=0.0, life_seconds=0.1, root=1, snapshot=11)
+            await lab.server.repository_changed(10, renewed)
+            assert (await told.control.expect(RepositoryChanged)).timestamp_version == 10
+            assert asked == [(1, 3), (1, 3), (1, 7)]
 
     async def test_while_a_question_is_answered_the_newest_one_waits(self, tmp_path: Path) -> None:
         may_answer, asked = threading.Event(), list[int]()

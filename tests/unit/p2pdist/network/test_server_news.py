@@ -1,7 +1,10 @@
 """`p2pdist.network.server_news`: an answer, none, or a connection that ends; the trust store never waits for ever."""
 
+from functools import partial
+
 import pytest
 import trio
+import trio.testing
 
 from p2pdist.network.server_news import CONNECTING_SECONDS, NEWS_SECONDS, ServerNews
 from p2pdist.shared.wire.messages import FromEndpoint, News, NewsWanted
@@ -35,6 +38,42 @@ async def test_the_answer_is_returned(server: Server, autojump_clock: object) ->
         server.news.heard(News(files=b"new"))
     assert server.heard == [NewsWanted(root=3, snapshot=8)]
     assert server.answers == [News(files=b"new")]
+
+
+async def test_what_the_server_says_before_it_is_asked_is_the_answer_once(server: Server) -> None:
+    told = News(files=b"new", root=3, snapshot=8, timestamp_version=9)
+    server.news.heard(told)
+    await server.ask()
+    assert (server.heard, server.answers) == ([], [told])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.ask)
+        await trio.testing.wait_all_tasks_blocked()
+        server.news.heard(News(files=b"newer"))
+    assert server.heard == [NewsWanted(root=3, snapshot=8)]
+    assert server.answers == [told, News(files=b"newer")]
+
+
+@pytest.mark.parametrize(("root", "snapshot", "lost"), [(2, 8, False), (3, 7, False), (3, 8, True)])
+async def test_what_is_said_of_other_versions_or_by_an_earlier_connection_is_no_answer(
+    server: Server, root: int, snapshot: int, lost: bool
+) -> None:
+    server.news.heard(News(files=b"other", root=root, snapshot=snapshot))
+    if lost:
+        server.news.disconnected()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.ask)
+        await trio.testing.wait_all_tasks_blocked()
+        server.news.heard(News(files=b"new"))
+    assert server.answers == [News(files=b"new")]
+
+
+async def test_who_keeps_everything_asks_for_it(server: Server) -> None:
+    server.news.heard(News(files=b"new", root=3, snapshot=8))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(server.news.ask, 3, 8, everything=True))
+        await trio.testing.wait_all_tasks_blocked()
+        server.news.heard(News(files=b"everything"))
+    assert server.heard == [NewsWanted(root=3, snapshot=8, everything=True)]
 
 
 async def test_without_a_connection_nobody_is_asked(server: Server, autojump_clock: object) -> None:
