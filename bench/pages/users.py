@@ -48,11 +48,14 @@ class PageUser:
             raise ValueError(f"the login was answered with {answer.status_code}: {markup_of(answer.text).text.split()}")
 
     async def weigh(self, address: str) -> int | None:
-        """Return the bytes of a page, and of the files that it needs; None: it is a file to be kept, or elsewhere.
+        """Return the bytes of a page, and of the files that it needs; None: it is none.
 
-        Raises `ValueError` for one that is not there.
+        That is a file to be kept, what is elsewhere, and what first wants to know of which patch. Raises `ValueError`
+        for one that is not there.
         """
         page = await self._http.get(address)
+        if page.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            return None
         if page.is_error:
             raise ValueError(f"{address} was answered with {page.status_code}: {markup_of(page.text).text.split()}")
         kept = page.headers.get("content-disposition", "").startswith("attachment")
