@@ -128,6 +128,7 @@ async def test_a_pc_enrols_and_gets_its_patches_where_full_packets_vanish(tmp_pa
         assert fleet.endpoints[1].log.read_text().count("full packets are lost") == 1
 
 
+@pytest.mark.slow
 async def test_enrol_names_a_way_that_is_narrower_than_what_always_gets_through(tmp_path: Path) -> None:
     async with black_hole(tmp_path, 2) as (fleet, way):
         await way.set_mtu(900)

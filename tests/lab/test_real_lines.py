@@ -40,8 +40,9 @@ async def test_loss_that_nobody_told_of_does_not_stop_a_file(tmp_path: Path) -> 
     assert record.time_ratio <= LOSSY_TIME_RATIO or record.processor_was_the_limit
 
 
-# half of the time in `make test`: all these PCs share one machine with other tests, and would be starved, as no PC is
-@pytest.mark.parametrize("share", [0.5, pytest.param(1.0, marks=pytest.mark.slow)])
+# all these PCs share one machine: beside other tests they would be starved, as no PC is
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 1.0])
 async def test_a_site_whose_pcs_are_all_busy_gets_its_file_once_over_the_line(tmp_path: Path, share: float) -> None:
     line = line_shape(25, 25, rtt_ms=1, buffer_ms=50)
     scenario = Scenario("busy", line, 6 * MB, configured=False, endpoints=4, lan_mbit=25, busy_processors=True,

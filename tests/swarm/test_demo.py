@@ -62,6 +62,7 @@ async def read(stream: trio.abc.ReceiveStream | None, into: bytearray, until: by
             return
 
 
+@pytest.mark.slow
 async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch: Path) -> None:
     output, errors = bytearray(), bytearray()
     with trio.fail_after(WITHIN_SECONDS):
