@@ -8,6 +8,8 @@ from p2pdist.shared.identifiers import PatchRef
 from seed_server.answers.offer_documents import way_back_document
 from seed_server.answers.rollouts import (
     ExceptionDocument,
+    RingPcDocument,
+    RingPcsDocument,
     RolloutApprovalDocument,
     RolloutDocument,
     RolloutGateDocument,
@@ -17,6 +19,7 @@ from seed_server.answers.rollouts import (
 )
 from seed_server.fleet.approval_queries import WantedApproval
 from seed_server.fleet.ring_gates import RingGate
+from seed_server.fleet.ring_pcs import RingPc, RingPcsPage
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import RolloutView
 from seed_server.fleet.rollout_words import why_sentence
@@ -97,6 +100,36 @@ def gate_document(gate: RingGate, opened_at: int) -> RolloutGateDocument:
 
 def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
+
+
+def ring_pc_document(one: RingPc) -> RingPcDocument:
+    """Return what is printed of a PC of a rollout."""
+    pc = one.pc
+    return RingPcDocument(
+        id=pc.endpoint_id,
+        hostname=pc.hostname,
+        site=pc.site or None,
+        connected=pc.connected,
+        last_seen_at=pc.last_seen_at or None,
+        ring=one.ring or None,
+        outcome=one.outcome.name.lower(),  # type: ignore[arg-type]  # its names are those of the document
+        state=pc.state or None,
+        install=pc.install or None,
+        reasons=tuple(pc.reasons),
+        reported_at=pc.reported_at if pc.said else None,
+    )
+
+
+def ring_pcs_document(page: RingPcsPage) -> RingPcsDocument:
+    """Return what is printed of a page of a rollout's PCs."""
+    return RingPcsDocument(
+        rollout=page.kept.row.number,
+        patch=str(page.kept.plan.ref),
+        serving=page.serving,
+        total=page.total,
+        rows=tuple(map(ring_pc_document, page.rows)),
+        next=page.after or None,
+    )
 
 
 def wanted_approval_document(one: WantedApproval) -> WantedApprovalDocument:

@@ -1,8 +1,10 @@
 """What `rollout` and `exception` print with `--json`. Pure."""
 
+from typing import Literal
+
 from msgspec import Struct
 
-from p2pdist.shared.json_units import Share, WholeUnixSeconds
+from p2pdist.shared.json_units import Share, UnixSeconds, WholeUnixSeconds
 from seed_server.answers.offers import WayBackDocument
 
 
@@ -134,6 +136,50 @@ class WantedApprovalDocument(Struct, frozen=True):
     """Whether who asks could. Since 0.3."""
     refusal: str
     """Why who asks cannot, in English; empty: they can, or have done so. Since 0.3."""
+
+
+class RingPcDocument(Struct, frozen=True):
+    """A PC of a rollout: one of those behind a number of `rollout show`."""
+
+    id: str
+    """The endpoint's id. Since 0.3."""
+    hostname: str
+    """The PC's host name. Since 0.3."""
+    site: str | None
+    """The site where it was seen last; null: it has never connected. Since 0.3."""
+    connected: bool
+    """Whether it is connected now. Since 0.3."""
+    last_seen_at: UnixSeconds | None
+    """When it was connected last; null: never. Since 0.3."""
+    ring: str | None
+    """The ring that it is in; null: in none, or it has not said yet what it is. Since 0.3."""
+    outcome: Literal["installed", "failed", "rolled_back", "not_applicable", "excepted", "silent", "waiting"]
+    """What has become of the patch there, named as the columns of `rollout show`. Since 0.3."""
+    state: str | None
+    """State of the file, as in `status`; null: it has never said a word of the patch. Since 0.3."""
+    install: str | None
+    """State of the installation; null: nothing is installed from this patch. Since 0.3."""
+    reasons: tuple[str, ...]
+    """What it gives as reasons, for people. Since 0.3."""
+    reported_at: UnixSeconds | None
+    """When it reported this; null: never. Since 0.3."""
+
+
+class RingPcsDocument(Struct, frozen=True):
+    """PCs of a rollout, page by page."""
+
+    rollout: int
+    """Its number. Since 0.3."""
+    patch: str
+    """ID@VERSION. Since 0.3."""
+    serving: bool
+    """Whether the server runs; else nobody is connected. Since 0.3."""
+    total: int
+    """How many PCs all pages have. Since 0.3."""
+    rows: tuple[RingPcDocument, ...]
+    """Those of this page. Since 0.3."""
+    next: str | None
+    """What `--after` takes for the next page; null: this is the last one. Since 0.3."""
 
 
 class RolloutDocument(Struct, frozen=True):

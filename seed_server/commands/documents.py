@@ -52,6 +52,7 @@ from seed_server.answers.people import (
 )
 from seed_server.answers.rollouts import (
     ExceptionDocument,
+    RingPcsDocument,
     RolloutDocument,
     RolloutRowDocument,
     WantedApprovalDocument,
@@ -115,6 +116,7 @@ DOCUMENTS: dict[str, object] = {
     "rollout abort": RolloutRowDocument,
     "rollout approve": RolloutRowDocument,
     "rollout approvals": list[WantedApprovalDocument],
+    "rollout pcs": RingPcsDocument,
     "plan": PlanDocument,
     "exception add": ExceptionDocument,
     "exception list": list[ExceptionDocument],

@@ -11,17 +11,25 @@ from p2pdist.shared.console import json_option, print_json, say, wide_terminal
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
-from seed_server.answers.rollout_documents import rollout_document, rollout_row_document, wanted_approval_document
+from seed_server.answers.rollout_documents import (
+    ring_pcs_document,
+    rollout_document,
+    rollout_row_document,
+    wanted_approval_document,
+)
 from seed_server.commands.approvals_view import approvals_view
 from seed_server.commands.completing import patch_names, ring_templates, rollout_numbers
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option, passphrase_option
+from seed_server.commands.paging import paging_options, text_of
+from seed_server.commands.ring_pcs_view import ring_pcs_view
 from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet import rollout_approving, rollout_operations, rollout_queries
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.approval_queries import read_approvals
 from seed_server.fleet.context import Context
+from seed_server.fleet.ring_pcs import RING_CLASSES, RingClass, RingPcsQuestion, read_ring_pcs
 from seed_server.fleet.rollout import RolloutState
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.rollout_queries import RolloutView
@@ -29,6 +37,7 @@ from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 from seed_server.reporting.rollout_sentences import way_back_words, why_shown
 
 ROLLOUT_WATCH_SECONDS = 2.0
+RING_PCS_OF_A_PAGE = 20  # a screen
 _STYLES = {
     RolloutState.RUNNING: "green",
     RolloutState.COMPLETE: "green",
@@ -248,6 +257,33 @@ def approve_command(
         view, most = rollout_queries.read_rollout(context, number), len(kept.plan.rings)
         say(tr("You have approved {rings} of its {most} rings.", rings=most if rings is None else rings, most=most))
         say(why_shown(view.why, view.fault))
+
+
+@rollout_group.command("pcs", cls=LookingCommand, short_help="List a rollout's PCs, ring by ring.")
+@home_option
+@click.argument("number", type=int, metavar="ROLLOUT", shell_complete=rollout_numbers)
+@click.option("--ring", default="", metavar="NAME", help="Only those of this ring.")
+@click.option(
+    "--which", type=click.Choice(RING_CLASSES), default=None, help="Only those that a number of 'rollout show' counts."
+)
+@paging_options("PCs")
+@json_option
+def pcs_command(
+    context: Context, number: int, ring: str, which: RingClass | None, size: int, after: str, as_json: bool
+) -> None:
+    """List the PCs behind the numbers of a rollout: where each is, what has become of the patch there, and why.
+
+    \b
+    Examples:
+      seed-server rollout pcs 7 --which failed
+      seed-server rollout pcs 7 --ring test
+    """
+    question = RingPcsQuestion(number, text_of(ring), which or "", size or RING_PCS_OF_A_PAGE, after)
+    page = read_ring_pcs(context, question)
+    if as_json:
+        print_json(ring_pcs_document(page))
+    else:
+        wide_terminal().print(ring_pcs_view(page, question))
 
 
 @rollout_group.command("approvals", cls=LookingCommand, short_help="List what waits for whose approval.")

@@ -11,12 +11,14 @@ from seed_server.answers.offer_documents import listed_document, taken_back_docu
 from seed_server.answers.offers import ListedDocument, OfferDocument, WithdrawDocument
 from seed_server.answers.rollout_documents import (
     exception_document,
+    ring_pc_document,
     rollout_document,
     rollout_row_document,
     wanted_approval_document,
 )
 from seed_server.answers.rollouts import (
     ExceptionDocument,
+    RingPcDocument,
     RolloutDocument,
     RolloutRowDocument,
     WantedApprovalDocument,
@@ -27,12 +29,14 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.exception_operations import add_exception, end_exception
 from seed_server.fleet.overview import PatchProgress, read_progress
+from seed_server.fleet.ring_pcs import RingClass, RingPcsQuestion, read_ring_pcs
 from seed_server.fleet.rollout_approving import approve_rollout
 from seed_server.fleet.rollout_documents import KeptRollout
 from seed_server.fleet.shipped_rings import SHIPPED_RINGS
 from seed_server.fleet.way_back import read_ways_back
 from seed_server.web.api.documents import PatchProgressDocument, RingTemplateDocument
 from seed_server.web.api.given import (
+    MAX_GIVEN_NUMBER,
     Body,
     ExpressionText,
     FromRing,
@@ -144,6 +148,21 @@ def _rollouts(call: ApiCall[WhichRollouts, None]) -> Page[RolloutRowDocument]:
 
 def _rollout(call: ApiCall[OfNumber, None]) -> RolloutDocument:
     return rollout_document(rollout_queries.read_rollout(call.context, call.given.number))
+
+
+class WhichRingPcs(Paged, frozen=True):
+    """Which PCs of a rollout."""
+
+    number: Annotated[int, Meta(ge=0, le=MAX_GIVEN_NUMBER, description="Its number.")]
+    ring: Annotated[MaybeName, Meta(description="Only those of this ring.")] = ""
+    which: Annotated[RingClass, Meta(description="Only those that a number of it counts.")] | None = None
+
+
+def _ring_pcs(call: ApiCall[WhichRingPcs, None]) -> Page[RingPcDocument]:
+    given = call.given
+    question = RingPcsQuestion(given.number, given.ring, given.which or "", given.limit, given.after)
+    page = read_ring_pcs(call.context, question)
+    return Page(tuple(map(ring_pc_document, page.rows)), page.after or None)
 
 
 def _approvals(call: ApiCall[Paged, None]) -> Page[WantedApprovalDocument]:
@@ -290,6 +309,8 @@ PATCH_ROUTES = (
           commands=("rollout start",), example={"patch": "acme@2.1", "template": "rings"}),
     Route("GET", f"{API}/rollouts/{{number}}", "getRollout", "One rollout: its rings, its PCs, what it waits for",
           _rollout, RolloutDocument, _ROLLOUTS, OfNumber, commands=("rollout show", "rollout why")),
+    Route("GET", f"{API}/rollouts/{{number}}/pcs", "listRolloutPcs", "The PCs behind the numbers of a rollout",
+          _ring_pcs, Page[RingPcDocument], _ROLLOUTS, WhichRingPcs, commands=("rollout pcs",)),
     Route("GET", f"{API}/approvals", "listApprovals", "What waits for whose approval", _approvals,
           Page[WantedApprovalDocument], _ROLLOUTS, Paged, commands=("rollout approvals",)),
     Route("POST", f"{API}/rollouts/{{number}}/pause", "pauseRollout", "Open no further ring", _pause,

@@ -34,7 +34,7 @@ from tests.unit.seed_server.commands.test_custody_commands import say as signed_
 MAY_BE_EMPTY = {
     "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",), "disk": ("expired_roles",), "disk clean": ("expired_roles",),
-    "plan": ("rings", "sites"), "rollout approvals": ("approved_by", "could"),
+    "plan": ("rings", "sites"), "rollout approvals": ("approved_by", "could"), "rollout pcs": ("rows",),
     "report patch": ("cves", "requires", "supersedes", "failures", "titles"),
     "report history": ("unread", "removed"), "archive search": ("unread", "removed"),
 }  # fmt: skip
@@ -281,6 +281,7 @@ def rollouts(folder: Path, here: tuple[object, ...]) -> dict[str, str]:
     found = {
         "rollout list": output_of("rollout list", *here),
         "rollout approvals": output_of("rollout approvals", *here),
+        "rollout pcs": output_of("rollout pcs", "1", *here, "--page-size", "1"),
     }
     for word in ("pause", "resume", "halt"):
         found[f"rollout {word}"] = output_of(f"rollout {word}", "1", *(said if word in ("pause", "halt") else here))
