@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from p2pdist.shared.clock import Clock, SystemClock
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
-from seed_server.fleet.look_memory import LookMemory
-from seed_server.fleet.pc_memory import PcMemory
+from seed_server.fleet.look_memory import LATELY_SECONDS, LookMemory
 from seed_server.fleet.roles import Permission
 from seed_server.fleet.said_memory import SaidMemory
 from seed_server.settings.home import ServerHome
@@ -33,7 +32,6 @@ class Opened:
 
     database: "LastingDatabase"
     signed: SignedRepository
-    pcs: PcMemory = field(default_factory=PcMemory)
     said: SaidMemory = field(default_factory=SaidMemory)
     looks: LookMemory = field(default_factory=LookMemory)
 
@@ -57,9 +55,12 @@ class Context:
     opened: Opened | None = None
     """What is open already; None: each part is opened when it is needed."""
 
-    def lately(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what ``read`` returns, as it was up to `LATELY_SECONDS` ago where the process remembers it."""
-        return read() if self.opened is None else self.opened.looks.known(self.clock.monotonic(), key, read)
+    def lately(self, key: Hashable, read: Callable[[], T], seconds: float = LATELY_SECONDS) -> T:
+        """Return what ``read`` returns, as it was up to ``seconds`` ago where the process remembers it.
+
+        Another thread may call ``read`` later on: nothing of this request is of any use to it.
+        """
+        return read() if self.opened is None else self.opened.looks.known(self.clock.monotonic(), key, read, seconds)
 
     def settings(self) -> ServerSettings:
         """Return the settings as they stand in ``server.toml`` now."""

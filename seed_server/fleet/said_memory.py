@@ -5,19 +5,17 @@ anew, those first that are oldest, and no more than it must: what is older than 
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from p2pdist.shared.identifiers import PatchRef
     from seed_server.store.intelligence_records import SaidByPcs
-    from seed_server.store.inventory_sets import InventoriedPc
 
 SAID_FRESH_SECONDS = 30.0  # so long nothing is read anew
 SAID_MOST_SECONDS = 900.0  # how urgent a patch is moves by days; its own page reads it as it is now
 SAID_AT_ONCE = 4  # patches that one look reads anew: some 30 ms with 25,000 PCs
 MOST_SAID_PATCHES = 5_000  # that are remembered: 6 kB each with 25,000 PCs
-SAID_PCS_SECONDS = 60.0
 
 
 class SaidMemory:
@@ -26,14 +24,6 @@ class SaidMemory:
     def __init__(self) -> None:
         self._reading = threading.Lock()
         self._said: dict[PatchRef, tuple[float, SaidByPcs | None]] = {}
-        self._pcs: tuple[float, Sequence[InventoriedPc]] | None = None
-
-    def pcs(self, now: float, read: Callable[[], Sequence["InventoriedPc"]]) -> Sequence["InventoriedPc"]:
-        """Return all PCs; ``now``: of a clock that only goes forward."""
-        with self._reading:
-            if self._pcs is None or not 0 <= now - self._pcs[0] < SAID_PCS_SECONDS:
-                self._pcs = now, read()
-            return self._pcs[1]
 
     def said(
         self,

@@ -16,6 +16,7 @@ from seed_server.fleet.coverage import Reached
 from seed_server.fleet.inventory_answer import answer, named_values, unknown_facts
 from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS, DEFAULT_SECONDS
 from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
+from seed_server.fleet.look_memory import SOON_SECONDS
 from seed_server.fleet.overview import said_as
 from seed_server.fleet.said_memory import SaidMemory
 from seed_server.reporting.priority_decision import PcGroup
@@ -26,6 +27,7 @@ from seed_server.store.tables import said_code
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
+    from seed_server.store.inventory_sets import InventoriedPc
 
 NOTHING_SAID = SaidByPcs(EMPTY_SET, EMPTY_SET)
 _NOT_FOR_THEM = tuple(said_code(*said) for said in said_as(Reached.NOT_APPLICABLE))
@@ -41,6 +43,10 @@ class PcsOfPatch(NamedTuple):
     """How many do not have it."""
 
 
+def _inventoried(database: "Database") -> list["InventoriedPc"]:
+    return sorted(database.inventoried_pcs(), key=attrgetter("number"))
+
+
 def pcs_of_patches(
     context: Context,
     database: "Database",
@@ -54,11 +60,10 @@ def pcs_of_patches(
     Who there is may be as it was a minute ago, where the process remembers it; ``lately``: also what they say, and as
     it was some minutes ago.
     """
-    memory = SaidMemory() if context.opened is None else context.opened.said
-    words = memory if lately else SaidMemory()
+    words = context.opened.said if lately and context.opened is not None else SaidMemory()
     now = context.clock.monotonic()
     with database.one_state():
-        pcs = memory.pcs(now, lambda: sorted(database.inventoried_pcs(), key=attrgetter("number")))
+        pcs = context.lately("inventoried", lambda: _inventoried(database), SOON_SECONDS)
         members: dict[PcGroup, list[int]] = {}
         known_tags: dict[str, PcGroup] = {}
         for pc in pcs:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.actor import Actor, person_of
 from seed_server.fleet.approvals_in_force import plan_reach
 from seed_server.fleet.context import Context
+from seed_server.fleet.look_memory import SOON_SECONDS
 from seed_server.fleet.overview import FleetHead, PatchProgress, progress_of, read_head
 from seed_server.fleet.permissions import may
 from seed_server.fleet.rollout import RolloutState
@@ -31,12 +31,6 @@ MOST_UNBEGUN = 20  # of patches that nobody has begun: to judge one takes millis
 STOPPED = frozenset({RolloutState.HELD, RolloutState.PAUSED, RolloutState.HALTED})
 """They wait for a person's word."""
 URGENT = frozenset({"immediate", "out-of-cycle"})
-TODAY_KEPT_SECONDS = 30.0  # by a process that goes on: what takes longest changes slowest
-
-_kept: "WeakKeyDictionary[Database, tuple[float, list[RankedPatch]]]" = WeakKeyDictionary()
-"""What was urgent when that was asked last, by the database that is open."""
-_counted: "WeakKeyDictionary[Database, Compliance]" = WeakKeyDictionary()
-"""What was done when that was asked last."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ def read_today(context: Context) -> Today:
         stopped=stopped,
         running=[one for one in rollouts if one.state in {RolloutState.RUNNING, RolloutState.UNAPPROVED}],
         broken=broken,
-        urgent=_urgent(context, now),
+        urgent=context.lately("urgent", lambda: _urgent(context), SOON_SECONDS),
         due=due,
         paused=[(site, pause) for site, pause in sorted(at_work.items()) if pause is not None],
         troubled=troubled,
@@ -107,18 +101,11 @@ def read_today(context: Context) -> Today:
 
 
 def read_today_compliance(context: Context) -> Compliance:
-    """Return how large a part is done, as the page of today has it: now, or up to `TODAY_KEPT_SECONDS` ago.
+    """Return how large a part is done, as the page of today has it: now, or up to `SOON_SECONDS` ago.
 
     Raises `UserError`.
     """
-    opened = context.opened
-    before = None if opened is None else _counted.get(opened.database)
-    if before is not None and 0 <= context.clock.now() - before.now < TODAY_KEPT_SECONDS:
-        return before
-    found = read_compliance(context, kev=kev_dates(context))
-    if opened is not None:
-        _counted[opened.database] = found
-    return found
+    return context.lately("compliance", lambda: read_compliance(context, kev=kev_dates(context)), SOON_SECONDS)
 
 
 def _with_progress(
@@ -138,17 +125,9 @@ def _can_approve(one: TodayRollout, actor: Actor) -> bool:
     return actor.person not in {person_of(kept.row.author), *(row.person for row in kept.approvals)}
 
 
-def _urgent(context: Context, now: float) -> list[RankedPatch]:
-    opened = context.opened
-    if opened is not None and (kept := _kept.get(opened.database)) is not None:
-        at, patches = kept
-        if 0 <= now - at < TODAY_KEPT_SECONDS:
-            return patches
+def _urgent(context: Context) -> list[RankedPatch]:
     try:
         found = read_unbegun(context, MOST_UNBEGUN)
     except UserError:  # a table that cannot be used: `priority` says so
-        found = []
-    patches = [one for one in found if one.decision.leaf.priority in URGENT]
-    if opened is not None:
-        _kept[opened.database] = now, patches
-    return patches
+        return []
+    return [one for one in found if one.decision.leaf.priority in URGENT]

@@ -19,6 +19,7 @@ from seed_server.fleet.context import Context, Opened
 from seed_server.ports.gate import GateLimits
 from seed_server.ports.own_certificate import FilesState, OwnCertificate
 from seed_server.ports.server_tls import ServerTls
+from seed_server.service.look_upkeep import keep_looks
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS
 from seed_server.settings.server_toml import ANY_ADDRESSES, ServerSettings
@@ -54,7 +55,8 @@ async def serve_api(setting: PartSetting) -> None:
             log.warning("requests with an Idempotency-Key were cut off, and are not tried again", requests=cut_off)
         tls = ServerTls(authority.control_ca_pem, new_certificate(authority, settings, clock))
         tls.web.verify_mode = ssl.CERT_NONE  # programs show a token, and no certificate
-        context = Context(home, clock, opened=Opened(database, SignedRepository(home)))
+        opened = Opened(database, SignedRepository(home))
+        context = Context(home, clock, opened=opened)
         feed, workers = EventFeed(context), trio.CapacityLimiter(1)
         streams = {
             "listenToEvents": lambda call, asked: listening(
@@ -68,6 +70,7 @@ async def serve_api(setting: PartSetting) -> None:
         limits = WebLimits(connections=API_CONNECTIONS, connection_seconds=API_CONNECTION_SECONDS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(feed.run)
+            nursery.start_soon(keep_looks, opened.looks, clock)
             own = OwnCertificate.of_api(settings)
             if own is None:
                 nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))

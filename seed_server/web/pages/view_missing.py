@@ -26,7 +26,7 @@ from seed_server.web.api.given import AtSite, Body, Given, MaybeName, OfEndpoint
 from seed_server.web.api.paging import After
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.frame.page import LIST_ROWS, Asked, Done, FileAnswer, Sent, Shown
-from seed_server.web.pages.missing_counts import CountedMissing, MissingCounts, too_many
+from seed_server.web.pages.missing_counts import CountedMissing, counted_missing, too_many
 from seed_server.web.pages.view_pcs import ListRows
 
 MAX_TICKED = 200  # each is an entry of the audit log
@@ -36,8 +36,6 @@ LACKS = (Reached.UNDER_WAY, Reached.FAILED, Reached.AWAY, Reached.SILENT)
 DONE_STATE = "none"
 MAX_SAID_IN_LIST = 200  # signs, so that thirty rows stay a light page
 MOST_OVERVIEW = 10  # patches that most PCs lack
-
-_COUNTS = MissingCounts()
 
 
 class MissingAsked(Given, frozen=True):
@@ -102,7 +100,7 @@ def show_missing(asked: Asked[MissingAsked]) -> Shown:
         page = find_missing(asked.context, given.question())
         progress = read_progress(asked.context, patch=given.patch, site=given.site, size=LIST_ROWS).rows
         if not _too_many(progress, page.patches):
-            counted = _COUNTS.of(asked.context, given.question())
+            counted = counted_missing(asked.context, given.question())
         overview = _overview(progress, page.patches)
     except UserError as error:
         if error.kind is not FaultKind.BAD_INPUT:

@@ -40,6 +40,41 @@ def test_the_oldest_looks_go() -> None:
     assert memory.known(0.0, 0, lambda: "second") == "second"
 
 
+def test_what_may_be_asked_for_soon_is_found_out_before_it_is_too_old() -> None:
+    memory, taken = LookMemory(), list[str]()
+
+    def at(now: float, key: str, seconds: float) -> int:
+        return memory.known(now, key, lambda: (taken.append(key), len(taken))[1], seconds)
+
+    assert not memory.renew(0.0), "nobody has asked for anything"
+    assert (at(0.0, "a", 60.0), at(0.0, "b", 100.0)) == (1, 2)
+    assert not memory.renew(29.9), "it is young"
+    assert memory.renew(30.0)
+    assert taken == ["a", "b", "a"]
+    assert at(59.0, "a", 60.0) == 3, "nobody waits"
+    assert memory.renew(60.0)
+    assert memory.renew(60.0)
+    assert not memory.renew(60.0)
+    assert taken == ["a", "b", "a", "a", "b"], "first what is too old first"
+    assert memory.renew(118.0), "a was asked for at 59"
+    assert not memory.renew(121.0), "nobody has asked for either within its time"
+
+
+def test_a_look_that_cannot_be_taken_anew_is_the_one_before_until_it_is_too_old() -> None:
+    memory = LookMemory()
+
+    def fail() -> int:
+        raise OSError("busy")
+
+    assert memory.known(0.0, "a", lambda: 5, 60.0) == 5
+    assert memory.known(1.0, "a", fail, 60.0) == 5
+    with pytest.raises(OSError, match="busy"):
+        memory.renew(40.0)
+    assert memory.known(59.0, "a", fail, 60.0) == 5
+    with pytest.raises(OSError, match="busy"):
+        memory.known(60.0, "a", fail, 60.0)
+
+
 async def test_who_asks_the_same_waits_for_one_look() -> None:
     memory, begun, go, taken, found = LookMemory(), threading.Event(), threading.Event(), list[int](), list[int]()
 

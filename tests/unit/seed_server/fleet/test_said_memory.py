@@ -8,11 +8,9 @@ from seed_server.fleet.said_memory import (
     SAID_AT_ONCE,
     SAID_FRESH_SECONDS,
     SAID_MOST_SECONDS,
-    SAID_PCS_SECONDS,
     SaidMemory,
 )
 from seed_server.store.intelligence_records import SaidByPcs
-from seed_server.store.inventory_sets import InventoriedPc
 
 REFS = [PatchRef(f"p-{number}", "1") for number in range(20)]
 
@@ -64,15 +62,3 @@ def test_it_does_not_grow_without_end() -> None:
     memory.said(1.0, many[-10:], reads)
     memory.said(1.0, many[:10], reads)
     assert [len(one) for one in reads.asked] == [len(many), 10]
-
-
-def test_pcs_are_read_each_minute() -> None:
-    memory, read_at = SaidMemory(), list[float]()
-    for now in (0.0, SAID_PCS_SECONDS - 0.1, SAID_PCS_SECONDS):
-
-        def read(now: float = now) -> list[InventoriedPc]:
-            read_at.append(now)
-            return []
-
-        assert memory.pcs(now, read) == []
-    assert read_at == [0.0, SAID_PCS_SECONDS]
