@@ -17,7 +17,8 @@ from p2pdist.shared.wire.inventory import InventoryPart
 from seed_server.origin.message_budgets import Budget, Purse
 
 MOST_TURNS = 100  # each is under way for some seconds, on whatever line
-TURN_PACE = Budget(24.0, MOST_TURNS)  # turns a second: each costs some 9 ms of a processor, of which 0.3 is for all that goes on
+# turns a second: each costs some 9 ms of a processor, of which 0.3 is for all that goes on
+TURN_PACE = Budget(24.0, MOST_TURNS)
 MOST_TURN_BYTES = 32 << 20  # of all that are under way together: a desktop's packages have 40 kB
 SILENT_TURN_SECONDS = 120.0  # a part waits for its turn on the site's line, both ways
 LONGEST_TURN_SECONDS = 600.0  # its site's other PCs wait; all that there may be, at half of the least rate of messages

@@ -44,7 +44,11 @@ def test_what_may_be_asked_for_soon_is_found_out_before_it_is_too_old() -> None:
     memory, taken = LookMemory(), list[str]()
 
     def at(now: float, key: str, seconds: float) -> int:
-        return memory.known(now, key, lambda: (taken.append(key), len(taken))[1], seconds)
+        def read() -> int:
+            taken.append(key)
+            return len(taken)
+
+        return memory.known(now, key, read, seconds)
 
     assert not memory.renew(0.0), "nobody has asked for anything"
     assert (at(0.0, "a", 60.0), at(0.0, "b", 100.0)) == (1, 2)
