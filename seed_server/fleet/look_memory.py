@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 T = TypeVar("T")
 
 LATELY_SECONDS = 300.0  # so old may be a plan, or the service levels of all patches
-SOON_SECONDS = 60.0  # so old may be who is there, and what is counted over all PCs
+RECENTLY_SECONDS = 60.0  # so old may be who is there, and what is counted over all PCs
 RENEWED_AT = 1 / 2  # of its time
 MOST_LOOKS = 128  # that are remembered: some 200 kB each in the largest company
 

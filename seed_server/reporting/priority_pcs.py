@@ -16,7 +16,7 @@ from seed_server.fleet.coverage import Reached
 from seed_server.fleet.inventory_answer import answer, named_values, unknown_facts
 from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS, DEFAULT_SECONDS
 from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import said_as
 from seed_server.fleet.said_memory import SaidMemory
 from seed_server.reporting.priority_decision import PcGroup
@@ -63,7 +63,7 @@ def pcs_of_patches(
     words = context.opened.said if lately and context.opened is not None else SaidMemory()
     now = context.clock.monotonic()
     with database.one_state():
-        pcs = context.lately("inventoried", lambda: _inventoried(database), SOON_SECONDS)
+        pcs = context.lately("inventoried", lambda: _inventoried(database), RECENTLY_SECONDS)
         members: dict[PcGroup, list[int]] = {}
         known_tags: dict[str, PcGroup] = {}
         for pc in pcs:

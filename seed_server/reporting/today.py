@@ -9,7 +9,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.fleet.actor import Actor, person_of
 from seed_server.fleet.approvals_in_force import plan_reach
 from seed_server.fleet.context import Context
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import FleetHead, PatchProgress, progress_of, read_head
 from seed_server.fleet.permissions import may
 from seed_server.fleet.rollout import RolloutState
@@ -93,7 +93,7 @@ def read_today(context: Context) -> Today:
         stopped=stopped,
         running=[one for one in rollouts if one.state in {RolloutState.RUNNING, RolloutState.UNAPPROVED}],
         broken=broken,
-        urgent=context.lately("urgent", lambda: _urgent(context), SOON_SECONDS),
+        urgent=context.lately("urgent", lambda: _urgent(context), RECENTLY_SECONDS),
         due=due,
         paused=[(site, pause) for site, pause in sorted(at_work.items()) if pause is not None],
         troubled=troubled,
@@ -101,11 +101,11 @@ def read_today(context: Context) -> Today:
 
 
 def read_today_compliance(context: Context) -> Compliance:
-    """Return how large a part is done, as the page of today has it: now, or up to `SOON_SECONDS` ago.
+    """Return how large a part is done, as the page of today has it: now, or up to `RECENTLY_SECONDS` ago.
 
     Raises `UserError`.
     """
-    return context.lately("compliance", lambda: read_compliance(context, kev=kev_dates(context)), SOON_SECONDS)
+    return context.lately("compliance", lambda: read_compliance(context, kev=kev_dates(context)), RECENTLY_SECONDS)
 
 
 def _with_progress(

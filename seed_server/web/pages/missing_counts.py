@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from seed_server.fleet.context import Context
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.reporting.missing_pcs import MissingReason
 from seed_server.reporting.missing_queries import MissingQuestion, read_missing
 
@@ -33,7 +33,7 @@ class CountedMissing:
 def counted_missing(context: Context, question: MissingQuestion) -> CountedMissing:
     """Return the counts over all reasons of what is asked for, as they were lately. Raises as `read_missing`."""
     asked = replace(question, reason="", after="", size=1)
-    return context.lately(("missing", asked), lambda: _counted(context, asked), SOON_SECONDS)
+    return context.lately(("missing", asked), lambda: _counted(context, asked), RECENTLY_SECONDS)
 
 
 def _counted(context: Context, asked: MissingQuestion) -> CountedMissing:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seed_server.fleet.context import Context, Opened
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.pc_memory import lately_known_pcs
 from seed_server.signing.signed_repository import SignedRepository
 from seed_server.store.opening import open_lasting
@@ -31,5 +31,5 @@ def test_they_are_read_once_for_a_while(company: Company, lasting: Context) -> N
     assert count(lasting) == everyone
     company.database.add_endpoint("new", "new", company.clock.now(), [])
     assert (count(lasting), count(company.context)) == (everyone, everyone + 1)
-    company.clock.wall += SOON_SECONDS
+    company.clock.wall += RECENTLY_SECONDS
     assert count(lasting) == everyone + 1

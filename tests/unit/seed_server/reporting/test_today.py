@@ -7,7 +7,7 @@ from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.fleet import rollout_operations
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Opened
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.rollout import RolloutState
 from seed_server.reporting.priority_queries import read_unbegun
 from seed_server.reporting.today import FOLLOW_UP_DAYS, read_today, read_today_compliance
@@ -71,6 +71,6 @@ def test_what_is_urgent_and_what_is_done_are_kept_for_a_while_by_a_process_that_
         before, done = read_today(context).urgent, read_today_compliance(context)
         assert read_today(context).urgent is before
         assert read_today_compliance(context) is done
-        company.clock.wall += SOON_SECONDS
+        company.clock.wall += RECENTLY_SECONDS
         assert read_today(context).urgent is not before
         assert read_today_compliance(context) is not done

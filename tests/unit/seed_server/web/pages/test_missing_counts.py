@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from seed_server.fleet.context import Opened
 from seed_server.fleet.endpoint_operations import deny
-from seed_server.fleet.look_memory import SOON_SECONDS
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.reporting.missing_pcs import MissingReason
 from seed_server.reporting.missing_queries import MissingQuestion, read_missing
 from seed_server.signing.signed_repository import SignedRepository
@@ -24,7 +24,7 @@ def test_counts_are_those_of_the_report_and_age(company: Company) -> None:
         found = counted_missing(context, replace(QUESTION, reason="silent", after="1-1", size=7))
         assert (found.counts, found.total, found.at) == (report.counts, report.total, reported.clock.now())
         deny(reported.context, ADA, OTHERS[6])
-        reported.clock.wall += SOON_SECONDS - 1
+        reported.clock.wall += RECENTLY_SECONDS - 1
         assert counted_missing(context, QUESTION) is found, "nobody looks at each PC again within a minute"
         assert counted_missing(context, replace(QUESTION, owner="nobody")).total == 0
         reported.clock.wall += 1
