@@ -24,7 +24,7 @@ ADDRESS = "192.0.2.10"
 SERVER = ("runuser", "-u", "seed-server", "--", "seed-server")
 HOME = ("--home", "/var/lib/seed-server")
 INSTALLED_MIB = 75
-RECENTLY_SECONDS = 60.0  # a few; the machine may be busy
+SOON_SECONDS = 60.0  # a few; the machine may be busy
 SLOW = """#!/bin/sh
 echo $$ >> /run/{name}.pid
 echo begun
@@ -72,7 +72,7 @@ class Company:
             return ""
         return str(json.loads(said.stdout).get("installs", {}).get(patch, ""))
 
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = RECENTLY_SECONDS) -> None:
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = SOON_SECONDS) -> None:
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:
