@@ -141,7 +141,7 @@ def _responses(route: Route[Any, Any], of: Mapping[str, Any]) -> dict[str, Any]:
         of_part = of[repr(route.answer)]  # what each line, or each event's data, is
         good["content"] = {route.streams: {"schema": {"type": "string"}, "x-part-schema": of_part}}
     elif route.answer is Raw:
-        good["content"] = {"application/octet-stream": {}}
+        good["content"] = {route.media: {}}
     elif route.answer is dict:
         good["content"] = {JSON_MEDIA: {"schema": {"type": "object"}}}
     else:

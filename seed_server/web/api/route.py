@@ -83,6 +83,8 @@ class Route(Generic[G, B]):
     """A body."""
     streams: str = ""
     """The media type of an answer in parts, which `app` gives by itself; empty: it is one document."""
+    media: str = "application/octet-stream"
+    """The media type of an answer that is `Raw`."""
     most_body_bytes: int = 256 << 10
 
     @cached_property

@@ -159,6 +159,6 @@ AUTOMATION_ROUTES = (
           _deliveries, WebhookDeliveriesDocument, _WEBHOOKS, Deliveries,
           commands=("webhook deliveries", "webhook dead")),
     Route("GET", f"{API}/metrics", "getMetrics", "Figures for monitoring, in the text form of Prometheus", _metrics,
-          Raw, "Monitoring", Nothing),
+          Raw, "Monitoring", Nothing, media="text/plain"),
 )  # fmt: skip
 """The rows of the table that are about webhooks and monitoring."""

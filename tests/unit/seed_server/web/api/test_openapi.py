@@ -61,3 +61,12 @@ def test_what_changes_takes_a_key_and_what_is_replaced_an_etag(document: dict[st
     assert headers("/api/v1/people/{name}/roles", "put") == {"If-Match"}
     assert headers("/api/v1/people", "get") == {"If-None-Match"}
     assert headers("/api/v1/batches", "post") == set()
+
+
+def test_what_is_no_json_says_what_it_is(document: dict[str, Any]) -> None:
+    found = {
+        one["operationId"]: list(one["responses"]["200"]["content"])
+        for methods in document["paths"].values() for one in methods.values()
+        if one["operationId"] in {"getMetrics", "getBundle"}
+    }  # fmt: skip
+    assert found["getMetrics"] == ["text/plain"]
