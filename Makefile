@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 PIP_TOOLS := pip-tools==7.6.2
 PIP_AUDIT := pip-audit==2.10.1
 ANSIBLE := ansible-core==2.19.14
-# four for the streams of tests in real time, which mostly wait; one for all others: tests/helpers/workers.py
-WORKERS ?= 5
+# three for the streams of tests in real time, which mostly wait; one for all others: tests/helpers/workers.py
+WORKERS ?= 4
 # bytecode is kept, whatever the environment says: else each of hundreds of processes compiles every module anew
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -20,11 +20,11 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1] [KEEP=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application; KEEP=1: it stays up, with its pages'
-	@echo 'make test [WORKERS=5]            lint, types, import contracts, and all tests; 0: in one process'
+	@echo 'make test [WORKERS=4]            lint, types, import contracts, and all tests; 0: in one process'
 	@echo 'make slow                        the tests that take longest, one after the other: before a release'
 	@echo 'make test-api [ARGS=…]           20,000 cases that schemathesis makes, against the API of a real server (ARGS=--help)'
 	@echo 'make test-browser [ARGS=…]       the pages in a real Chromium, which it installs where it is missing (ARGS=--no-install)'
-	@echo 'make coverage [WORKERS=5]        all tests, and which lines and branches they reach (a quarter longer)'
+	@echo 'make coverage [WORKERS=4]        all tests, and which lines and branches they reach (a quarter longer)'
 	@echo 'make lint                        lint, types and import contracts only'
 	@echo 'make format                      format the sources'
 	@echo 'make catalogs                    bring the translations up to date with the sources, and compile them'

@@ -16,8 +16,7 @@ from xdist.workermanage import WorkerController
 
 # by how a test's id begins, the first that fits; each stream takes about as long as the others
 STREAMS = (
-    ("tests/adversary/",),
-    ("tests/field/", "tests/release/", "tests/unit/bench/control/", "tests/unit/bench/fleet_size/"),
+    ("tests/adversary/", "tests/field/", "tests/release/", "tests/unit/bench/control/", "tests/unit/bench/fleet_size/"),
     ("tests/faults/",),
     (
         "tests/lab/",
