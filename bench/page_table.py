@@ -1,5 +1,7 @@
 """Tables that pages of the documentation take from the sources, between two markers."""
 
+from pathlib import Path
+
 
 def between(page: str, begin: str, end: str, table: str) -> str:
     """Return ``page`` with ``table`` between its markers. Raises `ValueError` when it has no markers."""
@@ -8,3 +10,12 @@ def between(page: str, begin: str, end: str, table: str) -> str:
     if not begins or not ends:
         raise ValueError(f"the page lacks {begin} or {end}")
     return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def write_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Put ``text``, whole lines, between the markers of a page; ``begin`` ends its line.
+
+    Raises `ValueError` when it has no markers.
+    """
+    page = path.read_text(encoding="utf-8")
+    path.write_text(between(page, begin.removesuffix("\n"), end, text.removesuffix("\n")), encoding="utf-8")

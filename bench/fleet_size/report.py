@@ -9,6 +9,7 @@ from bench.fleet_size.records import Machine, Run
 from bench.fleet_size.targets import summary
 from bench.lab.report import PAGE, table
 from bench.lab.targets import SummaryRow
+from bench.page_table import write_between
 from bench.result_lines import write_lines
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,4 @@ def page_text(results: Results) -> str:
 
 def write_page(results: Results, path: Path = PAGE) -> None:
     """Put the tables between the page's marks."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(before + BEGIN + page_text(results) + END + after)
+    write_between(path, BEGIN, END, page_text(results))

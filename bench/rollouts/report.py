@@ -9,6 +9,7 @@ import msgspec
 
 from bench.lab.report import PAGE, table
 from bench.lab.targets import SummaryRow
+from bench.page_table import write_between
 from bench.result_lines import write_lines
 from bench.rollouts.world import Outcome
 
@@ -71,9 +72,7 @@ def results_of(
 def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> None:
     """Write the file, and the tables between the page's marks."""
     write_lines(results, path)
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(before + BEGIN + page_text(results) + END + after)
+    write_between(page, BEGIN, END, page_text(results))
 
 
 def page_text(results: Results) -> str:

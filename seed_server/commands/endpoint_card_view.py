@@ -10,7 +10,7 @@ from bandwidth.core.quantities import age_text
 from p2pdist.shared.console import print_json, wide_terminal
 from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.manifest.facts import FACTS
-from p2pdist.shared.manifest.inventory import InventoryFact, PackageName, PackagesTold, packages_told
+from p2pdist.shared.manifest.inventory import InventoryFact, PackageName
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
@@ -22,7 +22,7 @@ from seed_server.fleet.endpoint_card import FINISHED, EndpointCard, read_endpoin
 from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS
 from seed_server.fleet.known_inventories import Lately
 from seed_server.fleet.standing import StatusQuestion
-from seed_server.reporting.pc_words import SHARED_HINT
+from seed_server.reporting.pc_words import SHARED_HINT, fact_words, inventory_words
 
 FACT_CHARS = 40  # of a fact: its beginning tells it from others
 PATCHES_OF_A_CARD = 12  # that are not done; `status --endpoint` shows all
@@ -110,20 +110,10 @@ def _system(card: EndpointCard) -> str:
 
 
 def _inventory(card: EndpointCard, now: float) -> Iterator[tuple[str, RenderableType]]:
-    head = card.inventory
+    head, words = card.inventory, inventory_words(card.inventory, asked=card.asked)
     if head is None:
-        unasked = tr("PCs are not asked (inventory_minutes = 0 in server.toml)")
-        yield tr("inventory"), tr("it has told nothing yet") if card.asked else unasked
+        yield tr("inventory"), words
         return
-    packages = trn("{number} package", "{number} packages", head.packages)
-    words = {
-        PackagesTold.ALL: packages,
-        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages)
-        if head.packages
-        else tr("packages could not be read"),
-        PackagesTold.WITHHELD: tr("packages withheld by its administrator"),
-        None: tr("{packages}; it does not say whether these are all", packages=packages),
-    }[packages_told(head.facts)]
     yield tr("inventory"), tr("; ").join((words, tr("told {time}", time=utc_minute(head.told_at))))
     if not Lately.within(DEFAULT_MAX_DAYS, now).holds(head.told_at):
         yield "", Text(tr("not told lately: in questions it counts as unknown"), style="yellow")
@@ -146,9 +136,7 @@ def _packages(packages: Sequence[tuple[PackageName, str]]) -> Iterator[Renderabl
 
 
 def _fact(value: InventoryFact) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = printable(" ".join(value) if isinstance(value, tuple) else str(value))
+    text = printable(fact_words(value))
     return text if len(text) <= FACT_CHARS else f"{text[: FACT_CHARS - 1]}…"
 
 

@@ -6,16 +6,14 @@ none of it, and is read each time.
 
 from typing import TYPE_CHECKING
 
+from seed_server.fleet.context import Context
 from seed_server.fleet.look_memory import RECENTLY_SECONDS
+from seed_server.fleet.rollout_counting import KnownPcs, known_pcs
 
 if TYPE_CHECKING:
-    from seed_server.fleet.context import Context
-    from seed_server.fleet.rollout_counting import KnownPcs
     from seed_server.store.database import Database
 
 
-def lately_known_pcs(context: "Context", database: "Database") -> "KnownPcs":
+def lately_known_pcs(context: Context, database: "Database") -> KnownPcs:
     """Return all PCs as they were lately, where the process remembers them; else as they are. For what only shows."""
-    from seed_server.fleet.rollout_counting import known_pcs
-
     return context.lately("pcs", lambda: known_pcs(database), RECENTLY_SECONDS)

@@ -68,24 +68,23 @@ class Answers:
     def changed(self, notice: RepositoryChanged, nursery: trio.Nursery | None) -> None:
         """Tell of new metadata, with what the endpoint would ask for next: that is a round trip less."""
         session = self._session
-        asks_by_itself = session.trusts is None or notice.timestamp or NewsWanted in self._unanswered
-        if asks_by_itself or UNASKED_NEWS not in session.features or nursery is None:
+        asks_by_itself = notice.timestamp or NewsWanted in self._unanswered or UNASKED_NEWS not in session.features
+        if asks_by_itself or session.trusts is None or nursery is None:
             session.outbox.put("changed", notice)
         else:
-            nursery.start_soon(guarded, partial(self._change, notice), session)
-
-    async def _change(self, notice: RepositoryChanged) -> None:
-        session, connection = self._session, self._session.connection
-        if session.trusts is not None:
             root, snapshot = session.trusts
             wanted = NewsWanted(root=root, snapshot=snapshot)
-            news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, Reader.ALONE)
-            if news.files:
-                session.trusts = self._parts.news.leads_to(root, news)
-                version = notice.timestamp_version
-                session.outbox.put_paid(replace(news, root=root, snapshot=snapshot, timestamp_version=version))
-                return
-        session.outbox.put("changed", notice)
+            nursery.start_soon(guarded, partial(self._change, notice, wanted), session)
+
+    async def _change(self, notice: RepositoryChanged, wanted: NewsWanted) -> None:
+        session, connection = self._session, self._session.connection
+        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, Reader.ALONE)
+        if not news.files:
+            session.outbox.put("changed", notice)
+            return
+        session.trusts = self._parts.news.leads_to(wanted.root, news)
+        since = {"root": wanted.root, "snapshot": wanted.snapshot}
+        session.outbox.put_paid(replace(news, **since, timestamp_version=notice.timestamp_version))
 
     async def _tell_news(self, wanted: NewsWanted) -> None:
         connection = self._session.connection

@@ -4,11 +4,15 @@ In the language of the screens, the same on a terminal and on a page.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from p2pdist.shared.language import in_words, span, tr, trn
+from p2pdist.shared.manifest.inventory import InventoryFact, PackagesTold, packages_told
 from p2pdist.shared.printable_text import printable
 from seed_server.store.rows import EndpointRow, Namesake
+
+if TYPE_CHECKING:
+    from seed_server.store.inventory import InventoryHead
 
 SHARED_HINT = (
     "Where several PCs show one identity, a disk was copied after it was enrolled, or a key was stolen. One of them at "
@@ -119,3 +123,26 @@ def _findings() -> dict[str, tuple[str, str]]:
         ),
         "disk": (tr("Its disk is full."), tr("Make room on its disk.")),
     }  # fmt: skip
+
+
+def inventory_words(head: "InventoryHead | None", *, asked: bool) -> str:
+    """Return what a PC tells of itself; ``asked``: whether the server asks PCs at all."""
+    if head is None:
+        unasked = tr("PCs are not asked (inventory_minutes = 0 in server.toml)")
+        return tr("it has told nothing yet") if asked else unasked
+    packages = trn("{number} package", "{number} packages", head.packages)
+    return {
+        PackagesTold.ALL: packages,
+        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages)
+        if head.packages
+        else tr("packages could not be read"),
+        PackagesTold.WITHHELD: tr("packages withheld by its administrator"),
+        None: tr("{packages}; it does not say whether these are all", packages=packages),
+    }[packages_told(head.facts)]
+
+
+def fact_words(value: InventoryFact) -> str:
+    """Return a fact as a PC has told it, which is hostile text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return " ".join(value) if isinstance(value, tuple) else str(value)

@@ -453,6 +453,7 @@ TESTED_IN = {
     "seed_server/web/pages/view_pcs.py": "tests/unit/seed_server/web/pages/test_pages_pcs.py",
     "seed_server/web/pages/view_profile.py": "tests/unit/seed_server/web/pages/test_pages_profiles.py",
     "seed_server/web/pages/view_site.py": "tests/unit/seed_server/web/pages/test_pages_sites.py",
+    "seed_server/web/request_body.py": "tests/unit/seed_server/web/frame/test_app.py",
 }
 
 # file in tests/unit that has no module of its name: what it tests

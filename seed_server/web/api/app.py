@@ -12,7 +12,6 @@ import msgspec
 import trio
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from p2pdist.shared.errors import UserError
@@ -24,6 +23,7 @@ from seed_server.web.api.problems import PROBLEM_MEDIA, ApiProblemError, problem
 from seed_server.web.api.route import ApiCall, Route
 from seed_server.web.client import Client, client_of
 from seed_server.web.fair_turns import FairTurns
+from seed_server.web.request_body import read_body
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 from seed_server.web.whole_names import WholeNames, address_path, whole
@@ -92,7 +92,7 @@ class _Server:
             in_path=whole(request.path_params),
             query=request.url.query,
             headers=headers,
-            body=b"" if route.body is None else await _read_body(request, route.most_body_bytes),
+            body=b"" if route.body is None else await _body(request, route.most_body_bytes),
         )
         if route.streams:
             call = answering.call_of(context, actor, route, asked)
@@ -181,17 +181,5 @@ def _of_problem(problem: ApiProblemError, request_id: str, headers: Mapping[str,
     )  # fmt: skip
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    with trio.move_on_after(READ_SECONDS) as scope:
-        try:
-            async with contextlib.aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > most:
-                        raise ApiProblemError("too-long", f"The body is over {most} bytes.")
-        except ClientDisconnect:
-            raise ApiProblemError("malformed", "The request broke off. Send it again.") from None
-    if scope.cancelled_caught:
-        raise ApiProblemError("took-too-long", "The request took too long to arrive.")
-    return bytes(body)
+async def _body(request: Request, most: int) -> bytes:
+    return await read_body(request, most, seconds=READ_SECONDS, too_long=f"The body is over {most} bytes.")

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +27,7 @@ from seed_server.web.frame.headers import page_headers
 from seed_server.web.frame.live import LIVE
 from seed_server.web.frame.page import Form, Page, PageRequest, Visitor
 from seed_server.web.frame.static import FOREVER, STATIC, static_at
+from seed_server.web.request_body import read_body
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 from seed_server.web.whole_names import WholeNames, address_path, whole
@@ -62,7 +63,7 @@ class _Pages:
         known = await self._known(request)
         most = form.most_bytes if known else STRANGER_FORM_BYTES
         try:
-            fields = fields_in(await _read_body(request, most), request.headers.get("content-type", ""))
+            fields = fields_in(await _form_body(request, most), request.headers.get("content-type", ""))
         except ApiProblemError as problem:
             return await self.refused(request, problem)
         if not known:
@@ -234,17 +235,5 @@ def _response(request: Request, answered: PageAnswered, request_id: str, *, cach
     return response
 
 
-async def _read_body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    with trio.move_on_after(FORM_SECONDS) as scope:
-        try:
-            async with contextlib.aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > most:
-                        raise ApiProblemError("too-long", f"The form is over {most} bytes.")
-        except ClientDisconnect:
-            raise ApiProblemError("malformed", "The request broke off. Send it again.") from None
-    if scope.cancelled_caught:
-        raise ApiProblemError("took-too-long", "The request took too long to arrive.")
-    return bytes(body)
+async def _form_body(request: Request, most: int) -> bytes:
+    return await read_body(request, most, seconds=FORM_SECONDS, too_long=f"The form is over {most} bytes.")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from p2pdist.shared.language import in_words, tr, trn
+from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.manifest.facts import FACTS
-from p2pdist.shared.manifest.inventory import InventoryFact, PackageName, PackagesTold, packages_told
+from p2pdist.shared.manifest.inventory import PackageName
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import state_word
 from seed_server.fleet.coverage import Reached
@@ -23,7 +23,15 @@ from seed_server.fleet.standing import PatchOnPc
 from seed_server.reporting.missing_pcs import SILENT_DAYS
 from seed_server.reporting.missing_queries import MissingPc
 from seed_server.reporting.missing_search import lacked_by
-from seed_server.reporting.pc_words import SHARED_HINT, Tone, finding_words, pc_doubts, pc_state
+from seed_server.reporting.pc_words import (
+    SHARED_HINT,
+    Tone,
+    fact_words,
+    finding_words,
+    inventory_words,
+    pc_doubts,
+    pc_state,
+)
 from seed_server.reporting.words import follow_up_words, said_words
 from seed_server.web.api.given import MaybeName, OfEndpoint, OfPatch
 from seed_server.web.api.paging import After
@@ -246,35 +254,12 @@ def _inventory(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
     head = card.inventory
     facts = {} if head is None else head.facts
     return {
-        "told": _told(card),
+        "told": inventory_words(card.inventory, asked=card.asked),
         "old": head is not None and not Lately.within(DEFAULT_MAX_DAYS, asked.now).holds(head.told_at),
-        "facts": [(name, _fact(facts[name])) for name in sorted(FACTS.keys() & facts.keys())],
+        "facts": [(name, fact_words(facts[name])) for name in sorted(FACTS.keys() & facts.keys())],
         "packages": found[:MOST_PACKAGES],
         "found": len(found),
     }
-
-
-def _told(card: EndpointCard) -> str:
-    """Return what it tells of itself, in words."""
-    head = card.inventory
-    if head is None:
-        unasked = tr("PCs are not asked (inventory_minutes = 0 in server.toml)")
-        return tr("it has told nothing yet") if card.asked else unasked
-    packages = trn("{number} package", "{number} packages", head.packages)
-    return {
-        PackagesTold.ALL: packages,
-        PackagesTold.SOME: tr("{packages}, and others that could not be read", packages=packages)
-        if head.packages
-        else tr("packages could not be read"),
-        PackagesTold.WITHHELD: tr("packages withheld by its administrator"),
-        None: tr("{packages}; it does not say whether these are all", packages=packages),
-    }[packages_told(head.facts)]
-
-
-def _fact(value: InventoryFact) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _custody(asked: Asked[OnePc], card: EndpointCard) -> dict[str, Any]:
