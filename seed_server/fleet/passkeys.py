@@ -20,7 +20,6 @@ ES256, EDDSA, RS256 = -7, -8, -257  # COSE; what all keys and Windows Hello betw
 MAX_ANSWER_CHARS = 32 << 10  # with an RSA key, its signature and the browser's own words: some 3 KiB
 MAX_CREDENTIAL_BYTES = 1_023  # WebAuthn, section 4
 MAX_PUBLIC_KEY_BYTES = 2 << 10  # of RSA with 8,192 bits: 1,1 KiB
-MAX_SIGN_COUNT = (1 << 32) - 1
 PROMPT_SECONDS = 300
 
 R = TypeVar("R")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from p2pdist.shared.identifiers import PatchRef
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import settled, shown
 from seed_server.fleet.overview import FleetHead, PatchProgress, patches_named, progress_of
@@ -90,9 +89,3 @@ def _tone(state: str, install: str) -> str:
     if reached is None:
         return "open"
     return {"INSTALLED": "good", "DELIVERED": "good", "FAILED": "bad"}.get(reached.name, "")
-
-
-def known_ref(context: Context, asked: str) -> PatchRef:
-    """Return which patch an id or ID@VERSION means. Raises `UserError`; BAD_INPUT for one that is not known."""
-    with context.database() as database:
-        return patches_named(report_head(context, database), asked)[0].ref

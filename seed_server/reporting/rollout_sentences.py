@@ -48,12 +48,12 @@ def started_sentences(started: "StartedRollout") -> Iterator[str]:
     for ring, size in zip(plan.rings, started.ring_sizes, strict=True):
         pcs = tr("{number} PC", number=size) if size == 1 else tr("{number} PCs", number=size)
         yield f"  {ring.name}: {pcs}"
-    yield from approval_sentences(started)
+    yield from _approval_sentences(started)
     if started.ring_sizes[0] == 0:
         yield tr("Its first ring has no PC: it only soaks. Give PCs its tag, or choose another template.")
 
 
-def approval_sentences(started: "StartedRollout") -> Iterator[str]:
+def _approval_sentences(started: "StartedRollout") -> Iterator[str]:
     """Yield by which command others approve a new rollout, where anybody has to."""
     row = started.rollout.row
     if started.first_approved_ring is None:

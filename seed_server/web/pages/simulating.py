@@ -31,9 +31,8 @@ CHILD_LOOK_SECONDS = 0.05  # between two looks whether the child is done, and wh
 MAX_SIMULATION_BYTES = 4 << 20  # of each file that the child writes: two minutes have 60 kB
 MAX_FAILURE_CHARS = 600  # of what the child says when it fails
 END_SECONDS = 5.0  # for a killed child to be gone
-SCENARIO_NAMES = ("office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line")
-"""What `bandwidth simulate --scenario` offers."""
 ScenarioName: TypeAlias = Literal["office", "idle", "download", "calls", "web", "on-off", "busy", "slow-line"]
+"""What `bandwidth simulate --scenario` offers."""
 
 
 @dataclass(frozen=True)

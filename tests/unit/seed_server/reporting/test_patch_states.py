@@ -5,7 +5,7 @@ import pytest
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.endpoint_operations import deny
-from seed_server.reporting.patch_states import known_ref, read_patch_states
+from seed_server.reporting.patch_states import read_patch_states
 from tests.helpers.report_company import DAY
 from tests.helpers.rollout_company import ADA, BEGIN, OTHERS, Company
 
@@ -30,7 +30,6 @@ def test_a_denied_pc_is_in_none(reported: Company) -> None:
 
 
 def test_an_unknown_patch_is_refused(company: Company) -> None:
-    for read in (read_patch_states, known_ref):
-        with pytest.raises(UserError, match="was published here") as error:
-            read(company.context, "nothing")
-        assert error.value.kind is FaultKind.BAD_INPUT
+    with pytest.raises(UserError, match="was published here") as error:
+        read_patch_states(company.context, "nothing")
+    assert error.value.kind is FaultKind.BAD_INPUT
