@@ -3,8 +3,8 @@
     python -m bench.pages [--only sqlite,postgresql] [--pages EXPRESSION] [--quick | --size name=number …] [--merge]
 
 25,000 PCs × 300 patches; all PCs report once a minute, as frames in the server's own process; three real daemons fetch
-a file, each over a line of its own, so that controllers are at work. Four people log in by the form and go from page to
-page, half a second on each: every row of the table of pages, and some with filters. A finished run is kept in
+a file, each over a line of its own, so that controllers are at work. Twenty people log in by the form and go from page
+to page, some ten seconds on each: every row of the table of pages, and some with filters. A finished run is kept in
 build/bench/pages; --merge writes those that are kept into bench/results/pages.json and docs/benchmarks.md. It takes
 some 20 minutes for each database. Leave the machine alone meanwhile.
 """

@@ -16,14 +16,17 @@ class PageSizes(msgspec.Struct, frozen=True):
     entries: int = 200_000
     """Of the audit log, at least."""
     report_seconds: float = 60.0
-    users: int = 4
+    users: int = 20
+    pause_seconds: float = 10.0
+    """On each page, on average: people read what they look at."""
     settle_seconds: float = 10.0
-    looking_seconds: float = 300.0
+    looking_seconds: float = 600.0
 
 
 FULL = PageSizes()
 QUICK = PageSizes(
-    pcs=500, patches=10, sites=20, entries=2_000, report_seconds=10.0, users=2, settle_seconds=3.0, looking_seconds=20.0
+    pcs=500, patches=10, sites=20, entries=2_000, report_seconds=10.0, users=2, pause_seconds=0.5,
+    settle_seconds=3.0, looking_seconds=20.0,
 )  # fmt: skip
 """For development: shows that everything works, and says nothing of a company."""
 
@@ -63,4 +66,6 @@ class PageRun(msgspec.Struct, frozen=True):
     late_steps: int
     failed: dict[str, int]
     """Looks that were answered with something else than the page."""
+    p95_ms: float
+    """Of all looks at all pages."""
     pages: list[PageFigures]

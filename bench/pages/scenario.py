@@ -69,7 +69,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path, meant: re.Pa
                 with trio.move_on_after(sizes.looking_seconds):
                     async with trio.open_nursery() as nursery:
                         for number, user in enumerate(users):
-                            nursery.start_soon(user.look, looked, taken, random.Random(number))
+                            nursery.start_soon(user.look, looked, taken, random.Random(number), sizes.pause_seconds)
                 busy_to, used = server.log.stat().st_size, use_of(server.process.pid).cpu_share_since(use)
                 busy_share = machine_time().busy_share_since(machine)
                 for user in users:
@@ -90,6 +90,7 @@ async def measure(database: str, sizes: PageSizes, directory: Path, meant: re.Pa
         late_p99_ms_before=_ms(quiet.get("p99_seconds")),
         late_steps=int(busy.get("steps", 0)),
         failed=taken.failed,
+        p95_ms=round(1e3 * (percentile([one for times in taken.seconds.values() for one in times], 95) or 0.0), 1),
         pages=[_figures(address, taken, weights.get(address) or 0) for address in looked],
     )
 

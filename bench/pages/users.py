@@ -10,7 +10,6 @@ import trio
 
 from bench.pages.markup import login_form, markup_of
 
-PAUSE_SECONDS = 0.5  # of somebody who looks at a page; people take longer
 LOGIN_SECONDS = 60.0
 PASSWORD = "a long walk in the rain"
 LOGIN = "/login"
@@ -65,8 +64,9 @@ class PageUser:
         others = [await self._http.get(urljoin(str(page.url), file)) for file in files]
         return len(page.content) + sum(len(other.content) for other in others)
 
-    async def look(self, addresses: list[str], taken: Taken, chance: random.Random) -> None:
-        """Look at one page after the other, in an order by chance, until cancelled."""
+    async def look(self, addresses: list[str], taken: Taken, chance: random.Random, pause_seconds: float) -> None:
+        """Look at one page after the other, in an order by chance, each for some ``pause_seconds``, until cancelled."""
+        await trio.sleep(chance.uniform(0.0, pause_seconds))
         while True:
             for address in chance.sample(addresses, len(addresses)):
                 begun = trio.current_time()
@@ -76,7 +76,7 @@ class PageUser:
                 else:
                     failure = f"{address} {answer.status_code}"
                     taken.failed[failure] = taken.failed.get(failure, 0) + 1
-                await trio.sleep(PAUSE_SECONDS)
+                await trio.sleep(chance.uniform(0.5, 1.5) * pause_seconds)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -140,29 +140,30 @@ def used_room(home: ServerHome) -> tuple[UsedRoom, ...]:
     files: dict[UsageKind, int] = {}
     sizes: dict[UsageKind, int] = {}
     leftovers = leftovers_of(home)
-    for path, size in _files(home):
-        left = path in leftovers or path.parent in leftovers
-        kind = "leftovers" if left else _kind(home, path)
-        files[kind] = files.get(kind, 0) + 1
-        sizes[kind] = sizes.get(kind, 0) + size
+    for folder, found in _folders(home):
+        kind = "leftovers" if folder in leftovers else _kind(home, folder)
+        for name, size in found.items():
+            of = "leftovers" if leftovers and folder / name in leftovers else kind or _kind_in_home(home, folder, name)
+            files[of] = files.get(of, 0) + 1
+            sizes[of] = sizes.get(of, 0) + size
     return tuple(
         sorted((UsedRoom(kind, files[kind], size) for kind, size in sizes.items()), key=lambda one: -one.bytes)
     )
 
 
-def _files(home: ServerHome) -> Iterator[tuple[Path, int]]:
-    """Yield all files, also those of a ``content/`` that is a link to a larger disk."""
+def _folders(home: ServerHome) -> Iterator[tuple[Path, dict[str, int]]]:
+    """Yield each folder with the sizes of its files, also those of a ``content/`` that is a link to a larger disk."""
     roots = [home.root, home.content] if home.content.is_symlink() else [home.root]
     for folder, _, names in itertools.chain.from_iterable(map(os.walk, roots)):
+        path, sizes = Path(folder), dict[str, int]()
         for name in names:
-            path = Path(folder, name)
-            try:
-                yield path, path.lstat().st_size
-            except FileNotFoundError:  # it has just gone
-                continue
+            with contextlib.suppress(FileNotFoundError):  # it has just gone
+                sizes[name] = (path / name).lstat().st_size
+        yield path, sizes
 
 
-def _kind(home: ServerHome, path: Path) -> UsageKind:
+def _kind(home: ServerHome, folder: Path) -> UsageKind | None:
+    """Return what the files of ``folder`` are; None: each says it by its name."""
     kinds: dict[Path, UsageKind] = {
         home.content: "content",
         home.tuf_metadata.parent: "signed",
@@ -171,11 +172,9 @@ def _kind(home: ServerHome, path: Path) -> UsageKind:
         home.presented: "presented",
         home.keys: "keys",
     }
-    for folder, kind in kinds.items():
-        if path.is_relative_to(folder):
-            return kind
-    return "database" if path.name.startswith(home.database.name) or _is_old_state(home, path) else "other"
+    return next((kind for within, kind in kinds.items() if folder.is_relative_to(within)), None)
 
 
-def _is_old_state(home: ServerHome, path: Path) -> bool:
-    return path.parent == home.root and path.name.startswith(f"{home.database.stem}-before-")
+def _kind_in_home(home: ServerHome, folder: Path, name: str) -> UsageKind:
+    old_state = folder == home.root and name.startswith(f"{home.database.stem}-before-")
+    return "database" if old_state or name.startswith(home.database.name) else "other"

@@ -75,7 +75,7 @@ def read_endpoint(context: Context, name: str, *, with_packages: bool = False) -
             server_name=head.server_name,
             serving=head.serving,
             known=known,
-            namesakes=Namesakes(database.namesakes([row.hostname])).of(row),
+            namesakes=Namesakes.lately(context, database).of(row),
             patches=sorted(page.rows, key=_rank),
             total=page.total or 0,
             inventory=database.inventory_head(row.endpoint_id),

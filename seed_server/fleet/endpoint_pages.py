@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.context import Context
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import patches_head, patches_named
 from seed_server.fleet.paging import end_of_page, shown_no_more, site_asked
 from seed_server.fleet.standing import StatusQuestion, wanted_of
@@ -71,6 +72,11 @@ class Namesakes:
     """By the casefolded name."""
 
     @classmethod
+    def lately(cls, context: Context, database: "Database") -> "Namesakes":
+        """Return those of all PCs, as they were lately where the process remembers them."""
+        return cls(context.lately("namesakes", database.namesakes, RECENTLY_SECONDS))
+
+    @classmethod
     def among(cls, rows: Iterable[EndpointRow]) -> "Namesakes":
         """Return those of these PCs."""
         found: dict[str, list[Namesake]] = {}
@@ -111,7 +117,7 @@ def read_endpoints(context: Context, question: EndpointsQuestion) -> EndpointsPa
         return EndpointsPage(
             serving=wanted.serving,
             rows=rows,
-            namesakes=Namesakes(database.namesakes(row.hostname for row in rows)),
+            namesakes=Namesakes.lately(context, database),
             total=database.endpoints_meant(wanted),
             server_name=settings.name,
             after="{}-{}".format(*ends[size - 1]) if len(found) > size else "",
@@ -128,7 +134,7 @@ def all_endpoints(
     context.settings()
     with context.database() as database:
         wanted = _wanted(context, database, question)
-        namesakes = Namesakes(database.namesakes())
+        namesakes = Namesakes.lately(context, database)
         after: tuple[int, str | float, int] | None = None
         by_seen = question.by_seen
         while True:

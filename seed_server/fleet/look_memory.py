@@ -13,6 +13,7 @@ T = TypeVar("T")
 LATELY_SECONDS = 300.0  # so old may be a plan, or the service levels of all patches
 RECENTLY_SECONDS = 60.0  # so old may be who is there, and what is counted over all PCs
 RENEWED_AT = 1 / 2  # of its time
+ASKED_SECONDS = 900.0  # so long after somebody has asked, somebody may ask again: people go to and fro between pages
 MOST_LOOKS = 128  # that are remembered: some 200 kB each in the largest company
 
 
@@ -31,8 +32,8 @@ class _Look:
         return self.read_at is not None and 0 <= now - self.read_at < self.seconds
 
     def is_due(self, now: float) -> bool:
-        """Whether somebody may ask for it before it is too old, who would wait then."""
-        wanted = 0 <= now - self.asked_at < self.seconds
+        """Whether somebody may ask for it soon, who would wait if it were too old then."""
+        wanted = 0 <= now - self.asked_at < ASKED_SECONDS
         return wanted and self.read_at is not None and now - self.read_at >= RENEWED_AT * self.seconds
 
     def look(self, now: float) -> object:

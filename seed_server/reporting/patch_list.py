@@ -3,13 +3,14 @@
 A page of patches costs sums over tallies, by the rows of the page alone; who is asked for by priority costs more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Severity
 from seed_server.fleet.context import Context
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import PatchProgress, progress_of
 from seed_server.fleet.paging import shown_no_more
 from seed_server.fleet.rollout_queries import ListedRollout, list_rollouts
@@ -19,6 +20,7 @@ from seed_server.reporting.priority_queries import RankedPatch, priorities_of, r
 from seed_server.reporting.service_level_queries import levels_of
 from seed_server.reporting.service_levels import ServiceLevel, no_kev_dates
 from seed_server.settings.priority_section import PriorityClass
+from seed_server.settings.sections import SlaRule
 from seed_server.signing.offers import Offer
 
 OfferedState: TypeAlias = Literal["rollout", "waiting", "offered", "withdrawn", "superseded"]
@@ -103,13 +105,12 @@ def read_patches(context: Context, question: PatchesQuestion) -> PatchesPage:
     rest = _behind(fitting, question.after)
     page = rest[: question.size]
     ranked = ranked or priorities_of(context, page)
-    kev = kev_dates(context) if any(one.clock == "kev" for one in rules) else no_kev_dates
     with context.database() as database, database.one_state():
         head = report_head(context, database)
         heads = {one.ref: one for one in (*head.patches, *head.history) if one.ref in set(page)}
         progress = {one.patch.ref: one for one in progress_of(database, head, [*heads.values()], context.clock.now())}
-        judged = [heads[ref] for ref in page if ref in heads and offers[ref][0].is_open]
-        levels = levels_of(context, database, head, judged, rules, kev=kev) if rules else []
+    judged = [ref for ref in page if offers[ref][0].is_open]
+    levels = context.lately(("levels", rules, *judged), lambda: _levels(context, rules, judged), RECENTLY_SECONDS)
     rows = [
         ListedPatch(
             *offers[ref],
@@ -123,6 +124,16 @@ def read_patches(context: Context, question: PatchesQuestion) -> PatchesPage:
     ]
     after = str(page[-1]) if len(rest) > len(page) else ""
     return PatchesPage(rows, len(fitting), after, counts, bool(rules))
+
+
+def _levels(context: Context, rules: Sequence[SlaRule], refs: Collection[PatchRef]) -> list[ServiceLevel]:
+    if not rules:
+        return []
+    kev = kev_dates(context) if any(one.clock == "kev" for one in rules) else no_kev_dates
+    with context.database() as database, database.one_state():
+        head = report_head(context, database)
+        heads = [one for one in (*head.patches, *head.history) if one.ref in refs]
+        return levels_of(context, database, head, heads, rules, kev=kev)
 
 
 def offered_state(offer: Offer, *, by_rollout: bool) -> OfferedState:

@@ -4,8 +4,9 @@ A PC's own word counts: that a patch is not for it, or is there. Of the others, 
 asked, by the patch's `applies_to`; a PC of which nothing is known may be one that needs it.
 """
 
+import functools
+import operator
 from collections.abc import Collection, Mapping, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from p2pdist.shared.identifiers import PatchRef
@@ -43,8 +44,13 @@ class PcsOfPatch(NamedTuple):
     """How many do not have it."""
 
 
-def _inventoried(database: "Database") -> list["InventoriedPc"]:
-    return sorted(database.inventoried_pcs(), key=attrgetter("number"))
+def _inventoried(database: "Database") -> tuple[list["InventoriedPc"], dict[tuple[str, ...], int]]:
+    """Return all PCs, and the set of those that have the same tags."""
+    pcs = sorted(database.inventoried_pcs(), key=operator.attrgetter("number"))
+    by_tags: dict[str, list[int]] = {}
+    for pc in pcs:
+        by_tags.setdefault(pc.tags, []).append(pc.number)
+    return pcs, {tuple(tags.split()): pcs_of(numbers) for tags, numbers in by_tags.items()}
 
 
 def pcs_of_patches(
@@ -63,16 +69,12 @@ def pcs_of_patches(
     words = context.opened.said if lately and context.opened is not None else SaidMemory()
     now = context.clock.monotonic()
     with database.one_state():
-        pcs = context.lately("inventoried", lambda: _inventoried(database), RECENTLY_SECONDS)
-        members: dict[PcGroup, list[int]] = {}
-        known_tags: dict[str, PcGroup] = {}
-        for pc in pcs:
-            if (group := known_tags.get(pc.tags)) is None:
-                tags = pc.tags.split()
-                group = known_tags[pc.tags] = PcGroup(table.exposure_of(tags), table.mission_of(tags))
-            members.setdefault(group, []).append(pc.number)
-        groups = {group: pcs_of(numbers) for group, numbers in members.items()}
-        everyone = pcs_of(pc.number for pc in pcs)
+        pcs, by_tags = context.lately("inventoried", lambda: _inventoried(database), RECENTLY_SECONDS)
+        groups: dict[PcGroup, int] = {}
+        for tags, here in by_tags.items():
+            group = PcGroup(table.exposure_of(tags), table.mission_of(tags))
+            groups[group] = groups.get(group, EMPTY_SET) | here
+        everyone = functools.reduce(operator.or_, groups.values(), EMPTY_SET)
         said = words.said(
             now,
             [one.ref for one in manifests],

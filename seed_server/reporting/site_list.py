@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.errors import UserError
 from seed_server.fleet.context import Context
+from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import UNFINISHED
 from seed_server.fleet.paging import shown_no_more, site_asked
 from seed_server.fleet.sites import SiteStatus, never_sent, site_statuses
@@ -101,7 +102,7 @@ def read_site_list(context: Context, question: SitesQuestion) -> SiteList:
                 raise shown_no_more()
             begin = names.index(question.after) + 1
         shown = found[begin : begin + question.size]
-        rows = _with_pcs(database, shown, now)
+        rows = _with_pcs(context, database, shown, now)
     return SiteList(
         serving=serving,
         now=now,
@@ -156,10 +157,14 @@ def _ordered(rows: list[SiteRow], order: SiteOrder) -> list[SiteRow]:
     return sorted(rows, key=key)
 
 
-def _with_pcs(database: "Database", rows: Sequence[SiteRow], now: float) -> list[SiteRow]:
+def _with_pcs(context: Context, database: "Database", rows: Sequence[SiteRow], now: float) -> list[SiteRow]:
     names = [row.status.limit.site for row in rows]
     pcs, harm = database.pcs_of_sites(names), database.harm_of_sites(names, now - HARM_TOLD_SECONDS)
-    patches = database.under_way_at(names, [head.number for head in database.patch_heads()], UNFINISHED)
+    patches = context.lately(
+        ("under way", *names),
+        lambda: database.under_way_at(names, [head.number for head in database.patch_heads()], UNFINISHED),
+        RECENTLY_SECONDS,
+    )
     return [
         replace(
             row, pcs=pcs.get(name, NO_PCS_THERE), patches=patches.get(name, 0), harm_seconds=harm.get(name, 0.0)

@@ -19,6 +19,7 @@ from seed_server.fleet.context import Context, Opened
 from seed_server.ports.gate import GateLimits
 from seed_server.ports.own_certificate import FilesState, OwnCertificate
 from seed_server.ports.server_tls import ServerTls
+from seed_server.service.garbage import collect_when_quiet, only_young_garbage
 from seed_server.service.look_upkeep import keep_looks
 from seed_server.service.part import PartSetting
 from seed_server.service.upkeep import CERTIFICATE_SECONDS, UPKEEP_SECONDS
@@ -49,7 +50,7 @@ log = structlog.get_logger()
 async def serve_api(setting: PartSetting) -> None:
     """Serve until cancelled. Raises `UserError`: not initialised, damaged files, a database that cannot be opened."""
     home, settings, clock = setting.home, setting.settings, SystemClock()
-    with contextlib.closing(open_lasting(home, settings)) as database:
+    with contextlib.closing(open_lasting(home, settings)) as database, only_young_garbage():
         authority = CertificateAuthority.open(home.ca)
         if cut_off := await trio.to_thread.run_sync(database.requests_cut_off):
             log.warning("requests with an Idempotency-Key were cut off, and are not tried again", requests=cut_off)
@@ -71,6 +72,7 @@ async def serve_api(setting: PartSetting) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(feed.run)
             nursery.start_soon(keep_looks, opened.looks, clock)
+            nursery.start_soon(collect_when_quiet, lambda: False)
             own = OwnCertificate.of_api(settings)
             if own is None:
                 nursery.start_soon(_keep_certificate, tls, partial(new_certificate, authority, settings, clock))

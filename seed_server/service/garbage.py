@@ -1,4 +1,4 @@
-"""When the origin part looks for garbage: rings of objects that refer to each other and to which nobody else does.
+"""When a part that serves looks for garbage: rings of objects that refer to each other and to which nobody else does.
 
 CPython's full collection visits every object that can hold others, and nothing else of the process runs meanwhile. With
 25,000 PCs connected it took 2.5 s, every half minute, in which no controller decided and no report was written

@@ -19,7 +19,7 @@ _DESCRIPTION = (
 
 def problems_of(route: Route[Any, Any]) -> tuple[int, ...]:
     """Return the statuses of the problems that a route may answer with."""
-    found = {400, 401, 403, 422, 429, 500, 503}
+    found = {400, 401, 403, 413, 422, 429, 500, 503}
     if route.path_names:
         found |= {404}
     if route.changes or route.streams:
@@ -27,7 +27,7 @@ def problems_of(route: Route[Any, Any]) -> tuple[int, ...]:
     if route.guard is not None:
         found |= {412}
     if route.body is not None:
-        found |= {408, 409, 413, 415}
+        found |= {408, 409, 415}
     return tuple(sorted(found))
 
 
@@ -154,6 +154,7 @@ def _responses(route: Route[Any, Any], of: Mapping[str, Any]) -> dict[str, Any]:
     for status in problems_of(route):
         titles = "; ".join(kind.title for kind in PROBLEM_KINDS.values() if kind.status == status)
         found[str(status)] = {"description": titles, "content": {PROBLEM_MEDIA: {"schema": _PROBLEM}}}
+    found["431"] = {"description": "The request's head is too long, so it was not read; the connection ends."}
     return found
 
 

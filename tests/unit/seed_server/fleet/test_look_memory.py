@@ -5,7 +5,7 @@ import threading
 import pytest
 import trio
 
-from seed_server.fleet.look_memory import LATELY_SECONDS, MOST_LOOKS, LookMemory
+from seed_server.fleet.look_memory import ASKED_SECONDS, LATELY_SECONDS, MOST_LOOKS, LookMemory
 
 
 def test_a_look_is_taken_once_in_its_time() -> None:
@@ -60,8 +60,12 @@ def test_what_may_be_asked_for_soon_is_found_out_before_it_is_too_old() -> None:
     assert memory.renew(60.0)
     assert not memory.renew(60.0)
     assert taken == ["a", "b", "a", "a", "b"], "first what is too old first"
-    assert memory.renew(118.0), "a was asked for at 59"
-    assert not memory.renew(121.0), "nobody has asked for either within its time"
+    last = 0.0 + ASKED_SECONDS
+    assert memory.renew(last - 0.1)
+    assert memory.renew(last - 0.1)
+    assert taken[5:] == ["a", "b"], "people go to and fro between pages"
+    assert memory.renew(last + 58.9), "a was asked for at 59"
+    assert not memory.renew(last + 59.0 + 100.0), "nobody has asked for either for long"
 
 
 def test_a_look_that_cannot_be_taken_anew_is_the_one_before_until_it_is_too_old() -> None:

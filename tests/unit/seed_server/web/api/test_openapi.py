@@ -47,7 +47,7 @@ def test_every_operation_needs_a_token_and_says_its_problems(document: dict[str,
     assert document["security"] == [{"token": []}]
     for methods in document["paths"].values():
         for operation in methods.values():
-            assert {"401", "403", "503"} <= set(operation["responses"])
+            assert {"401", "403", "413", "431", "503"} <= set(operation["responses"])
             assert PROBLEM_MEDIA in operation["responses"]["401"]["content"]
             assert "right" in operation["description"]
 
