@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError, Message
-from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.data_messages import CodedPiece, DataHello, Piece
 from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.messages import ControlHello, FromEndpoint, FromServer, Goodbye
 
@@ -20,7 +20,7 @@ MAX_KIND_CHARS = 64  # of an unknown kind's name: it is logged
 T = TypeVar("T")
 
 Hello: TypeAlias = ControlHello | DataHello
-OnDataConnection: TypeAlias = Piece | Goodbye
+OnDataConnection: TypeAlias = Piece | CodedPiece | Goodbye
 
 _KINDS = frozenset(
     kind.__struct_config__.tag

@@ -4,8 +4,12 @@ from typing import Annotated
 
 import msgspec
 
+from p2pdist.shared.coded_pieces import MAX_PREFIX_RANGES, Codec
 from p2pdist.shared.wire.codec import Message
-from p2pdist.shared.wire.fields import MAX_PIECE_BYTES, Hash, Instance, PieceNumber
+from p2pdist.shared.wire.fields import MAX_BYTE_COUNT, MAX_PIECE_BYTES, Hash, Instance, OptionalHash, PieceNumber
+
+RangeOffset = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTE_COUNT)]
+RangeLength = Annotated[int, msgspec.Meta(ge=1, le=MAX_BYTE_COUNT)]
 
 
 class DataHello(Message, frozen=True, tag="data"):
@@ -24,3 +28,18 @@ class Piece(Message, frozen=True, tag="piece"):
     torrent: Hash
     piece: PieceNumber
     data: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
+
+
+class CodedPiece(Message, frozen=True, tag="coded"):
+    """One piece as `coded_pieces` has it, in the place of a `Piece`. Feature ``coded_pieces``."""
+
+    torrent: Hash
+    piece: PieceNumber
+    codec: Codec
+    length_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PIECE_BYTES)]
+    """Of the piece."""
+    data: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
+    base: OptionalHash = ""
+    """SHA-256 of the payload that the prefix is of: the endpoint has told of it with `Bases`; empty: no prefix."""
+    ranges: Annotated[tuple[tuple[RangeOffset, RangeLength], ...], msgspec.Meta(max_length=MAX_PREFIX_RANGES)] = ()
+    """Offset and length in the base of each stretch of the prefix, in their order."""

@@ -60,6 +60,9 @@ UNASKED_NEWS = "unasked_news"
 """The PC keeps `News` that name the versions since which they are until it asks for them. Without `CHANGED_NEWS` it
 means nothing."""
 
+CODED_PIECES = "coded_pieces"
+"""The PC takes `CodedPiece`; the server takes `Bases` and `PieceUndecoded`."""
+
 PC_FEATURES: Features = (
     CHANGED_NEWS,
     SHARED_NEWS,

@@ -9,11 +9,12 @@ MAX_FEATURE_CHARS = 32
 MAX_PIECES = 65_536  # 10 GB in pieces of 256 KiB are 40 960; a bitfield has at most 8 KiB
 MAX_PIECE_BYTES = 4 << 20  # either side holds a whole piece in memory
 MAX_CONTROL_FRAME_BYTES = 256 << 10  # a full report with the longest texts, with room
-MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 256  # one piece and its envelope
+MAX_DATA_FRAME_BYTES = MAX_PIECE_BYTES + 1_024  # one piece and its envelope, that of a coded one too
 MAX_ADDRESSES = 16  # enough for one card with IPv6; more do not matter for the site
 LEAST_LAN_PORT = 1_024  # below are system ports (RFC 6335): no PC shall be sent to some SSH or mail server
 FEW_PIECES = 4  # a torrent of so few: one megabyte; a neighbour that has a piece of it soon has all
 MAX_HOLDERS = 2  # one to fetch a small torrent from, and another if the first does not answer
+MAX_BASES = 256  # former payloads that a PC has: of each patch two, and what it shares
 HELD_BYTES = 8  # of a torrent's hash: the server knows which torrents there are
 MAX_HOLDINGS = 8_192  # in one message: as many patches as a company publishes in two years
 MAX_SITE_PEERS = 40  # as many as an endpoint connects to; the server's list changes, it does not grow
@@ -35,6 +36,7 @@ MAX_LABEL_CHARS = 80  # in the label of such a question
 
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+OptionalHash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$", max_length=64)]
 EndpointIdText = Annotated[str, msgspec.Meta(pattern="^[a-z2-7]{26}$", max_length=26)]
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARS)]

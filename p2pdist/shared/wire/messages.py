@@ -22,6 +22,7 @@ from p2pdist.shared.wire.fields import (
     DEFAULT_REPORT_SECONDS,
     HELD_BYTES,
     MAX_ADDRESSES,
+    MAX_BASES,
     MAX_COPIES,
     MAX_HOLDERS,
     MAX_HOLDINGS,
@@ -40,6 +41,7 @@ from p2pdist.shared.wire.fields import (
     Instance,
     Label,
     LanPort,
+    OptionalHash,
     PaceSeconds,
     PieceNumber,
     Serial,
@@ -135,6 +137,28 @@ class PieceRejected(Message, frozen=True, tag="rejected"):
     piece: PieceNumber
 
 
+class PieceUndecoded(Message, frozen=True, tag="undecoded"):
+    """A coded piece could not be decoded, or failed its hash check: the lease is void, and it is to be sent whole.
+
+    The bytes of its base are not what they should be, or it was damaged on its way. Feature ``coded_pieces``.
+    """
+
+    torrent: Hash
+    piece: PieceNumber
+    base: OptionalHash = ""
+    """As in the `CodedPiece`; the endpoint counts it no more."""
+
+
+class Bases(Message, frozen=True, tag="bases"):
+    """The payloads of which this endpoint has the bytes, also former versions: pieces may be coded by them.
+
+    Replaces what it said before. Feature ``coded_pieces``.
+    """
+
+    payloads: Annotated[bytes, msgspec.Meta(max_length=MAX_BASES * HELD_BYTES)]
+    """The first `HELD_BYTES` of each one's SHA-256, one after the other."""
+
+
 class PatchReport(Extensible, frozen=True):
     """The state of one patch on an endpoint. Counts are payload bytes since the patch was first seen."""
 
@@ -153,6 +177,9 @@ class PatchReport(Extensible, frozen=True):
     """What the installation waits for, or what has failed, in words."""
     install_output: Text = ""
     """The end of what its installer wrote, in one line, where it is not installed for that; else empty."""
+    bytes_built: ByteCount = 0
+    """What of the pieces from the origin did not cross the line: it was made here of bytes that were here, and by
+    compression. ``bytes_from_origin`` has what crossed it."""
 
     @property
     def ref(self) -> PatchRef:
@@ -334,9 +361,9 @@ class Goodbye(Message, frozen=True, tag="goodbye"):
 
 
 FromEndpoint: TypeAlias = (
-    Want | Holdings | ParcelsWanted | Helping | PieceStored | PieceRejected | Report | LinkReport | Diagnosis
-    | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings | TrustTold | SignedFilePart
-    | SpareWanted | InventoryStated | InventoryPart | NeighboursSeen | Goodbye
+    Want | Holdings | Bases | ParcelsWanted | Helping | PieceStored | PieceRejected | PieceUndecoded | Report
+    | LinkReport | Diagnosis | FactsChanged | NewsWanted | ConsistencyWanted | AuditAlarm | CustodyTold | PcFindings
+    | TrustTold | SignedFilePart | SpareWanted | InventoryStated | InventoryPart | NeighboursSeen | Goodbye
 )  # fmt: skip
 FromServer: TypeAlias = (
     Welcome | SitePeers | Holders | RepositoryChanged | Pace | News | Parcels | Unavailable | DataWanted | LinkWatch
