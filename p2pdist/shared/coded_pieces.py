@@ -80,6 +80,7 @@ def decode_piece(codec: Codec, data: bytes, prefix: bytes, *, length_bytes: int)
             raise CodedPieceError("it is made with a dictionary")
         options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_LOG}
         base = zstd.ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= LEAST_PREFIX_BYTES else None
+        del prefix  # the library has a copy: where the caller has let go of it, this frees 12 MB on a PC
         unpacking = zstd.ZstdDecompressor(zstd_dict=base, options=options)
         found = unpacking.decompress(data, max_length=length_bytes + 1)
         if not unpacking.eof or unpacking.unused_data:
