@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from p2pdist.network import decoding
 from p2pdist.network.decoding import decoded, read_prefix
 from p2pdist.shared.coded_pieces import (
     MAX_PREFIX_BYTES,
@@ -152,7 +151,7 @@ def test_one_that_gets_shorter_while_it_is_read_is_no_base(tmp_path: Path, monke
             os.truncate(base, 10)
         return status
 
-    monkeypatch.setattr(decoding.os, "fstat", shortened)
+    monkeypatch.setattr(os, "fstat", shortened)
     with pytest.raises(CodedPieceError, match="shorter"):
         read_prefix(base, [PrefixRange(0, len(OLD))])
     assert ended.is_set()
