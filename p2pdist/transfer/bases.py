@@ -26,6 +26,7 @@ from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import CataloguePatch
 
 LOOK_SECONDS = 2.0  # while the same patches are on their way: a rollback file may come or go meanwhile
+SHRINKING_SECONDS = 2.0  # until what is needed no more is said: small patches are proven many a second
 
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ class Bases:
         self._names_changed = names_changed
         self._takes = False
         """Whether the server that is connected takes `messages.Bases`."""
-        self._told = b""
+        self._told, self._told_at = b"", -math.inf
         self._former: set[TorrentHash] = set()
         """Whose files stay in the cache though their patches have been replaced; their records are in the memory."""
         self._linked: set[str] = set()
@@ -208,13 +209,17 @@ class Bases:
         """Say everything again: the server is a new one. ``takes``: it has the feature ``coded_pieces``."""
         self._takes, self._told, self._looked_at = takes, b"", -math.inf
 
-    def news(self) -> messages.Bases | None:
-        """Return what the server does not know yet of the bases that are here; None: nothing."""
+    def news(self, now: float) -> messages.Bases | None:
+        """Return what the server does not know yet of the bases that are here; None: nothing. ``now``: trio's."""
         payloads = b"".join(sorted(bytes.fromhex(name)[:HELD_BYTES] for name in self._here)) if self._takes else b""
-        if payloads == self._told:
+        if payloads == self._told or (self._has_told(payloads) and now - self._told_at < SHRINKING_SECONDS):
             return None
-        self._told = payloads
+        self._told, self._told_at = payloads, now
         return messages.Bases(payloads=payloads)
+
+    def _has_told(self, payloads: bytes) -> bool:
+        """Whether the server was told of all of them, and of more."""
+        return _split(payloads) <= _split(self._told)
 
     def version_of(self, sha256: str) -> str:
         """Return of which version a base is; empty: it is none now."""
@@ -234,6 +239,10 @@ class Bases:
             self._looked_at = -math.inf
             patch = str(PatchRef(base.patch_id, base.version))
             log.warning("a former payload is of no use for newer ones", patch=patch, reason=problem)
+
+
+def _split(payloads: bytes) -> set[bytes]:
+    return {payloads[at : at + HELD_BYTES] for at in range(0, len(payloads), HELD_BYTES)}
 
 
 def _lacks(transfer: Transfer) -> bool:

@@ -199,7 +199,7 @@ class Transfers:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
             await self._unshared.share_some(self._transfers.values(), now, busy=self.busy)
-            told = self.bases.news()  # before what it lacks: the server then knows by what pieces may be coded
+            told = self.bases.news(now)  # before what it lacks: the server then knows by what pieces may be coded
             wants = [*([] if told is None else [told]), *self._wants.take(under_way, now)]
             if self._dirty or self.memory.due(now, moved=self._moved):
                 await self._save()

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import trio.testing
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.messages import Bases, PieceRejected, PieceStored, PieceUndecoded, Want
 from p2pdist.transfer.base_choice import Base
+from p2pdist.transfer.bases import SHRINKING_SECONDS
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
 from tests.helpers.patch_views import manifest
 from tests.unit.p2pdist.transfer.test_manager import Running, data_of, patch_of, running
@@ -144,7 +146,10 @@ async def test_a_start_finds_it_again_also_where_the_newer_one_came_while_it_was
         assert old.payload.sha256 not in cached(run)
 
 
-async def test_it_is_the_first_to_go_where_room_is_short(tmp_path: Path) -> None:
+async def test_it_is_the_first_to_go_where_room_is_short(
+    tmp_path: Path,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with running(tmp_path / "home", 2) as run:
         await run.prove(0, 1)
         first, second = run.patches
@@ -156,12 +161,16 @@ async def test_it_is_the_first_to_go_where_room_is_short(tmp_path: Path) -> None
         assert await run.transfers.bases.make_room(1)
         assert cached(run) & {first.payload.sha256, second.payload.sha256} == {newest.payload.sha256}
         await run.transfers.step()
+        assert told(run) == [], "that there are fewer is said a moment later"
+        await trio.sleep(SHRINKING_SECONDS)
+        await run.transfers.step()
         assert told(run) == [held(newest)]
         os.link(run.home.cache / newest.payload.sha256, tmp_path / "kept")
         assert not await run.transfers.bases.make_room(), "it is kept for a way back: nothing would be free"
         (tmp_path / "kept").unlink()
         assert await run.transfers.bases.make_room()
         assert not await run.transfers.bases.make_room()
+        await trio.sleep(SHRINKING_SECONDS)
         await run.transfers.step()
         assert told(run) == [b""], "an empty one says that there is none any more"
         assert oldest.payload.sha256 not in cached(run)
@@ -211,7 +220,10 @@ async def test_no_kept_file_gets_the_name_of_one_that_is_being_fetched(tmp_path:
         assert told(run) == []
 
 
-async def test_one_by_which_a_piece_could_not_be_decoded_is_used_no_more(tmp_path: Path) -> None:
+async def test_one_by_which_a_piece_could_not_be_decoded_is_used_no_more(
+    tmp_path: Path,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with running(tmp_path / "home", 1) as run:
         await run.prove(0)
         (old,) = run.patches
@@ -226,6 +238,7 @@ async def test_one_by_which_a_piece_could_not_be_decoded_is_used_no_more(tmp_pat
         assert told(run) == [], "it is none that was told of"
         await run.transfers.piece_arrived(torrent, PIECE, 10, "undecoded", base=base, problem="it is shorter")
         assert run.sent == [PieceUndecoded(torrent=torrent, piece=PIECE, base=base)]
+        await trio.sleep(SHRINKING_SECONDS)
         await run.transfers.step()
         assert told(run) == [b""]
         assert base not in cached(run)
