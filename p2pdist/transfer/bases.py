@@ -25,13 +25,13 @@ from p2pdist.transfer.states import TransferRecord
 from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import CataloguePatch
 
-LOOK_SECONDS = 2.0  # while the same patches are on their way: a rollback file may come or go meanwhile
+BASES_LOOK_SECONDS = 2.0  # while the same patches are on their way: a rollback file may come or go meanwhile
 SHRINKING_SECONDS = 2.0  # until what is needed no more is said: small patches are proven many a second
 
 log = structlog.get_logger()
 
 
-class Bases:
+class FormerPayloads:
     """Those of one PC. Its methods run under the lock of `Transfers`, but for `make_room`, which takes it."""
 
     def __init__(
@@ -123,7 +123,7 @@ class Bases:
         lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
         if not (lacking or self._here or self._former or self._linked):
             return
-        if lacking == self._lacking and now - self._looked_at < LOOK_SECONDS:
+        if lacking == self._lacking and now - self._looked_at < BASES_LOOK_SECONDS:
             return
         self._lacking, self._looked_at = lacking, now
         unfinished = {each.sha256 for each in self._transfers.values() if not each.is_here}

@@ -17,7 +17,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.messages import FromEndpoint, PatchState
 from p2pdist.transfer import files
-from p2pdist.transfer.bases import Bases
+from p2pdist.transfer.bases import FormerPayloads
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
@@ -80,7 +80,7 @@ class Transfers:
         self._wants = Wants(can_fetch)
         self._lock = trio.Lock()
         self.room = Room(home, self._transfers, engine, self._cache, self._places, self._wants, self._lock, self._save)
-        self.bases = Bases(self._cache, self.memory, self._transfers, self._lock, self.names_changed)
+        self.bases = FormerPayloads(self._cache, self.memory, self._transfers, self._lock, self.names_changed)
         """Former payloads, while newer ones of the same patches are on their way."""
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
@@ -245,8 +245,8 @@ class Transfers:
                 transfer.fail(fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
                     transfer.retry_soon(now)
-                    self.room.found_full(fault.text, now)
-                    await self.bases.let_go()
+                    if not await self.bases.let_go():
+                        self.room.found_full(fault.text, now)
                 return
             self.room.found_room(now)
         try:
