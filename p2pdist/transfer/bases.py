@@ -67,7 +67,7 @@ class FormerPayloads:
     async def load(self) -> None:
         """Find those of an earlier run again, once the memory has been read; what has changed is none any more."""
         former = [record for record in self._memory.records.values() if record.base]
-        intact = await trio.to_thread.run_sync(self._cache.as_proven, former) if former else []
+        intact = await trio.to_thread.run_sync(self._cache.intact, former) if former else []
         for record in former:
             torrent = TorrentHash(record.torrent_hash)
             if record in intact:

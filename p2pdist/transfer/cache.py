@@ -1,6 +1,7 @@
 """The cache directory: payloads as the swarm shares them, each named by its SHA-256."""
 
 import contextlib
+import stat
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from p2pdist.transfer import files, parcel_cut
-from p2pdist.transfer.cached_files import Writer, has_changed, publish, read_unproven
+from p2pdist.transfer.cached_files import Writer, publish, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
@@ -80,23 +81,19 @@ class Cache:
             return None
         return data if len(data) == length_bytes else None
 
-    def as_proven(self, records: Sequence[TransferRecord]) -> list[TransferRecord]:
-        """Return those whose files are still the ones that were proven, whatever their lengths are. Blocking."""
-        return [record for record in records if self._is_as_proven(record)]
+    def intact(self, records: Sequence[TransferRecord]) -> list[TransferRecord]:
+        """Return those whose files nobody has written to since they were proven, as far as their times tell. Blocking.
 
-    def _is_as_proven(self, record: TransferRecord) -> bool:
-        path = self.path(Sha256Hex(record.sha256))
-        if record.verified_mtime_ns is None:
-            return False
+        That is no proof: whoever may write can set the times back.
+        """
+        return [record for record in records if self._is_intact(record)]
+
+    def _is_intact(self, record: TransferRecord) -> bool:
         with contextlib.suppress(OSError):
-            return not has_changed(
-                path,
-                length_bytes=path.lstat().st_size,
-                mtime_ns=record.verified_mtime_ns,
-                writer=self._writer,
-                ctime_ns=record.verified_ctime_ns,
-                inode=record.verified_inode,
-            )
+            status = self.path(Sha256Hex(record.sha256)).lstat()
+            # names come and go at a kill, and change the file's ctime, before a record says so
+            same = (status.st_mtime_ns, status.st_ino) == (record.verified_mtime_ns, record.verified_inode)
+            return same and stat.S_ISREG(status.st_mode)
         return False
 
     def freed_bytes(self, name: Sha256Hex) -> int:

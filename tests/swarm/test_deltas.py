@@ -1,6 +1,10 @@
-"""Coded pieces with a real engine and real files; the test plays the origin: a former payload spares most of a file."""
+"""A former payload spares most of a file: with a real engine and real files, where the test plays the origin, and with
+real processes.
+"""
 
 import dataclasses
+import hashlib
+import json
 import os
 import random
 from collections.abc import Callable
@@ -11,6 +15,8 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from bench.fleet import Fleet, Member, open_fleet
+from bench.fleet_processes import run_command
 from p2pdist.network.piece_storing import PieceStoring
 from p2pdist.shared.coded_pieces import encode_zstd
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
@@ -19,6 +25,7 @@ from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.messages import Bases, PieceRejected, PieceStored, PieceUndecoded
 from p2pdist.transfer.states import DISK_MARGIN_BYTES
 from p2pdist.trust.catalogue import CataloguePatch
+from tests.faults.test_processes import has_written_down_its_proof
 from tests.helpers.small_disk import small_disk
 from tests.helpers.swarm_endpoints import PIECE_BYTES, Payload, payload_with
 from tests.swarm.test_transfers import Running, catalogue_of, patch_of, running
@@ -214,3 +221,105 @@ async def test_a_start_after_a_kill_goes_on_with_the_former_one(
             await send(run, coded(new, old, index))
         await run.step_until(lambda: run.row.state == "verified")
         assert run.path.read_bytes() == new.data
+
+
+# --- with real processes ----------------------------------------------------------------------
+
+NETWORK = "127.0.99"
+FILE_BYTES = 24_000_007
+LINE_MBIT = 32.0
+WITHIN_SECONDS = 90.0  # takes seconds; a machine may be busy
+MOST_OF_THE_FILE = 0.35
+
+
+def has(member: Member, version: str) -> bool:
+    """Whether this version is proven there."""
+    return any((each.version, each.state) == (version, "verified") for each in member.patches)
+
+
+async def over_the_line(fleet: Fleet, version: str) -> int:
+    """Return what the server has sent of a version, by its own count."""
+    status = json.loads(await fleet.on_server("status", "--json"))
+    return sum(
+        site["wan_bytes"] for patch in status["patches"] if patch["version"] == version for site in patch["sites"]
+    )
+
+
+async def first_version(fleet: Fleet, files: Path) -> tuple[Path, Path]:
+    """Have the first version on one of the PCs, which is then killed; return the files of the first and second."""
+    old, new = files / "old.bin", files / "new.bin"
+    data = random.Random(5).randbytes(FILE_BYTES)
+    old.write_bytes(data)
+    changed = bytearray(data[:5_000_000] + b"some new bytes" * 100 + data[5_000_000:])
+    for at in range(100_000, len(changed), 2_000_000):
+        changed[at : at + 3_000] = random.Random(at).randbytes(3_000)
+    new.write_bytes(changed)
+    await fleet.init_server()
+    site = f'[[site]]\nname = "branch"\nnetworks = ["{NETWORK}.0/24"]\nline_mbit = {LINE_MBIT}\n'
+    (fleet.server.home / "sites.toml").write_text(site)
+    await fleet.start_server()
+    await fleet.start_endpoint(1)
+    await fleet.publish(old, "app", "1.0")
+    first = fleet.endpoints[1]
+    await fleet.wait_until(lambda: has(first, "1.0"), WITHIN_SECONDS, "the first version")
+    await fleet.wait_until(lambda: has_written_down_its_proof(first), WITHIN_SECONDS, "its record")
+    await fleet.kill9(first)
+    return old, new
+
+
+@pytest.mark.processes
+async def test_one_pc_with_the_former_version_spares_the_line_for_all(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network=NETWORK, endpoints=3) as fleet:
+        _, new = await first_version(fleet, tmp_path)
+        await fleet.publish(new, "app", "2.0")
+        async with trio.open_nursery() as nursery:
+            for k in fleet.endpoints:
+                nursery.start_soon(fleet.start_endpoint, k)
+        members = list(fleet.endpoints.values())
+        await fleet.wait_until(
+            lambda: all(has(member, "2.0") for member in members), WITHIN_SECONDS, "the second version"
+        )
+        rows = [next(each for each in member.patches if each.version == "2.0") for member in members]
+        for row in rows:
+            assert Path(row.path or "").read_bytes() == new.read_bytes()
+        length = new.stat().st_size
+        sent = await over_the_line(fleet, "2.0")
+        assert sent <= MOST_OF_THE_FILE * length, sent
+        assert sum(row.bytes_from_origin for row in rows) == pytest.approx(sent, rel=0.02)
+        assert rows[0].built_of == "1.0"
+        total = sum(row.bytes_from_origin + row.bytes_built for row in rows)
+        assert total == pytest.approx(length, rel=0.02), "each piece came once"
+        assert sum(row.bytes_wasted for row in rows) <= 0.02 * length
+        await fleet.wait_until(
+            lambda: (
+                {path.name for path in (members[0].home / "cache").iterdir()}
+                == {hashlib.sha256(new.read_bytes()).hexdigest()}
+            ),
+            WITHIN_SECONDS,
+            "the former version leaving",
+        )
+        why = await run_command("p2pdist", "why", "app", "--home", members[0].home)
+        assert "were built here of version 1.0" in " ".join(why.split())
+
+
+@pytest.mark.processes
+async def test_a_pc_that_is_killed_while_it_builds_goes_on_with_what_it_has(tmp_path: Path) -> None:
+    async with open_fleet(tmp_path, network=NETWORK, endpoints=1) as fleet:
+        old, new = await first_version(fleet, tmp_path)
+        former = hashlib.sha256(old.read_bytes()).hexdigest()
+        await fleet.publish(new, "app", "2.0")
+        (member,) = fleet.endpoints.values()
+        for _ in range(2):
+            await fleet.start_endpoint(1)
+            await fleet.wait_until(
+                lambda: any(each.version == "2.0" for each in member.patches),
+                WITHIN_SECONDS,
+                "the second version's row",
+            )
+            await fleet.kill9(member)
+        await fleet.start_endpoint(1)
+        await fleet.wait_until(lambda: has(member, "2.0"), WITHIN_SECONDS, "the second version")
+        await fleet.wait_until(
+            lambda: not (member.home / "cache" / former).exists(), WITHIN_SECONDS, "the former version leaving"
+        )
+        assert await over_the_line(fleet, "2.0") <= MOST_OF_THE_FILE * new.stat().st_size

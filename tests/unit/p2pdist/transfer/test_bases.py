@@ -146,6 +146,25 @@ async def test_a_start_finds_it_again_also_where_the_newer_one_came_while_it_was
         assert old.payload.sha256 not in cached(run)
 
 
+async def test_a_kill_before_its_record_was_written_loses_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    async with running(home, 1) as run:
+        await run.prove(0)
+        (old,) = run.patches
+        await run.transfers.save()
+        records = run.home.records.read_bytes()
+    new = version(2, old, "10")
+    async with running(home, 0, offered=(new,)) as run:
+        assert old.payload.sha256 in cached(run), "it has lost its name among the patches, and its ctime is another one"
+    run.home.records.write_bytes(records)
+    for _ in range(2):
+        async with running(home, 0, offered=(new,)) as run:
+            run.transfers.forget_wants(takes_holdings=False, takes_bases=True)
+            await run.transfers.step()
+            assert told(run) == [held(old)]
+            await run.transfers.save()
+
+
 async def test_it_is_the_first_to_go_where_room_is_short(
     tmp_path: Path,
     autojump_clock: trio.testing.MockClock,
