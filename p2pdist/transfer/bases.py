@@ -61,6 +61,8 @@ class FormerPayloads:
         """What serves as a base now, by its SHA-256."""
         self._failed: set[str] = set()
         self._said_of_none = False
+        self._catalogue_known = False
+        """Until then nobody knows what is on its way."""
         self._lacking: frozenset[str] = frozenset()
         self._looked_at = -math.inf
 
@@ -78,7 +80,8 @@ class FormerPayloads:
     # --- what leaves the rollouts -----------------------------------------------------------
 
     def lacking(self, wanted: Mapping[TorrentHash, Sequence[CataloguePatch]]) -> frozenset[str]:
-        """Return the ids of those patches whose files are not proven here."""
+        """Return the ids of those patches whose files are not proven here. Call it with each catalogue, first."""
+        self._catalogue_known = True
         known = self._memory.records | {torrent: each.record for torrent, each in self._transfers.items()}
         proven = {torrent for torrent, one in known.items() if one.spared or one.verified_mtime_ns is not None}
         return frozenset(
@@ -121,7 +124,7 @@ class FormerPayloads:
     async def step(self, under_way: Iterable[Transfer], now: float) -> None:
         """Have at hand what serves for ``under_way``, all that is not proven; let go of the rest. ``now``: trio's."""
         lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
-        if not (lacking or self._here or self._former or self._linked):
+        if not self._catalogue_known or not (lacking or self._here or self._former or self._linked):
             return
         if lacking == self._lacking and now - self._looked_at < BASES_LOOK_SECONDS:
             return

@@ -302,6 +302,7 @@ async def test_one_pc_with_the_former_version_spares_the_line_for_all(tmp_path: 
         assert "were built here of version 1.0" in " ".join(why.split())
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 async def test_a_pc_that_is_killed_while_it_builds_goes_on_with_what_it_has(tmp_path: Path) -> None:
     async with open_fleet(tmp_path, network=NETWORK, endpoints=1) as fleet:

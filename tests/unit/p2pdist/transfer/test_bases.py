@@ -227,6 +227,29 @@ async def test_a_file_that_is_kept_for_a_way_back_has_a_second_name_meanwhile(tm
         assert told(run) == []
 
 
+async def test_what_a_killed_daemon_has_left_in_its_place_is_replaced(tmp_path: Path) -> None:
+    async with running(tmp_path / "home", 1) as run:
+        (new,) = run.patches
+        old = version(2, new, "1")
+        kept, place = tmp_path / "kept", run.home.cache / old.payload.sha256
+        kept.write_bytes(data_of(2))
+        run.transfers.bases.kept = lambda _ids: [Base(old.payload.sha256, new.ref.patch_id, "1", 1.0, str(kept))]
+        for left in (lambda: os.link(kept, place), lambda: place.write_bytes(b"x"), lambda: place.symlink_to(kept)):
+            left()
+            run.transfers.forget_wants(takes_holdings=False, takes_bases=True)
+            await run.transfers.step()
+            assert place.samefile(kept)
+            assert not place.is_symlink()
+            assert told(run) == [held(old)]
+            run.transfers.bases.welcomed(takes=False)  # to one that takes none, nothing is linked
+            await run.transfers.step()
+            assert not place.exists()
+        place.mkdir()
+        run.transfers.forget_wants(takes_holdings=False, takes_bases=True)
+        await run.transfers.step()
+        assert told(run) == [], "it is not at hand"
+
+
 async def test_no_kept_file_gets_the_name_of_one_that_is_being_fetched(tmp_path: Path) -> None:
     async with running(tmp_path / "home", 1) as run:
         (new,) = run.patches

@@ -146,6 +146,7 @@ async def running(
         transfers.parcels.welcomed(has_parcels=False)
         run = Running(transfers, engine, home, patches, sent, proofs)
         await transfers.load()
+        await transfers.step()  # as a daemon does that has no catalogue yet
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
         while any(each.state not in ("fetching", "verifying", "verified") for each in transfers.everything()):
             await transfers.step()
