@@ -156,13 +156,13 @@ class FormerPayloads:
         """Give these files their names in the cache, and take those of others. Blocking."""
         changes: list[NameChange] = []
         for name in self._linked - wanted.keys():
+            self._linked.discard(name)
             try:
                 change = take_name(self._cache.path(Sha256Hex(name)))
-            except OSError as error:
+            except OSError as error:  # the network part has put something else there; the daily sweep looks again
                 log.warning("a former payload cannot be let go of", sha256=name, reason=error.strerror)
-                continue  # at the next look
+                continue
             changes += [] if change is None else [change]
-            self._linked.discard(name)
         for name, source in wanted.items():
             if name in self._linked:
                 continue
@@ -170,7 +170,8 @@ class FormerPayloads:
                 changes.append(give_name(Path(source), self._cache.path(Sha256Hex(name)), lasting=False))
                 self._linked.add(name)
             except OSError as error:
-                log.info("a kept file is not at hand", path=source, reason=error.strerror)
+                self._failed.add(name)
+                log.info("a kept file serves for nothing newer", path=source, reason=error.strerror)
         return changes
 
     async def _leave(self, torrent: TorrentHash) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from tests.swarm.test_transfers import Running, catalogue_of, patch_of, running
 
 SIZE_BYTES = 6 * PIECE_BYTES + 1_000
 MIB = 1 << 20
-Breaks = Callable[[Path], object]
 
 
 def newer_than(old: Payload, directory: Path) -> Payload:
@@ -111,17 +109,23 @@ async def test_a_newer_version_is_built_of_the_former_one(open_endpoint: Any, pa
         assert {path.name for path in run.home.cache.iterdir()} == {new.name}
 
 
-BROKEN: dict[str, Breaks] = {
-    "truncated": lambda base: os.truncate(base, 100),
-    "changed": lambda base: base.write_bytes(os.urandom(SIZE_BYTES)),
-    "gone": lambda base: base.unlink(),
-    "another link": lambda base: (base.rename(base.with_name("real")), base.symlink_to("real")),
-    "a pipe": lambda base: (base.unlink(), os.mkfifo(base)),
-    "a directory": lambda base: (base.unlink(), base.mkdir()),
-}
+def break_base(base: Path, how: str) -> None:
+    if how == "truncated":
+        os.truncate(base, 100)
+        return
+    if how == "changed":
+        base.write_bytes(os.urandom(SIZE_BYTES))
+        return
+    base.rename(base.with_name("real"))
+    if how == "another link":
+        base.symlink_to("real")
+    elif how == "a pipe":
+        os.mkfifo(base)
+    elif how == "a directory":
+        base.mkdir()
 
 
-@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("how", ["truncated", "changed", "gone", "another link", "a pipe", "a directory"])
 async def test_a_base_that_is_broken_costs_a_piece_and_never_a_wrong_byte(
     open_endpoint: Any, payload_of: Any, tmp_path: Path, how: str
 ) -> None:
@@ -130,7 +134,7 @@ async def test_a_base_that_is_broken_costs_a_piece_and_never_a_wrong_byte(
     async with running(open_endpoint, tmp_path / "home") as run:
         await begin(run, old, new)
         await send(run, coded(new, old, 0))
-        BROKEN[how](run.home.cache / old.name)
+        break_base(run.home.cache / old.name, how)
         second_piece = coded(new, old, 1)
         await send(run, second_piece)
         told = PieceUndecoded(torrent=new.torrent_hash, piece=1, base=old.name)
