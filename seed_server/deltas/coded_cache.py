@@ -154,10 +154,11 @@ class CodedCache:
                 self._remove(pair, folder, path / _name(piece, before))
         return True
 
-    def counts(self, pair: Pair, *, least_level: int) -> int:
-        """Return how many pieces are kept at this level or a higher one."""
+    def lacking(self, pair: Pair, piece_count: int, *, level: int) -> list[PieceIndex]:
+        """Return which of so many pieces are not kept at this level or a higher one."""
         with self._lock:
-            return sum(level >= least_level for level in self._levels(pair).values())
+            kept = self._levels(pair)
+            return [PieceIndex(at) for at in range(piece_count) if kept.get(PieceIndex(at), 0) < level]
 
     def _path(self, pair: Pair) -> Path:
         return self.directory / pair.torrent / pair.base

@@ -73,6 +73,11 @@ class CodedForms:
         """Returns all endpoints that are connected."""
 
     @property
+    def codes(self) -> bool:
+        """Whether anything is coded at all."""
+        return self._coding is not None
+
+    @property
     def coding(self) -> PieceCoding:
         """What codes; there must be any."""
         assert self._coding is not None
