@@ -11,7 +11,7 @@ import re
 import shutil
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -154,10 +154,11 @@ class CodedCache:
                 self._remove(pair, folder, path / _name(piece, before))
         return True
 
-    def counts(self, pair: Pair, *, least_level: int) -> int:
-        """Return how many pieces are kept at this level or a higher one."""
+    def lacking(self, pair: Pair, piece_count: int, *, level: int) -> list[PieceIndex]:
+        """Return which of so many pieces are not kept at this level or a higher one."""
         with self._lock:
-            return sum(level >= least_level for level in self._levels(pair).values())
+            kept = self._levels(pair)
+            return [PieceIndex(at) for at in range(piece_count) if kept.get(PieceIndex(at), 0) < level]
 
     def _path(self, pair: Pair) -> Path:
         return self.directory / pair.torrent / pair.base
@@ -209,15 +210,16 @@ class CodedCache:
             self._count(folder, -size)
 
 
-def pairs_kept(directory: Path, least_level: int) -> dict[Pair, int]:
-    """Return of each pair how many pieces are kept at this level or a higher one, by a look at the disk.
+def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: int) -> dict[Pair, int]:
+    """Return of each pair of these how many pieces are kept at this level or a higher one, by a look at the disk.
 
     Raises `OSError`.
     """
     found = {}
-    for pair, _ in _pairs_in(directory):
-        levels = _levels_in(directory / pair.torrent / pair.base)
-        found[pair] = sum(level >= least_level for level in levels.values())
+    for torrent in torrents:
+        for pair, _ in _pairs_of(directory / torrent):
+            levels = _levels_in(directory / pair.torrent / pair.base)
+            found[pair] = sum(level >= least_level for level in levels.values())
     return found
 
 
@@ -226,9 +228,14 @@ def _pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:
     with contextlib.suppress(FileNotFoundError):
         for torrent in os.scandir(directory):
             if _FOLDERS.fullmatch(torrent.name) and torrent.is_dir(follow_symlinks=False):
-                for base in os.scandir(torrent):
-                    if _FOLDERS.fullmatch(base.name) and base.is_dir(follow_symlinks=False):
-                        yield Pair(TorrentHash(torrent.name), base.name), base.stat().st_mtime
+                yield from _pairs_of(directory / torrent.name)
+
+
+def _pairs_of(folder: Path) -> Iterator[tuple[Pair, float]]:
+    with contextlib.suppress(FileNotFoundError):
+        for base in os.scandir(folder):
+            if _FOLDERS.fullmatch(base.name) and base.is_dir(follow_symlinks=False):
+                yield Pair(TorrentHash(folder.name), base.name), base.stat().st_mtime
 
 
 def _levels_in(folder: Path) -> dict[PieceIndex, int]:

@@ -31,6 +31,7 @@ from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.admissions import Admissions
 from seed_server.origin.coded_forms import CodedForms
+from seed_server.origin.coding_ahead import CodingAhead
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink
@@ -116,6 +117,9 @@ class OriginServer:
             outside_log=self._log,
         )
         fleet = self._fleet
+        self._ahead = CodingAhead(
+            self._forms, is_busy=lambda: fleet.sends, late_seconds=lambda: fleet.steering.late_seconds
+        )
         self._parts = PortParts(
             find_patch=fleet.find_patch,
             news=PacedNews(
@@ -180,6 +184,7 @@ class OriginServer:
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._forms.run)
+                    nursery.start_soon(self._ahead.run)
                     nursery.start_soon(self._fleet.tick)
                     nursery.start_soon(self._fleet.pinging.run)
                     nursery.start_soon(self._fleet.steer)

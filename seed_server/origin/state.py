@@ -95,7 +95,7 @@ class OriginState:
         self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
         self._explained: set[SiteName] = set()
-        self._steering = Steering(limits.quiet_seconds)
+        self.steering = Steering(limits.quiet_seconds)
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
         forms.sessions = self._sessions.values
         self._denied: set[EndpointId] = set()
@@ -248,7 +248,7 @@ class OriginState:
         self.pinging.hurry(live, now)
         self._set_policy(live, now)
         self._share_egress()
-        self._steering.start(live)
+        self.steering.start(live)
 
     def _share_egress(self) -> None:
         if self._egress is None:
@@ -260,7 +260,7 @@ class OriginState:
 
     async def steer(self) -> None:
         """Decide how fast each site is sent to, while anything is sent there; until cancelled."""
-        await self._steering.run()
+        await self.steering.run()
 
     # --- patches ------------------------------------------------------------------------
 

@@ -40,9 +40,10 @@ def test_what_is_kept_is_found_again_also_after_a_restart(cache, tmp_path):
         assert each.read(OTHER, ONE) == Kept(slow, 19)
         assert each.read(OTHER, whole) is None
         assert [each.level(PAIR, piece) for piece in (ONE, whole, PieceIndex(3))] == [9, 19, 0]
-        assert each.counts(PAIR, least_level=19) == 1
+        assert each.lacking(PAIR, 4, level=19) == [0, 1, 3]
         assert each.bytes == 3 * 4096
-    assert pairs_kept(tmp_path / "coded", 19) == {PAIR: 1, OTHER: 1}
+    assert pairs_kept(tmp_path / "coded", [PAIR.torrent, OTHER.torrent], 19) == {PAIR: 1, OTHER: 1}
+    assert pairs_kept(tmp_path / "coded", [OTHER.torrent, TorrentHash("e" * 64)], 19) == {OTHER: 1}
 
 
 def test_a_better_one_takes_the_place_and_a_worse_one_does_not(cache, tmp_path):
@@ -111,7 +112,7 @@ def test_files_of_others_are_not_ours(tmp_path):
     (tmp_path / "coded" / PAIR.torrent / BASE / "1-9x").write_bytes(b"x")
     cache = opened(tmp_path)
     assert cache.read(PAIR, ONE) is None
-    assert cache.counts(PAIR, least_level=1) == 0
+    assert cache.lacking(PAIR, 2, level=1) == [0, 1]
 
 
 def test_several_threads_may_keep_and_read(tmp_path):
