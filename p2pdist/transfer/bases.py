@@ -88,6 +88,20 @@ class FormerPayloads:
             patch.ref.patch_id for torrent, patches in wanted.items() if torrent not in proven for patch in patches
         )
 
+    def foreseen(self, lacking: Collection[str], now: float) -> messages.Bases | None:
+        """Return as `news` what is in the cache already that serves for ``lacking``, before anything else is done.
+
+        Else others of the site would be sent the first pieces, who have no former version.
+        """
+        for name, base in chosen(self._candidates(lacking), lacking, self._unfinished()).items():
+            if not base.kept:
+                self._here[name] = base
+        return self.news(now)
+
+    def _unfinished(self) -> set[str]:
+        """Return the payloads that are no bases: not here in full, or of no use."""
+        return self._failed | {each.sha256 for each in self._transfers.values() if not each.is_here}
+
     def wants(self, record: TransferRecord, lacking: Collection[str]) -> bool:
         """Whether a file shall stay in the cache: it is proven, and of a patch id in ``lacking``."""
         proven = record.verified_mtime_ns is not None and not record.spared and record.sha256 not in self._failed
@@ -129,8 +143,7 @@ class FormerPayloads:
         if lacking == self._lacking and now - self._looked_at < BASES_LOOK_SECONDS:
             return
         self._lacking, self._looked_at = lacking, now
-        unfinished = {each.sha256 for each in self._transfers.values() if not each.is_here}
-        found = chosen(self._candidates(lacking), lacking, self._failed | unfinished)
+        found = chosen(self._candidates(lacking), lacking, self._unfinished())
         for torrent in self._former - {TorrentHash(one.torrent_hash) for one in self._records_of(found)}:
             await self._leave(torrent)
         wanted = {name: base.kept for name, base in found.items() if base.kept}

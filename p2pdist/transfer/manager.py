@@ -98,14 +98,18 @@ class Transfers:
 
     async def reconcile(self, catalogue: Catalogue) -> None:
         """Start transfers for what is new in the catalogue, and drop those that are no longer in it."""
+        wanted = catalogue.wanted()
         async with self._lock:
-            wanted = catalogue.wanted()
+            lacking = self.bases.lacking(wanted)
+            told = self.bases.foreseen(lacking, trio.current_time())
+        if told is not None:
+            await self._send(told)
+        async with self._lock:
             # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
             offered = {patch.entry.ref for patch in catalogue.patches}
             offered.update(catalogue.replaced)
             offered |= {skipped.entry.ref for skipped in catalogue.skipped}
-            lacking = self.bases.lacking(wanted)
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if kept.isdisjoint(refs_of(self._transfers[torrent_hash].record)):
                     await self._drop(self._transfers.pop(torrent_hash), offered, lacking)

@@ -87,6 +87,26 @@ async def test_a_file_that_is_replaced_stays_until_the_newer_one_is_proven(tmp_p
         assert run.transfers.memory.records.keys() == {new.payload.torrent_hash}
 
 
+async def test_it_is_told_before_anything_else_is_done(tmp_path: Path) -> None:
+    """Else the server would send the first pieces to others of the site, who have no former version."""
+    async with running(tmp_path / "home", 1) as run:
+        await run.prove(0)
+        run.transfers.forget_wants(takes_holdings=False, takes_bases=True)
+        (old,) = run.patches
+        new = version(2, old, "10")
+        at_removal: list[list[bytes]] = []
+        remove = run.engine.remove
+
+        async def removed(torrent_hash: TorrentHash, *, delete_files: bool) -> None:
+            at_removal.append([message.payloads for message in run.sent if isinstance(message, Bases)])
+            await remove(torrent_hash, delete_files=delete_files)
+
+        run.engine.remove = removed  # type: ignore[method-assign]
+        await offer(run, new)
+        assert at_removal == [[held(old)]]
+        assert told(run) == [held(old)], "once"
+
+
 async def test_what_is_withdrawn_or_half_here_does_not_stay(tmp_path: Path) -> None:
     async with running(tmp_path / "home", 2) as run:
         await run.prove(0)
