@@ -60,8 +60,8 @@ def test_it_says_what_takes_room_and_what_for(home: Path) -> None:
     said = run(home, "disk")
     for words in (
         "files of patches", "coded pieces", "signed metadata", "temporary files", "PCs are offered it",
-        "superseded by office@2", "withdrawn for good", "it may be offered again", "of no publication that is known here",
-        "seed-server disk clean --all", "Free on this disk: ",
+        "superseded by office@2", "withdrawn for good", "it may be offered again",
+        "of no publication that is known here", "seed-server disk clean --all", "Free on this disk: ",
     ):  # fmt: skip
         assert words in said, words
     found = document(home, "disk")
