@@ -75,6 +75,8 @@ class CodedCache:
     directory: Path
     max_bytes: int = MAX_CODED_BYTES
     min_free_bytes: int = MIN_FREE_BYTES
+    full: bool = False
+    """What was to be kept last found no room, or could not be written."""
     _folders: dict[Pair, _Folder] = field(default_factory=dict)
     _bytes: int = 0
     _uses: int = 0
@@ -118,6 +120,10 @@ class CodedCache:
 
     def keep(self, pair: Pair, piece: PieceIndex, level: int, coded: Coded | None) -> bool:
         """Keep a piece, in the place of one of a lower level; return whether there was room, and nothing went wrong."""
+        self.full = not self._keep(pair, piece, level, coded)
+        return not self.full
+
+    def _keep(self, pair: Pair, piece: PieceIndex, level: int, coded: Coded | None) -> bool:
         data = _packed(coded)
         taken = _taken(len(data))
         with self._lock:
