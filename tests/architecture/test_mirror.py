@@ -302,6 +302,7 @@ TESTED_IN = {
     "seed_server/publishing/publish_lock.py": "tests/unit/seed_server/publishing/test_content_upkeep.py",
     "seed_server/publishing/recipe_contents.py": "tests/field/test_published_contents.py",
     "seed_server/publishing/room.py": "tests/faults/test_server_disk_full.py",
+    "seed_server/publishing/stored_form.py": "tests/unit/seed_server/publishing/test_repack_deb.py",
     "seed_server/reporting/answering.py": "tests/unit/seed_server/reporting/test_service_level_queries.py",
     "seed_server/reporting/compliance_documents.py": "tests/unit/seed_server/reporting/test_compliance.py",
     "seed_server/reporting/documents.py": "tests/unit/seed_server/commands/test_report_commands.py",
