@@ -39,6 +39,11 @@ class ServerHome:
         return self.root / "content"
 
     @property
+    def coded(self) -> Path:
+        """Coded pieces, and the anchors of payloads that they are made by: all can be made again."""
+        return self.root / "coded"
+
+    @property
     def archive(self) -> Path:
         """Months of what PCs did that are no longer in the database, a file each."""
         return self.root / "archive"

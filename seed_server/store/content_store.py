@@ -214,6 +214,20 @@ class ContentStore:
         with self.open_payload(sha256) as file:
             return read_piece_of(file, piece, piece_length)
 
+    def read_stretches(self, sha256: Sha256Hex, stretches: Iterable[tuple[int, int]]) -> bytes:
+        """Return these stretches (offset, length) one after the other, not verified. Raises `DamagedPayloadError`."""
+        read = []
+        with self.open_payload(sha256) as file:
+            for offset, length in stretches:
+                try:
+                    file.seek(offset)
+                    read.append(file.read(length))
+                except OSError as error:
+                    raise DamagedPayloadError(f"cannot read {self.path(sha256)}: {error.strerror}") from error
+                if len(read[-1]) != length:
+                    raise DamagedPayloadError(f"{self.path(sha256)} ends before {offset + length}")
+        return b"".join(read)
+
     def piece_hashes(self, sha256: Sha256Hex) -> list[bytes]:
         """Return the payload's v2 piece hashes. Raises `DamagedPayloadError`."""
         path = self._pieces_path(sha256)

@@ -16,7 +16,7 @@ CONTRACTS: dict[str, Any] = {
     contract["id"]: contract
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
-MOST_ROOMS = {"p2pdist": 17, "seed_server": 20, "bandwidth": 6}
+MOST_ROOMS = {"p2pdist": 17, "seed_server": 21, "bandwidth": 6}
 MOST_FLOORS = 9
 LARGEST_SHARE = {"p2pdist": 0.25, "seed_server": 0.25, "bandwidth": 0.5}
 """The share of a package's lines that one room may have. The simulator with its rivals is about half of `bandwidth`."""

@@ -1,0 +1,94 @@
+"""The anchors of payloads in the content store, kept on the disk so that they are looked for once. Blocking."""
+
+import contextlib
+import hashlib
+import struct
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from p2pdist.shared import durable_files
+from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.identifiers import Sha256Hex, parse_sha256
+from seed_server.deltas.anchors import BLOCK_BYTES, MAX_ANCHORS, Anchors, anchors_of
+from seed_server.store.content_store import ContentStore, DamagedPayloadError
+
+_HEAD = struct.Struct("<8sQI")  # its mark, the payload's length, how many anchors
+_MARK = b"anchors1"  # another way of choosing places, or of printing them, has another one
+_CHECK_BYTES = 16
+MAX_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + _CHECK_BYTES
+SUFFIX = ".anchors"
+
+
+class AnchorFiles:
+    """The files ``coded/SHA256.anchors``."""
+
+    def __init__(self, content: ContentStore, directory: Path) -> None:
+        self._content = content
+        self._directory = directory
+
+    def anchors(self, sha256: Sha256Hex, *, between: Callable[[], None] = lambda: None) -> Anchors:
+        """Return the anchors of a payload; where none are kept, half a second of a processor for 100 MB finds them.
+
+        ``between`` is called for each 256 KiB of these. What cannot be kept, on a full disk, is returned all the same.
+        Raises `DamagedPayloadError`.
+        """
+        path = self._path(sha256)
+        with contextlib.suppress(OSError, FileTooLargeError, ValueError):
+            return _unpacked(read_capped(path, MAX_FILE_BYTES))
+        with self._content.open_payload(sha256) as file:
+            found = anchors_of(_blocks(file, between))
+        with contextlib.suppress(OSError):
+            durable_files.make_directory(self._directory, mode=0o700, lasting=False)
+            durable_files.write_file(path, _packed(found), lasting=False)
+        return found
+
+    def _path(self, sha256: Sha256Hex) -> Path:
+        return self._directory / f"{parse_sha256(sha256)}{SUFFIX}"
+
+
+def _blocks(file: BinaryIO, between: Callable[[], None]) -> Iterator[bytes]:
+    try:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+            between()
+    except OSError as error:
+        raise DamagedPayloadError(f"cannot read {file.name}: {error.strerror}") from error
+
+
+def _packed(found: Anchors) -> bytes:
+    body = _HEAD.pack(_MARK, found.length_bytes, len(found.places)) + _little(found.places) + _little(found.prints)
+    return body + _check(body)
+
+
+def _unpacked(data: bytes) -> Anchors:
+    """Return what `_packed` made. Raises `ValueError` for anything else."""
+    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
+    if len(body) < _HEAD.size or check != _check(body):
+        raise ValueError("damaged")
+    mark, length_bytes, count = _HEAD.unpack_from(body)
+    if mark != _MARK or len(body) != _HEAD.size + 16 * count:
+        raise ValueError("of another kind")
+    middle = _HEAD.size + 8 * count
+    return Anchors(length_bytes, _from_little(body[_HEAD.size : middle]), _from_little(body[middle:]))
+
+
+def _check(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_CHECK_BYTES, usedforsecurity=False).digest()
+
+
+def _little(values: "array[int]") -> bytes:
+    if sys.byteorder == "big":
+        values = array("Q", values)
+        values.byteswap()
+    return values.tobytes()
+
+
+def _from_little(data: bytes) -> "array[int]":
+    values = array("Q")
+    values.frombytes(data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
