@@ -4,12 +4,12 @@ import bisect
 import itertools
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 NINE_TENTHS = 1.645  # standard deviations to each side, within which nine of ten normal numbers lie
-LEAST_SPREAD = 0.05  # of what is expected: frames are made at other levels than samples are
+LEAST_SPREAD = 0.25  # of what is expected: frames are made at other levels, and a sample misses what is rare
 
 
 class ExpectedBytes(Struct, frozen=True):
@@ -19,19 +19,6 @@ class ExpectedBytes(Struct, frozen=True):
     least: int
     """With nine chances in ten it is between this and ``most``."""
     most: int
-
-
-def unlike(piece_count: int, piece_length: int, all_places: Iterable[int], found_places: Iterable[int]) -> list[int]:
-    """Return of each piece how many of the places in it were not found in a base, and one more: none is for nothing.
-
-    The places are those of anchors: a piece without a new one is likely to cost next to nothing.
-    """
-    counts = [1] * piece_count
-    for place in all_places:
-        counts[place // piece_length] += 1
-    for place in found_places:
-        counts[place // piece_length] -= 1
-    return counts
 
 
 def drawn_pieces(weights: Sequence[int], most: int) -> Iterator[int]:
@@ -45,11 +32,16 @@ def drawn_pieces(weights: Sequence[int], most: int) -> Iterator[int]:
         yield bisect.bisect_right(sums, (2 * nth + 1) * sums[-1] / (2 * count))
 
 
-def expected_bytes(drawn: Sequence[tuple[int, int]], weights: Sequence[int], length_bytes: int) -> ExpectedBytes:
-    """Return what the whole comes to; ``drawn``: of each piece that `drawn_pieces` gave, the piece and its bytes."""
-    total = sum(weights)
+def expected_bytes(
+    drawn: Sequence[tuple[int, int]], weights: Sequence[int], length_bytes: int, *, looked_at: float = 1.0
+) -> ExpectedBytes:
+    """Return what the whole comes to; ``drawn``: of each piece that `drawn_pieces` gave, the piece and its bytes.
+
+    ``looked_at``: the share of the payload that these pieces were drawn from.
+    """
+    total = sum(weights) / looked_at
     ratios = [total * count / weights[piece] for piece, count in drawn]
-    mean = statistics.fmean(ratios)
+    mean = max(1.0, statistics.fmean(ratios))
     deviation = statistics.stdev(ratios) if len(ratios) > 1 else mean
     spread = max(LEAST_SPREAD * mean, NINE_TENTHS * deviation / math.sqrt(len(ratios)))
     most = mean + spread

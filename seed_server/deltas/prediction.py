@@ -5,7 +5,7 @@ be lost.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,18 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from seed_server.deltas.alignment import Alignment, align
-from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.anchor_files import SUFFIX, AnchorFiles
 from seed_server.deltas.coder import code_alone, code_by_base
-from seed_server.deltas.estimate import ExpectedBytes, drawn_pieces, expected_bytes, unlike
+from seed_server.deltas.estimate import ExpectedBytes, drawn_pieces, expected_bytes
+from seed_server.deltas.probes import PROBE_BYTES, BasePrints, Found, found_in, joined, probed_pieces
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 PREDICTION_LEVEL = 9  # of zstd: some 20 ms for a piece by a base; what is sent is often a tenth smaller
-MAX_SAMPLED = 24  # pieces, of each base: twice as many would make what is expected a third surer
+MAX_SAMPLED = 40  # pieces, of each base: twice as many would make what is expected a third surer
 LEAST_SAMPLED = 4
-CODING_SECONDS = 1.0  # for all of them: `publish` takes no longer than twice as long for it
+CODING_SECONDS = 0.6  # for all of them: `publish` takes no longer than twice as long for it
 MAX_BASES = 3
+MAX_READ_BYTES = 64 << 20  # of bases whose anchors are not kept, where there are several: a third of a second
 MAX_PREDICTION_BYTES = 16 << 10  # three bases of some 400 bytes
 PREDICTION_SUFFIX = ".predicted"
 
@@ -63,8 +65,11 @@ class Prediction(msgspec.Struct, frozen=True):
 class Predictions:
     """Makes them, and keeps them in ``coded/SHA256.predicted``."""
 
-    def __init__(self, content: ContentStore, directory: Path, clock: Clock) -> None:
+    def __init__(
+        self, content: ContentStore, directory: Path, clock: Clock, *, most_read_bytes: int = MAX_READ_BYTES
+    ) -> None:
         self._content, self._directory, self._clock = content, directory, clock
+        self._most_read_bytes = most_read_bytes
 
     def predict(
         self, sha256: Sha256Hex, length_bytes: int, piece_length: int, formers: Sequence[FormerPayload]
@@ -75,11 +80,14 @@ class Predictions:
         """
         pieces = _Pieces(self._content, sha256, length_bytes, piece_length)
         try:
-            ways = {None: _Way([1] * pieces.count, _alone), **self._bases(pieces, formers)}
+            ways = {None: _Way(range(pieces.count), pieces.lengths(), _alone), **self._bases(pieces, formers)}
             drawn = self._drawn(pieces, ways)
         except DamagedPayloadError:
             return None
-        found = {base: expected_bytes(drawn[base], way.weights, length_bytes) for base, way in ways.items()}
+        found = {
+            base: expected_bytes(drawn[base], way.weights, length_bytes, looked_at=len(way.pieces) / pieces.count)
+            for base, way in ways.items()
+        }
         bases = [PredictedBase(*base, expected) for base, expected in found.items() if base is not None]
         bases.sort(key=lambda base: base.expected.likely)
         prediction = Prediction(sha256, length_bytes, found[None], tuple(bases))
@@ -93,18 +101,35 @@ class Predictions:
         return None
 
     def _bases(self, pieces: "_Pieces", formers: Sequence[FormerPayload]) -> dict[FormerPayload | None, "_Way"]:
-        others = [one for one in formers if one.sha256 != pieces.sha256]
-        here = [one for one in others if self._content.path(Sha256Hex(one.sha256)).exists()]
-        if not here:
-            return {}
-        anchors, found = AnchorFiles(self._content, self._directory), dict[FormerPayload | None, _Way]()
-        new = anchors.anchors(pieces.sha256)
-        for base in here[:MAX_BASES]:
+        found: dict[FormerPayload | None, _Way] = {}
+        anchors, probes = AnchorFiles(self._content, self._directory), dict[int, Found]()
+        for base, sha256 in self._here(pieces.sha256, formers):
             with contextlib.suppress(DamagedPayloadError):
-                alignment = align(anchors.anchors(Sha256Hex(base.sha256)), new)
-                weights = unlike(pieces.count, pieces.piece_length, new.places, alignment.new_places)
-                found[base] = _Way(weights, partial(self._by_base, Sha256Hex(base.sha256), alignment))
+                known = anchors.anchors(sha256)
+                probes = probes or {index: pieces.found(index, PROBE_BYTES) for index in probed_pieces(pieces.count)}
+                prints = BasePrints(known)
+                weights = [prints.unlike(probe) for probe in probes.values()]
+                drawn = [list(probes)[place] for place in drawn_pieces(weights, MAX_SAMPLED)]
+                whole = probes | {index: pieces.found(index, pieces.piece_length) for index in drawn}
+                alignment = align(known, joined(pieces.length_bytes, (whole[index] for index in sorted(whole))))
+                found[base] = _Way(list(probes), weights, partial(self._by_base, sha256, alignment))
         return found
+
+    def _here(self, new: str, formers: Sequence[FormerPayload]) -> Iterator[tuple[FormerPayload, Sha256Hex]]:
+        """Yield the former payloads whose file is here; but for the first, none whose anchors would take too long."""
+        count, read = 0, 0
+        for one in formers:
+            sha256 = parse_sha256(one.sha256)
+            try:
+                length = self._content.path(sha256).stat().st_size
+            except OSError:
+                continue
+            if (self._directory / f"{sha256}{SUFFIX}").exists():
+                length = 0
+            if sha256 == new or count == MAX_BASES or (count and length and read + length > self._most_read_bytes):
+                continue
+            count, read = count + 1, read + length
+            yield one, sha256
 
     def _by_base(self, base: Sha256Hex, alignment: Alignment, start: int, piece: bytes) -> int:
         ranges = alignment.ranges(start, len(piece))
@@ -117,12 +142,13 @@ class Predictions:
         """Return of each way the pieces that were looked at, and what crosses the line for each."""
         found: dict[FormerPayload | None, list[tuple[int, int]]] = {base: [] for base in ways}
         end = self._clock.monotonic() + CODING_SECONDS
-        turns = zip(*(drawn_pieces(way.weights, MAX_SAMPLED) for way in ways.values()), strict=True)
+        turns = zip(*(drawn_pieces(way.weights, MAX_SAMPLED) for way in ways.values()), strict=False)
         for number, turn in enumerate(turns):
             if number >= LEAST_SAMPLED and self._clock.monotonic() > end:
                 break
-            for (base, way), index in zip(ways.items(), turn, strict=True):
-                found[base].append((index, way.line_bytes(index * pieces.piece_length, pieces.read(index))))
+            for (base, way), place in zip(ways.items(), turn, strict=True):
+                index = way.pieces[place]
+                found[base].append((place, way.line_bytes(index * pieces.piece_length, pieces.read(index))))
         return found
 
     def _keep(self, prediction: Prediction) -> None:
@@ -138,8 +164,10 @@ class Predictions:
 class _Way:
     """How pieces are coded: by one base, or alone."""
 
+    pieces: Sequence[int]
+    """That are drawn from."""
     weights: Sequence[int]
-    """Of each piece, how much it is likely to cost beside others."""
+    """Of each, how much it is likely to cost beside others."""
     line_bytes: Callable[[int, bytes], int]
     """Returns what crosses the line for the piece with this offset."""
 
@@ -154,6 +182,14 @@ class _Pieces:
     @property
     def count(self) -> int:
         return -(-self.length_bytes // self.piece_length)
+
+    def lengths(self) -> list[int]:
+        return [self.piece_length] * (self.count - 1) + [self.length_bytes - (self.count - 1) * self.piece_length]
+
+    def found(self, index: int, most_bytes: int) -> Found:
+        start = index * self.piece_length
+        stretch = (start, min(most_bytes, self.piece_length, self.length_bytes - start))
+        return found_in(self.content.read_stretches(self.sha256, [stretch]), start)
 
     def read(self, index: int) -> bytes:
         return self.content.read_piece(self.sha256, PieceIndex(index), self.piece_length)
