@@ -62,6 +62,17 @@ class Prediction(msgspec.Struct, frozen=True):
     """The least first."""
 
 
+def kept_prediction(directory: Path, sha256: str) -> Prediction | None:
+    """Return what was predicted of a payload; None: nothing that can be read."""
+    with contextlib.suppress(OSError, FileTooLargeError, msgspec.MsgspecError):
+        return msgspec.json.decode(read_capped(_kept_path(directory, sha256), MAX_PREDICTION_BYTES), type=Prediction)
+    return None
+
+
+def _kept_path(directory: Path, sha256: str) -> Path:
+    return directory / f"{parse_sha256(sha256)}{PREDICTION_SUFFIX}"
+
+
 class Predictions:
     """Makes them, and keeps them in ``coded/SHA256.predicted``."""
 
@@ -93,12 +104,6 @@ class Predictions:
         prediction = Prediction(sha256, length_bytes, found[None], tuple(bases))
         self._keep(prediction)
         return prediction
-
-    def kept(self, sha256: str) -> Prediction | None:
-        """Return what was predicted of a payload; None: nothing that can be read."""
-        with contextlib.suppress(OSError, FileTooLargeError, msgspec.MsgspecError):
-            return msgspec.json.decode(read_capped(self._path(sha256), MAX_PREDICTION_BYTES), type=Prediction)
-        return None
 
     def _bases(self, pieces: "_Pieces", formers: Sequence[FormerPayload]) -> dict[FormerPayload | None, "_Way"]:
         found: dict[FormerPayload | None, _Way] = {}
@@ -154,10 +159,8 @@ class Predictions:
     def _keep(self, prediction: Prediction) -> None:
         with contextlib.suppress(OSError):  # a full disk: plans take it for a whole file
             durable_files.make_directory(self._directory, mode=0o700, lasting=False)
-            durable_files.write_file(self._path(prediction.sha256), msgspec.json.encode(prediction), lasting=False)
-
-    def _path(self, sha256: str) -> Path:
-        return self._directory / f"{parse_sha256(sha256)}{PREDICTION_SUFFIX}"
+            path = _kept_path(self._directory, prediction.sha256)
+            durable_files.write_file(path, msgspec.json.encode(prediction), lasting=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from seed_server.deltas.prediction import (
     PREDICTION_LEVEL,
     FormerPayload,
     Predictions,
+    kept_prediction,
 )
 from seed_server.store.content_store import ContentStore
 from tests.helpers.fake_clock import FakeClock
@@ -70,7 +71,7 @@ def test_it_is_what_all_pieces_take(store: Store) -> None:
     assert (predicted.patch, predicted.sha256) == ("app@1", base)
     assert predicted.expected.least <= store.whole(base, new, len(data)) <= predicted.expected.most
     assert found.alone.likely == len(data)  # it is random, and so it is sent whole
-    assert store.predictions.kept(new) == found
+    assert kept_prediction(store.coded, new) == found
 
 
 def test_the_former_version_that_is_most_alike_comes_first_and_no_more_than_three_are_looked_at(store: Store) -> None:
@@ -122,14 +123,14 @@ def test_a_slow_machine_looks_at_fewer_pieces_and_is_less_sure(store: Store) -> 
 
 def test_a_file_that_has_gone_is_not_predicted(store: Store) -> None:
     assert store.predictions.predict(Sha256Hex("1" * 64), 10, PIECE, []) is None
-    assert store.predictions.kept("1" * 64) is None
+    assert kept_prediction(store.coded, "1" * 64) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff" * 99, b"[" * (MAX_PREDICTION_BYTES + 1)])
 def test_what_cannot_be_read_is_none(store: Store, text: bytes) -> None:
     store.coded.mkdir()
     (store.coded / f"{'1' * 64}.predicted").write_bytes(text)
-    assert store.predictions.kept("1" * 64) is None
+    assert kept_prediction(store.coded, "1" * 64) is None
 
 
 def test_what_is_kept_is_within_its_cap(store: Store) -> None:
@@ -139,4 +140,4 @@ def test_what_is_kept_is_within_its_cap(store: Store) -> None:
     found = store.predictions.predict(new, 1_000, PIECE, formers)
     assert found is not None
     assert len(found.bases) == MAX_BASES
-    assert store.predictions.kept(new) == found
+    assert kept_prediction(store.coded, new) == found

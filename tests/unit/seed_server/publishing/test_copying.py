@@ -14,7 +14,7 @@ from bench import sample_packages as packages
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.manifest.documents import Manifest, Payload
 from p2pdist.shared.manifest.recipe import DebInstall
-from seed_server.deltas.prediction import Predictions
+from seed_server.deltas.prediction import kept_prediction
 from seed_server.initialising import initialise
 from seed_server.publishing.copying import Repacked
 from seed_server.publishing.examination import Publication
@@ -158,8 +158,7 @@ def test_what_it_will_take_of_lines_is_told_and_kept(server: Server) -> None:
     (base,) = prediction.bases
     assert (base.patch, base.sha256) == ("acme@1.0", first.patch.sha256)
     assert base.expected.most < prediction.alone.least
-    predictions = Predictions(ContentStore(server.home.content), server.home.coded, CLOCK)
-    assert predictions.kept(second.patch.sha256) == prediction
+    assert kept_prediction(server.home.coded, second.patch.sha256) == prediction
 
 
 def test_a_signer_compares_the_file_as_it_was_given(tmp_path: Path) -> None:
