@@ -10,10 +10,12 @@ from p2pdist.shared.json_units import Bytes, Count, UnixSeconds
 class UsedRoomDocument(Struct, frozen=True):
     """What one kind of files in the home takes."""
 
-    kind: Literal["content", "signed", "database", "archive", "prepared", "presented", "keys", "leftovers", "other"]
-    """Files of patches; `tuf/`; the database, unless that is PostgreSQL; months of history; bundles that wait for
-    signatures; signed files that PCs have handed in; keys; temporary files, of which one may be in use; all else.
-    Since 0.3."""
+    kind: Literal[
+        "content", "coded", "signed", "database", "archive", "prepared", "presented", "keys", "leftovers", "other"
+    ]
+    """Files of patches; pieces of them, coded by former versions or compressed, which the server makes again where they
+    are missing; `tuf/`; the database, unless that is PostgreSQL; months of history; bundles that wait for signatures;
+    signed files that PCs have handed in; keys; temporary files, of which one may be in use; all else. Since 0.3."""
     files: Count
     """How many. Since 0.3."""
     bytes: Bytes

@@ -27,7 +27,7 @@ FileHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 FileBytes = Annotated[int, msgspec.Meta(ge=0, lt=1 << 60)]
 
 _OWN_WAY = re.compile(
-    r"state(-before-.*)?\.db(-wal|-shm|-journal)?|restored|moved|backed-up|presented|server\.toml|content|tuf|keys|"
+    r"state(-before-.*)?\.db(-wal|-shm|-journal)?|restored|moved|backed-up|presented|coded|server\.toml|content|tuf|keys|"
     r"audit-checkpoint|lost\+found|\.restoring"
 )
 _PASSING = re.compile(r".*\.lock|.*\.sock|\..*\.tmp", re.DOTALL)

@@ -131,6 +131,7 @@ def _kinds(found: DiskUsage) -> FactTable:
 def _name(kind: UsageKind) -> str:
     return {
         "content": tr("files of patches"),
+        "coded": tr("coded pieces"),
         "signed": tr("signed metadata"),
         "database": tr("database"),
         "archive": tr("archives"),
@@ -145,6 +146,7 @@ def _name(kind: UsageKind) -> str:
 def _what(kind: UsageKind) -> str:
     return {
         "content": tr("content/, as below"),
+        "coded": tr("coded/: smaller updates, made again where missing"),
         "signed": tr("tuf/: what PCs fetch first"),
         "database": tr("state.db"),
         "archive": tr("archive/: months of history"),

@@ -19,7 +19,7 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.home_leftovers import leftovers_of
 
 UsageKind: TypeAlias = Literal[
-    "content", "signed", "database", "archive", "prepared", "presented", "keys", "leftovers", "other"
+    "content", "coded", "signed", "database", "archive", "prepared", "presented", "keys", "leftovers", "other"
 ]
 """Signed: ``tuf/``. Leftovers: temporary files, of which one may be written at this moment."""
 
@@ -166,6 +166,7 @@ def _kind(home: ServerHome, folder: Path) -> UsageKind | None:
     """Return what the files of ``folder`` are; None: each says it by its name."""
     kinds: dict[Path, UsageKind] = {
         home.content: "content",
+        home.coded: "coded",
         home.tuf_metadata.parent: "signed",
         home.archive: "archive",
         home.prepared: "prepared",

@@ -17,6 +17,7 @@ from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
+from seed_server.leasing.builders import Builders
 from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
@@ -35,7 +36,7 @@ class LedgerCounters:
     rejected: int = 0
     expired: int = 0
     voided: int = 0
-    """Ended with the endpoint's connection."""
+    """Ended with the endpoint's connection, or it could make no piece of what was sent."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class SiteParts:
     """Called when a fetcher slot has become free: who waits should ask."""
     holding: Callable[[TorrentHash], Collection[EndpointId]] = lambda _: ()
     """Returns the endpoints of the site that have all of a torrent."""
+    builders: Builders = field(default_factory=Builders)
+    """Those to whom pieces can be coded. Ledgers only read it."""
 
 
 class PieceLedger:
@@ -76,6 +79,9 @@ class PieceLedger:
         self._torrent = torrent
         self._standings = site.standings
         self._help_of = site.help_of
+        self._builders = site.builders.of(torrent)
+        self._built = False
+        """A builder could fetch, at the time that is looked at."""
         self._claims = SiteClaims(
             torrent,
             self._all,
@@ -163,7 +169,7 @@ class PieceLedger:
             lan_have=lan_have,
             lan_stalled=lan_stalled,
             can_fetch=can_fetch,
-            leased=_set_of(leased),
+            leased=sum(1 << piece for piece in leased),
             now=now,
         )
         for piece in leased:
@@ -225,6 +231,18 @@ class PieceLedger:
         self._claims.members[endpoint].account.reject(now)
         return True
 
+    def undecoded(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
+        """Record that ``endpoint`` could make no piece of what it was sent, and return whether it was leased to it.
+
+        Nobody is blamed. It has crossed the line, so it counts among what may be sent to the endpoint.
+        """
+        if not self._leases.are_with(endpoint, piece):
+            return False
+        self._leases.end(piece)
+        self._turns.moved(endpoint, now)
+        self.counters.voided += 1
+        return True
+
     def helps_otherwise(self, endpoint: EndpointId) -> None:
         """Take into account that ``endpoint`` helps its neighbours more or less than before."""
         self._claims.helps_otherwise(endpoint)
@@ -263,6 +281,12 @@ class PieceLedger:
             # a holder that fetches nothing and has nothing to fetch must not block one that has
             if not self._leases.count_of(holder) and not self._could_fetch(holder, needed, now):
                 self._turns.end(holder)
+        self._built = False
+        if self._builders:
+            self._built = any(
+                self._precedence(one, now) is Precedence.FIRST and self._could_fetch(one, needed, now)
+                for one in self._builders
+            )
         return self._turns.has(endpoint, now, lambda other: self._could_fetch(other, needed, now))
 
     def next_piece(self, endpoint: EndpointId, now: float) -> PieceIndex | None:
@@ -362,7 +386,10 @@ class PieceLedger:
         how = self._help_of.get(endpoint)
         if how is Help.LESS:
             return Precedence.LATER
-        return Precedence.ALONE if how is Help.NONE else Precedence.FIRST
+        if how is Help.NONE:
+            return Precedence.ALONE
+        behind = self._built and endpoint not in self._builders
+        return Precedence.LATER if behind else Precedence.FIRST
 
     def _is_missed(self, holder: EndpointId, piece: PieceIndex) -> bool:
         """Whether an endpoint other than ``holder`` could fetch ``piece``."""
@@ -370,10 +397,3 @@ class PieceLedger:
             endpoint != holder and member.can_fetch and endpoint in self._ready and not member.have >> piece & 1
             for endpoint, member in self._claims.members.items()
         )
-
-
-def _set_of(pieces: list[PieceIndex]) -> PieceSet:
-    found = 0
-    for piece in pieces:
-        found |= 1 << piece
-    return found

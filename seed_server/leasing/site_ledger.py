@@ -57,6 +57,7 @@ class SiteLedger:
         self._ready: dict[EndpointId, FetcherRank] = {}
         self._help_of: dict[EndpointId, Help] = {}
         self._parts = SiteParts(self._ready, standings or Standings(), self._help_of, self._note_freed, self.holding)
+        self.builders = self._parts.builders
         self._wanted: dict[EndpointId, set[TorrentHash]] = {}
         """What each lacks; those that lack nothing are not in it."""
         self._leased: set[TorrentHash] = set()
@@ -203,6 +204,7 @@ class SiteLedger:
         """Note that an endpoint's control connection is gone."""
         self._ready.pop(endpoint, None)
         self._help_of.pop(endpoint, None)
+        self.builders.say(endpoint, ())
         self._wanted.pop(endpoint, None)
         self._holdings.left(endpoint)
         self._confirmed.left(endpoint)

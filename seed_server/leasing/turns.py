@@ -23,7 +23,7 @@ class Precedence(enum.IntEnum):
 
     FIRST = 0
     LATER = 1
-    """It helps the site less than others would."""
+    """It helps the site less than others would, or costs the line more."""
     ALONE = 2
     """It gives its neighbours nothing: what it fetches crosses the line for it alone."""
     LAST = 3

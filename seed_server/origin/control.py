@@ -15,6 +15,7 @@ from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
+    Bases,
     Diagnosis,
     FactsChanged,
     FromEndpoint,
@@ -25,6 +26,7 @@ from p2pdist.shared.wire.messages import (
     Pace,
     PieceRejected,
     PieceStored,
+    PieceUndecoded,
     Report,
     RepositoryChanged,
     Unavailable,
@@ -164,7 +166,7 @@ class ControlConversation:
                 await self._want(message)
             case Helping():
                 self._helps(Help(message.how))
-            case Holdings() | PieceStored() | PieceRejected():
+            case Holdings() | PieceStored() | PieceRejected() | Bases() | PieceUndecoded():
                 self._has(message)
             case NewsWanted() | ParcelsWanted() | ConsistencyWanted() | SpareWanted():
                 self._answers.asked(message, self._nursery)
@@ -206,12 +208,18 @@ class ControlConversation:
         if self._live.ledger.helps(self._session.endpoint, how):
             self._live.wake_all()
 
-    def _has(self, message: Holdings | PieceStored | PieceRejected) -> None:
+    def _has(self, message: Holdings | PieceStored | PieceRejected | Bases | PieceUndecoded) -> None:
         if isinstance(message, Holdings):
             self._holdings(message)
             return
+        if isinstance(message, Bases):
+            self._builds(message)
+            return
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
-        (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
+        if isinstance(message, PieceUndecoded):
+            self._undecoded(leased, message.base)
+        else:
+            (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
 
     def _says(self, message: Diagnosis | FactsChanged | PcFindings | NeighboursSeen | AuditAlarm | CustodyTold) -> None:
         if isinstance(message, NeighboursSeen):
@@ -285,6 +293,27 @@ class ControlConversation:
                 "an endpoint rejected a piece", self._session.endpoint, torrent=leased.torrent, piece=leased.piece
             )
             self._live.wake_all()
+
+    def _builds(self, bases: Bases) -> None:
+        if len(bases.payloads) % HELD_BYTES:
+            raise RefusedError("impossible message: a part of a hash")
+        if (decoding := self._session.decoding) is None:
+            raise RefusedError("tells of bases, and takes no coded pieces")
+        decoding.told(bases.payloads)
+        self._parts.forms.rate(self._session, self._live)
+        self._live.invitations.builds(self._session, trio.current_time())
+
+    def _undecoded(self, leased: LeasedPiece, base: str) -> None:
+        session = self._session
+        ledger = self._live.ledger.ledger(leased.torrent)
+        if session.decoding is None or ledger is None:
+            return
+        if not ledger.undecoded(session.endpoint, leased.piece, trio.current_time()):
+            return
+        if session.decoding.undecoded(leased, base):
+            self._log.warning("an endpoint cannot make pieces of what it has", session.endpoint, base=base)
+            self._parts.forms.rate(session, self._live)
+        self._live.wake_all()
 
     def _wake(self) -> None:
         """Wake whoever may have something to fetch now."""

@@ -52,7 +52,13 @@ class Invitations:
 
     def lacks(self, guest: Guest, now: float) -> None:
         """Ask ``guest``, which has just said that it lacks something, unless enough others can fetch."""
-        if self._may_send(now) and self._may_be_asked(guest, now) and self._coming(now) < self._ledger.fetchers:
+        enough = self._coming(now) >= self._ledger.fetchers and not self._ledger.builders.any_of(guest.endpoint)
+        if self._may_send(now) and self._may_be_asked(guest, now) and not enough:
+            self._invite(guest, now)
+
+    def builds(self, guest: Guest, now: float) -> None:
+        """Ask ``guest``, which has just said that it has a former version of something, however many others come."""
+        if self._ledger.builders.any_of(guest.endpoint) and self._may_send(now) and self._may_be_asked(guest, now):
             self._invite(guest, now)
 
     def news(self, ranked: Sequence[Guest], now: float, *, long: bool) -> None:
@@ -89,8 +95,9 @@ class Invitations:
     def _is_expected(self, endpoint: EndpointId, now: float) -> bool:
         return now - self._invited.get(endpoint, -math.inf) < INVITED_SECONDS
 
-    def _order(self, guest: Guest) -> tuple[float, tuple[bool, bool, int, EndpointId]]:
-        return (self._invited.get(guest.endpoint, -math.inf), guest.rank.order)
+    def _order(self, guest: Guest) -> tuple[float, bool, tuple[bool, bool, int, EndpointId]]:
+        builds = self._ledger.builders.any_of(guest.endpoint)
+        return (self._invited.get(guest.endpoint, -math.inf), not builds, guest.rank.order)
 
     def _coming(self, now: float) -> int:
         """Return how many can fetch, or will in a moment."""

@@ -13,6 +13,7 @@ from p2pdist.shared.wire.custody import CustodyTold
 from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.line_messages import LinkReport
 from p2pdist.shared.wire.messages import (
+    Bases,
     Diagnosis,
     FactsChanged,
     FromEndpoint,
@@ -43,6 +44,7 @@ PINGS = Budget(60, 300)  # 20 a second are sent; the echoes of several seconds m
 MESSAGES: Mapping[type[FromEndpoint | UnknownKind], Budget] = {
     Want: Budget(60, 4_500),  # ten a second for each of four transfers; after connecting, one for each patch
     Holdings: Budget(30, 2_000),  # after connecting, some while files are still being opened; then one for each patch
+    Bases: Budget(1, 60),  # after connecting, and when a transfer begins or ends; each has all that it has
     Helping: Budget(1, 60),  # its causes last for seconds
     Report: Budget(15, 300),  # one when a patch changes its state, and all patches after connecting
     LinkReport: Budget(30, 300),  # 20 a second while the site fetches

@@ -10,6 +10,7 @@ from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.inventory import InventoryPart, InventoryStated
 from p2pdist.shared.wire.messages import Pace
 from p2pdist.shared.wire.signed_files import SignedFilePart, TrustTold
+from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.inventories import Inventories
 from seed_server.origin.limits import OriginLimits
 from seed_server.origin.log_proofs import LogProofs
@@ -43,6 +44,7 @@ class PortParts:
     """How often PCs shall report now."""
     proofs: LogProofs
     spares: SpareAnswers
+    forms: CodedForms
     lost_files: LostFiles | None = None
     """What has become of the signed files that this server does not have; None: nobody is asked."""
     inventories: Inventories | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.inventories import Inventories
@@ -36,3 +37,5 @@ class PublishedMetadata:
     inventories: Inventories | None = None
     """What PCs are and have; None: nobody is asked."""
     unknown: Unknown = nobody_else
+    coding: PieceCoding | None = None
+    """What codes pieces; None: all go as they are."""

@@ -4,17 +4,22 @@ There is no request for a piece: when one has been written, the ledger is asked
 for the next. Sending a piece is what grants its lease.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import trio
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.merkle import piece_span
 from p2pdist.shared.wire.channels import encode_message
-from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.shared.wire.fields import MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
+from seed_server.deltas.coded_cache import ALONE
+from seed_server.deltas.coder import Coded
 from seed_server.leasing.site_ledger import LeasedPiece
+from seed_server.origin.coded_forms import UNKNOWN_RATE, CodedForms
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import OriginLimits
@@ -23,7 +28,7 @@ from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
 from seed_server.store.content_store import DamagedPayloadError
-from seed_server.store.piece_source import DamagedPartError, PieceSource, TemporaryReadError
+from seed_server.store.piece_source import DamagedPartError, TemporaryReadError
 from seed_server.store.rows import ServedPayload
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
@@ -44,6 +49,19 @@ class _Begun:
     sent_bytes: int = 0
     """Of its frame."""
     over: bool = False
+    coded_by: str = ""
+    """The base, or `ALONE`; empty: not coded, or not begun."""
+    digest: bytes = b""
+    """Of the coded form that was begun: what is left of it must be of the same."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What is sent of a piece."""
+
+    message: Piece | CodedPiece
+    payload_bytes: int
+    """What of it counts as sent: the piece, or what stands for it."""
 
 
 class PieceSender:
@@ -51,7 +69,7 @@ class PieceSender:
 
     def __init__(
         self,
-        source: PieceSource,
+        forms: CodedForms,
         patches: Mapping[TorrentHash, ServedPayload],
         records: OriginRecords,
         *,
@@ -61,7 +79,8 @@ class PieceSender:
         limits: OriginLimits,
         outside_log: OutsideLog,
     ) -> None:
-        self._source = source
+        self._source = forms.source
+        self._forms = forms
         self._patches = patches
         self._records = records
         self._on_damaged = on_damaged
@@ -110,9 +129,9 @@ class PieceSender:
     async def _go_on(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> None:
         """Send what is left of a piece, until the link is stopped."""
         link.writing = begun.leased
-        data = await self._read(live, begun)
-        if data is not None:
-            await self._write(live, session, link, begun, data)
+        form = await self._coded(session, link, begun) or await self._whole(live, begun)
+        if form is not None:
+            await self._write(live, session, link, begun, form)
         if not begun.over and not begun.sent_bytes:
             # another endpoint may be able to fetch it now
             live.ledger.unsent(session.endpoint, begun.leased)
@@ -120,15 +139,49 @@ class PieceSender:
         if begun.over:
             link.writing = None
 
-    async def _read(self, live: LiveSite, begun: _Begun) -> bytes | None:
-        """Return the piece; None when it cannot be read. Raises `RefusedError` when a part of it has been sent."""
+    async def _coded(self, session: Session, link: DataLink, begun: _Begun) -> _Form | None:
+        """Return the piece as it is coded for this endpoint; None: it goes whole.
+
+        Raises `RefusedError` when a part of another form has been sent.
+        """
+        leased, decoding = begun.leased, session.decoding
+        patch = self._patches.get(leased.torrent)
+        if decoding is None or patch is None or not patch.patch_id:  # of parcels and news there is no former version
+            return None
+        if begun.sent_bytes:
+            if not begun.coded_by:
+                return None
+            coded = await self._forms.kept(patch, leased.piece, begun.coded_by)
+            if coded is None or _digest(coded) != begun.digest:
+                raise RefusedError("the rest of a piece cannot be sent: it was coded anew")
+            return _form_of(leased, coded, self._length(patch, leased))
+        if not decoding.takes(leased):
+            return None
+        base = self._forms.base(patch, decoding.bases(self._forms.former.get(leased.torrent, ())))
+        if base == ALONE and not decoding.takes_alone():
+            return None
+        rate = UNKNOWN_RATE if link.rate is None else link.rate
+        coded = await self._forms.form(patch, leased.piece, base, rate)
+        if coded is None:
+            return None
+        begun.coded_by, begun.digest = base, _digest(coded)
+        return _form_of(leased, coded, self._length(patch, leased))
+
+    @staticmethod
+    def _length(patch: ServedPayload, leased: LeasedPiece) -> int:
+        return piece_span(leased.piece, patch.piece_length_bytes, patch.length_bytes)[1]
+
+    async def _whole(self, live: LiveSite, begun: _Begun) -> _Form | None:
+        """Return the piece as it is; None when it cannot be read. Raises `RefusedError` when a part of it was sent."""
         patch = self._patches.get(begun.leased.torrent)
         if patch is None:
             live.ledger.remove_torrent(begun.leased.torrent)
             reason = "it is no longer published"
         else:
             try:
-                return await self._source.read(patch, begun.leased.piece)
+                data = await self._source.read(patch, begun.leased.piece)
+                begun.coded_by, begun.digest = "", b""
+                return _Form(Piece(torrent=begun.leased.torrent, piece=begun.leased.piece, data=data), len(data))
             except DamagedPayloadError as error:
                 reason = str(error)
                 damaged = error.torrent if isinstance(error, DamagedPartError) else begun.leased.torrent
@@ -141,10 +194,9 @@ class PieceSender:
             raise RefusedError(f"the rest of a piece cannot be sent: {reason}")
         return None
 
-    async def _write(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun, data: bytes) -> None:
+    async def _write(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun, form: _Form) -> None:
         leased = begun.leased
-        message = Piece(torrent=leased.torrent, piece=leased.piece, data=data)
-        frame = memoryview(encode_frame(encode_message(message), max_bytes=MAX_DATA_FRAME_BYTES))
+        frame = memoryview(encode_frame(encode_message(form.message), max_bytes=MAX_DATA_FRAME_BYTES))
         while begun.sent_bytes < len(frame):
             patch = self._patches.get(leased.torrent)
             if patch is None:  # on a slow line, the rest of a piece takes half a minute
@@ -167,8 +219,8 @@ class PieceSender:
             link.written_bytes += len(part)
             live.watch.wrote(len(part), trio.current_time())
             live.ledger.progressed(session.endpoint, leased, trio.current_time())
-            at = min(before, len(data))
-            payload = min(begun.sent_bytes, len(data)) - at
+            at = min(before, form.payload_bytes)
+            payload = min(begun.sent_bytes, form.payload_bytes) - at
             if patch.patch_id:
                 self._records.sent(live.site.name, leased.torrent, payload)
             else:  # a parcel is of several; news are of none
@@ -178,3 +230,22 @@ class PieceSender:
         begun.over = True
         link.piece_written(leased)
         session.budgets.sent_piece()
+
+
+def _form_of(leased: LeasedPiece, coded: Coded, length_bytes: int) -> _Form:
+    message = CodedPiece(
+        torrent=leased.torrent,
+        piece=leased.piece,
+        codec=coded.codec,
+        length_bytes=length_bytes,
+        data=coded.data,
+        base=coded.base,
+        ranges=coded.ranges,
+    )
+    return _Form(message, len(coded.data))
+
+
+def _digest(coded: Coded) -> bytes:
+    digest = hashlib.blake2b(repr((coded.codec, coded.base, coded.ranges)).encode(), digest_size=16)
+    digest.update(coded.data)
+    return digest.digest()

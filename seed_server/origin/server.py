@@ -4,13 +4,11 @@ One task for each connection, all in the nursery of `OriginServer.run`. Whatever
 a connection does, only that connection ends.
 """
 
-import contextlib
 import secrets
 import socket
 import ssl
 from collections.abc import Coroutine, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -32,13 +30,17 @@ from seed_server.line.metadata_line import MetadataLine
 from seed_server.line.site_map import SiteMap
 from seed_server.line.tcp_info import has_sent
 from seed_server.origin.admissions import Admissions
+from seed_server.origin.coded_forms import CodedForms
+from seed_server.origin.coding_ahead import CodingAhead
 from seed_server.origin.connection import LostConnectionError, OriginConnection, RefusedError
 from seed_server.origin.control import ControlConversation
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.guarded import guarded
+from seed_server.origin.handshaking import Handshaking
 from seed_server.origin.hello import hello_of, told_features
 from seed_server.origin.limits import DEFAULT_LIMITS, OriginLimits
 from seed_server.origin.log_proofs import LogProofs
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.paced_news import PacedNews
 from seed_server.origin.port_parts import PortParts
 from seed_server.origin.published import PublishedMetadata
@@ -92,12 +94,12 @@ class OriginServer:
         self._tls = tls
         self._clock = clock
         self._records = OriginRecords(database, clock)
-        source = PieceSource(content)
+        self._forms = CodedForms(published.coding, PieceSource(content), OutsideLog())
         self._fleet = OriginState(
             settings=settings,
             database=database,
             records=self._records,
-            source=source,
+            forms=self._forms,
             sites=sites,
             timestamp_version=published.timestamp_version,
             clock=clock,
@@ -105,7 +107,7 @@ class OriginServer:
         )
         self._log = self._fleet.outside_log
         self._sender = PieceSender(
-            source,
+            self._forms,
             self._fleet.patches,
             self._records,
             on_damaged=self._fleet.damaged,
@@ -115,6 +117,9 @@ class OriginServer:
             outside_log=self._log,
         )
         fleet = self._fleet
+        self._ahead = CodingAhead(
+            self._forms, is_busy=lambda: fleet.sends, late_seconds=lambda: fleet.steering.late_seconds
+        )
         self._parts = PortParts(
             find_patch=fleet.find_patch,
             news=PacedNews(
@@ -127,6 +132,7 @@ class OriginServer:
             pace=self._pace,
             proofs=LogProofs(database.audit_consistency),
             spares=fleet.spares,
+            forms=self._forms,
             lost_files=published.lost_files,
             inventories=published.inventories,
         )
@@ -177,6 +183,8 @@ class OriginServer:
             outer.start_soon(self._keep_records, keeping_records)
             try:
                 async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._forms.run)
+                    nursery.start_soon(self._ahead.run)
                     nursery.start_soon(self._fleet.tick)
                     nursery.start_soon(self._fleet.pinging.run)
                     nursery.start_soon(self._fleet.steer)
@@ -265,7 +273,7 @@ class OriginServer:
             stream = TlsStream(tcp, self._tls)
         except OSError:  # gone already
             return
-        with self._gate.unproven(address, _Handshaking(stream)):
+        with self._gate.unproven(address, Handshaking(stream)):
             connection = await self._shake_hands(stream, address)
             reason: str | None = STOPPING  # if we are cancelled
             hello: Hello | None = None
@@ -377,17 +385,3 @@ class OriginServer:
         finally:
             live.detach(session, link, trio.current_time())
         return link.ending.reason
-
-
-@dataclass(frozen=True, eq=False)
-class _Handshaking:
-    """A connection that has not shown its certificate or said hello."""
-
-    stream: TlsStream
-
-    def is_silent(self) -> bool:
-        return not has_sent(self.stream.socket)
-
-    def end(self) -> None:
-        with contextlib.suppress(OSError):  # it is gone already
-            self.stream.end()

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
 from p2pdist.shared.identifiers import SiteName, TorrentHash
+from p2pdist.shared.wire.features import CODED_PIECES
 from p2pdist.shared.wire.line_messages import SiteLimit
 from p2pdist.shared.wire.messages import ControlHello, OtherPc, RepositoryChanged, SitePeer
 from seed_server.leasing.turns import FetcherRank
 from seed_server.line.ping_log import PingLog
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.data_link import DataLink, Ending
+from seed_server.origin.decoding import Decoding
 from seed_server.origin.message_budgets import MessageBudgets
 from seed_server.origin.outbox import Outbox
 from seed_server.origin.peer_lists import PeerList
@@ -21,8 +23,8 @@ class Session:
     """A connected endpoint; lives as long as its control connection."""
 
     __slots__ = (
-        "budgets", "claimed_site", "connection", "echoes_before", "ending", "endpoint", "features", "heard_at",
-        "instance", "link", "missed_pings", "outbox", "own_addresses", "packet_bytes", "peer", "peer_list",
+        "budgets", "claimed_site", "connection", "decoding", "echoes_before", "ending", "endpoint", "features",
+        "heard_at", "instance", "link", "missed_pings", "outbox", "own_addresses", "packet_bytes", "peer", "peer_list",
         "ping_look_at", "pinged_at", "pings", "protocol", "rank", "set_aside", "software", "tell_changed", "told_limit",
         "told_others", "told_unavailable", "trusts",
     )  # fmt: skip
@@ -50,6 +52,8 @@ class Session:
         self.instance = hello.instance
         self.protocol = hello.protocol
         self.features = hello.features
+        self.decoding = Decoding() if CODED_PIECES in hello.features else None
+        """None: it takes no coded pieces."""
         self.ending = Ending()
         self.outbox = outbox
         self.pings = PingLog()

@@ -23,6 +23,7 @@ from seed_server.line.site_map import Site, SiteMap, automatic_site_of
 from seed_server.line.site_policy import site_policy
 from seed_server.line.site_rate import METADATA_SHARE, SiteRate
 from seed_server.origin.arrivals import Arrivals
+from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.known_lines import KnownLines
 from seed_server.origin.limits import OriginLimits
@@ -43,7 +44,6 @@ from seed_server.origin.steering import Steering
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
 from seed_server.store.database import Database
-from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
 
 TICK_SECONDS = 0.25  # neighbour lists and expired leases; small against both
@@ -63,7 +63,7 @@ class OriginState:
         settings: ServerSettings,
         database: Database,
         records: OriginRecords,
-        source: PieceSource,
+        forms: CodedForms,
         sites: SiteMap,
         timestamp_version: int,
         clock: Clock,
@@ -84,7 +84,7 @@ class OriginState:
         self.pinging = Pinging(limits)
         self._database = database
         self._records = records
-        self._source = source
+        self._forms, self._source = forms, forms.source
         self._arrivals = Arrivals(sites, records, clock)
         self.timestamp_version = timestamp_version
         self.patches: dict[TorrentHash, ServedPayload] = {}
@@ -95,11 +95,12 @@ class OriginState:
         self._lines = KnownLines(clock)
         self._profiles: Mapping[SiteName, Profile] = {}
         self._explained: set[SiteName] = set()
-        self._steering = Steering(limits.quiet_seconds)
+        self.steering = Steering(limits.quiet_seconds)
         self._sessions: dict[EndpointId, tuple[Session, LiveSite]] = {}
+        forms.sessions = self._sessions.values
         self._denied: set[EndpointId] = set()
-        self.news_torrents = NewsTorrents(source, self.serve, self._forget)
-        self.parcels = ParcelTorrents(source, self.serve, self._forget)
+        self.news_torrents = NewsTorrents(forms.source, self.serve, self._forget)
+        self.parcels = ParcelTorrents(forms.source, self.serve, self._forget)
         self.spares = SpareAnswers(self.patches, self._parts.torrents, database.endpoints_at)
         self._reloaded_at = -limits.reload_seconds
         self._reloading = trio.Lock()
@@ -247,7 +248,7 @@ class OriginState:
         self.pinging.hurry(live, now)
         self._set_policy(live, now)
         self._share_egress()
-        self._steering.start(live)
+        self.steering.start(live)
 
     def _share_egress(self) -> None:
         if self._egress is None:
@@ -259,7 +260,7 @@ class OriginState:
 
     async def steer(self) -> None:
         """Decide how fast each site is sent to, while anything is sent there; until cancelled."""
-        await self._steering.run()
+        await self.steering.run()
 
     # --- patches ------------------------------------------------------------------------
 
@@ -294,7 +295,9 @@ class OriginState:
     async def _reload(self) -> None:
         self._reloaded_at = trio.current_time()
         await self._records.flush()  # what is damaged must not come back from the database as good
-        rows = served_payloads(await trio.to_thread.run_sync(self._database.payloads), self.rollouts)
+        published = await trio.to_thread.run_sync(self._database.payloads)
+        rows = served_payloads(published, self.rollouts)
+        await self._forms.learn(published, rows.values())
         self.parcels.replace(rows.values())
         rows |= self.news_torrents.rows | self.parcels.rows
         for torrent in self.patches.keys() - rows.keys():

@@ -31,6 +31,8 @@ class Steering:
         self._quiet_seconds = quiet_seconds
         self._lateness = Lateness()
         self._nursery: trio.Nursery | None = None
+        self.late_seconds = 0.0
+        """As late were all but one of a hundred steps lately; 0: nothing is steered."""
 
     def start(self, live: LiveSite) -> None:
         """Steer a site from now on."""
@@ -49,7 +51,9 @@ class Steering:
                 self._nursery = None
 
     def _tell_lateness(self) -> None:
-        if (late := self._lateness.take()) is not None:
+        late = self._lateness.take()
+        self.late_seconds = 0.0 if late is None else late.p99_seconds
+        if late is not None:
             p99, worst = (f"{1_000 * seconds:.1f} ms" for seconds in (late.p99_seconds, late.worst_seconds))
             log.debug("how late the controllers were", steps=late.steps, p99=p99, worst=worst)
 

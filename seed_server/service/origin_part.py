@@ -10,6 +10,7 @@ import trio
 
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
+from seed_server.deltas.piece_coding import piece_coding
 from seed_server.enrolment.certificate_authority import ServerCertificate
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map_file import load_sites
@@ -129,7 +130,9 @@ class _OriginPart:
             content=ContentStore(home.content),
             tls=tls.origin,
             sites=sites,
-            published=PublishedMetadata(version, news.answer, budgets, lost_files, inventories, unknown.why_later),
+            published=PublishedMetadata(
+                version, news.answer, budgets, lost_files, inventories, unknown.why_later, piece_coding(home)
+            ),
             clock=self.clock,
         )
         # also in the first minutes after a start, strangers must not keep enrolled PCs out

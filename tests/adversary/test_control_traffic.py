@@ -28,8 +28,10 @@ from p2pdist.shared.wire.messages import (
 )
 from seed_server.line.control_budget import line_bytes
 from seed_server.line.site_map import parse_site_map
+from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.limits import DEFAULT_LIMITS
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.session import Session
 from seed_server.origin.site import LiveSite
@@ -96,7 +98,7 @@ def site(directory: Path, database: Database, line_mbit: int = 20) -> Site:
         settings=ServerSettings(name="hq", address="127.0.61.1"),
         database=database,
         records=OriginRecords(database, FakeClock()),
-        source=PieceSource(ContentStore(directory)),
+        forms=CodedForms(None, PieceSource(ContentStore(directory)), OutsideLog()),
         sites=parse_site_map(text, source="sites.toml"),
         timestamp_version=1,
         clock=FakeClock(),

@@ -6,7 +6,7 @@ import os
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import Sha256Hex, TorrentHash
 from p2pdist.shared.wire.data_messages import DataHello, Piece
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, PieceStored, Welcome
+from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.enrolment.certificate_authority import CertificateAuthority
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map import SiteMap, parse_site_map
@@ -62,17 +63,19 @@ class Lab:
 
     # --- what the operator does ---------------------------------------------------------
 
-    async def publish(self, pieces: int = 5, *, sequence: int = 1, announce: bool = True) -> ServedPayload:
-        """Publish random bytes that end within the last piece."""
-        data = os.urandom(PIECE_BYTES * pieces - 1_000)
+    async def publish(
+        self, pieces: int = 5, *, sequence: int = 1, announce: bool = True, data: bytes = b"", patch_id: str = ""
+    ) -> ServedPayload:
+        """Publish ``data``, or random bytes that end within the last piece."""
+        data = data or os.urandom(PIECE_BYTES * pieces - 1_000)
         sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
         parts = [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
         self.content.path(sha256).write_bytes(data)
         piece_hashes = b"".join(merkle.piece_hash(part, PIECE_BYTES, len(data)) for part in parts)
         self.content.write_piece_hashes(sha256, piece_hashes)
         patch = ServedPayload(
-            patch_id=f"KB{sequence}",
-            version="1.0",
+            patch_id=patch_id or f"KB{sequence}",
+            version=f"{sequence}.0" if patch_id else "1.0",
             title="a patch",
             severity="high",
             cvss=None,
@@ -176,6 +179,7 @@ async def running_lab(
     sites: str = "",
     limits: OriginLimits = TEST_LIMITS,
     find_news: FindNews = _no_news,
+    coding: Callable[[ContentStore, Path], PieceCoding] | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
     **settings: Any,
 ) -> AsyncIterator[Lab]:
@@ -191,7 +195,7 @@ async def running_lab(
             content=content,
             tls=ServerTls(authority.control_ca_pem, certificate).origin,
             sites=site_map(sites),
-            published=PublishedMetadata(1, find_news, ByteBudgets()),
+            published=PublishedMetadata(1, find_news, ByteBudgets(), coding=coding and coding(content, root / "coded")),
             clock=SystemClock(),
             limits=limits,
         )

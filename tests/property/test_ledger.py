@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.bitfield import all_pieces, first_piece
+from seed_server.leasing.builders import Builders
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.standing import (
     DEMOTED_SECONDS,
@@ -19,6 +20,7 @@ from seed_server.leasing.standing import (
 from seed_server.leasing.times import STORED_GRACE_SECONDS
 from seed_server.leasing.turns import FetcherRank
 
+TORRENT = TorrentHash("ab" * 32)
 PIECES = 6
 FETCHERS = 2
 LEASE_SECONDS = 30.0
@@ -44,10 +46,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.ready: dict[EndpointId, FetcherRank] = {}
         self.said: dict[EndpointId, tuple[int, int, bool]] = {}
+        self.builders = Builders()
         self.ledger = PieceLedger(
-            TorrentHash("ab" * 32),
+            TORRENT,
             PIECES,
-            SiteParts(self.ready, Standings()),
+            SiteParts(self.ready, Standings(), builders=self.builders),
             fetchers=FETCHERS,
             lease_seconds=LEASE_SECONDS,
             max_leases_per_endpoint=MAX_LEASES,
@@ -89,6 +92,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(endpoint=endpoints, piece=pieces)
     def rejects(self, endpoint: EndpointId, piece: PieceIndex) -> None:
         self.ledger.rejected(endpoint, piece, self.now)
+
+    @rule(endpoint=endpoints, piece=pieces)
+    def cannot_decode(self, endpoint: EndpointId, piece: PieceIndex) -> None:
+        leased = self.ledger.leases.get(piece) == endpoint
+        assert self.ledger.undecoded(endpoint, piece, self.now) == leased
+
+    @rule(endpoint=endpoints, builds=st.booleans())
+    def says_whether_it_builds(self, endpoint: EndpointId, builds: bool) -> None:
+        self.builders.say(endpoint, [TORRENT] if builds else [])
 
     @rule(endpoint=endpoints, piece=pieces)
     def progresses(self, endpoint: EndpointId, piece: PieceIndex) -> None:
@@ -165,10 +177,11 @@ class BadNeighbourMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.standings = Standings()
         self.ready: dict[EndpointId, FetcherRank] = {}
+        self.builders = Builders()
         self.ledger = PieceLedger(
-            TorrentHash("ab" * 32),
+            TORRENT,
             MANY,
-            SiteParts(self.ready, self.standings),
+            SiteParts(self.ready, self.standings, builders=self.builders),
             fetchers=self.fetchers,
             lease_seconds=LEASE_SECONDS,
             max_leases_per_endpoint=MAX_LEASES,
@@ -178,6 +191,7 @@ class BadNeighbourMachine(RuleBasedStateMachine):
         self.from_lan_at = dict.fromkeys(self.honest, 0.0)
         self.shown = self.given = 0
         self.confirms = self.reconnects = self.stalled = True
+        self.undecoded = False
         self.claims: tuple[int, int] = (0, 0)
         self.delay = 0
         self.taken = 0
@@ -203,6 +217,15 @@ class BadNeighbourMachine(RuleBasedStateMachine):
     @rule(piece=st.integers(0, MANY - 1).map(PieceIndex))
     def rejects(self, piece: PieceIndex) -> None:
         self.ledger.rejected(self.bad, piece, self.now)
+
+    @rule(bad=st.booleans(), honest=st.booleans())
+    def say_whether_they_build(self, bad: bool, honest: bool) -> None:
+        self.builders.say(self.bad, [TORRENT] if bad else [])
+        self.builders.say(self.honest[0], [TORRENT] if honest else [])
+
+    @rule(undecoded=st.booleans())
+    def decodes_nothing(self, undecoded: bool) -> None:
+        self.undecoded = undecoded
 
     @rule(seconds=st.integers(1, 30))
     def plays(self, seconds: int) -> None:
@@ -237,12 +260,14 @@ class BadNeighbourMachine(RuleBasedStateMachine):
 
     def bad_fetches(self) -> None:
         for piece in self.fetched:
+            if self.undecoded:
+                self.ledger.undecoded(self.bad, piece, self.now)
             # it reads a little, or confirms, or does nothing
             if self.confirms:
                 self.ledger.stored(self.bad, piece, self.now)
             elif self.delay and int(self.now) % self.delay == 0:
                 self.ledger.progressed(self.bad, piece, self.now)
-        if self.confirms:
+        if self.confirms or self.undecoded:
             self.fetched = []
         for _ in range(LINE_PIECES):
             if (sent := self.ledger.next_piece(self.bad, self.now)) is not None:

@@ -78,6 +78,7 @@ PC_FEATURES: Features = (
 """What this release understands of a server."""
 SERVER_FEATURES: Features = (
     HOLDINGS, INVITES, PARCELS, TELLS_FACTS, AUDIT_WITNESS, CUSTODY, FINDINGS, TRUST, SPARE_COPIES, INVENTORY,
+    CODED_PIECES,
 )  # fmt: skip
 """What this release understands of a PC."""
 

@@ -24,6 +24,7 @@ def room_rows(used: Iterable[UsedRoomDocument | UsedRoom]) -> list[tuple[str, in
     """Return what takes room, in words, with the number of files and their bytes."""
     words = {
         "content": tr("files of patches"),
+        "coded": tr("coded pieces: smaller updates"),
         "signed": tr("signed metadata"),
         "database": tr("database"),
         "archive": tr("archives of history"),

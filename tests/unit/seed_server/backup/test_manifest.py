@@ -65,7 +65,7 @@ def test_a_list_that_names_a_file_twice_is_refused() -> None:
 def test_what_is_of_one_running_server_is_left_out() -> None:
     out = [
         "state.db", "state.db-wal", "state-before-0004-from-0001.db", "restored", "moved", "presented", "backed-up",
-        "serve.lock", "a.sock", ".x.0123456789ab.tmp", ".restoring",
+        "coded", "serve.lock", "a.sock", ".x.0123456789ab.tmp", ".restoring",
     ]  # fmt: skip
     assert [name for name in out if is_kept(name)] == []
     assert all(map(is_kept, ["sites.toml", "archive", "prepared", "rings.toml", "restored.txt"]))

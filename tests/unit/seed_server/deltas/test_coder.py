@@ -20,6 +20,7 @@ def content(tmp_path):
 
 
 def decoded(coded, length):
+    assert coded is not None
     prefix = b"".join(BASE[one.offset : one.offset + one.length] for one in coded.ranges)
     return decode_piece(coded.codec, coded.data, prefix, length_bytes=length)
 
@@ -27,6 +28,7 @@ def decoded(coded, length):
 def test_identical_bytes_are_a_frame_of_some_bytes_that_needs_just_them(content):
     piece = BASE[1000:263_000]
     coded = code_by_base(content, SHA256, WHOLE, piece, 19)
+    assert coded is not None
     assert coded.ranges == (PrefixRange(1000, len(piece)),)
     assert len(coded.data) < 60
     assert decoded(coded, len(piece)) == piece
@@ -36,6 +38,7 @@ def test_bytes_from_two_stretches_come_back(content):
     piece = BASE[0:100_000] + b"new" + BASE[900_000:1_000_000]
     ranges = (PrefixRange(0, 110_000), PrefixRange(890_000, 120_000))
     coded = code_by_base(content, SHA256, ranges, piece, 9)
+    assert coded is not None
     assert coded.ranges == ranges
     assert coded.base == SHA256
     assert len(coded.data) < 200
@@ -45,6 +48,7 @@ def test_bytes_from_two_stretches_come_back(content):
 def test_bytes_across_two_stretches_are_not_taken_for_one(content):
     piece = BASE[50_000:100_000] + BASE[900_000:950_000]
     coded = code_by_base(content, SHA256, (PrefixRange(50_000, 50_000), PrefixRange(900_000, 50_000)), piece, 9)
+    assert coded is not None
     assert len(coded.ranges) == 2
     assert decoded(coded, len(piece)) == piece
 
@@ -72,6 +76,7 @@ def test_text_is_coded_alone():
     piece = b"".join(b"line %d of a text that is not the same everywhere\n" % i for i in range(5000))
     for code in (code_alone, code_alone_slowly):
         coded = code(piece, 12)
+        assert coded is not None
         assert len(coded.data) < len(piece) // 5
         assert decoded(coded, len(piece)) == piece
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
+from seed_server.leasing.builders import Builders
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
-from seed_server.leasing.standing import LONGEST_REJECTION_SECONDS, Standings
+from seed_server.leasing.standing import LONGEST_REJECTION_SECONDS, SENT_SHARE, SENT_SPARE_PIECES, Standings
 from seed_server.leasing.times import STORED_GRACE_SECONDS
 from seed_server.leasing.turns import FetcherRank
 from tests.helpers.piece_sets import pieces_of
@@ -26,10 +27,11 @@ class Site:
 
     def __init__(self, pieces: int = 4, *, fetchers: int = 1, max_leases: int = 8) -> None:
         self.ready: dict[EndpointId, FetcherRank] = {}
+        self.builders = Builders()
         self.ledger = PieceLedger(
             ONE,
             pieces,
-            SiteParts(self.ready, Standings()),
+            SiteParts(self.ready, Standings(), builders=self.builders),
             fetchers=fetchers,
             lease_seconds=LEASE_SECONDS,
             max_leases_per_endpoint=max_leases,
@@ -380,3 +382,79 @@ class TestSiteLedger:
         site.rejected(A, piece, 0.0)
         site.left(A)
         assert site.next_piece(A, 0.0) is None
+
+
+class TestWhoCanBuild:
+    """Pieces can be coded for those that have a former version: they fetch first, and alone."""
+
+    def builder(self, site: Site, endpoint: EndpointId, *torrents: TorrentHash) -> None:
+        site.builders.say(endpoint, torrents)
+
+    def test_it_fetches_and_the_others_wait_though_a_slot_is_free(self) -> None:
+        site = Site(4, fetchers=2)
+        self.builder(site, C, ONE)
+        for endpoint in (A, B, C):
+            site.join(endpoint)
+        assert site.ledger.next_piece(A, 0.0) is None
+        assert [site.fetch(C) for _ in range(2)] == [0, 1]
+        assert site.ledger.next_piece(B, 0.0) is None
+
+    def test_a_holder_that_cannot_gives_way_and_fetches_again_when_the_builder_is_gone(self) -> None:
+        site = Site(6, fetchers=2)
+        site.join(A)
+        assert site.fetch(A) == 0
+        self.builder(site, C, ONE)
+        site.join(C, 1.0)
+        assert site.fetch(C, 1.0) == 1
+        assert site.ledger.next_piece(A, 1.0) is None
+        del site.ready[C]
+        site.ledger.left(C)
+        site.builders.say(C, ())
+        assert site.ledger.next_piece(A, 2.0) == 1, "what it had alone is needed again"
+
+    def test_one_of_another_torrent_goes_before_nobody(self) -> None:
+        site = Site(4)
+        self.builder(site, C, TWO)
+        site.join(A)
+        site.join(C, wired=False)
+        assert site.fetch(A) == 0
+        assert site.ledger.next_piece(C, 0.0) is None
+
+    def test_one_that_cannot_fetch_or_has_not_answered_keeps_nobody_waiting(self) -> None:
+        site = Site(4)
+        self.builder(site, C, ONE)
+        site.join(A)
+        site.join(C, can_fetch=False)
+        assert site.fetch(A) == 0
+        site.want(C, 1.0, have=0, can_fetch=True)
+        assert site.ledger.next_piece(C, 1.0) == 1
+        site.ledger.expire(1.0 + LEASE_SECONDS)
+        assert site.fetch(A, 1.0 + LEASE_SECONDS) == 1
+
+    def test_one_that_takes_no_free_slot_does_not_keep_others_waiting_for_long(self) -> None:
+        site = Site(4)
+        self.builder(site, C, ONE)
+        site.join(A)
+        site.join(C)
+        assert site.ledger.next_piece(A, 0.0) is None
+        assert site.ledger.next_piece(A, 3.1) == 0
+
+    def test_what_it_could_not_decode_is_nobodys_fault_and_is_leased_again(self) -> None:
+        site = Site(2)
+        self.builder(site, A, ONE)
+        site.join(A)
+        assert site.ledger.next_piece(A, 0.0) == 0
+        assert not site.ledger.undecoded(B, PieceIndex(0), 0.0)
+        assert site.ledger.undecoded(A, PieceIndex(0), 0.0)
+        assert not site.ledger.undecoded(A, PieceIndex(0), 0.0)
+        assert site.ledger.next_piece(A, 0.0) == 0
+        assert site.ledger.counters.voided == 1
+
+    def test_what_it_can_be_sent_in_vain_is_bounded(self) -> None:
+        site = Site(10)
+        site.join(A)
+        sent = 0
+        while (piece := site.ledger.next_piece(A, 0.0)) is not None:
+            sent += 1
+            site.ledger.undecoded(A, piece, 0.0)
+        assert sent <= 10 * SENT_SHARE + SENT_SPARE_PIECES

@@ -15,8 +15,10 @@ from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 from p2pdist.shared.wire.messages import PROTOCOL_VERSION, ControlHello
 from seed_server.line.site_map import SiteMap, parse_site_map
+from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.connection import OriginConnection
 from seed_server.origin.limits import DEFAULT_LIMITS
+from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.records import OriginRecords
 from seed_server.origin.state import OriginState
 from seed_server.settings.server_toml import ServerSettings
@@ -42,7 +44,7 @@ def fleet(directory: Path, database: Database) -> OriginState:
         settings=ServerSettings(name="hq", address="127.0.2.1", fetchers_per_site=2, lease_seconds=30.0),
         database=database,
         records=OriginRecords(database, FakeClock()),
-        source=PieceSource(ContentStore(directory)),
+        forms=CodedForms(None, PieceSource(ContentStore(directory)), OutsideLog()),
         sites=site_map(1),
         timestamp_version=1,
         clock=FakeClock(),

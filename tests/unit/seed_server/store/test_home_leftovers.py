@@ -19,6 +19,7 @@ PLACES = (
     "prepared",
     "presented/metadata",
     "keys/online",
+    "coded/" + "a" * 64 + "/alone",
     "content",
 )
 

@@ -1,0 +1,131 @@
+"""Finds the coded form of a piece, or makes it. Blocking; several threads may call it."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
+from p2pdist.shared.merkle import piece_span
+from seed_server.deltas.alignment import WHOLE_BYTES, Alignment, align
+from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.coded_cache import ALONE, CodedCache, Kept, Pair
+from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
+from seed_server.settings.home import ServerHome
+from seed_server.store.content_store import ContentStore
+from seed_server.store.rows import ServedPayload
+
+QUICK_LEVEL = 9  # while somebody waits: 100 MB in two or three seconds of a processor; 12 takes twice as long for 1 %
+BEST_LEVEL = 19  # ahead: 100 MB in a minute, for a tenth to a sixth less
+MAX_ALIGNMENTS = 8  # in memory, of two files each: at most 4 MB
+MAX_SAMPLED = 4_096  # payloads of which it is remembered whether they can be compressed at all
+SAMPLES, SAMPLE_BYTES, SAMPLE_LEVEL = 8, 32 << 10, 3  # a millisecond in all
+SAMPLE_SHARE = 0.97  # of a sample: what does not get smaller is compressed already
+
+
+class NotAlignedError(Exception):
+    """How a payload and its base belong together is to be found out first, by `PieceCoding.align`."""
+
+
+class Look(NamedTuple):
+    """What the cache has of a piece, and of those behind it."""
+
+    kept: Kept | None
+    """None: it is to be made."""
+    lacking: list[PieceIndex]
+    """Of the next ones, those that are to be made."""
+
+
+@dataclass
+class PieceCoding:
+    """Of one server; ``pairs`` say which torrent is coded by what."""
+
+    content: ContentStore
+    anchors: AnchorFiles
+    cache: CodedCache
+    _alignments: OrderedDict[tuple[str, str], Alignment] = field(default_factory=OrderedDict)
+    _sampled: OrderedDict[TorrentHash, bool] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self, payload: ServedPayload, piece: PieceIndex, base: str, *, ahead: int) -> Look:
+        """Return what there is of a piece, and which of the next ``ahead`` are lacking. Raises `DamagedPayloadError`.
+
+        ``base``: SHA-256, or `ALONE`.
+        """
+        if base == ALONE and not self.is_compressible(payload):
+            return Look(Kept(None, BEST_LEVEL), [])
+        pair = Pair(TorrentHash(payload.torrent_hash), base)
+        following = range(piece + 1, min(payload.piece_count, piece + 1 + ahead))
+        lacking = [PieceIndex(at) for at in following if not self.cache.level(pair, PieceIndex(at))]
+        return Look(self.cache.read(pair, piece), lacking)
+
+    def align(self, base: Sha256Hex, new: Sha256Hex, between: Callable[[], None] = lambda: None) -> Alignment:
+        """Find out how two payloads belong together: half a second of a processor for 100 MB of each, the first time.
+
+        ``between`` is called now and then. Raises `DamagedPayloadError`.
+        """
+        if (known := self._aligned(base, new)) is not None:
+            return known
+        found = align(self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between))
+        with self._lock:
+            self._alignments[base, new] = found
+            while len(self._alignments) > MAX_ALIGNMENTS:
+                self._alignments.popitem(last=False)
+        return found
+
+    def is_aligned(self, base: Sha256Hex, new: Sha256Hex) -> bool:
+        """Whether `make` can code one by the other at once."""
+        return self._aligned(base, new) is not None
+
+    def helps(self, base: Sha256Hex, new: Sha256Hex) -> bool:
+        """Whether two payloads that are aligned have anything in common, or may have."""
+        found = self._aligned(base, new)
+        return found is not None and (bool(found.new_places) or found.base_length_bytes <= WHOLE_BYTES)
+
+    def is_compressible(self, payload: ServedPayload) -> bool:
+        """Whether a payload gets smaller by itself, by some samples of it. Raises `DamagedPayloadError`."""
+        torrent = TorrentHash(payload.torrent_hash)
+        with self._lock:
+            known = self._sampled.get(torrent)
+        if known is None:
+            step = max(SAMPLE_BYTES, payload.length_bytes // SAMPLES)
+            places = range(0, payload.length_bytes, step)
+            cuts = [(at, min(SAMPLE_BYTES, payload.length_bytes - at)) for at in places]
+            samples = [self.content.read_stretches(Sha256Hex(payload.sha256), [cut]) for cut in cuts]
+            known = any(code_alone(sample, SAMPLE_LEVEL) is not None for sample in samples)
+            with self._lock:
+                self._sampled[torrent] = known
+                while len(self._sampled) > MAX_SAMPLED:
+                    self._sampled.popitem(last=False)
+        return known
+
+    def make(self, payload: ServedPayload, piece: PieceIndex, data: bytes, base: str, level: int) -> Coded | None:
+        """Code a piece whose bytes are ``data``, and keep it; None: it is to be sent whole.
+
+        ``base``: SHA-256, or `ALONE`. Raises `DamagedPayloadError` for the base, `NotAlignedError`.
+        """
+        pair = Pair(TorrentHash(payload.torrent_hash), base)
+        if base == ALONE:
+            coded = code_alone_slowly(data, level) if level >= BEST_LEVEL else code_alone(data, level)
+        else:
+            found = self._aligned(Sha256Hex(base), Sha256Hex(payload.sha256))
+            if found is None:
+                raise NotAlignedError
+            start, _ = piece_span(piece, payload.piece_length_bytes, payload.length_bytes)
+            ranges = found.ranges(start, len(data))
+            coded = code_by_base(self.content, Sha256Hex(base), ranges, data, level)
+        self.cache.keep(pair, piece, level, coded)
+        return coded
+
+    def _aligned(self, base: Sha256Hex, new: Sha256Hex) -> Alignment | None:
+        with self._lock:
+            if (found := self._alignments.get((base, new))) is not None:
+                self._alignments.move_to_end((base, new))
+            return found
+
+
+def piece_coding(home: ServerHome) -> PieceCoding:
+    """Return what codes the pieces of one home; nothing is read yet."""
+    content = ContentStore(home.content)
+    return PieceCoding(content, AnchorFiles(content, home.coded), CodedCache(home.coded))

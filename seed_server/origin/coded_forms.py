@@ -1,0 +1,235 @@
+"""Finds for each piece the form in which it is sent, while the line is busy with those before it.
+
+A form is made once for all sites, and kept. What is not made in the time that the piece would take as it is goes as it
+is: nobody waits for a processor longer than for the line.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
+from seed_server.deltas.coded_cache import ALONE
+from seed_server.deltas.coder import Coded
+from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
+from seed_server.origin.former import former_payloads
+from seed_server.origin.outside_log import OutsideLog
+from seed_server.origin.quiet_threads import QuietThreads
+from seed_server.origin.session import Session
+from seed_server.origin.site import LiveSite
+from seed_server.store.content_store import DamagedPayloadError
+from seed_server.store.piece_source import PieceSource, TemporaryReadError
+from seed_server.store.rows import ServedPayload
+
+CODING_THREADS = 2  # each makes 40 MB of pieces a second, which is 100 to 300 Mbit/s of what they become
+AHEAD_PIECES = 4  # of the one that is asked for: a line that waits for none of them is never idle
+MAX_MAKING = 32  # at the same time: 8 MB of pieces
+LOOKING_THREADS = 4  # at the cache
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.05, 2.0
+UNKNOWN_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
+ALIGN_SHARE = (
+    0.05  # of the time that the whole payload would take: waited once, until it is known what belongs together
+)
+MOST_ALIGN_SECONDS = 3.0
+
+
+class StoppingError(Exception):
+    """The server stops."""
+
+
+@dataclass
+class _Making:
+    """A form that is being made."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    coded: Coded | None = None
+
+
+class CodedForms:
+    """Of one server; `run` must be running, or every piece is sent as it is."""
+
+    def __init__(self, coding: PieceCoding | None, source: PieceSource, log: OutsideLog) -> None:
+        """``coding``: None: every piece goes as it is."""
+        self._coding = coding
+        self.source = source
+        self._log = log
+        self.served: Mapping[TorrentHash, ServedPayload] = {}
+        """What endpoints may be sent, of patches."""
+        self.former: Mapping[TorrentHash, tuple[Sha256Hex, ...]] = {}
+        """By what each of these may be coded, the best first."""
+        self.threads = QuietThreads(CODING_THREADS)
+        self.stopping = False
+        self._looking = trio.CapacityLimiter(LOOKING_THREADS)
+        self._nursery: trio.Nursery | None = None
+        self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
+        self._aligning: dict[tuple[str, str], trio.Event] = {}
+        self._lost: set[str] = set()
+        """Bases that cannot be read, or have nothing in common with what they are the former version of."""
+
+        self.sessions: Callable[[], Iterable[tuple[Session, LiveSite]]] = tuple
+        """Returns all endpoints that are connected."""
+
+    @property
+    def codes(self) -> bool:
+        """Whether anything is coded at all."""
+        return self._coding is not None
+
+    @property
+    def coding(self) -> PieceCoding:
+        """What codes; there must be any."""
+        assert self._coding is not None
+        return self._coding
+
+    async def run(self) -> None:
+        """Make forms until cancelled."""
+        if self._coding is None:
+            return
+        await trio.to_thread.run_sync(self._coding.cache.load)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                await trio.sleep_forever()
+        finally:
+            self._nursery, self.stopping = None, True
+            self.threads.close()
+
+    async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
+        """Note what is published, and what of it is ``served``: by what each may be coded."""
+        if self._coding is None:
+            return
+        mine = {TorrentHash(row.torrent_hash): row for row in served if row.patch_id and not row.damaged}
+        content = self._coding.content
+        find = partial(former_payloads, published, mine, lambda base: content.path(Sha256Hex(base)).exists())
+        self.former = await trio.to_thread.run_sync(find)
+        self.served = mine
+        self._lost.clear()
+        self._rate_all()
+
+    def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
+        """Return the best of these ``bases`` that is of any use, or `ALONE`."""
+        return next((base for base in bases if (payload.torrent_hash + base) not in self._lost), ALONE)
+
+    def _rate_all(self) -> None:
+        for session, live in self.sessions():
+            self.rate(session, live)
+
+    def rate(self, session: Session, live: LiveSite) -> None:
+        """Let an endpoint fetch before others what can be coded by what it has, by its own word."""
+        decoding = session.decoding
+        if decoding is None or not (decoding.has_bases or live.ledger.builders.any_of(session.endpoint)):
+            return
+        built = [
+            torrent
+            for torrent, former in self.former.items()
+            if self.base(self.served[torrent], decoding.bases(former)) != ALONE
+        ]
+        if live.ledger.builders.say(session.endpoint, built):
+            live.wake_all()
+
+    async def form(self, payload: ServedPayload, piece: PieceIndex, base: str, rate: BytesPerSecond) -> Coded | None:
+        """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole."""
+        if self._nursery is None:
+            return None
+        try:
+            look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
+            found = await trio.to_thread.run_sync(look, limiter=self._looking)
+        except DamagedPayloadError:
+            return None  # it is read again to be sent whole, and seen to then
+        made = None if found.kept is not None else self._make(payload, piece, base)
+        for each in found.lacking:
+            self._make(payload, each, base)
+        if found.kept is not None:
+            return found.kept.coded
+        if made is None:
+            return None
+        with trio.move_on_after(self._patience_seconds(payload, base, rate)):
+            await made.done.wait()
+        return made.coded
+
+    async def kept(self, payload: ServedPayload, piece: PieceIndex, base: str) -> Coded | None:
+        """Return a piece coded by ``base`` if the cache has it."""
+        look = partial(self.coding.look, payload, piece, base, ahead=0)
+        try:
+            found = await trio.to_thread.run_sync(look, limiter=self._looking)
+        except DamagedPayloadError:
+            return None
+        return None if found.kept is None else found.kept.coded
+
+    def _patience_seconds(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> float:
+        piece_seconds = payload.piece_length_bytes / max(1, rate)
+        patience = min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
+        if base == ALONE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
+            return patience
+        return max(patience, min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate)))
+
+    def _make(self, payload: ServedPayload, piece: PieceIndex, base: str) -> _Making | None:
+        """Make a form in a task, unless one does; None: there is too much to do."""
+        key = (TorrentHash(payload.torrent_hash), piece, base)
+        making = self._making.get(key)
+        if making is None and self._nursery is not None and len(self._making) < MAX_MAKING:
+            making = self._making[key] = _Making()
+            self._nursery.start_soon(self._make_one, payload, piece, base, making)
+        return making
+
+    async def _make_one(self, payload: ServedPayload, piece: PieceIndex, base: str, making: _Making) -> None:
+        try:
+            making.coded = await self.made(payload, piece, base, QUICK_LEVEL, self.threads)
+        finally:
+            del self._making[TorrentHash(payload.torrent_hash), piece, base]
+            making.done.set()
+
+    async def made(
+        self, payload: ServedPayload, piece: PieceIndex, base: str, level: int, threads: QuietThreads
+    ) -> Coded | None:
+        """Make a form and keep it; None: the piece is to be sent whole, or something cannot be read now."""
+        try:
+            if not await self._is_of_use(payload, base):
+                return None
+            data = await self.source.read(payload, piece)
+        except (DamagedPayloadError, TemporaryReadError, StoppingError):
+            return None  # the sender reads it too, and says so
+        try:
+            return await threads.run(partial(self.coding.make, payload, piece, data, base, level))
+        except DamagedPayloadError as error:
+            self._lose(payload, base, str(error))
+        except NotAlignedError:
+            pass  # others have been aligned meanwhile: next time
+        return None
+
+    async def _is_of_use(self, payload: ServedPayload, base: str) -> bool:
+        if base == ALONE:
+            return True
+        pair = (base, payload.sha256)
+        if (under_way := self._aligning.get(pair)) is not None:
+            await under_way.wait()
+        if not self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
+            if pair in self._aligning:  # another one was woken first
+                return False
+            self._aligning[pair] = trio.Event()
+            try:
+                await self.threads.run(
+                    partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
+                )
+            except DamagedPayloadError as error:
+                self._lose(payload, base, str(error))
+                return False
+            finally:
+                self._aligning.pop(pair).set()
+        if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
+            self._lose(payload, base)
+            return False
+        return True
+
+    def _go_on(self) -> None:
+        if self.stopping:
+            raise StoppingError
+
+    def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
+        """Use a base no more; ``reason``: why it cannot be read."""
+        self._lost.add(payload.torrent_hash + base)
+        if reason:
+            self._log.warning("a former version cannot be read", payload.patch_id, reason=reason)
+        self._rate_all()

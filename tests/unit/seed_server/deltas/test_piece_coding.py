@@ -1,0 +1,110 @@
+import hashlib
+import os
+import random
+
+import pytest
+
+from p2pdist.shared.coded_pieces import decode_piece
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
+from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.coded_cache import ALONE, CodedCache
+from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
+from seed_server.settings.home import ServerHome
+from seed_server.store.content_store import ContentStore, DamagedPayloadError
+from seed_server.store.rows import ServedPayload
+
+PIECE = 64 << 10
+OLD = random.Random(1).randbytes(20 * PIECE)
+NEW = OLD[: 7 * PIECE] + b"something new" + OLD[7 * PIECE :]
+TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
+
+
+def sha256(data: bytes) -> Sha256Hex:
+    return Sha256Hex(hashlib.sha256(data).hexdigest())
+
+
+def payload(data: bytes) -> ServedPayload:
+    count, name = -(-len(data) // PIECE), sha256(data)
+    return ServedPayload("app", "2.0", "", "high", None, "app.deb", name, len(data), name, PIECE, count, 1, 0.0)
+
+
+def piece_of(data: bytes, at: int) -> bytes:
+    return data[at * PIECE : (at + 1) * PIECE]
+
+
+@pytest.fixture
+def coding(tmp_path):
+    (tmp_path / "content").mkdir()
+    for data in (OLD, NEW, TEXT):
+        (tmp_path / "content" / sha256(data)).write_bytes(data)
+    content = ContentStore(tmp_path / "content")
+    cache = CodedCache(tmp_path / "coded", min_free_bytes=0)
+    cache.load()
+    return PieceCoding(content, AnchorFiles(content, tmp_path / "coded"), cache)
+
+
+def made(coding, at, data=NEW, base=None, level=QUICK_LEVEL):
+    return coding.make(payload(data), PieceIndex(at), piece_of(data, at), base or sha256(OLD), level)
+
+
+def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
+    with pytest.raises(NotAlignedError):
+        made(coding, 8)
+    assert not coding.is_aligned(sha256(OLD), sha256(NEW))
+    coding.align(sha256(OLD), sha256(NEW))
+    assert coding.is_aligned(sha256(OLD), sha256(NEW))
+    assert coding.helps(sha256(OLD), sha256(NEW))
+    coded = made(coding, 8)
+    prefix = b"".join(OLD[at : at + length] for at, length in coded.ranges)
+    assert decode_piece(coded.codec, coded.data, prefix, length_bytes=PIECE) == piece_of(NEW, 8)
+    assert len(coded.data) < 100
+    look = coding.look(payload(NEW), PieceIndex(7), sha256(OLD), ahead=3)
+    assert (look.kept, look.lacking) == (None, [9, 10])
+    look = coding.look(payload(NEW), PieceIndex(8), sha256(OLD), ahead=100)
+    assert look.kept.coded == coded
+    assert look.lacking == list(range(9, 21))
+
+
+def test_alone_the_best_level_tries_both_codecs(coding):
+    quick, best = made(coding, 1, TEXT, ALONE), made(coding, 1, TEXT, ALONE, BEST_LEVEL)
+    assert len(best.data) < len(quick.data)
+    assert coding.look(payload(TEXT), PieceIndex(1), ALONE, ahead=0).kept == (best, BEST_LEVEL)
+
+
+def test_random_bytes_are_seen_for_what_they_are_and_cost_nothing(coding):
+    assert not coding.is_compressible(payload(NEW))
+    assert coding.is_compressible(payload(TEXT))
+    look = coding.look(payload(NEW), PieceIndex(1), ALONE, ahead=9)
+    assert (look.kept.coded, look.lacking) == (None, [])
+
+
+def test_payloads_without_anything_in_common_are_of_no_use(coding, tmp_path):
+    other = os.urandom(len(OLD))
+    (tmp_path / "content" / sha256(other)).write_bytes(other)
+    coding.align(sha256(other), sha256(NEW))
+    assert not coding.helps(sha256(other), sha256(NEW))
+    assert not coding.helps(sha256(TEXT), sha256(NEW))
+
+
+def test_a_missing_payload_is_an_error(coding, tmp_path):
+    (tmp_path / "content" / sha256(OLD)).unlink()
+    with pytest.raises(DamagedPayloadError):
+        coding.align(sha256(OLD), sha256(NEW))
+    (tmp_path / "content" / sha256(TEXT)).unlink()
+    with pytest.raises(DamagedPayloadError):
+        coding.look(payload(TEXT), PieceIndex(0), ALONE, ahead=0)
+
+
+def test_it_can_be_stopped_while_it_reads(coding):
+    class StopError(Exception):
+        pass
+
+    def stop():
+        raise StopError
+
+    with pytest.raises(StopError):
+        coding.align(sha256(OLD), sha256(NEW), stop)
+
+
+def test_that_of_a_home_reads_nothing_yet(tmp_path):
+    assert piece_coding(ServerHome(tmp_path)).cache.directory == tmp_path / "coded"

@@ -1,0 +1,114 @@
+"""`seed_server.origin.coding_ahead`, with the real cache and coder."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+import trio
+
+from p2pdist.shared import merkle
+from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
+from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.coded_cache import ALONE, CodedCache, Pair
+from seed_server.deltas.piece_coding import BEST_LEVEL, PieceCoding
+from seed_server.origin.coded_forms import CodedForms
+from seed_server.origin.coding_ahead import CodingAhead, work
+from seed_server.origin.outside_log import OutsideLog
+from seed_server.store.content_store import ContentStore
+from seed_server.store.piece_source import PieceSource
+from seed_server.store.rows import ServedPayload
+
+PIECE = 64 << 10
+TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
+VERSIONS = [TEXT[: 5 * PIECE], TEXT[: 6 * PIECE], TEXT[: 6 * PIECE] + b"new", random.Random(1).randbytes(3 * PIECE)]
+
+
+def publish(content: ContentStore, data: bytes, sequence: int) -> ServedPayload:
+    sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
+    parts = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
+    content.path(sha256).write_bytes(data)
+    content.write_piece_hashes(sha256, b"".join(merkle.piece_hash(part, PIECE, len(data)) for part in parts))
+    torrent = hashlib.sha256(b"torrent" + data).hexdigest()
+    version, count = f"{sequence}.0", len(parts)
+    return ServedPayload(
+        "app", version, "", "high", None, "app", sha256, len(data), torrent, PIECE, count, sequence, 0.0
+    )
+
+
+class Server:
+    def __init__(self, root: Path, max_bytes: int = 1 << 30) -> None:
+        (root / "content").mkdir()
+        self.content = ContentStore(root / "content")
+        self.cache = CodedCache(root / "coded", max_bytes=max_bytes, min_free_bytes=0)
+        coding = PieceCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
+        self.rows = [publish(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
+        self.late = 0.0
+        self.ahead = CodingAhead(self.forms, is_busy=lambda: True, late_seconds=lambda: self.late)
+
+    def lacking(self, at: int, base: str) -> int:
+        row = self.rows[at]
+        return len(self.cache.lacking(Pair(TorrentHash(row.torrent_hash), base), row.piece_count, level=BEST_LEVEL))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+async def test_the_newest_former_version_first_then_alone_then_two_more(server: Server) -> None:
+    await server.forms.learn(server.rows, server.rows[2:])
+    shown = [(row.version, base) for row, base in work(server.forms.served, server.forms.former)]
+    sha256s = [row.sha256 for row in server.rows]
+    assert shown == [
+        ("4.0", sha256s[2]), ("4.0", ALONE), ("3.0", sha256s[1]), ("3.0", ALONE),
+        ("4.0", sha256s[1]), ("4.0", sha256s[0]), ("3.0", sha256s[0]), ("3.0", sha256s[3]),
+    ]  # fmt: skip
+
+
+async def test_all_that_gets_smaller_is_coded_at_the_best_level_and_once(server: Server) -> None:
+    await server.forms.learn(server.rows, server.rows[2:])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.ahead.code(work(server.forms.served, server.forms.former))
+        assert [server.lacking(2, server.rows[at].sha256) for at in (0, 1)] == [0, 0]
+        assert server.lacking(2, ALONE) == 0
+        assert server.lacking(3, ALONE) == server.rows[3].piece_count, "random bytes are left alone"
+        assert server.lacking(3, server.rows[2].sha256) == 0, "they have nothing in common, and that is known"
+        before = sorted(server.cache.directory.rglob("*-*"))
+        await server.ahead.code(work(server.forms.served, server.forms.former))
+        assert sorted(server.cache.directory.rglob("*-*")) == before
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_was_coded_in_haste_is_replaced(server: Server) -> None:
+    await server.forms.learn(server.rows, [server.rows[2]])
+    row = server.rows[2]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.forms.made(row, PieceIndex(0), ALONE, 9, server.forms.threads)
+        assert server.cache.level(Pair(TorrentHash(row.torrent_hash), ALONE), PieceIndex(0)) == 9
+        await server.ahead.code([(row, ALONE)])
+        assert server.lacking(2, ALONE) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_where_there_is_no_room_it_ends(tmp_path: Path) -> None:
+    server = Server(tmp_path, max_bytes=2 * 4096)
+    await server.forms.learn(server.rows, [server.rows[2]])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        with trio.fail_after(10):
+            await server.ahead.code(work(server.forms.served, server.forms.former))
+        assert server.cache.bytes <= 2 * 4096
+        nursery.cancel_scope.cancel()
+
+
+async def test_while_controllers_are_late_it_waits(server: Server, autojump_clock: object) -> None:
+    server.late = 1.0
+    await server.ahead._rest(0.1)
+    assert trio.current_time() > 0
+    began = trio.current_time()
+    await server.ahead._rest(1.0)
+    assert trio.current_time() - began >= 6.0
