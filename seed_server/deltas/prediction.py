@@ -25,11 +25,11 @@ from seed_server.deltas.probes import PROBE_BYTES, BasePrints, Found, found_in, 
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 PREDICTION_LEVEL = 9  # of zstd: some 20 ms for a piece by a base; what is sent is often a tenth smaller
-MAX_SAMPLED = 40  # pieces, of each base: twice as many would make what is expected a third surer
-LEAST_SAMPLED = 4
+MAX_DRAWN = 40  # pieces, of each base: twice as many would make what is expected a third surer
+LEAST_DRAWN = 4
 CODING_SECONDS = 0.6  # for all of them: `publish` takes no longer than twice as long for it
-MAX_BASES = 3
-MAX_READ_BYTES = 64 << 20  # of bases whose anchors are not kept, where there are several: a third of a second
+MAX_PREDICTED_BASES = 3
+MAX_BASE_READ_BYTES = 64 << 20  # of bases whose anchors are not kept, where there are several: a third of a second
 MAX_PREDICTION_BYTES = 16 << 10  # three bases of some 400 bytes
 PREDICTION_SUFFIX = ".predicted"
 
@@ -77,7 +77,7 @@ class Predictions:
     """Makes them, and keeps them in ``coded/SHA256.predicted``."""
 
     def __init__(
-        self, content: ContentStore, directory: Path, clock: Clock, *, most_read_bytes: int = MAX_READ_BYTES
+        self, content: ContentStore, directory: Path, clock: Clock, *, most_read_bytes: int = MAX_BASE_READ_BYTES
     ) -> None:
         self._content, self._directory, self._clock = content, directory, clock
         self._most_read_bytes = most_read_bytes
@@ -87,7 +87,7 @@ class Predictions:
     ) -> Prediction | None:
         """Return what is expected, and keep it; None: its file cannot be read.
 
-        Of ``formers``, the newest first, `MAX_BASES` are looked at whose file is here.
+        Of ``formers``, the newest first, `MAX_PREDICTED_BASES` are looked at whose file is here.
         """
         pieces = _Pieces(self._content, sha256, length_bytes, piece_length)
         try:
@@ -114,7 +114,7 @@ class Predictions:
                 probes = probes or {index: pieces.found(index, PROBE_BYTES) for index in probed_pieces(pieces.count)}
                 prints = BasePrints(known)
                 weights = [prints.unlike(probe) for probe in probes.values()]
-                drawn = [list(probes)[place] for place in drawn_pieces(weights, MAX_SAMPLED)]
+                drawn = [list(probes)[place] for place in drawn_pieces(weights, MAX_DRAWN)]
                 whole = probes | {index: pieces.found(index, pieces.piece_length) for index in drawn}
                 alignment = align(known, joined(pieces.length_bytes, (whole[index] for index in sorted(whole))))
                 found[base] = _Way(list(probes), weights, partial(self._by_base, sha256, alignment))
@@ -131,7 +131,11 @@ class Predictions:
                 continue
             if (self._directory / f"{sha256}{SUFFIX}").exists():
                 length = 0
-            if sha256 == new or count == MAX_BASES or (count and length and read + length > self._most_read_bytes):
+            if (
+                sha256 == new
+                or count == MAX_PREDICTED_BASES
+                or (count and length and read + length > self._most_read_bytes)
+            ):
                 continue
             count, read = count + 1, read + length
             yield one, sha256
@@ -147,9 +151,9 @@ class Predictions:
         """Return of each way the pieces that were looked at, and what crosses the line for each."""
         found: dict[FormerPayload | None, list[tuple[int, int]]] = {base: [] for base in ways}
         end = self._clock.monotonic() + CODING_SECONDS
-        turns = zip(*(drawn_pieces(way.weights, MAX_SAMPLED) for way in ways.values()), strict=False)
+        turns = zip(*(drawn_pieces(way.weights, MAX_DRAWN) for way in ways.values()), strict=False)
         for number, turn in enumerate(turns):
-            if number >= LEAST_SAMPLED and self._clock.monotonic() > end:
+            if number >= LEAST_DRAWN and self._clock.monotonic() > end:
                 break
             for (base, way), place in zip(ways.items(), turn, strict=True):
                 index = way.pieces[place]

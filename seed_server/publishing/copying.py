@@ -13,7 +13,7 @@ from seed_server.publishing.repack import plan_repack
 from seed_server.publishing.stored_form import LeftAlone, RepackError, StoredForm
 from seed_server.store.content_store import ContentStore, IncomingFile, SourceState, open_source
 
-OnBytes: TypeAlias = Callable[[int, int], None]
+OnCopiedBytes: TypeAlias = Callable[[int, int], None]
 """Called with bytes done and bytes in total, of all files together."""
 
 
@@ -87,7 +87,7 @@ def planned_sources(examined: Examined) -> list[PlannedSource]:
 
 @contextlib.contextmanager
 def copied_sources(
-    content: ContentStore, sources: Sequence[PlannedSource], on_bytes: OnBytes
+    content: ContentStore, sources: Sequence[PlannedSource], on_bytes: OnCopiedBytes
 ) -> Iterator[list[IncomingFile]]:
     """Copy the files, and hold the copies; those that are not kept are removed again. Raises as `incoming`."""
     progress = FilesProgress(sum(one.length_bytes for one in sources), on_bytes)
@@ -105,7 +105,7 @@ class FilesProgress:
     """The progress of one stage over several files."""
 
     total: int
-    on_bytes: OnBytes
+    on_bytes: OnCopiedBytes
     before: int = 0
 
     def of_file(self, done: int, _total: int) -> None:

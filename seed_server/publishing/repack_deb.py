@@ -15,7 +15,14 @@ from seed_server.publishing.stored_form import (
     StoredForm,
     checked_length,
 )
-from seed_server.publishing.unpacked_streams import READ_BYTES, Packing, Read, UnpackError, packing_of, unpacked
+from seed_server.publishing.unpacked_streams import (
+    PACKED_READ_BYTES,
+    Packing,
+    ReadPacked,
+    UnpackError,
+    packing_of,
+    unpacked,
+)
 
 DEB_MAGIC = b"!<arch>\n"
 MAX_DEB_MEMBERS = 10  # honest packages have three, or four with a signature
@@ -107,7 +114,7 @@ def _content(file: BinaryIO, member: _ArMember) -> Iterator[bytes]:
     read = member_reader(file, member.start, member.size)
     try:
         if member.packing is None:
-            while part := read(READ_BYTES):
+            while part := read(PACKED_READ_BYTES):
                 yield part
         else:
             yield from unpacked(read, member.packing)
@@ -115,7 +122,7 @@ def _content(file: BinaryIO, member: _ArMember) -> Iterator[bytes]:
         raise RepackError(f"its {member.name}: {error}") from error
 
 
-def member_reader(file: BinaryIO, start: int, size: int) -> Read:
+def member_reader(file: BinaryIO, start: int, size: int) -> ReadPacked:
     """Return what reads ``size`` bytes of a file from ``start`` on, wherever others go in it meanwhile."""
     place, end = start, start + size
 

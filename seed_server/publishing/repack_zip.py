@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from seed_server.publishing.repack_deb import member_reader
 from seed_server.publishing.stored_form import NOTHING_PACKED, LeftAlone, RepackError, Repacking, StoredForm
-from seed_server.publishing.unpacked_streams import READ_BYTES, Read, UnpackError, bunzipped, inflated
+from seed_server.publishing.unpacked_streams import PACKED_READ_BYTES, ReadPacked, UnpackError, bunzipped, inflated
 
 ZIP_MAGIC = b"PK\3\4"
 MAX_DIRECTORY_BYTES = 64 << 20  # of 65,535 members, which is the most without zip64: 1,000 bytes for each
@@ -273,9 +273,9 @@ def _content(file: BinaryIO, one: _Placed) -> Iterator[bytes]:
         raise RepackError(f"{_shown(member)} is damaged: it is not what the directory says")
 
 
-def _unpacked(read: Read, method: int) -> Iterator[bytes]:
+def _unpacked(read: ReadPacked, method: int) -> Iterator[bytes]:
     if method == _STORED:
-        return iter(lambda: read(READ_BYTES), b"")
+        return iter(lambda: read(PACKED_READ_BYTES), b"")
     return inflated(read) if method == _DEFLATED else bunzipped(read)
 
 

@@ -17,12 +17,12 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-READ_BYTES = 256 << 10
+PACKED_READ_BYTES = 256 << 10
 UNPACKED_CHUNK_BYTES = 1 << 20
-MAX_WINDOW_LOG = 27  # of zstd: 128 MiB of memory, what its own tools allow
+UNPACK_WINDOW_LOG = 27  # of zstd: 128 MiB of memory, what its own tools allow
 
 Packing: TypeAlias = Literal["gz", "xz", "zst", "bz2"]
-Read: TypeAlias = Callable[[int], bytes]
+ReadPacked: TypeAlias = Callable[[int], bytes]
 """Returns at most so many of the next bytes; b"" at the end."""
 
 _MAGIC: dict[bytes, Packing] = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
@@ -49,21 +49,21 @@ def packing_of(head: bytes) -> Packing | None:
     return next((packing for magic, packing in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def unpacked(read: Read, packing: Packing) -> Iterator[bytes]:
+def unpacked(read: ReadPacked, packing: Packing) -> Iterator[bytes]:
     """Yield what the streams hold, at most `UNPACKED_CHUNK_BYTES` at a time.
 
     Raises `UnpackError`, and what ``read`` raises.
     """
-    packed = read(READ_BYTES)
+    packed = read(PACKED_READ_BYTES)
     while packed:
         decoder = _decoder(packing)
         yield from _stream(read, decoder, packed)
         packed = decoder.unused_data.lstrip(b"\0")
-        while not packed and (more := read(READ_BYTES)):
+        while not packed and (more := read(PACKED_READ_BYTES)):
             packed = more.lstrip(b"\0")
 
 
-def inflated(read: Read) -> Iterator[bytes]:
+def inflated(read: ReadPacked) -> Iterator[bytes]:
     """Yield what one raw stream of deflate holds, which must fill what ``read`` gives. Raises as `unpacked`."""
     decoder = _Inflating(-zlib.MAX_WBITS)
     yield from _stream(read, decoder, b"")
@@ -71,7 +71,7 @@ def inflated(read: Read) -> Iterator[bytes]:
         raise UnpackError("it has bytes behind its end")
 
 
-def bunzipped(read: Read) -> Iterator[bytes]:
+def bunzipped(read: ReadPacked) -> Iterator[bytes]:
     """Yield what one stream of bzip2 holds, which must fill what ``read`` gives. Raises as `unpacked`."""
     decoder = bz2.BZ2Decompressor()
     yield from _stream(read, decoder, b"")
@@ -79,10 +79,10 @@ def bunzipped(read: Read) -> Iterator[bytes]:
         raise UnpackError("it has bytes behind its end")
 
 
-def _stream(read: Read, decoder: _Decoder, packed: bytes) -> Iterator[bytes]:
+def _stream(read: ReadPacked, decoder: _Decoder, packed: bytes) -> Iterator[bytes]:
     while not decoder.eof:
         if decoder.needs_input and not packed:
-            packed = read(READ_BYTES)
+            packed = read(PACKED_READ_BYTES)
             if not packed:
                 raise UnpackError("it ends too early")
         try:
@@ -100,7 +100,7 @@ def _decoder(packing: Packing) -> _Decoder:
     if packing == "xz":
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DECODER_BYTES)
     if packing == "zst":
-        return zstd.ZstdDecompressor(options={int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_LOG})
+        return zstd.ZstdDecompressor(options={int(zstd.DecompressionParameter.window_log_max): UNPACK_WINDOW_LOG})
     return bz2.BZ2Decompressor()
 
 

@@ -11,10 +11,10 @@ from seed_server.deltas.alignment import align
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coder import code_by_base
 from seed_server.deltas.prediction import (
-    LEAST_SAMPLED,
-    MAX_BASES,
+    LEAST_DRAWN,
+    MAX_DRAWN,
+    MAX_PREDICTED_BASES,
     MAX_PREDICTION_BYTES,
-    MAX_SAMPLED,
     PREDICTION_LEVEL,
     FormerPayload,
     Predictions,
@@ -84,7 +84,7 @@ def test_the_former_version_that_is_most_alike_comes_first_and_no_more_than_thre
     found = store.predictions.predict(new, len(data), PIECE, [FormerPayload("app@same", new), *formers])
     assert found is not None
     assert [base.patch for base in found.bases] == ["app@2", "app@3", "app@4"]
-    assert len(found.bases) == MAX_BASES
+    assert len(found.bases) == MAX_PREDICTED_BASES
 
 
 def test_the_newest_is_read_and_others_only_up_to_a_bound_where_no_anchors_are_kept(store: Store) -> None:
@@ -117,7 +117,7 @@ def test_a_slow_machine_looks_at_fewer_pieces_and_is_less_sure(store: Store) -> 
         found = Predictions(store.content, store.coded, clock).predict(new, len(data), length, [])
         assert found is not None
         spreads.append(found.alone.most / found.alone.least)
-    assert LEAST_SAMPLED < MAX_SAMPLED
+    assert LEAST_DRAWN < MAX_DRAWN
     assert spreads[1] > spreads[0]
 
 
@@ -135,9 +135,9 @@ def test_what_cannot_be_read_is_none(store: Store, text: bytes) -> None:
 
 def test_what_is_kept_is_within_its_cap(store: Store) -> None:
     patch = f"{'i' * 64}@{'v' * 64}"
-    formers = [FormerPayload(patch, store.put(bytes([n]) * 1_000)) for n in range(MAX_BASES)]
+    formers = [FormerPayload(patch, store.put(bytes([n]) * 1_000)) for n in range(MAX_PREDICTED_BASES)]
     new = store.put(b"x" * 1_000)
     found = store.predictions.predict(new, 1_000, PIECE, formers)
     assert found is not None
-    assert len(found.bases) == MAX_BASES
+    assert len(found.bases) == MAX_PREDICTED_BASES
     assert kept_prediction(store.coded, new) == found
