@@ -149,7 +149,7 @@ def tar(files: Mapping[str, bytes], *, packed: str = "gz", links: Mapping[str, s
     return out.getvalue()
 
 
-def zipped(files: Mapping[str, bytes], *, system: int = 3) -> bytes:
+def zipped(files: Mapping[str, bytes], *, system: int = 3, packed: bool = False) -> bytes:
     """Return a zip archive, made on Unix (3) or Windows (0); files below ``bin`` may be run."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -157,6 +157,7 @@ def zipped(files: Mapping[str, bytes], *, system: int = 3) -> bytes:
             info = zipfile.ZipInfo("x")
             info.filename = name  # else a backslash is replaced
             info.create_system = system
+            info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
             if system == 3:
                 info.external_attr = (0o100755 if "bin/" in name else 0o100644) << 16
             archive.writestr(info, data)

@@ -5,6 +5,7 @@ be lost.
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,8 @@ MAX_PREDICTED_BASES = 3
 MAX_BASE_READ_BYTES = 64 << 20  # of bases whose anchors are not kept, where there are several: a third of a second
 MAX_PREDICTION_BYTES = 16 << 10  # three bases of some 400 bytes
 PREDICTION_SUFFIX = ".predicted"
+
+_OURS = re.compile(rf"[0-9a-f]{{64}}({re.escape(SUFFIX)}|{re.escape(PREDICTION_SUFFIX)})")
 
 
 class FormerPayload(NamedTuple):
@@ -89,6 +92,7 @@ class Predictions:
 
         Of ``formers``, the newest first, `MAX_PREDICTED_BASES` are looked at whose file is here.
         """
+        self._forget_gone()
         pieces = _Pieces(self._content, sha256, length_bytes, piece_length)
         try:
             ways = {None: _Way(range(pieces.count), pieces.lengths(), _alone), **self._bases(pieces, formers)}
@@ -159,6 +163,13 @@ class Predictions:
                 index = way.pieces[place]
                 found[base].append((place, way.line_bytes(index * pieces.piece_length, pieces.read(index))))
         return found
+
+    def _forget_gone(self) -> None:
+        """Remove what is kept here of payloads whose file has gone."""
+        with contextlib.suppress(OSError):
+            for path in self._directory.iterdir():
+                if _OURS.fullmatch(path.name) and not self._content.path(Sha256Hex(path.stem)).exists():
+                    path.unlink(missing_ok=True)
 
     def _keep(self, prediction: Prediction) -> None:
         with contextlib.suppress(OSError):  # a full disk: plans take it for a whole file

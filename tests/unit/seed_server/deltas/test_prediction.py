@@ -133,6 +133,17 @@ def test_what_cannot_be_read_is_none(store: Store, text: bytes) -> None:
     assert kept_prediction(store.coded, "1" * 64) is None
 
 
+def test_what_is_kept_of_files_that_have_gone_goes(store: Store) -> None:
+    gone, here = (store.put(bytes([n]) * 1_000) for n in range(2))
+    for sha256 in (gone, here):
+        assert store.predictions.predict(sha256, 1_000, PIECE, []) is not None
+        AnchorFiles(store.content, store.coded).anchors(sha256)
+    (store.coded / "another").touch()
+    store.content.path(gone).unlink()
+    store.predictions.predict(here, 1_000, PIECE, [])
+    assert {path.name for path in store.coded.iterdir()} == {f"{here}.predicted", f"{here}.anchors", "another"}
+
+
 def test_what_is_kept_is_within_its_cap(store: Store) -> None:
     patch = f"{'i' * 64}@{'v' * 64}"
     formers = [FormerPayload(patch, store.put(bytes([n]) * 1_000)) for n in range(MAX_PREDICTED_BASES)]

@@ -114,8 +114,7 @@ def test_the_directory_keeps_its_own_order() -> None:
 
 
 def test_our_pcs_unpack_it_to_the_same_tree() -> None:
-    data = packages.zipped({"tool/bin/tool": TEXT, "tool/readme": b"x"})
-    data = data if isinstance(plan_zip(io.BytesIO(data)), StoredForm) else archive(member("tool/bin/tool"))
+    data = packages.zipped({"tool/bin/tool": TEXT, "tool/readme": b"x"}, packed=True)
     assert inspect_archive(io.BytesIO(repacked(data))) == inspect_archive(io.BytesIO(data))
 
 
