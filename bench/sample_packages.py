@@ -19,17 +19,20 @@ def deb(
     """Return a Debian package without files."""
     head = f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\n"
     text = control or f"{head}Maintainer: x <x@y>\nDescription: x\n y\n"
-    pack: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gz": gzip.compress, "xz": lzma.compress, "zst": _zstd}
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        "": bytes, "gz": gzip.compress, "xz": lzma.compress, "zst": zstd_packed,
+    }  # fmt: skip
     suffix = f".{packed}" if packed else ""
     members = {
         "debian-binary": b"2.0\n",
         f"control.tar{suffix}": pack[packed](tar({"./control": text.encode()}, packed="")),
         f"data.tar{suffix}": pack[packed](tar({}, packed="")),
     }
-    return b"!<arch>\n" + b"".join(_ar_member(*member) for member in members.items())
+    return b"!<arch>\n" + b"".join(ar_member(*member) for member in members.items())
 
 
-def _zstd(data: bytes) -> bytes:
+def zstd_packed(data: bytes) -> bytes:
+    """Return it as zstd packs it."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -37,7 +40,8 @@ def _zstd(data: bytes) -> bytes:
     return zstd.compress(data)
 
 
-def _ar_member(name: str, data: bytes) -> bytes:
+def ar_member(name: str, data: bytes) -> bytes:
+    """Return a member of an `ar` archive."""
     header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
     return header + data + b"\n" * (len(data) % 2)
 
@@ -145,7 +149,7 @@ def tar(files: Mapping[str, bytes], *, packed: str = "gz", links: Mapping[str, s
     return out.getvalue()
 
 
-def zipped(files: Mapping[str, bytes], *, system: int = 3) -> bytes:
+def zipped(files: Mapping[str, bytes], *, system: int = 3, packed: bool = False) -> bytes:
     """Return a zip archive, made on Unix (3) or Windows (0); files below ``bin`` may be run."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -153,6 +157,7 @@ def zipped(files: Mapping[str, bytes], *, system: int = 3) -> bytes:
             info = zipfile.ZipInfo("x")
             info.filename = name  # else a backslash is replaced
             info.create_system = system
+            info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
             if system == 3:
                 info.external_attr = (0o100755 if "bin/" in name else 0o100644) << 16
             archive.writestr(info, data)

@@ -127,6 +127,34 @@ class FindingDocument(Struct, frozen=True):
     """Column in the line, from 1; null: not known."""
 
 
+class RepackedDocument(Struct, frozen=True):
+    """What became of a file that should be published unpacked."""
+
+    file_name: str
+    """Its name on the PCs. Since 0.3."""
+    packed_bytes: Bytes
+    """Length of the file that was given. Since 0.3."""
+    stored_bytes: Bytes
+    """Length of what is published. Since 0.3."""
+    left_alone: str | None
+    """Why it is published as it is, in words; null: it is unpacked. Since 0.3."""
+
+
+class ExpectedDocument(Struct, frozen=True):
+    """What is expected to cross each site's line for a file, from a sample of its pieces."""
+
+    file_name: str
+    """Its name on the PCs. Since 0.3."""
+    base: str | None
+    """Where a PC of the site has this former version, ID@VERSION; null: where none has one. Since 0.3."""
+    likely_bytes: Bytes
+    """What is expected. Since 0.3."""
+    least_bytes: Bytes
+    """It is less with one chance in twenty. Since 0.3."""
+    most_bytes: Bytes
+    """It is more with one chance in twenty. Since 0.3."""
+
+
 class PublishDocument(Struct, frozen=True):
     """The patch that was published."""
 
@@ -164,6 +192,10 @@ class PublishDocument(Struct, frozen=True):
     """What is in each of its files, for people; null: it was not looked into."""
     warnings: tuple[FindingDocument, ...]
     """What may surprise."""
+    repacked: tuple[RepackedDocument, ...]
+    """What became of files that should be published unpacked; empty: nobody asked for that. Since 0.3."""
+    expected: tuple[ExpectedDocument, ...]
+    """What is expected to cross each site's line, from each former version and without one. Since 0.3."""
 
 
 class LintDocument(Struct, frozen=True):

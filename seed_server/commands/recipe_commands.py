@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from msgspec.structs import asdict
 
-from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.console import ExitCode, json_option, print_json, say, say_error
 from p2pdist.shared.errors import FaultKind, UserError
-from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.language import in_words
 from p2pdist.shared.manifest.recipe import INSTALL_KINDS
 from seed_server.answers.operations import (
-    FindingDocument,
     LintDocument,
-    PublishDocument,
-    PublishedPayloadDocument,
 )
 from seed_server.commands.completing import ring_templates
 from seed_server.commands.looking import LookingCommand
@@ -33,6 +28,15 @@ from seed_server.commands.options import (
     prepare_option,
 )
 from seed_server.commands.progress import progress_bars
+from seed_server.commands.publish_view import (
+    SmallerTold,
+    contents_document,
+    finding_document,
+    publish_document,
+    show_expected,
+    show_published,
+    show_repacked,
+)
 from seed_server.commands.rollout_starting import say_started
 from seed_server.commands.signing_commands import finish_bundle, show_prepared
 from seed_server.commands.texts import counted, utc_minute
@@ -41,8 +45,6 @@ from seed_server.fleet.context import Context
 from seed_server.fleet.rollout_starting import start_published
 from seed_server.publishing.check_shorthand import CheckTextError
 from seed_server.publishing.examination import Examined, Publication
-from seed_server.publishing.findings import Finding
-from seed_server.publishing.publish import Published
 from seed_server.publishing.recipe import Recipe
 from seed_server.publishing.recipe_files import read_recipe
 from seed_server.publishing.recipe_options import OptionsError, overridden_by, with_options
@@ -83,6 +85,11 @@ _OPTIONS = (
     click.option("--emergency", is_flag=True, help="Wait for no window."),
     click.option("--requires", multiple=True, metavar="ID[@V]", help="A patch that comes first; again for more."),
     click.option("--supersedes", multiple=True, metavar="ID[@V]", help="A patch that this replaces."),
+    click.option(
+        "--repack",
+        is_flag=True,
+        help="Publish its files unpacked where PCs install the same: the next version takes less of the line.",
+    ),
     click.option("--downgrade", is_flag=True, help="Go back to this older version on purpose."),
     click.option("--conflicts", multiple=True, metavar="ID[@V]", help="A patch that this does not go with."),
 )
@@ -166,10 +173,19 @@ def publish_command(
                 "What is prepared goes by rollout_template and emergency_template in server.toml: set it there."
             )
         with _interruptible(), progress_bars() as on_progress:
+            smaller = SmallerTold()
             bundle = preparing.prepare_publication(
-                context, actor_of(context), publication, prepare, on_progress=on_progress, by_rings=not rings.at_once
+                context,
+                actor_of(context),
+                publication,
+                prepare,
+                on_progress=on_progress,
+                on_smaller=smaller.tell,
+                by_rings=not rings.at_once,
             )
         show_prepared(bundle, prepare, as_json=as_json)
+        if not as_json:
+            smaller.show(publication.recipe)
         return
     keys = offline_keys_of(context, offline_keys, passphrase, "patches")
     with _interruptible(), progress_bars() as on_progress:
@@ -182,10 +198,12 @@ def publish_command(
         else start_published(context, published.patch.ref, given_template, reason, actor=actor_of(context))
     )
     if as_json:
-        print_json(_publish_document(published))
+        print_json(publish_document(published))
     else:
-        _show(published)
-        _show_contents(published.examined)
+        show_published(published)
+        _showcontents_document(published.examined)
+        show_repacked(published.repacked)
+        show_expected(published.examined.publication.recipe, published.predicted)
         say_started(started)
     _show_warnings(published.examined)
     _warn_of_expiry(context)
@@ -222,14 +240,14 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
         shown = LintDocument(
             recipe=str(recipe),
             valid=not errors,
-            findings=tuple(map(_finding_document, findings)),
-            contents=_contents(examined),
+            findings=tuple(map(finding_document, findings)),
+            contents=contents_document(examined),
         )
         print_json(shown)
     else:
         for finding in findings:
             say(finding.as_text(str(recipe)))
-        _show_contents(examined)
+        _showcontents_document(examined)
     if errors:
         say_error(f"{recipe} cannot be published: {counted(errors, 'error')}.")
         raise SystemExit(ExitCode.BAD_INPUT)  # a `UserError` would print a second JSON document after the answer
@@ -257,67 +275,10 @@ def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) 
         raise click.UsageError(f"{error}.") from error
 
 
-def _publish_document(published: Published) -> PublishDocument:
-    patch = asdict(published.patch)
-    facts = {name: patch[name] for name in PublishDocument.__struct_fields__ if name in patch}
-    names = PublishedPayloadDocument.__struct_fields__
-    payloads = tuple(
-        PublishedPayloadDocument(**{name: getattr(payload, name) for name in names}) for payload in published.payloads
-    )
-    examined = published.examined
-    return PublishDocument(
-        id=published.patch.patch_id,
-        payloads=payloads,
-        repaired=published.repaired,
-        contents=_contents(examined),
-        warnings=tuple(map(_finding_document, examined.warnings)),
-        **facts,
-    )
-
-
-def _contents(examined: Examined) -> tuple[str | None, ...]:
-    return tuple(None if one is None else str(one) for one in examined.contents)
-
-
-def _show_contents(examined: Examined) -> None:
+def _showcontents_document(examined: Examined) -> None:
     for payload, found in zip(examined.publication.recipe.payload, examined.contents, strict=True):
         if found is not None:
             say(f"{payload.file_name}: {found}")
-
-
-def _finding_document(finding: Finding) -> FindingDocument:
-    return FindingDocument(
-        level=finding.level,
-        where=finding.where or None,
-        text=finding.text,
-        line=finding.line,
-        column=finding.column,
-    )
-
-
-def _show(published: Published) -> None:
-    patch = published.patch
-    if len(published.payloads) == 1:
-        _say_done(published, f"{patch.file_name}, {bytes_text(patch.length_bytes)}")
-        click.echo(f"{in_words(counted(patch.piece_count, 'piece'))}, SHA-256 {patch.sha256}")
-        _show_same_bytes(published)
-        return
-    _say_done(published, counted(len(published.payloads), "file"))
-    for payload in published.payloads:
-        words = " ".join(word for word in (payload.platform, payload.arch, payload.language) if word) or tr("any other")
-        click.echo(f"  {words}: {payload.file_name}, {bytes_text(payload.length_bytes)}, SHA-256 {payload.sha256}")
-    _show_same_bytes(published)
-
-
-def _say_done(published: Published, content: str) -> None:
-    patch = f"{published.patch.patch_id} {published.patch.version}"
-    say(f"Repaired {patch}: {content}" if published.repaired else f"Published {patch}: {content}")
-
-
-def _show_same_bytes(published: Published) -> None:
-    if published.same_bytes:
-        names = ", ".join(map(str, published.same_bytes))
-        say(f"PCs that have the file of {names} fetch nothing: it is the same.")
 
 
 def _show_warnings(examined: Examined) -> None:

@@ -38,7 +38,7 @@ from seed_server.fleet.rollout_announcing import announce_from
 from seed_server.fleet.rollout_operations import abort_withdrawn
 from seed_server.publishing import prepared
 from seed_server.publishing.examination import Publication
-from seed_server.publishing.prepared import Finished
+from seed_server.publishing.prepared import Finished, OnSmaller
 from seed_server.publishing.publish import OnStage
 from seed_server.signing.bins import PATCHES_FAMILY, PATCHES_ROLE
 from seed_server.signing.bundle import Bundle, encode_bundle, read_bundle, write_bundle
@@ -64,12 +64,13 @@ def prepare_publication(
     to: Path,
     *,
     on_progress: OnStage = lambda *_: None,
+    on_smaller: OnSmaller = lambda *_: None,
     by_rings: bool = False,
 ) -> Bundle:
     """Copy and hash a patch, and write the bundle ``to`` be signed. Needs no offline key; nothing is announced.
 
-    ``by_rings``: when it is finished, it waits for `rollout_operations.start_rollout`. Writes payloads. Raises
-    `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
+    ``by_rings``: when it is finished, it waits for `rollout_operations.start_rollout`. ``on_smaller`` as in
+    `prepared.prepare`. Writes payloads. Raises `UserError`: BAD_INPUT, NOT_SET_UP, REFUSED, STORAGE, BUSY.
     """
     bundle = prepared.prepare(
         context.home,
@@ -78,6 +79,7 @@ def prepare_publication(
         clock=context.clock,
         announced=_announced(context, actor, PREPARE),
         on_progress=on_progress,
+        on_smaller=on_smaller,
         by_rings=by_rings,
     )
     return _written(context, actor, bundle, to)

@@ -5,27 +5,19 @@ whatever file a "thin" archive names, and `dpkg-deb` is on Debian alone. Tar arc
 """
 
 import io
-import lzma
 import re
-import sys
-import zlib
 from typing import BinaryIO
 
-from p2pdist.shared.archive_members import MAX_DECODER_BYTES, members_of, read
+from p2pdist.shared.archive_members import members_of, read
 from p2pdist.shared.manifest.versions import Ecosystem, parse_version
 from seed_server.publishing.contents import InspectionError, PackageContents
 from seed_server.publishing.inspect_file import inspecting, length_of, read_exactly
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from seed_server.publishing.unpacked_streams import packing_of, unpacked
 
 MAX_CONTROL_TAR_BYTES = 64 << 20  # unpacked; with checksums and translations, the largest in Debian has some 15 MB
 MAX_CONTROL_BYTES = 1 << 20  # of the one file in it that is read; the largest has some 20 kB
 MAX_CONTROL_MEMBERS = 10_000
 MAX_AR_MEMBERS = 10  # honest packages have three, or four with a signature
-MAX_WINDOW_LOG = 27  # of zstd: 128 MiB of memory, what its own tools allow
 
 _MAGIC = b"!<arch>\n"
 _HEADER_BYTES = 60
@@ -71,19 +63,15 @@ def _control_tar(file: BinaryIO) -> bytes:
 
 
 def _unpacked(data: bytes) -> bytes:
-    most = MAX_CONTROL_TAR_BYTES + 1
-    if data.startswith(b"\x1f\x8b"):
-        plain = zlib.decompressobj(wbits=31).decompress(data, most)
-    elif data.startswith(b"\xfd7zXZ\0"):
-        plain = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DECODER_BYTES).decompress(data, most)
-    elif data.startswith(b"\x28\xb5\x2f\xfd"):
-        limit = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_LOG}
-        plain = zstd.ZstdDecompressor(options=limit).decompress(data, most)
-    else:
-        plain = data
-    if len(plain) >= most:
+    packing = packing_of(data)
+    plain = bytearray(b"" if packing else data)
+    for part in unpacked(io.BytesIO(data).read, packing) if packing else ():
+        plain += part
+        if len(plain) > MAX_CONTROL_TAR_BYTES:
+            break
+    if len(plain) > MAX_CONTROL_TAR_BYTES:
         raise InspectionError("its control.tar is larger than that of any honest package")
-    return plain
+    return bytes(plain)
 
 
 def _control(tar: bytes) -> str:

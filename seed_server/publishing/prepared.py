@@ -4,7 +4,7 @@ Between the two its payload waits in the content store, is served to nobody, and
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +15,10 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Rollouts
+from seed_server.deltas.prediction import Prediction
+from seed_server.publishing.copying import Repacked
 from seed_server.publishing.examination import Publication
+from seed_server.publishing.predicting import predict_payloads, same_id
 from seed_server.publishing.publish import (
     OnStage,
     PublishingWork,
@@ -39,6 +42,9 @@ log = lazy_log()
 Announced: TypeAlias = Callable[[Bundle], contextlib.AbstractContextManager[None]]
 """Surrounds the moment in which a bundle is kept, or is no more; under the publish lock."""
 
+OnSmaller: TypeAlias = Callable[[Sequence[Repacked], Sequence[Prediction | None]], None]
+"""Called with what became of files that should be unpacked, and of each file what it will take of each site's line."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -58,12 +64,14 @@ def prepare(
     clock: Clock,
     announced: Announced,
     on_progress: OnStage = lambda *_: None,
+    on_smaller: OnSmaller = lambda *_: None,
     by_rings: bool = False,
 ) -> Bundle:
     """Copy and hash the files of a patch, and keep the bundle that is to be signed. Nothing is offered.
 
     ``announced`` surrounds the moment in which the bundle is kept. ``by_rings``: nor is it offered when that is
-    finished; it waits for a rollout. Raises `UserError` as `publish`; then nothing is kept.
+    finished; it waits for a rollout. ``on_smaller`` is told what became of its files, and what they will take of
+    lines. Raises `UserError` as `publish`; then nothing is kept.
     """
     settings = load_settings(home)
     examined = checked_publication(home, settings, publication, clock.now())
@@ -83,6 +91,8 @@ def prepare(
             work.keep(copies, torrents)
             with announced(bundle):
                 work.prepared.keep(bundle)
+        before = same_id(work.repository.manifests(), recipe.ref)
+    on_smaller(work.repacked, predict_payloads(home, manifest.payloads, before, clock))
     log.info("patch prepared", patch=recipe.patch_id, version=recipe.version, bundle=bundle.bundle_id)
     return bundle
 

@@ -8,8 +8,8 @@ and the next publication clears it away.
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,6 +20,8 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
+from seed_server.deltas.prediction import Prediction
+from seed_server.publishing.copying import FilesProgress, Repacked, copied_sources, planned_sources
 from seed_server.publishing.examination import Examined, Publication, examine
 from seed_server.publishing.plan import (
     check_same_content,
@@ -28,6 +30,7 @@ from seed_server.publishing.plan import (
     problems_beside,
     same_bytes,
 )
+from seed_server.publishing.predicting import predict_payloads, same_id
 from seed_server.publishing.publish_lock import publish_lock
 from seed_server.publishing.recipe import PayloadFile, Recipe, manifest_of
 from seed_server.publishing.room import check_room
@@ -39,7 +42,7 @@ from seed_server.signing.key_files import OfflineKeys
 from seed_server.signing.offers import next_sequence, with_entry, without_version
 from seed_server.signing.prepared_bundles import PreparedBundles
 from seed_server.signing.repository import Repository
-from seed_server.store.content_store import ContentStore, IncomingFile, open_source
+from seed_server.store.content_store import ContentStore, IncomingFile
 from seed_server.store.opening import open_database
 from seed_server.store.restored_mark import is_catching_up
 from seed_server.store.rows import ServedPayload
@@ -65,6 +68,10 @@ class Published:
     """What is in its files, and what may surprise."""
     same_bytes: tuple[PatchRef, ...] = ()
     """What else has one of its files: PCs that hold that fetch nothing."""
+    repacked: tuple[Repacked, ...] = ()
+    """What became of files that should be published unpacked."""
+    predicted: tuple[Prediction | None, ...] = ()
+    """Of each payload, what is expected to cross each site's line; none where it is repaired."""
 
     @property
     def patch(self) -> ServedPayload:
@@ -97,14 +104,22 @@ def publish(
         work.clear_leftovers()
         broken = None if publication.recipe.downgrade else work.broken_patch(publication.recipe)
         if broken:
-            return Published(work.repair(examined, broken), repaired=True, examined=examined)
+            rows = work.repair(examined, broken)
+            return Published(rows, repaired=True, examined=examined, repacked=tuple(work.repacked))
         work.check_new(publication.recipe)
         key = keys.load("patches")
         work.repository.check_patches_key(key)
         before = work.repository.manifests()
         rows = work.publish(examined, key, offered=offered)
         same = same_bytes({row.sha256 for row in rows}, before)
-        return Published(rows, repaired=False, examined=examined, same_bytes=tuple(same))
+    return Published(
+        rows,
+        repaired=False,
+        examined=examined,
+        same_bytes=tuple(same),
+        repacked=tuple(work.repacked),
+        predicted=predict_payloads(home, rows, same_id(before, rows[0].ref), clock),
+    )
 
 
 def checked_publication(home: ServerHome, settings: ServerSettings, publication: Publication, now: float) -> Examined:
@@ -133,6 +148,8 @@ class PublishingWork:
     database: "Database"
     on_progress: OnStage
     clock: Clock
+    repacked: list[Repacked] = field(default_factory=list)
+    """What became of files that should be published unpacked."""
 
     @classmethod
     def open(
@@ -261,19 +278,18 @@ class PublishingWork:
 
     @contextlib.contextmanager
     def _copied(self, examined: Examined) -> Iterator[list[IncomingFile]]:
-        sources = examined.publication.sources()
-        needed = sum(map(_length, sources))
-        check_room(self.home, self.repository, self.database, needed, self.clock.now())
-        progress = _Progress("copying", needed, self.on_progress)
-        with contextlib.ExitStack() as stack:
-            copies = []
-            for source, seen in zip(sources, examined.states, strict=True):
-                copies.append(stack.enter_context(self.content.incoming(source, progress.of_file, seen=seen)))
-                progress.next_file(copies[-1].length_bytes)
+        """Copy the files, and note in ``repacked`` what became of those that should be unpacked."""
+        sources = planned_sources(examined)
+        check_room(
+            self.home, self.repository, self.database, sum(one.length_bytes for one in sources), self.clock.now()
+        )
+        with copied_sources(self.content, sources, partial(self.on_progress, "copying")) as copies:
+            self.repacked[:] = [one.repacked for one in sources if one.repacked]
             yield copies
 
     def _build(self, copies: Sequence[IncomingFile]) -> list[TorrentBuilt]:
-        progress = _Progress("hashing", sum(incoming.length_bytes for incoming in copies), self.on_progress)
+        total = sum(incoming.length_bytes for incoming in copies)
+        progress = FilesProgress(total, partial(self.on_progress, "hashing"))
         torrents = []
         for incoming in copies:
             torrents.append(build_torrent(incoming.path, choose_piece_length(incoming.length_bytes), progress.of_file))
@@ -329,29 +345,8 @@ class _Broken:
     """Hashes of the payloads that cannot be served."""
 
 
-@dataclass
-class _Progress:
-    """The progress of one stage over several files."""
-
-    stage: Stage
-    total: int
-    on_progress: OnStage
-    before: int = 0
-
-    def of_file(self, done: int, _total: int) -> None:
-        self.on_progress(self.stage, self.before + done, max(self.total, self.before + done))
-
-    def next_file(self, length_bytes: int) -> None:
-        self.before += length_bytes
-
-
 def _sha256s(manifests: Iterable[Manifest]) -> set[str]:
     return {payload.sha256 for manifest in manifests for payload in manifest.payloads}
-
-
-def _length(source: Path) -> int:
-    with open_source(source) as file:
-        return file.seek(0, 2)
 
 
 def _payload(file: PayloadFile, incoming: IncomingFile, built: TorrentBuilt) -> Payload:

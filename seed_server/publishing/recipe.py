@@ -94,6 +94,8 @@ class Recipe(Record, frozen=True):
     health: HealthCheck | None = None
     schedule: ScheduleRules = ScheduleRules()
     downgrade: bool = False
+    repack: bool = False
+    """Whether its files are published unpacked where that changes nothing on a PC; no manifest tells it."""
 
     @property
     def ref(self) -> PatchRef:

@@ -21,6 +21,7 @@ _AS_THEY_ARE = (
     "supersedes",
     "conflicts",
     "downgrade",
+    "repack",
 )
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "deb": (),

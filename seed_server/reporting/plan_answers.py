@@ -39,6 +39,7 @@ ASSUMPTIONS = (
 )
 UNKNOWN_LINES = "Lines of which nothing is known carry as much as the one in the middle of the others."
 UNKNOWN_PCS = "PCs of sites that nobody has watched for a day are on when the others are."
+FORMER_FILES = "PCs that had the file of a former version have it still, and their release can build by it."
 UNKNOWN_INSTALLS = "An installation takes three minutes: too few were seen to know."
 
 
@@ -162,6 +163,7 @@ def _site(site: SiteForecast) -> PlanSiteDocument:
         actual_finish=None,
         actual_bytes=None,
         error=None,
+        built_from=site.built_from,
     )
 
 
@@ -172,6 +174,8 @@ def _assumptions(planned: Planned) -> tuple[str, ...]:
         found.append(UNKNOWN_LINES)
     if not all(site.presence_known for site in sites):
         found.append(UNKNOWN_PCS)
+    if any(site.built_from for site in sites):
+        found.append(FORMER_FILES)
     if planned.install is not None and not planned.install.known:
         found.append(UNKNOWN_INSTALLS)
     return tuple(found)
@@ -224,6 +228,7 @@ def _beside_actual(
                 actual_finish=found[site.name].finish,
                 actual_bytes=found[site.name].wan_bytes,
                 error=found[site.name].error,
+                built_from=(),
             )
             for site in forecast.sites
         ),

@@ -18,6 +18,7 @@ from p2pdist.shared.manifest.suitability import choose
 from seed_server.fleet.context import Context
 from seed_server.fleet.ring_counts import NO_RING, PcOutcome
 from seed_server.fleet.rollout_counting import KnownPcs, known_pcs
+from seed_server.reporting.plan_bases import BasesThere, FormerVersions
 from seed_server.reporting.plan_facts import PlannedSite, RingPart
 from seed_server.reporting.plan_habits import PcPast, habits
 from seed_server.reporting.plan_limits import ProfileLimits, line_capacities
@@ -56,6 +57,7 @@ class Company:
         self._outcomes = self._pcs.outcomes(said, installs=manifest.install is not None)
         self._verified = {pc for (state, _), pcs in said.items() if state == "verified" for pc in pcs}
         self._chosen = _Variants(manifest, self._pcs)
+        self._bases = FormerVersions(context, database, manifest)
         torrents = {payload.torrent_hash for payload in manifest.payloads}
         self._sent_torrents = database.wan_bytes_of(torrents)
         self.sent: dict[str, int] = defaultdict(int)
@@ -102,10 +104,11 @@ class Company:
         opened, forced = openings(
             self._manifest.schedule, self._manifest.install, self._manifest.health, self._start, self._zone(site.name)
         )
-        parts = tuple(self._parts(site.name, set(self._usual[site.name]), self._weeks[site.name].dawn))
-        return replace(site, parts=parts, openings=opened, forced_at=forced)
+        bases = self._bases.at(self._pcs.rows[place].number for place in self._members[site.name])
+        parts = tuple(self._parts(site.name, bases, set(self._usual[site.name]), self._weeks[site.name].dawn))
+        return replace(site, parts=parts, openings=opened, forced_at=forced, built_from=bases.used())
 
-    def _parts(self, name: str, usual: set[int], dawn: int) -> Iterable[RingPart]:
+    def _parts(self, name: str, bases: BasesThere, usual: set[int], dawn: int) -> Iterable[RingPart]:
         by_ring: dict[int, list[int]] = defaultdict(list)
         for place in self._members[name]:
             if self._chosen.payload(place) is not None and self._outcomes[place] != PcOutcome.NOT_APPLICABLE:
@@ -121,7 +124,7 @@ class Company:
             missing = 0
             for payload in self._needed(due, there):
                 there.add(payload.torrent_hash)
-                missing += max(0, payload.length_bytes - self._sent_torrents.get((name, payload.torrent_hash), 0))
+                missing += max(0, bases.line_bytes(payload) - self._sent_torrents.get((name, payload.torrent_hash), 0))
             yield RingPart(
                 ring,
                 tuple(habits([self._past(place) for place in due], self._now, dawn)),

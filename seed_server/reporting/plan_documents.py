@@ -38,6 +38,8 @@ class PlanSiteDocument(Struct, frozen=True):
     """What has crossed its line; null: nothing has begun. Since 0.3."""
     error: float | None
     """Planned time ÷ actual time − 1; null: there is nothing to compare. Since 0.3."""
+    built_from: tuple[str, ...]
+    """Former versions, ID@VERSION, that PCs there have and it is built from; none in a kept plan. Since 0.3."""
 
 
 class PlanRingDocument(Struct, frozen=True):

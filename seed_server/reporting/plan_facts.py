@@ -90,6 +90,8 @@ class PlannedSite:
     """When an installation may begin, in order, for some weeks; None: at any time."""
     forced_at: float | None = None
     """From when on it may begin at any time all the same."""
+    built_from: tuple[str, ...] = ()
+    """The former versions (ID@VERSION) that its PCs have, and that most of what is missing is built from."""
 
 
 @dataclass(frozen=True, slots=True)

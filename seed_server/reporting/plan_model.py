@@ -35,6 +35,7 @@ class SiteForecast:
     finish_p90: float
     line_known: bool
     presence_known: bool
+    built_from: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def _site_forecast(facts: PlanFacts, site: DrawnSite, finishes: Sequence[float])
         finish_p90=_quantile(finishes, P90),
         line_known=site.outlook.known,
         presence_known=site.presence_known,
+        built_from=one.built_from,
     )
 
 

@@ -10,7 +10,7 @@ from seed_server.reporting.words import minute
 
 PLAN_HEADINGS = (
     "site", "pcs", "pcs_away", "pcs_done", "pcs_in_windows", "wan_bytes", "line_share", "finish_p50", "finish_p90",
-    "line_known", "presence_known", "actual_finish", "actual_bytes", "error",
+    "line_known", "presence_known", "actual_finish", "actual_bytes", "error", "built_from",
 )  # fmt: skip
 """Of the sites of a plan as CSV."""
 
@@ -37,6 +37,7 @@ def plan_sentences(plan: PlanDocument) -> Iterator[str]:
         "{pcs} PCs at {sites} sites, {size} over all lines together",
         pcs=plan.pcs, sites=len(plan.sites), size=bytes_text(plan.wan_bytes),
     )  # fmt: skip
+    yield from _built(plan)
     yield tr(
         "Nine tenths of it are done by {p50}, as likely earlier as later, and with nine chances in ten by {p90}.",
         p50=moment_or_never(plan.finish_p50), p90=moment_or_never(plan.finish_p90),
@@ -54,6 +55,21 @@ def plan_sentences(plan: PlanDocument) -> Iterator[str]:
             )  # fmt: skip
 
 
+def _built(plan: PlanDocument) -> Iterator[str]:
+    """Yield which sites build it from what, the most first."""
+    ways: dict[tuple[str, ...], list[PlanSiteDocument]] = {}
+    for site in plan.sites:
+        ways.setdefault(site.built_from, []).append(site)
+    for former, sites in sorted(ways.items(), key=lambda way: (-len(way[1]), way[0])):
+        if former:
+            yield tr(
+                "{sites} of these sites build it from {patches}, which a PC there has: {size} over their lines.",
+                sites=len(sites),
+                patches=", ".join(map(printable, former)),
+                size=bytes_text(sum(site.wan_bytes for site in sites)),
+            )
+
+
 def moment_or_never(at: float | None) -> str:
     """Return a moment; None: never, as far as it can be seen."""
     return tr("not foreseeable") if at is None else minute(at)
@@ -65,6 +81,8 @@ def plan_cells(site: PlanSiteDocument) -> Iterator[str]:
         value = getattr(site, name)
         if value is None:
             yield ""
+        elif isinstance(value, tuple):
+            yield " ".join(value)
         elif name in ("finish_p50", "finish_p90", "actual_finish"):
             yield minute(value)
         else:

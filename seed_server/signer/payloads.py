@@ -1,4 +1,7 @@
-"""Are the files that a signer has those of a bundle? They are hashed whole, their torrents built anew. Blocking."""
+"""Are the files that a signer has those of a bundle? They are hashed whole, their torrents built anew. Blocking.
+
+A file that the server has unpacked (`publish --repack`) is unpacked here as well: it comes to the same bytes.
+"""
 
 import hashlib
 import os
@@ -11,7 +14,9 @@ from typing import BinaryIO
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Payload, torrent_target
+from seed_server.publishing.copying import UnpackedFile, unpacked_file
 from seed_server.publishing.plan import choose_piece_length
+from seed_server.publishing.stored_form import LeftAlone
 from seed_server.publishing.torrent_builder import build_torrent
 from seed_server.store.content_store import open_source
 
@@ -32,13 +37,15 @@ def compare_payloads(
     wanted = {payload.sha256: payload for manifest in manifests for payload in manifest.payloads}
     compared = set()
     for file in files:
-        payload = _payload_of(file, wanted, on_bytes)
-        _check_torrent(file, payload, documents.get(torrent_target(TorrentHash(payload.torrent_hash))), on_bytes)
+        payload, form = _payload_of(file, wanted, on_bytes)
+        torrent = documents.get(torrent_target(TorrentHash(payload.torrent_hash)))
+        _check_torrent(file, form, payload, torrent, on_bytes)
         compared.add(payload.sha256)
     return [payload for sha256, payload in wanted.items() if sha256 not in compared]
 
 
-def _payload_of(file: Path, wanted: Mapping[str, Payload], on_bytes: OnBytes) -> Payload:
+def _payload_of(file: Path, wanted: Mapping[str, Payload], on_bytes: OnBytes) -> tuple[Payload, UnpackedFile | None]:
+    """Return which payload a file is, or is when it is unpacked: then with this form of it."""
     digest, done = hashlib.sha256(), 0
     with open_source(file) as source:
         total = os.fstat(source.fileno()).st_size
@@ -47,23 +54,47 @@ def _payload_of(file: Path, wanted: Mapping[str, Payload], on_bytes: OnBytes) ->
             done += len(chunk)
             on_bytes(file, done, max(done, total))
     payload = wanted.get(digest.hexdigest())
-    if payload is None or payload.length_bytes != done:
-        raise UserError(
-            f"{file} is no file of this bundle: its SHA-256 is {digest.hexdigest()}. Nothing was signed. Either this "
-            "is not the file that was published, or the server prepared another one.",
-            FaultKind.REFUSED,
-        )
-    return payload
+    if payload is not None and payload.length_bytes == done:
+        return payload, None
+    if (found := _unpacked_payload(file, wanted)) is not None:
+        return found
+    raise UserError(
+        f"{file} is no file of this bundle: its SHA-256 is {digest.hexdigest()}. Nothing was signed. Either this "
+        "is not the file that was published, or the server prepared another one.",
+        FaultKind.REFUSED,
+    )
 
 
-def _check_torrent(file: Path, payload: Payload, torrent: bytes | None, on_bytes: OnBytes) -> None:
+def _unpacked_payload(file: Path, wanted: Mapping[str, Payload]) -> tuple[Payload, UnpackedFile] | None:
+    """Return which payload the stored form of a file is, as `publish --repack` makes it; None: none."""
+    try:
+        form = unpacked_file(file)
+        if isinstance(form, LeftAlone) or all(one.length_bytes != form.length_bytes for one in wanted.values()):
+            return None
+        digest = hashlib.sha256()
+        with open_source(file) as source:
+            for part in form.parts(source):
+                digest.update(part)
+    except UserError:
+        return None
+    payload = wanted.get(digest.hexdigest())
+    return None if payload is None else (payload, form)
+
+
+def _check_torrent(
+    file: Path, form: UnpackedFile | None, payload: Payload, torrent: bytes | None, on_bytes: OnBytes
+) -> None:
     """Build the torrent anew; None: it was signed before, and is named by its hash alone."""
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / payload.sha256  # the name that the torrent carries
-        try:
-            named.symlink_to(file.absolute())
-        except OSError:  # Windows without the right to
-            shutil.copyfile(file, named)
+        if form is not None:
+            with open_source(file) as source, named.open("xb") as unpacked:
+                unpacked.writelines(form.parts(source))
+        else:
+            try:
+                named.symlink_to(file.absolute())
+            except OSError:  # Windows without the right to
+                shutil.copyfile(file, named)
         built = build_torrent(
             named, choose_piece_length(payload.length_bytes), lambda done, total: on_bytes(file, done, total)
         )

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared import durable_files, merkle
@@ -59,6 +59,17 @@ class SourceState:
     changed_ns: int
 
 
+class OtherForm(Protocol):
+    """What is kept of a file instead of its own bytes."""
+
+    @property
+    def length_bytes(self) -> int:
+        """How long it is."""
+
+    def parts(self, file: BinaryIO, /) -> Iterator[bytes]:
+        """Yield all of it, made from the file. May raise `UserError`."""
+
+
 class ContentStore:
     """The directory ``content/``."""
 
@@ -91,11 +102,16 @@ class ContentStore:
 
     @contextlib.contextmanager
     def incoming(
-        self, source: Path, on_progress: OnProgress, *, seen: SourceState | None = None
+        self,
+        source: Path,
+        on_progress: OnProgress,
+        *,
+        seen: SourceState | None = None,
+        form: OtherForm | None = None,
     ) -> Iterator[IncomingFile]:
         """Copy ``source`` into the store and hash it on the way; the copy is removed again unless `keep` is called.
 
-        ``seen`` is what the file was when it was looked into.
+        ``seen`` is what the file was when it was looked into. ``form``: this is kept of it; None: its own bytes.
 
         Raises `UserError`: BAD_INPUT for a source that is missing, not
         readable, no regular file, empty, or that changes meanwhile; STORAGE for
@@ -106,7 +122,7 @@ class ContentStore:
             with open_source(source) as file:
                 if seen is not None and state_of(file) != seen:
                     raise _changed(source)
-                incoming = self._copy(file, source, temporary, on_progress)
+                incoming = self._copy(file, source, temporary, on_progress, form)
             yield incoming
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -238,24 +254,30 @@ class ContentStore:
         except ValueError as error:
             raise DamagedPayloadError(f"{path} is damaged: {error}") from error
 
-    def _copy(self, file: BinaryIO, source: Path, temporary: Path, on_progress: OnProgress) -> IncomingFile:
+    def _copy(
+        self, file: BinaryIO, source: Path, temporary: Path, on_progress: OnProgress, form: OtherForm | None
+    ) -> IncomingFile:
         before = os.fstat(file.fileno())
-        self._check_space(before.st_size)
+        length = before.st_size if form is None else form.length_bytes
+        own = iter(lambda: _read(file, source, self._copy_chunk_bytes), b"")
+        self._check_space(length)
         digest, done = hashlib.sha256(), 0
         with _storage_errors(self._directory):
             temporary.mkdir()
             with (temporary / "payload").open("xb") as copy:
                 # a file that grows as fast as we read must not fill the disk
-                while done <= before.st_size and (chunk := _read(file, source, self._copy_chunk_bytes)):
+                for chunk in own if form is None else form.parts(file):
                     digest.update(chunk)
                     copy.write(chunk)
                     done += len(chunk)
-                    on_progress(done, max(done, before.st_size))
+                    on_progress(done, max(done, length))
+                    if done > length:
+                        break
                 copy.flush()
                 os.fsync(copy.fileno())
             path = (temporary / "payload").rename(temporary / digest.hexdigest())
         after = os.fstat(file.fileno())
-        if done != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        if done != length or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise _changed(source)
         return IncomingFile(path, Sha256Hex(digest.hexdigest()), done)
 

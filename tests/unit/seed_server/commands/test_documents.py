@@ -99,7 +99,7 @@ def outputs(folder: Path) -> dict[str, str]:
         "token": output_of("token", *here, "--tag", "kiosk"),
         "publish": output_of(
             *("publish", *here, folder / "office.msi", "--patch-id", "office", "--version", "1"),
-            *("--deadline", "2020-01-01T00:00"),
+            *("--deadline", "2020-01-01T00:00", "--repack"),
         ),
         "lint": output_of("lint", folder / "recipe.toml"),
         "keys list": output_of("keys list", *here),

@@ -1,6 +1,7 @@
 """`seed-server publish` with a recipe or its options, and `lint`, as a person runs them."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -76,6 +77,14 @@ class Shell:
         assert (ended.value.code or 0) == code, errors
         return output + errors if code else output
 
+    def pack(self, version: str) -> None:
+        """Write the recipe's packages, which differ when they are unpacked as well."""
+        for name, control in (("acme.deb", "en"), ("acme-ja.deb", "ja")):
+            text = (
+                f"Package: acme\nVersion: {version}\nArchitecture: all\nMaintainer: {control} <x@y>\nDescription: x\n"
+            )
+            (self.folder / name).write_bytes(packages.deb(packed="xz", control=text))
+
     def manifests(self) -> list[Manifest]:
         return Repository.open(self.home, load_settings(self.home)).manifests()
 
@@ -100,6 +109,39 @@ def test_a_recipe_is_published_with_all_its_files(shell: Shell) -> None:
     assert manifest.schedule == ScheduleRules(windows=("22:00-05:00",), deadline="2130-01-01T00:00:00")
     (patch,) = json.loads(shell("status", "--json"))["patches"]
     assert [payload["file_name"] for payload in patch["payloads"]] == ["acme.deb", "acme-ja.deb"]
+
+
+def test_files_are_unpacked_and_it_is_said_what_lines_will_carry(shell: Shell) -> None:
+    shell.recipe.write_text(RECIPE.replace("[[payload]]", "repack = true\n[[payload]]", 1))
+    shell.pack("2.1")
+    printed = shell("publish", "--recipe", shell.recipe)
+    assert re.search(r"acme.deb: .*B, unpacked to .*B: the next version needs a fraction of it over the line", printed)
+    assert "Expected over each site's line:\n  acme.deb: where none has a former version: " in printed
+    shell.pack("2.2")
+    found = json.loads(shell("publish", "--recipe", shell.recipe, "--version", "2.2", "--json"))
+    assert [(one["file_name"], one["left_alone"]) for one in found["repacked"]] == [
+        ("acme.deb", None),
+        ("acme-ja.deb", None),
+    ]
+    assert [(one["file_name"], one["base"]) for one in found["expected"]] == [
+        ("acme.deb", "acme@2.1"),
+        ("acme.deb", None),
+        ("acme-ja.deb", "acme@2.1"),
+        ("acme-ja.deb", None),
+    ]
+
+
+def test_what_is_left_alone_is_said_with_the_reason(shell: Shell) -> None:
+    printed = shell("publish", shell.folder / "acme.msi", "--patch-id", "acme", "--version", "1", "--repack")
+    assert "acme.msi is published as it is: an installer's database is not changed" in printed
+    bundle = shell.folder / "b.bundle"
+    prepared = shell(
+        *("publish", shell.folder / "other.deb", "--patch-id", "other", "--version", "1", "--repack"),
+        *("--prepare", bundle),
+    )
+    assert "other.deb: " in prepared
+    assert "unpacked to " in prepared
+    assert "Expected over each site's line:\n  where none has a former version: " in prepared
 
 
 def test_options_say_what_a_recipe_would(shell: Shell) -> None:
