@@ -30,6 +30,13 @@ def facts(**changed: Any) -> dict[str, Any]:
         "seconds": 3.0,
         "endpoints": [endpoint],
         "patch_life": [life],
+        "smaller_update": {
+            "patch": "demo-app@2.0",
+            "length_bytes": 100,
+            "bytes_over_line": 10,
+            "bytes_built": 90,
+            "bytes_from_peers": 200,
+        },
         "rollouts": [rollout],
         "audit": {"whole": True, "entries": 1, "who_did_what": [deed]},
     }
