@@ -36,6 +36,7 @@ FOLLOW_SECONDS = 1.0  # between two questions to a PC, which has itself written 
 QUIET_SECONDS = 5.0  # after the former version: its last reports are over
 AFTER_SECONDS = 3.0  # after the last PC: the last reports
 ALONE_SECONDS, SETTLE_SECONDS = 20.0, 1.0  # of business, as beside web pages in the lab
+RECORDED_SECONDS = 60.0  # for a PC to write down what it has proven
 LEAST_SECONDS = 120.0
 SLOWEST_BYTES_PER_SECOND = 1e6  # of what is stored; PCs that share two processors write and prove it eight times
 
@@ -94,15 +95,15 @@ async def measure(case: Case, files: Files, directory: Path) -> DeltaRun:
         told, told_ms = time.time(), now_ms()
         with trio.move_on_after(timeout):
             await _all_have(fleet, list(fleet.endpoints), NEW, math.inf)
+        await competition.end_early()
+        await trio.sleep(AFTER_SECONDS)
+        await fleet.poll()
+        after = await _Moment.now(lab, fleet)
         seconds = {k: await _proven_after(member, told) for k, member in fleet.endpoints.items()}
         finished = [taken for taken in seconds.values() if taken is not None]
         last = max(finished) if len(finished) == case.pcs else None
         end_ms = now_ms() if last is None else told_ms + 1e3 * last
         alone, beside = business_of(competition.alone(begun_ms)), business_of(competition.beside(told_ms, end_ms))
-        await competition.end_early()
-        await trio.sleep(AFTER_SECONDS)
-        await fleet.poll()
-        after = await _Moment.now(lab, fleet)
         sent = await _sent_bytes(fleet)
         pcs = []
         for k, member in fleet.endpoints.items():
@@ -182,10 +183,14 @@ def _status_of(member: Member, version: str) -> StatusPatch:
 
 async def _proven_after(member: Member, told: float) -> float | None:
     """Return how long after ``told`` (seconds since 1970) a PC had proven the new version; None: it has not."""
-    for record in await load_records(EndpointHome(member.home).records):
-        if (record.patch_id, record.version) == (PATCH_ID, NEW) and record.verified_at:
-            return record.verified_at - told
-    return None
+    if _status_of(member, NEW).state != "verified":
+        return None
+    with trio.fail_after(RECORDED_SECONDS):
+        while True:
+            for record in await load_records(EndpointHome(member.home).records):
+                if (record.patch_id, record.version) == (PATCH_ID, NEW) and record.verified_at:
+                    return record.verified_at - told
+            await trio.sleep(FOLLOW_SECONDS)
 
 
 async def _sent_bytes(fleet: Fleet) -> int:
