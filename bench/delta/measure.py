@@ -91,7 +91,7 @@ async def measure(case: Case, files: Files, directory: Path) -> DeltaRun:
         for member in fleet.endpoints.values():
             forget_peak(_pid(member))
         before, begun_ms = await _Moment.now(lab, fleet), now_ms()
-        stored, publish_seconds = await timed_publish(fleet, files.new, PATCH_ID, NEW, *options_of(case))
+        stored, publish_seconds = await timed_publish(fleet, files.new, NEW, *options_of(case))
         told, told_ms = time.time(), now_ms()
         with trio.move_on_after(timeout):
             await _all_have(fleet, list(fleet.endpoints), NEW, math.inf)

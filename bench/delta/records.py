@@ -18,12 +18,18 @@ class PairFacts(msgspec.Struct, frozen=True):
     stored_bytes: tuple[int, int]
     limit_bytes: int
     """What ``zstd -19 --patch-from`` makes of the new stored file, with the former stored one at hand."""
+    expected_bytes: int | None
+    """What publishing said that it expects to cross each line where a PC has the former version; None: nothing."""
+    left_alone: str
+    """Why the new file is stored as it is shipped; empty: it is unpacked."""
     publish_seconds: float
     """``publish --repack`` of the new version, the former one being there."""
     plain_seconds: float
     """``publish`` of the shipped file, with no former version."""
     stored_seconds: float
     """``publish`` of the stored file as it is, with no former version: what so many bytes take."""
+    foretold_seconds: float
+    """The same with a former version: what foretelling takes."""
 
 
 class PcFigures(msgspec.Struct, frozen=True):

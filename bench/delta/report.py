@@ -72,7 +72,8 @@ def page_text(results: Results) -> str:
 def _pairs_table(results: Results) -> str:
     runs = {run.case: run for run in results.runs}
     head = (
-        "from, to", "shipped", "stored", "zstd --patch-from", "over the line", "÷ zstd", "÷ shipped", "publish, before",
+        "from, to", "shipped", "stored", "zstd --patch-from", "expected", "over the line", "÷ zstd", "÷ shipped",
+        "publish --repack, as before",
     )  # fmt: skip
     rows = []
     for facts in results.pairs:
@@ -84,13 +85,15 @@ def _pairs_table(results: Results) -> str:
                 _mb(facts.shipped_bytes[1]),
                 _mb(facts.stored_bytes[1]),
                 _mb(facts.limit_bytes),
+                _mb(facts.expected_bytes),
                 _mb(line),
                 number(line / facts.limit_bytes if line is not None else None),
                 number(line / facts.shipped_bytes[1] if line is not None else None, 3),
                 f"{facts.publish_seconds:.1f} s, {facts.plain_seconds:.1f} s",
             ]
         )
-    return f"One of {PCS} PCs has the former version; MB:\n\n" + table(head, rows)
+    alone = [f"{one.pair} is stored as it is shipped: {one.left_alone}\n" for one in results.pairs if one.left_alone]
+    return "\n".join([f"One of {PCS} PCs has the former version; MB:\n", table(head, rows), *alone])
 
 
 def _cases_table(runs: Sequence[DeltaRun]) -> str:

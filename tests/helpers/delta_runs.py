@@ -22,9 +22,12 @@ def facts_of(pair: str, **changed: Any) -> PairFacts:
         shipped_bytes=(10_000_000, 10_000_000),
         stored_bytes=(50_000_000, 50_000_000),
         limit_bytes=1_000_000,
+        expected_bytes=1_150_000,
+        left_alone="",
         publish_seconds=3.0,
         plain_seconds=2.0,
-        stored_seconds=3.0,
+        stored_seconds=2.5,
+        foretold_seconds=3.0,
     )
     return msgspec.structs.replace(facts, **changed)
 

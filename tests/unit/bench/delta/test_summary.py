@@ -19,7 +19,7 @@ def row_of(words: str, pairs: list[PairFacts], runs: list[DeltaRun]) -> SummaryR
 
 def test_nothing_measured_is_nothing_met_but_the_map_that_is_not_there() -> None:
     rows = summary([], [])
-    assert len(rows) == 12
+    assert len(rows) == 13
     assert [(row.metric, row.met) for row in rows if row.met is not None] == [("chunk map ÷ file", True)]
     assert {row.measured for row in rows if row.met is None} == {None}
 
@@ -90,9 +90,13 @@ def test_what_decoding_takes_of_a_pc() -> None:
     assert (row.met, row.measured) == (False, "31 MB (at most 150 and 119 MB)")
 
 
-def test_publishing_against_the_shipped_file() -> None:
-    row = row_of("publish --repack", [facts_of("numpy", publish_seconds=4.2)], [])
-    assert (row.met, row.measured) == (False, "2.1; 1.4 of publishing as many bytes as are stored; 1 pairs")
+def test_publishing_against_what_it_was_before() -> None:
+    pairs = [facts_of("libssl3"), facts_of("numpy", publish_seconds=4.2), facts_of("botocore")]
+    row = row_of("publish --repack", pairs[1:], [])
+    assert (row.met, row.measured) == (True, "1.8; at most 2.1, numpy; 2 pairs")
+    assert row_of("publish --repack", pairs[1:2], []).met is False
+    row = row_of("publishing with a former version", pairs, [])
+    assert (row.met, row.measured) == (True, "1.2; at most 1.2, libssl3; 3 pairs")
 
 
 def test_harm_beside_business() -> None:
