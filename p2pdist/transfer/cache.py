@@ -10,7 +10,7 @@ import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from p2pdist.transfer import files, parcel_cut
-from p2pdist.transfer.cached_files import Writer, publish, read_unproven
+from p2pdist.transfer.cached_files import Writer, has_changed, publish, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
@@ -79,6 +79,32 @@ class Cache:
             log.warning("a cached file cannot be read", path=str(self.path(name)), reason=error.strerror)
             return None
         return data if len(data) == length_bytes else None
+
+    def as_proven(self, records: Sequence[TransferRecord]) -> list[TransferRecord]:
+        """Return those whose files are still the ones that were proven, whatever their lengths are. Blocking."""
+        return [record for record in records if self._is_as_proven(record)]
+
+    def _is_as_proven(self, record: TransferRecord) -> bool:
+        path = self.path(Sha256Hex(record.sha256))
+        if record.verified_mtime_ns is None:
+            return False
+        with contextlib.suppress(OSError):
+            return not has_changed(
+                path,
+                length_bytes=path.lstat().st_size,
+                mtime_ns=record.verified_mtime_ns,
+                writer=self._writer,
+                ctime_ns=record.verified_ctime_ns,
+                inode=record.verified_inode,
+            )
+        return False
+
+    def freed_bytes(self, name: Sha256Hex) -> int:
+        """Return what the disk gets back when the file leaves; 0: nothing, it has other names. Blocking."""
+        with contextlib.suppress(OSError):
+            status = self.path(name).lstat()
+            return status.st_size if status.st_nlink == 1 else 0
+        return 0
 
     async def remove(self, name: Sha256Hex) -> None:
         """Remove the file, if it is there; what cannot be removed is left for the next start."""
