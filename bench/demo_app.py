@@ -156,7 +156,8 @@ def smaller_update(members: Sequence[Member], version: str) -> dict[str, Any]:
         "patch": f"{APP_ID}@{version}",
         "length_bytes": max((one.length_bytes for one in said), default=0),
         "bytes_over_line": sum(one.bytes_from_origin for one in said),
-        "bytes_built": sum(getattr(one, "bytes_built", 0) for one in said),
+        "bytes_built": sum(one.bytes_built for one in said),
+        "built_of": next((one.built_of for one in said if one.built_of), ""),
         "bytes_from_peers": sum(one.bytes_from_peers for one in said),
     }
 
@@ -165,9 +166,8 @@ def smaller_words(smaller: dict[str, Any]) -> str:
     """Return that in a sentence."""
     length, crossed = bytes_text(smaller["length_bytes"]), bytes_text(smaller["bytes_over_line"])
     name = smaller["patch"].replace("@", " ")
-    if not smaller["bytes_built"]:
-        return f"{name}: {length}, of which {crossed} crossed the line"
-    return f"{name}: {length}, of which {crossed} crossed the line, the rest was built from {APP_ID} 1.0"
+    rest = f", the rest was built from {APP_ID} {smaller['built_of']}" if smaller["built_of"] else ""
+    return f"{name}: {length}, of which {crossed} crossed the line{rest}"
 
 
 async def until(fleet: Fleet, version: str, states: dict[int, str]) -> None:

@@ -89,6 +89,7 @@ async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch
     ]
     smaller = facts["smaller_update"]
     assert smaller["patch"] == "demo-app@2.0"
+    assert smaller["built_of"] == "1.0"
     assert smaller["length_bytes"] > 20_000_000
     assert 0 < smaller["bytes_over_line"] < 0.35 * smaller["length_bytes"]
     assert smaller["bytes_over_line"] + smaller["bytes_built"] >= smaller["length_bytes"]

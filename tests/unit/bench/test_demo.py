@@ -35,6 +35,7 @@ def facts(**changed: Any) -> dict[str, Any]:
             "length_bytes": 100,
             "bytes_over_line": 10,
             "bytes_built": 90,
+            "built_of": "1.0",
             "bytes_from_peers": 200,
         },
         "rollouts": [rollout],
