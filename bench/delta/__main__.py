@@ -1,15 +1,17 @@
 """Measures what the next version of a patch costs a branch line where PCs have the former one.
 
-    python -m bench.delta [--only numpy,libssl3] [--cases EXPRESSION] [--again] [--list] [--merge]
+    python -m bench.delta [--only numpy,libssl3] [--cases EXPRESSION] [--again] [--list] [--limits] [--merge]
 
 As root, in the lab: a server, and a branch of eight PCs behind 20 Mbit/s. Pairs of successive versions of real packages
 are got with pip and apt-get into build/bench/delta, proven by their SHA-256, and published by `publish --repack`; what
 cannot be had is left out, and that is said. What has been measured is kept there, so that an interrupted benchmark goes
-on where it stopped. --merge writes what is kept into bench/results/delta.json and docs/benchmarks.md; a run of
-everything does so at its end. It takes two hours: leave the machine alone meanwhile.
+on where it stopped. The best patch that zstd can make of a pair is computed last, half an hour for all; --limits does
+that alone, also beside other work. --merge writes what is kept into bench/results/delta.json and docs/benchmarks.md; a
+run of everything does so at its end. It takes two hours: leave the machine alone meanwhile.
 """
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -17,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import trio
 from rich.console import Console
 
@@ -26,7 +29,7 @@ from bench.delta.kept import Kept
 from bench.delta.limits import Limits
 from bench.delta.measure import Files, measure
 from bench.delta.pairs import PAIRS, Pair, pair_named
-from bench.delta.publishing import facts_of
+from bench.delta.publishing import facts_of, stored_file
 from bench.delta.records import DeltaRun, PairFacts
 from bench.delta.report import Results, committed, results_of, write_results
 from bench.lab.delivery import write_random
@@ -45,7 +48,7 @@ class Bench:
         """Pairs that cannot be had, and why."""
 
     async def run(self, pairs: Sequence[Pair], cases: Sequence[Case]) -> int:
-        """Measure what is not kept, and return the exit code."""
+        """Measure what is not kept, and return the exit code. What zstd computes comes last."""
         failed = 0
         for pair in pairs:
             try:
@@ -68,14 +71,39 @@ class Bench:
                 continue
             self._kept.keep_run(run)
             self._say(f"  {line_of(run)}")
+        return failed | await self.compute_limits(pairs)
+
+    async def compute_limits(self, pairs: Sequence[Pair]) -> int:
+        """Let zstd make the best patch of each pair, on all processors, and return the exit code."""
+        failed = 0
+        places = trio.CapacityLimiter(os.cpu_count() or 1)
+
+        async def compute(pair: Pair) -> None:
+            nonlocal failed
+            async with places:
+                if (facts := self._kept.facts_of(pair)) is None or facts.limit_bytes is not None:
+                    return
+                self._say(f"{pair.name}: zstd -19 --patch-from")
+                stored = [stored_file(pair, sha256) for sha256 in facts.stored_sha256]
+                try:
+                    limit = await self._limits.of(stored[0], stored[1])
+                except (CannotBeHadError, OSError) as error:
+                    failed = 1
+                    self._say(f"  {pair.name} failed: {error}")
+                else:
+                    self._kept.keep_facts(msgspec.structs.replace(facts, limit_bytes=limit))
+
+        async with trio.open_nursery() as nursery:
+            for pair in pairs:
+                nursery.start_soon(compute, pair)
         return failed
 
     async def _facts_of(self, pair: Pair) -> PairFacts:
         if found := self._kept.facts_of(pair):
             return found
-        self._say(f"{pair.name}: its files, and what zstd makes of them")
+        self._say(f"{pair.name}: its files, and how they are published")
         former, new = await trio.to_thread.run_sync(files_of, pair)
-        facts = await facts_of(pair, former, new, self._limits)
+        facts = await facts_of(pair, former, new)
         self._kept.keep_facts(facts)
         return facts
 
@@ -129,6 +157,7 @@ def main() -> int:
     parser.add_argument("--cases", default="", metavar="EXPRESSION", help="only cases whose name has it: see --list")
     parser.add_argument("--again", action="store_true", help="also measure what is kept")
     parser.add_argument("--list", action="store_true", help="print the cases and end")
+    parser.add_argument("--limits", action="store_true", help="only let zstd compute, for pairs that were published")
     parser.add_argument("--merge", action="store_true", help="run nothing: write what is kept into what is committed")
     asked = parser.parse_args()
     try:
@@ -142,6 +171,8 @@ def main() -> int:
     console, kept = Console(highlight=False), Kept(ignore_old=asked.again)
     bench = Bench(console, kept)
     exit_code = 0
+    if asked.limits:
+        return trio.run(until_signal, lambda: bench.compute_limits(pairs), console.print)
     if not asked.merge:
         if reason := why_not():
             parser.error(reason)

@@ -1,5 +1,6 @@
 """Publishes a pair on servers that nobody asks: how its files are stored, and how long publishing takes."""
 
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,9 +8,8 @@ from pathlib import Path
 from time import perf_counter
 
 import msgspec
-import trio
 
-from bench.delta.limits import Limits
+from bench.delta.files import KEPT
 from bench.delta.pairs import Pair
 from bench.delta.records import PairFacts
 from bench.fleet import Fleet, open_fleet
@@ -52,16 +52,17 @@ async def timed_publish(
     return msgspec.json.decode(printed, type=Published), perf_counter() - begun
 
 
-async def facts_of(pair: Pair, former: Path, new: Path, limits: Limits) -> PairFacts:
-    """Publish both versions, in each way, and measure. Raises `FleetError` and `CannotBeHadError`."""
+async def facts_of(pair: Pair, former: Path, new: Path, kept: Path = KEPT) -> PairFacts:
+    """Publish both versions, in each way, and measure; keep what was stored, see `stored_file`. Raises `FleetError`."""
     with tempfile.TemporaryDirectory(prefix="bench-delta-", ignore_cleanup_errors=True) as name:
         as_stored = []
         async with _new_server(Path(name) / "unpacking") as fleet:
             stored_former, _ = await timed_publish(fleet, former, FORMER, REPACK)
             stored_new, publish_seconds = await timed_publish(fleet, new, NEW, REPACK)
             for stored in (stored_former, stored_new):
-                file = Path(name) / f"{stored.sha256}{pair.suffix}"
-                file.hardlink_to(ServerHome(fleet.server.home).content / stored.sha256)
+                file = stored_file(pair, stored.sha256, kept)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ServerHome(fleet.server.home).content / stored.sha256, file)
                 as_stored.append(file)
         async with _new_server(Path(name) / "plain") as fleet:
             _, plain_seconds = await timed_publish(fleet, new, NEW)
@@ -70,14 +71,12 @@ async def facts_of(pair: Pair, former: Path, new: Path, limits: Limits) -> PairF
         async with _new_server(Path(name) / "foretelling") as fleet:
             await timed_publish(fleet, as_stored[0], FORMER)
             _, foretold_seconds = await timed_publish(fleet, as_stored[1], NEW)
-        limit = await trio.to_thread.run_sync(limits.of, as_stored[0], as_stored[1])
     return PairFacts(
         pair=pair.name,
         shipped_sha256=(pair.former.sha256, pair.new.sha256),
         stored_sha256=(stored_former.sha256, stored_new.sha256),
         shipped_bytes=(former.stat().st_size, new.stat().st_size),
         stored_bytes=(stored_former.length_bytes, stored_new.length_bytes),
-        limit_bytes=limit,
         expected_bytes=next((one.likely_bytes for one in stored_new.expected if one.base), None),
         left_alone=next((one.left_alone for one in stored_new.repacked if one.left_alone), ""),
         publish_seconds=round(publish_seconds, 2),
@@ -85,6 +84,11 @@ async def facts_of(pair: Pair, former: Path, new: Path, limits: Limits) -> PairF
         stored_seconds=round(stored_seconds, 2),
         foretold_seconds=round(foretold_seconds, 2),
     )
+
+
+def stored_file(pair: Pair, sha256: str, kept: Path = KEPT) -> Path:
+    """Return where a file lies as the server stores it."""
+    return kept / "stored" / f"{sha256}{pair.suffix}"
 
 
 @asynccontextmanager

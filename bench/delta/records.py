@@ -16,8 +16,6 @@ class PairFacts(msgspec.Struct, frozen=True):
     """As ``publish --repack`` stores them."""
     shipped_bytes: tuple[int, int]
     stored_bytes: tuple[int, int]
-    limit_bytes: int
-    """What ``zstd -19 --patch-from`` makes of the new stored file, with the former stored one at hand."""
     expected_bytes: int | None
     """What publishing said that it expects to cross each line where a PC has the former version; None: nothing."""
     left_alone: str
@@ -30,6 +28,9 @@ class PairFacts(msgspec.Struct, frozen=True):
     """``publish`` of the stored file as it is, with no former version: what so many bytes take."""
     foretold_seconds: float
     """The same with a former version: what foretelling takes."""
+    limit_bytes: int | None = None
+    """What ``zstd -19 --patch-from`` makes of the new stored file, with the former stored one at hand; None: that has
+    not been computed yet."""
 
 
 class PcFigures(msgspec.Struct, frozen=True):

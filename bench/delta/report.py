@@ -87,7 +87,7 @@ def _pairs_table(results: Results) -> str:
                 _mb(facts.limit_bytes),
                 _mb(facts.expected_bytes),
                 _mb(line),
-                number(line / facts.limit_bytes if line is not None else None),
+                number(line / facts.limit_bytes if line is not None and facts.limit_bytes else None),
                 number(line / facts.shipped_bytes[1] if line is not None else None, 3),
                 f"{facts.publish_seconds:.1f} s, {facts.plain_seconds:.1f} s",
             ]

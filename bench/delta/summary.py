@@ -24,23 +24,24 @@ class Measured:
         run = self.runs.get(case)
         return run if run is not None and run.seconds is not None else None
 
-    def over_pairs(self, holders: int, value: Callable[[DeltaRun, PairFacts], float]) -> dict[str, float]:
-        """Return a number of each pair's coded run with so many PCs that have the former version."""
+    def over_pairs(self, holders: int, value: Callable[[DeltaRun, PairFacts], float | None]) -> dict[str, float]:
+        """Return a number of each pair's coded run with so many PCs that have the former version, if it has one."""
         found = {}
         for name, facts in self.pairs.items():
-            if run := self.finished(Case(name, holders)):
-                found[name] = value(run, facts)
+            run = self.finished(Case(name, holders))
+            if run is not None and (ratio := value(run, facts)) is not None:
+                found[name] = ratio
         return found
 
 
-def against_limit(run: DeltaRun, facts: PairFacts) -> float:
-    """Return the bytes over the line ÷ what the best patch of the pair needs."""
-    return run.line_bytes / facts.limit_bytes
+def against_limit(run: DeltaRun, facts: PairFacts) -> float | None:
+    """Return the bytes over the line ÷ what the best patch of the pair needs; None: that is not known yet."""
+    return run.line_bytes / facts.limit_bytes if facts.limit_bytes else None
 
 
-def sent_against_limit(run: DeltaRun, facts: PairFacts) -> float:
+def sent_against_limit(run: DeltaRun, facts: PairFacts) -> float | None:
     """Return the same with the pieces alone, as the server counts them."""
-    return run.sent_bytes / facts.limit_bytes
+    return run.sent_bytes / facts.limit_bytes if facts.limit_bytes else None
 
 
 def against_shipped(run: DeltaRun, facts: PairFacts) -> float:
@@ -71,7 +72,8 @@ def _bytes_rows(measured: Measured) -> list[SummaryRow]:
     rows = [
         _bound_row(f"{best}, median", 1.5, _middle(limit), f"; pieces alone {_middle(sent) or 0:.3g}; {count}"),
         _bound_row(f"{best}, worst", 3, max(limit.values(), default=None), f": {_worst(measured, limit, sent)}"),
-        _bound_row("bytes over the line ÷ shipped, compressed file, median", 0.35, _middle(shipped), f"; {count}"),
+        _bound_row("bytes over the line ÷ shipped, compressed file, median", 0.35, _middle(shipped),
+                   f"; {len(shipped)} pairs"),
         _bound_row("the same without a former version, median", 1.0, _middle(alone), f" ({_each(alone)})"),
     ]  # fmt: skip
     if 0 < len(limit) < LEAST_PAIRS:  # fewer say too little
@@ -86,7 +88,7 @@ def _worst(measured: Measured, limit: dict[str, float], sent: dict[str, float]) 
     run, facts = measured.runs[Case(name)], measured.pairs[name]
     return (
         f"{name}, {run.line_bytes / 1e3:,.0f} kB of {facts.stored_bytes[1] / MB:.1f} MB, where "
-        f"{facts.limit_bytes / 1e3:,.0f} kB are the least; pieces alone {sent[name]:.3g}"
+        f"{(facts.limit_bytes or 0) / 1e3:,.0f} kB are the least; pieces alone {sent[name]:.3g}"
     )
 
 

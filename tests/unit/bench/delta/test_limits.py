@@ -20,22 +20,22 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @needs_zstd
-def test_a_patch_has_what_is_new_alone(pair: tuple[Path, Path]) -> None:
+async def test_a_patch_has_what_is_new_alone(pair: tuple[Path, Path]) -> None:
     former, new = pair
-    assert patch_bytes(former, new) < 200
-    assert patch_bytes(new, former) < 200
+    assert await patch_bytes(former, new) < 200
+    assert await patch_bytes(new, former) < 200
 
 
 @needs_zstd
-def test_it_is_computed_once(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Limits(tmp_path / "kept").of(*pair)
+async def test_it_is_computed_once(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = await Limits(tmp_path / "kept").of(*pair)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert Limits(tmp_path / "kept").of(*pair) == found
+    assert await Limits(tmp_path / "kept").of(*pair) == found
     with pytest.raises(CannotBeHadError, match="zstd is not installed"):
-        Limits(tmp_path / "kept").of(pair[1], pair[0])
+        await Limits(tmp_path / "kept").of(pair[1], pair[0])
 
 
 @needs_zstd
-def test_what_zstd_says_is_told(tmp_path: Path) -> None:
+async def test_what_zstd_says_is_told(tmp_path: Path) -> None:
     with pytest.raises(CannotBeHadError, match="zstd"):
-        patch_bytes(tmp_path / "none", tmp_path / "neither")
+        await patch_bytes(tmp_path / "none", tmp_path / "neither")

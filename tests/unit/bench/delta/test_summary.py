@@ -45,6 +45,13 @@ def test_the_worst_pair_is_named_with_its_bytes() -> None:
     assert row.measured == "3.1: libssl3, 3,100 kB of 50.0 MB, where 1,000 kB are the least; pieces alone 2.9"
 
 
+def test_a_pair_whose_best_patch_is_not_computed_yet_counts_for_the_others() -> None:
+    pairs = [facts_of("numpy", limit_bytes=None), facts_of("libssl3")]
+    runs = [run_of(Case("numpy"), line_bytes=9_000_000), run_of(Case("libssl3"))]
+    assert row_of("stored pair, worst", pairs, runs).measured.startswith("1.2: libssl3")  # type: ignore[union-attr]
+    assert row_of("shipped, compressed file, median", pairs, runs).measured == "0.51; 2 pairs"
+
+
 def test_against_the_shipped_file_with_and_without_a_former_version() -> None:
     runs = [run_of(Case("numpy"), line_bytes=3_500_000), run_of(Case(SMALL, 0), line_bytes=10_000_001)]
     row = row_of("shipped, compressed file, median", EVERY_PAIR, runs)
