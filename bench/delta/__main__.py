@@ -139,9 +139,8 @@ def line_of(run: DeltaRun) -> str:
     )
 
 
-def kept_results(kept: Kept, skipped: dict[str, str]) -> Results:
+def kept_results(kept: Kept, before: Results, skipped: dict[str, str]) -> Results:
     """Return what is kept, in the place of what is committed."""
-    before = committed()
     pairs = [facts for pair in PAIRS if (facts := kept.facts_of(pair))]
     runs = [run for case in all_cases() if (run := kept.run_of(case))]
     reasons = {one.pair: one.reason for one in before.skipped} | skipped
@@ -182,7 +181,7 @@ def main() -> int:
             lambda: bench.run(pairs, cases),
             lambda name: console.print(f"{name}: taking the lab down"),
         )
-    results = kept_results(kept, bench.skipped)
+    results = kept_results(kept, committed(), bench.skipped)
     for row in results.summary:
         print(f"{row.metric}: {row.measured or 'not measured'} (target {row.target})")
     if asked.merge or (exit_code == 0 and cases == all_cases()):
