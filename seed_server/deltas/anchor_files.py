@@ -12,13 +12,13 @@ from typing import BinaryIO
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.identifiers import Sha256Hex, parse_sha256
-from seed_server.deltas.anchors import BLOCK_BYTES, MAX_ANCHORS, Anchors, anchors_of
+from seed_server.deltas.anchors import MAX_ANCHORS, SEARCHED_BYTES, Anchors, anchors_of
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 _HEAD = struct.Struct("<8sQI")  # its mark, the payload's length, how many anchors
 _MARK = b"anchors1"  # another way of choosing places, or of printing them, has another one
 _CHECK_BYTES = 16
-MAX_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + _CHECK_BYTES
+MAX_ANCHOR_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + _CHECK_BYTES
 SUFFIX = ".anchors"
 
 
@@ -37,7 +37,7 @@ class AnchorFiles:
         """
         path = self._path(sha256)
         with contextlib.suppress(OSError, FileTooLargeError, ValueError):
-            return _unpacked(read_capped(path, MAX_FILE_BYTES))
+            return _unpacked(read_capped(path, MAX_ANCHOR_FILE_BYTES))
         with self._content.open_payload(sha256) as file:
             found = anchors_of(_blocks(file, between))
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ class AnchorFiles:
 
 def _blocks(file: BinaryIO, between: Callable[[], None]) -> Iterator[bytes]:
     try:
-        while block := file.read(BLOCK_BYTES):
+        while block := file.read(SEARCHED_BYTES):
             yield block
             between()
     except OSError as error:

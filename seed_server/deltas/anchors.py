@@ -14,7 +14,7 @@ from dataclasses import dataclass
 PRINT_BYTES = 32  # hashed from each place on
 SPACING_BYTES = 512  # at least, between two anchors
 MAX_ANCHORS = 1 << 18  # of a file: some 25 MB of memory while two files are aligned; of 10 GB there is one each 40 kB
-BLOCK_BYTES = 256 << 10  # looked through at once: the interpreter's lock is held for less than a millisecond
+SEARCHED_BYTES = 256 << 10  # looked through at once: the interpreter's lock is held for less than a millisecond
 _CHOSEN_VALUES = 36  # of 256, for each of the three bytes: one place of 360 where bytes are random
 
 
@@ -59,7 +59,7 @@ class AnchorFinder:
         self._last = -SPACING_BYTES
 
     def add(self, block: bytes) -> None:
-        """Look through the next ``block``, of `BLOCK_BYTES` or so."""
+        """Look through the next ``block``, of `SEARCHED_BYTES` or so."""
         data = self._rest + block
         start = self._done - len(self._rest)
         for match in _PLACES.finditer(data):

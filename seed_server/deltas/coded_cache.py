@@ -26,7 +26,7 @@ from seed_server.deltas.coder import Coded
 MAX_CODED_BYTES = 4 << 30  # of a hundred publications of 200 MB, each by three former versions and alone: a third of it
 MIN_FREE_BYTES = 1 << 30  # of the disk: for payloads, the database and the logs, which cannot be made again
 MAX_OPEN_PAIRS = 64  # whose pieces are known without a look at the disk: of 16,384 pieces, 1 MB each
-ALONE = "alone"
+NO_BASE = "alone"
 """In the place of a base."""
 
 _BLOCK_BYTES = 4096  # of most file systems: what a file takes at least
@@ -46,7 +46,7 @@ class Pair(NamedTuple):
 
     torrent: TorrentHash
     base: str
-    """SHA-256, or `ALONE`."""
+    """SHA-256, or `NO_BASE`."""
 
 
 class Kept(NamedTuple):
@@ -283,7 +283,7 @@ def _unpacked(pair: Pair, data: bytes) -> Coded | None:
     if codec >= len(_CODECS) or count > MAX_PREFIX_RANGES or len(body) <= at:
         raise ValueError("of another kind")
     ranges = tuple(PrefixRange(*one) for one in _RANGE.iter_unpack(body[_HEAD.size : at]))
-    return Coded(_CODECS[codec], "" if pair.base == ALONE else pair.base, ranges, body[at:])
+    return Coded(_CODECS[codec], "" if pair.base == NO_BASE else pair.base, ranges, body[at:])
 
 
 def _check(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.merkle import piece_span
 from seed_server.deltas.alignment import WHOLE_BYTES, Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
-from seed_server.deltas.coded_cache import ALONE, CodedCache, Kept, Pair
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair
 from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
@@ -28,7 +28,7 @@ class NotAlignedError(Exception):
     """How a payload and its base belong together is to be found out first, by `PieceCoding.align`."""
 
 
-class Look(NamedTuple):
+class PieceLook(NamedTuple):
     """What the cache has of a piece, and of those behind it."""
 
     kept: Kept | None
@@ -48,17 +48,17 @@ class PieceCoding:
     _sampled: OrderedDict[TorrentHash, bool] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, payload: ServedPayload, piece: PieceIndex, base: str, *, ahead: int) -> Look:
+    def look(self, payload: ServedPayload, piece: PieceIndex, base: str, *, ahead: int) -> PieceLook:
         """Return what there is of a piece, and which of the next ``ahead`` are lacking. Raises `DamagedPayloadError`.
 
-        ``base``: SHA-256, or `ALONE`.
+        ``base``: SHA-256, or `NO_BASE`.
         """
-        if base == ALONE and not self.is_compressible(payload):
-            return Look(Kept(None, BEST_LEVEL), [])
+        if base == NO_BASE and not self.is_compressible(payload):
+            return PieceLook(Kept(None, BEST_LEVEL), [])
         pair = Pair(TorrentHash(payload.torrent_hash), base)
         following = range(piece + 1, min(payload.piece_count, piece + 1 + ahead))
         lacking = [PieceIndex(at) for at in following if not self.cache.level(pair, PieceIndex(at))]
-        return Look(self.cache.read(pair, piece), lacking)
+        return PieceLook(self.cache.read(pair, piece), lacking)
 
     def align(self, base: Sha256Hex, new: Sha256Hex, between: Callable[[], None] = lambda: None) -> Alignment:
         """Find out how two payloads belong together: half a second of a processor for 100 MB of each, the first time.
@@ -103,10 +103,10 @@ class PieceCoding:
     def make(self, payload: ServedPayload, piece: PieceIndex, data: bytes, base: str, level: int) -> Coded | None:
         """Code a piece whose bytes are ``data``, and keep it; None: it is to be sent whole.
 
-        ``base``: SHA-256, or `ALONE`. Raises `DamagedPayloadError` for the base, `NotAlignedError`.
+        ``base``: SHA-256, or `NO_BASE`. Raises `DamagedPayloadError` for the base, `NotAlignedError`.
         """
         pair = Pair(TorrentHash(payload.torrent_hash), base)
-        if base == ALONE:
+        if base == NO_BASE:
             coded = code_alone_slowly(data, level) if level >= BEST_LEVEL else code_alone(data, level)
         else:
             found = self._aligned(Sha256Hex(base), Sha256Hex(payload.sha256))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
-from seed_server.deltas.coded_cache import ALONE, pairs_kept
+from seed_server.deltas.coded_cache import NO_BASE, pairs_kept
 from seed_server.deltas.piece_coding import BEST_LEVEL
 from seed_server.settings.home import ServerHome
 from seed_server.store.rows import ServedPayload
@@ -35,7 +35,7 @@ def smaller_updates(
         for pair, count in pairs_kept(home.coded, map(TorrentHash, wanted), BEST_LEVEL).items():
             ready = min(1.0, count / wanted[pair.torrent].piece_count)
             base = version_of.get(pair.base)
-            if pair.base == ALONE and count:
+            if pair.base == NO_BASE and count:
                 found.append((0, SmallerUpdate(None, ready)))
             elif base is not None:
                 found.append((-base.sequence, SmallerUpdate(base.ref, ready)))

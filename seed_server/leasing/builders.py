@@ -4,17 +4,21 @@ What they are sent takes a part of the line, and from them the others get it who
 is believed for the time being: who cannot make a piece of it says so, and is no builder any more.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 
 BUILDS_AHEAD = 4  # times as many pieces may be sent to a builder and not confirmed: each takes a tenth of the line
+
+AWAITED_SECONDS = 1.5  # PCs hear of a publication within a second, and say first what they have of a former version
 
 
 class Builders:
     """Those of one site."""
 
     def __init__(self) -> None:
+        self.are_awaited: Callable[[TorrentHash], bool] = lambda _: False
+        """Returns whether somebody may build it: there is a former version. Then its first pieces wait for a moment."""
         self._builds: dict[EndpointId, frozenset[TorrentHash]] = {}
         self._of: dict[TorrentHash, set[EndpointId]] = {}
 

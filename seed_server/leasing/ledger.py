@@ -11,50 +11,20 @@ progress for the lease time, when it is far slower than the line while others
 wait for the piece, or with its connection.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
-from seed_server.leasing.builders import BUILDS_AHEAD, Builders
+from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD
 from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
 from seed_server.leasing.leases import Leases
-from seed_server.leasing.standing import Fault, Standings
+from seed_server.leasing.site_parts import LedgerCounters, SiteParts
+from seed_server.leasing.standing import Fault
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes
-from seed_server.leasing.turns import FetcherRank, FetcherTurns, Precedence
-
-
-@dataclass
-class LedgerCounters:
-    """Pieces since the ledger was made; each granted one ends as exactly one of the others or is still leased."""
-
-    granted: int = 0
-    stored: int = 0
-    rejected: int = 0
-    expired: int = 0
-    voided: int = 0
-    """Ended with the endpoint's connection, or it could make no piece of what was sent."""
-
-
-@dataclass(frozen=True)
-class SiteParts:
-    """What all ledgers of a site share."""
-
-    ready: Mapping[EndpointId, FetcherRank]
-    """The endpoints that have a data connection now; ledgers only read it."""
-    standings: Standings
-    """The fleet's."""
-    help_of: Mapping[EndpointId, Help] = field(default_factory=dict)
-    """How far each helps its neighbours; those that are not in it help in full. Ledgers only read it."""
-    on_freed: Callable[[], None] = lambda: None
-    """Called when a fetcher slot has become free: who waits should ask."""
-    holding: Callable[[TorrentHash], Collection[EndpointId]] = lambda _: ()
-    """Returns the endpoints of the site that have all of a torrent."""
-    builders: Builders = field(default_factory=Builders)
-    """Those to whom pieces can be coded. Ledgers only read it."""
+from seed_server.leasing.turns import FetcherTurns, Precedence
 
 
 class PieceLedger:
@@ -82,6 +52,8 @@ class PieceLedger:
         self._builders = site.builders.of(torrent)
         self._built = False
         """A builder could fetch, at the time that is looked at."""
+        self._awaited_until: float | None = None if site.builders.are_awaited(torrent) else 0.0
+        """None: the first word decides."""
         self._claims = SiteClaims(
             torrent,
             self._all,
@@ -162,6 +134,8 @@ class PieceLedger:
         now: float,
     ) -> None:
         """Record an endpoint's view of the torrent; it replaces the previous one. The sets fit the piece count."""
+        if self._awaited_until is None:
+            self._awaited_until = now + AWAITED_SECONDS
         leased = self._leases.of(endpoint)
         member = self._claims.want(
             endpoint,
@@ -271,6 +245,8 @@ class PieceLedger:
         if member is None or not self._on_offer(endpoint, needed, now):
             self._turns.asked_in_vain(endpoint, now)
             return False
+        if now < (self._awaited_until or 0.0) and endpoint not in self._builders:
+            return False  # one that builds may say so in a moment
         if self._leases.count_of(endpoint) >= self._max_leases * (BUILDS_AHEAD if endpoint in self._builders else 1):
             return False
         if member.account.left(now) < 1:

@@ -11,7 +11,8 @@ from seed_server.leasing.confirmed import ConfirmedLately
 from seed_server.leasing.help import Help
 from seed_server.leasing.holdings import ServedTorrent, ServedTorrents, SiteHoldings
 from seed_server.leasing.leases import MAX_LEASE_SECONDS, ExpiredLease
-from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.ledger import PieceLedger
+from seed_server.leasing.site_parts import SiteParts
 from seed_server.leasing.spares import CopiesBeside, copies_beside
 from seed_server.leasing.standing import Standings
 from seed_server.leasing.times import DEFAULT_TIMES, LedgerTimes

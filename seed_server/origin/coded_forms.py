@@ -12,7 +12,7 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
-from seed_server.deltas.coded_cache import ALONE
+from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
 from seed_server.origin.former import former_payloads
@@ -28,8 +28,8 @@ CODING_THREADS = 2  # each makes 40 MB of pieces a second, which is 100 to 300 M
 AHEAD_PIECES = 4  # of the one that is asked for: a line that waits for none of them is never idle
 MAX_MAKING = 32  # at the same time: 8 MB of pieces
 LOOKING_THREADS = 4  # at the cache
-LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.05, 2.0
-UNKNOWN_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
+LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
+UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
 ALIGN_SHARE = (
     0.05  # of the time that the whole payload would take: waited once, until it is known what belongs together
 )
@@ -109,8 +109,8 @@ class CodedForms:
         self._rate_all()
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
-        """Return the best of these ``bases`` that is of any use, or `ALONE`."""
-        return next((base for base in bases if (payload.torrent_hash + base) not in self._lost), ALONE)
+        """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
+        return next((base for base in bases if (payload.torrent_hash + base) not in self._lost), NO_BASE)
 
     def _rate_all(self) -> None:
         for session, live in self.sessions():
@@ -124,7 +124,7 @@ class CodedForms:
         built = [
             torrent
             for torrent, former in self.former.items()
-            if self.base(self.served[torrent], decoding.bases(former)) != ALONE
+            if self.base(self.served[torrent], decoding.bases(former)) != NO_BASE
         ]
         if live.ledger.builders.say(session.endpoint, built):
             live.wake_all()
@@ -161,7 +161,7 @@ class CodedForms:
     def _patience_seconds(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> float:
         piece_seconds = payload.piece_length_bytes / max(1, rate)
         patience = min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
-        if base == ALONE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
+        if base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
             return patience
         return max(patience, min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate)))
 
@@ -200,7 +200,7 @@ class CodedForms:
         return None
 
     async def _is_of_use(self, payload: ServedPayload, base: str) -> bool:
-        if base == ALONE:
+        if base == NO_BASE:
             return True
         pair = (base, payload.sha256)
         if (under_way := self._aligning.get(pair)) is not None:

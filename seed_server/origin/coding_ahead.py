@@ -14,18 +14,18 @@ from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.said_once import SaidOnce
-from seed_server.deltas.coded_cache import ALONE, Pair
+from seed_server.deltas.coded_cache import NO_BASE, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL
 from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.quiet_threads import QuietThreads
 from seed_server.store.rows import ServedPayload
 
-LOOK_SECONDS = 10.0  # after all is done: for what has been published since
+AHEAD_LOOK_SECONDS = 10.0  # after all is done: for what has been published since
 NO_ROOM_SECONDS = 600.0
 MOST_BASES = 3
 RECENT_SECONDS = 14 * DAY_SECONDS  # since its publication: of what is older, the few that lack it are coded for at once
 BUSY_REST_SHARE = 1.0  # of the time that a piece took: while anything is sent, half of one processor is left alone
-LATE_SECONDS = 0.02  # while controllers are later than this, one piece is coded …
+LATE_CONTROLLER_SECONDS = 0.02  # while controllers are later than this, one piece is coded …
 LATE_REST_SECONDS = 5.0  # … in so long
 
 log = structlog.get_logger()
@@ -34,12 +34,12 @@ log = structlog.get_logger()
 def work(
     served: Mapping[TorrentHash, ServedPayload], former: Mapping[TorrentHash, tuple[Sha256Hex, ...]], now: float
 ) -> Iterator[tuple[ServedPayload, str]]:
-    """Yield which payload is to be coded by what (SHA-256, or `ALONE`), in this order: the newest publication first."""
+    """Yield which payload is to be coded by what (SHA-256, or `NO_BASE`), in this order: the newest first."""
     recent = [row for row in served.values() if now - row.published_at < RECENT_SECONDS]
     newest_first = sorted(recent, key=lambda row: (-row.sequence, row.number))
     for payload in newest_first:
         yield from ((payload, base) for base in former.get(TorrentHash(payload.torrent_hash), ())[:1])
-        yield payload, ALONE
+        yield payload, NO_BASE
     for payload in newest_first:
         yield from ((payload, base) for base in former.get(TorrentHash(payload.torrent_hash), ())[1:MOST_BASES])
 
@@ -66,7 +66,7 @@ class CodingAhead:
             return
         try:
             while True:
-                wait = LOOK_SECONDS
+                wait = AHEAD_LOOK_SECONDS
                 try:
                     if not await self.code(work(self._forms.served, self._forms.former, self._clock.now())):
                         wait = NO_ROOM_SECONDS
@@ -91,7 +91,7 @@ class CodingAhead:
         return True
 
     async def _is_worth_it(self, payload: ServedPayload, base: str) -> bool:
-        if base == ALONE:
+        if base == NO_BASE:
             return await trio.to_thread.run_sync(self._forms.coding.is_compressible, payload)
         return self._forms.base(payload, [Sha256Hex(base)]) == base
 
@@ -110,6 +110,6 @@ class CodingAhead:
         return True
 
     async def _rest(self, took_seconds: float) -> None:
-        if self._late_seconds() > LATE_SECONDS:
+        if self._late_seconds() > LATE_CONTROLLER_SECONDS:
             await trio.sleep(LATE_REST_SECONDS)
         await trio.sleep(took_seconds * BUSY_REST_SHARE if self._is_busy() else 0.0)

@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from p2pdist.shared.wire.channels import Hello, decode_hello, protocol_of_hello
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.features import (
-    CODED_PIECES,
     NEIGHBOURS,
     PC_FEATURES,
     ignores_additions,
@@ -18,9 +17,6 @@ from seed_server.line.site_map import AUTOMATIC_PREFIX
 from seed_server.origin.connection import RefusedError
 from seed_server.settings.server_toml import ServerSettings
 
-KNOWN_FEATURES: Features = tuple(dict.fromkeys((*PC_FEATURES, CODED_PIECES)))
-"""Of PCs."""
-
 
 def hello_of(body: bytes) -> Hello:
     """Return the hello of a protocol that is spoken here. Raises `RefusedError`, with what to upgrade."""
@@ -32,7 +28,7 @@ def hello_of(body: bytes) -> Hello:
     if unspoken := no_common_protocol(hello.protocol):
         raise RefusedError(unspoken)
     if isinstance(hello, ControlHello):  # the names of features are the same words for all, in memory for all that time
-        return replace(hello, features=understood(hello.features, KNOWN_FEATURES))
+        return replace(hello, features=understood(hello.features, PC_FEATURES))
     return hello
 
 

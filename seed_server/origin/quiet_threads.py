@@ -12,7 +12,7 @@ import trio
 
 T = TypeVar("T")
 
-NICE = 19  # a thread of its own niceness, as Linux has it: the event loop and the controllers get a processor first
+NICE_OF_THREADS = 19  # Linux has one for each thread: event loop and controllers get a processor first
 
 
 class QuietThreads:
@@ -45,4 +45,4 @@ class QuietThreads:
 def _give_way() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_OF_THREADS)

@@ -16,10 +16,10 @@ from p2pdist.shared.wire.channels import encode_message
 from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.shared.wire.fields import MAX_DATA_FRAME_BYTES
 from p2pdist.shared.wire.frames import encode_frame
-from seed_server.deltas.coded_cache import ALONE
+from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.leasing.site_ledger import LeasedPiece
-from seed_server.origin.coded_forms import UNKNOWN_RATE, CodedForms
+from seed_server.origin.coded_forms import UNLIMITED_RATE, CodedForms
 from seed_server.origin.connection import RefusedError
 from seed_server.origin.data_link import DataLink
 from seed_server.origin.limits import OriginLimits
@@ -50,7 +50,7 @@ class _Begun:
     """Of its frame."""
     over: bool = False
     coded_by: str = ""
-    """The base, or `ALONE`; empty: not coded, or not begun."""
+    """The base, or `NO_BASE`; empty: not coded, or not begun."""
     digest: bytes = b""
     """Of the coded form that was begun: what is left of it must be of the same."""
 
@@ -158,9 +158,9 @@ class PieceSender:
         if not decoding.takes(leased):
             return None
         base = self._forms.base(patch, decoding.bases(self._forms.former.get(leased.torrent, ())))
-        if base == ALONE and not decoding.takes_alone():
+        if base == NO_BASE and not decoding.takes_alone():
             return None
-        rate = UNKNOWN_RATE if link.rate is None else link.rate
+        rate = UNLIMITED_RATE if link.rate is None else link.rate
         coded = await self._forms.form(patch, leased.piece, base, rate)
         if coded is None:
             return None

@@ -53,6 +53,8 @@ class FleetParts:
     torrents: ServedTorrents = field(default_factory=ServedTorrents)
     """The patches that are served and not damaged."""
     joins: JoinPace = field(default_factory=JoinPace)
+    has_former: Callable[[TorrentHash], bool] = lambda _: False
+    """Whether pieces of a torrent can be coded by a former version."""
 
 
 class LiveSite:
@@ -87,6 +89,9 @@ class LiveSite:
             torrents=fleet.torrents,
         )
         self.sessions: dict[EndpointId, Session] = {}
+        self.ledger.builders.are_awaited = lambda torrent: (
+            fleet.has_former(torrent) and any(session.decoding for session in self.sessions.values())
+        )
         self.holders = HolderNews(self.ledger, self.sessions)
         self.peers = PeerLists(fleet.joins, self._tell_peers, lacks=self.ledger.lacks)
         self.invitations = Invitations(self.ledger, self.sessions, self.may_send)

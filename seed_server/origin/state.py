@@ -80,7 +80,7 @@ class OriginState:
         self._clock = clock
         self.outside_log = OutsideLog()
         """For what endpoints cause; all parts of the port log it here."""
-        self._parts = FleetParts()
+        self._parts = FleetParts(has_former=lambda torrent: torrent in forms.former)
         self.pinging = Pinging(limits)
         self._database = database
         self._records = records

@@ -8,7 +8,8 @@ from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.bitfield import all_pieces, first_piece
 from seed_server.leasing.builders import BUILDS_AHEAD, Builders
-from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.ledger import PieceLedger
+from seed_server.leasing.site_parts import SiteParts
 from seed_server.leasing.standing import (
     DEMOTED_SECONDS,
     LONGEST_REJECTION_SECONDS,

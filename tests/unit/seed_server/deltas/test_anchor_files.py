@@ -4,11 +4,11 @@ import random
 import pytest
 
 from p2pdist.shared.identifiers import Sha256Hex
-from seed_server.deltas.anchor_files import MAX_FILE_BYTES, SUFFIX, AnchorFiles
-from seed_server.deltas.anchors import BLOCK_BYTES, anchors_of
+from seed_server.deltas.anchor_files import MAX_ANCHOR_FILE_BYTES, SUFFIX, AnchorFiles
+from seed_server.deltas.anchors import SEARCHED_BYTES, anchors_of
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
-DATA = random.Random(1).randbytes(3 * BLOCK_BYTES)
+DATA = random.Random(1).randbytes(3 * SEARCHED_BYTES)
 SHA256 = Sha256Hex(hashlib.sha256(DATA).hexdigest())
 
 
@@ -41,7 +41,7 @@ def test_damaged_ones_are_found_anew(files, tmp_path, damage):
 def test_a_file_that_is_too_long_is_not_read(files, tmp_path):
     files.anchors(SHA256)
     kept = tmp_path / "coded" / f"{SHA256}{SUFFIX}"
-    kept.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    kept.write_bytes(bytes(MAX_ANCHOR_FILE_BYTES + 1))
     assert files.anchors(SHA256) == anchors_of([DATA])
 
 

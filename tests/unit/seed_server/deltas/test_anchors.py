@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from seed_server.deltas.anchors import BLOCK_BYTES, MAX_ANCHORS, PRINT_BYTES, SPACING_BYTES, AnchorFinder, anchors_of
+from seed_server.deltas.anchors import MAX_ANCHORS, PRINT_BYTES, SEARCHED_BYTES, SPACING_BYTES, AnchorFinder, anchors_of
 
 
 def noise(length, seed=1):
@@ -45,6 +45,6 @@ def test_a_file_with_nothing_to_know_it_by_has_none(data):
 def test_memory_is_bounded():
     finder = AnchorFinder(max_anchors=50)
     for seed in range(8):
-        finder.add(noise(BLOCK_BYTES, seed))
+        finder.add(noise(SEARCHED_BYTES, seed))
         assert len(finder.found().places) <= 50
     assert MAX_ANCHORS * 16 <= 4 << 20

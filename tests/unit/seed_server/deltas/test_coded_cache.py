@@ -4,12 +4,12 @@ import pytest
 
 from p2pdist.shared.coded_pieces import PrefixRange
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from seed_server.deltas.coded_cache import ALONE, CodedCache, Kept, Pair, pairs_kept
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair, pairs_kept
 from seed_server.deltas.coder import Coded
 from tests.helpers.small_disk import small_disk
 
 BASE = "b" * 64
-PAIR, OTHER = Pair(TorrentHash("a" * 64), BASE), Pair(TorrentHash("c" * 64), ALONE)
+PAIR, OTHER = Pair(TorrentHash("a" * 64), BASE), Pair(TorrentHash("c" * 64), NO_BASE)
 CODED = Coded("zstd", BASE, (PrefixRange(5, 10), PrefixRange(1 << 40, 7)), b"frame")
 ONE = PieceIndex(1)
 

@@ -7,7 +7,7 @@ import pytest
 from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from seed_server.deltas.anchor_files import AnchorFiles
-from seed_server.deltas.coded_cache import ALONE, CodedCache
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
@@ -66,15 +66,15 @@ def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
 
 
 def test_alone_the_best_level_tries_both_codecs(coding):
-    quick, best = made(coding, 1, TEXT, ALONE), made(coding, 1, TEXT, ALONE, BEST_LEVEL)
+    quick, best = made(coding, 1, TEXT, NO_BASE), made(coding, 1, TEXT, NO_BASE, BEST_LEVEL)
     assert len(best.data) < len(quick.data)
-    assert coding.look(payload(TEXT), PieceIndex(1), ALONE, ahead=0).kept == (best, BEST_LEVEL)
+    assert coding.look(payload(TEXT), PieceIndex(1), NO_BASE, ahead=0).kept == (best, BEST_LEVEL)
 
 
 def test_random_bytes_are_seen_for_what_they_are_and_cost_nothing(coding):
     assert not coding.is_compressible(payload(NEW))
     assert coding.is_compressible(payload(TEXT))
-    look = coding.look(payload(NEW), PieceIndex(1), ALONE, ahead=9)
+    look = coding.look(payload(NEW), PieceIndex(1), NO_BASE, ahead=9)
     assert (look.kept.coded, look.lacking) == (None, [])
 
 
@@ -92,7 +92,7 @@ def test_a_missing_payload_is_an_error(coding, tmp_path):
         coding.align(sha256(OLD), sha256(NEW))
     (tmp_path / "content" / sha256(TEXT)).unlink()
     with pytest.raises(DamagedPayloadError):
-        coding.look(payload(TEXT), PieceIndex(0), ALONE, ahead=0)
+        coding.look(payload(TEXT), PieceIndex(0), NO_BASE, ahead=0)
 
 
 def test_it_can_be_stopped_while_it_reads(coding):

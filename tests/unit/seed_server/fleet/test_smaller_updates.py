@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
-from seed_server.deltas.coded_cache import ALONE, CodedCache, Pair
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL
 from seed_server.fleet.smaller_updates import SmallerUpdate, smaller_updates
 from seed_server.settings.home import ServerHome
@@ -18,7 +18,7 @@ def row(number: int) -> ServedPayload:
 def test_what_is_ready_is_told_by_version_the_newest_first(tmp_path: Path) -> None:
     rows = [row(1), row(2), row(3)]
     cache = CodedCache(tmp_path / "coded", min_free_bytes=0)
-    for base, pieces in ((rows[0].sha256, 1), (rows[1].sha256, 3), (ALONE, 4), ("f" * 64, 4)):
+    for base, pieces in ((rows[0].sha256, 1), (rows[1].sha256, 3), (NO_BASE, 4), ("f" * 64, 4)):
         for piece in range(pieces):
             cache.keep(Pair(TorrentHash(rows[2].torrent_hash), base), PieceIndex(piece), BEST_LEVEL, None)
     cache.keep(Pair(TorrentHash(rows[2].torrent_hash), rows[1].sha256), PieceIndex(3), QUICK_LEVEL, None)

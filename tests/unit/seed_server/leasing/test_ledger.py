@@ -4,10 +4,11 @@ from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.leasing.builders import BUILDS_AHEAD, Builders
+from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD, Builders
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
-from seed_server.leasing.ledger import PieceLedger, SiteParts
+from seed_server.leasing.ledger import PieceLedger
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
+from seed_server.leasing.site_parts import SiteParts
 from seed_server.leasing.standing import LONGEST_REJECTION_SECONDS, SENT_SHARE, SENT_SPARE_PIECES, Standings
 from seed_server.leasing.times import STORED_GRACE_SECONDS
 from seed_server.leasing.turns import FetcherRank
@@ -25,9 +26,11 @@ def rank(endpoint: EndpointId, *, wired: bool = True, on_mains: bool = True, upt
 class Site:
     """One ledger and the site that it is for."""
 
-    def __init__(self, pieces: int = 4, *, fetchers: int = 1, max_leases: int = 8) -> None:
+    def __init__(
+        self, pieces: int = 4, *, fetchers: int = 1, max_leases: int = 8, builders: Builders | None = None
+    ) -> None:
         self.ready: dict[EndpointId, FetcherRank] = {}
-        self.builders = Builders()
+        self.builders = builders or Builders()
         self.ledger = PieceLedger(
             ONE,
             pieces,
@@ -449,6 +452,21 @@ class TestWhoCanBuild:
         assert not site.ledger.undecoded(A, PieceIndex(0), 0.0)
         assert site.ledger.next_piece(A, 0.0) == 0
         assert site.ledger.counters.voided == 1
+
+    def test_where_one_may_come_the_others_wait_for_a_moment(self) -> None:
+        builders = Builders()
+        builders.are_awaited = lambda torrent: torrent == ONE
+        site = Site(8, builders=builders)
+        site.join(A, 5.0)
+        assert site.ledger.next_piece(A, 5.0) is None
+        assert site.ledger.could_fetch(A, 5.0), "it is to be connected by then"
+        self.builder(site, C, ONE)
+        site.join(C, 6.0)
+        assert site.fetch(C, 6.0) == 0
+        site.ledger.left(C)
+        self.builder(site, C)
+        assert site.ledger.next_piece(A, 5.0 + AWAITED_SECONDS - 0.01) is None
+        assert site.ledger.next_piece(A, 5.0 + AWAITED_SECONDS) == 0
 
     def test_it_may_be_sent_more_before_it_answers(self) -> None:
         site = Site(100, max_leases=2)

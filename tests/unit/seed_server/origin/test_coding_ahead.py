@@ -11,7 +11,7 @@ from p2pdist.shared import merkle
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from seed_server.deltas.anchor_files import AnchorFiles
-from seed_server.deltas.coded_cache import ALONE, CodedCache, Pair
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL, PieceCoding
 from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.coding_ahead import RECENT_SECONDS, CodingAhead, work
@@ -63,7 +63,7 @@ async def test_the_newest_former_version_first_then_alone_then_two_more(server: 
     shown = [(row.version, base) for row, base in work(server.forms.served, server.forms.former, 1.0)]
     sha256s = [row.sha256 for row in server.rows]
     assert shown == [
-        ("4.0", sha256s[2]), ("4.0", ALONE), ("3.0", sha256s[1]), ("3.0", ALONE),
+        ("4.0", sha256s[2]), ("4.0", NO_BASE), ("3.0", sha256s[1]), ("3.0", NO_BASE),
         ("4.0", sha256s[1]), ("4.0", sha256s[0]), ("3.0", sha256s[0]), ("3.0", sha256s[3]),
     ]  # fmt: skip
     assert list(work(server.forms.served, server.forms.former, RECENT_SECONDS)) == []
@@ -75,8 +75,8 @@ async def test_all_that_gets_smaller_is_coded_at_the_best_level_and_once(server:
         nursery.start_soon(server.forms.run)
         await server.ahead.code(work(server.forms.served, server.forms.former, 1.0))
         assert [server.lacking(2, server.rows[at].sha256) for at in (0, 1)] == [0, 0]
-        assert server.lacking(2, ALONE) == 0
-        assert server.lacking(3, ALONE) == server.rows[3].piece_count, "random bytes are left alone"
+        assert server.lacking(2, NO_BASE) == 0
+        assert server.lacking(3, NO_BASE) == server.rows[3].piece_count, "random bytes are left alone"
         assert server.lacking(3, server.rows[2].sha256) == 0, "they have nothing in common, and that is known"
         before = sorted(server.cache.directory.rglob("*-*"))
         await server.ahead.code(work(server.forms.served, server.forms.former, 1.0))
@@ -89,10 +89,10 @@ async def test_what_was_coded_in_haste_is_replaced(server: Server) -> None:
     row = server.rows[2]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
-        await server.forms.made(row, PieceIndex(0), ALONE, 9, server.forms.threads)
-        assert server.cache.level(Pair(TorrentHash(row.torrent_hash), ALONE), PieceIndex(0)) == 9
-        await server.ahead.code([(row, ALONE)])
-        assert server.lacking(2, ALONE) == 0
+        await server.forms.made(row, PieceIndex(0), NO_BASE, 9, server.forms.threads)
+        assert server.cache.level(Pair(TorrentHash(row.torrent_hash), NO_BASE), PieceIndex(0)) == 9
+        await server.ahead.code([(row, NO_BASE)])
+        assert server.lacking(2, NO_BASE) == 0
         nursery.cancel_scope.cancel()
 
 

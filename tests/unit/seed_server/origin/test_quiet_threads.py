@@ -7,7 +7,7 @@ import threading
 import pytest
 import trio
 
-from seed_server.origin.quiet_threads import NICE, QuietThreads
+from seed_server.origin.quiet_threads import NICE_OF_THREADS, QuietThreads
 
 
 async def test_work_is_done_and_its_errors_are_raised() -> None:
@@ -22,7 +22,7 @@ async def test_work_is_done_and_its_errors_are_raised() -> None:
 async def test_they_give_way_and_nobody_else_does() -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     threads = QuietThreads(1)
-    assert await threads.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == NICE
+    assert await threads.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == NICE_OF_THREADS
     assert os.getpriority(os.PRIO_PROCESS, threading.main_thread().native_id or 0) == before
     threads.close()
 
