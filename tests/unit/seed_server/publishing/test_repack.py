@@ -54,10 +54,10 @@ def test_a_pc_installs_the_same_tree_of_an_archive(data: bytes, tmp_path: Path) 
     plan = plan_repack(io.BytesIO(data))
     assert isinstance(plan, StoredForm)
     trees = []
-    for name, given in (("packed", data), ("stored", b"".join(plan.parts(io.BytesIO(data))))):
+    for name, content in (("packed", data), ("stored", b"".join(plan.parts(io.BytesIO(data))))):
         durable_files.make_directory(tmp_path / name)
         with Folder.open(tmp_path / name) as folder:
-            archive.install(io.BytesIO(given), folder, "2.0", "a" * 64, strip_components=1)
+            archive.install(io.BytesIO(content), folder, "2.0", "a" * 64, strip_components=1)
         root = tmp_path / name / "current"
         trees.append({
             str(path.relative_to(root)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
