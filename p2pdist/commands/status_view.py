@@ -1,12 +1,14 @@
 """What `p2pdist status` and `p2pdist peers` show."""
 
+from collections.abc import Iterable
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
-from p2pdist.commands.views import titled
+from p2pdist.commands.views import built_words, titled
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.disk_answer import DiskStatus
 from p2pdist.shared.console import WIDE_COLUMNS
@@ -47,7 +49,7 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
             bytes_text(patch.bytes_wasted),
             span(patch.seconds),
         )
-    parts.append(table)
+    parts += [table, *_built(status.patches)]
     for patch in status.patches:
         name = titled(patch)
         if patch.waits_for_room and "disk" in status.problem_codes:
@@ -64,6 +66,11 @@ def status_view(status: StatusAnswer, columns: int) -> RenderableType:
         elif patch.title:
             parts.append(Text(name, style="dim"))
     return Group(*parts, *later)
+
+
+def _built(patches: Iterable[StatusPatch]) -> list[Text]:
+    """Return a line for each patch of which something was built here."""
+    return [Text(f"{titled(patch)}: {built_words(patch)}", style="dim") for patch in patches if patch.bytes_built]
 
 
 _NEEDS_WORDS = frozenset({"failed", "rolled_back", "retrying", "unproven", "restart_pending"})

@@ -5,8 +5,8 @@ from typing import Protocol
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from bandwidth.core.quantities import rate_text
-from p2pdist.local_api.delivery_answers import LimiterAnswer, WhyAnswer, WhyPatch
+from bandwidth.core.quantities import bytes_text, rate_text
+from p2pdist.local_api.delivery_answers import LimiterAnswer, StatusPatch, WhyAnswer, WhyPatch
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_language, in_words, span, tr
 from p2pdist.shared.printable_text import printable
@@ -63,8 +63,27 @@ def why_view(answer: WhyAnswer) -> RenderableType:
         if row.since_seconds >= 1.0:
             head += tr(", for {duration}", duration=span(row.since_seconds))
         parts.append(Text(head, style="green" if row.state == "verified" else ""))
+        if row.bytes_built:
+            parts.append(Text(f"  {built_words(row)}", style="dim"))
         parts += [Text(f"  {span(s):>10}  {in_words(reason)}", style="dim") for reason, s in row.seconds.items()]
     return Group(*parts)
+
+
+def built_words(row: StatusPatch | WhyPatch) -> str:
+    """Return where the bytes of a file have come from, part of which was built here."""
+    sizes = {
+        "built": bytes_text(row.bytes_built),
+        "peers": bytes_text(row.bytes_from_peers),
+        "line": bytes_text(row.bytes_from_origin),
+    }
+    if not row.built_of:
+        return tr("{built} were saved by compression, {peers} came from neighbours, {line} over the line", **sizes)
+    version = printable(row.built_of)
+    return tr(
+        "{built} were built here of version {version}, {peers} came from neighbours, {line} over the line",
+        version=version,
+        **sizes,
+    )
 
 
 class Titled(Protocol):

@@ -221,8 +221,7 @@ def _identity(core: Core) -> UseIdentity:
 def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts:
     home, settings, state = core.home, core.settings, core.state
     engine, origin = connections.engine, connections.origin
-    url = state.servers.web.current.url
-    root, http = state.identity.tuf_root, connections.http
+    url, root, http = state.servers.web.current.url, state.identity.tuf_root, connections.http
     link_reports = LinkReports(state)
     limiter = LanLimiter(
         engine,
@@ -271,6 +270,7 @@ def _build(core: Core, connections: Connections, nursery: trio.Nursery) -> Parts
         core.clock,
         posture=partial(answer_posture, state),
     )
+    transfers.bases.kept = patching.installs.kept.bases
     disk = DiskKeeper(home, settings, state, transfers, patching, origin.send, core.restarts.at_work)
     patches = Patches(
         home.patches, transfers, patching, core.clock, refused=lambda: state.refused, not_yet=lambda: state.not_yet

@@ -122,6 +122,8 @@ class DiskKeeper:
             self._transfers.room.full = ""
         committed = sum(each.payload.length_bytes for each in transfers if each.takes_room)
         excess = max(beside + committed - limit, quota.take_lacking_bytes())
+        if excess > 0 and await self._transfers.bases.make_room(excess):
+            return await self.look()  # they go before anything that somebody may want; now there is more room
         if excess > 0 and not self._waits_for_answer(now):
             await self._ask(self._evictable(use, transfers, uses, now), excess, now)
         return excess > 0 or waits

@@ -24,7 +24,16 @@ from p2pdist.shared.identifiers import SiteName
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.features import CUSTODY, FINDINGS, HOLDINGS, NEIGHBOURS, PARCELS, SPARE_COPIES, TELLS_FACTS
+from p2pdist.shared.wire.features import (
+    CODED_PIECES,
+    CUSTODY,
+    FINDINGS,
+    HOLDINGS,
+    NEIGHBOURS,
+    PARCELS,
+    SPARE_COPIES,
+    TELLS_FACTS,
+)
 from p2pdist.shared.wire.inventory import InventoryWanted
 from p2pdist.shared.wire.line_messages import LinkWatch, SiteLimit
 from p2pdist.shared.wire.messages import (
@@ -56,10 +65,10 @@ class AsksOrigin(Protocol):
         """Act on that the server cannot serve a torrent; it may be one of somebody else's."""
         ...
 
-    def forget_wants(self, *, takes_holdings: bool) -> None:
+    def forget_wants(self, *, takes_holdings: bool, takes_bases: bool) -> None:
         """Say everything again: the server is a new one, or the same after a restart.
 
-        ``takes_holdings``: it is told in one message of all that is complete.
+        ``takes_holdings``: it is told in one message of all that is complete. ``takes_bases``: it codes pieces.
         """
         ...
 
@@ -229,7 +238,7 @@ class OriginEvents:
         self._state.takes_spares = SPARE_COPIES in welcome.features
         self._state.copies = Copies()  # if there are any, the server says so now
         for each in self._asking.pieces:
-            each.forget_wants(takes_holdings=HOLDINGS in welcome.features)
+            each.forget_wants(takes_holdings=HOLDINGS in welcome.features, takes_bases=CODED_PIECES in welcome.features)
         self._asking.parcels.welcomed(has_parcels=PARCELS in welcome.features)
         self._asking.witness.welcomed(welcome.features)
         self._asking.presenter.welcomed(welcome.features)

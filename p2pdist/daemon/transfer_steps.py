@@ -30,9 +30,17 @@ async def count_pieces(
     """Count the pieces that have come from the server, and tell it of each, until cancelled."""
     async for piece in pieces:
         torrent, index = TorrentHash(piece.torrent), PieceIndex(piece.piece)
-        await transfers.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
-        transfers.parcels.piece_arrived(torrent, index, piece.size_bytes, piece.outcome)
-        await made.piece_arrived(torrent, index, piece.outcome)
+        await transfers.piece_arrived(
+            torrent,
+            index,
+            piece.size_bytes,
+            piece.outcome,
+            built=piece.built_bytes,
+            base=piece.base,
+            problem=piece.problem,
+        )
+        transfers.parcels.piece_arrived(torrent, index, piece.size_bytes, piece.outcome, piece.built_bytes)
+        await made.piece_arrived(torrent, index, piece.outcome, piece.base)
         wakeups.transfers.ring()
 
 

@@ -1,7 +1,7 @@
 """Payloads that are kept for a rollback, by patch and version. Blocking work in threads."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,7 @@ from p2pdist.install.proven_files import KeptPayload
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Payload
+from p2pdist.transfer.base_choice import Base
 from p2pdist.transfer.names import NameChange, give_name, take_name
 
 log = structlog.get_logger()
@@ -60,6 +61,17 @@ class KeptPayloads:
             if record.patch_id == ref.patch_id and record.version != ref.version
         ]
         return max(((at, kept) for at, kept in others if kept), key=lambda found: found[0], default=(0.0, None))[1]
+
+    def bases(self, patch_ids: Collection[str]) -> list[Base]:
+        """Return what is kept of patches with these ids, as something newer of them may be built of it."""
+        found: list[Base] = []
+        for record in self._store.journal.records:
+            if record.patch_id in patch_ids:
+                for kept, since in ((record.own, record.changed_at), (record.previous, record.first_seen_at)):
+                    if kept is not None:
+                        path = self.directory / record.patch_id / kept.version / kept.file_name
+                        found.append(Base(kept.sha256, record.patch_id, kept.version, since, str(path)))
+        return found
 
     def payload(self, patch_id: str, kept: KeptFile | None) -> KeptPayload | None:
         """Return where a kept file is, with what it must be."""

@@ -100,9 +100,10 @@ class Installs:
         self._zone = zone
         self.store = JournalStore(home, clock)
         self.supervision = Supervision(home.upgrade, installer, hooks.server, hooks.spoken)
-        self._kept = KeptPayloads(home.kept, self.store, hooks.names_changed)
+        self.kept = KeptPayloads(home.kept, self.store, hooks.names_changed)
+        """The files of a way back."""
         self._swept_at = -math.inf
-        self.executor = Executor(home, installer, self.store, hooks.at_work, self._kept, self.supervision)
+        self.executor = Executor(home, installer, self.store, hooks.at_work, self.kept, self.supervision)
         self.restarter = Restarter(self.store, installer, clock, may_restart=may_restart)
         self.problem = ""
         """Why nothing is installed, in words; empty while all is well."""
@@ -233,7 +234,7 @@ class Installs:
             self._started = True
         if self._monotonic() - self._swept_at >= KEPT_LOOK_SECONDS:
             self._swept_at = self._monotonic()
-            await self._kept.drop_left()
+            await self.kept.drop_left()
 
     async def give_up_way_back(self, ref: PatchRef) -> None:
         """Drop the kept file of an installed patch, to make room: nothing goes back to it then. Raises `OSError`."""
@@ -243,7 +244,7 @@ class Installs:
                 return
             said = "its kept file has left to make room"
             await self.store.update(ref, lambda r: msgspec.structs.replace(r, own=None), said)
-            await self._kept.drop_unneeded(ref.patch_id)
+            await self.kept.drop_unneeded(ref.patch_id)
 
     def _seen(self, candidates: dict[PatchRef, Candidate]) -> set[PatchRef]:
         return candidates.keys() | {record.ref for record in self.journal.records if record.restart_boot is not None}

@@ -69,6 +69,10 @@ class StatusPatch(msgspec.Struct, frozen=True):
     """Whether its file was proven here, and has left to make room. Since 0.3."""
     waits_for_room: bool = False
     """Whether it waits for room on the disk; `problems` says so once where the disk is full. Since 0.3."""
+    bytes_built: Bytes = 0
+    """Of what the server sent, did not cross the line: built here of a former version, or compressed. Since 0.3."""
+    built_of: str = ""
+    """The former version that it was built of last; empty: of none. Since 0.3."""
 
 
 class NotYetPatch(msgspec.Struct, frozen=True):
@@ -161,6 +165,14 @@ class WhyPatch(msgspec.Struct, frozen=True):
     """What it is, in words; may be empty."""
     titles: dict[str, str] = {}
     """The title in other languages, by their codes, such as ja; empty: it has none. Since 0.3."""
+    bytes_from_origin: Bytes = 0
+    """Of its file: came over the site's line, since the patch was first seen. Since 0.3."""
+    bytes_from_peers: Bytes = 0
+    """Likewise: came from neighbours. Since 0.3."""
+    bytes_built: Bytes = 0
+    """Likewise: sent by the server without crossing the line, as `p2pdist status` has it. Since 0.3."""
+    built_of: str = ""
+    """The former version that it was built of last; empty: of none. Since 0.3."""
 
 
 class WhyAnswer(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from p2pdist.shared.wire.fields import (
     Bitfield,
     ByteCount,
     Hash,
+    OptionalHash,
     PieceNumber,
     Port,
     Text,
@@ -347,7 +348,14 @@ class PieceArrived(PartMessage, frozen=True):
     torrent: Hash
     piece: PieceNumber
     size_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_PIECE_BYTES)]
+    """What crossed the line."""
     outcome: PieceOutcome
+    built_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PIECE_BYTES)] = 0
+    """By how much the piece is longer than that: it was coded."""
+    base: OptionalHash = ""
+    """SHA-256 of the payload whose bytes it was coded with; empty: with none."""
+    problem: Problem = ""
+    """Why it could not be decoded, in words."""
 
 
 class FromDiscovery(PartMessage, frozen=True):

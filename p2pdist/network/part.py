@@ -158,9 +158,10 @@ class Part:
         """Open the listener, and work until the end. Never returns."""
         async with contextlib.AsyncExitStack() as stack:
             try:
+                own = _own_directory()
                 engine = await stack.enter_async_context(
                     open_torrent_engine(
-                        directory=_own_directory(),
+                        directory=own,
                         shown_as=self._directory,
                         listen_address=start.listen_address,
                         listen_port=start.listen_port,
@@ -173,7 +174,7 @@ class Part:
                 end_process(0)
             try:
                 async with trio.open_nursery() as nursery:
-                    self._services = Services(self._channel, start, engine, nursery, SystemClock())
+                    self._services = Services(self._channel, start, engine, own, nursery, SystemClock())
                     nursery.start_soon(self._services.run)
                     self._channel.tell(Started(engine.listen_port))
                     await self._stopping.wait()

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-import structlog
 import trio
 
 from p2pdist.neighbours.discovery import Discovery, open_discovery
@@ -32,7 +32,6 @@ from p2pdist.network.messages import (
     LanBytes,
     LimitLan,
     PartMessage,
-    PieceArrived,
     Reconnect,
     Refresh,
     RemoveTorrent,
@@ -45,35 +44,39 @@ from p2pdist.network.messages import (
     UseIdentity,
     UseServer,
 )
+from p2pdist.network.piece_storing import PIECE_WORKERS, PieceStoring
 from p2pdist.origin.client import OriginClient, open_origin_client
 from p2pdist.origin.connection import OriginEvent
 from p2pdist.origin.opening import OriginAddress
 from p2pdist.pc import process_memory
 from p2pdist.shared.channel import Channel
 from p2pdist.shared.clock import Clock
-from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 from p2pdist.shared.wire.messages import ControlHello, News
-from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, PieceOutcome, TransferSnapshot
+from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, TransferSnapshot
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.handshake_guard import guard_handshakes
 from p2pdist.trust.http_answers import MAX_HTTP_DETAIL_CHARS, HttpError
 from p2pdist.trust.https_client import HttpsClient
 from p2pdist.trust.tls_contexts import client_context
 
-PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
 PROBLEM_SECONDS = 2.0  # how often discovery is asked whether it works
-
-log = structlog.get_logger()
 
 
 class Services:
     """All that works once the LAN listener is open."""
 
     def __init__(
-        self, channel: Channel[ToPart], start: Start, engine: TorrentEngine, nursery: trio.Nursery, clock: Clock
+        self,
+        channel: Channel[ToPart],
+        start: Start,
+        engine: TorrentEngine,
+        directory: Path,
+        nursery: trio.Nursery,
+        clock: Clock,
     ) -> None:
+        """``directory`` is where the payloads are."""
         self._channel = channel
         self._start = start
         self._identity = start.identity
@@ -93,6 +96,7 @@ class Services:
         self._origin_room, self._piece_room, self._discovery_room = (
             trio.Semaphore(MAX_ON_THE_WAY, max_value=MAX_ON_THE_WAY) for _ in range(3)
         )
+        self._storing = PieceStoring(engine, directory, channel.tell)
         self._rooms = {"origin": self._origin_room, "pieces": self._piece_room, "discovery": self._discovery_room}
         self._at_once: dict[type[PartMessage], Callable[[Any], None]] = {
             Introduce: self._introduce,
@@ -246,27 +250,13 @@ class Services:
             self._origin = origin
             nursery.start_soon(self._pass_on_origin, origin)
             for _ in range(PIECE_WORKERS):
-                nursery.start_soon(self._store_pieces, origin)
+                nursery.start_soon(self._storing.work, origin.pieces.receive, self._piece_room)
 
     async def _pass_on_origin(self, origin: OriginClient) -> None:
         event: OriginEvent | News
         async for event in origin.events:
             await self._origin_room.acquire()
             self._channel.tell(FromOrigin(event, origin.connected, origin.status[:MAX_WORDS_CHARS]))
-
-    async def _store_pieces(self, origin: OriginClient) -> None:
-        while True:
-            piece = await origin.pieces.receive()
-            await self._piece_room.acquire()
-            outcome = await self._stored(piece)
-            self._channel.tell(PieceArrived(piece.torrent, piece.piece, len(piece.data), outcome))
-
-    async def _stored(self, piece: Piece) -> PieceOutcome:
-        try:
-            return await self._engine.add_piece(TorrentHash(piece.torrent), PieceIndex(piece.piece), piece.data)
-        except EngineError as error:
-            log.warning("a piece from the origin could not be stored", piece=piece.piece, reason=error.message)
-            return "not_stored"
 
     # --- HTTPS --------------------------------------------------------------------------------
 

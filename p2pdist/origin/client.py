@@ -41,7 +41,7 @@ from p2pdist.shared.wire.channels import (
     decode_on_data_connection,
 )
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.data_messages import DataHello, Piece
+from p2pdist.shared.wire.data_messages import CodedPiece, DataHello, Piece
 from p2pdist.shared.wire.features import INVITES
 from p2pdist.shared.wire.fields import MAX_CONTROL_FRAME_BYTES, MAX_DATA_FRAME_BYTES, MAX_TEXT_CHARS
 from p2pdist.shared.wire.frames import SEND_SECONDS, FrameDecoder, FrameError
@@ -85,7 +85,7 @@ class OriginClient:
         self._pace = RetryPace(first_backoff_seconds)
         self._hello = hello
         self._events_in, self.events = trio.open_memory_channel[OriginEvent | News](EVENTS_BUFFERED)
-        self._pieces_in, self.pieces = trio.open_memory_channel[Piece](PIECES_BUFFERED)
+        self._pieces_in, self.pieces = trio.open_memory_channel[Piece | CodedPiece](PIECES_BUFFERED)
         self._control: Stream | None = None
         self._fresh: Stream | None = None
         """Made beside a silent connection, to be used next."""

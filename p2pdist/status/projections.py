@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from p2pdist.install.lifecycle import UNDER_WAY, FailureClass
 from p2pdist.install.plan import PlanRow
 from p2pdist.local_api.delivery_answers import NotYetPatch, StatusPatch, WhyPatch
@@ -62,6 +64,8 @@ def status_patch(view: PatchView) -> StatusPatch | None:
         install_reason=view.install_reason[:MAX_TEXT_CHARS] or None,
         left=file.left,
         waits_for_room=bool(file.room_wait) or _lacks_disk(file),
+        bytes_built=file.record.bytes_built,
+        built_of=file.record.built_of,
     )
 
 
@@ -90,6 +94,7 @@ def patch_report(view: PatchView) -> PatchReport | None:
         install=view.install,
         install_reason=view.install_reason[:MAX_TEXT_CHARS],
         install_output=view.output[-MAX_TEXT_CHARS:] if view.install in TELLING else "",
+        bytes_built=0 if record is None else record.bytes_built,
     )
 
 
@@ -126,6 +131,20 @@ def why_patch(view: PatchView, waiting: Waiting | None, around: Circumstances, w
 
     ``waiting`` is given where the view has a file. ``wall_time`` is in seconds since 1970.
     """
+    row = _why(view, waiting, around, wall_time)
+    if row is None or view.file is None:
+        return row
+    record = view.file.record
+    return msgspec.structs.replace(
+        row,
+        bytes_from_origin=record.bytes_from_origin,
+        bytes_from_peers=record.bytes_from_peers,
+        bytes_built=record.bytes_built,
+        built_of=record.built_of,
+    )
+
+
+def _why(view: PatchView, waiting: Waiting | None, around: Circumstances, wall_time: float) -> WhyPatch | None:
     if view.withdrawn is not None:
         return _why_withdrawn(view, view.withdrawn, wall_time)
     if (row := view.decided_by_plan) is not None:

@@ -1,6 +1,7 @@
 """The cache directory: payloads as the swarm shares them, each named by its SHA-256."""
 
 import contextlib
+import stat
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,28 @@ class Cache:
             log.warning("a cached file cannot be read", path=str(self.path(name)), reason=error.strerror)
             return None
         return data if len(data) == length_bytes else None
+
+    def intact(self, records: Sequence[TransferRecord]) -> list[TransferRecord]:
+        """Return those whose files nobody has written to since they were proven, as far as their times tell. Blocking.
+
+        That is no proof: whoever may write can set the times back.
+        """
+        return [record for record in records if self._is_intact(record)]
+
+    def _is_intact(self, record: TransferRecord) -> bool:
+        with contextlib.suppress(OSError):
+            status = self.path(Sha256Hex(record.sha256)).lstat()
+            # names come and go at a kill, and change the file's ctime, before a record says so
+            same = (status.st_mtime_ns, status.st_ino) == (record.verified_mtime_ns, record.verified_inode)
+            return same and stat.S_ISREG(status.st_mode)
+        return False
+
+    def freed_bytes(self, name: Sha256Hex) -> int:
+        """Return what the disk gets back when the file leaves; 0: nothing, it has other names. Blocking."""
+        with contextlib.suppress(OSError):
+            status = self.path(name).lstat()
+            return status.st_size if status.st_nlink == 1 else 0
+        return 0
 
     async def remove(self, name: Sha256Hex) -> None:
         """Remove the file, if it is there; what cannot be removed is left for the next start."""

@@ -130,16 +130,20 @@ async def remove_verified(path: Path) -> NameChange | None:
     return await trio.to_thread.run_sync(work)
 
 
-async def remove_withdrawn(home: EndpointHome, record: TransferRecord) -> None:
-    """Remove all files of a patch that is no longer rolled out; what cannot be removed is logged."""
+async def remove_withdrawn(home: EndpointHome, record: TransferRecord, *, cached: bool = True) -> None:
+    """Remove all files of a patch that is no longer rolled out; what cannot be removed is logged.
+
+    ``cached``: also the one in the cache.
+    """
 
     def work() -> None:
         try:  # the record comes from a file, and its names become paths: check them
-            cached = home.cache / parse_sha256(record.sha256)
+            in_cache = home.cache / parse_sha256(record.sha256)
             directory = home.patches / parse_patch_id(record.patch_id) / parse_patch_version(record.version)
         except InvalidIdentifierError:
             return
-        _unlink(cached)
+        if cached:
+            _unlink(in_cache)
         with contextlib.suppress(OSError):  # usually: the file was never finished, so there is no directory
             for path in list(directory.iterdir()):
                 _unlink(path)

@@ -13,11 +13,11 @@ import trio
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.codec import DecodeError
-from p2pdist.shared.wire.messages import FromEndpoint, PieceRejected, PieceStored, Want
+from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.shared.wire.news_torrent import MadeTorrent, NewsTorrent, make_torrent
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.engine import Engine
-from p2pdist.transfer.states import LanActivity, giving_up
+from p2pdist.transfer.states import LanActivity, giving_up, verdict
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
 
 ALONE_SECONDS = 8.0  # without a neighbour: in a VPN's pool of addresses nobody reaches another
@@ -145,16 +145,21 @@ class MadeTorrents:
         """Look at once: something has come."""
         self._woken.set()
 
-    async def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, outcome: PieceOutcome) -> None:
-        """Tell the server whether a piece from it was good; those of patches are none of its business."""
+    async def piece_arrived(
+        self, torrent: TorrentHash, piece: PieceIndex, outcome: PieceOutcome, base: str = ""
+    ) -> None:
+        """Tell the server whether a piece from it was good; those of patches are none of its business.
+
+        ``base`` as in `verdict`.
+        """
         shared = self._shared.get(torrent)
-        if shared is None or outcome == "not_stored":
+        answer = verdict(torrent, piece, outcome, base)
+        if shared is None or answer is None:
             return
         shared.origin_piece_at = trio.current_time()
         if outcome == "stored":
             shared.origin_pieces |= 1 << piece
-        answer = PieceRejected if outcome == "rejected" else PieceStored
-        await self._send(answer(torrent=torrent, piece=piece))
+        await self._send(answer)
         self._woken.set()
 
     def origin_unavailable(self, torrent: str, _reason: str) -> None:
@@ -164,7 +169,7 @@ class MadeTorrents:
             shared.refused = True
             self._woken.set()
 
-    def forget_wants(self, *, takes_holdings: bool) -> None:  # noqa: ARG002 - they are few
+    def forget_wants(self, *, takes_holdings: bool, takes_bases: bool = False) -> None:  # noqa: ARG002 - they are few
         """Ask for everything again: the server is a new one, or the same after a restart."""
         for shared in self._shared.values():
             shared.wanted, shared.refused = None, False

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
-from p2pdist.shared.wire.messages import FromEndpoint, PatchState, PieceRejected, PieceStored
+from p2pdist.shared.wire.messages import FromEndpoint, PatchState
 from p2pdist.transfer import files
+from p2pdist.transfer.bases import FormerPayloads
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.cached_files import Writer
 from p2pdist.transfer.engine import Engine
@@ -30,9 +31,9 @@ from p2pdist.transfer.places import Places, refs_of, with_first
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.records import MOVED_SAVE_SECONDS, TransferMemory
 from p2pdist.transfer.room import Room
-from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord
+from p2pdist.transfer.states import LanActivity, TransferEvent, TransferRecord, verdict
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome, TransferSnapshot
-from p2pdist.transfer.transfer import Transfer, counted, new_record, step_seconds, with_proof_of
+from p2pdist.transfer.transfer import Transfer, new_record, step_seconds, with_proof_of
 from p2pdist.transfer.turns import next_to_start
 from p2pdist.transfer.unshared import Unshared
 from p2pdist.transfer.wants import Wants
@@ -79,6 +80,8 @@ class Transfers:
         self._wants = Wants(can_fetch)
         self._lock = trio.Lock()
         self.room = Room(home, self._transfers, engine, self._cache, self._places, self._wants, self._lock, self._save)
+        self.bases = FormerPayloads(self._cache, self.memory, self._transfers, self._lock, self.names_changed)
+        """Former payloads, while newer ones of the same patches are on their way."""
         self._proving = Proving(engine, self._cache, self._places, nursery, self._lock, clock, proven)
         self.made = MadeTorrents(engine, self._cache, send, can_fetch=can_fetch)
         """What else is swapped with the neighbours, of this and of other parts of the daemon."""
@@ -89,13 +92,19 @@ class Transfers:
     async def load(self) -> None:
         """Read what an earlier run remembered. Call once, first."""
         await self.memory.load()
+        await self.bases.load()
 
     # --- the catalogue -------------------------------------------------------------
 
     async def reconcile(self, catalogue: Catalogue) -> None:
         """Start transfers for what is new in the catalogue, and drop those that are no longer in it."""
+        wanted = catalogue.wanted()
         async with self._lock:
-            wanted = catalogue.wanted()
+            lacking = self.bases.lacking(wanted)
+            told = self.bases.foreseen(lacking, trio.current_time())
+        if told is not None:
+            await self._send(told)
+        async with self._lock:
             # still rolled out: that its manifest cannot be read now is no reason to delete its bytes
             kept = {refused.entry.ref for refused in catalogue.refused}
             offered = {patch.entry.ref for patch in catalogue.patches}
@@ -103,12 +112,11 @@ class Transfers:
             offered |= {skipped.entry.ref for skipped in catalogue.skipped}
             for torrent_hash in [known for known in self._transfers if known not in wanted]:
                 if kept.isdisjoint(refs_of(self._transfers[torrent_hash].record)):
-                    await self._drop(self._transfers.pop(torrent_hash), offered)
+                    await self._drop(self._transfers.pop(torrent_hash), offered, lacking)
             for torrent_hash in [known for known in self.memory.records if known not in wanted]:
                 record = self.memory.records[torrent_hash]
                 if kept.isdisjoint(refs_of(record)):  # withdrawn while the daemon was not running
-                    del self.memory.records[torrent_hash]
-                    await self._remove(record)
+                    await self._remove(record, lacking)
             for torrent_hash, patches in wanted.items():
                 self.removed.difference_update(patch.ref for patch in patches)
                 transfer = self._transfers.get(torrent_hash)
@@ -125,7 +133,7 @@ class Transfers:
         await self.step()
 
     async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
-        known = self.memory.records.get(torrent_hash)
+        known = self.bases.give_back(torrent_hash)
         patches = with_first(patches, None if known is None else known.ref)
         record = new_record(patches, self._clock.now())
         if known is not None:
@@ -151,22 +159,28 @@ class Transfers:
             transfer.move(TransferEvent.RENAMED)
             await self._proving.publish(transfer)
 
-    async def _drop(self, transfer: Transfer, offered: AbstractSet[PatchRef]) -> None:
+    async def _drop(self, transfer: Transfer, offered: AbstractSet[PatchRef], lacking: AbstractSet[str]) -> None:
         if transfer.wanted is not None and not offered.isdisjoint(refs_of(transfer.record)):
             self._wants.give_up(transfer.torrent_hash)  # what is withdrawn the server drops by itself
         transfer.proving.cancel()
         transfer.part = None
         if transfer.in_engine:
-            await self._engine.remove(transfer.torrent_hash, delete_files=True)
-        await self._remove(transfer.record)
-        self.memory.records.pop(transfer.torrent_hash, None)
+            stays = self.bases.wants(transfer.record, lacking)
+            await self._engine.remove(transfer.torrent_hash, delete_files=not stays)
+        await self._remove(transfer.record, lacking)
 
-    async def _remove(self, record: TransferRecord) -> None:
-        """Remove all files of what is not rolled out any more."""
-        await self._places.take_back(record.places)
-        await files.remove_withdrawn(self._home, record)
-        self.removed.update(refs_of(record))
-        log.info("patch is withdrawn", patch=record.patch_id, version=record.version)
+    async def _remove(self, record: TransferRecord, lacking: AbstractSet[str]) -> None:
+        """Remove all files of what is rolled out no more, but for one of which something in ``lacking`` is built."""
+        stays = self.bases.wants(record, lacking)
+        changes = await self._places.take_back(record.places)
+        await files.remove_withdrawn(self._home, record, cached=not stays)
+        if stays:
+            self.bases.retain(with_proof_after(record, *changes))
+        else:
+            self.bases.forget(TorrentHash(record.torrent_hash))
+        if not record.base:
+            self.removed.update(refs_of(record))
+            log.info("patch is withdrawn", patch=record.patch_id, version=record.version)
 
     # --- one step ------------------------------------------------------------------
 
@@ -179,6 +193,7 @@ class Transfers:
             for transfer in under_way:
                 if transfer.state == "failed" and now >= transfer.retry_at:
                     transfer.move(TransferEvent.RETRIED)
+            await self.bases.step(under_way, now)
             await self.parcels.step(under_way, now)
             starting, self._more_to_start = next_to_start(under_way, now)
             async with trio.open_nursery() as nursery:
@@ -188,7 +203,8 @@ class Transfers:
                 if transfer.snapshot is not None:
                     self._follow_engine(transfer, transfer.snapshot, now)
             await self._unshared.share_some(self._transfers.values(), now, busy=self.busy)
-            wants = self._wants.take(under_way, now)
+            told = self.bases.news(now)  # before what it lacks: the server then knows by what pieces may be coded
+            wants = [*([] if told is None else [told]), *self._wants.take(under_way, now)]
             if self._dirty or self.memory.due(now, moved=self._moved):
                 await self._save()
         for want in wants:  # without the lock: a server that reads slowly holds up nothing else
@@ -233,7 +249,8 @@ class Transfers:
                 transfer.fail(fault, now)
                 if fault.kind is TransferFaultKind.DISK_FULL:
                     transfer.retry_soon(now)
-                    self.room.found_full(fault.text, now)
+                    if not await self.bases.let_go():
+                        self.room.found_full(fault.text, now)
                 return
             self.room.found_room(now)
         try:
@@ -286,7 +303,7 @@ class Transfers:
 
     async def remove_unclaimed(self) -> bool:
         """As `Room.remove_unclaimed`."""
-        return await self.room.remove_unclaimed(self.memory.records, self.names_changed)
+        return await self.room.remove_unclaimed(self.memory.records, lambda: self.bases.linked, self.names_changed)
 
     def names_changed(self, change: NameChange) -> None:
         """Let the proof of a file hold that another part of this daemon gave a name, or took one from."""
@@ -294,28 +311,38 @@ class Transfers:
             record = with_proof_after(transfer.record, change)
             if record is not transfer.record:
                 transfer.record, transfer.moved = record, True
+        self.bases.names_changed(change)
 
     # --- the origin ----------------------------------------------------------------
 
-    async def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome) -> None:
-        """Count a piece of ``size`` bytes that came from the origin, and tell the origin whether it was good."""
+    async def piece_arrived(
+        self,
+        torrent: TorrentHash,
+        piece: PieceIndex,
+        size: int,
+        outcome: PieceOutcome,
+        *,
+        built: int = 0,
+        base: str = "",
+        problem: str = "",
+    ) -> None:
+        """Count a piece of which ``size`` bytes came from the origin, and tell the origin whether it was good.
+
+        It has ``built`` bytes more: it was coded, by the payload ``base`` (empty: by none). ``problem``: why it could
+        not be decoded, in words.
+        """
+        if outcome == "undecoded":
+            self.bases.failed(base, problem)
         transfer = self._transfers.get(torrent)
         if transfer is None or not transfer.in_engine:
             return  # withdrawn while it was on its way; the server drops the torrent too
         transfer.origin_error = ""
         transfer.origin_piece_at = trio.current_time()
-        wasted = size if outcome in ("had_already", "rejected") else 0
-        transfer.record = replace(
-            transfer.record,
-            bytes_from_origin=counted(transfer.record.bytes_from_origin, size),
-            bytes_wasted=counted(transfer.record.bytes_wasted, wasted),
-        )
+        transfer.count(size, outcome, built, self.bases.version_of(base))
         if outcome == "stored":
             transfer.origin_pieces |= 1 << piece
-        if outcome == "not_stored":
-            return  # no verdict on the piece: the fault is on this PC. The next `Want` says that it cannot fetch
-        answer = PieceRejected if outcome == "rejected" else PieceStored
-        await self._send(answer(torrent=torrent, piece=piece))
+        if (answer := verdict(torrent, piece, outcome, base)) is not None:
+            await self._send(answer)
 
     def origin_unavailable(self, torrent: str, reason: str) -> None:
         """Remember why the origin cannot serve a torrent; the LAN may still bring it."""
@@ -323,8 +350,9 @@ class Transfers:
         if transfer is not None:
             transfer.origin_error = reason
 
-    def forget_wants(self, *, takes_holdings: bool) -> None:
-        """As `Wants.forget`."""
+    def forget_wants(self, *, takes_holdings: bool, takes_bases: bool = False) -> None:
+        """As `Wants.forget`. ``takes_bases``: it is told what pieces may be coded by."""
+        self.bases.welcomed(takes=takes_bases)
         self._wants.forget(self._transfers.values(), takes_holdings=takes_holdings)
 
     # --- questions of other parts -----------------------------------------------------------

@@ -27,12 +27,12 @@ class NameChange:
     after_ns: int
 
 
-def give_name(source: Path, path: Path) -> NameChange:
+def give_name(source: Path, path: Path, *, lasting: bool = True) -> NameChange:
     """Make ``path`` a hard link to ``source``, as `durable_files.link_file` does. Raises `OSError`."""
     descriptor = os.open(source, _LOOK)
     try:
         before = os.fstat(descriptor)
-        durable_files.link_file(source, path, descriptor)
+        durable_files.link_file(source, path, descriptor, lasting=lasting)
         return _changed(before, descriptor)
     finally:
         os.close(descriptor)

@@ -4,6 +4,7 @@ While its parcel is on its way, a patch is fetched by nothing else. One that is 
 come, is fetched by itself.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
@@ -32,7 +33,7 @@ from p2pdist.transfer.made_torrents import MadeTorrents, SharedTorrent, SharingT
 from p2pdist.transfer.places import Places
 from p2pdist.transfer.proving import Proving
 from p2pdist.transfer.states import TransferEvent
-from p2pdist.transfer.torrent_engine import PieceOutcome
+from p2pdist.transfer.torrent_engine import WASTED, PieceOutcome
 from p2pdist.transfer.transfer import ParcelPart, Transfer, counted
 
 TAKES_PARCELS_SECONDS = 5.0  # for so long, a PC that has just started waits to hear whether its server has parcels
@@ -104,13 +105,18 @@ class ParcelFetches:
         if self._asked is not None:
             self._answer = message
 
-    def piece_arrived(self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome) -> None:
-        """Count a piece of a parcel that came from the server, for the patches that it is of."""
+    def piece_arrived(
+        self, torrent: TorrentHash, piece: PieceIndex, size: int, outcome: PieceOutcome, built: int = 0
+    ) -> None:
+        """Count a piece of a parcel that came from the server, for the patches that it is of.
+
+        ``size`` of its bytes have crossed the line, ``built`` were saved.
+        """
         shared = next((each for each in self._parts if each.made.torrent_hash == torrent), None)
         start = 0 if shared is None else piece * shared.told.piece_bytes
         for transfer in () if shared is None else self._parts[shared]:
             if transfer.part is not None and transfer.part.shared is shared:
-                count_piece(transfer, transfer.part, start, size, outcome, trio.current_time())
+                count_piece(transfer, transfer.part, start, size, outcome, trio.current_time(), built)
 
     # --- one step -----------------------------------------------------------------------------
 
@@ -262,16 +268,23 @@ class ParcelFetches:
         )
 
 
-def count_piece(transfer: Transfer, part: ParcelPart, start: int, size: int, outcome: PieceOutcome, now: float) -> None:
-    """Count what a piece of a parcel, of ``size`` bytes from ``start`` on, has of one of its parts."""
-    count = min(start + size, part.offset + part.length_bytes) - max(start, part.offset)
-    if count <= 0:
+def count_piece(
+    transfer: Transfer, part: ParcelPart, start: int, size: int, outcome: PieceOutcome, now: float, built: int = 0
+) -> None:
+    """Count what a piece of a parcel, of ``size`` bytes from ``start`` on, has of one of its parts.
+
+    ``built`` more bytes are of it that did not cross the line.
+    """
+    whole = min(start + size + built, part.offset + part.length_bytes) - max(start, part.offset)
+    if whole <= 0:
         return
+    count = math.ceil(whole * size / (size + built))  # each part's share of what has crossed the line
     transfer.origin_piece_at = now
-    wasted = count if outcome in ("had_already", "rejected") else 0
-    part.origin_bytes += count if outcome == "stored" else 0
+    wasted = count if outcome in WASTED else 0
+    part.origin_bytes += whole if outcome == "stored" else 0
     transfer.record = replace(
         transfer.record,
+        bytes_built=counted(transfer.record.bytes_built, whole - count),
         bytes_from_origin=counted(transfer.record.bytes_from_origin, count),
         bytes_wasted=counted(transfer.record.bytes_wasted, wasted),
     )

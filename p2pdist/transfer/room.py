@@ -1,7 +1,7 @@
 """The room that transfers take on the disk: each begins only as it lets them, and proven files are given up for it."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 import structlog
 import trio
@@ -113,13 +113,19 @@ class Room:
                     transfer.fetch_alone()
 
     async def remove_unclaimed(
-        self, remembered: Mapping[TorrentHash, TransferRecord], names_changed: Callable[[NameChange], None]
+        self,
+        remembered: Mapping[TorrentHash, TransferRecord],
+        linked: Callable[[], Collection[str]],
+        names_changed: Callable[[NameChange], None],
     ) -> bool:
-        """Remove the files that no transfer, and none that is ``remembered``, is of; False: that is not known yet."""
+        """Remove the files that no transfer, and none that is ``remembered``, is of; False: that is not known yet.
+
+        ``linked`` returns the names in the cache that belong there all the same.
+        """
         async with self._lock:
             if not self.known_all:
                 return False
             claimed = [*remembered.values(), *(each.record for each in self._transfers.values())]
-            for change in await trio.to_thread.run_sync(remove_unclaimed, self._home, claimed):
+            for change in await trio.to_thread.run_sync(remove_unclaimed, self._home, claimed, linked()):
                 names_changed(change)
         return True

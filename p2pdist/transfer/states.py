@@ -8,11 +8,12 @@ from typing import Annotated
 import msgspec
 
 from bandwidth.core.state_table import StateTable
-from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.codec import KeptState
 from p2pdist.shared.wire.fields import HELD_BYTES, MAX_HOLDINGS
-from p2pdist.shared.wire.messages import Holdings, PatchState, Want
+from p2pdist.shared.wire.messages import Holdings, PatchState, PieceRejected, PieceStored, PieceUndecoded, Want
+from p2pdist.transfer.torrent_engine.reports import PieceOutcome
 
 MAX_FAILED_PROOFS = 3  # wrong so often, the cause is the disk or the memory, not the network
 DISK_MARGIN_BYTES = 64 << 20  # left free beside the payload: logs, records and other programs
@@ -93,6 +94,12 @@ class TransferRecord(KeptState, frozen=True):
     """Which file it was: its name is in a directory where the network part may rename."""
     spared: bool = False
     """Whether it was proven here, and has left to make room: what is needed of it is fetched anew."""
+    bytes_built: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """What of the pieces from the origin did not cross the line: they were coded."""
+    built_of: str = ""
+    """The version whose bytes they were coded by last; empty: none."""
+    base: bool = False
+    """Whether it is rolled out no more, and its file stays in the cache, for something newer to be built of it."""
     places: tuple[Place, ...] = ()
     """Where the file is or will be: of each patch with these bytes, this one first."""
 
@@ -137,6 +144,20 @@ def seconds_taken(record: TransferRecord, now: float) -> float:
 def giving_up(torrent: TorrentHash) -> Want:
     """Return what tells the origin that this PC has nothing of ``torrent`` any more, and wants nothing."""
     return Want(torrent=torrent, have=b"", lan_have=b"", lan_stalled=False, can_fetch=False, given_up=True)
+
+
+def verdict(
+    torrent: TorrentHash, piece: PieceIndex, outcome: PieceOutcome, base: str
+) -> PieceStored | PieceRejected | PieceUndecoded | None:
+    """Return what the origin is told of a piece from it, which was coded by ``base`` (empty: by none).
+
+    None: nothing, as the fault is on this PC. The next `Want` says that it cannot fetch.
+    """
+    if outcome == "not_stored":
+        return None
+    if outcome == "undecoded":
+        return PieceUndecoded(torrent=torrent, piece=piece, base=base)
+    return (PieceRejected if outcome == "rejected" else PieceStored)(torrent=torrent, piece=piece)
 
 
 def whole_torrents(torrents: Iterable[TorrentHash]) -> Iterator[Holdings]:

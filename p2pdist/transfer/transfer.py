@@ -21,7 +21,7 @@ from p2pdist.transfer.faults import TransferFault
 from p2pdist.transfer.made_torrents import SharedTorrent
 from p2pdist.transfer.places import places_of, refs_of
 from p2pdist.transfer.states import TRANSITIONS, LanActivity, TransferEvent, TransferRecord
-from p2pdist.transfer.torrent_engine import TransferSnapshot
+from p2pdist.transfer.torrent_engine import WASTED, PieceOutcome, TransferSnapshot
 from p2pdist.trust.catalogue import CataloguePatch
 
 RETRY_SECONDS = 5.0  # after a full disk and the like
@@ -186,6 +186,17 @@ class Transfer:
         self.engine_peer_bytes = snapshot.bytes_from_peers
         self.engine_wasted_bytes = snapshot.bytes_wasted
 
+    def count(self, size: int, outcome: PieceOutcome, built: int, built_of: str) -> None:
+        """Count a piece: ``size`` bytes crossed the line, ``built`` did not, by a base of version ``built_of``."""
+        record = self.record
+        self.record = msgspec.structs.replace(
+            record,
+            bytes_from_origin=counted(record.bytes_from_origin, size),
+            bytes_wasted=counted(record.bytes_wasted, size if outcome in WASTED else 0),
+            bytes_built=counted(record.bytes_built, built),
+            built_of=(built_of if built else "") or record.built_of,
+        )
+
     def lan_stalled(self, now: float) -> bool:
         """Whether neighbours have brought nothing for so long that the line is the better way."""
         if self.part is not None:
@@ -267,6 +278,8 @@ class Transfer:
             bytes_from_origin=0,
             bytes_from_peers=0,
             bytes_wasted=0,
+            bytes_built=0,
+            built_of="",
         )
 
     def want(self, snapshot: TransferSnapshot, now: float, *, can_fetch: bool) -> Want:

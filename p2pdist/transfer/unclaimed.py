@@ -16,10 +16,15 @@ from p2pdist.transfer.states import Place, TransferRecord
 log = structlog.get_logger()
 
 
-def remove_unclaimed(home: EndpointHome, claimed: Collection[TransferRecord]) -> list[NameChange]:
-    """Remove the files in cache and patches that none of ``claimed`` is of; what cannot be removed is logged."""
+def remove_unclaimed(
+    home: EndpointHome, claimed: Collection[TransferRecord], linked: Collection[str] = ()
+) -> list[NameChange]:
+    """Remove the files in cache and patches that none of ``claimed`` is of; what cannot be removed is logged.
+
+    ``linked``: names in the cache that belong there all the same.
+    """
     here = [record for record in claimed if not record.spared]
-    names = {record.sha256 for record in here}
+    names = {*linked, *(record.sha256 for record in here)}
     places = {place for record in here for place in record.places}
     found = [*_of_cache(home.cache, names), *_of_patches(home.patches, places)]
     changes: list[NameChange] = []

@@ -62,11 +62,14 @@ class PatchEndpointDocument(Struct, frozen=True):
     progress: float
     """How much of the file is on its disk, from 0 to 1."""
     bytes_from_origin: Bytes
-    """Bytes that it has fetched from this server."""
+    """Bytes that it has fetched from this server: what crossed the line."""
     bytes_from_peers: Bytes
     """Bytes that it has got from its neighbours."""
     bytes_wasted: Bytes
     """Bytes that it got twice, or damaged."""
+    bytes_built: Bytes
+    """Bytes of pieces from this server that did not cross the line: built of what the PC had, and by compression.
+    Since 0.3."""
     seconds: Seconds
     """Time from first seen to verified, or to now."""
     error: str | None
@@ -89,7 +92,7 @@ class PatchSiteDocument(Struct, frozen=True):
     wan_bytes: Bytes
     """Bytes that this server has sent there."""
     origin_ratio: float
-    """`wan_bytes` ÷ bytes of the files that went there; 1 is the least."""
+    """`wan_bytes` ÷ bytes of the files that went there; 1 or more, unless pieces were coded."""
 
 
 class ReachedDocument(Struct, frozen=True):
@@ -122,6 +125,15 @@ class ProblemDocument(Struct, frozen=True):
     """The command or the file that mends it."""
     urgent: bool
     """Whether it harms already."""
+
+
+class SmallerUpdateDocument(Struct, frozen=True):
+    """How far the pieces of a patch are coded ahead; the others are coded when they are asked for."""
+
+    base: str | None
+    """ID@VERSION of the former version that they are coded by; null: they are compressed alone. Since 0.3."""
+    ready: float
+    """The share of the pieces that are as small as they get, from 0 to 1. Since 0.3."""
 
 
 class PatchDocument(Struct, frozen=True):
@@ -167,6 +179,8 @@ class PatchDocument(Struct, frozen=True):
     """Sites that it was sent to."""
     back: WayBackDocument | None = None
     """How far PCs are that go back from it; null: none does. Since 0.3."""
+    smaller: tuple[SmallerUpdateDocument, ...] = ()
+    """How far its pieces are coded ahead, by which former versions. Since 0.3."""
 
 
 class EndpointDocument(Struct, frozen=True):
@@ -285,7 +299,7 @@ class SiteDocument(Struct, frozen=True):
     file_bytes: Bytes
     """Length of all files of which anything was sent there."""
     origin_ratio: float | None
-    """`wan_bytes` ÷ `file_bytes`; 1 is the least; null: nothing was sent."""
+    """`wan_bytes` ÷ `file_bytes`; 1 or more, unless pieces were coded; null: nothing was sent."""
     at: UnixSeconds
     """When this was recorded."""
 

@@ -31,11 +31,14 @@ class StandingDocument(Struct, frozen=True):
     progress: float
     """How much of the file is on its disk, from 0 to 1. Since 0.3."""
     bytes_from_origin: Bytes
-    """Bytes that it has fetched from this server. Since 0.3."""
+    """Bytes that it has fetched from this server: what crossed the line. Since 0.3."""
     bytes_from_peers: Bytes
     """Bytes that it has got from its neighbours. Since 0.3."""
     bytes_wasted: Bytes
     """Bytes that it got twice, or damaged. Since 0.3."""
+    bytes_built: Bytes
+    """Bytes of pieces from this server that did not cross the line: built of what the PC had, and by compression.
+    Since 0.3."""
     seconds: Seconds
     """Time from first seen to verified, or to now. Since 0.3."""
     error: str | None

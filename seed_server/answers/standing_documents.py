@@ -22,6 +22,7 @@ def standing_document(row: PatchOnPc) -> StandingDocument:
         bytes_from_origin=pc.bytes_from_origin,
         bytes_from_peers=pc.bytes_from_peers,
         bytes_wasted=pc.bytes_wasted,
+        bytes_built=pc.bytes_built,
         seconds=pc.seconds,
         error=pc.error or None,
         install=pc.install or None,

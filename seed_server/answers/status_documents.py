@@ -12,6 +12,7 @@ from seed_server.answers.fleet import (
     PatchSiteDocument,
     ProblemDocument,
     ReachedDocument,
+    SmallerUpdateDocument,
     StatusDocument,
     StatusPayloadDocument,
 )
@@ -97,6 +98,9 @@ def patch_document(status: FleetStatus, patch: ServedPayload) -> PatchDocument:
             for site, count, ratio in status.sites_of(patch)
         ),
         back=way_back_document(status.back.get(patch.ref)),
+        smaller=tuple(
+            SmallerUpdateDocument(str(one.base) if one.base else None, round(one.ready, 4)) for one in status.smaller
+        ),
     )
 
 
@@ -111,6 +115,7 @@ def _report_document(status: FleetStatus, report: ReportRow) -> PatchEndpointDoc
         bytes_from_origin=report.bytes_from_origin,
         bytes_from_peers=report.bytes_from_peers,
         bytes_wasted=report.bytes_wasted,
+        bytes_built=report.bytes_built,
         seconds=report.seconds,
         error=report.error or None,
         install=report.install or None,

@@ -12,8 +12,10 @@ from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
 from seed_server.commands.texts import FULL_COLUMNS
 from seed_server.fleet.coverage import Reached, shown
+from seed_server.fleet.smaller_updates import SmallerUpdate
 from seed_server.fleet.standing import PatchOnPc, StatusQuestion
 from seed_server.fleet.status import SITES_OF_A_PATCH, SentToSite
+from seed_server.store.rows import PatchBytes
 
 _PATCH_CELLS = 20
 
@@ -151,3 +153,21 @@ def sites_table(sent: Sequence[SentToSite]) -> Iterator[RenderableType]:
     if more := len(sent) - SITES_OF_A_PATCH if len(sent) > SITES_OF_A_PATCH else 0:
         words = trn("… and {number} more site: see --json", "… and {number} more sites: see --json", more)
         yield Text(words, style="dim")
+
+
+def built_lines(count: PatchBytes | None, updates: Sequence[SmallerUpdate] | None) -> Iterator[Text]:
+    """Yield where PCs have the bytes of a patch from, if they have built any, and how far pieces are coded ahead."""
+    if count is not None and count.built:
+        words = tr(
+            "the PCs have {origin} over the line, {peers} from neighbours, and built {built} of what they had",
+            origin=bytes_text(count.from_origin), peers=bytes_text(count.from_peers), built=bytes_text(count.built),
+        )  # fmt: skip
+        yield Text(words)
+    if updates:
+        said = [
+            tr("compressed: {share}", share=f"{one.ready:.0%}")
+            if one.base is None
+            else tr("from {version}: {share}", version=printable(one.base.version), share=f"{one.ready:.0%}")
+            for one in updates
+        ]
+        yield Text(tr("smaller updates, made ahead: {updates}", updates=tr("; ").join(said)), style="dim")

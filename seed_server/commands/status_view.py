@@ -15,7 +15,7 @@ from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import FactTable
 from seed_server.commands.paging import end_of_rows, next_page
-from seed_server.commands.status_pcs import pc_line, pc_table, sites_table
+from seed_server.commands.status_pcs import built_lines, pc_line, pc_table, sites_table
 from seed_server.commands.texts import FULL_COLUMNS, problem_lines
 from seed_server.fleet.coverage import Reached
 from seed_server.fleet.estimate import NoPace
@@ -237,6 +237,7 @@ def _in_detail(screen: StatusScreen, progress: PatchProgress, columns: int, now:
     if (sent := screen.sites.get(patch.number)) and not screen.question.paged:
         yield ""
         yield from sites_table(sent)
+    yield from built_lines(screen.bytes.get(patch.number), screen.smaller.get(patch.number))
 
 
 def _patch_head(progress: PatchProgress, site: str) -> Text:

@@ -11,7 +11,7 @@ import re
 import shutil
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -75,6 +75,8 @@ class CodedCache:
     directory: Path
     max_bytes: int = MAX_CODED_BYTES
     min_free_bytes: int = MIN_FREE_BYTES
+    full: bool = False
+    """What was to be kept last found no room, or could not be written."""
     _folders: dict[Pair, _Folder] = field(default_factory=dict)
     _bytes: int = 0
     _uses: int = 0
@@ -118,6 +120,10 @@ class CodedCache:
 
     def keep(self, pair: Pair, piece: PieceIndex, level: int, coded: Coded | None) -> bool:
         """Keep a piece, in the place of one of a lower level; return whether there was room, and nothing went wrong."""
+        self.full = not self._keep(pair, piece, level, coded)
+        return not self.full
+
+    def _keep(self, pair: Pair, piece: PieceIndex, level: int, coded: Coded | None) -> bool:
         data = _packed(coded)
         taken = _taken(len(data))
         with self._lock:
@@ -210,15 +216,16 @@ class CodedCache:
             self._count(folder, -size)
 
 
-def pairs_kept(directory: Path, least_level: int) -> dict[Pair, int]:
-    """Return of each pair how many pieces are kept at this level or a higher one, by a look at the disk.
+def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: int) -> dict[Pair, int]:
+    """Return of each pair of these how many pieces are kept at this level or a higher one, by a look at the disk.
 
     Raises `OSError`.
     """
     found = {}
-    for pair, _ in _pairs_in(directory):
-        levels = _levels_in(directory / pair.torrent / pair.base)
-        found[pair] = sum(level >= least_level for level in levels.values())
+    for torrent in torrents:
+        for pair, _ in _pairs_of(directory / torrent):
+            levels = _levels_in(directory / pair.torrent / pair.base)
+            found[pair] = sum(level >= least_level for level in levels.values())
     return found
 
 
@@ -227,9 +234,14 @@ def _pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:
     with contextlib.suppress(FileNotFoundError):
         for torrent in os.scandir(directory):
             if _FOLDERS.fullmatch(torrent.name) and torrent.is_dir(follow_symlinks=False):
-                for base in os.scandir(torrent):
-                    if _FOLDERS.fullmatch(base.name) and base.is_dir(follow_symlinks=False):
-                        yield Pair(TorrentHash(torrent.name), base.name), base.stat().st_mtime
+                yield from _pairs_of(directory / torrent.name)
+
+
+def _pairs_of(folder: Path) -> Iterator[tuple[Pair, float]]:
+    with contextlib.suppress(FileNotFoundError):
+        for base in os.scandir(folder):
+            if _FOLDERS.fullmatch(base.name) and base.is_dir(follow_symlinks=False):
+                yield Pair(TorrentHash(folder.name), base.name), base.stat().st_mtime
 
 
 def _levels_in(folder: Path) -> dict[PieceIndex, int]:

@@ -13,6 +13,7 @@ from p2pdist.shared.manifest.template import Template
 from seed_server.fleet.context import Context
 from seed_server.fleet.coverage import Announced, PatchCoverage, PublishedRow, coverage, replaced
 from seed_server.fleet.problems import FleetProblem, fleet_problems
+from seed_server.fleet.smaller_updates import SmallerUpdate, smaller_updates
 from seed_server.fleet.way_back import GoneBack, known_ways_back
 from seed_server.signing.bundle import Bundle
 from seed_server.signing.offers import Offer, next_sequence
@@ -73,6 +74,8 @@ class FleetStatus:
     """What the operator should know, the worst first."""
     back: Mapping[PatchRef, GoneBack] = field(default_factory=dict)
     """How far PCs are that go back from a patch, of each from which they do."""
+    smaller: Sequence[SmallerUpdate] = ()
+    """How far pieces are coded ahead, of the patch that the reports are on."""
 
     def of_patch(self, patch: ServedPayload) -> list[ReportRow]:
         """Return every endpoint's report on ``patch``."""
@@ -196,7 +199,8 @@ def each_patch(context: Context, status: FleetStatus) -> Iterator[tuple[FleetSta
         for patch in status.patches:
             reports = [report for report in database.reports_on(patch.ref) if report.endpoint_id in known]
             wan_bytes = database.wan_bytes_of(payload.torrent_hash for payload in status.payloads_of(patch))
-            yield replace(status, reports=reports, wan_bytes=wan_bytes), patch
+            smaller = smaller_updates(context.home, status.payloads_of(patch), status.payloads)
+            yield replace(status, reports=reports, wan_bytes=wan_bytes, smaller=smaller), patch
 
 
 def announcements(

@@ -16,9 +16,11 @@ from seed_server.fleet.overview import (
     said_as,
 )
 from seed_server.fleet.paging import site_asked
+from seed_server.fleet.smaller_updates import SmallerUpdate, smaller_updates
 from seed_server.fleet.standing import StandingPage, StatusQuestion, parse_cursor, standing_page
 from seed_server.fleet.way_back import GoneBack, known_ways_back
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead, ReasonCount
+from seed_server.store.rows import PatchBytes
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -57,6 +59,10 @@ class StatusScreen:
     """PCs one by one; None: patches alone are shown."""
     sites: Mapping[int, Sequence[SentToSite]] = field(default_factory=dict)
     """Where what was sent, by the patch's number; those that took most come first."""
+    bytes: Mapping[int, PatchBytes] = field(default_factory=dict)
+    """Where PCs have it from, by the patch's number."""
+    smaller: Mapping[int, Sequence[SmallerUpdate]] = field(default_factory=dict)
+    """How far its pieces are coded ahead, by the patch's number."""
     failed_elsewhere: Sequence[tuple[PatchHead, int]] = ()
     """Patches of other pages on which PCs have failed, with how many have; most first."""
     after: str = ""
@@ -125,7 +131,22 @@ def _of_pcs(
         if not question.narrowed or page.wanted.gives(reason)
     ]
     sites = {} if question.paged else {patch.number: sent_of(database, patch) for patch in counted}
-    return StatusScreen(head, question, progress, reasons, page, sites)
+    screen = StatusScreen(head, question, progress, reasons, page, sites)
+    return screen if question.paged else _with_bytes(context, database, screen, counted)
+
+
+def _with_bytes(
+    context: Context, database: "Database", screen: StatusScreen, patches: Sequence[PatchHead]
+) -> StatusScreen:
+    payloads = database.payloads()
+    return replace(
+        screen,
+        bytes={patch.number: database.bytes_of(patch.number) for patch in patches},
+        smaller={
+            patch.number: smaller_updates(context.home, [row for row in payloads if row.ref == patch.ref], payloads)
+            for patch in patches
+        },
+    )
 
 
 def sent_of(database: "Database", patch: PatchHead) -> list[SentToSite]:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
 
+BUILDS_AHEAD = 4  # times as many pieces may be sent to a builder and not confirmed: each takes a tenth of the line
+
 
 class Builders:
     """Those of one site."""

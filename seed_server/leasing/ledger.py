@@ -17,7 +17,7 @@ from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
-from seed_server.leasing.builders import Builders
+from seed_server.leasing.builders import BUILDS_AHEAD, Builders
 from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
@@ -271,7 +271,7 @@ class PieceLedger:
         if member is None or not self._on_offer(endpoint, needed, now):
             self._turns.asked_in_vain(endpoint, now)
             return False
-        if self._leases.count_of(endpoint) >= self._max_leases:
+        if self._leases.count_of(endpoint) >= self._max_leases * (BUILDS_AHEAD if endpoint in self._builders else 1):
             return False
         if member.account.left(now) < 1:
             self._standings.fault(endpoint, self._torrent, Fault.OVER_ALLOWANCE, now)

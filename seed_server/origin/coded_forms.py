@@ -33,7 +33,7 @@ UNKNOWN_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
 ALIGN_SHARE = (
     0.05  # of the time that the whole payload would take: waited once, until it is known what belongs together
 )
-MOST_ALIGN_SECONDS = 3.0
+MOST_ALIGN_SECONDS = 2.0  # less than an idle turn may last
 
 
 class StoppingError(Exception):

@@ -10,6 +10,8 @@ from functools import partial
 import structlog
 import trio
 
+from bandwidth.core.quantities import DAY_SECONDS
+from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.said_once import SaidOnce
 from seed_server.deltas.coded_cache import ALONE, Pair
@@ -19,7 +21,9 @@ from seed_server.origin.quiet_threads import QuietThreads
 from seed_server.store.rows import ServedPayload
 
 LOOK_SECONDS = 10.0  # after all is done: for what has been published since
+NO_ROOM_SECONDS = 600.0
 MOST_BASES = 3
+RECENT_SECONDS = 14 * DAY_SECONDS  # since its publication: of what is older, the few that lack it are coded for at once
 BUSY_REST_SHARE = 1.0  # of the time that a piece took: while anything is sent, half of one processor is left alone
 LATE_SECONDS = 0.02  # while controllers are later than this, one piece is coded …
 LATE_REST_SECONDS = 5.0  # … in so long
@@ -28,10 +32,11 @@ log = structlog.get_logger()
 
 
 def work(
-    served: Mapping[TorrentHash, ServedPayload], former: Mapping[TorrentHash, tuple[Sha256Hex, ...]]
+    served: Mapping[TorrentHash, ServedPayload], former: Mapping[TorrentHash, tuple[Sha256Hex, ...]], now: float
 ) -> Iterator[tuple[ServedPayload, str]]:
     """Yield which payload is to be coded by what (SHA-256, or `ALONE`), in this order: the newest publication first."""
-    newest_first = sorted(served.values(), key=lambda row: (-row.sequence, row.number))
+    recent = [row for row in served.values() if now - row.published_at < RECENT_SECONDS]
+    newest_first = sorted(recent, key=lambda row: (-row.sequence, row.number))
     for payload in newest_first:
         yield from ((payload, base) for base in former.get(TorrentHash(payload.torrent_hash), ())[:1])
         yield payload, ALONE
@@ -42,9 +47,12 @@ def work(
 class CodingAhead:
     """Of one server; one thread, and one piece at a time."""
 
-    def __init__(self, forms: CodedForms, *, is_busy: Callable[[], bool], late_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, forms: CodedForms, clock: Clock, *, is_busy: Callable[[], bool], late_seconds: Callable[[], float]
+    ) -> None:
         """``is_busy``: whether anything is sent; ``late_seconds``: how late controllers have been lately."""
         self._forms = forms
+        self._clock = clock
         self._is_busy = is_busy
         self._late_seconds = late_seconds
         self._threads = QuietThreads(1)
@@ -58,23 +66,29 @@ class CodingAhead:
             return
         try:
             while True:
+                wait = LOOK_SECONDS
                 try:
-                    await self.code(work(self._forms.served, self._forms.former))
+                    if not await self.code(work(self._forms.served, self._forms.former, self._clock.now())):
+                        wait = NO_ROOM_SECONDS
                 except Exception:  # the port goes on, and pieces are coded when they are asked for
+                    wait = NO_ROOM_SECONDS
                     if self._failed.is_new("failed"):
                         log.exception("pieces cannot be coded ahead")
-                await trio.sleep(LOOK_SECONDS)
+                await trio.sleep(wait)
         finally:
             self._threads.close()
 
-    async def code(self, pairs: Iterable[tuple[ServedPayload, str]]) -> None:
-        """Code all pieces of these, as far as there is room for them."""
+    async def code(self, pairs: Iterable[tuple[ServedPayload, str]]) -> bool:
+        """Code all pieces of these; return whether there was room for them."""
         for payload, base in pairs:
             pair = Pair(TorrentHash(payload.torrent_hash), base)
             if pair in self._done or not await self._is_worth_it(payload, base):
                 continue
             if await self._code_pair(payload, pair):
                 self._done.add(pair)
+            elif self._forms.coding.cache.full:
+                return False
+        return True
 
     async def _is_worth_it(self, payload: ServedPayload, base: str) -> bool:
         if base == ALONE:
@@ -82,7 +96,7 @@ class CodingAhead:
         return self._forms.base(payload, [Sha256Hex(base)]) == base
 
     async def _code_pair(self, payload: ServedPayload, pair: Pair) -> bool:
-        """Return whether all pieces of it are kept now."""
+        """Code what is lacking; return whether nothing more is to be done about this pair."""
         cache = self._forms.coding.cache
         lacking = await trio.to_thread.run_sync(partial(cache.lacking, pair, payload.piece_count, level=BEST_LEVEL))
         for piece in lacking:
@@ -91,7 +105,7 @@ class CodingAhead:
             began_at = trio.current_time()
             await self._forms.made(payload, PieceIndex(piece), pair.base, BEST_LEVEL, self._threads)
             if not await trio.to_thread.run_sync(cache.level, pair, PieceIndex(piece)):
-                return False  # it cannot be read, is of no use, or there is no room: not before another look
+                return not cache.full  # it cannot be read, or is of no use: not again, or there is no room
             await self._rest(trio.current_time() - began_at)
         return True
 

@@ -118,7 +118,7 @@ class OriginServer:
         )
         fleet = self._fleet
         self._ahead = CodingAhead(
-            self._forms, is_busy=lambda: fleet.sends, late_seconds=lambda: fleet.steering.late_seconds
+            self._forms, clock, is_busy=lambda: fleet.sends, late_seconds=lambda: fleet.steering.late_seconds
         )
         self._parts = PortParts(
             find_patch=fleet.find_patch,

@@ -119,6 +119,8 @@ def patch_document(report: ExplainedPatch) -> PatchReportDocument:
         published_at=report.patch.published_at,
         length_bytes=report.length_bytes,
         sent_bytes=report.sent_bytes,
+        bytes_from_peers=report.bytes.from_peers,
+        bytes_built=report.bytes.built,
         applies_to="" if manifest is None else manifest.applies_to,
         requires=() if manifest is None else tuple(manifest.requires),
         supersedes=() if manifest is None else tuple(manifest.supersedes),

@@ -230,6 +230,10 @@ class PatchReportDocument(Struct, frozen=True):
     """Length of its first file. Since 0.3."""
     sent_bytes: Bytes
     """What was sent of it over the lines of all sites. Since 0.3."""
+    bytes_from_peers: Bytes
+    """What all PCs together have got of it from their neighbours, by their own word. Since 0.3."""
+    bytes_built: Bytes
+    """What of its pieces did not cross the lines: built by PCs of what they had, and by compression. Since 0.3."""
     applies_to: str
     """The expression that chooses PCs; empty: every PC. Since 0.3."""
     requires: tuple[str, ...]

@@ -203,6 +203,8 @@ def _what_it_did(report: ExplainedPatch) -> PageSection:
         (tr("installed and detected"), f"{report.installed:,}"),
         (tr("rolled back"), f"{report.rolled_back:,}"),
         (tr("sent over all lines"), f"{report.sent_bytes / 1e6:,.1f} MB"),
+        (tr("from neighbours"), f"{report.bytes.from_peers / 1e6:,.1f} MB"),
+        (tr("built by PCs of what they had, and by compression"), f"{report.bytes.built / 1e6:,.1f} MB"),
     ]
     picture, ref = Picture(done_picture(report), tr("How many PCs had the patch, by day")), str(report.patch.ref)
     behind = {

@@ -25,6 +25,7 @@ from seed_server.reporting.service_levels import (
 from seed_server.store.count_rows import PatchHead, ReasonCount
 from seed_server.store.done_times import TALLY_SECONDS
 from seed_server.store.rollout_records import ExceptionRow
+from seed_server.store.rows import PatchBytes
 from seed_server.store.tables import REPORTED_SINCE
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class ExplainedPatch:
     """What came of the rules that it is under."""
     sent_bytes: int
     """Over the lines of all sites together."""
+    bytes: PatchBytes
+    """Where PCs have it from."""
     damage: str
     """Why its files cannot be served; empty: they can."""
 
@@ -134,6 +137,7 @@ def read_patch_report(
             exceptions=[one for one in database.exceptions()[::-1] if _is_about(one, row)],
             levels=levels,
             sent_bytes=sum(database.wan_bytes_of(torrents).values()),
+            bytes=database.bytes_of(row.number),
             damage=head.damages.get(row.number, ""),
         )
     return replace(report, rollouts=[read_rollout(context, number) for number in rollouts[::-1]])

@@ -145,6 +145,7 @@ class PcStanding(Record, frozen=True):
     bytes_from_origin: int = 0
     bytes_from_peers: int = 0
     bytes_wasted: int = 0
+    bytes_built: int = 0
     seconds: float = 0.0
     reported_at: float = 0.0
 

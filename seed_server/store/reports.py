@@ -13,7 +13,7 @@ from seed_server.store.done_times import said_done
 from seed_server.store.engines import Engines
 from seed_server.store.event_months import month_of
 from seed_server.store.interned import forget_unused_texts, parts, text_numbers
-from seed_server.store.rows import ReportRow
+from seed_server.store.rows import PatchBytes, ReportRow
 from seed_server.store.standing_rows import NOTHING_TO_ADD, Note, StandingRow, save_standing
 from seed_server.store.step_pace import StepPace
 from seed_server.store.tables import (
@@ -49,6 +49,7 @@ _ALL = (
         STANDING.c.reported_at,
         TEXTS.c.text,
         func.coalesce(STANDING_NOTES.c.install_output, ""),
+        func.coalesce(STANDING_NOTES.c.bytes_built, 0),
     )
     .join_from(STANDING, ENDPOINTS)
     .join(PATCHES, PATCHES.c.number == STANDING.c.patch)
@@ -117,6 +118,15 @@ class ReportTable(Transactions):
         # here, for each database has an order of its own
         return sorted(map(_report, rows), key=lambda row: row.endpoint_id)
 
+    def bytes_of(self, patch: int) -> PatchBytes:
+        """Return where all PCs together have the bytes of a patch from, by their own word."""
+        from_origin, from_peers = func.sum(STANDING.c.bytes_from_origin), func.sum(STANDING.c.bytes_from_peers)
+        built = func.sum(STANDING_NOTES.c.bytes_built)
+        with self.reading() as connection:
+            origin, peers = connection.execute(select(from_origin, from_peers).where(STANDING.c.patch == patch)).one()
+            made = connection.scalar(select(built).where(STANDING_NOTES.c.patch == patch))
+        return PatchBytes(int(origin or 0), int(peers or 0), int(made or 0))
+
 
 def _endpoint_numbers(connection: Connection, endpoint_ids: Iterable[str]) -> dict[str, int]:
     query = select(ENDPOINTS.c.endpoint_id, ENDPOINTS.c.number)
@@ -152,7 +162,7 @@ def _row(patch: int, endpoint: int, report: PatchReport, reason: int, now: float
 
 
 def _note(report: PatchReport) -> Note:
-    return Note(report.bytes_wasted, report.error, report.install_output)
+    return Note(report.bytes_wasted, report.error, report.install_output, report.bytes_built)
 
 
 def _audited(report: PatchReport) -> str:
@@ -172,7 +182,7 @@ def _kept(text: str) -> str:
 
 
 def _report(row: Sequence[Any]) -> ReportRow:
-    endpoint, patch, version, said, progress, origin, peers, wasted, seconds, error, at, reason, output = row
+    endpoint, patch, version, said, progress, origin, peers, wasted, seconds, error, at, reason, output, built = row
     state, install = states_of(said)
     return ReportRow(
         endpoint_id=endpoint,
@@ -189,4 +199,5 @@ def _report(row: Sequence[Any]) -> ReportRow:
         install=install,
         install_reason=reason,
         install_output=output,
+        bytes_built=built,
     )

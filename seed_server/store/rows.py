@@ -263,11 +263,22 @@ class ReportRow(Record, frozen=True):
     install: str = ""
     install_reason: str = ""
     install_output: str = ""
+    bytes_built: int = 0
 
     @property
     def ref(self) -> PatchRef:
         """Which patch it is of."""
         return PatchRef(self.patch_id, self.version)
+
+
+class PatchBytes(NamedTuple):
+    """Where PCs have the bytes of a patch from, by their own word."""
+
+    from_origin: int
+    """Over the lines."""
+    from_peers: int
+    built: int
+    """Of what they had, and by compression."""
 
 
 class DiagnosisRow(Record, frozen=True):

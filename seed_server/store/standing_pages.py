@@ -44,7 +44,7 @@ _PC = (
 _WORD = (
     STANDING.c.said, TEXTS.c.text, STANDING_NOTES.c.error, STANDING_NOTES.c.install_output,
     STANDING.c.progress, STANDING.c.bytes_from_origin, STANDING.c.bytes_from_peers, STANDING_NOTES.c.bytes_wasted,
-    STANDING.c.seconds, STANDING.c.reported_at,
+    STANDING_NOTES.c.bytes_built, STANDING.c.seconds, STANDING.c.reported_at,
 )  # fmt: skip
 _NOTED = and_(STANDING_NOTES.c.patch == STANDING.c.patch, STANDING_NOTES.c.endpoint == STANDING.c.endpoint)
 
@@ -153,7 +153,7 @@ def _details(connection: Connection, patch: int, endpoints: Sequence[int]) -> li
 def _standing(patch: int, row: Sequence[Any]) -> PcStanding:
     number, endpoint_id, hostname, site, connected_to, last_seen_at, denied, *word = row
     pc = PcStanding(number, patch, endpoint_id, hostname, site, connected_to is not None, last_seen_at, denied)
-    said, reason, error, output, progress, origin, peers, wasted, seconds, at = word
+    said, reason, error, output, progress, origin, peers, wasted, built, seconds, at = word
     if said is None:
         return pc
     state, install = states_of(said)
@@ -168,6 +168,7 @@ def _standing(patch: int, row: Sequence[Any]) -> PcStanding:
         bytes_from_origin=origin,
         bytes_from_peers=peers,
         bytes_wasted=wasted or 0,
+        bytes_built=built or 0,
         seconds=float(seconds),
         reported_at=float(at + REPORTED_SINCE),
     )

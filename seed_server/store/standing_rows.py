@@ -45,6 +45,7 @@ class Note(Record, frozen=True):
     bytes_wasted: int = 0
     error: str = ""
     install_output: str = ""
+    bytes_built: int = 0
 
 
 NOTHING_TO_ADD = Note()

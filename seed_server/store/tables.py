@@ -3,7 +3,7 @@
 Rows that exist once for each PC and patch are narrow: integers that stand for texts
 (`endpoints.number`, `patches.number`, `texts.number`), codes from the closed lists
 below, no NULL (PostgreSQL would keep a bitmap in each row). What few of them have
-(an error, an installer's output, wasted bytes) is in `standing_notes`. Pure.
+(an error, an installer's output, wasted bytes, those it has built) is in `standing_notes`. Pure.
 
 A change of a table that was released is a new revision in `migrations`.
 """
@@ -64,7 +64,7 @@ SAID_PLACES = 16  # more than there are states of an installation: both states a
 WHOLE_PROGRESS = 1000
 REPORTED_SINCE = 1_735_689_600  # 2025-01-01 UTC: seconds since then fit 32 bits until 2093
 
-REVISION = "0016"  # the newest one in `migrations`
+REVISION = "0017"  # the newest one in `migrations`
 SQLITE_MARK = 10  # PRAGMA user_version: to releases before `migrations`, a schema newer than theirs
 THIS_SERVER = 1  # there is one server; the tables have room for others
 
@@ -226,6 +226,7 @@ STANDING_NOTES = table(
     large_count("bytes_wasted"),
     words("error"),
     words("install_output"),
+    large_count("bytes_built"),
     PrimaryKeyConstraint("patch", "endpoint"),
     Index("standing_notes_by_endpoint", "endpoint"),
 )

@@ -114,7 +114,10 @@ class Endpoint:
 
 
 def make_payload(size: int, directory: Path) -> Payload:
-    data = os.urandom(size)
+    return payload_with(os.urandom(size), directory)
+
+
+def payload_with(data: bytes, directory: Path) -> Payload:
     name = hashlib.sha256(data).hexdigest()
     directory.mkdir(parents=True, exist_ok=True)
     (directory / name).write_bytes(data)

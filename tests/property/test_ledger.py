@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.wire.bitfield import all_pieces, first_piece
-from seed_server.leasing.builders import Builders
+from seed_server.leasing.builders import BUILDS_AHEAD, Builders
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.standing import (
     DEMOTED_SECONDS,
@@ -75,7 +75,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert piece not in before, "two leases on one piece"
         assert endpoint in self.ready
         assert endpoint in self.ledger.slots
-        assert sum(holder == endpoint for holder in before.values()) < MAX_LEASES
+        ahead = BUILDS_AHEAD if endpoint in self.builders.of(TORRENT) else 1
+        assert sum(holder == endpoint for holder in before.values()) < MAX_LEASES * ahead
         have, _, stalled = self.said[endpoint]
         assert not have >> piece & 1, "leased to an endpoint that has it"
         if not stalled:

@@ -74,6 +74,7 @@ PC_FEATURES: Features = (
     GIVES_SIGNED,
     INVENTORY,
     UNASKED_NEWS,
+    CODED_PIECES,
 )
 """What this release understands of a server."""
 SERVER_FEATURES: Features = (

@@ -4,6 +4,7 @@ This is the only package of the endpoint that imports libtorrent; none of libtor
 """
 
 from p2pdist.transfer.torrent_engine.reports import (
+    WASTED,
     EngineError,
     EngineEvent,
     PeerConnected,
@@ -20,6 +21,7 @@ from p2pdist.transfer.torrent_engine.reports import (
 )
 
 __all__ = [
+    "WASTED",
     "EngineError",
     "EngineEvent",
     "PeerConnected",

@@ -157,6 +157,17 @@ class TorrentEngine:
             while torrent.state.flushes == before:
                 await torrent.state.changed.wait()
 
+    def lacks(self, torrent_hash: TorrentHash, piece: PieceIndex) -> int | None:
+        """Return how long a piece is that is not here, 0 if there is no such piece; None: it is here.
+
+        Raises `EngineError` when the torrent has failed or is gone.
+        """
+        state = self._known(torrent_hash).state
+        self._raise_if_stopped(state)
+        if not 0 <= piece < state.file.piece_count:
+            return 0
+        return None if state.have >> piece & 1 else state.file.piece_length(piece)
+
     async def add_piece(self, torrent_hash: TorrentHash, piece: PieceIndex, data: bytes) -> PieceOutcome:
         """Store a piece that came from the origin, and offer it to the neighbours.
 

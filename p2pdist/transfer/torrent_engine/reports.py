@@ -16,8 +16,12 @@ from p2pdist.transfer.torrent_engine.peer_reasons import PeerReason
 
 Phase: TypeAlias = Literal["checking", "downloading", "complete", "error"]
 
-PieceOutcome: TypeAlias = Literal["stored", "had_already", "rejected", "not_stored"]
-"""What became of a piece from the origin. `not_stored`: the fault is on this PC."""
+PieceOutcome: TypeAlias = Literal["stored", "had_already", "rejected", "not_stored", "undecoded"]
+"""What became of a piece from the origin. `not_stored`: the fault is on this PC; `undecoded`: it was coded, and the
+bytes that it needs are not here, or it was damaged."""
+
+WASTED: frozenset[PieceOutcome] = frozenset({"had_already", "rejected", "undecoded"})
+"""Those of a piece that has crossed the line in vain."""
 
 
 @dataclass(frozen=True)

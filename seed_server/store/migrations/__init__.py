@@ -20,6 +20,7 @@ from seed_server.store.migrations import (
     r0014_plans,
     r0015_sessions,
     r0016_line_minutes,
+    r0017_built_bytes,
 )
 
 REVISIONS = (
@@ -38,4 +39,5 @@ REVISIONS = (
     r0014_plans,
     r0015_sessions,
     r0016_line_minutes,
+    r0017_built_bytes,
 )  # the oldest first

@@ -21,18 +21,19 @@ ADDED: dict[str, dict[str, object]] = {
     "peers": {"callers": None},
 }
 """What later releases print besides, of a daemon that does not say it."""
-TITLED = {"status", "why", "plan"}
+OF_PATCHES: dict[str, dict[str, object]] = {
+    "status": {"titles": {}, "left": False, "waits_for_room": False, "bytes_built": 0, "built_of": ""},
+    "why": {"titles": {}, "bytes_from_origin": 0, "bytes_from_peers": 0, "bytes_built": 0, "built_of": ""},
+    "plan": {"titles": {}},
+}
 ARGUMENTS = {"why": ["demo-app"], "defer": ["demo-app"], "rollback": ["demo-app"], "retry": ["demo-app"]}
 
 
 def with_added(command: str) -> dict[str, Any]:
     """Return what was recorded of ``command``, with what later releases print besides."""
     wanted: dict[str, Any] = RECORDED[command] | ADDED.get(command, {})
-    if command in TITLED:
-        added: dict[str, object] = {"titles": {}} | (
-            {"left": False, "waits_for_room": False} if command == "status" else {}
-        )
-        wanted["patches"] = [row | added for row in wanted["patches"]]
+    if command in OF_PATCHES:
+        wanted["patches"] = [row | OF_PATCHES[command] for row in wanted["patches"]]
     return wanted
 
 

@@ -57,6 +57,9 @@ def test_tables_cut_no_number_state_or_address(columns: int) -> None:
     for words in ("acme-office", "verifying", " 99%", "59 m 59 s"):
         assert words in text
     assert text.count("999.9 MB") == 3
+    built = replace(STATUS, patches=[replace(each, bytes_built=999_900_000) for each in STATUS.patches])
+    assert "built" not in text
+    assert "999.9 MB were" in shown(status_view, built, columns)
     text = shown(peers_shown, PeersAnswer([PEER]), columns)
     assert text.count("999.9 MB") == 2
     for words in ("192.168.100.254:7691", "mdns+server", "not needed:"):

@@ -46,6 +46,15 @@ def test_why_tells_reason_detail_and_time() -> None:
     assert "4.0 s  pieces are coming from neighbours" in text
 
 
+def test_why_tells_where_the_bytes_came_from_where_some_were_built_here() -> None:
+    assert "neighbours," not in printed(why_view(WhyAnswer([ROW])))
+    built = replace(ROW, bytes_built=81_000_000, bytes_from_peers=5_000_000, bytes_from_origin=2_000_000)
+    words = "5.0 MB came from neighbours, 2.0 MB over the line"
+    of = printed(why_view(WhyAnswer([replace(built, built_of="1.0")])))
+    assert f"81.0 MB were built here of version 1.0, {words}" in of
+    assert f"81.0 MB were saved by compression, {words}" in printed(why_view(WhyAnswer([built])))
+
+
 def test_rows_are_found_by_id_or_by_id_and_version() -> None:
     answer = WhyAnswer([ROW, replace(ROW, version="3"), replace(ROW, id="KB2")])
     assert [row.version for row in asked_for(answer, "KB1", "no").patches] == ["2", "3"]

@@ -22,9 +22,10 @@ from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.spare_copies import SpareCopies, SpareWanted
 from p2pdist.transfer.eviction import FileUse
 from p2pdist.transfer.transfer import Transfer
-from p2pdist.trust.catalogue import CataloguePatch
+from p2pdist.trust.catalogue import Catalogue, CataloguePatch
 from seed_server.origin.message_budgets import MESSAGES, Purse
 from tests.helpers.daemon_states import made_up_state
+from tests.unit.p2pdist.transfer.test_bases import version
 from tests.unit.p2pdist.transfer.test_manager import Running, running
 
 
@@ -193,6 +194,19 @@ async def test_it_says_who_uses_what(tmp_path: Path) -> None:
         assert sum(parts) == status.used_bytes > 0
         assert parts[0] == parts[1] == status.used_bytes / 2
         assert (parts[2], parts[3]) == (0, 0)
+
+
+async def test_former_payloads_leave_before_anything_that_somebody_may_want(tmp_path: Path) -> None:
+    async with lab(tmp_path / "home", 2) as pc:
+        former, stays = pc.use(0, FileUse.OTHERS), pc.use(1, FileUse.OTHERS)
+        newer = version(3, former.patch, "10")
+        catalogue = Catalogue(2, patches=(newer, stays.patch), refused=(), stale="")
+        await pc.run.transfers.reconcile(catalogue)
+        cached = pc.run.home.cache / former.sha256
+        assert cached.exists()
+        assert await pc.keeper.look()
+        assert not cached.exists()
+        assert pc.asked() == [stays.torrent_hash], "it is still too much"
 
 
 async def test_an_answer_that_outlived_its_connection_lets_nothing_go(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Parts:
     def origin_unavailable(self, torrent: str, reason: str) -> None:
         self.calls.append(reason)
 
-    def forget_wants(self, *, takes_holdings: bool) -> None:
+    def forget_wants(self, *, takes_holdings: bool, takes_bases: bool) -> None:
         self.calls.append("holdings" if takes_holdings else "wants")
 
     def welcomed(self, *, has_parcels: bool) -> None:

@@ -48,3 +48,24 @@ async def test_what_no_record_needs_is_found_whatever_patch_it_is_of(tmp_path: P
     )
     await kept.drop_left()
     assert [str(path.relative_to(home.kept)) for path in home.kept.rglob("*")] == ["acme", "acme/2", "acme/2/f"]
+
+
+async def test_what_is_kept_of_a_patch_may_serve_as_a_base_the_installed_version_before_the_one_before(
+    tmp_path: Path,
+) -> None:
+    home = EndpointHome(tmp_path / "home")
+    store, file = JournalStore(home, FakeClock()), tmp_path / "file"
+    file.write_bytes(b"payload")
+    kept = KeptPayloads(home.kept, store, lambda _: None)
+    previous = await kept.keep(PatchRef("acme", "1"), transfer(1).payload, file)
+    own = await kept.keep(PatchRef("acme", "2"), transfer(2).payload, file)
+    for patch_id in ("acme", "other"):
+        record = InstallRecord(
+            patch_id=patch_id, version="2", state="installed", first_seen_at=5, changed_at=9, own=own, previous=previous
+        )
+        store.journal = store.journal.with_record(record)
+    found = kept.bases({"acme"})
+    assert [(each.patch_id, each.version, each.since) for each in found] == [("acme", "2", 9), ("acme", "1", 5)]
+    assert [each.sha256 for each in found] == [transfer(2).payload.sha256, transfer(1).payload.sha256]
+    assert [Path(each.kept).read_bytes() for each in found] == [b"payload"] * 2
+    assert kept.bases(()) == []

@@ -1,11 +1,13 @@
 """`p2pdist.status.projections`: `status`, `why` and the report to the server say one and the same of a patch."""
 
+import dataclasses
 import itertools
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from p2pdist.install.lifecycle import FailureClass, LifeState
 from p2pdist.install.plan import PlanRow
@@ -258,3 +260,16 @@ def test_what_an_installer_wrote_is_reported_where_it_failed(life: LifeState, *,
     report = patch_report(view)
     assert report is not None
     assert report.install_output == (("x" * 393 + "no room") if told else "")
+
+
+def test_what_was_built_here_is_told_in_all_three() -> None:
+    view = file("fetching")
+    record = replace(view.record, bytes_built=7, built_of="0.9", bytes_from_origin=2, bytes_from_peers=3)
+    patch = PatchView(REF, dataclasses.replace(view, record=record))
+    row, report = status_patch(patch), patch_report(patch)
+    reason = why_patch(patch, Waiting(WhyReason.FROM_LINE, 1.0), AROUND, WALL_TIME)
+    assert row is not None
+    assert report is not None
+    assert reason is not None
+    assert (row.bytes_built, row.built_of, report.bytes_built) == (7, "0.9", 7)
+    assert (reason.bytes_built, reason.built_of, reason.bytes_from_origin, reason.bytes_from_peers) == (7, "0.9", 2, 3)

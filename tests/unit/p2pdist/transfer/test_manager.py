@@ -6,7 +6,7 @@ With a real engine and real files: `tests/swarm/test_transfers.py`.
 import dataclasses
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,8 @@ class PlayedEngine:
     cache: Path
     found: bool = False
     snapshots: dict[TorrentHash, TransferSnapshot] = field(default_factory=dict)
+    kept_files: list[TorrentHash] = field(default_factory=list)
+    """The torrents that were removed without their files."""
 
     async def refresh(self) -> None:
         """Nothing comes by itself."""
@@ -51,8 +53,9 @@ class PlayedEngine:
         return self.snapshots[torrent_hash]
 
     async def remove(self, torrent_hash: TorrentHash, *, delete_files: bool) -> None:
-        assert delete_files
         del self.snapshots[torrent_hash]
+        if not delete_files:
+            self.kept_files.append(torrent_hash)
 
     async def add(self, _torrent: bytes, *, expected_hash: TorrentHash, assume_complete: bool) -> None:
         whole = assume_complete or self.found
@@ -116,12 +119,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running(root: Path, count: int = MANY, *, found: bool = False) -> AsyncIterator[Running]:
-    """``found``: the check of what is on disk finds every piece."""
+async def running(
+    root: Path, count: int = MANY, *, found: bool = False, offered: Sequence[CataloguePatch] = ()
+) -> AsyncIterator[Running]:
+    """``found``: the check of what is on disk finds every piece. ``offered``: other patches than the usual ones."""
     home = EndpointHome(root)
     for directory in (home.cache, home.patches):
         directory.mkdir(parents=True, exist_ok=True)
-    engine, patches = PlayedEngine(home.cache, found=found), [patch_of(n) for n in range(1, count + 1)]
+    engine, patches = PlayedEngine(home.cache, found=found), [*offered, *(patch_of(n) for n in range(1, count + 1))]
     async with trio.open_nursery() as nursery:
         sent: list[FromEndpoint] = []
 
@@ -141,6 +146,7 @@ async def running(root: Path, count: int = MANY, *, found: bool = False) -> Asyn
         transfers.parcels.welcomed(has_parcels=False)
         run = Running(transfers, engine, home, patches, sent, proofs)
         await transfers.load()
+        await transfers.step()  # as a daemon does that has no catalogue yet
         await transfers.reconcile(Catalogue(1, patches=tuple(patches), refused=(), stale=""))
         while any(each.state not in ("fetching", "verifying", "verified") for each in transfers.everything()):
             await transfers.step()

@@ -203,6 +203,23 @@ async def test_what_comes_in_a_parcel_is_proven_without_a_torrent_of_its_own(tmp
         assert not run.asked, "what was proven is proven after a restart"
 
 
+async def test_a_coded_piece_of_a_parcel_is_counted_by_what_crossed_the_line(tmp_path: Path) -> None:
+    async with running(tmp_path) as run:
+        parcel, data = parcel_of(run.patches)
+        await run.tell(parcel)
+        torrent = make_torrent(parcel.torrent).torrent_hash
+        crossed = NEWS_PIECE_BYTES // 4
+        run.transfers.parcels.piece_arrived(torrent, PieceIndex(0), crossed, "stored", NEWS_PIECE_BYTES - crossed)
+        run.come(data)
+        await run.until(lambda: run.states() == MANY * ["verified"])
+        records = [each.record for each in run.transfers.everything()]
+        first = min(NEWS_PIECE_BYTES, len(data))
+        assert sum(record.bytes_from_origin + record.bytes_built for record in records) == first
+        assert crossed <= sum(record.bytes_from_origin for record in records) <= crossed + MANY, "rounded up for each"
+        assert sum(record.bytes_from_peers for record in records) == len(data) - first
+        assert sum(record.bytes_wasted for record in records) == 0
+
+
 async def test_what_came_is_shared_by_itself_when_all_is_quiet(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:

@@ -35,6 +35,12 @@ def test_only_what_no_record_is_of_goes_with_its_empty_directories(tmp_path: Pat
     assert [path.name for path in home.patches.iterdir()] == ["acme"]
     assert [path.name for path in (home.patches / "acme").iterdir()] == ["1"]
     assert remove_unclaimed(home, [record]) == []
+    linked = home.cache / ("c" * 64)
+    linked.write_bytes(b"kept for a way back")
+    assert remove_unclaimed(home, [record], [linked.name]) == []
+    assert linked.exists()
+    assert remove_unclaimed(home, [record])
+    assert not linked.exists()
 
 
 def test_a_home_without_files_has_none_that_are_unclaimed(tmp_path: Path) -> None:

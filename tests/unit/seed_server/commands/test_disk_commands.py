@@ -36,6 +36,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     operations.withdraw(context, ADA, "back", "to be looked at")
     (home / "content" / ("b" * 64)).write_text("x")
     (home / "content" / ".incoming.0123456789abcdef").write_text("x" * 999)
+    (home / "coded" / ("c" * 64) / "alone").mkdir(parents=True)
+    (home / "coded" / ("c" * 64) / "alone" / "0-19").write_text("x" * 7)
     return home
 
 
@@ -57,15 +59,16 @@ def document(home: Path, *words: str) -> Any:
 def test_it_says_what_takes_room_and_what_for(home: Path) -> None:
     said = run(home, "disk")
     for words in (
-        "files of patches", "signed metadata", "temporary files", "PCs are offered it", "superseded by office@2",
-        "withdrawn for good", "it may be offered again", "of no publication that is known here",
-        "seed-server disk clean --all", "Free on this disk: ",
+        "files of patches", "coded pieces", "signed metadata", "temporary files", "PCs are offered it",
+        "superseded by office@2", "withdrawn for good", "it may be offered again",
+        "of no publication that is known here", "seed-server disk clean --all", "Free on this disk: ",
     ):  # fmt: skip
         assert words in said, words
     found = document(home, "disk")
     assert {one["kind"] for one in found["used"]} >= {"content", "signed", "database", "keys", "leftovers", "other"}
     kinds = {one["kind"]: (one["files"], one["bytes"]) for one in found["used"]}
     assert kinds["leftovers"] == (1, 999)
+    assert kinds["coded"] == (1, 7)
     assert kinds["content"][0] == 2 * 4 + 1
     assert sum(one["bytes"] for one in found["content"]) == kinds["content"][1]
     assert {one["uses"][0]["patch"]: one["needed"] for one in found["content"] if one["uses"]} == {

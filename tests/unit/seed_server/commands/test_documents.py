@@ -32,6 +32,7 @@ from tests.unit.seed_server.commands.test_custody_commands import say as signed_
 
 # where a server runs; of a rollout alone; of sites; of an archive that is missing
 MAY_BE_EMPTY = {
+    "status": ("smaller",),
     "endpoints show": ("beside",), "withdraw": ("rings",), "list": ("withdrawn_sites",),
     "inventory PACKAGES": ("rows",), "disk": ("expired_roles",), "disk clean": ("expired_roles",),
     "plan": ("rings", "sites"), "rollout approvals": ("approved_by", "could"), "rollout pcs": ("rows",),

@@ -11,11 +11,14 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from p2pdist.shared.console import PIPE_COLUMNS
+from p2pdist.shared.identifiers import PatchRef
 from seed_server.answers.status_documents import endpoint_documents, status_document
 from seed_server.commands.endpoints_view import endpoint_table
+from seed_server.commands.status_pcs import built_lines
 from seed_server.fleet.queries import FleetStatus
+from seed_server.fleet.smaller_updates import SmallerUpdate
 from seed_server.store.database import Database
-from seed_server.store.rows import EndpointRow, ReportRow, ServedPayload
+from seed_server.store.rows import EndpointRow, PatchBytes, ReportRow, ServedPayload
 from tests.helpers.stored_fleet import endpoints_page, screen, store
 from tests.helpers.stored_fleet import shown as shown_screen
 
@@ -199,6 +202,17 @@ def test_a_patch_of_several_payloads_has_one_row_and_counts_what_went_to_each_si
         {"site": "oslo", "wan_bytes": 150, "origin_ratio": 1.5},
     ]
     assert "cannot be served: piece 0 gone" in shown(status, 80)
+
+
+def test_what_was_built_and_is_made_ahead_is_said() -> None:
+    updates = [SmallerUpdate(PatchRef("kb", "1.0"), 0.842), SmallerUpdate(None, 1.0)]
+    said = [line.plain for line in built_lines(PatchBytes(1_000_000, 2_000_000, 9_000_000), updates)]
+    assert said == [
+        "the PCs have 1.0 MB over the line, 2.0 MB from neighbours, and built 9.0 MB of what they had",
+        "smaller updates, made ahead: from 1.0: 84%; compressed: 100%",
+    ]
+    assert list(built_lines(PatchBytes(1, 2, 0), [])) == []
+    assert list(built_lines(None, None)) == []
 
 
 def test_what_was_not_announced_is_not_called_published() -> None:

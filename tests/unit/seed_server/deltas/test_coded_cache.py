@@ -42,7 +42,8 @@ def test_what_is_kept_is_found_again_also_after_a_restart(cache, tmp_path):
         assert [each.level(PAIR, piece) for piece in (ONE, whole, PieceIndex(3))] == [9, 19, 0]
         assert each.lacking(PAIR, 4, level=19) == [0, 1, 3]
         assert each.bytes == 3 * 4096
-    assert pairs_kept(tmp_path / "coded", 19) == {PAIR: 1, OTHER: 1}
+    assert pairs_kept(tmp_path / "coded", [PAIR.torrent, OTHER.torrent], 19) == {PAIR: 1, OTHER: 1}
+    assert pairs_kept(tmp_path / "coded", [OTHER.torrent, TorrentHash("e" * 64)], 19) == {OTHER: 1}
 
 
 def test_a_better_one_takes_the_place_and_a_worse_one_does_not(cache, tmp_path):

@@ -4,7 +4,7 @@ from typing import Any
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import all_pieces
-from seed_server.leasing.builders import Builders
+from seed_server.leasing.builders import BUILDS_AHEAD, Builders
 from seed_server.leasing.leases import MAX_LEASE_SECONDS
 from seed_server.leasing.ledger import PieceLedger, SiteParts
 from seed_server.leasing.site_ledger import LeasedPiece, SiteLedger
@@ -449,6 +449,12 @@ class TestWhoCanBuild:
         assert not site.ledger.undecoded(A, PieceIndex(0), 0.0)
         assert site.ledger.next_piece(A, 0.0) == 0
         assert site.ledger.counters.voided == 1
+
+    def test_it_may_be_sent_more_before_it_answers(self) -> None:
+        site = Site(100, max_leases=2)
+        self.builder(site, A, ONE)
+        site.join(A)
+        assert [site.ledger.next_piece(A, 0.0) for _ in range(9)] == [*range(2 * BUILDS_AHEAD), None]
 
     def test_what_it_can_be_sent_in_vain_is_bounded(self) -> None:
         site = Site(10)

@@ -8,12 +8,13 @@ import pytest
 import trio
 
 from p2pdist.shared import merkle
+from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import ALONE, CodedCache, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL, PieceCoding
 from seed_server.origin.coded_forms import CodedForms
-from seed_server.origin.coding_ahead import CodingAhead, work
+from seed_server.origin.coding_ahead import RECENT_SECONDS, CodingAhead, work
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
@@ -45,7 +46,7 @@ class Server:
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
         self.rows = [publish(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
         self.late = 0.0
-        self.ahead = CodingAhead(self.forms, is_busy=lambda: True, late_seconds=lambda: self.late)
+        self.ahead = CodingAhead(self.forms, SystemClock(), is_busy=lambda: True, late_seconds=lambda: self.late)
 
     def lacking(self, at: int, base: str) -> int:
         row = self.rows[at]
@@ -59,25 +60,26 @@ def server(tmp_path: Path) -> Server:
 
 async def test_the_newest_former_version_first_then_alone_then_two_more(server: Server) -> None:
     await server.forms.learn(server.rows, server.rows[2:])
-    shown = [(row.version, base) for row, base in work(server.forms.served, server.forms.former)]
+    shown = [(row.version, base) for row, base in work(server.forms.served, server.forms.former, 1.0)]
     sha256s = [row.sha256 for row in server.rows]
     assert shown == [
         ("4.0", sha256s[2]), ("4.0", ALONE), ("3.0", sha256s[1]), ("3.0", ALONE),
         ("4.0", sha256s[1]), ("4.0", sha256s[0]), ("3.0", sha256s[0]), ("3.0", sha256s[3]),
     ]  # fmt: skip
+    assert list(work(server.forms.served, server.forms.former, RECENT_SECONDS)) == []
 
 
 async def test_all_that_gets_smaller_is_coded_at_the_best_level_and_once(server: Server) -> None:
     await server.forms.learn(server.rows, server.rows[2:])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
-        await server.ahead.code(work(server.forms.served, server.forms.former))
+        await server.ahead.code(work(server.forms.served, server.forms.former, 1.0))
         assert [server.lacking(2, server.rows[at].sha256) for at in (0, 1)] == [0, 0]
         assert server.lacking(2, ALONE) == 0
         assert server.lacking(3, ALONE) == server.rows[3].piece_count, "random bytes are left alone"
         assert server.lacking(3, server.rows[2].sha256) == 0, "they have nothing in common, and that is known"
         before = sorted(server.cache.directory.rglob("*-*"))
-        await server.ahead.code(work(server.forms.served, server.forms.former))
+        await server.ahead.code(work(server.forms.served, server.forms.former, 1.0))
         assert sorted(server.cache.directory.rglob("*-*")) == before
         nursery.cancel_scope.cancel()
 
@@ -100,7 +102,7 @@ async def test_where_there_is_no_room_it_ends(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
         with trio.fail_after(10):
-            await server.ahead.code(work(server.forms.served, server.forms.former))
+            assert not await server.ahead.code(work(server.forms.served, server.forms.former, 1.0))
         assert server.cache.bytes <= 2 * 4096
         nursery.cancel_scope.cancel()
 

@@ -10,7 +10,7 @@ from p2pdist.shared.wire.messages import PatchReport
 from seed_server.store.database import Database
 from seed_server.store.event_months import month_of
 from seed_server.store.reports import TEXTS_BETWEEN_SWEEPS
-from seed_server.store.rows import SeenRow, ServedPayload
+from seed_server.store.rows import PatchBytes, SeenRow, ServedPayload
 from seed_server.store.tables import (
     ENDPOINTS,
     REPORTED_SINCE,
@@ -134,6 +134,17 @@ def test_what_few_pcs_add_is_kept_until_they_say_nothing_of_it(fleet: Database) 
     assert [row for row in all_reports(fleet) if row.error or row.install_output or row.bytes_wasted] == []
     with fleet.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(STANDING_NOTES)) == 0
+
+
+def test_what_pcs_have_built_is_kept_and_counted(fleet: Database) -> None:
+    fleet.save_reports({"a": [report(bytes_built=1 << 50, bytes_from_origin=7)], "b": [report(bytes_built=5)]}, NOW)
+    rows = {row.endpoint_id: row.bytes_built for row in all_reports(fleet) if row.patch_id == "p"}
+    assert rows == {"a": 1 << 50, "b": 5, "c": 0}
+    patch = next(one.number for one in fleet.patch_heads() if one.patch_id == "p")
+    found = fleet.bytes_of(patch)
+    assert found.built == (1 << 50) + 5
+    assert found.from_origin >= 7
+    assert fleet.bytes_of(10_000) == PatchBytes(0, 0, 0)
 
 
 def test_nothing_that_a_pc_may_say_spoils_the_reports_of_others(fleet: Database) -> None:
