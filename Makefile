@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check bench-pages deb test-deb test-ansible release test-api test-browser
+.PHONY: help demo test suite slow coverage lint format catalogs lock audit fuzz clean bench-control bench-lab bench-many bench-publication bench-fleet bench-rollouts bench-plan bench-compiled bench-compiled-check bench-pages bench-delta deb test-deb test-ansible release test-api test-browser
 
 help:
 	@echo 'make demo [FILE=path] [JSON=1] [KEEP=1]   a seed server and 4 endpoints on this machine share one large file and roll out an application; KEEP=1: it stays up, with its pages'
@@ -39,6 +39,7 @@ help:
 	@echo 'make bench-rollouts [ARGS=…]     2,000 random rollouts of 25,000 PCs in virtual time, held to their rules (ARGS=--help)'
 	@echo 'make bench-plan [ARGS=…]         plans of five patches beside what a simulated company of 500 sites does (ARGS=--help)'
 	@echo "make bench-pages [ARGS=…]        how long the pages take at 25,000 PCs, on SQLite and PostgreSQL (ARGS=--help)"
+	@echo 'make bench-delta [ARGS=…]        as root: what the next version of real packages costs a line, where PCs have the former (ARGS=--help)'
 	@echo 'make bench-compiled              compile the simulator into build/compiled, for benchmarks'
 	@echo 'make deb                         two Debian packages, for PCs and for the server, in build/release (Debian, Ubuntu)'
 	@echo 'make test-deb                    as root: both in a minimal Debian with its own systemd, through their whole life'
@@ -173,6 +174,9 @@ bench-plan: $(READY)
 
 bench-pages: $(READY)
 	@$(BIN)/python -m bench.pages $(ARGS)
+
+bench-delta: $(READY)
+	@$(BIN)/python -m bench.delta $(ARGS)
 
 deb: $(READY)
 	@$(BIN)/python -m bench.release debs

@@ -1,7 +1,8 @@
 """The demo: a seed server and four endpoints on this machine, as real processes, share one large file.
 
-Then they install an application: its first version everywhere, and the next one where it applies and is healthy. Two
-more come by rings: a bad one is halted in the second ring and withdrawn, the good one goes on after an approval.
+Then they install an application: its first version everywhere, and the next one, which is built from the first, where
+it applies and is healthy. Two more come by rings: a bad one is halted in the second ring and withdrawn, the good one
+goes on after an approval.
 
 Usage: `make demo [FILE=path] [JSON=1] [KEEP=1]`. With KEEP=1 all of it stays up until Ctrl-C, with its pages, whose
 address and passwords are printed. Exits 0 when every endpoint has verified
@@ -29,7 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, duration_text
-from bench.demo_app import KIOSK, life_table, patch_life
+from bench.demo_app import KIOSK, life_table, patch_life, smaller_words
 from bench.demo_pages import DemoPages
 from bench.demo_payload import ENOUGH_BYTES, build_payload
 from bench.demo_rollouts import TESTER, Company, audit_table, rollout_table, rollouts
@@ -41,7 +42,7 @@ NETWORK = "127.0.1"
 ENDPOINTS = 4
 PATCH_ID = "demo"
 MAX_ORIGIN_RATIO = 1.02  # payload bytes that the origin sent ÷ file size
-TIMEOUT_SECONDS = 180.0  # many times what 128 MB take on two cores
+TIMEOUT_SECONDS = 180.0  # many times what all of it takes on two cores
 SLOWEST_BYTES_PER_SECOND = 20e6  # a larger file gets this much more time
 COPIES_ON_DISK = ENDPOINTS + 2  # the default payload, the server's, each endpoint's
 DISK_MARGIN_BYTES = 600 << 20  # what each endpoint keeps free beside the file, and logs
@@ -83,7 +84,7 @@ class Demo:
             self.say("compare every endpoint's file with the source")
             await self.compare(fleet)
             facts = self.facts(fleet)
-            facts |= {"patch_life": await patch_life(fleet, self.scratch, self.say)}
+            facts |= await patch_life(fleet, self.scratch, self.say)
             return facts | await rollouts(company, self.scratch, self.say)
         assert scope.cancelled_caught
         tails = "\n".join(member.log_tail() for member in fleet.members)
@@ -295,6 +296,7 @@ def report(console: Console, facts: dict[str, Any], as_json: bool) -> int:
     ratio = facts["origin_ratio"]
     console.print(result_table(facts))
     console.print(life_table(facts["patch_life"]))
+    console.print(Text(smaller_words(facts["smaller_update"])))
     console.print(rollout_table(facts["rollouts"]))
     console.print(audit_table(facts["audit"]))
     good = ratio <= MAX_ORIGIN_RATIO and all(each["state"] == "verified" for each in facts["endpoints"])

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ENOUGH_BYTES = 128_000_000  # adding stops here: large enough to be work, small enough to wait for
+ENOUGH_BYTES = 104_000_000  # adding stops here: large enough to be work, small enough to wait for
 LARGEST_FILE_BYTES = 32_000_000  # keeps the archive near its size, whatever is installed
 SKIPPED_DIRECTORIES = {"__pycache__", "site-packages", "dist-packages"}
 

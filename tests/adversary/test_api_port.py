@@ -58,6 +58,7 @@ def change(company: Company) -> None:
     allow(company.context, ADA, OTHERS[0])
 
 
+@pytest.mark.slow
 @pytest.mark.trio
 async def test_a_thousand_streams_that_are_cut_leave_nothing(tmp_path: Path) -> None:
     company = company_at(published_home(tmp_path), tmp_path / "company")

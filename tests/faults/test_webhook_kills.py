@@ -151,6 +151,7 @@ def test_killed_at_every_step_none_is_lost_and_one_that_comes_again_is_the_same(
     assert (view.counts.sent, view.counts.waiting, view.counts.unsure, view.behind) == (len(wanted), 0, 0, 0)
 
 
+@pytest.mark.slow
 async def test_a_server_whose_web_part_is_killed_again_and_again_sends_all(tmp_path: Path, receiver: Receiver) -> None:
     with trio.fail_after(90.0):
         async with running_server(tmp_path, "127.0.45.31", more=ALLOW) as server:

@@ -109,6 +109,7 @@ async def doctor_finds_it(fleet: Fleet, way: Way) -> None:
     assert [found[code]["verdict"] for code in ("web-port", "origin-port", "clock")] == ["fine"] * 3
 
 
+@pytest.mark.slow
 async def test_a_pc_enrols_and_gets_its_patches_where_full_packets_vanish(tmp_path: Path) -> None:
     async with black_hole(tmp_path, 1) as (fleet, way):
         await fleet.enrol(1)

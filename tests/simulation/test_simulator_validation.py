@@ -22,7 +22,8 @@ from bandwidth.simulator.rivals.ledbat_pp import LedbatPlusPlusSender
 from bandwidth.simulator.rivals.tcp_lp import TcpLpSender
 from bandwidth.simulator.scenario import Scenario, run, simulate
 
-pytestmark = pytest.mark.uncounted  # the simulator is not measured, see pyproject.toml
+# the simulator is not measured, see pyproject.toml; and it changes seldom
+pytestmark = [pytest.mark.uncounted, pytest.mark.slow]
 
 RATE = 2_500_000.0  # 20 Mbit/s
 RTT = 0.04

@@ -87,6 +87,13 @@ async def test_json_is_one_object_with_the_promised_facts(payload: Path, scratch
         ("rolled_back", "demo-app 1.0"),
         ("not_applicable", "demo-app 1.0"),
     ]
+    smaller = facts["smaller_update"]
+    assert smaller["patch"] == "demo-app@2.0"
+    assert smaller["built_of"] == "1.0"
+    assert smaller["length_bytes"] > 20_000_000
+    assert 0 < smaller["bytes_over_line"] < 0.35 * smaller["length_bytes"]
+    assert smaller["bytes_over_line"] + smaller["bytes_built"] >= smaller["length_bytes"]
+    assert smaller["bytes_from_peers"] > smaller["length_bytes"]
     bad, good = facts["rollouts"]
     assert facts["approvers"] == {"required": 1, "names": ["bob", "carol"]}
     assert [row["signed_by"] for row in (bad, good)] == [[], ["bob"]]

@@ -30,6 +30,14 @@ def facts(**changed: Any) -> dict[str, Any]:
         "seconds": 3.0,
         "endpoints": [endpoint],
         "patch_life": [life],
+        "smaller_update": {
+            "patch": "demo-app@2.0",
+            "length_bytes": 100,
+            "bytes_over_line": 10,
+            "bytes_built": 90,
+            "built_of": "1.0",
+            "bytes_from_peers": 200,
+        },
         "rollouts": [rollout],
         "audit": {"whole": True, "entries": 1, "who_did_what": [deed]},
     }

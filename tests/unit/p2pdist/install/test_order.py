@@ -197,6 +197,7 @@ def test_any_plan_keeps_its_promises(patches: list[OrderedPatch], data: st.DataO
                 assert PatchRef(relation, "1") not in installed - {step.ref}
 
 
+@pytest.mark.slow
 def test_a_plan_of_many_costs_each_patch_the_same() -> None:
     def calls(count: int) -> int:
         patches = [patch(f"p{n}", n, requires=(f"p{n - 1}",) if n % 10 else ()) for n in range(count)]

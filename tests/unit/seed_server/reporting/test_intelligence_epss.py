@@ -96,6 +96,7 @@ def test_a_line_ends_at_its_cap_wherever_the_chunks_end() -> None:
                 read_epss((data[start : start + size] for start in range(0, len(data), size)), NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 def test_there_are_as_many_scores_as_there_may_be_and_not_one_more() -> None:
     data = many_scores(MAX_SCORES)

@@ -94,6 +94,7 @@ def epss_of(size: int) -> bytes:
     return b"".join([start, *(LONG_ROW % one for one in range(number)), last])
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 def test_an_unpacked_file_is_as_long_as_it_may_be_and_not_a_byte_longer(tmp_path: Path) -> None:
     data = epss_of(MAX_INTELLIGENCE_BYTES)

@@ -163,6 +163,7 @@ def test_one_weakness_is_told_with_its_patches(company: Company, tmp_path: Path)
     assert (set(state.sources), set(state.exploited)) == ({"kev", "epss"}, {FIRST})
 
 
+@pytest.mark.slow
 @pytest.mark.uncounted
 def test_300_000_scores_are_in_within_ten_seconds(company: Company, tmp_path: Path) -> None:
     publish(company, tmp_path, "acme", FIRST)

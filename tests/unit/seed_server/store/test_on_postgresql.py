@@ -133,7 +133,7 @@ def test_a_database_without_tables_is_to_be_initialised(url: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])
 def test_a_database_for_texts_of_one_language_is_refused(postgres_server: PostgresServer, encoding: str) -> None:
-    url = postgres_server.new_database("--template=template0", f"--encoding={encoding}", "--locale=C")
+    url = postgres_server.new_database(f"ENCODING '{encoding}'", "LOCALE 'C'")
     for attempt in (Database.create, Database.open):
         with pytest.raises(UserError) as caught:
             attempt(url)
