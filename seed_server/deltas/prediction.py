@@ -5,6 +5,7 @@ be lost.
 """
 
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from seed_server.deltas.probes import PROBE_BYTES, BasePrints, Found, found_in, 
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 PREDICTION_LEVEL = 9  # of zstd: some 20 ms for a piece by a base; what is sent is often a tenth smaller
-MAX_DRAWN = 40  # pieces, of each base: twice as many would make what is expected a third surer
+MAX_DRAWN = 36  # pieces, of each base: twice as many would make what is expected a third surer
+MAX_DRAWN_ALONE = 16  # without a base: most pieces are packed alike
 LEAST_DRAWN = 4
 CODING_SECONDS = 0.6  # for all of them: `publish` takes no longer than twice as long for it
 MAX_PREDICTED_BASES = 3
@@ -95,7 +97,10 @@ class Predictions:
         self._forget_gone()
         pieces = _Pieces(self._content, sha256, length_bytes, piece_length)
         try:
-            ways = {None: _Way(range(pieces.count), pieces.lengths(), _alone), **self._bases(pieces, formers)}
+            ways = {
+                None: _Way(range(pieces.count), pieces.lengths(), _alone, MAX_DRAWN_ALONE),
+                **self._bases(pieces, formers),
+            }
             drawn = self._drawn(pieces, ways)
         except DamagedPayloadError:
             return None
@@ -155,13 +160,14 @@ class Predictions:
         """Return of each way the pieces that were looked at, and what crosses the line for each."""
         found: dict[FormerPayload | None, list[tuple[int, int]]] = {base: [] for base in ways}
         end = self._clock.monotonic() + CODING_SECONDS
-        turns = zip(*(drawn_pieces(way.weights, MAX_DRAWN) for way in ways.values()), strict=False)
-        for number, turn in enumerate(turns):
+        draws = {base: iter(drawn_pieces(way.weights, way.most_drawn)) for base, way in ways.items()}
+        for number in range(MAX_DRAWN):
             if number >= LEAST_DRAWN and self._clock.monotonic() > end:
                 break
-            for (base, way), place in zip(ways.items(), turn, strict=True):
-                index = way.pieces[place]
-                found[base].append((place, way.line_bytes(index * pieces.piece_length, pieces.read(index))))
+            for base, way in ways.items():
+                for place in itertools.islice(draws[base], 1):
+                    index = way.pieces[place]
+                    found[base].append((place, way.line_bytes(index * pieces.piece_length, pieces.read(index))))
         return found
 
     def _forget_gone(self) -> None:
@@ -188,6 +194,7 @@ class _Way:
     """Of each, how much it is likely to cost beside others."""
     line_bytes: Callable[[int, bytes], int]
     """Returns what crosses the line for the piece with this offset."""
+    most_drawn: int = MAX_DRAWN
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seed_server.deltas.anchors import AnchorFinder, Anchors
 
-PROBE_BYTES = 40 << 10  # of a piece: some 30 anchors
+PROBE_BYTES = 28 << 10  # of a piece: some 20 anchors
 WARM_UP_BYTES = 8 << 10  # at its beginning: which places are chosen depends on those before for a while
-MAX_PROBED = 1_024  # pieces, evenly over the payload: 40 MB, a quarter of a second
+MAX_PROBED = 1_024  # pieces, evenly over the payload: 28 MB, a sixth of a second
 KNOWN_WEIGHT = 6  # of a piece whose places are all in the base: what lies between them may have changed all the same
 
 Found = list[tuple[int, int]]

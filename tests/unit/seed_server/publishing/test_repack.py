@@ -2,12 +2,16 @@
 
 import contextlib
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench import sample_packages as packages
+from p2pdist.install import archive
+from p2pdist.shared import durable_files
+from p2pdist.shared.folder import Folder
 from seed_server.publishing.repack import plan_repack
 from seed_server.publishing.stored_form import LeftAlone, RepackError, StoredForm
 
@@ -36,6 +40,31 @@ def test_what_cannot_change_is_left_alone_with_the_reason(data: bytes, reason: s
     plan = plan_repack(io.BytesIO(data))
     assert isinstance(plan, LeftAlone)
     assert reason in plan.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        packages.tar({"acme/bin/run": b"#!/bin/sh\n", "acme/data": b"x" * 300_000}, links={"acme/l": "data"}),
+        packages.zipped({"acme/bin/run": b"#!/bin/sh\n", "acme/data": b"x" * 300_000}, packed=True),
+    ],
+    ids=["tar.gz", "zip"],
+)
+def test_a_pc_installs_the_same_tree_of_an_archive(data: bytes, tmp_path: Path) -> None:
+    plan = plan_repack(io.BytesIO(data))
+    assert isinstance(plan, StoredForm)
+    trees = []
+    for name, content in (("packed", data), ("stored", b"".join(plan.parts(io.BytesIO(data))))):
+        durable_files.make_directory(tmp_path / name)
+        with Folder.open(tmp_path / name) as folder:
+            archive.install(io.BytesIO(content), folder, "2.0", "a" * 64, strip_components=1)
+        root = tmp_path / name / "current"
+        trees.append({
+            str(path.relative_to(root)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
+            for path in sorted(root.rglob("*"))
+        })  # fmt: skip
+    assert trees[0] == trees[1]
+    assert trees[0]["bin/run"][0] & 0o100
 
 
 @st.composite
