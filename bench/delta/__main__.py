@@ -164,6 +164,7 @@ def main() -> int:
     except LookupError as error:
         parser.error(f"{error}; choose from: {', '.join(pair.name for pair in PAIRS)}")
     cases = [case for case in all_cases(pairs) if re.search(asked.cases, case.name)]
+    pairs = [pair for pair in pairs if any(case.pair == pair.name for case in cases)]
     if asked.list:
         print("\n".join(case.name for case in cases))
         return 0
