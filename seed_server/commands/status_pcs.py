@@ -159,7 +159,7 @@ def built_lines(count: PatchBytes | None, updates: Sequence[SmallerUpdate] | Non
     """Yield where PCs have the bytes of a patch from, if they have built any, and how far pieces are coded ahead."""
     if count is not None and count.built:
         words = tr(
-            "the PCs have {origin} over the line, {peers} from neighbours, and built {built} of what they had",
+            "the PCs have {origin} over the line, {peers} from neighbours; compression and what they had saved {built}",
             origin=bytes_text(count.from_origin), peers=bytes_text(count.from_peers), built=bytes_text(count.built),
         )  # fmt: skip
         yield Text(words)

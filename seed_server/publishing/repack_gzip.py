@@ -16,7 +16,7 @@ from seed_server.publishing.stored_form import (
     StoredForm,
     checked_length,
 )
-from seed_server.publishing.unpacked_streams import UnpackError, unpacked
+from seed_server.publishing.unpacked_streams import SeveralStreamsError, UnpackError, gunzipped
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_GZIP_TEXT_BYTES = 64 << 10  # of the name and the comment in its header, together
@@ -24,6 +24,10 @@ MAX_GZIP_TEXT_BYTES = 64 << 10  # of the name and the comment in its header, tog
 _BLOCK_BYTES = 65_535  # the most that a stored block holds
 _BLOCK_HEADER_BYTES = 5
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16  # bits of its flags
+
+
+class _SeveralPartsError(RepackError):
+    """Such as the signature, the control files and the data of an Alpine package, each signed or hashed as it is."""
 
 
 def plan_gzip(file: BinaryIO) -> Repacking:
@@ -38,8 +42,11 @@ def plan_gzip(file: BinaryIO) -> Repacking:
         return LeftAlone("its header has fields that say how it is packed")
     header = _header(head)
     content = 0
-    for part in _content(file):
-        content = checked_length(content + len(part))
+    try:
+        for part in _content(file):
+            content = checked_length(content + len(part))
+    except _SeveralPartsError:
+        return LeftAlone("it has several parts, and some programs tell them apart")
     blocks = max(1, -(-content // _BLOCK_BYTES))
     total = len(header) + content + blocks * _BLOCK_HEADER_BYTES + 8
     if total <= length:
@@ -64,7 +71,9 @@ def _header(head: bytes) -> bytes:
 def _content(file: BinaryIO) -> Iterator[bytes]:
     length = file.seek(0, 2)
     try:
-        yield from unpacked(member_reader(file, 0, length), "gz")
+        yield from gunzipped(member_reader(file, 0, length))
+    except SeveralStreamsError as error:
+        raise _SeveralPartsError(str(error)) from error
     except UnpackError as error:
         raise RepackError(str(error)) from error
 

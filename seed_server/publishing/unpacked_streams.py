@@ -25,11 +25,16 @@ Packing: TypeAlias = Literal["gz", "xz", "zst", "bz2"]
 ReadPacked: TypeAlias = Callable[[int], bytes]
 """Returns at most so many of the next bytes; b"" at the end."""
 
+_GZIP_BEGIN = b"\x1f"  # of its magic one byte is enough: the other one may be the next that is read
 _MAGIC: dict[bytes, Packing] = {b"\x1f\x8b": "gz", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
 
 
 class UnpackError(Exception):
     """The bytes are damaged, or not of this packing. The message says how; it is for people."""
+
+
+class SeveralStreamsError(UnpackError):
+    """Another stream follows the first one."""
 
 
 class _Decoder(Protocol):
@@ -61,6 +66,22 @@ def unpacked(read: ReadPacked, packing: Packing) -> Iterator[bytes]:
         packed = decoder.unused_data.lstrip(b"\0")
         while not packed and (more := read(PACKED_READ_BYTES)):
             packed = more.lstrip(b"\0")
+
+
+def gunzipped(read: ReadPacked) -> Iterator[bytes]:
+    """Yield what one stream of gzip holds, which nothing but zeros may follow.
+
+    Raises as `unpacked`, `SeveralStreamsError` where another one follows.
+    """
+    decoder = _decoder("gz")
+    yield from _stream(read, decoder, b"")
+    rest = decoder.unused_data.lstrip(b"\0")
+    while not rest and (more := read(PACKED_READ_BYTES)):
+        rest = more.lstrip(b"\0")
+    if rest.startswith(_GZIP_BEGIN):
+        raise SeveralStreamsError("it has several parts")
+    if rest:
+        raise UnpackError("it has bytes behind its end")
 
 
 def inflated(read: ReadPacked) -> Iterator[bytes]:

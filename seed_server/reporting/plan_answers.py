@@ -39,7 +39,8 @@ ASSUMPTIONS = (
 )
 UNKNOWN_LINES = "Lines of which nothing is known carry as much as the one in the middle of the others."
 UNKNOWN_PCS = "PCs of sites that nobody has watched for a day are on when the others are."
-FORMER_FILES = "PCs that had the file of a former version have it still, and their release can build by it."
+CODED_TAKEN = "PCs are of release 0.3 or newer: to sites whose PCs are all older, whole pieces are sent, which is more."
+FORMER_FILES = "PCs that had the file of a former version have it still."
 UNKNOWN_INSTALLS = "An installation takes three minutes: too few were seen to know."
 
 
@@ -174,6 +175,8 @@ def _assumptions(planned: Planned) -> tuple[str, ...]:
         found.append(UNKNOWN_LINES)
     if not all(site.presence_known for site in sites):
         found.append(UNKNOWN_PCS)
+    if any(site.smaller for site in sites):
+        found.append(CODED_TAKEN)
     if any(site.built_from for site in sites):
         found.append(FORMER_FILES)
     if planned.install is not None and not planned.install.known:

@@ -32,11 +32,15 @@ class FormerVersions:
 
 
 class BasesThere:
-    """The former versions at one site; it notes which are made use of."""
+    """The former versions at one site; it notes which are made use of.
+
+    ``smaller``: something was reckoned with fewer bytes than its file has, which only release 0.3 takes.
+    """
 
     def __init__(self, predictions: Mapping[str, Prediction], there: frozenset[str]) -> None:
         self._predictions, self._there = predictions, there
         self._used: dict[str, None] = {}
+        self.smaller = False
 
     def line_bytes(self, payload: Payload) -> int:
         """Return what crosses the line for a payload of which the site has nothing."""
@@ -48,6 +52,7 @@ class BasesThere:
         if base is not None and base.expected.likely < least:
             self._used[base.patch] = None
             least = base.expected.likely
+        self.smaller = self.smaller or least < payload.length_bytes
         return min(least, payload.length_bytes)
 
     def used(self) -> tuple[str, ...]:

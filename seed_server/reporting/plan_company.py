@@ -106,7 +106,8 @@ class Company:
         )
         bases = self._bases.at(self._pcs.rows[place].number for place in self._members[site.name])
         parts = tuple(self._parts(site.name, bases, set(self._usual[site.name]), self._weeks[site.name].dawn))
-        return replace(site, parts=parts, openings=opened, forced_at=forced, built_from=bases.used())
+        built_from, smaller = bases.used(), bases.smaller
+        return replace(site, parts=parts, openings=opened, forced_at=forced, built_from=built_from, smaller=smaller)
 
     def _parts(self, name: str, bases: BasesThere, usual: set[int], dawn: int) -> Iterable[RingPart]:
         by_ring: dict[int, list[int]] = defaultdict(list)

@@ -92,6 +92,8 @@ class PlannedSite:
     """From when on it may begin at any time all the same."""
     built_from: tuple[str, ...] = ()
     """The former versions (ID@VERSION) that its PCs have, and that most of what is missing is built from."""
+    smaller: bool = False
+    """Whether fewer bytes are reckoned with than its files have, because PCs take coded pieces."""
 
 
 @dataclass(frozen=True, slots=True)

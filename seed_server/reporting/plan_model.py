@@ -36,6 +36,8 @@ class SiteForecast:
     line_known: bool
     presence_known: bool
     built_from: tuple[str, ...]
+    smaller: bool
+    """As `PlannedSite.smaller`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _site_forecast(facts: PlanFacts, site: DrawnSite, finishes: Sequence[float])
         line_known=site.outlook.known,
         presence_known=site.presence_known,
         built_from=one.built_from,
+        smaller=one.smaller,
     )
 
 

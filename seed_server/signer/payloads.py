@@ -3,14 +3,16 @@
 A file that the server has unpacked (`publish --repack`) is unpacked here as well: it comes to the same bytes.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import Manifest, Payload, torrent_target
@@ -21,25 +23,35 @@ from seed_server.publishing.torrent_builder import build_torrent
 from seed_server.store.content_store import open_source
 
 COMPARE_CHUNK_BYTES = 1 << 20
+MIN_FREE_BYTES_AFTER_UNPACKING = 256 << 20  # of the temporary folder, which is often the machine's memory
+
+_OTHER_FOLDER = "Set TMPDIR to a folder on a disk with room (on Windows: TEMP), then sign again."
 
 OnBytes = Callable[[Path, int, int], None]
 """Called with the file, bytes done and bytes in total; each file is read twice."""
 
 
 def compare_payloads(
-    manifests: Sequence[Manifest], documents: Mapping[str, bytes], files: Sequence[Path], on_bytes: OnBytes
+    manifests: Sequence[Manifest],
+    documents: Mapping[str, bytes],
+    files: Sequence[Path],
+    on_bytes: OnBytes,
+    *,
+    min_free_bytes: int = MIN_FREE_BYTES_AFTER_UNPACKING,
 ) -> list[Payload]:
     """Compare ``files`` with what the manifests and torrents say; return the payloads that no file was given for.
 
+    A file that has to be unpacked needs room for that in the temporary folder, of which ``min_free_bytes`` stay free.
     Raises `UserError`: REFUSED for a file that is not in the manifests and for a torrent that is not that file's,
-    BAD_INPUT for a file that cannot be read.
+    BAD_INPUT for a file that cannot be read, STORAGE where that room is missing.
     """
     wanted = {payload.sha256: payload for manifest in manifests for payload in manifest.payloads}
     compared = set()
     for file in files:
         payload, form = _payload_of(file, wanted, on_bytes)
         torrent = documents.get(torrent_target(TorrentHash(payload.torrent_hash)))
-        _check_torrent(file, form, payload, torrent, on_bytes)
+        with _named(file, form, payload, min_free_bytes) as named:
+            _check_torrent(file, named, payload, torrent, on_bytes)
         compared.add(payload.sha256)
     return [payload for sha256, payload in wanted.items() if sha256 not in compared]
 
@@ -81,23 +93,51 @@ def _unpacked_payload(file: Path, wanted: Mapping[str, Payload]) -> tuple[Payloa
     return None if payload is None else (payload, form)
 
 
-def _check_torrent(
-    file: Path, form: UnpackedFile | None, payload: Payload, torrent: bytes | None, on_bytes: OnBytes
-) -> None:
-    """Build the torrent anew; None: it was signed before, and is named by its hash alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / payload.sha256  # the name that the torrent carries
-        if form is not None:
-            with open_source(file) as source, named.open("xb") as unpacked:
-                unpacked.writelines(form.parts(source))
-        else:
-            try:
-                named.symlink_to(file.absolute())
-            except OSError:  # Windows without the right to
-                shutil.copyfile(file, named)
-        built = build_torrent(
-            named, choose_piece_length(payload.length_bytes), lambda done, total: on_bytes(file, done, total)
+@contextlib.contextmanager
+def _named(file: Path, form: UnpackedFile | None, payload: Payload, min_free_bytes: int) -> Iterator[Path]:
+    """Hold the payload by the name that its torrent carries: a link where nothing is unpacked, if there are links."""
+    with contextlib.ExitStack() as stack:
+        with _storage_errors():
+            named = Path(stack.enter_context(tempfile.TemporaryDirectory())) / payload.sha256
+            if form is not None:
+                _check_room(named.parent, file, payload.length_bytes, min_free_bytes)
+                with open_source(file) as source, named.open("xb") as unpacked:
+                    unpacked.writelines(form.parts(source))
+            else:
+                try:
+                    named.symlink_to(file.absolute())
+                except OSError:  # Windows without the right to
+                    _check_room(named.parent, file, payload.length_bytes, min_free_bytes)
+                    shutil.copyfile(file, named)
+        yield named
+
+
+def _check_room(folder: Path, file: Path, needed_bytes: int, min_free_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes + min_free_bytes:
+        raise UserError(
+            f"To compare {file} takes {bytes_text(needed_bytes)} in {folder.parent}, which has {bytes_text(free)} "
+            f"free, and {bytes_text(min_free_bytes)} must remain. Nothing was signed. {_OTHER_FOLDER}",
+            FaultKind.STORAGE,
         )
+
+
+@contextlib.contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to the folder for temporary files ({error.strerror}). Nothing was signed. {_OTHER_FOLDER}",
+            FaultKind.STORAGE,
+        ) from error
+
+
+def _check_torrent(file: Path, named: Path, payload: Payload, torrent: bytes | None, on_bytes: OnBytes) -> None:
+    """Build the torrent anew; None: it was signed before, and is named by its hash alone."""
+    built = build_torrent(
+        named, choose_piece_length(payload.length_bytes), lambda done, total: on_bytes(file, done, total)
+    )
     if built.torrent_hash != payload.torrent_hash or torrent not in (None, built.torrent):
         raise UserError(
             f"The torrent in this bundle is not that of {file}. Nothing was signed. Use the release of seed-server "

@@ -208,7 +208,7 @@ def test_what_was_built_and_is_made_ahead_is_said() -> None:
     updates = [SmallerUpdate(PatchRef("kb", "1.0"), 0.842), SmallerUpdate(None, 1.0)]
     said = [line.plain for line in built_lines(PatchBytes(1_000_000, 2_000_000, 9_000_000), updates)]
     assert said == [
-        "the PCs have 1.0 MB over the line, 2.0 MB from neighbours, and built 9.0 MB of what they had",
+        "the PCs have 1.0 MB over the line, 2.0 MB from neighbours; compression and what they had saved 9.0 MB",
         "smaller updates, made ahead: from 1.0: 84%; compressed: 100%",
     ]
     assert list(built_lines(PatchBytes(1, 2, 0), [])) == []

@@ -2,12 +2,16 @@
 
 import hashlib
 import io
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import pytest
 
 from bench import sample_packages as packages
@@ -161,19 +165,66 @@ def test_what_it_will_take_of_lines_is_told_and_kept(server: Server) -> None:
     assert kept_prediction(server.home.coded, second.patch.sha256) == prediction
 
 
-def test_a_signer_compares_the_file_as_it_was_given(tmp_path: Path) -> None:
+def prepared_elsewhere(folder: Path) -> tuple[Manifest, Path, str]:
+    """Return a manifest of a package that was unpacked, the package, and the SHA-256 of the unpacked one, beside it."""
     package = packages.deb("acme", "1.0")
-    file, form = written(tmp_path, "acme.deb", package), stored(package)
+    file, form = written(folder, "acme.deb", package), stored(package)
     sha256 = hashlib.sha256(form).hexdigest()
-    built = build_torrent(written(tmp_path, sha256, form), choose_piece_length(len(form)), lambda *_: None)
+    built = build_torrent(written(folder, sha256, form), choose_piece_length(len(form)), lambda *_: None)
     payload = Payload(file_name="acme.deb", length_bytes=len(form), sha256=sha256, torrent_hash=built.torrent_hash)
     manifest = Manifest(
         format=1, patch_id="acme", version="1.0", title="", severity="medium", cvss=None, published_at=1,
         payloads=[payload],
     )  # fmt: skip
+    return manifest, file, sha256
+
+
+def test_a_signer_compares_the_file_as_it_was_given(tmp_path: Path) -> None:
+    manifest, file, sha256 = prepared_elsewhere(tmp_path)
     assert compare_payloads([manifest], {}, [file], lambda *_: None) == []
     assert compare_payloads([manifest], {}, [tmp_path / sha256], lambda *_: None) == []
     other = written(tmp_path, "other.deb", packages.deb("acme", "1.1"))
     with pytest.raises(UserError, match="is no file of this bundle") as caught:
         compare_payloads([manifest], {}, [other], lambda *_: None)
     assert caught.value.kind is FaultKind.REFUSED
+
+
+def test_a_signer_without_room_to_unpack_is_told_before_it_is_written(tmp_path: Path) -> None:
+    manifest, file, _ = prepared_elsewhere(tmp_path)
+    with pytest.raises(UserError, match="TMPDIR") as caught:
+        compare_payloads([manifest], {}, [file], lambda *_: None, min_free_bytes=1 << 60)
+    assert caught.value.kind is FaultKind.STORAGE
+    assert "free" in caught.value.message
+
+
+def test_a_file_that_was_not_unpacked_needs_no_room_at_a_signer(tmp_path: Path) -> None:
+    manifest, _, sha256 = prepared_elsewhere(tmp_path)
+    assert compare_payloads([manifest], {}, [tmp_path / sha256], lambda *_: None, min_free_bytes=1 << 60) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
+def test_a_signer_whose_disk_gets_full_while_it_unpacks_is_told(tmp_path: Path) -> None:
+    manifest, file, _ = prepared_elsewhere(tmp_path)
+    (tmp_path / "compare.py").write_text(SIGNER_ON_A_FULL_DISK)
+    (tmp_path / "manifest").write_bytes(msgspec.json.encode(manifest))
+    command = [sys.executable, "compare.py", file.name]
+    environment = os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[4])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "storage", done.stderr
+
+
+SIGNER_ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import msgspec
+from p2pdist.shared.errors import UserError
+from p2pdist.shared.manifest.documents import Manifest
+from seed_server.signer.payloads import compare_payloads
+manifest = msgspec.json.decode(Path("manifest").read_bytes(), type=Manifest)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow: writing fails, as on a full disk
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    compare_payloads([manifest], {}, [Path(sys.argv[1])], lambda *_: None)
+except UserError as error:
+    print(error.kind.value)
+"""

@@ -1,10 +1,12 @@
 """`seed_server.publishing.repack_gzip`: gunzip gives the same, and the header still says what it said."""
 
 import gzip
+import hashlib
 import io
 import random
 import shutil
 import subprocess
+import tarfile
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import sample_packages as packages
+from seed_server.publishing.copying import unpacked_file
 from seed_server.publishing.inspect_archive import inspect_archive
 from seed_server.publishing.repack_gzip import plan_gzip
 from seed_server.publishing.stored_form import NOTHING_PACKED, LeftAlone, RepackError, StoredForm
@@ -83,8 +86,39 @@ def test_a_tar_archive_unpacks_to_the_same_tree() -> None:
     assert inspect_archive(io.BytesIO(repacked(data))) == inspect_archive(io.BytesIO(data))
 
 
-def test_streams_that_follow_each_other_become_one() -> None:
-    assert gzip.decompress(repacked(gzip.compress(DATA) + gzip.compress(b"end") + bytes(512))) == DATA + b"end"
+@pytest.mark.parametrize("between", [b"", bytes(300_000)], ids=["at once", "after zeros"])
+@pytest.mark.parametrize("second", [b"end", b""], ids=["second", "empty"])
+def test_several_members_are_left_alone(second: bytes, between: bytes) -> None:
+    plan = plan_gzip(io.BytesIO(gzip.compress(DATA) + between + gzip.compress(second)))
+    assert isinstance(plan, LeftAlone)
+    assert "several parts" in plan.reason
+
+
+def test_a_package_of_alpine_keeps_its_signature(tmp_path: Path) -> None:
+    """An .apk is three gzip streams: the signature, over the bytes of the second; the control files; the data."""
+
+    def segment(name: str, content: bytes, *, ends: bool) -> bytes:
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+            length = archive.offset
+        # but for the last one, a segment has no end of an archive: tar reads all three as one
+        return gzip.compress(file.getvalue() if ends else file.getvalue()[:length], mtime=0)
+
+    control = segment(".PKGINFO", b"pkgname = tool\npkgver = 2.0-r0\n", ends=False)
+    signature = segment(".SIGN.RSA.acme.rsa.pub", hashlib.sha256(control).digest(), ends=False)
+    package = signature + control + segment("usr/bin/tool", DATA, ends=True)
+    with tarfile.open(fileobj=io.BytesIO(package)) as archive:  # it is one as tar sees it
+        assert archive.getnames() == [".SIGN.RSA.acme.rsa.pub", ".PKGINFO", "usr/bin/tool"]
+    file = tmp_path / "tool-2.0-r0.apk"
+    file.write_bytes(package)
+    assert isinstance(unpacked_file(file), LeftAlone)
+
+
+def test_zeros_behind_its_end_are_no_part() -> None:
+    assert gzip.decompress(repacked(gzip.compress(DATA * 2) + bytes(300_000))) == DATA * 2
 
 
 def test_what_says_how_it_is_packed_is_left_alone() -> None:

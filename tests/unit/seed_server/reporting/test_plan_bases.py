@@ -9,7 +9,7 @@ from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.manifest.documents import Payload
 from seed_server.deltas.estimate import ExpectedBytes
 from seed_server.deltas.prediction import PredictedBase, Prediction
-from seed_server.reporting.plan_answers import FORMER_FILES, read_plan
+from seed_server.reporting.plan_answers import CODED_TAKEN, FORMER_FILES, read_plan
 from seed_server.reporting.plan_bases import BasesThere
 from seed_server.reporting.plan_sentences import plan_cells, plan_sentences
 from tests.helpers.rollout_company import OTHERS, Company
@@ -46,6 +46,7 @@ def test_the_best_that_a_site_has_is_what_it_is_built_from(
     bases = BasesThere({SHA256: PREDICTION}, frozenset(there))
     assert bases.line_bytes(payload()) == count
     assert bases.used() == used
+    assert bases.smaller
 
 
 def test_what_was_not_predicted_crosses_as_a_whole() -> None:
@@ -53,6 +54,18 @@ def test_what_was_not_predicted_crosses_as_a_whole() -> None:
     assert bases.line_bytes(payload(999)) == 999
     assert bases.line_bytes(payload(sha256="f" * 64)) == 1_000
     assert bases.used() == ()
+    assert not bases.smaller
+
+
+def test_a_payload_that_does_not_get_smaller_assumes_nothing() -> None:
+    whole = Prediction(SHA256, 1_000, ExpectedBytes(1_000, 1_000, 1_000), ())
+    bases = BasesThere({SHA256: whole}, frozenset())
+    assert bases.line_bytes(payload()) == 1_000
+    assert not bases.smaller
+
+
+def test_a_plan_without_a_prediction_assumes_nothing_of_releases(company: Company) -> None:
+    assert CODED_TAKEN not in read_plan(company.context, "office").assumptions
 
 
 def predicted(company: Company, base: PatchRef) -> None:
@@ -71,11 +84,13 @@ def test_a_plan_says_which_sites_build_from_what(company: Company, tmp_path: Pat
     plan = read_plan(company.context, "office")
     assert (plan.sites[0].wan_bytes, plan.sites[0].built_from) == (6, ())
     assert FORMER_FILES not in plan.assumptions
+    assert CODED_TAKEN in plan.assumptions  # compressed pieces alone already need release 0.3
     company.say({OTHERS[0]: "verified"}, "former")
     plan = read_plan(company.context, "office")
     (site,) = plan.sites
     assert (site.wan_bytes, site.built_from) == (2, ("former@1",))
     assert FORMER_FILES in plan.assumptions
+    assert CODED_TAKEN in plan.assumptions
     said = "1 of these sites build it from former@1, which a PC there has: 2 B over their lines."
     assert said in plan_sentences(plan)
     assert list(plan_cells(site))[-1] == "former@1"
