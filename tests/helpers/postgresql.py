@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -66,7 +65,7 @@ class PostgresServer:
         # file_copy: the way that is quicker for a server whose data is in memory and that waits for no disk
         words = " ".join([f'CREATE DATABASE "{name}" STRATEGY file_copy', *options])
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            connection.execute(cast("LiteralString", words))
+            connection.execute(words.encode())
 
     def _url(self, name: str) -> str:
         return f"postgresql://{self._owner}@/{name}?host={self._directory}"
