@@ -8,7 +8,7 @@ from p2pdist.shared.errors import UserError
 from seed_server.fleet.look_memory import LookMemory
 
 RENEWAL_SECONDS = 1.0  # at least, between two looks that are taken anew
-MOST_SHARE = 0.1  # of the time, for looks that are taken anew: each takes up to half a second of a processor
+RENEWAL_SHARE = 0.1  # of the time, for looks that are taken anew: each takes up to half a second of a processor
 
 log = structlog.get_logger()
 
@@ -18,7 +18,7 @@ async def keep_looks(looks: LookMemory, clock: Clock) -> None:
     alone = trio.CapacityLimiter(1)  # whoever asks has the other threads
     took = 0.0
     while True:
-        await trio.sleep(max(RENEWAL_SECONDS, took / MOST_SHARE - took))
+        await trio.sleep(max(RENEWAL_SECONDS, took / RENEWAL_SHARE - took))
         begun = trio.current_time()
         try:
             await trio.to_thread.run_sync(looks.renew, clock.monotonic(), limiter=alone)

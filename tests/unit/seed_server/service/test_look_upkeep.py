@@ -9,7 +9,7 @@ import trio.testing
 
 from p2pdist.shared.errors import FaultKind, UserError
 from seed_server.fleet.look_memory import LookMemory
-from seed_server.service.look_upkeep import MOST_SHARE, RENEWAL_SECONDS, keep_looks
+from seed_server.service.look_upkeep import RENEWAL_SECONDS, RENEWAL_SHARE, keep_looks
 from tests.helpers.fake_clock import FakeClock
 
 LOOK_SECONDS = 0.5
@@ -52,5 +52,5 @@ async def test_looks_that_take_long_are_taken_a_tenth_of_the_time(autojump_clock
     with pytest.MonkeyPatch.context() as patch, trio.move_on_after(100.0):
         patch.setattr(trio.to_thread, "run_sync", in_a_thread)
         await keep_looks(SlowLooks(), clock)
-    assert len(begun) == 100.0 * MOST_SHARE / LOOK_SECONDS
-    assert max(later - at for at, later in itertools.pairwise(begun)) == pytest.approx(LOOK_SECONDS / MOST_SHARE)
+    assert len(begun) == 100.0 * RENEWAL_SHARE / LOOK_SECONDS
+    assert max(later - at for at, later in itertools.pairwise(begun)) == pytest.approx(LOOK_SECONDS / RENEWAL_SHARE)
