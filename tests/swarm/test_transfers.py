@@ -524,6 +524,7 @@ async def test_another_variant_of_the_patch_takes_the_place_of_the_first(
         await run.step_until(lambda: run.row.state == "fetching")
         await run.finish(english)
         assert run.path.read_bytes() == english.data
+        await run.transfers.step()  # until the other one was here, pieces of it could be built of this one
         assert [path.name for path in run.home.cache.iterdir()] == [english.name]
         assert run.transfers.held() == {(PatchRef("patch1", "1"), english.torrent_hash)}
 
