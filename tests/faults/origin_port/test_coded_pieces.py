@@ -113,6 +113,18 @@ class TestWhoHasTheFormerVersion:
         with trio.move_on_after(0.3):
             raise AssertionError(await any_piece(other.data))
 
+    async def test_is_waited_for_when_others_ask_first(self, lab: Lab) -> None:
+        _, new = await versions(lab)
+        other, pc = await a_pc(lab), await a_pc(lab, wired=False)
+        await other.want(new)
+        await trio.sleep(0.5)
+        await pc.control.send(told(OLD))
+        await pc.want(new)
+        got = await fetched(lab, pc, new, OLD)
+        assert all(isinstance(piece, CodedPiece) and piece.base for piece in got)
+        with trio.move_on_after(0.3):
+            raise AssertionError(await any_piece(other.data))
+
     async def test_is_sent_the_better_of_two(self, lab: Lab) -> None:
         oldest = OLD[: len(OLD) // 2]
         await lab.publish(data=oldest, sequence=1, patch_id="app")
