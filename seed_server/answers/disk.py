@@ -90,6 +90,9 @@ class DiskCleanDocument(Struct, frozen=True):
     """The files, each with why it goes. Since 0.3."""
     bytes: Bytes
     """What they take. Since 0.3."""
+    coded_bytes: Bytes
+    """What coded pieces take that go, too: of files that have gone, what the disk has no room for, or all by `--all`.
+    They are made again where they are missing. Since 0.3."""
     idle_bytes: Bytes
     """What is left that nobody needs: it goes in its time. Since 0.3."""
     over_bytes: Bytes

@@ -50,6 +50,7 @@ def disk_clean_document(plan: ContentPlan, *, dry_run: bool) -> DiskCleanDocumen
         dry_run=dry_run,
         content=tuple(map(_file_document, files_going(plan))),
         bytes=plan.bytes,
+        coded_bytes=plan.coded_bytes,
         idle_bytes=plan.idle_bytes,
         over_bytes=plan.over_bytes,
         expired_roles=plan.expired,

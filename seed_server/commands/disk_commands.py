@@ -80,7 +80,8 @@ def clean_command(context: Context, everything: bool, dry_run: bool, as_json: bo
     """Remove files of patches that nobody needs and that have had their time, as a running server does once a day.
 
     They are of patches that are superseded or withdrawn for good, so that no PC may install them. To install one again
-    means to publish it again, from its file. The audit log says what has gone.
+    means to publish it again, from its file. The audit log says what has gone. Coded pieces of files that have gone go
+    too, and those that the disk has no room for; --all removes all coded pieces, which are made again.
 
     \b
     Examples:
@@ -96,15 +97,9 @@ def clean_command(context: Context, everything: bool, dry_run: bool, as_json: bo
         return
     if plan.removals:
         wide_terminal().print(_files(files_going(plan)))
-    number, size = len(plan.removals), bytes_text(plan.bytes)
-    if plan.expired:
-        click.echo(_nothing_goes(plan))
-    elif not number:
-        click.echo(tr("There is nothing that has had its time."))
-    elif dry_run:
-        click.echo(tr("{number} files with {size} would go.", number=number, size=size))
-    else:
-        click.echo(tr("{number} files with {size} are removed.", number=number, size=size))
+    click.echo(_gone(plan, dry_run=dry_run))
+    if plan.coded_bytes:
+        click.echo(_coded(plan, dry_run=dry_run))
     if plan.idle_bytes and not everything:
         click.echo(
             tr(
@@ -114,6 +109,24 @@ def clean_command(context: Context, everything: bool, dry_run: bool, as_json: bo
         )
     if plan.over_bytes:
         click.echo(_no_room(plan))
+
+
+def _gone(plan: ContentPlan, *, dry_run: bool) -> str:
+    number, size = len(plan.removals), bytes_text(plan.bytes)
+    if plan.expired:
+        return _nothing_goes(plan)
+    if not number:
+        return tr("There is nothing that has had its time.")
+    if dry_run:
+        return tr("{number} files with {size} would go.", number=number, size=size)
+    return tr("{number} files with {size} are removed.", number=number, size=size)
+
+
+def _coded(plan: ContentPlan, *, dry_run: bool) -> str:
+    size = bytes_text(plan.coded_bytes)
+    if dry_run:
+        return tr("{size} of coded pieces would go; they are made again where they are missing.", size=size)
+    return tr("{size} of coded pieces are removed; they are made again where they are missing.", size=size)
 
 
 def _kinds(found: DiskUsage) -> FactTable:

@@ -9,25 +9,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
-from p2pdist.shared.identifiers import Sha256Hex, parse_sha256
-from seed_server.deltas.anchors import MAX_ANCHORS, SEARCHED_BYTES, Anchors, anchors_of
+from p2pdist.shared.identifiers import Sha256Hex
+from seed_server.deltas.anchors import SEARCHED_BYTES, MAX_ANCHORS, Anchors, anchors_of
+from seed_server.deltas.beside import ANCHORS, beside_path, keep_beside
+from seed_server.deltas.coded_cache import MIN_FREE_BYTES
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 _HEAD = struct.Struct("<8sQI")  # its mark, the payload's length, how many anchors
 _MARK = b"anchors1"  # another way of choosing places, or of printing them, has another one
 _CHECK_BYTES = 16
 MAX_ANCHOR_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + _CHECK_BYTES
-SUFFIX = ".anchors"
 
 
 class AnchorFiles:
     """The files ``coded/SHA256.anchors``."""
 
-    def __init__(self, content: ContentStore, directory: Path) -> None:
+    def __init__(self, content: ContentStore, directory: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
         self._content = content
         self._directory = directory
+        self._min_free_bytes = min_free_bytes
 
     def anchors(self, sha256: Sha256Hex, *, between: Callable[[], None] = lambda: None) -> Anchors:
         """Return the anchors of a payload; where none are kept, half a second of a processor for 100 MB finds them.
@@ -35,18 +36,12 @@ class AnchorFiles:
         ``between`` is called for each 256 KiB of these. What cannot be kept, on a full disk, is returned all the same.
         Raises `DamagedPayloadError`.
         """
-        path = self._path(sha256)
         with contextlib.suppress(OSError, FileTooLargeError, ValueError):
-            return _unpacked(read_capped(path, MAX_ANCHOR_FILE_BYTES))
+            return _unpacked(read_capped(beside_path(self._directory, sha256, ANCHORS), MAX_ANCHOR_FILE_BYTES))
         with self._content.open_payload(sha256) as file:
             found = anchors_of(_blocks(file, between))
-        with contextlib.suppress(OSError):
-            durable_files.make_directory(self._directory, mode=0o700, lasting=False)
-            durable_files.write_file(path, _packed(found), lasting=False)
+        keep_beside(self._directory, sha256, ANCHORS, _packed(found), min_free_bytes=self._min_free_bytes)
         return found
-
-    def _path(self, sha256: Sha256Hex) -> Path:
-        return self._directory / f"{parse_sha256(sha256)}{SUFFIX}"
 
 
 def _blocks(file: BinaryIO, between: Callable[[], None]) -> Iterator[bytes]:

@@ -85,9 +85,11 @@ class CodedCache:
     def load(self) -> None:
         """Look at what an earlier run has left. What cannot be read is as if it were not there."""
         with self._lock, contextlib.suppress(OSError):
-            found = sorted(_pairs_in(self.directory), key=lambda one: one[1])
+            found = sorted(pairs_in(self.directory), key=lambda one: one[1])
             for pair, _ in found:
-                size = sum(_taken(entry.stat().st_size) for entry in os.scandir(self._path(pair)) if entry.is_file())
+                size = sum(
+                    taken_bytes(entry.stat().st_size) for entry in os.scandir(self._path(pair)) if entry.is_file()
+                )
                 self._uses += 1
                 self._folders[pair] = _Folder(size, used=self._uses)
                 self._bytes += size
@@ -113,6 +115,7 @@ class CodedCache:
             return Kept(_unpacked(pair, read_capped(path, _MOST_BYTES)), level)
         except (OSError, FileTooLargeError, ValueError):
             with self._lock:
+                self._forget_gone(pair)
                 if self._levels(pair).get(piece) == level:  # and none better has just come
                     del self._levels(pair)[piece]
                     self._remove(pair, self._folder(pair), path)
@@ -125,8 +128,9 @@ class CodedCache:
 
     def _keep(self, pair: Pair, piece: PieceIndex, level: int, coded: Coded | None) -> bool:
         data = _packed(coded)
-        taken = _taken(len(data))
+        taken = taken_bytes(len(data))
         with self._lock:
+            self._forget_gone(pair)
             folder = self._folder(pair)
             before = self._levels(pair).get(piece)
             if before is not None and before >= level:
@@ -181,12 +185,20 @@ class CodedCache:
             return {}
         if known.levels is None:
             known.levels = _levels_in(self._path(pair))
+            if not known.levels:  # it has gone meanwhile, as below
+                self._count(known, -known.bytes)
             open_now = [one for one in self._folders.values() if one.levels is not None and one is not known]
             if len(open_now) >= MAX_OPEN_PAIRS:
                 min(open_now, key=lambda one: one.used).levels = None
         self._uses += 1
         known.used = self._uses
         return known.levels
+
+    def _forget_gone(self, pair: Pair) -> None:
+        """Forget a pair that somebody else has removed, who needed the room (`CodedRoom`)."""
+        known = self._folders.get(pair)
+        if known is not None and known.levels and not self._path(pair).is_dir():
+            self._bytes -= self._folders.pop(pair).bytes
 
     def _make_room(self, pair: Pair, needed: int) -> bool:
         """Remove the pairs that were not used for longest; the one that is written to stays."""
@@ -203,7 +215,7 @@ class CodedCache:
 
     def _remove(self, pair: Pair, folder: _Folder, path: Path) -> None:
         with contextlib.suppress(OSError):
-            size = _taken(path.stat().st_size)
+            size = taken_bytes(path.stat().st_size)
             path.unlink()
             self._give_back(pair, folder, size)
 
@@ -229,7 +241,7 @@ def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: in
     return found
 
 
-def _pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:
+def pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:
     """Yield the pairs, each with when it was written to last."""
     with contextlib.suppress(FileNotFoundError):
         for torrent in os.scandir(directory):
@@ -258,7 +270,8 @@ def _name(piece: PieceIndex, level: int) -> str:
     return f"{piece}-{level}"
 
 
-def _taken(size: int) -> int:
+def taken_bytes(size: int) -> int:
+    """Return what a file of so many bytes takes on the disk."""
     return -(-max(1, size) // _BLOCK_BYTES) * _BLOCK_BYTES
 
 

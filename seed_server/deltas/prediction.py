@@ -6,7 +6,6 @@ be lost.
 
 import contextlib
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +14,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
 from seed_server.deltas.alignment import Alignment, align
-from seed_server.deltas.anchor_files import SUFFIX, AnchorFiles
+from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.beside import ANCHORS, PREDICTED, beside, beside_path, keep_beside
 from seed_server.deltas.coder import code_alone, code_by_base
 from seed_server.deltas.estimate import ExpectedBytes, drawn_pieces, expected_bytes
 from seed_server.deltas.probes import PROBE_BYTES, BasePrints, Found, found_in, joined, probed_pieces
@@ -34,9 +33,6 @@ CODING_SECONDS = 0.6  # for all of them: `publish` takes no longer than twice as
 MAX_PREDICTED_BASES = 3
 MAX_BASE_READ_BYTES = 64 << 20  # of bases whose anchors are not kept, where there are several: a third of a second
 MAX_PREDICTION_BYTES = 16 << 10  # three bases of some 400 bytes
-PREDICTION_SUFFIX = ".predicted"
-
-_OURS = re.compile(rf"[0-9a-f]{{64}}({re.escape(SUFFIX)}|{re.escape(PREDICTION_SUFFIX)})")
 
 
 class FormerPayload(NamedTuple):
@@ -70,12 +66,10 @@ class Prediction(msgspec.Struct, frozen=True):
 def kept_prediction(directory: Path, sha256: str) -> Prediction | None:
     """Return what was predicted of a payload; None: nothing that can be read."""
     with contextlib.suppress(OSError, FileTooLargeError, msgspec.MsgspecError):
-        return msgspec.json.decode(read_capped(_kept_path(directory, sha256), MAX_PREDICTION_BYTES), type=Prediction)
+        return msgspec.json.decode(
+            read_capped(beside_path(directory, sha256, PREDICTED), MAX_PREDICTION_BYTES), type=Prediction
+        )
     return None
-
-
-def _kept_path(directory: Path, sha256: str) -> Path:
-    return directory / f"{parse_sha256(sha256)}{PREDICTION_SUFFIX}"
 
 
 class Predictions:
@@ -138,7 +132,7 @@ class Predictions:
                 length = self._content.path(sha256).stat().st_size
             except OSError:
                 continue
-            if (self._directory / f"{sha256}{SUFFIX}").exists():
+            if beside_path(self._directory, sha256, ANCHORS).exists():
                 length = 0
             if (
                 sha256 == new
@@ -173,15 +167,13 @@ class Predictions:
     def _forget_gone(self) -> None:
         """Remove what is kept here of payloads whose file has gone."""
         with contextlib.suppress(OSError):
-            for path in self._directory.iterdir():
-                if _OURS.fullmatch(path.name) and not self._content.path(Sha256Hex(path.stem)).exists():
-                    path.unlink(missing_ok=True)
+            for one in list(beside(self._directory)):
+                if not self._content.path(one.sha256).exists():
+                    one.path.unlink(missing_ok=True)
 
     def _keep(self, prediction: Prediction) -> None:
-        with contextlib.suppress(OSError):  # a full disk: plans take it for a whole file
-            durable_files.make_directory(self._directory, mode=0o700, lasting=False)
-            path = _kept_path(self._directory, prediction.sha256)
-            durable_files.write_file(path, msgspec.json.encode(prediction), lasting=False)
+        # on a full disk it is not kept: plans take it for a whole file
+        keep_beside(self._directory, prediction.sha256, PREDICTED, msgspec.json.encode(prediction))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ What goes has an entry in the audit log, in the transaction that marks it.
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.lazy_log import lazy_log
+from seed_server.deltas.coded_room import CodedRoom
 from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import Deed
 from seed_server.fleet.context import Context
@@ -35,18 +37,23 @@ def clean_content(context: Context, actor: Actor, *, at_once: bool = False) -> C
     Return what has gone. Writes database and content. Raises `UserError`: BUSY while somebody publishes, NOT_SET_UP,
     STORAGE.
     """
-    free_leftovers(context)  # before the database is opened, which a disk without any room does not allow
+    freed = free_leftovers(context)  # before the database is opened, which a disk without any room does not allow
     repository = context.repository(context.settling())
     with context.database() as database:
-        return remove_content(context, repository, database, actor, at_once=at_once)
+        plan = remove_content(context, repository, database, actor, at_once=at_once)
+    return replace(plan, coded_bytes=freed + plan.coded_bytes)
 
 
-def free_leftovers(context: Context) -> None:
-    """Remove what killed processes left: that needs no room. Raises `UserError`: BUSY while somebody publishes."""
+def free_leftovers(context: Context) -> int:
+    """Remove what killed processes left, and coded pieces where there is too little room: that itself needs none.
+
+    Return what these took. Raises `UserError`: BUSY while somebody publishes.
+    """
     with publish_lock(context.home, wait_seconds=0.0).held():
         ContentStore(context.home.content).remove_temporary()
         PreparedBundles(context.home).remove_leftovers()
     remove_old_leftovers(context.home, context.clock.now())
+    return CodedRoom(context.home.coded).give_free()
 
 
 def remove_content(
@@ -71,7 +78,7 @@ def read_content(context: Context, *, at_once: bool = False) -> ContentPlan:
     repository, now = context.repository(), context.clock.now()
     with context.database() as database:
         upkeep = ContentUpkeep(context.home, context.settings(), repository, database)
-        return upkeep.look(now).plan(upkeep.rules(now, at_once=at_once), now)
+        return upkeep.plan(now, at_once=at_once)
 
 
 def _deed(plan: ContentPlan) -> Deed:

@@ -67,10 +67,12 @@ class ContentPlan:
     """What is left that nobody needs: it goes in its time."""
     expired: tuple[str, ...] = ()
     """Why nothing goes by itself: as `ContentRules.expired`."""
+    coded_bytes: int = 0
+    """What coded pieces take that go, too: of payloads that have gone, or that the disk has no room for, or all."""
 
     @property
     def bytes(self) -> int:
-        """What becomes free."""
+        """What becomes free, but for coded pieces."""
         return sum(one.payload.bytes for one in self.removals)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import PatchRef, parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
+from seed_server.deltas.coded_room import CodedRoom, Removable
 from seed_server.publishing.content_needs import Uses, idle, uses_of_content
 from seed_server.publishing.content_plan import ContentPlan, ContentRules, plan_content
 from seed_server.publishing.publish_lock import publish_lock
@@ -72,6 +73,11 @@ class ContentUpkeep:
         """The store."""
         return ContentStore(self.home.content)
 
+    @property
+    def coded(self) -> CodedRoom:
+        """The coded pieces of its payloads."""
+        return CodedRoom(self.home.coded)
+
     def rules(self, now: float, *, at_once: bool = False) -> ContentRules:
         """Return how much is kept of what nobody needs."""
         held, expired = self.database.is_held(), expired_offline(self.repository.expiries(), now)
@@ -99,7 +105,20 @@ class ContentUpkeep:
                         self.database.mark_damaged(torrent, removed_words(now))
                 self.content.put_away(map(parse_sha256, sorted(gone)))
         self.content.remove_put_away()
-        return plan
+        removed = self.coded.remove(self._coded_going(plan, at_once=at_once))
+        return replace(plan, coded_bytes=removed)
+
+    def plan(self, now: float, *, at_once: bool = False) -> ContentPlan:
+        """Return what `remove_idle` would take out now. Nothing is changed, and nobody is kept waiting."""
+        plan = self.look(now).plan(self.rules(now, at_once=at_once), now)
+        return replace(plan, coded_bytes=sum(one.bytes for one in self._coded_going(plan, at_once=at_once)))
+
+    def _coded_going(self, plan: ContentPlan, *, at_once: bool) -> list[Removable]:
+        """Return what of coded pieces goes, when that is gone which the plan names."""
+        gone = {one.payload.sha256 for one in plan.removals}
+        here = {one.sha256 for one in self.content.stored()} - gone
+        torrents = {row.torrent_hash for row in self.database.payloads() if row.sha256 in here}
+        return self.coded.going(here | torrents, everything=at_once)
 
     def look(self, now: float) -> ContentLook:
         """Return what is there now. Nothing is changed, and nobody is kept waiting."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bandwidth.core.quantities import bytes_text
 from p2pdist.shared.errors import FaultKind, UserError
+from seed_server.deltas.coded_room import CodedRoom
 from seed_server.publishing.content_upkeep import ContentUpkeep
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import load_settings
@@ -15,19 +16,29 @@ if TYPE_CHECKING:
 
 
 def check_room(home: ServerHome, repository: Repository, database: "Database", needed_bytes: int, now: float) -> None:
-    """Raise `UserError` (STORAGE) where the disk has no room for files of so many bytes together."""
+    """Raise `UserError` (STORAGE) where the disk has no room for files of so many bytes together.
+
+    Coded pieces, which can be made again, are removed where that makes the room.
+    """
     content = ContentStore(home.content)
     lacking = content.lacking_bytes(needed_bytes)
     if not lacking:
         return
+    coded = _coded_room(home)
+    if coded is not None and coded.give(lacking) and not (lacking := content.lacking_bytes(needed_bytes)):
+        return
     upkeep = ContentUpkeep(home, load_settings(home), repository, database)
     idle = upkeep.look(now).plan(upkeep.rules(now, at_once=True), now).bytes
     free, needed, more = bytes_text(content.room()), bytes_text(needed_bytes), bytes_text(lacking)
-    if idle >= lacking:
+    pieces = 0 if coded is None else sum(one.bytes for one in coded.removable())
+    if idle + pieces >= lacking:
+        there = f"Nobody needs {bytes_text(idle)} there"
+        if pieces:
+            there += f", and coded pieces take {bytes_text(pieces)}"
         raise UserError(
             f"The disk of {home.content} has {free} free, and files of {needed} are to be published: {more} are "
-            f"missing, with what must remain. Nobody needs {bytes_text(idle)} there: 'seed-server disk clean --all' "
-            "removes that. Nothing was published.",
+            f"missing, with what must remain. {there}: 'seed-server disk clean --all' removes that. Nothing was "
+            "published.",
             FaultKind.STORAGE,
         )
     raise UserError(
@@ -36,3 +47,12 @@ def check_room(home: ServerHome, repository: Repository, database: "Database", n
         "is kept for). Free some space or move the server's home. Nothing was published.",
         FaultKind.STORAGE,
     )
+
+
+def _coded_room(home: ServerHome) -> CodedRoom | None:
+    """Return the room of coded pieces; None: they lie on another disk than content, or none have been made."""
+    try:
+        same = home.coded.stat().st_dev == home.content.stat().st_dev
+    except OSError:
+        return None
+    return CodedRoom(home.coded) if same else None

@@ -77,6 +77,43 @@ def test_publishing_says_before_it_copies_what_is_missing_and_what_could_go(home
     assert here(home) == {"office@2", "big@1"}
 
 
+def coded(home: ServerHome, size: int) -> Path:
+    """Return a coded piece of a patch that is needed, which is written with this size."""
+    with Database.open(home.database) as database:
+        (row,) = [one for one in database.payloads() if str(one.ref) == "office@2"]
+    file = home.coded / row.torrent_hash / "alone" / "0-19"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(size))
+    return file
+
+
+def test_coded_pieces_make_room_for_what_is_published(home: ServerHome) -> None:
+    piece = coded(home, 8_000_000)
+    free = ContentStore(home.content).room()
+    publish(home, "small", "1", 10)
+    assert piece.exists()  # there was room
+    publish(home, "big", "1", free - 14_000_000)
+    assert not piece.exists()
+    assert here(home) == {"office@1", "office@2", "small@1", "big@1"}
+
+
+def test_where_coded_pieces_alone_do_not_make_room_they_stay_and_are_said(home: ServerHome) -> None:
+    piece = coded(home, 2_000_000)
+    free = ContentStore(home.content).room()
+    said = refused(home, free - 12_000_000)
+    assert "Nobody needs 5.0 MB there, and coded pieces take 2.0 MB: 'seed-server disk clean --all' removes" in said
+    assert piece.exists()
+    run(home, "disk", "clean", "--all")
+    publish(home, "big", "1", free - 12_000_000)
+
+
+def test_a_full_disk_gets_the_room_of_coded_pieces_back(home: ServerHome) -> None:
+    piece = coded(home, 3_000_000)
+    fill_up(home.root.parent / "others")
+    assert json.loads(run(home, "disk", "clean", "--json"))["coded_bytes"] >= 3_000_000
+    assert not piece.exists()
+
+
 def test_a_full_disk_is_said_by_those_who_are_asked_and_loses_nothing(home: ServerHome) -> None:
     before = here(home)
     fill = home.root.parent / "others"

@@ -68,7 +68,8 @@ def test_it_says_what_takes_room_and_what_for(home: Path) -> None:
     assert {one["kind"] for one in found["used"]} >= {"content", "signed", "database", "keys", "leftovers", "other"}
     kinds = {one["kind"]: (one["files"], one["bytes"]) for one in found["used"]}
     assert kinds["leftovers"] == (1, 999)
-    assert kinds["coded"] == (1, 7)
+    pieces = [path.stat().st_size for path in (home / "coded").rglob("*") if path.is_file()]
+    assert kinds["coded"] == (len(pieces), sum(pieces))
     assert kinds["content"][0] == 2 * 4 + 1
     assert sum(one["bytes"] for one in found["content"]) == kinds["content"][1]
     assert {one["uses"][0]["patch"]: one["needed"] for one in found["content"] if one["uses"]} == {
@@ -98,6 +99,48 @@ def test_what_nobody_needs_goes_and_the_rest_is_offered_as_before(home: Path) ->
     assert "back@1 is offered again" in run(home, "offer", "back")
     (entry,) = document(home, "audit", "list", "--operation", "remove content")
     assert entry["details"]["patches"] == "gone@1 office@1"
+
+
+def coded_of(home: Path, ref: str) -> Path:
+    """Return the file of a coded piece of a patch, which is written."""
+    with Context(ServerHome(home)).database() as database:
+        (row,) = [one for one in database.payloads() if str(one.ref) == ref]
+    file = home / "coded" / row.torrent_hash / "alone" / "0-19"
+    file.parent.mkdir(parents=True)
+    file.write_text("x" * 5_000)
+    return file
+
+
+def test_coded_pieces_of_files_that_have_gone_go_too(home: Path) -> None:
+    shutil.rmtree(home / "coded")
+    (home / "coded").mkdir()
+    needed, gone = coded_of(home, "office@2"), coded_of(home, "office@1")
+    assert document(home, "disk", "clean", "--dry-run")["coded_bytes"] == 0
+    for file in (home / "content").glob(f"{gone_sha256(home, 'office@1')}*"):
+        file.unlink()
+    assert document(home, "disk", "clean", "--dry-run")["coded_bytes"] == 8_192
+    assert "8.2 kB of coded pieces would go" in run(home, "disk", "clean", "--dry-run")
+    assert needed.exists()
+    assert gone.exists()
+    assert "8.2 kB of coded pieces are removed" in run(home, "disk", "clean")
+    assert needed.exists()
+    assert not gone.exists()
+    assert "coded pieces" not in run(home, "disk", "clean")
+
+
+def test_all_coded_pieces_go_where_all_is_asked_for(home: Path) -> None:
+    needed = coded_of(home, "office@2")
+    anchors = 4_096 * len(list((home / "coded").glob("*.anchors")))
+    found = document(home, "disk", "clean", "--dry-run", "--all")
+    assert found["coded_bytes"] == 8_192 + 4_096 + anchors
+    assert document(home, "disk", "clean", "--all")["coded_bytes"] == found["coded_bytes"]
+    assert not needed.exists()
+    assert {path.suffix for path in (home / "coded").iterdir()} <= {".predicted"}
+
+
+def gone_sha256(home: Path, ref: str) -> str:
+    with Context(ServerHome(home)).database() as database:
+        return next(one.sha256 for one in database.payloads() if str(one.ref) == ref)
 
 
 def test_where_files_take_more_than_they_may_the_way_out_is_said(home: Path) -> None:

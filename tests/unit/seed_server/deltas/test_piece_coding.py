@@ -7,7 +7,8 @@ import pytest
 from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from seed_server.deltas.anchor_files import AnchorFiles
-from seed_server.deltas.coded_cache import NO_BASE, CodedCache
+from seed_server.deltas.beside import MAX_BESIDE_BYTES
+from seed_server.deltas.coded_cache import NO_BASE, MAX_CODED_BYTES, CodedCache
 from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
@@ -108,3 +109,7 @@ def test_it_can_be_stopped_while_it_reads(coding):
 
 def test_that_of_a_home_reads_nothing_yet(tmp_path):
     assert piece_coding(ServerHome(tmp_path)).cache.directory == tmp_path / "coded"
+
+
+def test_all_that_is_kept_in_the_folder_is_within_one_bound(tmp_path):
+    assert piece_coding(ServerHome(tmp_path)).cache.max_bytes + MAX_BESIDE_BYTES == MAX_CODED_BYTES
