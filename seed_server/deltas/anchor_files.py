@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.identifiers import Sha256Hex
-from seed_server.deltas.anchors import SEARCHED_BYTES, MAX_ANCHORS, Anchors, anchors_of
+from seed_server.deltas.anchors import MAX_ANCHORS, SEARCHED_BYTES, Anchors, anchors_of
 from seed_server.deltas.beside import ANCHORS, beside_path, keep_beside
 from seed_server.deltas.coded_cache import MIN_FREE_BYTES
 from seed_server.store.content_store import ContentStore, DamagedPayloadError

@@ -11,7 +11,7 @@ from p2pdist.shared.merkle import piece_span
 from seed_server.deltas.alignment import WHOLE_BYTES, Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
-from seed_server.deltas.coded_cache import NO_BASE, MAX_CODED_BYTES, CodedCache, Kept, Pair
+from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache, Kept, Pair
 from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seed_server.deltas.anchor_files import MAX_FILE_BYTES
+from seed_server.deltas.anchor_files import MAX_ANCHOR_FILE_BYTES
 from seed_server.deltas.beside import ANCHORS, MAX_BESIDE_BYTES, PREDICTED, Beside, beside, beside_path, keep_beside
 
 A, B, C = ("abc"[n] * 64 for n in range(3))
@@ -51,4 +51,4 @@ def test_other_files_are_none_of_it(coded: Path) -> None:
 
 
 def test_a_payload_s_anchors_take_a_small_share_of_the_bound() -> None:
-    assert MAX_FILE_BYTES * 50 < MAX_BESIDE_BYTES
+    assert MAX_ANCHOR_FILE_BYTES * 50 < MAX_BESIDE_BYTES

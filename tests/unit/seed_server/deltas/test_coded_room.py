@@ -5,12 +5,12 @@ from pathlib import Path
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from seed_server.deltas.beside import ANCHORS, PREDICTED, keep_beside
-from seed_server.deltas.coded_cache import ALONE, CodedCache, Pair
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Pair
 from seed_server.deltas.coded_room import CodedRoom
 from seed_server.deltas.coder import Coded
 
 A, B, C = ("abc"[n] * 64 for n in range(3))
-OLD, NEW = Pair(TorrentHash(A), ALONE), Pair(TorrentHash(A), B)
+OLD, NEW = Pair(TorrentHash(A), NO_BASE), Pair(TorrentHash(A), B)
 BLOCK = 4096
 
 

@@ -8,7 +8,7 @@ from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
-from seed_server.deltas.coded_cache import NO_BASE, MAX_CODED_BYTES, CodedCache
+from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
