@@ -31,14 +31,18 @@ def check_room(home: ServerHome, repository: Repository, database: "Database", n
     idle = upkeep.look(now).plan(upkeep.rules(now, at_once=True), now).bytes
     free, needed, more = bytes_text(content.room()), bytes_text(needed_bytes), bytes_text(lacking)
     pieces = 0 if coded is None else sum(one.bytes for one in coded.removable())
-    if idle + pieces >= lacking:
-        there = f"Nobody needs {bytes_text(idle)} there"
-        if pieces:
-            there += f", and coded pieces take {bytes_text(pieces)}"
+    if idle + pieces >= lacking and not pieces:
         raise UserError(
             f"The disk of {home.content} has {free} free, and files of {needed} are to be published: {more} are "
-            f"missing, with what must remain. {there}: 'seed-server disk clean --all' removes that. Nothing was "
-            "published.",
+            f"missing, with what must remain. Nobody needs {bytes_text(idle)} there: 'seed-server disk clean --all' "
+            "removes that. Nothing was published.",
+            FaultKind.STORAGE,
+        )
+    if idle + pieces >= lacking:
+        raise UserError(
+            f"The disk of {home.content} has {free} free, and files of {needed} are to be published: {more} are "
+            f"missing, with what must remain. Nobody needs {bytes_text(idle)} there, and coded pieces take "
+            f"{bytes_text(pieces)}: 'seed-server disk clean --all' removes both. Nothing was published.",
             FaultKind.STORAGE,
         )
     raise UserError(

@@ -25,8 +25,6 @@ from seed_server.store.content_store import open_source
 COMPARE_CHUNK_BYTES = 1 << 20
 MIN_FREE_BYTES_AFTER_UNPACKING = 256 << 20  # of the temporary folder, which is often the machine's memory
 
-_OTHER_FOLDER = "Set TMPDIR to a folder on a disk with room (on Windows: TEMP), then sign again."
-
 OnBytes = Callable[[Path, int, int], None]
 """Called with the file, bytes done and bytes in total; each file is read twice."""
 
@@ -117,7 +115,8 @@ def _check_room(folder: Path, file: Path, needed_bytes: int, min_free_bytes: int
     if free < needed_bytes + min_free_bytes:
         raise UserError(
             f"To compare {file} takes {bytes_text(needed_bytes)} in {folder.parent}, which has {bytes_text(free)} "
-            f"free, and {bytes_text(min_free_bytes)} must remain. Nothing was signed. {_OTHER_FOLDER}",
+            f"free, and {bytes_text(min_free_bytes)} must remain. Nothing was signed. Set TMPDIR (on Windows: "
+            "TEMP) to a folder on a disk with room, then sign again.",
             FaultKind.STORAGE,
         )
 
@@ -128,7 +127,8 @@ def _storage_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"Cannot write to the folder for temporary files ({error.strerror}). Nothing was signed. {_OTHER_FOLDER}",
+            f"Cannot write to the folder for temporary files ({error.strerror}). Nothing was signed. Set TMPDIR (on "
+            "Windows: TEMP) to a folder on a disk with room, then sign again.",
             FaultKind.STORAGE,
         ) from error
 

@@ -101,7 +101,9 @@ def test_where_coded_pieces_alone_do_not_make_room_they_stay_and_are_said(home: 
     piece = coded(home, 2_000_000)
     free = ContentStore(home.content).room()
     said = refused(home, free - 12_000_000)
-    assert "Nobody needs 5.0 MB there, and coded pieces take 2.0 MB: 'seed-server disk clean --all' removes" in said
+    assert (
+        "Nobody needs 5.0 MB there, and coded pieces take 2.0 MB: 'seed-server disk clean --all' removes both" in said
+    )
     assert piece.exists()
     run(home, "disk", "clean", "--all")
     publish(home, "big", "1", free - 12_000_000)
