@@ -86,9 +86,11 @@ def _worst(measured: Measured, limit: dict[str, float], sent: dict[str, float]) 
         return ""
     name = max(limit, key=lambda one: limit[one])
     run, facts = measured.runs[Case(name)], measured.pairs[name]
+    others = max((ratio for other, ratio in limit.items() if other != name), default=None)
+    rest = "" if others is None else f"; the worst of the others {others:.3g}"
     return (
         f"{name}, {run.line_bytes / 1e3:,.0f} kB of {facts.stored_bytes[1] / MB:.1f} MB, where "
-        f"{(facts.limit_bytes or 0) / 1e3:,.0f} kB are the least; pieces alone {sent[name]:.3g}"
+        f"{(facts.limit_bytes or 0) / 1e3:,.0f} kB are the least; pieces alone {sent[name]:.3g}{rest}"
     )
 
 

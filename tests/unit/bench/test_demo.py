@@ -19,14 +19,16 @@ def test_the_bar_tells_origin_from_peers_and_never_overflows(origin: int, peers:
 
 
 def facts(**changed: Any) -> dict[str, Any]:
-    endpoint = {"id": "a" * 26, "state": "verified", "seconds": 3.0, "bytes_from_origin": 100, "bytes_from_peers": 0}
+    endpoint = {"id": "a" * 26, "state": "verified", "seconds": 3.0}
+    endpoint |= {"bytes_from_origin": 90, "bytes_from_peers": 0, "bytes_built": 10}
     life = {"endpoint": 1, "state": "installed", "runs": "demo-app 2.0", "reason": "installed"}
     ring = {"name": "test", "open": True, "installed": 1, "rolled_back": 0, "waiting": 0}
     rollout = {"patch": "demo-app@3.1", "state": "complete", "rings": [ring]}
     deed = {"who": "bob", "did": "withdraw", "to": "demo-app@3.0", "because": "not healthy", "proved": True}
     made = {
         "file_bytes": 100,
-        "origin_ratio": 1.0,
+        "origin_ratio": 0.9,
+        "sent_ratio": 1.0,
         "seconds": 3.0,
         "endpoints": [endpoint],
         "patch_life": [life],
@@ -45,8 +47,8 @@ def facts(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1.0, 0), (1.02, 0), (1.0201, 1)])
-def test_the_exit_code_holds_the_origin_ratio_to_its_promise(ratio: float, code: int) -> None:
-    assert report(Console(quiet=True), facts(origin_ratio=ratio), as_json=False) == code
+def test_the_exit_code_holds_what_was_sent_to_its_promise(ratio: float, code: int) -> None:
+    assert report(Console(quiet=True), facts(sent_ratio=ratio), as_json=False) == code
 
 
 def test_the_exit_code_is_1_when_an_endpoint_has_not_verified() -> None:

@@ -42,7 +42,9 @@ def test_the_worst_pair_is_named_with_its_bytes() -> None:
     runs = [run_of(Case("numpy")), run_of(Case("libssl3"), line_bytes=3_100_000, sent_bytes=2_900_000)]
     row = row_of("stored pair, worst", EVERY_PAIR, runs)
     assert row.met is False
-    assert row.measured == "3.1: libssl3, 3,100 kB of 50.0 MB, where 1,000 kB are the least; pieces alone 2.9"
+    words = "3.1: libssl3, 3,100 kB of 50.0 MB, where 1,000 kB are the least; pieces alone 2.9"
+    assert row.measured == f"{words}; the worst of the others 1.2"
+    assert row_of("stored pair, worst", EVERY_PAIR, runs[1:]).measured == words
 
 
 def test_a_pair_whose_best_patch_is_not_computed_yet_counts_for_the_others() -> None:
