@@ -205,17 +205,18 @@ class PieceLedger:
         self._claims.members[endpoint].account.reject(now)
         return True
 
-    def undecoded(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
-        """Record that ``endpoint`` could make no piece of what it was sent, and return whether it was leased to it.
+    def undecoded(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> str | None:
+        """Record that ``endpoint`` could make no piece of what it was sent; return the base by which that was coded.
 
-        Nobody is blamed. It has crossed the line, so it counts among what may be sent to the endpoint.
+        Nobody is blamed. It has crossed the line, so it counts among what may be sent to the endpoint. None: no coded
+        form of the piece is on its way there, and nothing was recorded: of what was sent whole, it is a rejection.
         """
-        if not self._leases.are_with(endpoint, piece):
-            return False
-        self._leases.end(piece)
-        self._turns.moved(endpoint, now)
-        self.counters.voided += 1
-        return True
+        base = self._leases.coded_by(endpoint, piece)
+        if base is not None:
+            self._leases.end(piece)
+            self._turns.moved(endpoint, now)
+            self.counters.voided += 1
+        return base
 
     def helps_otherwise(self, endpoint: EndpointId) -> None:
         """Take into account that ``endpoint`` helps its neighbours more or less than before."""
@@ -285,6 +286,11 @@ class PieceLedger:
         if self._leases.are_with(endpoint, piece):
             self._leases.progressed(piece, now)
             self._turns.moved(endpoint, now)
+
+    def coded(self, endpoint: EndpointId, piece: PieceIndex, base: str) -> None:
+        """Note that a piece is sent coded by ``base``, empty: by none; so ``endpoint`` may answer `undecoded`."""
+        if self._leases.are_with(endpoint, piece):
+            self._leases.coded(piece, base)
 
     def unsent(self, endpoint: EndpointId, piece: PieceIndex) -> None:
         """Give back a lease whose piece could not be sent, through no fault of the endpoint's."""

@@ -129,7 +129,7 @@ class PieceSender:
     async def _go_on(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> None:
         """Send what is left of a piece, until the link is stopped."""
         link.writing = begun.leased
-        form = await self._coded(session, link, begun) or await self._whole(live, begun)
+        form = await self._coded(live, session, link, begun) or await self._whole(live, begun)
         if form is not None:
             await self._write(live, session, link, begun, form)
         if not begun.over and not begun.sent_bytes:
@@ -139,7 +139,7 @@ class PieceSender:
         if begun.over:
             link.writing = None
 
-    async def _coded(self, session: Session, link: DataLink, begun: _Begun) -> _Form | None:
+    async def _coded(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> _Form | None:
         """Return the piece as it is coded for this endpoint; None: it goes whole.
 
         Raises `RefusedError` when a part of another form has been sent.
@@ -165,6 +165,8 @@ class PieceSender:
         if coded is None:
             return None
         begun.coded_by, begun.digest = base, _digest(coded)
+        if (ledger := live.ledger.ledger(leased.torrent)) is not None:
+            ledger.coded(session.endpoint, leased.piece, coded.base)
         return _form_of(leased, coded, self._length(patch, leased))
 
     @staticmethod

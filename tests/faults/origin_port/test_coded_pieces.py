@@ -262,6 +262,29 @@ class TestWhatGoesWrong:
         assert new.piece_count < lost <= new.piece_count * SENT_SHARE + SENT_SPARE_PIECES + 1
         await lab.still_serves()
 
+    async def test_who_decodes_nothing_that_goes_whole_pauses_and_others_are_sent_it(self, lab: Lab) -> None:
+        _, new = await versions(lab)
+        liar, honest = await a_pc(lab, uptime_seconds=10_000), await a_pc(lab)
+        await liar.control.send(told(OLD))
+        await liar.want(new)
+        whole = list[int]()
+        async with trio.open_nursery() as nursery:
+
+            async def lie() -> None:
+                while True:
+                    piece = await any_piece(liar.data)
+                    if isinstance(piece, Piece):
+                        whole.append(piece.piece)
+                    told_base = PieceUndecoded(torrent=piece.torrent, piece=piece.piece, base="f" * 64)
+                    await liar.control.send(told_base)
+
+            nursery.start_soon(lie)
+            await trio.sleep(0.2)
+            await honest.want(new)
+            await fetched(lab, honest, new)
+            nursery.cancel_scope.cancel()
+        assert len(whole) <= 2
+
     async def test_answers_beyond_the_pieces_end_the_connection(self, lab: Lab) -> None:
         pc = await a_pc(lab)
         for _ in range(600):
