@@ -215,6 +215,18 @@ class TestWhatGoesWrong:
         await pc.want(new)
         assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
 
+    async def test_a_coder_that_fails_ends_nothing_and_the_pieces_go_whole(self, lab: Lab) -> None:
+        def no_memory(*_: object) -> None:
+            raise MemoryError
+
+        lab.server._forms.coding.make = no_memory  # type: ignore[method-assign,assignment]
+        _, new = await versions(lab)
+        pc = await a_pc(lab)
+        await pc.control.send(told(OLD))
+        await pc.want(new)
+        assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
+        await lab.still_serves()
+
     async def test_damaged_frames_are_made_anew(self, lab: Lab) -> None:
         _, new = await versions(lab)
         for turn in range(2):
