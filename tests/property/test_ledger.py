@@ -76,7 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert piece not in before, "two leases on one piece"
         assert endpoint in self.ready
         assert endpoint in self.ledger.slots
-        ahead = BUILDS_AHEAD if endpoint in self.builders.of(TORRENT) else 1
+        ahead = BUILDS_AHEAD if endpoint in self.builders.of_torrent.get(TORRENT, ()) else 1
         assert sum(holder == endpoint for holder in before.values()) < MAX_LEASES * ahead
         have, _, stalled = self.said[endpoint]
         assert not have >> piece & 1, "leased to an endpoint that has it"
