@@ -28,6 +28,8 @@ class Lease:
     progress_at: float
     line_pieces: float = 0.0
     """What the line could have carried since it was granted."""
+    coded_by: str | None = None
+    """The base by which it was coded; empty: by none. None: it is sent whole."""
 
 
 class Leases:
@@ -69,6 +71,14 @@ class Leases:
         """Free a piece."""
         del self._leases[piece]
         self.pieces &= ~(1 << piece)
+
+    def coded(self, piece: PieceIndex, base: str) -> None:
+        """Note that a leased piece is sent in a form that was coded by ``base``; empty: by none."""
+        self._leases[piece].coded_by = base
+
+    def coded_by(self, endpoint: EndpointId, piece: PieceIndex) -> str | None:
+        """Return by what a piece is coded that is on its way to ``endpoint``; None: there is none, or it goes whole."""
+        return self._leases[piece].coded_by if self.are_with(endpoint, piece) else None
 
     def progressed(self, piece: PieceIndex, now: float) -> None:
         """Note that the transfer of a leased piece has advanced."""

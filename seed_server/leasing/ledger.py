@@ -11,12 +11,12 @@ progress for the lease time, when it is far slower than the line while others
 wait for the piece, or with its connection.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
-from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD
+from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD, NOBODY
 from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
@@ -49,9 +49,11 @@ class PieceLedger:
         self._torrent = torrent
         self._standings = site.standings
         self._help_of = site.help_of
-        self._builders = site.builders.of(torrent)
+        self._builders_of = site.builders.of_torrent
+        self._builders: Collection[EndpointId] = NOBODY
+        """At the time that is looked at, as the next."""
         self._built = False
-        """A builder could fetch, at the time that is looked at."""
+        """One of them could fetch."""
         self._awaited_until: float | None = None if site.builders.are_awaited(torrent) else 0.0
         """None: the first word decides."""
         self._claims = SiteClaims(
@@ -205,17 +207,18 @@ class PieceLedger:
         self._claims.members[endpoint].account.reject(now)
         return True
 
-    def undecoded(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> bool:
-        """Record that ``endpoint`` could make no piece of what it was sent, and return whether it was leased to it.
+    def undecoded(self, endpoint: EndpointId, piece: PieceIndex, now: float) -> str | None:
+        """Record that ``endpoint`` could make no piece of what it was sent; return the base by which that was coded.
 
-        Nobody is blamed. It has crossed the line, so it counts among what may be sent to the endpoint.
+        Nobody is blamed. It has crossed the line, so it counts among what may be sent to the endpoint. None: no coded
+        form of the piece is on its way there, and nothing was recorded: of what was sent whole, it is a rejection.
         """
-        if not self._leases.are_with(endpoint, piece):
-            return False
-        self._leases.end(piece)
-        self._turns.moved(endpoint, now)
-        self.counters.voided += 1
-        return True
+        base = self._leases.coded_by(endpoint, piece)
+        if base is not None:
+            self._leases.end(piece)
+            self._turns.moved(endpoint, now)
+            self.counters.voided += 1
+        return base
 
     def helps_otherwise(self, endpoint: EndpointId) -> None:
         """Take into account that ``endpoint`` helps its neighbours more or less than before."""
@@ -245,6 +248,7 @@ class PieceLedger:
         if member is None or not self._on_offer(endpoint, needed, now):
             self._turns.asked_in_vain(endpoint, now)
             return False
+        self._builders = self._builders_of.get(self._torrent, NOBODY)
         if now < (self._awaited_until or 0.0) and endpoint not in self._builders:
             return False  # one that builds may say so in a moment
         if self._leases.count_of(endpoint) >= self._max_leases * (BUILDS_AHEAD if endpoint in self._builders else 1):
@@ -285,6 +289,11 @@ class PieceLedger:
         if self._leases.are_with(endpoint, piece):
             self._leases.progressed(piece, now)
             self._turns.moved(endpoint, now)
+
+    def coded(self, endpoint: EndpointId, piece: PieceIndex, base: str) -> None:
+        """Note that a piece is sent coded by ``base``, empty: by none; so ``endpoint`` may answer `undecoded`."""
+        if self._leases.are_with(endpoint, piece):
+            self._leases.coded(piece, base)
 
     def unsent(self, endpoint: EndpointId, piece: PieceIndex) -> None:
         """Give back a lease whose piece could not be sent, through no fault of the endpoint's."""

@@ -177,6 +177,8 @@ class CodedForms:
     async def _make_one(self, payload: ServedPayload, piece: PieceIndex, base: str, making: _Making) -> None:
         try:
             making.coded = await self.made(payload, piece, base, QUICK_LEVEL, self.threads)
+        except Exception as error:  # noqa: BLE001 - no memory, no thread, a disk that fails: all others are served on
+            self._log.warning("a piece cannot be coded", payload.patch_id, reason=f"{type(error).__name__}: {error}")
         finally:
             del self._making[TorrentHash(payload.torrent_hash), piece, base]
             making.done.set()

@@ -216,10 +216,10 @@ class ControlConversation:
             self._builds(message)
             return
         leased = LeasedPiece(TorrentHash(message.torrent), PieceIndex(message.piece))
-        if isinstance(message, PieceUndecoded):
-            self._undecoded(leased, message.base)
+        if isinstance(message, PieceStored):
+            self._stored(leased)
         else:
-            (self._stored if isinstance(message, PieceStored) else self._rejected)(leased)
+            (self._undecoded if isinstance(message, PieceUndecoded) else self._rejected)(leased)
 
     def _says(self, message: Diagnosis | FactsChanged | PcFindings | NeighboursSeen | AuditAlarm | CustodyTold) -> None:
         if isinstance(message, NeighboursSeen):
@@ -303,12 +303,15 @@ class ControlConversation:
         self._parts.forms.rate(self._session, self._live)
         self._live.invitations.builds(self._session, trio.current_time())
 
-    def _undecoded(self, leased: LeasedPiece, base: str) -> None:
+    def _undecoded(self, leased: LeasedPiece) -> None:
         session = self._session
         ledger = self._live.ledger.ledger(leased.torrent)
         if session.decoding is None or ledger is None:
             return
-        if not ledger.undecoded(session.endpoint, leased.piece, trio.current_time()):
+        # by what it was coded is not the endpoint's to say
+        base = ledger.undecoded(session.endpoint, leased.piece, trio.current_time())
+        if base is None:  # it was sent whole
+            self._rejected(leased)
             return
         if session.decoding.undecoded(leased, base):
             self._log.warning("an endpoint cannot make pieces of what it has", session.endpoint, base=base)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 from p2pdist.shared.identifiers import Sha256Hex, TorrentHash
 from seed_server.store.rows import ServedPayload
@@ -24,7 +25,7 @@ def former_payloads(
     for torrent, payload in served.items():
         others = [row for row in of_patch.get(payload.patch_id, ()) if row.sha256 != payload.sha256]
         others.sort(key=lambda row, of=payload: _order(of, row))  # type: ignore[misc]
-        bases = [base for base in dict.fromkeys(row.sha256 for row in others) if is_here(base)][:MAX_FORMER]
+        bases = list(islice(filter(is_here, dict.fromkeys(row.sha256 for row in others)), MAX_FORMER))
         if payload.patch_id and bases:
             found[torrent] = tuple(Sha256Hex(base) for base in bases)
     return found

@@ -2,7 +2,8 @@
 
 A second TLS connection costs the server as much memory as the first, and each handshake some 4 kB of the line. So a
 PC opens it when it is asked. Where it was of no use, more are asked, one after the other: so whatever one PC does,
-the others get their turns. While the site may be sent nothing, nobody is asked: it would be for nothing.
+the others get their turns. Of those that have a former version as many are asked as of all: at a publication that is
+nearly every PC. While the site may be sent nothing, nobody is asked: it would be for nothing.
 """
 
 import math
@@ -52,14 +53,14 @@ class Invitations:
 
     def lacks(self, guest: Guest, now: float) -> None:
         """Ask ``guest``, which has just said that it lacks something, unless enough others can fetch."""
-        enough = self._coming(now) >= self._ledger.fetchers and not self._ledger.builders.any_of(guest.endpoint)
-        if self._may_send(now) and self._may_be_asked(guest, now) and not enough:
+        coming = self._coming(now, building=self._ledger.builders.any_of(guest.endpoint))
+        if coming < self._ledger.fetchers and self._may_send(now) and self._may_be_asked(guest, now):
             self._invite(guest, now)
 
     def builds(self, guest: Guest, now: float) -> None:
-        """Ask ``guest``, which has just said that it has a former version of something, however many others come."""
-        if self._ledger.builders.any_of(guest.endpoint) and self._may_send(now) and self._may_be_asked(guest, now):
-            self._invite(guest, now)
+        """Ask ``guest``, which has just said of what it has a former version, unless enough others that have can."""
+        if self._ledger.builders.any_of(guest.endpoint):
+            self.lacks(guest, now)
 
     def news(self, ranked: Sequence[Guest], now: float, *, long: bool) -> None:
         """Ask who shall fetch as soon as there is news, where a round trip is ``long``: soon they will lack something.
@@ -99,13 +100,14 @@ class Invitations:
         builds = self._ledger.builders.any_of(guest.endpoint)
         return (self._invited.get(guest.endpoint, -math.inf), not builds, guest.rank.order)
 
-    def _coming(self, now: float) -> int:
-        """Return how many can fetch, or will in a moment."""
+    def _coming(self, now: float, *, building: bool = False) -> int:
+        """Return how many can fetch, or will in a moment; ``building``: of those that have a former version."""
         for endpoint in list(self._invited):
             if endpoint not in self._sessions or self._sessions[endpoint].link is not None:
                 del self._invited[endpoint]
-        soon = sum(now - asked_at < INVITED_SECONDS for asked_at in self._invited.values())
-        return soon + sum(self._ledger.lacks(endpoint) for endpoint in self._ledger.ready)
+        soon = [endpoint for endpoint, asked_at in self._invited.items() if now - asked_at < INVITED_SECONDS]
+        soon += filter(self._ledger.lacks, self._ledger.ready)
+        return sum(map(self._ledger.builders.any_of, soon)) if building else len(soon)
 
     def _invite(self, guest: Guest, now: float) -> None:
         self._invited[guest.endpoint] = now

@@ -32,6 +32,7 @@ from seed_server.store.piece_source import DamagedPartError, TemporaryReadError
 from seed_server.store.rows import ServedPayload
 
 STALL_GRACE_SECONDS = 5.0  # the lease of a connection that takes nothing expires first, and demotes the endpoint
+MAX_HELD_BYTES = 64 << 20  # of coded forms whose rest waits for the line; of one more, the cache must have it still
 IDLE_SECONDS = 1.0  # pauses of the ledger end without an event; endpoints repeat their Want as often
 
 RESTING = "business on this site's line is spared for a while: connect again when you are asked"
@@ -53,6 +54,8 @@ class _Begun:
     """The base, or `NO_BASE`; empty: not coded, or not begun."""
     digest: bytes = b""
     """Of the coded form that was begun: what is left of it must be of the same."""
+    held: Coded | None = None
+    """This form, while its rest waits: meanwhile the cache may lose it, or have a better one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class _Form:
     message: Piece | CodedPiece
     payload_bytes: int
     """What of it counts as sent: the piece, or what stands for it."""
+    coded: Coded | None = None
 
 
 class PieceSender:
@@ -89,15 +93,25 @@ class PieceSender:
         self._stall_seconds = lease_seconds + STALL_GRACE_SECONDS
         self._frames = trio.CapacityLimiter(limits.frames_in_memory)
         self._log = outside_log
+        self._held_bytes = 0
 
     async def run(self, live: LiveSite, session: Session, link: DataLink) -> None:
         """Send until cancelled. Raises `LostConnectionError`, `RefusedError`.
 
-        A link that may not send now keeps no frame: it would hold up other sites for as long. A frame that has been
-        sent in part is read again afterwards.
+        A link that may not send now keeps no place for a frame: it would hold up other sites for as long. A piece
+        that has been sent in part is read again afterwards.
         """
-        begun: _Begun | None = None
+        under_way: list[_Begun] = []
+        try:
+            await self._run(live, session, link, under_way)
+        finally:
+            for begun in under_way:
+                self._let_go(begun)
+
+    async def _run(self, live: LiveSite, session: Session, link: DataLink, under_way: list[_Begun]) -> None:
+        """As `run`; ``under_way`` has the piece that is being sent."""
         while True:
+            begun = under_way[0] if under_way else None
             if begun is None and not self._may_fetch(live, session):
                 live.stopped_sending(link, trio.current_time())
                 await link.sleep(IDLE_SECONDS)
@@ -109,12 +123,13 @@ class PieceSender:
             async with self._frames:
                 if begun is None and link.rate != 0:
                     leased = live.ledger.next_piece(session.endpoint, trio.current_time())
-                    begun = None if leased is None else _Begun(leased)
+                    if leased is not None:
+                        under_way.append(begun := _Begun(leased))
                     self._wake_those_who_wait(live)
                 if begun is not None:
                     await self._go_on(live, session, link, begun)
             if begun is not None and begun.over:
-                begun = None
+                self._let_go(under_way.pop())
 
     def _may_fetch(self, live: LiveSite, session: Session) -> bool:
         may = live.ledger.may_fetch(session.endpoint, trio.current_time())
@@ -129,9 +144,11 @@ class PieceSender:
     async def _go_on(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> None:
         """Send what is left of a piece, until the link is stopped."""
         link.writing = begun.leased
-        form = await self._coded(session, link, begun) or await self._whole(live, begun)
+        form = await self._coded(live, session, link, begun) or await self._whole(live, begun)
         if form is not None:
             await self._write(live, session, link, begun, form)
+            if form.coded is not None and begun.sent_bytes and not begun.over:
+                self._hold(begun, form.coded)
         if not begun.over and not begun.sent_bytes:
             # another endpoint may be able to fetch it now
             live.ledger.unsent(session.endpoint, begun.leased)
@@ -139,7 +156,17 @@ class PieceSender:
         if begun.over:
             link.writing = None
 
-    async def _coded(self, session: Session, link: DataLink, begun: _Begun) -> _Form | None:
+    def _hold(self, begun: _Begun, coded: Coded) -> None:
+        if begun.held is None and self._held_bytes + len(coded.data) <= MAX_HELD_BYTES:
+            begun.held = coded
+            self._held_bytes += len(coded.data)
+
+    def _let_go(self, begun: _Begun) -> None:
+        if begun.held is not None:
+            self._held_bytes -= len(begun.held.data)
+            begun.held = None
+
+    async def _coded(self, live: LiveSite, session: Session, link: DataLink, begun: _Begun) -> _Form | None:
         """Return the piece as it is coded for this endpoint; None: it goes whole.
 
         Raises `RefusedError` when a part of another form has been sent.
@@ -151,8 +178,10 @@ class PieceSender:
         if begun.sent_bytes:
             if not begun.coded_by:
                 return None
-            coded = await self._forms.kept(patch, leased.piece, begun.coded_by)
-            if coded is None or _digest(coded) != begun.digest:
+            coded = begun.held or await self._forms.kept(patch, leased.piece, begun.coded_by)
+            if coded is None:
+                raise RefusedError("the rest of a piece cannot be sent: its coded form was not kept")
+            if coded is not begun.held and _digest(coded) != begun.digest:
                 raise RefusedError("the rest of a piece cannot be sent: it was coded anew")
             return _form_of(leased, coded, self._length(patch, leased))
         if not decoding.takes(leased):
@@ -165,6 +194,8 @@ class PieceSender:
         if coded is None:
             return None
         begun.coded_by, begun.digest = base, _digest(coded)
+        if (ledger := live.ledger.ledger(leased.torrent)) is not None:
+            ledger.coded(session.endpoint, leased.piece, coded.base)
         return _form_of(leased, coded, self._length(patch, leased))
 
     @staticmethod
@@ -242,7 +273,7 @@ def _form_of(leased: LeasedPiece, coded: Coded, length_bytes: int) -> _Form:
         base=coded.base,
         ranges=coded.ranges,
     )
-    return _Form(message, len(coded.data))
+    return _Form(message, len(coded.data), coded)
 
 
 def _digest(coded: Coded) -> bytes:

@@ -224,11 +224,8 @@ class OriginState:
         if known is not None and known[0] is session:
             del self._sessions[session.endpoint]
             self._arrivals.left(session, live, trio.current_time())
-            self.outside_log.info(
-                "endpoint disconnected",
-                session.endpoint,
-                reason=session.ending.reason or "it closed the connection",
-            )
+            reason = session.ending.reason or "it closed the connection"
+            self.outside_log.info("endpoint disconnected", session.endpoint, reason=reason)
 
     def rate_towards(self, address: str, endpoint: EndpointId) -> SiteRate:
         """Return what is known of the line to an endpoint that is seen at ``address``, connected or not."""
@@ -293,11 +290,14 @@ class OriginState:
             await self._reload()
 
     async def _reload(self) -> None:
-        self._reloaded_at = trio.current_time()
+        self._reloaded_at, before = trio.current_time(), dict(self.patches)
         await self._records.flush()  # what is damaged must not come back from the database as good
         published = await trio.to_thread.run_sync(self._database.payloads)
         rows = served_payloads(published, self.rollouts)
         await self._forms.learn(published, rows.values())
+        # of what was found damaged since it was asked, the answer of the database is too old
+        late = {at: row for at, row in self.patches.items() if row.damaged and row is not before.get(at)}
+        rows |= {at: row for at, row in late.items() if at in rows}
         self.parcels.replace(rows.values())
         rows |= self.news_torrents.rows | self.parcels.rows
         for torrent in self.patches.keys() - rows.keys():

@@ -76,7 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert piece not in before, "two leases on one piece"
         assert endpoint in self.ready
         assert endpoint in self.ledger.slots
-        ahead = BUILDS_AHEAD if endpoint in self.builders.of(TORRENT) else 1
+        ahead = BUILDS_AHEAD if endpoint in self.builders.of_torrent.get(TORRENT, ()) else 1
         assert sum(holder == endpoint for holder in before.values()) < MAX_LEASES * ahead
         have, _, stalled = self.said[endpoint]
         assert not have >> piece & 1, "leased to an endpoint that has it"
@@ -97,8 +97,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(endpoint=endpoints, piece=pieces)
     def cannot_decode(self, endpoint: EndpointId, piece: PieceIndex) -> None:
-        leased = self.ledger.leases.get(piece) == endpoint
-        assert self.ledger.undecoded(endpoint, piece, self.now) == leased
+        before = self.ledger.leases
+        coded = self.ledger.undecoded(endpoint, piece, self.now) == "base"
+        assert not coded or before.pop(piece) == endpoint
+        assert self.ledger.leases == before
+
+    @rule(endpoint=endpoints, piece=pieces)
+    def is_sent_coded(self, endpoint: EndpointId, piece: PieceIndex) -> None:
+        self.ledger.coded(endpoint, piece, "base")
+        if self.ledger.leases.get(piece) == endpoint:
+            assert self.ledger.undecoded(endpoint, piece, self.now) == "base"
 
     @rule(endpoint=endpoints, builds=st.booleans())
     def says_whether_it_builds(self, endpoint: EndpointId, builds: bool) -> None:
@@ -193,7 +201,7 @@ class BadNeighbourMachine(RuleBasedStateMachine):
         self.from_lan_at = dict.fromkeys(self.honest, 0.0)
         self.shown = self.given = 0
         self.confirms = self.reconnects = self.stalled = True
-        self.undecoded = False
+        self.undecoded = self.coded = False
         self.claims: tuple[int, int] = (0, 0)
         self.delay = 0
         self.taken = 0
@@ -225,9 +233,9 @@ class BadNeighbourMachine(RuleBasedStateMachine):
         self.builders.say(self.bad, [TORRENT] if bad else [])
         self.builders.say(self.honest[0], [TORRENT] if honest else [])
 
-    @rule(undecoded=st.booleans())
-    def decodes_nothing(self, undecoded: bool) -> None:
-        self.undecoded = undecoded
+    @rule(undecoded=st.booleans(), coded=st.booleans())
+    def decodes_nothing(self, undecoded: bool, coded: bool) -> None:
+        self.undecoded, self.coded = undecoded, coded
 
     @rule(seconds=st.integers(1, 30))
     def plays(self, seconds: int) -> None:
@@ -262,8 +270,8 @@ class BadNeighbourMachine(RuleBasedStateMachine):
 
     def bad_fetches(self) -> None:
         for piece in self.fetched:
-            if self.undecoded:
-                self.ledger.undecoded(self.bad, piece, self.now)
+            if self.undecoded and self.ledger.undecoded(self.bad, piece, self.now) is None:
+                self.ledger.rejected(self.bad, piece, self.now)
             # it reads a little, or confirms, or does nothing
             if self.confirms:
                 self.ledger.stored(self.bad, piece, self.now)
@@ -274,6 +282,8 @@ class BadNeighbourMachine(RuleBasedStateMachine):
         for _ in range(LINE_PIECES):
             if (sent := self.ledger.next_piece(self.bad, self.now)) is not None:
                 self.taken += 1
+                if self.coded:
+                    self.ledger.coded(self.bad, sent, "base")
                 self.fetched.append(sent)
 
     def swap(self) -> None:

@@ -12,8 +12,9 @@ import trio
 import trio.testing
 from pytest_trio import trio_fixture
 
+from bandwidth.profiles.parse import parse_profile
 from p2pdist.shared.coded_pieces import decode_piece
-from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.shared.identifiers import Sha256Hex, SiteName
 from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.shared.wire.features import CODED_PIECES
 from p2pdist.shared.wire.fields import HELD_BYTES
@@ -22,9 +23,10 @@ from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.standing import SENT_SHARE, SENT_SPARE_PIECES
+from seed_server.origin.sender import MAX_HELD_BYTES
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import ServedPayload
-from tests.helpers.origin_endpoint import Connection, Endpoint
+from tests.helpers.origin_endpoint import Closed, Connection, Endpoint
 from tests.helpers.origin_harness import PIECE_BYTES, Lab, running_lab
 
 OLD = random.Random(1).randbytes(12 * PIECE_BYTES)
@@ -215,6 +217,18 @@ class TestWhatGoesWrong:
         await pc.want(new)
         assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
 
+    async def test_a_coder_that_fails_ends_nothing_and_the_pieces_go_whole(self, lab: Lab) -> None:
+        def no_memory(*_: object) -> None:
+            raise MemoryError
+
+        lab.server._forms.coding.make = no_memory  # type: ignore[method-assign,assignment]
+        _, new = await versions(lab)
+        pc = await a_pc(lab)
+        await pc.control.send(told(OLD))
+        await pc.want(new)
+        assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
+        await lab.still_serves()
+
     async def test_damaged_frames_are_made_anew(self, lab: Lab) -> None:
         _, new = await versions(lab)
         for turn in range(2):
@@ -262,6 +276,29 @@ class TestWhatGoesWrong:
         assert new.piece_count < lost <= new.piece_count * SENT_SHARE + SENT_SPARE_PIECES + 1
         await lab.still_serves()
 
+    async def test_who_decodes_nothing_that_goes_whole_pauses_and_others_are_sent_it(self, lab: Lab) -> None:
+        _, new = await versions(lab)
+        liar, honest = await a_pc(lab, uptime_seconds=10_000), await a_pc(lab)
+        await liar.control.send(told(OLD))
+        await liar.want(new)
+        whole = list[int]()
+        async with trio.open_nursery() as nursery:
+
+            async def lie() -> None:
+                while True:
+                    piece = await any_piece(liar.data)
+                    if isinstance(piece, Piece):
+                        whole.append(piece.piece)
+                    told_base = PieceUndecoded(torrent=piece.torrent, piece=piece.piece, base="f" * 64)
+                    await liar.control.send(told_base)
+
+            nursery.start_soon(lie)
+            await trio.sleep(0.2)
+            await honest.want(new)
+            await fetched(lab, honest, new)
+            nursery.cancel_scope.cancel()
+        assert len(whole) <= 2
+
     async def test_answers_beyond_the_pieces_end_the_connection(self, lab: Lab) -> None:
         pc = await a_pc(lab)
         for _ in range(600):
@@ -285,6 +322,63 @@ class TestWhatGoesWrong:
         other = await a_pc(lab)
         await other.want(new)
         await fetched(lab, other, new)
+
+
+HALF = b"".join(bytes([one, 0]) for one in random.Random(2).randbytes(4 * PIECE_BYTES))
+BLACKOUT = parse_profile('name = "stop"\ntime_zone = "UTC"\n[[blackout]]\nname = "all day"\n', source="stop")
+SLOW = '[[site]]\nname = "a"\nnetworks = ["127.0.8.0/24"]\nline_mbit = 0.6\n'
+
+
+@pytest.mark.parametrize("held_bytes", [None, 0])
+async def test_a_line_that_stops_in_the_midst_of_a_form_goes_on_with_it_though_it_was_not_kept(
+    tmp_path: Path, held_bytes: int | None
+) -> None:
+    def no_room(content: ContentStore, directory: Path) -> PieceCoding:
+        return coding(content, directory, min_free_bytes=1 << 62)
+
+    async with (
+        running_lab(tmp_path, coding=no_room, sites=SLOW, deadline_seconds=30.0) as lab,
+        trio.open_nursery() as nursery,
+    ):
+        sender = lab.server._sender
+        if held_bytes is not None:
+            sender._held_bytes = MAX_HELD_BYTES  # others hold as much as may be
+        patch = await lab.publish(data=HALF)
+        pc = await a_pc(lab)
+        got, ended = list[Piece | CodedPiece](), list[str]()
+
+        async def receive() -> None:
+            while len(got) < patch.piece_count:
+                try:
+                    piece = await any_piece(pc.data)
+                except Closed as closed:
+                    ended.append(str(closed))
+                    return
+                assert made_of(piece, {}) == lab.piece(patch, piece.piece)
+                got.append(piece)
+                await pc.control.send(PieceStored(torrent=piece.torrent, piece=piece.piece))
+
+        await pc.want(patch)
+        nursery.start_soon(receive)
+        while len(got) < 2:  # noqa: ASYNC110 - its progress
+            await trio.sleep(0.01)
+        live = lab.server._fleet._live[SiteName("a")]
+        lab.server.replace_profiles({SiteName("a"): BLACKOUT})
+        while live.link_rate != 0:  # noqa: ASYNC110 - the site's next decision
+            await trio.sleep(0.01)
+        await trio.sleep(0.5)
+        stopped_at = len(got)
+        assert (0 < sender._held_bytes < PIECE_BYTES) or held_bytes is not None
+        lab.server.replace_profiles({})
+        while len(got) < patch.piece_count and not ended:  # noqa: ASYNC110 - its progress
+            await trio.sleep(0.01)
+        assert stopped_at < patch.piece_count
+        assert bool(ended) == (held_bytes is not None), "then it connects again"
+        if ended:
+            return
+        assert sum(isinstance(piece, CodedPiece) for piece in got) >= patch.piece_count - 2
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert sender._held_bytes == 0
 
 
 OLD_SHA = hashlib.sha256(OLD).hexdigest()

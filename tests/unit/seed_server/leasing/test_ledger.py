@@ -16,6 +16,7 @@ from tests.helpers.piece_sets import pieces_of
 
 A, B, C = EndpointId("a" * 26), EndpointId("b" * 26), EndpointId("c" * 26)
 ONE, TWO = TorrentHash("11" * 32), TorrentHash("22" * 32)
+BASE = "e" * 64
 LEASE_SECONDS = 30.0
 
 
@@ -447,11 +448,30 @@ class TestWhoCanBuild:
         self.builder(site, A, ONE)
         site.join(A)
         assert site.ledger.next_piece(A, 0.0) == 0
-        assert not site.ledger.undecoded(B, PieceIndex(0), 0.0)
-        assert site.ledger.undecoded(A, PieceIndex(0), 0.0)
-        assert not site.ledger.undecoded(A, PieceIndex(0), 0.0)
+        site.ledger.coded(B, PieceIndex(0), BASE)
+        site.ledger.coded(A, PieceIndex(0), BASE)
+        assert site.ledger.undecoded(B, PieceIndex(0), 0.0) is None
+        assert site.ledger.undecoded(A, PieceIndex(0), 0.0) == BASE
+        assert site.ledger.undecoded(A, PieceIndex(0), 0.0) is None
+        site.ledger.coded(A, PieceIndex(0), BASE)
         assert site.ledger.next_piece(A, 0.0) == 0
         assert site.ledger.counters.voided == 1
+
+    def test_of_what_it_was_sent_whole_it_cannot_say_that_it_could_not_decode_it(self) -> None:
+        site = Site(400)
+        self.builder(site, A, ONE)
+        site.join(A)
+        site.join(B)
+        piece = site.ledger.next_piece(A, 0.0)
+        assert piece == 0
+        site.ledger.coded(A, piece, "")
+        assert site.ledger.undecoded(A, piece, 0.0) == ""
+        assert site.ledger.next_piece(A, 0.0) == 0, "now whole"
+        assert site.ledger.undecoded(A, piece, 0.0) is None
+        assert site.ledger.leases == {piece: A}
+        site.ledger.rejected(A, piece, 0.0)
+        assert site.ledger.next_piece(A, 0.0) is None, "it pauses"
+        assert site.fetch(B) == 0
 
     def test_where_one_may_come_the_others_wait_for_a_moment(self) -> None:
         builders = Builders()
@@ -480,5 +500,6 @@ class TestWhoCanBuild:
         sent = 0
         while (piece := site.ledger.next_piece(A, 0.0)) is not None:
             sent += 1
+            site.ledger.coded(A, piece, BASE)
             site.ledger.undecoded(A, piece, 0.0)
         assert sent <= 10 * SENT_SHARE + SENT_SPARE_PIECES

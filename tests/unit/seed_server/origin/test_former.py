@@ -42,5 +42,12 @@ def test_what_is_not_here_or_is_the_same_file_is_none() -> None:
 def test_news_and_parcels_have_none_and_there_are_not_too_many() -> None:
     assert former_payloads([row(1, ""), row(2, "")], served(row(2, "")), everything) == {}
     rows = [row(number) for number in range(1, 30)]
-    (found,) = former_payloads(rows, served(rows[-1]), everything).values()
+    asked = list[str]()
+
+    def is_here(sha256: str) -> bool:
+        asked.append(sha256)
+        return True
+
+    (found,) = former_payloads(rows, served(rows[-1]), is_here).values()
     assert len(found) == MAX_FORMER
+    assert asked == list(found), "with hundreds of versions, the disk is not looked at for all of them"

@@ -67,6 +67,10 @@ class Site:
             self.invitations.lacks(cast("Guest", pc), self.now)
         return pc
 
+    def builds(self, pc: Pc) -> None:
+        self.ledger.builders.say(pc.endpoint, [TORRENT])
+        self.invitations.builds(cast("Guest", pc), self.now)
+
     def news(self, *, long: bool) -> None:
         ranked = sorted(self.pcs.values(), key=lambda pc: pc.rank.order)
         self.invitations.news(cast("list[Guest]", ranked), self.now, long=long)
@@ -178,3 +182,37 @@ def test_news_invite_nobody_where_nothing_may_be_sent_or_enough_can_fetch() -> N
     stopped.wants("a", have=all_pieces(PIECES))
     stopped.news(long=True)
     assert not stopped.asked
+
+
+def test_of_five_hundred_that_all_have_a_former_version_as_many_are_asked_as_fetch() -> None:
+    for first in ("builds", "wants"):
+        site = Site(fetchers=2)
+        for number in range(500):
+            endpoint = EndpointId(f"{number:026}")
+            pc = Pc(endpoint, FetcherRank(endpoint, wired=True, on_mains=True, uptime_seconds=1))
+            site.pcs[endpoint] = pc
+            if first == "builds":
+                site.builds(pc)
+            site.ledger.want(
+                endpoint, TORRENT, have=0, lan_have=0, lan_stalled=False, can_fetch=True, now=site.now
+            )  # fmt: skip
+            site.invitations.lacks(cast("Guest", pc), site.now)
+            if first == "wants":
+                site.builds(pc)
+            site.now += 0.001
+        assert sum(pc.asked for pc in site.pcs.values()) == 2, first
+        for pc in list(site.pcs.values()):
+            if pc.asked:
+                site.comes(pc)
+        site.wait(INVITED_SECONDS)
+        assert sum(pc.asked for pc in site.pcs.values()) == 3, "where they brought nothing, one more is"
+
+
+def test_one_with_a_former_version_that_comes_last_is_asked_at_once_however_many_others_come() -> None:
+    site = Site(fetchers=2)
+    for letter in LETTERS:
+        site.wants(letter)
+    assert site.asked == "ab"
+    for letter in "cde":
+        site.builds(site.pcs[EndpointId(letter * 26)])
+    assert site.asked == "abcd", "of these too, two fetch"

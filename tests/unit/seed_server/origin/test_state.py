@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -140,6 +141,43 @@ async def test_an_older_answer_of_the_database_does_not_undo_a_publication(tmp_p
             await trio.testing.wait_all_tasks_blocked()
             go_on.set()
         assert list(live_fleet.patches) == [PATCH.torrent_hash]
+
+
+@pytest.mark.parametrize("late", ["the database", "what former versions there are"])
+async def test_what_is_found_damaged_during_a_reload_is_not_served_again(tmp_path: Path, late: str) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(of: str) -> None:
+        if of == late and not go_on.is_set():
+            asked.set()
+            go_on.wait()
+
+    class SlowDatabase(Database):
+        def payloads(self) -> list[ServedPayload]:
+            rows = super().payloads()
+            wait("the database")
+            return rows
+
+    class SlowForms(CodedForms):
+        async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
+            await super().learn(published, served)
+            await trio.to_thread.run_sync(wait, "what former versions there are")
+
+    with SlowDatabase.create(tmp_path / "state.db") as database:
+        database.add_patch(PATCH)
+        live_fleet = fleet(tmp_path, database)
+        live_fleet.serve(PATCH)
+        live_fleet._forms = SlowForms(None, PieceSource(ContentStore(tmp_path)), OutsideLog())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live_fleet.reload_patches)
+            await trio.to_thread.run_sync(asked.wait)
+            await live_fleet.damaged(TORRENT, "piece 0 is gone")
+            go_on.set()
+        assert live_fleet.patches[TORRENT].damaged
+        assert live_fleet._parts.torrents.get(TORRENT) is None, "nobody is sent it"
+        database.mark_damaged(TORRENT, "")
+        await live_fleet.reload_patches()
+        assert live_fleet._parts.torrents.get(TORRENT) is not None, "it is repaired"
 
 
 async def test_every_payload_of_a_patch_is_served_and_damaged_by_itself(tmp_path: Path) -> None:
