@@ -12,6 +12,7 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
+from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
@@ -28,6 +29,7 @@ CODING_THREADS = 2  # each makes 40 MB of pieces a second, which is 100 to 300 M
 AHEAD_PIECES = 4  # of the one that is asked for: a line that waits for none of them is never idle
 MAX_MAKING = 32  # at the same time: 8 MB of pieces
 LOOKING_THREADS = 4  # at the cache
+RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
 ALIGN_SHARE = (
@@ -66,8 +68,14 @@ class CodedForms:
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
         self._aligning: dict[tuple[str, str], trio.Event] = {}
-        self._lost: set[str] = set()
-        """Bases that cannot be read, or have nothing in common with what they are the former version of."""
+        self._coded_by: dict[bytes, list[tuple[TorrentHash, Sha256Hex]]] = {}
+        """What may be coded by a base, by the beginning of its SHA-256."""
+        self._useless: set[tuple[str, str]] = set()
+        """Torrents and bases that have nothing in common."""
+        self._unreadable: set[tuple[str, str]] = set()
+        """Torrents, and bases that cannot be read; until the next reload."""
+        self._all_rated = True
+        """Else who reloaded was cancelled in the midst of it."""
 
         self.sessions: Callable[[], Iterable[tuple[Session, LiveSite]]] = tuple
         """Returns all endpoints that are connected."""
@@ -103,31 +111,59 @@ class CodedForms:
         mine = {TorrentHash(row.torrent_hash): row for row in served if row.patch_id and not row.damaged}
         content = self._coding.content
         find = partial(former_payloads, published, mine, lambda base: content.path(Sha256Hex(base)).exists())
-        self.former = await trio.to_thread.run_sync(find)
+        former = await trio.to_thread.run_sync(find)
         self.served = mine
-        self._lost.clear()
-        self._rate_all()
+        if former == self.former and not self._unreadable and self._all_rated:
+            return  # a reload for something else: 25,000 endpoints need not be rated again
+        self.former, self._all_rated = former, False
+        self._unreadable.clear()
+        self._useless &= {(torrent, base) for torrent, bases in former.items() for base in bases}
+        self._coded_by = {}
+        for torrent, bases in former.items():
+            for base in bases:
+                self._coded_by.setdefault(_beginning(base), []).append((torrent, base))
+        await self._rate_all()
+        self._all_rated = True
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
         """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
-        return next((base for base in bases if (payload.torrent_hash + base) not in self._lost), NO_BASE)
+        return next((base for base in bases if self._is_good(payload.torrent_hash, base)), NO_BASE)
 
-    def _rate_all(self) -> None:
-        for session, live in self.sessions():
-            self.rate(session, live)
+    def _is_good(self, torrent: str, base: str) -> bool:
+        return (torrent, base) not in self._useless and (torrent, base) not in self._unreadable
+
+    async def _rate_all(self, base: str = "") -> None:
+        """Rate all endpoints, or those that have told of ``base``, some at a time; wake each site once."""
+        news: dict[int, LiveSite] = {}
+        for nth, (session, live) in enumerate(list(self.sessions())):
+            if nth % RATED_AT_ONCE == RATED_AT_ONCE - 1:
+                await trio.lowlevel.checkpoint()
+            if live.sessions.get(session.endpoint) is not session:  # it has left meanwhile
+                continue
+            if base and (session.decoding is None or _beginning(base) not in session.decoding.beginnings):
+                continue
+            if self._is_rated_anew(session, live):
+                news[id(live)] = live
+        for live in news.values():
+            live.wake_all()
 
     def rate(self, session: Session, live: LiveSite) -> None:
         """Let an endpoint fetch before others what can be coded by what it has, by its own word."""
+        if self._is_rated_anew(session, live):
+            live.wake_all()
+
+    def _is_rated_anew(self, session: Session, live: LiveSite) -> bool:
+        """Note what an endpoint builds, with as many look-ups as it told of bases; return whether that is news."""
         decoding = session.decoding
         if decoding is None or not (decoding.has_bases or live.ledger.builders.any_of(session.endpoint)):
-            return
-        built = [
+            return False
+        built = {
             torrent
-            for torrent, former in self.former.items()
-            if self.base(self.served[torrent], decoding.bases(former)) != NO_BASE
-        ]
-        if live.ledger.builders.say(session.endpoint, built):
-            live.wake_all()
+            for beginning in decoding.beginnings
+            for torrent, base in self._coded_by.get(beginning, ())
+            if self._is_good(torrent, base) and decoding.bases([base])
+        }
+        return live.ledger.builders.say(session.endpoint, built)
 
     async def form(self, payload: ServedPayload, piece: PieceIndex, base: str, rate: BytesPerSecond) -> Coded | None:
         """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole."""
@@ -194,7 +230,7 @@ class CodedForms:
         try:
             return await threads.run(partial(self.coding.make, payload, piece, data, base, level))
         except DamagedPayloadError as error:
-            self._lose(payload, base, str(error))
+            await self._lose(payload, base, str(error))
         except NotAlignedError:
             pass  # others have been aligned meanwhile: next time
         return None
@@ -214,12 +250,12 @@ class CodedForms:
                     partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
                 )
             except DamagedPayloadError as error:
-                self._lose(payload, base, str(error))
+                await self._lose(payload, base, str(error))
                 return False
             finally:
                 self._aligning.pop(pair).set()
         if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            self._lose(payload, base)
+            await self._lose(payload, base)
             return False
         return True
 
@@ -227,9 +263,13 @@ class CodedForms:
         if self.stopping:
             raise StoppingError
 
-    def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
+    async def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
         """Use a base no more; ``reason``: why it cannot be read."""
-        self._lost.add(payload.torrent_hash + base)
+        (self._unreadable if reason else self._useless).add((payload.torrent_hash, base))
         if reason:
             self._log.warning("a former version cannot be read", payload.patch_id, reason=reason)
-        self._rate_all()
+        await self._rate_all(base)
+
+
+def _beginning(base: str) -> bytes:
+    return bytes.fromhex(base[: 2 * HELD_BYTES])
