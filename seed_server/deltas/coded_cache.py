@@ -229,6 +229,17 @@ def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: in
     return found
 
 
+def drop_base(directory: Path, sha256: str) -> None:
+    """Remove all that is coded by a payload, which may have been damaged when it was. Raises nothing.
+
+    A server that runs finds that they are gone when it reads them.
+    """
+    with contextlib.suppress(OSError):
+        for pair, _ in _pairs_in(directory):
+            if pair.base == sha256:
+                shutil.rmtree(directory / pair.torrent / pair.base, ignore_errors=True)
+
+
 def _pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:
     """Yield the pairs, each with when it was written to last."""
     with contextlib.suppress(FileNotFoundError):

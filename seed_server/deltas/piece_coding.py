@@ -12,6 +12,7 @@ from seed_server.deltas.alignment import WHOLE_BYTES, Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair
 from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
+from seed_server.deltas.proven_stretches import ProvenStretches
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.rows import ServedPayload
@@ -114,7 +115,7 @@ class PieceCoding:
                 raise NotAlignedError
             start, _ = piece_span(piece, payload.piece_length_bytes, payload.length_bytes)
             ranges = found.ranges(start, len(data))
-            coded = code_by_base(self.content, Sha256Hex(base), ranges, data, level)
+            coded = code_by_base(ProvenStretches(self.content), Sha256Hex(base), ranges, data, level)
         self.cache.keep(pair, piece, level, coded)
         return coded
 

@@ -4,7 +4,7 @@ import pytest
 
 from p2pdist.shared.coded_pieces import PrefixRange
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair, pairs_kept
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair, drop_base, pairs_kept
 from seed_server.deltas.coder import Coded
 from tests.helpers.small_disk import small_disk
 
@@ -104,6 +104,19 @@ def test_a_full_disk_leaves_no_half_of_anything(tmp_path):
         assert not kept[-1]
         assert [cache.read(PAIR, PieceIndex(i)) is not None for i in range(6)] == kept
         assert len(names(disk)) == sum(kept)
+
+
+def test_all_that_is_coded_by_a_payload_goes_and_a_server_that_runs_finds_out(tmp_path):
+    cache = opened(tmp_path)
+    for pair in (PAIR, OTHER, Pair(OTHER.torrent, BASE)):
+        cache.keep(pair, ONE, 9, CODED)
+    drop_base(tmp_path / "coded", BASE)
+    assert names(tmp_path) == [f"{OTHER.torrent}/{NO_BASE}/1-9"]
+    assert [cache.read(pair, ONE) for pair in (PAIR, Pair(OTHER.torrent, BASE))] == [None, None]
+    assert cache.read(OTHER, ONE) is not None
+    assert cache.keep(PAIR, ONE, 9, CODED)
+    assert cache.read(PAIR, ONE) == Kept(CODED, 9)
+    drop_base(tmp_path / "nothing", BASE)
 
 
 def test_files_of_others_are_not_ours(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
+from p2pdist.shared.merkle import piece_hash
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
@@ -37,6 +38,8 @@ def coding(tmp_path):
     (tmp_path / "content").mkdir()
     for data in (OLD, NEW, TEXT):
         (tmp_path / "content" / sha256(data)).write_bytes(data)
+        hashes = [piece_hash(piece_of(data, at), PIECE, len(data)) for at in range(-(-len(data) // PIECE))]
+        (tmp_path / "content" / f"{sha256(data)}.pieces").write_bytes(b"".join(hashes))
     content = ContentStore(tmp_path / "content")
     cache = CodedCache(tmp_path / "coded", min_free_bytes=0)
     cache.load()
@@ -63,6 +66,16 @@ def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
     look = coding.look(payload(NEW), PieceIndex(8), sha256(OLD), ahead=100)
     assert look.kept.coded == coded
     assert look.lacking == list(range(9, 21))
+
+
+def test_nothing_is_made_of_a_former_version_that_is_damaged_and_nothing_kept(coding, tmp_path):
+    coding.align(sha256(OLD), sha256(NEW))
+    (tmp_path / "content" / sha256(OLD)).write_bytes(OLD[: 8 * PIECE] + b"#" + OLD[8 * PIECE + 1 :])
+    with pytest.raises(DamagedPayloadError, match="piece 8 is not what was published"):
+        made(coding, 8)
+    assert coding.look(payload(NEW), PieceIndex(8), sha256(OLD), ahead=0).kept is None
+    (tmp_path / "content" / sha256(OLD)).write_bytes(OLD)
+    assert made(coding, 8) is not None
 
 
 def test_alone_the_best_level_tries_both_codecs(coding):
