@@ -216,9 +216,9 @@ class TestWhatGoesWrong:
         assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
 
     async def test_a_base_that_has_a_bad_sector_on_the_server_spoils_no_frame(self, lab: Lab) -> None:
-        at, zeros = 7 * PIECE_BYTES, bytes(4096)
-        old, new = await versions(lab, new=OLD[: at + 8192] + zeros + OLD[at + 8192 :])
-        lab.payload(old).write_bytes(OLD[:at] + zeros + OLD[at + 4096 :])
+        at, wrong = 7 * PIECE_BYTES, os.urandom(4096)
+        old, new = await versions(lab, new=OLD[: at + 8192] + wrong + OLD[at + 8192 :])
+        lab.payload(old).write_bytes(OLD[:at] + wrong + OLD[at + 4096 :])
         pc = await a_pc(lab)
         await pc.control.send(told(OLD))
         await pc.want(new)
