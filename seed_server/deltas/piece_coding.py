@@ -19,7 +19,8 @@ from seed_server.store.rows import ServedPayload
 
 QUICK_LEVEL = 9  # while somebody waits: 100 MB in two or three seconds of a processor; 12 takes twice as long for 1 %
 BEST_LEVEL = 19  # ahead: 100 MB in a minute, for a tenth to a sixth less
-MAX_ALIGNMENTS = 8  # in memory, of two files each: at most 4 MB
+MAX_ALIGNED_BYTES = 128 << 20  # of memory: of 32 pairs of huge files, or of some hundreds as they are
+ALIGNMENT_BYTES = 1 << 10  # of one, beside its places
 MAX_SAMPLED = 4_096  # payloads of which it is remembered whether they can be compressed at all
 SAMPLES, SAMPLE_BYTES, SAMPLE_LEVEL = 8, 32 << 10, 3  # a millisecond in all
 SAMPLE_SHARE = 0.97  # of a sample: what does not get smaller is compressed already
@@ -68,12 +69,16 @@ class PieceCoding:
         """
         if (known := self._aligned(base, new)) is not None:
             return known
-        found = align(self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between))
+        of_base, of_new = self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between)
+        found = align(of_base, of_new, between=between)
         with self._lock:
             self._alignments[base, new] = found
-            while len(self._alignments) > MAX_ALIGNMENTS:
+            while len(self._alignments) > 1 and self._aligned_bytes() > MAX_ALIGNED_BYTES:
                 self._alignments.popitem(last=False)
         return found
+
+    def _aligned_bytes(self) -> int:
+        return sum(ALIGNMENT_BYTES + 16 * len(each.new_places) for each in self._alignments.values())
 
     def is_aligned(self, base: Sha256Hex, new: Sha256Hex) -> bool:
         """Whether `make` can code one by the other at once."""

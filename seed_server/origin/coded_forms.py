@@ -4,6 +4,7 @@ A form is made once for all sites, and kept. What is not made in the time that t
 is: nobody waits for a processor longer than for the line.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,10 +33,10 @@ LOOKING_THREADS = 4  # at the cache
 RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
-ALIGN_SHARE = (
-    0.05  # of the time that the whole payload would take: waited once, until it is known what belongs together
-)
+ALIGN_SHARE = 0.05  # of the time that the whole payload would take: waited once for what is not aligned yet
 MOST_ALIGN_SECONDS = 2.0  # less than an idle turn may last
+NICE_UNDER_THE_LOCK = 5  # nicer, it would not get a processor on a busy machine, and the event loop not the lock
+PAUSE_SECONDS = 0.0002  # after each half millisecond or so of work under the interpreter's lock
 
 
 class StoppingError(Exception):
@@ -48,6 +49,15 @@ class _Making:
 
     done: trio.Event = field(default_factory=trio.Event)
     coded: Coded | None = None
+
+
+@dataclass
+class _Aligning:
+    """Two payloads that are being aligned."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    patient_until: float | None = None
+    """Trio's time: until then pieces wait for it, afterwards they go whole; None: none has waited yet."""
 
 
 class CodedForms:
@@ -63,11 +73,14 @@ class CodedForms:
         self.former: Mapping[TorrentHash, tuple[Sha256Hex, ...]] = {}
         """By what each of these may be coded, the best first."""
         self.threads = QuietThreads(CODING_THREADS)
+        self._comparing = QuietThreads(1, nice=NICE_UNDER_THE_LOCK)
         self.stopping = False
+        self.started = trio.Event()
+        """Set once the cache is loaded: what is made before it would be made in vain."""
         self._looking = trio.CapacityLimiter(LOOKING_THREADS)
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
-        self._aligning: dict[tuple[str, str], trio.Event] = {}
+        self._aligning: dict[tuple[str, str], _Aligning] = {}
         self._coded_by: dict[bytes, list[tuple[TorrentHash, Sha256Hex]]] = {}
         """What may be coded by a base, by the beginning of its SHA-256."""
         self._useless: set[tuple[str, str]] = set()
@@ -99,10 +112,12 @@ class CodedForms:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                self.started.set()
                 await trio.sleep_forever()
         finally:
             self._nursery, self.stopping = None, True
             self.threads.close()
+            self._comparing.close()
 
     async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
         """Note what is published, and what of it is ``served``: by what each may be coded."""
@@ -169,11 +184,25 @@ class CodedForms:
         """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole."""
         if self._nursery is None:
             return None
+        patience = _patience_seconds(payload, rate)
+        deadline = trio.current_time() + patience
+        look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
+        found = None
         try:
-            look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
-            found = await trio.to_thread.run_sync(look, limiter=self._looking)
+            with trio.move_on_at(deadline):  # the disk may be slow
+                found = await trio.to_thread.run_sync(look, limiter=self._looking, abandon_on_cancel=True)
         except DamagedPayloadError:
             return None  # it is read again to be sent whole, and seen to then
+        if found is None:
+            return None
+        if (found.kept is None or found.lacking) and not self._is_aligned(payload, base):
+            if found.kept is None:
+                await self._wait_for_alignment(payload, base, rate)
+                deadline = trio.current_time() + patience
+            else:
+                self._align(payload, base)
+        if not self._is_aligned(payload, base):
+            return None if found.kept is None else found.kept.coded
         made = None if found.kept is not None else self._make(payload, piece, base)
         for each in found.lacking:
             self._make(payload, each, base)
@@ -181,7 +210,7 @@ class CodedForms:
             return found.kept.coded
         if made is None:
             return None
-        with trio.move_on_after(self._patience_seconds(payload, base, rate)):
+        with trio.move_on_at(deadline):
             await made.done.wait()
         return made.coded
 
@@ -193,13 +222,6 @@ class CodedForms:
         except DamagedPayloadError:
             return None
         return None if found.kept is None else found.kept.coded
-
-    def _patience_seconds(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> float:
-        piece_seconds = payload.piece_length_bytes / max(1, rate)
-        patience = min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
-        if base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            return patience
-        return max(patience, min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate)))
 
     def _make(self, payload: ServedPayload, piece: PieceIndex, base: str) -> _Making | None:
         """Make a form in a task, unless one does; None: there is too much to do."""
@@ -238,30 +260,59 @@ class CodedForms:
     async def _is_of_use(self, payload: ServedPayload, base: str) -> bool:
         if base == NO_BASE:
             return True
-        pair = (base, payload.sha256)
-        if (under_way := self._aligning.get(pair)) is not None:
-            await under_way.wait()
-        if not self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            if pair in self._aligning:  # another one was woken first
-                return False
-            self._aligning[pair] = trio.Event()
-            try:
-                await self.threads.run(
-                    partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
-                )
-            except DamagedPayloadError as error:
-                await self._lose(payload, base, str(error))
-                return False
-            finally:
-                self._aligning.pop(pair).set()
+        if not self._is_aligned(payload, base):
+            await self._align(payload, base).done.wait()
+        if not self._is_aligned(payload, base):
+            return False
         if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
             await self._lose(payload, base)
             return False
         return True
 
+    def _is_aligned(self, payload: ServedPayload, base: str) -> bool:
+        return base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256))
+
+    async def _wait_for_alignment(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> None:
+        """Wait until two payloads are aligned, or as long as it is worth: once for all pieces, and all sites."""
+        aligning = self._align(payload, base)
+        if aligning.patient_until is None:
+            share = min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate))
+            aligning.patient_until = trio.current_time() + max(_patience_seconds(payload, rate), share)
+        with trio.move_on_at(aligning.patient_until):
+            await aligning.done.wait()
+
+    def _align(self, payload: ServedPayload, base: str) -> _Aligning:
+        """Align two payloads in a task of its own, unless one does."""
+        pair = (base, payload.sha256)
+        aligning = self._aligning.get(pair)
+        if aligning is None:
+            aligning = _Aligning()
+            if self._nursery is None:
+                aligning.done.set()
+            else:
+                self._aligning[pair] = aligning
+                self._nursery.start_soon(self._align_one, payload, base, aligning)
+        return aligning
+
+    async def _align_one(self, payload: ServedPayload, base: str, aligning: _Aligning) -> None:
+        try:
+            align = partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
+            await self._comparing.run(align)
+            if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
+                await self._lose(payload, base)
+        except StoppingError:
+            pass
+        except Exception as error:  # noqa: BLE001 - damage, no memory, no thread: all others are served on
+            await self._lose(payload, base, str(error) or type(error).__name__)
+        finally:
+            del self._aligning[base, payload.sha256]
+            aligning.done.set()
+
     def _go_on(self) -> None:
+        """Give the interpreter's lock back: who only lets it go takes it again before the event loop wakes."""
         if self.stopping:
             raise StoppingError
+        time.sleep(PAUSE_SECONDS)
 
     async def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
         """Use a base no more; ``reason``: why it cannot be read."""
@@ -269,6 +320,11 @@ class CodedForms:
         if reason:
             self._log.warning("a former version cannot be read", payload.patch_id, reason=reason)
         await self._rate_all(base)
+
+
+def _patience_seconds(payload: ServedPayload, rate: BytesPerSecond) -> float:
+    piece_seconds = payload.piece_length_bytes / max(1, rate)
+    return min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
 
 
 def _beginning(base: str) -> bytes:

@@ -9,7 +9,15 @@ from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from p2pdist.shared.merkle import piece_hash
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache
-from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
+from seed_server.deltas.piece_coding import (
+    ALIGNMENT_BYTES,
+    BEST_LEVEL,
+    MAX_ALIGNED_BYTES,
+    QUICK_LEVEL,
+    NotAlignedError,
+    PieceCoding,
+    piece_coding,
+)
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 from seed_server.store.rows import ServedPayload
@@ -117,6 +125,21 @@ def test_it_can_be_stopped_while_it_reads(coding):
 
     with pytest.raises(StopError):
         coding.align(sha256(OLD), sha256(NEW), stop)
+
+
+def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded(coding, tmp_path):
+    others = [OLD[at * PIECE :] for at in range(1, 13)]
+    for data in others:
+        (tmp_path / "content" / sha256(data)).write_bytes(data)
+        coding.align(sha256(data), sha256(NEW))
+    assert all(coding.is_aligned(sha256(data), sha256(NEW)) for data in others)
+    (one,) = {len(each.new_places) for pair, each in coding._alignments.items() if pair[0] == sha256(others[0])}
+    for number in range(MAX_ALIGNED_BYTES // (16 * one + ALIGNMENT_BYTES) + 1):
+        coding._alignments[str(number), ""] = coding._aligned(sha256(others[0]), sha256(NEW))
+    coding.align(sha256(OLD), sha256(NEW))
+    assert coding.is_aligned(sha256(OLD), sha256(NEW))
+    assert not coding.is_aligned(sha256(others[1]), sha256(NEW))
+    assert coding._aligned_bytes() <= MAX_ALIGNED_BYTES
 
 
 def test_that_of_a_home_reads_nothing_yet(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +11,15 @@ from typing import Any, cast
 import pytest
 import trio
 
+from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared import merkle
-from p2pdist.shared.identifiers import EndpointId, Sha256Hex, TorrentHash
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.deltas.anchor_files import AnchorFiles
-from seed_server.deltas.coded_cache import CodedCache
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
-from seed_server.origin.coded_forms import RATED_AT_ONCE, CodedForms
+from seed_server.origin.coded_forms import LEAST_PATIENCE_SECONDS, MAX_MAKING, RATED_AT_ONCE, CodedForms
 from seed_server.origin.decoding import Decoding
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
@@ -44,12 +46,31 @@ class Site:
         self.woken += 1
 
 
+class SlowCoding(PieceCoding):
+    """Aligns nothing, and looks at nothing, while it is held up."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.may_align, self.may_look = threading.Event(), threading.Event()
+        self.may_align.set()
+        self.may_look.set()
+
+    def align(self, *pair: Any) -> Any:
+        self.may_align.wait(20)
+        return super().align(*pair)
+
+    def look(self, *piece: Any, ahead: int) -> Any:
+        self.may_look.wait(20)
+        return super().look(*piece, ahead=ahead)
+
+
 class Server:
     def __init__(self, root: Path) -> None:
         (root / "content").mkdir()
         self.content = ContentStore(root / "content")
         self.cache = CodedCache(root / "coded", min_free_bytes=0)
-        coding = PieceCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        coding = SlowCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        self.coding = coding
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
         self.site = Site()
         self.forms.sessions = lambda: [(session, cast("Any", self.site)) for session in self.site.sessions.values()]
@@ -166,3 +187,55 @@ async def test_what_has_nothing_in_common_is_remembered_over_reloads_and_what_ca
     await server.forms.learn([old, other, new], [new])
     assert server.forms.base(new, bases[1:]) == "alone"
     assert server.forms.base(new, bases) == old.sha256
+
+
+FAST = BytesPerSecond(1_000_000_000)
+TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
+
+
+async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(server: Server) -> None:
+    old, new, text = server.publish(OLD, 1), server.publish(NEW, 2), server.publish(TEXT, 3, "text")
+    await server.forms.learn([old, new, text], [new, text])
+    server.coding.may_align.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        began = trio.current_time()
+        for turn in range(3 * MAX_MAKING):
+            piece = PieceIndex(turn % new.piece_count)
+            assert await server.forms.form(new, piece, old.sha256, FAST) is None
+        assert LEAST_PATIENCE_SECONDS <= trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
+        assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is not None
+        server.coding.may_align.set()
+        with trio.fail_after(10):
+            await server.forms._align(new, old.sha256).done.wait()
+        coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+        assert coded is not None
+        assert coded.base == old.sha256
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(server: Server) -> None:
+    old, new = server.publish(OLD, 1), server.publish(NEW, 2)
+    await server.forms.learn([old, new], [new])
+    server.coding.anchors = cast("Any", None)  # as an error that nobody thought of
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
+        assert server.forms.base(new, [Sha256Hex(old.sha256)]) == NO_BASE
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_disk_is_not_waited_for_longer_than_the_line(server: Server) -> None:
+    text = server.publish(TEXT, 1)
+    await server.forms.learn([text], [text])
+    server.coding.may_look.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        began = trio.current_time()
+        assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is None
+        assert trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
+        server.coding.may_look.set()
+        nursery.cancel_scope.cancel()
