@@ -211,7 +211,8 @@ class CodedCache:
             (one for one in self._folders if one != pair and one.torrent not in spared),
             key=lambda one: self._folders[one].used,
         )
-        going, freed = [], 0
+        going: list[Pair] = []
+        freed = 0
         while self._bytes - freed + needed > self.max_bytes:
             if len(going) == len(others):
                 return None

@@ -24,7 +24,7 @@ from seed_server.store.rows import ServedPayload
 AHEAD_LOOK_SECONDS = 10.0  # after all is done: for what has been published since
 NO_ROOM_SECONDS = 600.0
 MOST_BASES = 3
-MOST_SHARE = 0.25  # of the cache, for one payload by one base: a huge one leaves room for the others
+MOST_CACHE_SHARE = 0.25  # of the cache, for one payload by one base: a huge one leaves room for the others
 RECENT_SECONDS = 14 * DAY_SECONDS  # since its publication: of what is older, the few that lack it are coded for at once
 BUSY_REST_SHARE = 1.0  # of the time that a piece took: while anything is sent, half of one processor is left alone
 LATE_CONTROLLER_SECONDS = 0.005  # while controllers are later than is promised, one piece is coded …
@@ -109,7 +109,7 @@ class CodingAhead:
         cache = self._forms.coding.cache
         lacking = await trio.to_thread.run_sync(partial(cache.lacking, pair, payload.piece_count, level=BEST_LEVEL))
         for piece in lacking:
-            if cache.bytes_of(pair) > MOST_SHARE * cache.max_bytes:
+            if cache.bytes_of(pair) > MOST_CACHE_SHARE * cache.max_bytes:
                 return True  # the rest of it is coded when it is asked for
             if TorrentHash(payload.torrent_hash) not in self._forms.served:
                 return False
