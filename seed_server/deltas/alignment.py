@@ -2,9 +2,9 @@
 
 import bisect
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from p2pdist.shared.coded_pieces import MAX_PREFIX_BYTES, MAX_PREFIX_RANGES, PrefixRange
 from seed_server.deltas.anchors import Anchors
@@ -13,6 +13,12 @@ SAME_RUN_BYTES = 64 << 10  # by so much what lies between two anchors may have g
 NEAR_ANCHORS = 2  # to each side: one of them must say about the same, or an anchor is taken for chance
 MARGIN_BYTES = 256 << 10  # to each side of what the anchors say: what has no anchor is often near
 WHOLE_BYTES = 1 << 20  # a base that is not longer is taken as a whole where no anchor says anything
+
+_SLICE = 256  # anchors looked at in one go: half a millisecond at most
+_TABLES, _TABLE_SHIFT = 256, 56  # by a print's highest bits: of its lowest, some may always be 0
+_TWICE = -1  # in the place of a place
+
+T = TypeVar("T")
 
 
 class _Run(NamedTuple):
@@ -85,32 +91,50 @@ class Alignment:
         return PrefixRange(start, min(MAX_PREFIX_BYTES, self.base_length_bytes - start))
 
 
-def align(base: Anchors, new: Anchors) -> Alignment:
-    """Return what two payloads have in common. What stands more than once in either says nothing."""
-    in_base: dict[int, int | None] = {}
-    for place, printed in zip(base.places, base.prints, strict=True):
-        in_base[printed] = None if printed in in_base else place
-    in_new: set[int] = set()
-    twice: set[int] = set()
-    for printed in new.prints:
-        (twice if printed in in_new else in_new).add(printed)
-    found = [
-        (place, there)
-        for place, printed in zip(new.places, new.prints, strict=True)
-        if printed not in twice and (there := in_base.get(printed)) is not None
-    ]
-    kept = [found[i] for i in range(len(found)) if _has_company(found, i)]
-    return Alignment(
-        base.length_bytes,
-        new.length_bytes,
-        array("Q", [new_place for new_place, _ in kept]),
-        array("Q", [base_place for _, base_place in kept]),
-    )
+def align(base: Anchors, new: Anchors, between: Callable[[], None] = lambda: None) -> Alignment:
+    """Return what two payloads have in common. What stands more than once in either says nothing.
+
+    ``between`` is called after each half millisecond or so. So there are many small tables, and no list of tuples: what
+    is large is made, and freed, under the interpreter's lock in one go.
+    """
+    in_base: list[dict[int, int]] = [{} for _ in range(_TABLES)]
+    for place, printed in _in_slices(zip(base.places, base.prints, strict=True), between):
+        table = in_base[printed >> _TABLE_SHIFT]
+        table[printed] = _TWICE if printed in table else place
+    in_both: list[dict[int, bool]] = [{} for _ in range(_TABLES)]  # whether it stands in the new one once
+    for printed in _in_slices(new.prints, between):
+        if in_base[printed >> _TABLE_SHIFT].get(printed, _TWICE) != _TWICE:
+            once = in_both[printed >> _TABLE_SHIFT]
+            once[printed] = printed not in once
+    found, there = array("Q"), array("Q")
+    for place, printed in _in_slices(zip(new.places, new.prints, strict=True), between):
+        if in_both[printed >> _TABLE_SHIFT].get(printed):
+            found.append(place)
+            there.append(in_base[printed >> _TABLE_SHIFT][printed])
+    for tables in _in_slices(zip(in_base, in_both, strict=True), between, 1):
+        for each in tables:
+            each.clear()
+    new_places, base_places = array("Q"), array("Q")
+    for at in _in_slices(range(len(found)), between):
+        if _has_company(found, there, at):
+            new_places.append(found[at])
+            base_places.append(there[at])
+    return Alignment(base.length_bytes, new.length_bytes, new_places, base_places)
 
 
-def _has_company(found: list[tuple[int, int]], i: int) -> bool:
-    near = found[max(0, i - NEAR_ANCHORS) : i] + found[i + 1 : i + 1 + NEAR_ANCHORS]
-    return not near or any(_same_way(found[i], other) for other in near)
+def _in_slices(items: Iterable[T], between: Callable[[], None], length: int = _SLICE) -> Iterator[T]:
+    left = length
+    for item in items:
+        if not left:
+            between()
+            left = length
+        left -= 1
+        yield item
+
+
+def _has_company(found: "array[int]", there: "array[int]", at: int) -> bool:
+    near = [each for each in range(max(0, at - NEAR_ANCHORS), min(len(found), at + NEAR_ANCHORS + 1)) if each != at]
+    return not near or any(_same_way((found[at], there[at]), (found[each], there[each])) for each in near)
 
 
 def _same_way(one: tuple[int, int], other: tuple[int, int]) -> bool:

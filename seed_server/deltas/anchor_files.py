@@ -33,7 +33,7 @@ class AnchorFiles:
     def anchors(self, sha256: Sha256Hex, *, between: Callable[[], None] = lambda: None) -> Anchors:
         """Return the anchors of a payload; where none are kept, half a second of a processor for 100 MB finds them.
 
-        ``between`` is called for each 256 KiB of these. What cannot be kept, on a full disk, is returned all the same.
+        ``between`` is called for each 64 KiB of these. What cannot be kept, on a full disk, is returned all the same.
         Raises `DamagedPayloadError`.
         """
         with contextlib.suppress(OSError, FileTooLargeError, ValueError):

@@ -11,7 +11,7 @@ import re
 import shutil
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -26,6 +26,7 @@ from seed_server.deltas.coder import Coded
 MAX_CODED_BYTES = 4 << 30  # of a hundred publications of 200 MB, each by three former versions and alone: a third of it
 MIN_FREE_BYTES = 1 << 30  # of the disk: for payloads, the database and the logs, which cannot be made again
 MAX_OPEN_PAIRS = 64  # whose pieces are known without a look at the disk: of 16,384 pieces, 1 MB each
+AHEAD_LEVEL = 19  # what is made at this level or a higher one is for later, and takes nothing from who is sent to now
 NO_BASE = "alone"
 """In the place of a base."""
 
@@ -35,6 +36,8 @@ _HEAD = struct.Struct("<BB")
 _RANGE = struct.Struct("<QQ")
 _MOST_BYTES = _CHECK_BYTES + _HEAD.size + MAX_PREFIX_RANGES * _RANGE.size + MAX_PIECE_BYTES
 _CODECS: tuple[Codec, ...] = get_args(Codec)
+_AWAY = "away-"
+"""How the folders begin that are being removed."""
 _WHOLE = 255
 """In the place of a codec: nothing is gained by coding it."""
 _NAME = re.compile(r"([0-9]{1,6})-([0-9]{1,2})")
@@ -75,6 +78,8 @@ class CodedCache:
     directory: Path
     max_bytes: int = MAX_CODED_BYTES
     min_free_bytes: int = MIN_FREE_BYTES
+    recent: Collection[TorrentHash] = ()
+    """Of these, nothing leaves to make room for what is coded ahead."""
     full: bool = False
     """What was to be kept last found no room, or could not be written."""
     _folders: dict[Pair, _Folder] = field(default_factory=dict)
@@ -85,6 +90,7 @@ class CodedCache:
     def load(self) -> None:
         """Look at what an earlier run has left. What cannot be read is as if it were not there."""
         with self._lock, contextlib.suppress(OSError):
+            _remove_all(self.directory.glob(f"{_AWAY}*"))
             found = sorted(pairs_in(self.directory), key=lambda one: one[1])
             for pair, _ in found:
                 size = sum(
@@ -135,9 +141,12 @@ class CodedCache:
             before = self._levels(pair).get(piece)
             if before is not None and before >= level:
                 return True
-            if not self._make_room(pair, taken):
-                return False
-            self._count(folder, taken)
+            gone = self._make_room(pair, taken, () if level < AHEAD_LEVEL else self.recent)
+            if gone is not None:
+                self._count(folder, taken)
+        if gone is None:
+            return False
+        _remove_all(gone)
         path = self._path(pair)
         try:
             if shutil.disk_usage(self.directory.parent).free < self.min_free_bytes:
@@ -163,6 +172,11 @@ class CodedCache:
             if before is not None:
                 self._remove(pair, folder, path / _name(piece, before))
         return True
+
+    def bytes_of(self, pair: Pair) -> int:
+        """Return what the pieces of a pair take on the disk; 0: there are none."""
+        with self._lock:
+            return self._folders[pair].bytes if pair in self._folders else 0
 
     def lacking(self, pair: Pair, piece_count: int, *, level: int) -> list[PieceIndex]:
         """Return which of so many pieces are not kept at this level or a higher one."""
@@ -200,18 +214,34 @@ class CodedCache:
         if known is not None and known.levels and not self._path(pair).is_dir():
             self._bytes -= self._folders.pop(pair).bytes
 
-    def _make_room(self, pair: Pair, needed: int) -> bool:
-        """Remove the pairs that were not used for longest; the one that is written to stays."""
-        while self._bytes + needed > self.max_bytes:
-            others = [one for one in self._folders if one != pair]
-            if not others:
-                return False
-            oldest = min(others, key=lambda one: self._folders[one].used)
-            self._bytes -= self._folders.pop(oldest).bytes
-            shutil.rmtree(self._path(oldest), ignore_errors=True)
+    def _make_room(self, pair: Pair, needed: int, spared: Collection[TorrentHash]) -> list[Path] | None:
+        """Let the pairs go that were not used for longest; the one that is written to stays, and those ``spared``.
+
+        Returns their folders, under other names, which are to be removed; None: there is no room, and nothing goes.
+        """
+        others = sorted(
+            (one for one in self._folders if one != pair and one.torrent not in spared),
+            key=lambda one: self._folders[one].used,
+        )
+        going: list[Pair] = []
+        freed = 0
+        while self._bytes - freed + needed > self.max_bytes:
+            if len(going) == len(others):
+                return None
+            going.append(others[len(going)])
+            freed += self._folders[going[-1]].bytes
+        return [path for each in going if (path := self._let_go(each)) is not None]
+
+    def _let_go(self, pair: Pair) -> Path | None:
+        self._bytes -= self._folders.pop(pair).bytes
+        self._uses += 1
+        away = self.directory / f"{_AWAY}{self._uses}"
+        with contextlib.suppress(OSError):
+            self._path(pair).rename(away)
             with contextlib.suppress(OSError):  # other pairs of this torrent
-                self._path(oldest).parent.rmdir()
-        return True
+                self._path(pair).parent.rmdir()
+            return away
+        return None
 
     def _remove(self, pair: Pair, folder: _Folder, path: Path) -> None:
         with contextlib.suppress(OSError):
@@ -228,6 +258,12 @@ class CodedCache:
             self._count(folder, -size)
 
 
+def _remove_all(folders: Iterable[Path]) -> None:
+    """Remove folders of thousands of files: nobody who looks at the cache waits for that."""
+    for each in folders:
+        shutil.rmtree(each, ignore_errors=True)
+
+
 def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: int) -> dict[Pair, int]:
     """Return of each pair of these how many pieces are kept at this level or a higher one, by a look at the disk.
 
@@ -239,6 +275,17 @@ def pairs_kept(directory: Path, torrents: Iterable[TorrentHash], least_level: in
             levels = _levels_in(directory / pair.torrent / pair.base)
             found[pair] = sum(level >= least_level for level in levels.values())
     return found
+
+
+def drop_base(directory: Path, sha256: str) -> None:
+    """Remove all that is coded by a payload, which may have been damaged when it was. Raises nothing.
+
+    A server that runs finds that they are gone when it reads them.
+    """
+    with contextlib.suppress(OSError):
+        for pair, _ in pairs_in(directory):
+            if pair.base == sha256:
+                shutil.rmtree(directory / pair.torrent / pair.base, ignore_errors=True)
 
 
 def pairs_in(directory: Path) -> Iterator[tuple[Pair, float]]:

@@ -1,15 +1,14 @@
 """Codes pieces: by a base, or alone. Blocking; zstd works without the interpreter's lock.
 
-A base's bytes are not proven when they are read. If they are wrong here, or at the PC, what comes of them is no piece
-of the torrent: the PC says ``undecoded``, and gets it whole.
+If the base's bytes are wrong at the PC, what comes of them is no piece of the torrent: the PC says ``undecoded``, and
+gets it whole. Here they are to be proven: see `ProvenStretches`.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from p2pdist.shared.coded_pieces import Codec, PrefixRange, encode_lzma2, encode_zstd
 from p2pdist.shared.identifiers import Sha256Hex
-from seed_server.store.content_store import ContentStore
 
 MESSAGE_BYTES = 96  # of a coded piece's message beside that of a whole one, with a base
 RANGE_BYTES = 12  # of one range in it
@@ -17,6 +16,13 @@ WORTH_SHARE = 0.97  # of a piece: what is not smaller is sent whole, and costs t
 SAME_LEVEL = 12  # for a piece whose very bytes are in the base: a lower one looks at the end of the prefix alone
 _HEAD_BYTES = 64  # looked for, to find these bytes
 _MAX_TRIES = 8  # of places where they stand
+
+
+class StretchReader(Protocol):
+    """Reads stretches of payloads: `ProvenStretches`, or a `ContentStore` for what is not sent."""
+
+    def read_stretches(self, sha256: Sha256Hex, stretches: Iterable[tuple[int, int]]) -> bytes:
+        """Return these stretches (offset, length) one after the other. Raises `DamagedPayloadError`."""
 
 
 class Coded(NamedTuple):
@@ -35,7 +41,7 @@ class Coded(NamedTuple):
 
 
 def code_by_base(
-    content: ContentStore, base: Sha256Hex, ranges: Sequence[PrefixRange], piece: bytes, level: int
+    content: StretchReader, base: Sha256Hex, ranges: Sequence[PrefixRange], piece: bytes, level: int
 ) -> Coded | None:
     """Return ``piece`` coded by these stretches of ``base``; None: it is not worth it. Raises `DamagedPayloadError`."""
     if not ranges:

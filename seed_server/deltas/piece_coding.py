@@ -13,13 +13,15 @@ from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
 from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache, Kept, Pair
 from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
+from seed_server.deltas.proven_stretches import ProvenStretches
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore
 from seed_server.store.rows import ServedPayload
 
 QUICK_LEVEL = 9  # while somebody waits: 100 MB in two or three seconds of a processor; 12 takes twice as long for 1 %
 BEST_LEVEL = 19  # ahead: 100 MB in a minute, for a tenth to a sixth less
-MAX_ALIGNMENTS = 8  # in memory, of two files each: at most 4 MB
+MAX_ALIGNED_BYTES = 128 << 20  # of memory: of 32 pairs of huge files, or of some hundreds as they are
+ALIGNMENT_BYTES = 1 << 10  # of one, beside its places
 MAX_SAMPLED = 4_096  # payloads of which it is remembered whether they can be compressed at all
 SAMPLES, SAMPLE_BYTES, SAMPLE_LEVEL = 8, 32 << 10, 3  # a millisecond in all
 SAMPLE_SHARE = 0.97  # of a sample: what does not get smaller is compressed already
@@ -68,12 +70,16 @@ class PieceCoding:
         """
         if (known := self._aligned(base, new)) is not None:
             return known
-        found = align(self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between))
+        of_base, of_new = self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between)
+        found = align(of_base, of_new, between=between)
         with self._lock:
             self._alignments[base, new] = found
-            while len(self._alignments) > MAX_ALIGNMENTS:
+            while len(self._alignments) > 1 and self._aligned_bytes() > MAX_ALIGNED_BYTES:
                 self._alignments.popitem(last=False)
         return found
+
+    def _aligned_bytes(self) -> int:
+        return sum(ALIGNMENT_BYTES + 16 * len(each.new_places) for each in self._alignments.values())
 
     def is_aligned(self, base: Sha256Hex, new: Sha256Hex) -> bool:
         """Whether `make` can code one by the other at once."""
@@ -115,7 +121,7 @@ class PieceCoding:
                 raise NotAlignedError
             start, _ = piece_span(piece, payload.piece_length_bytes, payload.length_bytes)
             ranges = found.ranges(start, len(data))
-            coded = code_by_base(self.content, Sha256Hex(base), ranges, data, level)
+            coded = code_by_base(ProvenStretches(self.content), Sha256Hex(base), ranges, data, level)
         self.cache.keep(pair, piece, level, coded)
         return coded
 

@@ -4,6 +4,7 @@ A form is made once for all sites, and kept. What is not made in the time that t
 is: nobody waits for a processor longer than for the line.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +13,7 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
+from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
@@ -28,12 +30,13 @@ CODING_THREADS = 2  # each makes 40 MB of pieces a second, which is 100 to 300 M
 AHEAD_PIECES = 4  # of the one that is asked for: a line that waits for none of them is never idle
 MAX_MAKING = 32  # at the same time: 8 MB of pieces
 LOOKING_THREADS = 4  # at the cache
+RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
-ALIGN_SHARE = (
-    0.05  # of the time that the whole payload would take: waited once, until it is known what belongs together
-)
+ALIGN_SHARE = 0.05  # of the time that the whole payload would take: waited once for what is not aligned yet
 MOST_ALIGN_SECONDS = 2.0  # less than an idle turn may last
+NICE_UNDER_THE_LOCK = 5  # nicer, it would not get a processor on a busy machine, and the event loop not the lock
+PAUSE_SECONDS = 0.0002  # after each half millisecond or so of work under the interpreter's lock
 
 
 class StoppingError(Exception):
@@ -46,6 +49,15 @@ class _Making:
 
     done: trio.Event = field(default_factory=trio.Event)
     coded: Coded | None = None
+
+
+@dataclass
+class _Aligning:
+    """Two payloads that are being aligned."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    patient_until: float | None = None
+    """Trio's time: until then pieces wait for it, afterwards they go whole; None: none has waited yet."""
 
 
 class CodedForms:
@@ -61,13 +73,22 @@ class CodedForms:
         self.former: Mapping[TorrentHash, tuple[Sha256Hex, ...]] = {}
         """By what each of these may be coded, the best first."""
         self.threads = QuietThreads(CODING_THREADS)
+        self._comparing = QuietThreads(1, nice=NICE_UNDER_THE_LOCK)
         self.stopping = False
+        self.started = trio.Event()
+        """Set once the cache is loaded: what is made before it would be made in vain."""
         self._looking = trio.CapacityLimiter(LOOKING_THREADS)
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
-        self._aligning: dict[tuple[str, str], trio.Event] = {}
-        self._lost: set[str] = set()
-        """Bases that cannot be read, or have nothing in common with what they are the former version of."""
+        self._aligning: dict[tuple[str, str], _Aligning] = {}
+        self._coded_by: dict[bytes, list[tuple[TorrentHash, Sha256Hex]]] = {}
+        """What may be coded by a base, by the beginning of its SHA-256."""
+        self._useless: set[tuple[str, str]] = set()
+        """Torrents and bases that have nothing in common."""
+        self._unreadable: set[tuple[str, str]] = set()
+        """Torrents, and bases that cannot be read; until the next reload."""
+        self._all_rated = True
+        """Else who reloaded was cancelled in the midst of it."""
 
         self.sessions: Callable[[], Iterable[tuple[Session, LiveSite]]] = tuple
         """Returns all endpoints that are connected."""
@@ -91,10 +112,12 @@ class CodedForms:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                self.started.set()
                 await trio.sleep_forever()
         finally:
             self._nursery, self.stopping = None, True
             self.threads.close()
+            self._comparing.close()
 
     async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
         """Note what is published, and what of it is ``served``: by what each may be coded."""
@@ -103,41 +126,83 @@ class CodedForms:
         mine = {TorrentHash(row.torrent_hash): row for row in served if row.patch_id and not row.damaged}
         content = self._coding.content
         find = partial(former_payloads, published, mine, lambda base: content.path(Sha256Hex(base)).exists())
-        self.former = await trio.to_thread.run_sync(find)
+        former = await trio.to_thread.run_sync(find)
         self.served = mine
-        self._lost.clear()
-        self._rate_all()
+        if former == self.former and not self._unreadable and self._all_rated:
+            return  # a reload for something else: 25,000 endpoints need not be rated again
+        self.former, self._all_rated = former, False
+        self._unreadable.clear()
+        self._useless &= {(torrent, base) for torrent, bases in former.items() for base in bases}
+        self._coded_by = {}
+        for torrent, bases in former.items():
+            for base in bases:
+                self._coded_by.setdefault(_beginning(base), []).append((torrent, base))
+        await self._rate_all()
+        self._all_rated = True
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
         """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
-        return next((base for base in bases if (payload.torrent_hash + base) not in self._lost), NO_BASE)
+        return next((base for base in bases if self._is_good(payload.torrent_hash, base)), NO_BASE)
 
-    def _rate_all(self) -> None:
-        for session, live in self.sessions():
-            self.rate(session, live)
+    def _is_good(self, torrent: str, base: str) -> bool:
+        return (torrent, base) not in self._useless and (torrent, base) not in self._unreadable
+
+    async def _rate_all(self, base: str = "") -> None:
+        """Rate all endpoints, or those that have told of ``base``, some at a time; wake each site once."""
+        news: dict[int, LiveSite] = {}
+        for nth, (session, live) in enumerate(list(self.sessions())):
+            if nth % RATED_AT_ONCE == RATED_AT_ONCE - 1:
+                await trio.lowlevel.checkpoint()
+            if live.sessions.get(session.endpoint) is not session:  # it has left meanwhile
+                continue
+            if base and (session.decoding is None or _beginning(base) not in session.decoding.beginnings):
+                continue
+            if self._is_rated_anew(session, live):
+                news[id(live)] = live
+        for live in news.values():
+            live.wake_all()
 
     def rate(self, session: Session, live: LiveSite) -> None:
         """Let an endpoint fetch before others what can be coded by what it has, by its own word."""
+        if self._is_rated_anew(session, live):
+            live.wake_all()
+
+    def _is_rated_anew(self, session: Session, live: LiveSite) -> bool:
+        """Note what an endpoint builds, with as many look-ups as it told of bases; return whether that is news."""
         decoding = session.decoding
         if decoding is None or not (decoding.has_bases or live.ledger.builders.any_of(session.endpoint)):
-            return
-        built = [
+            return False
+        built = {
             torrent
-            for torrent, former in self.former.items()
-            if self.base(self.served[torrent], decoding.bases(former)) != NO_BASE
-        ]
-        if live.ledger.builders.say(session.endpoint, built):
-            live.wake_all()
+            for beginning in decoding.beginnings
+            for torrent, base in self._coded_by.get(beginning, ())
+            if self._is_good(torrent, base) and decoding.bases([base])
+        }
+        return live.ledger.builders.say(session.endpoint, built)
 
     async def form(self, payload: ServedPayload, piece: PieceIndex, base: str, rate: BytesPerSecond) -> Coded | None:
         """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole."""
         if self._nursery is None:
             return None
+        patience = _patience_seconds(payload, rate)
+        deadline = trio.current_time() + patience
+        look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
+        found = None
         try:
-            look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
-            found = await trio.to_thread.run_sync(look, limiter=self._looking)
+            with trio.move_on_at(deadline):  # the disk may be slow
+                found = await trio.to_thread.run_sync(look, limiter=self._looking, abandon_on_cancel=True)
         except DamagedPayloadError:
             return None  # it is read again to be sent whole, and seen to then
+        if found is None:
+            return None
+        if (found.kept is None or found.lacking) and not self._is_aligned(payload, base):
+            if found.kept is None:
+                await self._wait_for_alignment(payload, base, rate)
+                deadline = trio.current_time() + patience
+            else:
+                self._align(payload, base)
+        if not self._is_aligned(payload, base):
+            return None if found.kept is None else found.kept.coded
         made = None if found.kept is not None else self._make(payload, piece, base)
         for each in found.lacking:
             self._make(payload, each, base)
@@ -145,7 +210,7 @@ class CodedForms:
             return found.kept.coded
         if made is None:
             return None
-        with trio.move_on_after(self._patience_seconds(payload, base, rate)):
+        with trio.move_on_at(deadline):
             await made.done.wait()
         return made.coded
 
@@ -157,13 +222,6 @@ class CodedForms:
         except DamagedPayloadError:
             return None
         return None if found.kept is None else found.kept.coded
-
-    def _patience_seconds(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> float:
-        piece_seconds = payload.piece_length_bytes / max(1, rate)
-        patience = min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
-        if base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            return patience
-        return max(patience, min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate)))
 
     def _make(self, payload: ServedPayload, piece: PieceIndex, base: str) -> _Making | None:
         """Make a form in a task, unless one does; None: there is too much to do."""
@@ -196,7 +254,7 @@ class CodedForms:
         try:
             return await threads.run(partial(self.coding.make, payload, piece, data, base, level))
         except DamagedPayloadError as error:
-            self._lose(payload, base, str(error))
+            await self._lose(payload, base, str(error))
         except NotAlignedError:
             pass  # others have been aligned meanwhile: next time
         return None
@@ -204,34 +262,72 @@ class CodedForms:
     async def _is_of_use(self, payload: ServedPayload, base: str) -> bool:
         if base == NO_BASE:
             return True
-        pair = (base, payload.sha256)
-        if (under_way := self._aligning.get(pair)) is not None:
-            await under_way.wait()
-        if not self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            if pair in self._aligning:  # another one was woken first
-                return False
-            self._aligning[pair] = trio.Event()
-            try:
-                await self.threads.run(
-                    partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
-                )
-            except DamagedPayloadError as error:
-                self._lose(payload, base, str(error))
-                return False
-            finally:
-                self._aligning.pop(pair).set()
+        if not self._is_aligned(payload, base):
+            await self._align(payload, base).done.wait()
+        if not self._is_aligned(payload, base):
+            return False
         if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            self._lose(payload, base)
+            await self._lose(payload, base)
             return False
         return True
 
+    def _is_aligned(self, payload: ServedPayload, base: str) -> bool:
+        return base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256))
+
+    async def _wait_for_alignment(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> None:
+        """Wait until two payloads are aligned, or as long as it is worth: once for all pieces, and all sites."""
+        aligning = self._align(payload, base)
+        if aligning.patient_until is None:
+            share = min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate))
+            aligning.patient_until = trio.current_time() + max(_patience_seconds(payload, rate), share)
+        with trio.move_on_at(aligning.patient_until):
+            await aligning.done.wait()
+
+    def _align(self, payload: ServedPayload, base: str) -> _Aligning:
+        """Align two payloads in a task of its own, unless one does."""
+        pair = (base, payload.sha256)
+        aligning = self._aligning.get(pair)
+        if aligning is None:
+            aligning = _Aligning()
+            if self._nursery is None:
+                aligning.done.set()
+            else:
+                self._aligning[pair] = aligning
+                self._nursery.start_soon(self._align_one, payload, base, aligning)
+        return aligning
+
+    async def _align_one(self, payload: ServedPayload, base: str, aligning: _Aligning) -> None:
+        try:
+            align = partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
+            await self._comparing.run(align)
+            if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
+                await self._lose(payload, base)
+        except StoppingError:
+            pass
+        except Exception as error:  # noqa: BLE001 - damage, no memory, no thread: all others are served on
+            await self._lose(payload, base, str(error) or type(error).__name__)
+        finally:
+            del self._aligning[base, payload.sha256]
+            aligning.done.set()
+
     def _go_on(self) -> None:
+        """Give the interpreter's lock back: who only lets it go takes it again before the event loop wakes."""
         if self.stopping:
             raise StoppingError
+        time.sleep(PAUSE_SECONDS)
 
-    def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
+    async def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
         """Use a base no more; ``reason``: why it cannot be read."""
-        self._lost.add(payload.torrent_hash + base)
+        (self._unreadable if reason else self._useless).add((payload.torrent_hash, base))
         if reason:
             self._log.warning("a former version cannot be read", payload.patch_id, reason=reason)
-        self._rate_all()
+        await self._rate_all(base)
+
+
+def _patience_seconds(payload: ServedPayload, rate: BytesPerSecond) -> float:
+    piece_seconds = payload.piece_length_bytes / max(1, rate)
+    return min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
+
+
+def _beginning(base: str) -> bytes:
+    return bytes.fromhex(base[: 2 * HELD_BYTES])

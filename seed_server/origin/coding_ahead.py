@@ -18,14 +18,16 @@ from seed_server.deltas.coded_cache import NO_BASE, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL
 from seed_server.origin.coded_forms import CodedForms
 from seed_server.origin.quiet_threads import QuietThreads
+from seed_server.store.content_store import DamagedPayloadError
 from seed_server.store.rows import ServedPayload
 
 AHEAD_LOOK_SECONDS = 10.0  # after all is done: for what has been published since
 NO_ROOM_SECONDS = 600.0
 MOST_BASES = 3
+MOST_CACHE_SHARE = 0.25  # of the cache, for one payload by one base: a huge one leaves room for the others
 RECENT_SECONDS = 14 * DAY_SECONDS  # since its publication: of what is older, the few that lack it are coded for at once
 BUSY_REST_SHARE = 1.0  # of the time that a piece took: while anything is sent, half of one processor is left alone
-LATE_CONTROLLER_SECONDS = 0.02  # while controllers are later than this, one piece is coded …
+LATE_CONTROLLER_SECONDS = 0.005  # while controllers are later than is promised, one piece is coded …
 LATE_REST_SECONDS = 5.0  # … in so long
 
 log = structlog.get_logger()
@@ -79,20 +81,27 @@ class CodingAhead:
             self._threads.close()
 
     async def code(self, pairs: Iterable[tuple[ServedPayload, str]]) -> bool:
-        """Code all pieces of these; return whether there was room for them."""
+        """Code all pieces of these, once the cache is loaded; return whether there was room for them."""
+        await self._forms.started.wait()
+        cache = self._forms.coding.cache
+        pairs = list(pairs)
+        cache.recent = frozenset(TorrentHash(payload.torrent_hash) for payload, _ in pairs)
         for payload, base in pairs:
             pair = Pair(TorrentHash(payload.torrent_hash), base)
-            if pair in self._done or not await self._is_worth_it(payload, base):
+            if (pair in self._done and cache.bytes_of(pair)) or not await self._is_worth_it(payload, base):
                 continue
             if await self._code_pair(payload, pair):
                 self._done.add(pair)
-            elif self._forms.coding.cache.full:
+            elif cache.full:
                 return False
         return True
 
     async def _is_worth_it(self, payload: ServedPayload, base: str) -> bool:
         if base == NO_BASE:
-            return await trio.to_thread.run_sync(self._forms.coding.is_compressible, payload)
+            try:
+                return await trio.to_thread.run_sync(self._forms.coding.is_compressible, payload)
+            except DamagedPayloadError:
+                return False  # it is seen to when it is sent; those behind it are coded
         return self._forms.base(payload, [Sha256Hex(base)]) == base
 
     async def _code_pair(self, payload: ServedPayload, pair: Pair) -> bool:
@@ -100,12 +109,14 @@ class CodingAhead:
         cache = self._forms.coding.cache
         lacking = await trio.to_thread.run_sync(partial(cache.lacking, pair, payload.piece_count, level=BEST_LEVEL))
         for piece in lacking:
+            if cache.bytes_of(pair) > MOST_CACHE_SHARE * cache.max_bytes:
+                return True  # the rest of it is coded when it is asked for
             if TorrentHash(payload.torrent_hash) not in self._forms.served:
                 return False
             began_at = trio.current_time()
             await self._forms.made(payload, PieceIndex(piece), pair.base, BEST_LEVEL, self._threads)
             if not await trio.to_thread.run_sync(cache.level, pair, PieceIndex(piece)):
-                return not cache.full  # it cannot be read, or is of no use: not again, or there is no room
+                return False  # it cannot be read now, or there is no room: later; or is of no use, which is remembered
             await self._rest(trio.current_time() - began_at)
         return True
 

@@ -32,6 +32,11 @@ class Decoding:
         """Whether it has told of any."""
         return bool(self._told)
 
+    @property
+    def beginnings(self) -> frozenset[bytes]:
+        """The beginnings of the SHA-256 of all that it has told of."""
+        return self._told
+
     def undecoded(self, leased: LeasedPiece, base: str) -> bool:
         """Note what it could not decode; return whether it is the first of that base."""
         self._whole = self._whole or set()

@@ -16,11 +16,13 @@ def former_payloads(
     """Return of each ``served`` payload the others of the same patch id, the best first; who has none is left out.
 
     The best is of the same platform, architecture and language, and the newest that is older; newer ones, on the way
-    back to an older version, come last. ``is_here`` tells whether the server has the bytes of a SHA-256.
+    back to an older version, come last. ``is_here`` tells whether the server has the bytes of a SHA-256; what is known
+    to be damaged is none.
     """
     of_patch: dict[str, list[ServedPayload]] = defaultdict(list)
     for row in published:
-        of_patch[row.patch_id].append(row)
+        if not row.damaged:
+            of_patch[row.patch_id].append(row)
     found = {}
     for torrent, payload in served.items():
         others = [row for row in of_patch.get(payload.patch_id, ()) if row.sha256 != payload.sha256]

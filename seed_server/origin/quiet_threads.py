@@ -18,8 +18,9 @@ NICE_OF_THREADS = 19  # Linux has one for each thread: event loop and controller
 class QuietThreads:
     """So many threads of their own: those of trio are shared, and what was made nice stays so."""
 
-    def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, "quiet", initializer=_give_way)
+    def __init__(self, count: int, *, nice: int = NICE_OF_THREADS) -> None:
+        """``nice``: how nice; what works under the interpreter's lock must not be kept from giving it back."""
+        self._pool = ThreadPoolExecutor(count, "quiet", initializer=_give_way, initargs=(nice,))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what ``work`` returns; when this is cancelled, what has begun goes on, and its result is lost."""
@@ -42,7 +43,7 @@ class QuietThreads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _give_way() -> None:
+def _give_way(nice: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_OF_THREADS)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

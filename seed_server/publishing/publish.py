@@ -20,6 +20,7 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchId, PatchRef, parse_sha256
 from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest, Payload
+from seed_server.deltas.coded_cache import drop_base
 from seed_server.deltas.prediction import Prediction
 from seed_server.publishing.copying import FilesProgress, Repacked, copied_sources, planned_sources
 from seed_server.publishing.examination import Examined, Publication, examine
@@ -271,6 +272,8 @@ class PublishingWork:
             sequences = {entry.ref: entry.sequence for entry in self.repository.offered().entries}
             rows = rows_of(manifest, sequences.get(manifest.ref, 0))
             self.keep(copies, torrents)
+            for incoming in copies:
+                drop_base(self.home.coded, incoming.sha256)
             self.database.add_patch(*rows)
             self.repository.refresh_timestamp(self.clock.now(), force=True)  # tells `serve` to look again
         log.info("damaged payload replaced", patch=manifest.patch_id, version=manifest.version)

@@ -279,7 +279,6 @@ TESTED_IN = {
     "seed_server/line/site_map_file.py": "tests/faults/test_edited_files.py",
     "seed_server/line/socket_look.py": "tests/unit/seed_server/line/test_site_sample.py",
     "seed_server/origin/answers.py": "tests/faults/origin_port/test_news.py",
-    "seed_server/origin/coded_forms.py": "tests/faults/origin_port/test_coded_pieces.py",
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",
     "seed_server/origin/guarded.py": "tests/faults/origin_port/test_bad_frames.py",

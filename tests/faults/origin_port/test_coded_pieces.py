@@ -229,6 +229,15 @@ class TestWhatGoesWrong:
         assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))
         await lab.still_serves()
 
+    async def test_a_base_that_has_a_bad_sector_on_the_server_spoils_no_frame(self, lab: Lab) -> None:
+        at, wrong = 7 * PIECE_BYTES, os.urandom(4096)
+        old, new = await versions(lab, new=OLD[: at + 8192] + wrong + OLD[at + 8192 :])
+        lab.payload(old).write_bytes(OLD[:at] + wrong + OLD[at + 4096 :])
+        pc = await a_pc(lab)
+        await pc.control.send(told(OLD))
+        await pc.want(new)
+        await fetched(lab, pc, new, OLD)  # each is right, and none by what is damaged
+
     async def test_damaged_frames_are_made_anew(self, lab: Lab) -> None:
         _, new = await versions(lab)
         for turn in range(2):

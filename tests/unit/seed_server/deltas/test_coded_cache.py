@@ -1,10 +1,11 @@
+import shutil
 import threading
 
 import pytest
 
 from p2pdist.shared.coded_pieces import PrefixRange
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
-from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Kept, Pair, pairs_kept
+from seed_server.deltas.coded_cache import AHEAD_LEVEL, NO_BASE, CodedCache, Kept, Pair, drop_base, pairs_kept
 from seed_server.deltas.coder import Coded
 from tests.helpers.small_disk import small_disk
 
@@ -104,6 +105,52 @@ def test_a_full_disk_leaves_no_half_of_anything(tmp_path):
         assert not kept[-1]
         assert [cache.read(PAIR, PieceIndex(i)) is not None for i in range(6)] == kept
         assert len(names(disk)) == sum(kept)
+
+
+def test_what_is_coded_ahead_takes_no_room_from_what_is_recent(tmp_path):
+    cache = opened(tmp_path, max_bytes=2 * 4096)
+    other = Pair(TorrentHash("d" * 64), BASE)
+    cache.keep(PAIR, ONE, 9, CODED)
+    cache.keep(OTHER, ONE, 9, CODED)
+    cache.recent = {PAIR.torrent, OTHER.torrent, other.torrent}
+    assert not cache.keep(other, ONE, AHEAD_LEVEL, CODED)
+    assert cache.full
+    assert [cache.bytes_of(pair) for pair in (PAIR, OTHER, other)] == [4096, 4096, 0]
+    assert cache.keep(other, ONE, AHEAD_LEVEL - 1, CODED), "somebody waits for it"
+    assert [cache.bytes_of(pair) for pair in (PAIR, OTHER, other)] == [0, 4096, 4096]
+    cache.recent = {other.torrent}
+    assert cache.keep(other, PieceIndex(2), AHEAD_LEVEL, CODED)
+    assert [cache.bytes_of(pair) for pair in (PAIR, OTHER, other)] == [0, 0, 8192]
+
+
+def test_folders_are_removed_while_others_look(tmp_path, monkeypatch):
+    cache = opened(tmp_path, max_bytes=4096)
+    cache.keep(PAIR, ONE, 9, CODED)
+    seen = []
+
+    def slowly(folder, **_):
+        seen.append((folder.name.startswith("away-"), cache.level(PAIR, ONE), cache.level(OTHER, ONE)))
+
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    assert cache.keep(OTHER, ONE, 9, CODED)
+    assert seen == [(True, 0, 0)]
+    monkeypatch.undo()
+    assert len(list((tmp_path / "coded").glob("away-*"))) == 1
+    opened(tmp_path)
+    assert not list((tmp_path / "coded").glob("away-*"))
+
+
+def test_all_that_is_coded_by_a_payload_goes_and_a_server_that_runs_finds_out(tmp_path):
+    cache = opened(tmp_path)
+    for pair in (PAIR, OTHER, Pair(OTHER.torrent, BASE)):
+        cache.keep(pair, ONE, 9, CODED)
+    drop_base(tmp_path / "coded", BASE)
+    assert names(tmp_path) == [f"{OTHER.torrent}/{NO_BASE}/1-9"]
+    assert [cache.read(pair, ONE) for pair in (PAIR, Pair(OTHER.torrent, BASE))] == [None, None]
+    assert cache.read(OTHER, ONE) is not None
+    assert cache.keep(PAIR, ONE, 9, CODED)
+    assert cache.read(PAIR, ONE) == Kept(CODED, 9)
+    drop_base(tmp_path / "nothing", BASE)
 
 
 def test_files_of_others_are_not_ours(tmp_path):

@@ -6,10 +6,19 @@ import pytest
 
 from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
+from p2pdist.shared.merkle import piece_hash
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
 from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache
-from seed_server.deltas.piece_coding import BEST_LEVEL, QUICK_LEVEL, NotAlignedError, PieceCoding, piece_coding
+from seed_server.deltas.piece_coding import (
+    ALIGNMENT_BYTES,
+    BEST_LEVEL,
+    MAX_ALIGNED_BYTES,
+    QUICK_LEVEL,
+    NotAlignedError,
+    PieceCoding,
+    piece_coding,
+)
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 from seed_server.store.rows import ServedPayload
@@ -38,6 +47,8 @@ def coding(tmp_path):
     (tmp_path / "content").mkdir()
     for data in (OLD, NEW, TEXT):
         (tmp_path / "content" / sha256(data)).write_bytes(data)
+        hashes = [piece_hash(piece_of(data, at), PIECE, len(data)) for at in range(-(-len(data) // PIECE))]
+        (tmp_path / "content" / f"{sha256(data)}.pieces").write_bytes(b"".join(hashes))
     content = ContentStore(tmp_path / "content")
     cache = CodedCache(tmp_path / "coded", min_free_bytes=0)
     cache.load()
@@ -64,6 +75,16 @@ def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
     look = coding.look(payload(NEW), PieceIndex(8), sha256(OLD), ahead=100)
     assert look.kept.coded == coded
     assert look.lacking == list(range(9, 21))
+
+
+def test_nothing_is_made_of_a_former_version_that_is_damaged_and_nothing_kept(coding, tmp_path):
+    coding.align(sha256(OLD), sha256(NEW))
+    (tmp_path / "content" / sha256(OLD)).write_bytes(OLD[: 8 * PIECE] + b"#" + OLD[8 * PIECE + 1 :])
+    with pytest.raises(DamagedPayloadError, match="piece 8 is not what was published"):
+        made(coding, 8)
+    assert coding.look(payload(NEW), PieceIndex(8), sha256(OLD), ahead=0).kept is None
+    (tmp_path / "content" / sha256(OLD)).write_bytes(OLD)
+    assert made(coding, 8) is not None
 
 
 def test_alone_the_best_level_tries_both_codecs(coding):
@@ -105,6 +126,21 @@ def test_it_can_be_stopped_while_it_reads(coding):
 
     with pytest.raises(StopError):
         coding.align(sha256(OLD), sha256(NEW), stop)
+
+
+def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded(coding, tmp_path):
+    others = [OLD[at * PIECE :] for at in range(1, 13)]
+    for data in others:
+        (tmp_path / "content" / sha256(data)).write_bytes(data)
+        coding.align(sha256(data), sha256(NEW))
+    assert all(coding.is_aligned(sha256(data), sha256(NEW)) for data in others)
+    (one,) = {len(each.new_places) for pair, each in coding._alignments.items() if pair[0] == sha256(others[0])}
+    for number in range(MAX_ALIGNED_BYTES // (16 * one + ALIGNMENT_BYTES) + 1):
+        coding._alignments[str(number), ""] = coding._aligned(sha256(others[0]), sha256(NEW))
+    coding.align(sha256(OLD), sha256(NEW))
+    assert coding.is_aligned(sha256(OLD), sha256(NEW))
+    assert not coding.is_aligned(sha256(others[1]), sha256(NEW))
+    assert coding._aligned_bytes() <= MAX_ALIGNED_BYTES
 
 
 def test_that_of_a_home_reads_nothing_yet(tmp_path):

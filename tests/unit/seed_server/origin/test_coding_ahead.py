@@ -96,6 +96,35 @@ async def test_what_was_coded_in_haste_is_replaced(server: Server) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_what_cannot_be_read_holds_nothing_up_and_is_tried_again(server: Server) -> None:
+    await server.forms.learn(server.rows, [server.rows[2]])
+    path, gone = server.content.path(Sha256Hex(server.rows[1].sha256)), server.rows[3]
+    server.content.path(Sha256Hex(gone.sha256)).unlink()
+    pairs = [(gone, NO_BASE), (server.rows[1], NO_BASE)]
+    hidden = path.rename(path.with_suffix(".hidden"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        assert await server.ahead.code(pairs)
+        hidden.rename(path)
+        server.forms.served = {TorrentHash(server.rows[1].torrent_hash): server.rows[1]}
+        assert await server.ahead.code(pairs)
+        assert server.lacking(1, NO_BASE) == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_huge_one_leaves_room_for_the_others(tmp_path: Path) -> None:
+    server = Server(tmp_path, max_bytes=40 * 4096)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        server.forms.served = {TorrentHash(row.torrent_hash): row for row in server.rows}
+        server.cache.max_bytes = 8 * 4096
+        assert await server.ahead.code([(server.rows[2], NO_BASE)])
+        pair = Pair(TorrentHash(server.rows[2].torrent_hash), NO_BASE)
+        assert 2 * 4096 < server.cache.bytes_of(pair) <= 6 * 4096
+        assert server.lacking(2, NO_BASE) > 0
+        nursery.cancel_scope.cancel()
+
+
 async def test_where_there_is_no_room_it_ends(tmp_path: Path) -> None:
     server = Server(tmp_path, max_bytes=2 * 4096)
     await server.forms.learn(server.rows, [server.rows[2]])

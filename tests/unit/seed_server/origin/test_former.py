@@ -39,6 +39,13 @@ def test_what_is_not_here_or_is_the_same_file_is_none() -> None:
     assert former_payloads([old, same, new], served(new), lambda sha256: sha256 != old.sha256) == {}
 
 
+def test_what_is_known_to_be_damaged_is_none() -> None:
+    older, old, new = row(1), row(2, damaged="piece 1 is not what was published"), row(3)
+    assert former_payloads([older, old, new], served(new), everything) == {
+        TorrentHash(new.torrent_hash): (older.sha256,)
+    }
+
+
 def test_news_and_parcels_have_none_and_there_are_not_too_many() -> None:
     assert former_payloads([row(1, ""), row(2, "")], served(row(2, "")), everything) == {}
     rows = [row(number) for number in range(1, 30)]

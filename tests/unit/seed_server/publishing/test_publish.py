@@ -277,12 +277,15 @@ def test_the_same_publication_again_repairs_a_payload(
     file = server.file()
     row = server.publish(file).patch
     damage(server, row)
+    coded_by_it = server.home.coded / ("a" * 64) / row.sha256
+    coded_by_it.mkdir(parents=True)
     with pytest.raises(UserError, match="published with other content"):
         server.publish(server.file("other.msi", seed=9))
     version = Repository.open(server.home, SETTINGS).timestamp_version()
     server.home.offline_keys.rename(server.directory / "safe")  # nothing new is signed offline
     published = server.publish(file)
     assert published.repaired
+    assert not coded_by_it.exists()
     assert published.patch == row
     assert server.rows() == [row]
     assert server.announced() == [("office", "1.0")]

@@ -1,0 +1,241 @@
+"""`seed_server.origin.coded_forms`, with the real cache and coder; at the port: tests/faults/origin_port."""
+
+import hashlib
+import random
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+
+from bandwidth.core.units import BytesPerSecond
+from p2pdist.shared import merkle
+from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
+from p2pdist.shared.wire.fields import HELD_BYTES
+from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.coded_cache import NO_BASE, CodedCache
+from seed_server.deltas.piece_coding import PieceCoding
+from seed_server.leasing.builders import Builders
+from seed_server.origin.coded_forms import LEAST_PATIENCE_SECONDS, MAX_MAKING, RATED_AT_ONCE, CodedForms
+from seed_server.origin.decoding import Decoding
+from seed_server.origin.outside_log import OutsideLog
+from seed_server.store.content_store import ContentStore
+from seed_server.store.piece_source import PieceSource
+from seed_server.store.rows import ServedPayload
+
+PIECE = 64 << 10
+OLD = random.Random(1).randbytes(12 * PIECE)
+NEW = OLD[: 5 * PIECE] + b"something new" + OLD[5 * PIECE :]
+OTHER = random.Random(2).randbytes(12 * PIECE)
+
+
+@dataclass
+class Site:
+    """A site, as far as is asked here; ``woken`` counts."""
+
+    sessions: dict[EndpointId, Any] = field(default_factory=dict)
+    woken: int = 0
+
+    def __post_init__(self) -> None:
+        self.ledger = SimpleNamespace(builders=Builders())
+
+    def wake_all(self) -> None:
+        self.woken += 1
+
+
+class SlowCoding(PieceCoding):
+    """Aligns nothing, and looks at nothing, while it is held up."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.may_align, self.may_look = threading.Event(), threading.Event()
+        self.may_align.set()
+        self.may_look.set()
+
+    def align(self, *pair: Any) -> Any:
+        self.may_align.wait(20)
+        return super().align(*pair)
+
+    def look(self, *piece: Any, ahead: int) -> Any:
+        self.may_look.wait(20)
+        return super().look(*piece, ahead=ahead)
+
+
+class Server:
+    def __init__(self, root: Path) -> None:
+        (root / "content").mkdir()
+        self.content = ContentStore(root / "content")
+        self.cache = CodedCache(root / "coded", min_free_bytes=0)
+        coding = SlowCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        self.coding = coding
+        self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
+        self.site = Site()
+        self.forms.sessions = lambda: [(session, cast("Any", self.site)) for session in self.site.sessions.values()]
+
+    def publish(self, data: bytes, sequence: int, patch_id: str = "app") -> ServedPayload:
+        sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
+        parts = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
+        self.content.path(sha256).write_bytes(data)
+        self.content.write_piece_hashes(sha256, b"".join(merkle.piece_hash(part, PIECE, len(data)) for part in parts))
+        torrent = hashlib.sha256(b"torrent" + data).hexdigest()
+        count = len(parts)
+        return ServedPayload(
+            patch_id, f"{sequence}.0", "", "high", None, "app", sha256, len(data), torrent, PIECE, count, sequence, 0.0
+        )
+
+    def pcs(self, count: int, *has: bytes) -> None:
+        """Connect so many PCs that have told of these payloads."""
+        told = b"".join(hashlib.sha256(data).digest()[:HELD_BYTES] for data in has)
+        for _ in range(count):
+            endpoint = EndpointId(f"{len(self.site.sessions):026}")
+            decoding = Decoding()
+            decoding.told(told)
+            self.site.sessions[endpoint] = SimpleNamespace(endpoint=endpoint, decoding=decoding)
+
+    def builders(self, payload: ServedPayload) -> int:
+        return len(self.site.ledger.builders.of(TorrentHash(payload.torrent_hash)))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+async def test_who_has_a_former_version_builds_and_its_site_is_woken_once(server: Server) -> None:
+    old, new = server.publish(OLD, 1), server.publish(NEW, 2)
+    server.pcs(3, OLD)
+    server.pcs(2, OTHER)
+    await server.forms.learn([old, new], [new])
+    assert (server.builders(new), server.site.woken) == (3, 1)
+    await server.forms.learn([new], [new])
+    assert (server.builders(new), server.site.woken) == (0, 2)
+
+
+async def test_at_a_reload_for_something_else_nobody_is_rated(server: Server) -> None:
+    rows = [server.publish(OLD, 1), server.publish(NEW, 2)]
+    server.pcs(3, OLD)
+    await server.forms.learn(rows, rows)
+
+    def nobody() -> Any:
+        raise AssertionError("rated")
+
+    server.forms.sessions = nobody
+    await server.forms.learn(rows, rows)
+
+
+async def test_the_event_loop_goes_on_while_many_are_rated(server: Server) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    rows = [server.publish(OLD, 1), server.publish(NEW, 2)]
+    server.pcs(40 * RATED_AT_ONCE, OLD)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await server.forms.learn(rows[:1], rows[:1])
+        before = turns
+        await server.forms.learn(rows, rows)
+        assert turns - before >= 30
+        nursery.cancel_scope.cancel()
+    assert server.builders(rows[1]) == 40 * RATED_AT_ONCE
+
+
+async def test_who_reloaded_may_leave_in_the_midst_of_it_and_all_are_rated_next_time(server: Server) -> None:
+    rows = [server.publish(OLD, 1), server.publish(NEW, 2)]
+    server.pcs(4 * RATED_AT_ONCE, OLD)
+    with trio.CancelScope() as scope:
+        sessions = server.forms.sessions
+
+        def leave() -> Any:
+            scope.cancel()
+            return sessions()
+
+        server.forms.sessions = leave
+        await server.forms.learn(rows, rows)
+    assert server.builders(rows[1]) < 4 * RATED_AT_ONCE
+    server.forms.sessions = sessions
+    await server.forms.learn(rows, rows)
+    assert server.builders(rows[1]) == 4 * RATED_AT_ONCE
+
+
+async def test_who_has_left_meanwhile_builds_nothing(server: Server) -> None:
+    rows = [server.publish(OLD, 1), server.publish(NEW, 2)]
+    server.pcs(2, OLD)
+    everybody = list(server.site.sessions.values())
+    server.site.sessions.popitem()
+    server.forms.sessions = lambda: [(session, cast("Any", server.site)) for session in everybody]
+    await server.forms.learn(rows, rows)
+    assert server.builders(rows[1]) == 1
+
+
+async def test_what_has_nothing_in_common_is_remembered_over_reloads_and_what_cannot_be_read_is_not(
+    server: Server,
+) -> None:
+    old, new, other = server.publish(OLD, 1), server.publish(NEW, 3), server.publish(OTHER, 2)
+    await server.forms.learn([old, other, new], [new])
+    await server.forms._lose(new, other.sha256)
+    await server.forms._lose(new, old.sha256, "a bad sector")
+    bases = [Sha256Hex(old.sha256), Sha256Hex(other.sha256)]
+    assert server.forms.base(new, bases) == "alone"
+    await server.forms.learn([old, other, new], [new])
+    assert server.forms.base(new, bases[1:]) == "alone"
+    assert server.forms.base(new, bases) == old.sha256
+
+
+FAST = BytesPerSecond(1_000_000_000)
+TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
+
+
+async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(server: Server) -> None:
+    old, new, text = server.publish(OLD, 1), server.publish(NEW, 2), server.publish(TEXT, 3, "text")
+    await server.forms.learn([old, new, text], [new, text])
+    server.coding.may_align.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        began = trio.current_time()
+        for turn in range(3 * MAX_MAKING):
+            piece = PieceIndex(turn % new.piece_count)
+            assert await server.forms.form(new, piece, old.sha256, FAST) is None
+        assert LEAST_PATIENCE_SECONDS <= trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
+        assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is not None
+        server.coding.may_align.set()
+        with trio.fail_after(10):
+            await server.forms._align(new, old.sha256).done.wait()
+        coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+        assert coded is not None
+        assert coded.base == old.sha256
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(server: Server) -> None:
+    old, new = server.publish(OLD, 1), server.publish(NEW, 2)
+    await server.forms.learn([old, new], [new])
+    server.coding.anchors = cast("Any", None)  # as an error that nobody thought of
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
+        assert server.forms.base(new, [Sha256Hex(old.sha256)]) == NO_BASE
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_slow_disk_is_not_waited_for_longer_than_the_line(server: Server) -> None:
+    text = server.publish(TEXT, 1)
+    await server.forms.learn([text], [text])
+    server.coding.may_look.clear()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        began = trio.current_time()
+        assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is None
+        assert trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
+        server.coding.may_look.set()
+        nursery.cancel_scope.cancel()
