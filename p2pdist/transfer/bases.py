@@ -114,8 +114,14 @@ class FormerPayloads:
         self._former.add(torrent)
         self._looked_at = -math.inf
 
-    def give_back(self, torrent: TorrentHash) -> TransferRecord | None:
-        """Return what is remembered of a torrent that is rolled out again: its file is a transfer's from now on."""
+    async def give_back(self, torrent: TorrentHash, sha256: str) -> TransferRecord | None:
+        """Return what is remembered of a torrent that is rolled out again: its file is a transfer's from now on.
+
+        So is the name ``sha256``: a kept file that has it loses it, before the transfer looks what lies there.
+        """
+        if sha256 in self._linked:
+            self._here.pop(sha256, None)
+            self._tell(await trio.to_thread.run_sync(self._unlink, sha256))
         known = self._memory.records.get(torrent)
         if known is not None and torrent in self._former:
             self._former.discard(torrent)
@@ -144,18 +150,14 @@ class FormerPayloads:
             return
         self._lacking, self._looked_at = lacking, now
         found = chosen(self._candidates(lacking), lacking, self._unfinished())
-        for torrent in self._former - {TorrentHash(one.torrent_hash) for one in self._records_of(found)}:
+        for torrent in [each for each in self._former if self._memory.records[each].sha256 not in found]:
             await self._leave(torrent)
-        wanted = {name: base.kept for name, base in found.items() if base.kept}
+        owned = {each.sha256 for each in self._transfers.values()}
+        wanted = {name: base.kept for name, base in found.items() if base.kept and name not in owned}
         if wanted.keys() != self._linked:
-            changes = await trio.to_thread.run_sync(self._link, wanted)
-            for change in changes:
-                self._names_changed(change)
-        self._here = {name: base for name, base in found.items() if not base.kept or name in self._linked}
-
-    def _records_of(self, found: Mapping[str, Base]) -> list[TransferRecord]:
-        records = (self._memory.records[torrent] for torrent in self._former)
-        return [record for record in records if record.sha256 in found]
+            self._tell(await trio.to_thread.run_sync(self._link, wanted, owned))
+        in_cache = {name for name, base in found.items() if not base.kept} | owned | self._linked
+        self._here = {name: base for name, base in found.items() if name in in_cache}
 
     def _candidates(self, lacking: Collection[str]) -> Iterable[Base]:
         for record in [each.record for each in self._transfers.values() if each.is_here]:
@@ -165,17 +167,14 @@ class FormerPayloads:
         if self._takes:
             yield from self.kept(lacking)
 
-    def _link(self, wanted: Mapping[str, str]) -> list[NameChange]:
-        """Give these files their names in the cache, and take those of others. Blocking."""
+    def _link(self, wanted: Mapping[str, str], owned: Collection[str]) -> list[NameChange]:
+        """Give these files their names in the cache, and take those of others, but for what transfers own. Blocking."""
         changes: list[NameChange] = []
         for name in self._linked - wanted.keys():
-            self._linked.discard(name)
-            try:
-                change = take_name(self._cache.path(Sha256Hex(name)))
-            except OSError as error:  # the network part has put something else there; the daily sweep looks again
-                log.warning("a former payload cannot be let go of", sha256=name, reason=error.strerror)
-                continue
-            changes += [] if change is None else [change]
+            if name in owned:
+                self._linked.discard(name)
+            else:
+                changes += self._unlink(name)
         for name, source in wanted.items():
             if name in self._linked:
                 continue
@@ -186,6 +185,20 @@ class FormerPayloads:
                 self._failed.add(name)
                 log.info("a kept file serves for nothing newer", path=source, reason=error.strerror)
         return changes
+
+    def _unlink(self, name: str) -> list[NameChange]:
+        """Take the name in the cache from a kept file. Blocking."""
+        self._linked.discard(name)
+        try:
+            change = take_name(self._cache.path(Sha256Hex(name)))
+        except OSError as error:  # the network part has put something else there; the daily sweep looks again
+            log.warning("a former payload cannot be let go of", sha256=name, reason=error.strerror)
+            return []
+        return [] if change is None else [change]
+
+    def _tell(self, changes: Iterable[NameChange]) -> None:
+        for change in changes:
+            self._names_changed(change)
 
     async def _leave(self, torrent: TorrentHash) -> None:
         record = self._memory.records[torrent]

@@ -133,7 +133,7 @@ class Transfers:
         await self.step()
 
     async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
-        known = self.bases.give_back(torrent_hash)
+        known = await self.bases.give_back(torrent_hash, patches[0].payload.sha256)
         patches = with_first(patches, None if known is None else known.ref)
         record = new_record(patches, self._clock.now())
         if known is not None:

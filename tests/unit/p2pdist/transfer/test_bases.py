@@ -10,13 +10,17 @@ import trio
 import trio.testing
 from msgspec.structs import replace
 
+from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.messages import Bases, PieceRejected, PieceStored, PieceUndecoded, Want
 from p2pdist.transfer.base_choice import Base
-from p2pdist.transfer.bases import SHRINKING_SECONDS
+from p2pdist.transfer.bases import BASES_LOOK_SECONDS, SHRINKING_SECONDS, FormerPayloads
+from p2pdist.transfer.cache import Cache
+from p2pdist.transfer.records import TransferMemory
+from p2pdist.transfer.transfer import Transfer
 from p2pdist.trust.catalogue import Catalogue, CataloguePatch
-from tests.helpers.patch_views import manifest
+from tests.helpers.patch_views import manifest, transfer
 from tests.unit.p2pdist.transfer.test_manager import Running, data_of, patch_of, running
 
 PIECE = PieceIndex(0)
@@ -245,6 +249,60 @@ async def test_a_file_that_is_kept_for_a_way_back_has_a_second_name_meanwhile(tm
         assert kept.read_bytes() == data_of(2)
         assert run.transfers.bases.linked == frozenset()
         assert told(run) == []
+
+
+async def test_what_is_rolled_out_again_is_copied_from_the_kept_file_and_stays(tmp_path: Path) -> None:
+    """A bad release is withdrawn, and the former one, which is linked into the cache, takes its place at once."""
+    kept = EndpointHome(tmp_path / "home").kept / "acme" / "1" / "file"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(data_of(2))
+    async with running(tmp_path / "home", 1) as run:
+        (new,) = run.patches
+        old = version(2, new, "1")
+        place = run.home.cache / old.payload.sha256
+        run.transfers.bases.kept = lambda ids: (
+            [Base(old.payload.sha256, new.ref.patch_id, "1", 1.0, str(kept))] if new.ref.patch_id in ids else []
+        )
+        run.transfers.forget_wants(takes_holdings=False, takes_bases=True)
+        await run.transfers.step()
+        assert place.samefile(kept)
+        await offer(run, old)
+        assert place.read_bytes() == data_of(2), "it need not come over the line"
+        assert not place.samefile(kept), "the network part may write there"
+        assert kept.stat().st_nlink == 1
+        run.transfers.bases.welcomed(takes=True)  # it looks again, whatever the time is
+        await run.transfers.step()
+        assert place.read_bytes() == data_of(2), "it is the transfer's own"
+        assert run.transfers.bases.linked == frozenset()
+        assert kept.read_bytes() == data_of(2)
+
+
+async def test_no_name_of_a_transfer_is_given_or_taken(tmp_path: Path) -> None:
+    """Whatever the order: a name that a transfer has is its own, and what lies there."""
+    home = EndpointHome(tmp_path / "home")
+    home.cache.mkdir(parents=True)
+    kept, fetched = tmp_path / "kept", transfer(1)
+    kept.write_bytes(b"whole")
+    place = home.cache / fetched.sha256
+    transfers: dict[TorrentHash, Transfer] = {}
+    bases = FormerPayloads(
+        Cache(home.cache, None), TransferMemory(home), transfers, trio.Lock(), names_changed=lambda _change: None
+    )
+    lacking = transfer(2, PatchRef("p", "10"))
+    bases.kept = lambda _ids: [Base(fetched.sha256, "p", "1", 1.0, str(kept))]
+    bases.welcomed(takes=True)
+    bases.lacking({})
+    await bases.step([lacking], 0.0)
+    assert bases.linked == {fetched.sha256}
+    transfers[fetched.torrent_hash] = fetched
+    place.unlink()
+    place.write_bytes(b"half")
+    await bases.step([lacking, fetched], BASES_LOOK_SECONDS)
+    assert place.read_bytes() == b"half"
+    assert bases.linked == frozenset()
+    fetched.state = "verified"
+    await bases.step([lacking], 2 * BASES_LOOK_SECONDS)
+    assert place.read_bytes() == b"half", "no kept file takes its place"
 
 
 async def test_what_a_killed_daemon_has_left_in_its_place_is_replaced(tmp_path: Path) -> None:
