@@ -60,6 +60,7 @@ class FormerPayloads:
         self._here: dict[str, Base] = {}
         """What serves as a base now, by its SHA-256."""
         self._failed: set[str] = set()
+        """What serves not with this server, by its SHA-256: it stays, unused, for the server's copy may be the bad one."""
         self._said_of_none = False
         self._catalogue_known = False
         """Until then nobody knows what is on its way."""
@@ -104,7 +105,7 @@ class FormerPayloads:
 
     def wants(self, record: TransferRecord, lacking: Collection[str]) -> bool:
         """Whether a file shall stay in the cache: it is proven, and of a patch id in ``lacking``."""
-        proven = record.verified_mtime_ns is not None and not record.spared and record.sha256 not in self._failed
+        proven = record.verified_mtime_ns is not None and not record.spared
         return proven and any(ref.patch_id in lacking for ref in refs_of(record))
 
     def retain(self, record: TransferRecord) -> None:
@@ -150,8 +151,10 @@ class FormerPayloads:
             return
         self._lacking, self._looked_at = lacking, now
         found = chosen(self._candidates(lacking), lacking, self._unfinished())
-        for torrent in [each for each in self._former if self._memory.records[each].sha256 not in found]:
-            await self._leave(torrent)
+        staying = found.keys() | self._failed
+        for torrent, record in [(each, self._memory.records[each]) for each in self._former]:
+            if record.sha256 not in staying or not self.wants(record, lacking):
+                await self._leave(torrent)
         owned = {each.sha256 for each in self._transfers.values()}
         wanted = {name: base.kept for name, base in found.items() if base.kept and name not in owned}
         if wanted.keys() != self._linked:
@@ -236,8 +239,9 @@ class FormerPayloads:
     # --- the server ---------------------------------------------------------------------------
 
     def welcomed(self, *, takes: bool) -> None:
-        """Say everything again: the server is a new one. ``takes``: it has the feature ``coded_pieces``."""
+        """Say everything again, and of all: the server is a new one. ``takes``: it has the feature ``coded_pieces``."""
         self._takes, self._told, self._looked_at = takes, b"", -math.inf
+        self._failed.clear()
 
     def news(self, now: float) -> messages.Bases | None:
         """Return what the server does not know yet of the bases that are here; None: nothing. ``now``: trio's."""
@@ -257,7 +261,7 @@ class FormerPayloads:
         return "" if base is None else base.version
 
     def failed(self, sha256: str, problem: str) -> None:
-        """Note that a piece that was coded by this base, or by none, could not be decoded: it is used no more."""
+        """Note that a piece that was coded by this base, or by none, could not be decoded: it is unused from now on."""
         if not sha256:
             if not self._said_of_none:
                 self._said_of_none = True
@@ -268,7 +272,7 @@ class FormerPayloads:
             self._failed.add(sha256)
             self._looked_at = -math.inf
             patch = str(PatchRef(base.patch_id, base.version))
-            log.warning("a former payload is of no use for newer ones", patch=patch, reason=problem)
+            log.warning("a former payload, here or on the server, is of no use", patch=patch, reason=problem)
 
 
 def _split(payloads: bytes) -> set[bytes]:
