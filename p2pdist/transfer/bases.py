@@ -50,8 +50,8 @@ class FormerPayloads:
         self._transfers = transfers
         self._lock = lock
         self._names_changed = names_changed
-        self._takes = False
-        """Whether the server that is connected takes `messages.Bases`."""
+        self._takes: bool | None = None
+        """Whether the server that was connected last takes `messages.Bases`; None: there was none yet."""
         self._told, self._told_at = b"", -math.inf
         self._former: set[TorrentHash] = set()
         """Whose files stay in the cache though their patches have been replaced; their records are in the memory."""
@@ -60,7 +60,7 @@ class FormerPayloads:
         self._here: dict[str, Base] = {}
         """What serves as a base now, by its SHA-256."""
         self._failed: set[str] = set()
-        """What serves not with this server, by its SHA-256: it stays, unused, for the server's copy may be the bad one."""
+        """What is of no use with this server, by its SHA-256: it stays, for the server's copy may be the bad one."""
         self._said_of_none = False
         self._catalogue_known = False
         """Until then nobody knows what is on its way."""
@@ -81,8 +81,13 @@ class FormerPayloads:
     # --- what leaves the rollouts -----------------------------------------------------------
 
     def lacking(self, wanted: Mapping[TorrentHash, Sequence[CataloguePatch]]) -> frozenset[str]:
-        """Return the ids of those patches whose files are not proven here. Call it with each catalogue, first."""
+        """Return the ids of those patches whose files are not proven here; none, for a server that takes no bases.
+
+        Call it with each catalogue, first.
+        """
         self._catalogue_known = True
+        if self._takes is False:
+            return frozenset()
         known = self._memory.records | {torrent: each.record for torrent, each in self._transfers.items()}
         proven = {torrent for torrent, one in known.items() if one.spared or one.verified_mtime_ns is not None}
         return frozenset(
@@ -144,7 +149,9 @@ class FormerPayloads:
 
     async def step(self, under_way: Iterable[Transfer], now: float) -> None:
         """Have at hand what serves for ``under_way``, all that is not proven; let go of the rest. ``now``: trio's."""
-        lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
+        lacking: frozenset[str] = frozenset()
+        if self._takes is not False:
+            lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
         if not self._catalogue_known or not (lacking or self._here or self._former or self._linked):
             return
         if lacking == self._lacking and now - self._looked_at < BASES_LOOK_SECONDS:
@@ -228,6 +235,7 @@ class FormerPayloads:
             if frees:  # else it is kept for a way back too
                 freed += frees
                 await self._leave(TorrentHash(record.torrent_hash))
+                self._told_at = -math.inf  # it left before its time: pieces are being coded by it
                 log.info("a former payload has left to make room", patch=str(record.ref))
         return freed > 0
 

@@ -71,7 +71,7 @@ class Transfers:
         self._places = Places(home.patches, self._cache)
         self._kept_bytes = KeptBytes(home.kept, home.cache, nursery, writer)
         self.removed: set[PatchRef] = set()
-        """The patches whose bytes were removed since the start, because they are rolled out no more."""
+        """The patches that are rolled out no more since the start, and were here; of some, `bases` has the bytes."""
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
         self._fault_log = FaultLog()
