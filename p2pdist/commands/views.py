@@ -80,7 +80,7 @@ def built_words(row: StatusPatch | WhyPatch) -> str:
         return tr("{built} were saved by compression, {peers} came from neighbours, {line} over the line", **sizes)
     version = printable(row.built_of)
     return tr(
-        "{built} were built here of version {version}, {peers} came from neighbours, {line} over the line",
+        "{built} were built here of version {version} or unpacked, {peers} came from neighbours, {line} over the line",
         version=version,
         **sizes,
     )

@@ -50,8 +50,8 @@ class FormerPayloads:
         self._transfers = transfers
         self._lock = lock
         self._names_changed = names_changed
-        self._takes = False
-        """Whether the server that is connected takes `messages.Bases`."""
+        self._takes: bool | None = None
+        """Whether the server that was connected last takes `messages.Bases`; None: there was none yet."""
         self._told, self._told_at = b"", -math.inf
         self._former: set[TorrentHash] = set()
         """Whose files stay in the cache though their patches have been replaced; their records are in the memory."""
@@ -60,6 +60,7 @@ class FormerPayloads:
         self._here: dict[str, Base] = {}
         """What serves as a base now, by its SHA-256."""
         self._failed: set[str] = set()
+        """What is of no use with this server, by its SHA-256: it stays, for the server's copy may be the bad one."""
         self._said_of_none = False
         self._catalogue_known = False
         """Until then nobody knows what is on its way."""
@@ -80,8 +81,13 @@ class FormerPayloads:
     # --- what leaves the rollouts -----------------------------------------------------------
 
     def lacking(self, wanted: Mapping[TorrentHash, Sequence[CataloguePatch]]) -> frozenset[str]:
-        """Return the ids of those patches whose files are not proven here. Call it with each catalogue, first."""
+        """Return the ids of those patches whose files are not proven here; none, for a server that takes no bases.
+
+        Call it with each catalogue, first.
+        """
         self._catalogue_known = True
+        if self._takes is False:
+            return frozenset()
         known = self._memory.records | {torrent: each.record for torrent, each in self._transfers.items()}
         proven = {torrent for torrent, one in known.items() if one.spared or one.verified_mtime_ns is not None}
         return frozenset(
@@ -104,7 +110,7 @@ class FormerPayloads:
 
     def wants(self, record: TransferRecord, lacking: Collection[str]) -> bool:
         """Whether a file shall stay in the cache: it is proven, and of a patch id in ``lacking``."""
-        proven = record.verified_mtime_ns is not None and not record.spared and record.sha256 not in self._failed
+        proven = record.verified_mtime_ns is not None and not record.spared
         return proven and any(ref.patch_id in lacking for ref in refs_of(record))
 
     def retain(self, record: TransferRecord) -> None:
@@ -114,8 +120,14 @@ class FormerPayloads:
         self._former.add(torrent)
         self._looked_at = -math.inf
 
-    def give_back(self, torrent: TorrentHash) -> TransferRecord | None:
-        """Return what is remembered of a torrent that is rolled out again: its file is a transfer's from now on."""
+    async def give_back(self, torrent: TorrentHash, sha256: str) -> TransferRecord | None:
+        """Return what is remembered of a torrent that is rolled out again: its file is a transfer's from now on.
+
+        So is the name ``sha256``: a kept file that has it loses it, before the transfer looks what lies there.
+        """
+        if sha256 in self._linked:
+            self._here.pop(sha256, None)
+            self._tell(await trio.to_thread.run_sync(self._unlink, sha256))
         known = self._memory.records.get(torrent)
         if known is not None and torrent in self._former:
             self._former.discard(torrent)
@@ -137,25 +149,25 @@ class FormerPayloads:
 
     async def step(self, under_way: Iterable[Transfer], now: float) -> None:
         """Have at hand what serves for ``under_way``, all that is not proven; let go of the rest. ``now``: trio's."""
-        lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
+        lacking: frozenset[str] = frozenset()
+        if self._takes is not False:
+            lacking = frozenset(ref.patch_id for each in under_way if _lacks(each) for ref in refs_of(each.record))
         if not self._catalogue_known or not (lacking or self._here or self._former or self._linked):
             return
         if lacking == self._lacking and now - self._looked_at < BASES_LOOK_SECONDS:
             return
         self._lacking, self._looked_at = lacking, now
         found = chosen(self._candidates(lacking), lacking, self._unfinished())
-        for torrent in self._former - {TorrentHash(one.torrent_hash) for one in self._records_of(found)}:
-            await self._leave(torrent)
-        wanted = {name: base.kept for name, base in found.items() if base.kept}
+        staying = found.keys() | self._failed
+        for torrent, record in [(each, self._memory.records[each]) for each in self._former]:
+            if record.sha256 not in staying or not self.wants(record, lacking):
+                await self._leave(torrent)
+        owned = {each.sha256 for each in self._transfers.values()}
+        wanted = {name: base.kept for name, base in found.items() if base.kept and name not in owned}
         if wanted.keys() != self._linked:
-            changes = await trio.to_thread.run_sync(self._link, wanted)
-            for change in changes:
-                self._names_changed(change)
-        self._here = {name: base for name, base in found.items() if not base.kept or name in self._linked}
-
-    def _records_of(self, found: Mapping[str, Base]) -> list[TransferRecord]:
-        records = (self._memory.records[torrent] for torrent in self._former)
-        return [record for record in records if record.sha256 in found]
+            self._tell(await trio.to_thread.run_sync(self._link, wanted, owned))
+        in_cache = {name for name, base in found.items() if not base.kept} | owned | self._linked
+        self._here = {name: base for name, base in found.items() if name in in_cache}
 
     def _candidates(self, lacking: Collection[str]) -> Iterable[Base]:
         for record in [each.record for each in self._transfers.values() if each.is_here]:
@@ -165,17 +177,14 @@ class FormerPayloads:
         if self._takes:
             yield from self.kept(lacking)
 
-    def _link(self, wanted: Mapping[str, str]) -> list[NameChange]:
-        """Give these files their names in the cache, and take those of others. Blocking."""
+    def _link(self, wanted: Mapping[str, str], owned: Collection[str]) -> list[NameChange]:
+        """Give these files their names in the cache, and take those of others, but for what transfers own. Blocking."""
         changes: list[NameChange] = []
         for name in self._linked - wanted.keys():
-            self._linked.discard(name)
-            try:
-                change = take_name(self._cache.path(Sha256Hex(name)))
-            except OSError as error:  # the network part has put something else there; the daily sweep looks again
-                log.warning("a former payload cannot be let go of", sha256=name, reason=error.strerror)
-                continue
-            changes += [] if change is None else [change]
+            if name in owned:
+                self._linked.discard(name)
+            else:
+                changes += self._unlink(name)
         for name, source in wanted.items():
             if name in self._linked:
                 continue
@@ -186,6 +195,20 @@ class FormerPayloads:
                 self._failed.add(name)
                 log.info("a kept file serves for nothing newer", path=source, reason=error.strerror)
         return changes
+
+    def _unlink(self, name: str) -> list[NameChange]:
+        """Take the name in the cache from a kept file. Blocking."""
+        self._linked.discard(name)
+        try:
+            change = take_name(self._cache.path(Sha256Hex(name)))
+        except OSError as error:  # the network part has put something else there; the daily sweep looks again
+            log.warning("a former payload cannot be let go of", sha256=name, reason=error.strerror)
+            return []
+        return [] if change is None else [change]
+
+    def _tell(self, changes: Iterable[NameChange]) -> None:
+        for change in changes:
+            self._names_changed(change)
 
     async def _leave(self, torrent: TorrentHash) -> None:
         record = self._memory.records[torrent]
@@ -212,6 +235,7 @@ class FormerPayloads:
             if frees:  # else it is kept for a way back too
                 freed += frees
                 await self._leave(TorrentHash(record.torrent_hash))
+                self._told_at = -math.inf  # it left before its time: pieces are being coded by it
                 log.info("a former payload has left to make room", patch=str(record.ref))
         return freed > 0
 
@@ -223,8 +247,9 @@ class FormerPayloads:
     # --- the server ---------------------------------------------------------------------------
 
     def welcomed(self, *, takes: bool) -> None:
-        """Say everything again: the server is a new one. ``takes``: it has the feature ``coded_pieces``."""
+        """Say everything again, and of all: the server is a new one. ``takes``: it has the feature ``coded_pieces``."""
         self._takes, self._told, self._looked_at = takes, b"", -math.inf
+        self._failed.clear()
 
     def news(self, now: float) -> messages.Bases | None:
         """Return what the server does not know yet of the bases that are here; None: nothing. ``now``: trio's."""
@@ -244,7 +269,7 @@ class FormerPayloads:
         return "" if base is None else base.version
 
     def failed(self, sha256: str, problem: str) -> None:
-        """Note that a piece that was coded by this base, or by none, could not be decoded: it is used no more."""
+        """Note that a piece that was coded by this base, or by none, could not be decoded: it is unused from now on."""
         if not sha256:
             if not self._said_of_none:
                 self._said_of_none = True
@@ -255,7 +280,7 @@ class FormerPayloads:
             self._failed.add(sha256)
             self._looked_at = -math.inf
             patch = str(PatchRef(base.patch_id, base.version))
-            log.warning("a former payload is of no use for newer ones", patch=patch, reason=problem)
+            log.warning("a former payload, here or on the server, is of no use", patch=patch, reason=problem)
 
 
 def _split(payloads: bytes) -> set[bytes]:

@@ -71,7 +71,7 @@ class Transfers:
         self._places = Places(home.patches, self._cache)
         self._kept_bytes = KeptBytes(home.kept, home.cache, nursery, writer)
         self.removed: set[PatchRef] = set()
-        """The patches whose bytes were removed since the start, because they are rolled out no more."""
+        """The patches that are rolled out no more since the start, and were here; of some, `bases` has the bytes."""
         self._transfers: dict[TorrentHash, Transfer] = {}
         self.memory = TransferMemory(home)
         self._fault_log = FaultLog()
@@ -133,7 +133,7 @@ class Transfers:
         await self.step()
 
     async def _new_transfer(self, torrent_hash: TorrentHash, patches: tuple[CataloguePatch, ...]) -> Transfer:
-        known = self.bases.give_back(torrent_hash)
+        known = await self.bases.give_back(torrent_hash, patches[0].payload.sha256)
         patches = with_first(patches, None if known is None else known.ref)
         record = new_record(patches, self._clock.now())
         if known is not None:
