@@ -10,7 +10,7 @@ from p2pdist.shared.identifiers import EndpointId, TorrentHash
 
 BUILDS_AHEAD = 4  # times as many pieces may be sent to a builder and not confirmed: each takes a tenth of the line
 
-NOBODY = frozenset[EndpointId]()
+NO_BUILDERS = frozenset[EndpointId]()
 AWAITED_SECONDS = 1.5  # PCs hear of a publication within a second, and say first what they have of a former version
 
 

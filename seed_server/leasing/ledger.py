@@ -16,7 +16,7 @@ from functools import partial
 
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, TorrentHash
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces, first_piece
-from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD, NOBODY
+from seed_server.leasing.builders import AWAITED_SECONDS, BUILDS_AHEAD, NO_BUILDERS
 from seed_server.leasing.claims import SiteClaims, SiteMember
 from seed_server.leasing.confirmed import Confirmed
 from seed_server.leasing.help import Help
@@ -50,7 +50,7 @@ class PieceLedger:
         self._standings = site.standings
         self._help_of = site.help_of
         self._builders_of = site.builders.of_torrent
-        self._builders: Collection[EndpointId] = NOBODY
+        self._builders: Collection[EndpointId] = NO_BUILDERS
         """At the time that is looked at, as the next."""
         self._built = False
         """One of them could fetch."""
@@ -248,7 +248,7 @@ class PieceLedger:
         if member is None or not self._on_offer(endpoint, needed, now):
             self._turns.asked_in_vain(endpoint, now)
             return False
-        self._builders = self._builders_of.get(self._torrent, NOBODY)
+        self._builders = self._builders_of.get(self._torrent, NO_BUILDERS)
         if now < (self._awaited_until or 0.0) and endpoint not in self._builders:
             return False  # one that builds may say so in a moment
         if self._leases.count_of(endpoint) >= self._max_leases * (BUILDS_AHEAD if endpoint in self._builders else 1):
