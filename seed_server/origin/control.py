@@ -314,7 +314,11 @@ class ControlConversation:
             self._rejected(leased)
             return
         if session.decoding.undecoded(leased, base):
-            self._log.warning("an endpoint cannot make pieces of what it has", session.endpoint, base=base)
+            self._log.warning(
+                "a piece could not be made of a former version: the endpoint's copy, or this server's, is damaged",
+                session.endpoint,
+                base=base,
+            )
             self._parts.forms.rate(session, self._live)
         self._live.wake_all()
 
