@@ -188,6 +188,7 @@ async def test_killed_fetcher_is_replaced(tmp_path: Path, payload: Path) -> None
             assert_same_bytes(fleet.endpoints[k], payload)
 
 
+@pytest.mark.slow
 async def test_lan_goes_on_while_the_server_is_away_and_a_late_comer_costs_the_line_nothing(
     tmp_path: Path, payload: Path
 ) -> None:

@@ -64,6 +64,7 @@ async def told_by_pcs(fleet: Fleet) -> list[str]:
     return [row["install_reason"] for row in patch["endpoints"] if row["install"] == "not_applicable"]
 
 
+@pytest.mark.slow
 async def test_a_patch_is_stopped_in_the_middle_and_offered_again(tmp_path: Path, payload: Path) -> None:
     async with open_fleet(tmp_path, network="127.0.84", endpoints=3) as fleet:
         await start(fleet, 1, 2, 3)

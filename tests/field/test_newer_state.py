@@ -273,6 +273,8 @@ OF_ONE_PIECE = {
     "seed_server/store/content_store.py": "hashes",
     "seed_server/store/moved_mark.py": "a line for people",
     "seed_server/fleet/sealing.py": "a key",
+    "seed_server/deltas/beside.py": "what can be made anew, with the mark of its format and a checksum",
+    "seed_server/deltas/coded_cache.py": "what can be made anew, with the mark of its format and a checksum",
     "seed_server/fleet/archiving.py": "a month's steps in the format that its first bytes name",
     "seed_server/fleet/audit_log.py": "a signed note",
     "seed_server/fleet/saved_logins.py": "a token",

@@ -14,7 +14,7 @@ from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.channels import OnDataConnection, decode_from_server, decode_on_data_connection, encode_message
 from p2pdist.shared.wire.codec import Message, Record
 from p2pdist.shared.wire.custody import CustodyWanted
-from p2pdist.shared.wire.data_messages import Piece
+from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.shared.wire.enrolment import (
     Certificates,
     EnrolReply,
@@ -75,6 +75,7 @@ SAID: list[Message] = [
 """Each kind that PCs of protocol 5 know, without what only a feature brings."""
 ONLY_WITH_A_FEATURE: set[type[Message]] = {
     Parcels, DataWanted, Pace, Consistency, CustodyWanted, TrustWanted, SignedWanted, SpareCopies, InventoryWanted,
+    CodedPiece,
 }  # fmt: skip
 BODIES: list[Record] = [
     EnrolReply(endpoint_id="a", server_name="hq", origin_port=1, certificates=CERTIFICATES, tuf_root="{}", tags=("x",)),

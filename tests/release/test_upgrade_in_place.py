@@ -62,6 +62,7 @@ async def old_server(fleet: Fleet, command: str, *arguments: str | Path | int, o
     return await run_command("seed-server", command, "--home", fleet.server.home, *arguments, prefix=old.prefix)
 
 
+@pytest.mark.slow
 async def test_a_fleet_of_the_previous_release_goes_on_with_the_new_server(tmp_path: Path) -> None:
     old = place_of_previous_release(f"{NETWORK}.1")
     places = [place_of_previous_release(f"{NETWORK}.{10 + k}") for k in OLD] + [Place(f"{NETWORK}.{10 + NEW}")]

@@ -135,8 +135,9 @@ def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded(codin
         coding.align(sha256(data), sha256(NEW))
     assert all(coding.is_aligned(sha256(data), sha256(NEW)) for data in others)
     (one,) = {len(each.new_places) for pair, each in coding._alignments.items() if pair[0] == sha256(others[0])}
+    alike = coding._aligned(sha256(others[0]), sha256(NEW))
     for number in range(MAX_ALIGNED_BYTES // (16 * one + ALIGNMENT_BYTES) + 1):
-        coding._alignments[str(number), ""] = coding._aligned(sha256(others[0]), sha256(NEW))
+        coding._alignments[str(number), ""] = alike
     coding.align(sha256(OLD), sha256(NEW))
     assert coding.is_aligned(sha256(OLD), sha256(NEW))
     assert not coding.is_aligned(sha256(others[1]), sha256(NEW))

@@ -96,7 +96,7 @@ class Server:
             self.site.sessions[endpoint] = SimpleNamespace(endpoint=endpoint, decoding=decoding)
 
     def builders(self, payload: ServedPayload) -> int:
-        return len(self.site.ledger.builders.of(TorrentHash(payload.torrent_hash)))
+        return len(self.site.ledger.builders.of_torrent.get(TorrentHash(payload.torrent_hash), ()))
 
 
 @pytest.fixture

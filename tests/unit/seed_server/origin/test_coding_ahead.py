@@ -45,8 +45,8 @@ class Server:
         coding = PieceCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
         self.rows = [publish(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
-        self.late = 0.0
-        self.ahead = CodingAhead(self.forms, SystemClock(), is_busy=lambda: True, late_seconds=lambda: self.late)
+        self.late, self.busy = 0.0, False
+        self.ahead = CodingAhead(self.forms, SystemClock(), is_busy=lambda: self.busy, late_seconds=lambda: self.late)
 
     def lacking(self, at: int, base: str) -> int:
         row = self.rows[at]
@@ -137,6 +137,7 @@ async def test_where_there_is_no_room_it_ends(tmp_path: Path) -> None:
 
 
 async def test_while_controllers_are_late_it_waits(server: Server, autojump_clock: object) -> None:
+    server.busy = True
     server.late = 1.0
     await server.ahead._rest(0.1)
     assert trio.current_time() > 0
