@@ -33,8 +33,8 @@ LOOKING_THREADS = 4  # at the cache
 RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
-ALIGN_SHARE = 0.05  # of the time that the whole payload would take: waited once for what is not aligned yet
-MOST_ALIGN_SECONDS = 2.0  # less than an idle turn may last
+ALIGN_SHARE = 0.15  # of the time that the whole payload would take: waited once for what is not aligned yet
+MOST_ALIGN_SECONDS = 2.5  # less than an idle turn may last
 NICE_UNDER_THE_LOCK = 5  # nicer, it would not get a processor on a busy machine, and the event loop not the lock
 PAUSE_SECONDS = 0.0002  # after each half millisecond or so of work under the interpreter's lock
 
