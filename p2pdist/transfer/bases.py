@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
 from p2pdist.shared.wire import messages
-from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.beginnings import beginning, beginnings
 from p2pdist.transfer.base_choice import Base, chosen
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.names import NameChange, give_name, take_name, with_proof_after
@@ -253,7 +253,7 @@ class FormerPayloads:
 
     def news(self, now: float) -> messages.Bases | None:
         """Return what the server does not know yet of the bases that are here; None: nothing. ``now``: trio's."""
-        payloads = b"".join(sorted(bytes.fromhex(name)[:HELD_BYTES] for name in self._here)) if self._takes else b""
+        payloads = b"".join(sorted(map(beginning, self._here))) if self._takes else b""
         if payloads == self._told or (self._has_told(payloads) and now - self._told_at < SHRINKING_SECONDS):
             return None
         self._told, self._told_at = payloads, now
@@ -261,7 +261,7 @@ class FormerPayloads:
 
     def _has_told(self, payloads: bytes) -> bool:
         """Whether the server was told of all of them, and of more."""
-        return _split(payloads) <= _split(self._told)
+        return {*beginnings(payloads)} <= {*beginnings(self._told)}
 
     def version_of(self, sha256: str) -> str:
         """Return of which version a base is; empty: it is none now."""
@@ -281,10 +281,6 @@ class FormerPayloads:
             self._looked_at = -math.inf
             patch = str(PatchRef(base.patch_id, base.version))
             log.warning("a former payload, here or on the server, is of no use", patch=patch, reason=problem)
-
-
-def _split(payloads: bytes) -> set[bytes]:
-    return {payloads[at : at + HELD_BYTES] for at in range(0, len(payloads), HELD_BYTES)}
 
 
 def _lacks(transfer: Transfer) -> bool:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
 from p2pdist.shared.manifest.urgency import EMERGENCY
+from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.parcel import (
@@ -24,7 +25,6 @@ from p2pdist.shared.wire.parcel import (
     Parcel,
     Parcels,
     ParcelsWanted,
-    beginning,
     parts_of,
 )
 from p2pdist.transfer.files import Proof

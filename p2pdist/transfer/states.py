@@ -10,8 +10,9 @@ import msgspec
 from bandwidth.core.state_table import StateTable
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
+from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.codec import KeptState
-from p2pdist.shared.wire.fields import HELD_BYTES, MAX_HOLDINGS
+from p2pdist.shared.wire.fields import MAX_HOLDINGS
 from p2pdist.shared.wire.messages import Holdings, PatchState, PieceRejected, PieceStored, PieceUndecoded, Want
 from p2pdist.transfer.torrent_engine.reports import PieceOutcome
 
@@ -165,4 +166,4 @@ def whole_torrents(torrents: Iterable[TorrentHash]) -> Iterator[Holdings]:
     ordered = sorted(torrents)  # PCs that have the same say so in the same bytes
     for at in range(0, len(ordered), MAX_HOLDINGS):
         some = ordered[at : at + MAX_HOLDINGS]
-        yield Holdings(torrents=b"".join(bytes.fromhex(torrent)[:HELD_BYTES] for torrent in some))
+        yield Holdings(torrents=b"".join(map(beginning, some)))

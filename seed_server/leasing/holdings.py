@@ -9,8 +9,8 @@ from functools import reduce
 from operator import or_
 
 from p2pdist.shared.identifiers import EndpointId, TorrentHash
+from p2pdist.shared.wire.beginnings import beginning, beginnings
 from p2pdist.shared.wire.bitfield import PieceSet, all_pieces
-from p2pdist.shared.wire.fields import HELD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +49,29 @@ class ServedTorrents:
         known = self._torrents.get(torrent)
         number = self._next if known is None else known.number
         self._next += known is None
-        self._bits[_beginning(torrent)] = 1 << number
+        self._bits[beginning(torrent)] = 1 << number
         self._asked = (b"", 0)
         self._torrents[torrent] = ServedTorrent(number, urgency, sequence, piece_count, piece_length_bytes)
 
     def remove(self, torrent: TorrentHash) -> None:
         """Serve ``torrent`` no longer. Who has it is forgotten: if it is served again, endpoints say so again."""
         if self._torrents.pop(torrent, None) is not None:
-            self._bits.pop(_beginning(torrent), None)
+            self._bits.pop(beginning(torrent), None)
             self._asked = (b"", 0)
 
     def get(self, torrent: TorrentHash) -> ServedTorrent | None:
         """Return what is known of ``torrent``; None: it is not served."""
         return self._torrents.get(torrent)
 
-    def bits(self, beginnings: bytes) -> int:
+    def bits(self, names: bytes) -> int:
         """Return the bits of the torrents whose hashes begin so; what is not served has none."""
-        if beginnings == self._asked[0]:  # most PCs have the same, and come together after a restart
+        if names == self._asked[0]:  # most PCs have the same, and come together after a restart
             return self._asked[1]
         bits = self._bits
         found = 0
-        for at in range(0, len(beginnings), HELD_BYTES):
-            found |= bits.get(beginnings[at : at + HELD_BYTES], 0)
-        self._asked = (beginnings, found)
+        for name in beginnings(names):
+            found |= bits.get(name, 0)
+        self._asked = (names, found)
         return found
 
 
@@ -128,7 +128,3 @@ class _Holders(Collection[EndpointId]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _beginning(torrent: TorrentHash) -> bytes:
-    return bytes.fromhex(torrent[: 2 * HELD_BYTES])

@@ -13,7 +13,7 @@ import trio
 
 from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
-from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.beginnings import beginning
 from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
@@ -136,7 +136,7 @@ class CodedForms:
         self._coded_by = {}
         for torrent, bases in former.items():
             for base in bases:
-                self._coded_by.setdefault(_beginning(base), []).append((torrent, base))
+                self._coded_by.setdefault(beginning(base), []).append((torrent, base))
         await self._rate_all()
         self._all_rated = True
 
@@ -155,7 +155,7 @@ class CodedForms:
                 await trio.lowlevel.checkpoint()
             if live.sessions.get(session.endpoint) is not session:  # it has left meanwhile
                 continue
-            if base and (session.decoding is None or _beginning(base) not in session.decoding.beginnings):
+            if base and (session.decoding is None or beginning(base) not in session.decoding.beginnings):
                 continue
             if self._is_rated_anew(session, live):
                 news[id(live)] = live
@@ -327,7 +327,3 @@ class CodedForms:
 def _patience_seconds(payload: ServedPayload, rate: BytesPerSecond) -> float:
     piece_seconds = payload.piece_length_bytes / max(1, rate)
     return min(MOST_PATIENCE_SECONDS, max(LEAST_PATIENCE_SECONDS, piece_seconds))
-
-
-def _beginning(base: str) -> bytes:
-    return bytes.fromhex(base[: 2 * HELD_BYTES])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from p2pdist.shared.identifiers import Sha256Hex
-from p2pdist.shared.wire.fields import HELD_BYTES
+from p2pdist.shared.wire.beginnings import beginning, beginnings
 from seed_server.leasing.site_ledger import LeasedPiece
 
 MAX_UNDECODED = 64  # of one connection: some dozens are on their way when a base turns out to be another; then no more
@@ -22,10 +22,9 @@ class Decoding:
         self._whole: set[LeasedPiece] | None = None
         """Pieces that it could not decode."""
 
-    def told(self, beginnings: bytes) -> None:
+    def told(self, names: bytes) -> None:
         """Note which payloads it has: the beginnings of their SHA-256, one after the other."""
-        steps = range(0, len(beginnings), HELD_BYTES)
-        self._told = frozenset(beginnings[at : at + HELD_BYTES] for at in steps) or NO_BASES
+        self._told = frozenset(beginnings(names)) or NO_BASES
 
     @property
     def has_bases(self) -> bool:
@@ -60,4 +59,4 @@ class Decoding:
         if not self._told or (self._whole is not None and len(self._whole) > MAX_UNDECODED):
             return []
         refused = self._refused or ()
-        return [one for one in former if one not in refused and bytes.fromhex(one[: 2 * HELD_BYTES]) in self._told]
+        return [one for one in former if one not in refused and beginning(one) in self._told]

@@ -12,14 +12,13 @@ import trio
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.identifiers import SiteName, TorrentHash
+from p2pdist.shared.wire.beginnings import beginning, beginnings
 from p2pdist.shared.wire.news_torrent import describe_news, make_torrent
 from p2pdist.shared.wire.parcel import (
     MAX_TOLD_PARCELS,
     Parcel,
     Parcels,
     ParcelsWanted,
-    beginning,
-    beginnings,
     is_worth,
 )
 from seed_server.leasing.site_ledger import SiteLedger

@@ -11,14 +11,15 @@ from typing import Annotated
 import msgspec
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.wire.beginnings import beginnings
 from p2pdist.shared.wire.codec import DecodeError, Extensible, Message
+from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent
 
 MAX_PARCELLED_BYTES = 64 << 10  # a payload: with larger ones, what a torrent of its own costs matters less
 MAX_PARCEL_BYTES = MAX_SHARED_NEWS_BYTES  # in seconds over most lines, and then all in it are there
 MAX_PARCELLED = 64  # payloads in one parcel
 LEAST_PARCELLED = 4  # that a PC lacks, before it is worth a torrent; and they are half of its bytes or more
-BEGINNING_BYTES = 8  # of a torrent's hash: both sides know which torrents there are
 MAX_LACKED = 8_192  # small payloads that one PC lacks: more than are ever offered
 MAX_TOLD_PARCELS = 16  # in one message: a thousand payloads, and twenty kilobytes
 MAX_HELD_PARCELS = 64  # that one PC has, or that are on their way to it: those of four answers
@@ -28,8 +29,8 @@ class Parcel(Extensible, frozen=True):
     """What the server says of one."""
 
     torrent: NewsTorrent
-    members: Annotated[bytes, msgspec.Meta(max_length=MAX_PARCELLED * BEGINNING_BYTES)]
-    """The first `BEGINNING_BYTES` of the hash of each payload's torrent, in the order of the payloads."""
+    members: Annotated[bytes, msgspec.Meta(max_length=MAX_PARCELLED * HELD_BYTES)]
+    """The first `HELD_BYTES` of the hash of each payload's torrent, in the order of the payloads."""
     lengths: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=1, le=MAX_PARCELLED_BYTES)], ...], msgspec.Meta(max_length=MAX_PARCELLED)
     ]
@@ -39,10 +40,10 @@ class Parcel(Extensible, frozen=True):
 class ParcelsWanted(Message, frozen=True, tag="parcels_wanted"):
     """The endpoint lacks these torrents, of at most `MAX_PARCELLED_BYTES`. Answered by `Parcels`."""
 
-    torrents: Annotated[bytes, msgspec.Meta(max_length=MAX_LACKED * BEGINNING_BYTES)]
-    """The first `BEGINNING_BYTES` of each one's hash, one after the other."""
+    torrents: Annotated[bytes, msgspec.Meta(max_length=MAX_LACKED * HELD_BYTES)]
+    """The first `HELD_BYTES` of each one's hash, one after the other."""
     held: Annotated[
-        tuple[Annotated[bytes, msgspec.Meta(max_length=MAX_PARCELLED * BEGINNING_BYTES)], ...],
+        tuple[Annotated[bytes, msgspec.Meta(max_length=MAX_PARCELLED * HELD_BYTES)], ...],
         msgspec.Meta(max_length=MAX_HELD_PARCELS),
     ] = ()
     """The `Parcel.members` of each that is here, or of which some is: a server that has started anew knows none."""
@@ -63,18 +64,6 @@ class PayloadSpan:
     torrent: TorrentHash
     offset: int
     length_bytes: int
-
-
-def beginning(torrent: TorrentHash) -> bytes:
-    """Return what a torrent is named by in a parcel."""
-    return bytes.fromhex(torrent[: 2 * BEGINNING_BYTES])
-
-
-def beginnings(names: bytes) -> list[bytes]:
-    """Return the single names in ``names``. Raises `DecodeError`."""
-    if len(names) % BEGINNING_BYTES:
-        raise DecodeError("a part of a torrent's hash")
-    return [names[at : at + BEGINNING_BYTES] for at in range(0, len(names), BEGINNING_BYTES)]
 
 
 def parts_of(parcel: Parcel, lacked: Mapping[bytes, tuple[TorrentHash, int]]) -> list[PayloadSpan]:

@@ -7,10 +7,11 @@ import trio
 
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.wire import bitfield
+from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.data_messages import Piece
 from p2pdist.shared.wire.messages import PieceStored, Unavailable, Want
 from p2pdist.shared.wire.news_torrent import make_torrent
-from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted, beginning
+from p2pdist.shared.wire.parcel import Parcels, ParcelsWanted
 from seed_server.store.rows import ServedPayload
 from tests.helpers.origin_endpoint import Endpoint
 from tests.helpers.origin_harness import Lab, running_lab

@@ -20,9 +20,10 @@ from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.manifest.recipe import ScheduleRules
+from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.messages import FromEndpoint, Want
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, describe_news, make_torrent
-from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted, beginning
+from p2pdist.shared.wire.parcel import Parcel, Parcels, ParcelsWanted
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.manager import Transfers
 from p2pdist.transfer.parcels import ANSWER_SECONDS, PARCEL_TERMS, TAKES_PARCELS_SECONDS

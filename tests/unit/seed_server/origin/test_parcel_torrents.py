@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, SiteName, TorrentHash
+from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.news_torrent import NEWS_PIECE_BYTES, make_torrent
-from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcels, ParcelsWanted, beginning
+from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcels, ParcelsWanted
 from seed_server.leasing.site_ledger import SiteLedger
 from seed_server.origin.parcel_torrents import AGAIN, PARCEL_KEPT_SECONDS, SWAPPED_SECONDS, ParcelTorrents
 from seed_server.store.content_store import ContentStore

@@ -4,9 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.wire.beginnings import beginning, beginnings
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.news_torrent import NewsTorrent
-from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcel, PayloadSpan, beginning, beginnings, parts_of
+from p2pdist.shared.wire.parcel import MAX_PARCELLED, Parcel, PayloadSpan, parts_of
 
 TORRENTS = [TorrentHash(f"{n:064x}"[::-1]) for n in range(1, MAX_PARCELLED + 1)]
 LENGTHS = tuple(range(100, 108))
