@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 
 import trio
 from fastapi import FastAPI, Request, Response
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from p2pdist.shared.clock import Clock
@@ -35,6 +34,7 @@ from seed_server.line.metadata_line import AnswerPace, AnswersLine
 from seed_server.store.published_files import find_file, read_part
 from seed_server.store.trust_news import BY_DIFFERENCES, IN_WHOLE_FILES, NewsForm, TrustNewsReader
 from seed_server.web.client import Client, client_of
+from seed_server.web.request_body import BodyError, whole_body
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT, answer_to
 
@@ -250,19 +250,14 @@ def _news(news: TrustNewsReader, root: str, snapshot: str, form: NewsForm) -> Ca
 
 
 async def _read_body(request: Request) -> bytes:
-    body = bytearray()
-    with trio.move_on_after(READ_SECONDS) as scope:
-        try:
-            async with contextlib.aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > MAX_ENROLMENT_BODY_BYTES:
-                        raise _UnreadError(413, f"The request is over {MAX_ENROLMENT_BODY_BYTES} bytes.")
-        except ClientDisconnect:
-            raise _UnreadError(400, "The request broke off. Try again.") from None
-    if scope.cancelled_caught:
-        raise _UnreadError(408, "The request took too long to arrive. Try again.")
-    return bytes(body)
+    try:
+        return await whole_body(request, MAX_ENROLMENT_BODY_BYTES, seconds=READ_SECONDS)
+    except BodyError as error:
+        raise {
+            "too long": _UnreadError(413, f"The request is over {MAX_ENROLMENT_BODY_BYTES} bytes."),
+            "broken off": _UnreadError(400, "The request broke off. Try again."),
+            "too late": _UnreadError(408, "The request took too long to arrive. Try again."),
+        }[error.fault] from None
 
 
 async def _too_much(text: str) -> Response:

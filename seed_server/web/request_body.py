@@ -1,18 +1,24 @@
-"""The body of a request, whole and in time: for the API and for pages."""
+"""The body of a request, whole and in time: for enrolment, the API and pages."""
 
 import contextlib
+from typing import Literal, TypeAlias
 
 import trio
 from starlette.requests import ClientDisconnect, Request
 
-from seed_server.web.api.problems import ApiProblemError
+BodyFault: TypeAlias = Literal["too long", "broken off", "too late"]
 
 
-async def read_body(request: Request, most: int, *, seconds: float, too_long: str) -> bytes:
-    """Return at most ``most`` bytes that come within ``seconds``.
+class BodyError(Exception):
+    """A body does not come whole, or not in time."""
 
-    Raises `ApiProblemError`: ``too_long``, in the sentence that is given, malformed, took-too-long.
-    """
+    def __init__(self, fault: BodyFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+async def whole_body(request: Request, most: int, *, seconds: float) -> bytes:
+    """Return at most ``most`` bytes that come within ``seconds``. Raises `BodyError`."""
     body = bytearray()
     with trio.move_on_after(seconds) as scope:
         try:
@@ -20,9 +26,9 @@ async def read_body(request: Request, most: int, *, seconds: float, too_long: st
                 async for chunk in chunks:
                     body += chunk
                     if len(body) > most:
-                        raise ApiProblemError("too-long", too_long)
+                        raise BodyError("too long")
         except ClientDisconnect:
-            raise ApiProblemError("malformed", "The request broke off. Send it again.") from None
+            raise BodyError("broken off") from None
     if scope.cancelled_caught:
-        raise ApiProblemError("took-too-long", "The request took too long to arrive.")
+        raise BodyError("too late")
     return bytes(body)

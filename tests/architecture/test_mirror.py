@@ -424,6 +424,7 @@ TESTED_IN = {
     "seed_server/store/webhook_records.py": "tests/unit/seed_server/store/test_webhook_rows.py",
     "seed_server/web/api/__init__.py": "tests/unit/seed_server/web/api/test_table.py",
     "seed_server/web/api/app.py": "tests/unit/seed_server/web/api/test_answering.py",
+    "seed_server/web/api/bodies.py": "tests/unit/seed_server/web/frame/test_app.py",
     "seed_server/web/api/documents.py": "tests/unit/seed_server/web/api/test_openapi.py",
     "seed_server/web/api/given.py": "tests/unit/seed_server/web/api/test_reading.py",
     "seed_server/web/api/route.py": "tests/unit/seed_server/web/api/test_table.py",

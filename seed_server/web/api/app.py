@@ -19,11 +19,12 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.context import Context
 from seed_server.web.api.answering import Answering, ApiAnswered, ApiRequest
 from seed_server.web.api.authenticating import REFUSAL_SECONDS
+from seed_server.web.api.bodies import body_problems
 from seed_server.web.api.problems import PROBLEM_MEDIA, ApiProblemError, problem_of
 from seed_server.web.api.route import ApiCall, Route
 from seed_server.web.client import Client, client_of
 from seed_server.web.fair_turns import FairTurns
-from seed_server.web.request_body import read_body
+from seed_server.web.request_body import whole_body
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 from seed_server.web.whole_names import WholeNames, address_path, whole
@@ -182,4 +183,5 @@ def _of_problem(problem: ApiProblemError, request_id: str, headers: Mapping[str,
 
 
 async def _body(request: Request, most: int) -> bytes:
-    return await read_body(request, most, seconds=READ_SECONDS, too_long=f"The body is over {most} bytes.")
+    with body_problems(f"The body is over {most} bytes."):
+        return await whole_body(request, most, seconds=READ_SECONDS)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from p2pdist.shared.errors import UserError
+from seed_server.web.api.bodies import body_problems
 from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import API
 from seed_server.web.client import client_of
@@ -27,7 +28,7 @@ from seed_server.web.frame.headers import page_headers
 from seed_server.web.frame.live import LIVE
 from seed_server.web.frame.page import Form, Page, PageRequest, Visitor
 from seed_server.web.frame.static import FOREVER, STATIC, static_at
-from seed_server.web.request_body import read_body
+from seed_server.web.request_body import whole_body
 from seed_server.web.request_log import RequestLog
 from seed_server.web.statuses import OUR_FAULT
 from seed_server.web.whole_names import WholeNames, address_path, whole
@@ -236,4 +237,5 @@ def _response(request: Request, answered: PageAnswered, request_id: str, *, cach
 
 
 async def _form_body(request: Request, most: int) -> bytes:
-    return await read_body(request, most, seconds=FORM_SECONDS, too_long=f"The form is over {most} bytes.")
+    with body_problems(f"The form is over {most} bytes."):
+        return await whole_body(request, most, seconds=FORM_SECONDS)
