@@ -1,7 +1,6 @@
 """The anchors of payloads in the content store, kept on the disk so that they are looked for once. Blocking."""
 
 import contextlib
-import hashlib
 import struct
 import sys
 from array import array
@@ -13,13 +12,12 @@ from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.identifiers import Sha256Hex
 from seed_server.deltas.anchors import MAX_ANCHORS, SEARCHED_BYTES, Anchors, anchors_of
 from seed_server.deltas.beside import ANCHORS, beside_path, keep_beside
-from seed_server.deltas.coded_cache import MIN_FREE_BYTES
+from seed_server.deltas.coded_cache import CHECK_BYTES, MIN_FREE_BYTES, checksum
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 
 _HEAD = struct.Struct("<8sQI")  # its mark, the payload's length, how many anchors
 _MARK = b"anchors1"  # another way of choosing places, or of printing them, has another one
-_CHECK_BYTES = 16
-MAX_ANCHOR_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + _CHECK_BYTES
+MAX_ANCHOR_FILE_BYTES = _HEAD.size + 16 * MAX_ANCHORS + CHECK_BYTES
 
 
 class AnchorFiles:
@@ -55,23 +53,19 @@ def _blocks(file: BinaryIO, between: Callable[[], None]) -> Iterator[bytes]:
 
 def _packed(found: Anchors) -> bytes:
     body = _HEAD.pack(_MARK, found.length_bytes, len(found.places)) + _little(found.places) + _little(found.prints)
-    return body + _check(body)
+    return body + checksum(body)
 
 
 def _unpacked(data: bytes) -> Anchors:
     """Return what `_packed` made. Raises `ValueError` for anything else."""
-    body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if len(body) < _HEAD.size or check != _check(body):
+    body, check = data[:-CHECK_BYTES], data[-CHECK_BYTES:]
+    if len(body) < _HEAD.size or check != checksum(body):
         raise ValueError("damaged")
     mark, length_bytes, count = _HEAD.unpack_from(body)
     if mark != _MARK or len(body) != _HEAD.size + 16 * count:
         raise ValueError("of another kind")
     middle = _HEAD.size + 8 * count
     return Anchors(length_bytes, _from_little(body[_HEAD.size : middle]), _from_little(body[middle:]))
-
-
-def _check(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_CHECK_BYTES, usedforsecurity=False).digest()
 
 
 def _little(values: "array[int]") -> bytes:

@@ -31,10 +31,10 @@ NO_BASE = "alone"
 """In the place of a base."""
 
 _BLOCK_BYTES = 4096  # of most file systems: what a file takes at least
-_CHECK_BYTES = 16
+CHECK_BYTES = 16
 _HEAD = struct.Struct("<BB")
 _RANGE = struct.Struct("<QQ")
-_MOST_BYTES = _CHECK_BYTES + _HEAD.size + MAX_PREFIX_RANGES * _RANGE.size + MAX_PIECE_BYTES
+_MOST_BYTES = CHECK_BYTES + _HEAD.size + MAX_PREFIX_RANGES * _RANGE.size + MAX_PIECE_BYTES
 _CODECS: tuple[Codec, ...] = get_args(Codec)
 _AWAY = "away-"
 """How the folders begin that are being removed."""
@@ -328,13 +328,13 @@ def _packed(coded: Coded | None) -> bytes:
     else:
         head = _HEAD.pack(_CODECS.index(coded.codec), len(coded.ranges))
         body = b"".join([head, *(_RANGE.pack(*one) for one in coded.ranges), coded.data])
-    return _check(body) + body
+    return checksum(body) + body
 
 
 def _unpacked(pair: Pair, data: bytes) -> Coded | None:
     """Return what `_packed` made. Raises `ValueError` for anything else."""
-    check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-    if len(body) < _HEAD.size or check != _check(body):
+    check, body = data[:CHECK_BYTES], data[CHECK_BYTES:]
+    if len(body) < _HEAD.size or check != checksum(body):
         raise ValueError("damaged")
     codec, count = _HEAD.unpack_from(body)
     if codec == _WHOLE:
@@ -346,5 +346,6 @@ def _unpacked(pair: Pair, data: bytes) -> Coded | None:
     return Coded(_CODECS[codec], "" if pair.base == NO_BASE else pair.base, ranges, body[at:])
 
 
-def _check(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_CHECK_BYTES, usedforsecurity=False).digest()
+def checksum(body: bytes) -> bytes:
+    """Return what tells whether ``body`` is what was written: a power cut, or a bad disk; it keeps nobody out."""
+    return hashlib.blake2b(body, digest_size=CHECK_BYTES, usedforsecurity=False).digest()

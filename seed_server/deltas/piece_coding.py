@@ -24,7 +24,6 @@ MAX_ALIGNED_BYTES = 128 << 20  # of memory: of 32 pairs of huge files, or of som
 ALIGNMENT_BYTES = 1 << 10  # of one, beside its places
 MAX_SAMPLED = 4_096  # payloads of which it is remembered whether they can be compressed at all
 SAMPLES, SAMPLE_BYTES, SAMPLE_LEVEL = 8, 32 << 10, 3  # a millisecond in all
-SAMPLE_SHARE = 0.97  # of a sample: what does not get smaller is compressed already
 
 
 class NotAlignedError(Exception):

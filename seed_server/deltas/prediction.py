@@ -17,6 +17,7 @@ import msgspec
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, parse_sha256
+from p2pdist.shared.merkle import piece_count, piece_span
 from seed_server.deltas.alignment import Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import ANCHORS, PREDICTED, beside, beside_path, keep_beside
@@ -198,15 +199,17 @@ class _Pieces:
 
     @property
     def count(self) -> int:
-        return -(-self.length_bytes // self.piece_length)
+        return piece_count(self.length_bytes, self.piece_length)
+
+    def span(self, index: int) -> tuple[int, int]:
+        return piece_span(PieceIndex(index), self.piece_length, self.length_bytes)
 
     def lengths(self) -> list[int]:
-        return [self.piece_length] * (self.count - 1) + [self.length_bytes - (self.count - 1) * self.piece_length]
+        return [self.span(index)[1] for index in range(self.count)]
 
     def found(self, index: int, most_bytes: int) -> Found:
-        start = index * self.piece_length
-        stretch = (start, min(most_bytes, self.piece_length, self.length_bytes - start))
-        return found_in(self.content.read_stretches(self.sha256, [stretch]), start)
+        start, length = self.span(index)
+        return found_in(self.content.read_stretches(self.sha256, [(start, min(most_bytes, length))]), start)
 
     def read(self, index: int) -> bytes:
         return self.content.read_piece(self.sha256, PieceIndex(index), self.piece_length)
