@@ -2,9 +2,9 @@
 
 import bisect
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from p2pdist.shared.coded_pieces import MAX_PREFIX_BYTES, MAX_PREFIX_RANGES, PrefixRange
 from seed_server.deltas.anchors import Anchors
@@ -13,12 +13,6 @@ SAME_RUN_BYTES = 64 << 10  # by so much what lies between two anchors may have g
 NEAR_ANCHORS = 2  # to each side: one of them must say about the same, or an anchor is taken for chance
 MARGIN_BYTES = 256 << 10  # to each side of what the anchors say: what has no anchor is often near
 WHOLE_BYTES = 1 << 20  # a base that is not longer is taken as a whole where no anchor says anything
-
-_SLICE = 256  # anchors looked at in one go: half a millisecond at most
-_TABLES, _TABLE_SHIFT = 256, 56  # by a print's highest bits: of its lowest, some may always be 0
-_TWICE = -1  # in the place of a place
-
-T = TypeVar("T")
 
 
 class _Run(NamedTuple):
@@ -91,50 +85,32 @@ class Alignment:
         return PrefixRange(start, min(MAX_PREFIX_BYTES, self.base_length_bytes - start))
 
 
-def align(base: Anchors, new: Anchors, between: Callable[[], None] = lambda: None) -> Alignment:
-    """Return what two payloads have in common. What stands more than once in either says nothing.
-
-    ``between`` is called after each half millisecond or so. So there are many small tables, and no list of tuples: what
-    is large is made, and freed, under the interpreter's lock in one go.
-    """
-    in_base: list[dict[int, int]] = [{} for _ in range(_TABLES)]
-    for place, printed in _in_slices(zip(base.places, base.prints, strict=True), between):
-        table = in_base[printed >> _TABLE_SHIFT]
-        table[printed] = _TWICE if printed in table else place
-    in_both: list[dict[int, bool]] = [{} for _ in range(_TABLES)]  # whether it stands in the new one once
-    for printed in _in_slices(new.prints, between):
-        if in_base[printed >> _TABLE_SHIFT].get(printed, _TWICE) != _TWICE:
-            once = in_both[printed >> _TABLE_SHIFT]
-            once[printed] = printed not in once
-    found, there = array("Q"), array("Q")
-    for place, printed in _in_slices(zip(new.places, new.prints, strict=True), between):
-        if in_both[printed >> _TABLE_SHIFT].get(printed):
-            found.append(place)
-            there.append(in_base[printed >> _TABLE_SHIFT][printed])
-    for tables in _in_slices(zip(in_base, in_both, strict=True), between, 1):
-        for each in tables:
-            each.clear()
-    new_places, base_places = array("Q"), array("Q")
-    for at in _in_slices(range(len(found)), between):
-        if _has_company(found, there, at):
-            new_places.append(found[at])
-            base_places.append(there[at])
+def align(base: Anchors, new: Anchors) -> Alignment:
+    """Return what two payloads have in common. What stands more than once in either says nothing."""
+    in_base, in_new = _once(base), _once(new)
+    both = [(place, in_base[printed]) for printed, place in in_new.items() if printed in in_base]
+    kept = [both[at] for at in range(len(both)) if _has_company(both, at)]
+    new_places, base_places = (array("Q", places) for places in zip(*kept, strict=True)) if kept else (array("Q"),) * 2
     return Alignment(base.length_bytes, new.length_bytes, new_places, base_places)
 
 
-def _in_slices(items: Iterable[T], between: Callable[[], None], length: int = _SLICE) -> Iterator[T]:
-    left = length
-    for item in items:
-        if not left:
-            between()
-            left = length
-        left -= 1
-        yield item
+def _once(anchors: Anchors) -> dict[int, int]:
+    """Return the place of each print that stands there once, in the order of places."""
+    places: dict[int, int] = {}
+    again = set()
+    for place, printed in zip(anchors.places, anchors.prints, strict=True):
+        if printed in places:
+            again.add(printed)
+        else:
+            places[printed] = place
+    for printed in again:
+        del places[printed]
+    return places
 
 
-def _has_company(found: "array[int]", there: "array[int]", at: int) -> bool:
-    near = [each for each in range(max(0, at - NEAR_ANCHORS), min(len(found), at + NEAR_ANCHORS + 1)) if each != at]
-    return not near or any(_same_way((found[at], there[at]), (found[each], there[each])) for each in near)
+def _has_company(points: Sequence[tuple[int, int]], at: int) -> bool:
+    near = [each for each in range(max(0, at - NEAR_ANCHORS), min(len(points), at + NEAR_ANCHORS + 1)) if each != at]
+    return not near or any(_same_way(points[at], points[each]) for each in near)
 
 
 def _same_way(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -4,7 +4,7 @@ import contextlib
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,25 +28,23 @@ class AnchorFiles:
         self._directory = directory
         self._min_free_bytes = min_free_bytes
 
-    def anchors(self, sha256: Sha256Hex, *, between: Callable[[], None] = lambda: None) -> Anchors:
+    def anchors(self, sha256: Sha256Hex) -> Anchors:
         """Return the anchors of a payload; where none are kept, half a second of a processor for 100 MB finds them.
 
-        ``between`` is called for each 64 KiB of these. What cannot be kept, on a full disk, is returned all the same.
-        Raises `DamagedPayloadError`.
+        What cannot be kept, on a full disk, is returned all the same. Raises `DamagedPayloadError`.
         """
         with contextlib.suppress(OSError, FileTooLargeError, ValueError):
             return _unpacked(read_capped(beside_path(self._directory, sha256, ANCHORS), MAX_ANCHOR_FILE_BYTES))
         with self._content.open_payload(sha256) as file:
-            found = anchors_of(_blocks(file, between))
+            found = anchors_of(_blocks(file))
         keep_beside(self._directory, sha256, ANCHORS, _packed(found), min_free_bytes=self._min_free_bytes)
         return found
 
 
-def _blocks(file: BinaryIO, between: Callable[[], None]) -> Iterator[bytes]:
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
     try:
         while block := file.read(SEARCHED_BYTES):
             yield block
-            between()
     except OSError as error:
         raise DamagedPayloadError(f"cannot read {file.name}: {error.strerror}") from error
 

@@ -1,15 +1,14 @@
-"""Finds the coded form of a piece, or makes it. Blocking; several threads may call it."""
+"""Finds the coded form of a piece, or makes it. Blocking, but for `PieceCoding.align`; several threads may call it."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.merkle import piece_span
-from seed_server.deltas.alignment import WHOLE_BYTES, Alignment, align
-from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.aligning import Aligner, FindsAlignment
+from seed_server.deltas.alignment import WHOLE_BYTES, Alignment
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
 from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache, Kept, Pair
 from seed_server.deltas.coder import Coded, code_alone, code_alone_slowly, code_by_base
@@ -44,7 +43,7 @@ class PieceCoding:
     """Of one server; ``pairs`` say which torrent is coded by what."""
 
     content: ContentStore
-    anchors: AnchorFiles
+    find_alignment: FindsAlignment
     cache: CodedCache
     _alignments: OrderedDict[tuple[str, str], Alignment] = field(default_factory=OrderedDict)
     _sampled: OrderedDict[TorrentHash, bool] = field(default_factory=OrderedDict)
@@ -62,20 +61,15 @@ class PieceCoding:
         lacking = [PieceIndex(at) for at in following if not self.cache.level(pair, PieceIndex(at))]
         return PieceLook(self.cache.read(pair, piece), lacking)
 
-    def align(self, base: Sha256Hex, new: Sha256Hex, between: Callable[[], None] = lambda: None) -> Alignment:
-        """Find out how two payloads belong together: half a second of a processor for 100 MB of each, the first time.
-
-        ``between`` is called now and then. Raises `DamagedPayloadError`.
-        """
-        if (known := self._aligned(base, new)) is not None:
-            return known
-        of_base, of_new = self.anchors.anchors(base, between=between), self.anchors.anchors(new, between=between)
-        found = align(of_base, of_new, between=between)
+    async def align(self, base: Sha256Hex, new: Sha256Hex) -> None:
+        """Find out how two payloads belong together. Raises what `Aligner` does."""
+        if self.is_aligned(base, new):
+            return
+        found = await self.find_alignment(base, new)
         with self._lock:
             self._alignments[base, new] = found
             while len(self._alignments) > 1 and self._aligned_bytes() > MAX_ALIGNED_BYTES:
                 self._alignments.popitem(last=False)
-        return found
 
     def _aligned_bytes(self) -> int:
         return sum(ALIGNMENT_BYTES + 16 * len(each.new_places) for each in self._alignments.values())
@@ -135,4 +129,4 @@ def piece_coding(home: ServerHome) -> PieceCoding:
     """Return what codes the pieces of one home; nothing is read yet."""
     content = ContentStore(home.content)
     cache = CodedCache(home.coded, max_bytes=MAX_CODED_BYTES - MAX_BESIDE_BYTES)
-    return PieceCoding(content, AnchorFiles(content, home.coded), cache)
+    return PieceCoding(content, Aligner(home.content, home.coded), cache)

@@ -4,7 +4,6 @@ A form is made once for all sites, and kept. What is not made in the time that t
 is: nobody waits for a processor longer than for the line.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,14 +32,11 @@ LOOKING_THREADS = 4  # at the cache
 RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
-ALIGN_SHARE = 0.15  # of the time that the whole payload would take: waited once for what is not aligned yet
-MOST_ALIGN_SECONDS = 2.5  # less than an idle turn may last
-NICE_UNDER_THE_LOCK = 5  # nicer, it would not get a processor on a busy machine, and the event loop not the lock
-PAUSE_SECONDS = 0.0002  # after each half millisecond or so of work under the interpreter's lock
-
-
-class StoppingError(Exception):
-    """The server stops."""
+ALIGN_SHARE = 0.15  # of the time that the whole payload would take: waited once for what is not aligned yet …
+LEAST_ALIGN_SECONDS = 1.5  # … on a line of which nobody knows how fast it is, too …
+MOST_ALIGN_SECONDS = 2.5  # … and less than an idle turn may last
+ALIGNED_AT_ONCE = 1
+MOST_ALIGNED_AHEAD = 4  # of what is published together: who asks for others is not to wait behind a hundred
 
 
 @dataclass
@@ -73,11 +69,10 @@ class CodedForms:
         self.former: Mapping[TorrentHash, tuple[Sha256Hex, ...]] = {}
         """By what each of these may be coded, the best first."""
         self.threads = QuietThreads(CODING_THREADS)
-        self._comparing = QuietThreads(1, nice=NICE_UNDER_THE_LOCK)
-        self.stopping = False
         self.started = trio.Event()
         """Set once the cache is loaded: what is made before it would be made in vain."""
         self._looking = trio.CapacityLimiter(LOOKING_THREADS)
+        self._comparing = trio.CapacityLimiter(ALIGNED_AT_ONCE)
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
         self._aligning: dict[tuple[str, str], _Aligning] = {}
@@ -115,9 +110,8 @@ class CodedForms:
                 self.started.set()
                 await trio.sleep_forever()
         finally:
-            self._nursery, self.stopping = None, True
+            self._nursery = None
             self.threads.close()
-            self._comparing.close()
 
     async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
         """Note what is published, and what of it is ``served``: by what each may be coded."""
@@ -127,7 +121,9 @@ class CodedForms:
         content = self._coding.content
         find = partial(former_payloads, published, mine, lambda base: content.path(Sha256Hex(base)).exists())
         former = await trio.to_thread.run_sync(find)
+        fresh = [row for torrent, row in mine.items() if torrent not in self.served] if self.served else []
         self.served = mine
+        self._align_ahead(fresh, former)
         if former == self.former and not self._unreadable and self._all_rated:
             return  # a reload for something else: 25,000 endpoints need not be rated again
         self.former, self._all_rated = former, False
@@ -139,6 +135,13 @@ class CodedForms:
                 self._coded_by.setdefault(beginning(base), []).append((torrent, base))
         await self._rate_all()
         self._all_rated = True
+
+    def _align_ahead(self, fresh: Iterable[ServedPayload], former: Mapping[TorrentHash, tuple[Sha256Hex, ...]]) -> None:
+        """Align what has just been published with its newest former version: most PCs will ask for that at once."""
+        newest = sorted(fresh, key=lambda row: row.sequence, reverse=True)
+        for row in newest[:MOST_ALIGNED_AHEAD]:
+            if bases := former.get(TorrentHash(row.torrent_hash)):
+                self._align(row, bases[0])
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
         """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
@@ -249,7 +252,7 @@ class CodedForms:
             if not await self._is_of_use(payload, base):
                 return None
             data = await self.source.read(payload, piece)
-        except (DamagedPayloadError, TemporaryReadError, StoppingError):
+        except (DamagedPayloadError, TemporaryReadError):
             return None  # the sender reads it too, and says so
         try:
             return await threads.run(partial(self.coding.make, payload, piece, data, base, level))
@@ -278,8 +281,8 @@ class CodedForms:
         """Wait until two payloads are aligned, or as long as it is worth: once for all pieces, and all sites."""
         aligning = self._align(payload, base)
         if aligning.patient_until is None:
-            share = min(MOST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate))
-            aligning.patient_until = trio.current_time() + max(_patience_seconds(payload, rate), share)
+            seconds = max(LEAST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate))
+            aligning.patient_until = trio.current_time() + min(MOST_ALIGN_SECONDS, seconds)
         with trio.move_on_at(aligning.patient_until):
             await aligning.done.wait()
 
@@ -298,23 +301,15 @@ class CodedForms:
 
     async def _align_one(self, payload: ServedPayload, base: str, aligning: _Aligning) -> None:
         try:
-            align = partial(self.coding.align, Sha256Hex(base), Sha256Hex(payload.sha256), self._go_on)
-            await self._comparing.run(align)
+            async with self._comparing:
+                await self.coding.align(Sha256Hex(base), Sha256Hex(payload.sha256))
             if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
                 await self._lose(payload, base)
-        except StoppingError:
-            pass
         except Exception as error:  # noqa: BLE001 - damage, no memory, no thread: all others are served on
             await self._lose(payload, base, str(error) or type(error).__name__)
         finally:
             del self._aligning[base, payload.sha256]
             aligning.done.set()
-
-    def _go_on(self) -> None:
-        """Give the interpreter's lock back: who only lets it go takes it again before the event loop wakes."""
-        if self.stopping:
-            raise StoppingError
-        time.sleep(PAUSE_SECONDS)
 
     async def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
         """Use a base no more; ``reason``: why it cannot be read."""

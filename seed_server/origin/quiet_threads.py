@@ -18,9 +18,8 @@ NICE_OF_THREADS = 19  # Linux has one for each thread: event loop and controller
 class QuietThreads:
     """So many threads of their own: those of trio are shared, and what was made nice stays so."""
 
-    def __init__(self, count: int, *, nice: int = NICE_OF_THREADS) -> None:
-        """``nice``: how nice; what works under the interpreter's lock must not be kept from giving it back."""
-        self._pool = ThreadPoolExecutor(count, "quiet", initializer=_give_way, initargs=(nice,))
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count, "quiet", initializer=_give_way)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what ``work`` returns; when this is cancelled, what has begun goes on, and its result is lost."""
@@ -43,7 +42,7 @@ class QuietThreads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _give_way(nice: int) -> None:
+def _give_way() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_OF_THREADS)

@@ -7,7 +7,6 @@ import pytest
 from p2pdist.shared.coded_pieces import decode_piece
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex
 from p2pdist.shared.merkle import piece_hash
-from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
 from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import (
@@ -22,6 +21,7 @@ from seed_server.deltas.piece_coding import (
 from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 from seed_server.store.rows import ServedPayload
+from tests.helpers.aligning import aligned_here
 
 PIECE = 64 << 10
 OLD = random.Random(1).randbytes(20 * PIECE)
@@ -52,18 +52,18 @@ def coding(tmp_path):
     content = ContentStore(tmp_path / "content")
     cache = CodedCache(tmp_path / "coded", min_free_bytes=0)
     cache.load()
-    return PieceCoding(content, AnchorFiles(content, tmp_path / "coded"), cache)
+    return PieceCoding(content, aligned_here(content, tmp_path / "coded"), cache)
 
 
 def made(coding, at, data=NEW, base=None, level=QUICK_LEVEL):
     return coding.make(payload(data), PieceIndex(at), piece_of(data, at), base or sha256(OLD), level)
 
 
-def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
+async def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
     with pytest.raises(NotAlignedError):
         made(coding, 8)
     assert not coding.is_aligned(sha256(OLD), sha256(NEW))
-    coding.align(sha256(OLD), sha256(NEW))
+    await coding.align(sha256(OLD), sha256(NEW))
     assert coding.is_aligned(sha256(OLD), sha256(NEW))
     assert coding.helps(sha256(OLD), sha256(NEW))
     coded = made(coding, 8)
@@ -77,8 +77,8 @@ def test_a_piece_is_made_by_the_former_version_and_found_again(coding):
     assert look.lacking == list(range(9, 21))
 
 
-def test_nothing_is_made_of_a_former_version_that_is_damaged_and_nothing_kept(coding, tmp_path):
-    coding.align(sha256(OLD), sha256(NEW))
+async def test_nothing_is_made_of_a_former_version_that_is_damaged_and_nothing_kept(coding, tmp_path):
+    await coding.align(sha256(OLD), sha256(NEW))
     (tmp_path / "content" / sha256(OLD)).write_bytes(OLD[: 8 * PIECE] + b"#" + OLD[8 * PIECE + 1 :])
     with pytest.raises(DamagedPayloadError, match="piece 8 is not what was published"):
         made(coding, 8)
@@ -100,45 +100,34 @@ def test_random_bytes_are_seen_for_what_they_are_and_cost_nothing(coding):
     assert (look.kept.coded, look.lacking) == (None, [])
 
 
-def test_payloads_without_anything_in_common_are_of_no_use(coding, tmp_path):
+async def test_payloads_without_anything_in_common_are_of_no_use(coding, tmp_path):
     other = os.urandom(len(OLD))
     (tmp_path / "content" / sha256(other)).write_bytes(other)
-    coding.align(sha256(other), sha256(NEW))
+    await coding.align(sha256(other), sha256(NEW))
     assert not coding.helps(sha256(other), sha256(NEW))
     assert not coding.helps(sha256(TEXT), sha256(NEW))
 
 
-def test_a_missing_payload_is_an_error(coding, tmp_path):
+async def test_a_missing_payload_is_an_error(coding, tmp_path):
     (tmp_path / "content" / sha256(OLD)).unlink()
     with pytest.raises(DamagedPayloadError):
-        coding.align(sha256(OLD), sha256(NEW))
+        await coding.align(sha256(OLD), sha256(NEW))
     (tmp_path / "content" / sha256(TEXT)).unlink()
     with pytest.raises(DamagedPayloadError):
         coding.look(payload(TEXT), PieceIndex(0), NO_BASE, ahead=0)
 
 
-def test_it_can_be_stopped_while_it_reads(coding):
-    class StopError(Exception):
-        pass
-
-    def stop():
-        raise StopError
-
-    with pytest.raises(StopError):
-        coding.align(sha256(OLD), sha256(NEW), stop)
-
-
-def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded(coding, tmp_path):
+async def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded(coding, tmp_path):
     others = [OLD[at * PIECE :] for at in range(1, 13)]
     for data in others:
         (tmp_path / "content" / sha256(data)).write_bytes(data)
-        coding.align(sha256(data), sha256(NEW))
+        await coding.align(sha256(data), sha256(NEW))
     assert all(coding.is_aligned(sha256(data), sha256(NEW)) for data in others)
     (one,) = {len(each.new_places) for pair, each in coding._alignments.items() if pair[0] == sha256(others[0])}
     alike = coding._aligned(sha256(others[0]), sha256(NEW))
     for number in range(MAX_ALIGNED_BYTES // (16 * one + ALIGNMENT_BYTES) + 1):
         coding._alignments[str(number), ""] = alike
-    coding.align(sha256(OLD), sha256(NEW))
+    await coding.align(sha256(OLD), sha256(NEW))
     assert coding.is_aligned(sha256(OLD), sha256(NEW))
     assert not coding.is_aligned(sha256(others[1]), sha256(NEW))
     assert coding._aligned_bytes() <= MAX_ALIGNED_BYTES

@@ -15,16 +15,23 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
-from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
-from seed_server.origin.coded_forms import LEAST_PATIENCE_SECONDS, MAX_MAKING, RATED_AT_ONCE, CodedForms
+from seed_server.origin.coded_forms import (
+    LEAST_ALIGN_SECONDS,
+    LEAST_PATIENCE_SECONDS,
+    MAX_MAKING,
+    MOST_ALIGNED_AHEAD,
+    RATED_AT_ONCE,
+    CodedForms,
+)
 from seed_server.origin.decoding import Decoding
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
+from tests.helpers.aligning import aligned_here
 
 PIECE = 64 << 10
 OLD = random.Random(1).randbytes(12 * PIECE)
@@ -51,13 +58,13 @@ class SlowCoding(PieceCoding):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.may_align, self.may_look = threading.Event(), threading.Event()
+        self.may_align, self.may_look = trio.Event(), threading.Event()
         self.may_align.set()
         self.may_look.set()
 
-    def align(self, *pair: Any) -> Any:
-        self.may_align.wait(20)
-        return super().align(*pair)
+    async def align(self, *pair: Any) -> None:
+        await self.may_align.wait()
+        await super().align(*pair)
 
     def look(self, *piece: Any, ahead: int) -> Any:
         self.may_look.wait(20)
@@ -69,7 +76,7 @@ class Server:
         (root / "content").mkdir()
         self.content = ContentStore(root / "content")
         self.cache = CodedCache(root / "coded", min_free_bytes=0)
-        coding = SlowCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        coding = SlowCoding(self.content, aligned_here(self.content, root / "coded"), self.cache)
         self.coding = coding
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
         self.site = Site()
@@ -196,7 +203,7 @@ TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
 async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(server: Server) -> None:
     old, new, text = server.publish(OLD, 1), server.publish(NEW, 2), server.publish(TEXT, 3, "text")
     await server.forms.learn([old, new, text], [new, text])
-    server.coding.may_align.clear()
+    server.coding.may_align = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
         await trio.sleep(0.1)
@@ -204,7 +211,7 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
         for turn in range(3 * MAX_MAKING):
             piece = PieceIndex(turn % new.piece_count)
             assert await server.forms.form(new, piece, old.sha256, FAST) is None
-        assert LEAST_PATIENCE_SECONDS <= trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
+        assert LEAST_ALIGN_SECONDS <= trio.current_time() - began < 2 * LEAST_ALIGN_SECONDS
         assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is not None
         server.coding.may_align.set()
         with trio.fail_after(10):
@@ -215,10 +222,27 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
         nursery.cancel_scope.cancel()
 
 
+async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that_there_is(server: Server) -> None:
+    versions = [server.publish(OLD + bytes([at]), at) for at in range(MOST_ALIGNED_AHEAD + 3)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.forms.learn(versions[:2], versions[:2])
+        assert not server.forms._aligning, "a server that has just started"
+        server.coding.may_align = trio.Event()
+        await server.forms.learn(versions, versions)
+        assert {new for _, new in server.forms._aligning} == {row.sha256 for row in versions[-MOST_ALIGNED_AHEAD:]}
+        server.coding.may_align.set()
+        with trio.fail_after(10):
+            for aligning in list(server.forms._aligning.values()):
+                await aligning.done.wait()
+        assert server.coding.is_aligned(Sha256Hex(versions[-2].sha256), Sha256Hex(versions[-1].sha256))
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(server: Server) -> None:
     old, new = server.publish(OLD, 1), server.publish(NEW, 2)
     await server.forms.learn([old, new], [new])
-    server.coding.anchors = cast("Any", None)  # as an error that nobody thought of
+    server.coding.find_alignment = cast("Any", None)  # as an error that nobody thought of
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
         await trio.sleep(0.1)

@@ -10,7 +10,6 @@ import trio
 from p2pdist.shared import merkle
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
-from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Pair
 from seed_server.deltas.piece_coding import BEST_LEVEL, PieceCoding
 from seed_server.origin.coded_forms import CodedForms
@@ -19,6 +18,7 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
+from tests.helpers.aligning import aligned_here
 
 PIECE = 64 << 10
 TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
@@ -42,7 +42,7 @@ class Server:
         (root / "content").mkdir()
         self.content = ContentStore(root / "content")
         self.cache = CodedCache(root / "coded", max_bytes=max_bytes, min_free_bytes=0)
-        coding = PieceCoding(self.content, AnchorFiles(self.content, root / "coded"), self.cache)
+        coding = PieceCoding(self.content, aligned_here(self.content, root / "coded"), self.cache)
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
         self.rows = [publish(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
         self.late, self.busy = 0.0, False

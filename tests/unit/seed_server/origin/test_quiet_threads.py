@@ -27,13 +27,6 @@ async def test_they_give_way_and_nobody_else_does() -> None:
     threads.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there a thread has a niceness of its own")
-async def test_some_give_way_a_little() -> None:
-    threads = QuietThreads(1, nice=7)
-    assert await threads.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == 7
-    threads.close()
-
-
 async def test_who_is_cancelled_waits_for_nothing() -> None:
     threads, held = QuietThreads(1), threading.Event()
     with trio.move_on_after(0.1) as scope:
