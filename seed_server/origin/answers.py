@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.features import CHANGED_NEWS, PARCELS, SHARED_NEWS, UNASKED_NEWS
-from p2pdist.shared.wire.messages import NewsWanted, RepositoryChanged
+from p2pdist.shared.wire.messages import News, NewsWanted, RepositoryChanged
 from p2pdist.shared.wire.news_torrent import NewsTorrent, make_torrent
 from p2pdist.shared.wire.parcel import ParcelsWanted
 from p2pdist.shared.wire.spare_copies import SpareWanted
@@ -77,23 +77,25 @@ class Answers:
             nursery.start_soon(guarded, partial(self._change, notice, wanted), session)
 
     async def _change(self, notice: RepositoryChanged, wanted: NewsWanted) -> None:
-        session, connection = self._session, self._session.connection
-        news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, Reader.ALONE)
-        if not news.files:
-            session.outbox.put("changed", notice)
+        news = await self._news(wanted)
+        if not news.files and news.torrent is None:
+            self._session.outbox.put("changed", notice)
             return
-        session.trusts = self._parts.news.leads_to(wanted.root, news)
         since = {"root": wanted.root, "snapshot": wanted.snapshot}
-        session.outbox.put_paid(replace(news, **since, timestamp_version=notice.timestamp_version))
+        self._session.outbox.put_paid(replace(news, **since, timestamp_version=notice.timestamp_version))
 
     async def _tell_news(self, wanted: NewsWanted) -> None:
+        self._session.outbox.put_paid(await self._news(wanted))
+
+    async def _news(self, wanted: NewsWanted) -> News:
+        """Return what is new in the form that this endpoint reads, and note what it has then."""
         connection = self._session.connection
         reader = Reader.KEEPER if wanted.everything else self._reader
         news = await self._parts.news.answer(wanted, connection.address, connection.endpoint, reader)
         self._session.trusts = self._parts.news.leads_to(wanted.root, news)
         if news.torrent is not None:
             self._may_ask_again([news.torrent])
-        self._session.outbox.put_paid(news)
+        return news
 
     def _may_ask_again(self, told: Iterable[NewsTorrent]) -> None:
         """Note that these torrents are here now: the endpoint may have asked for some when they were not."""

@@ -104,6 +104,21 @@ class TestNews:
             assert (await told.control.expect(RepositoryChanged)).timestamp_version == 10
             assert asked == [(1, 3), (1, 3), (1, 7)]
 
+    async def test_who_swaps_is_told_of_a_publication_in_that_form_however_large_it_is(self, tmp_path: Path) -> None:
+        async with running_lab(tmp_path, find_news=forms) as lab:
+            both = [await lab.endpoint(features=(*FEATURES, "unasked_news")) for _ in range(2)]
+            for endpoint in both:
+                await endpoint.control.send(
+                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
+                )
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            await lab.server.repository_changed(8)
+            since = {"root": 1, "snapshot": 3, "timestamp_version": 8}
+            for endpoint in both:
+                assert await endpoint.control.expect(News) == News(files=b"", torrent=TOLD, **since)
+            await want(both[0])
+            assert await take(both[0]) in range(3)
+
     async def test_while_a_question_is_answered_the_newest_one_waits(self, tmp_path: Path) -> None:
         may_answer, asked = threading.Event(), list[int]()
 
