@@ -34,7 +34,7 @@ FULL_LEAST = 0.5  # … and as little does less than this part of what is known
 FIRST_WINDOWS_SECONDS = 0.2  # a round trip as long as this: a line that is not known gets at once, as from any TCP, …
 FIRST_WINDOWS_MOST = 128_000.0  # … a first window of each connection in it, as far as 1 Mbit/s
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
-RESUME_SHARE = 0.5  # of the target, when business that is seen has ended …
+RESUME_SHARE = 0.5  # of the target, when business that is seen has ended, or an earlier run left it …
 PROBE_SHARE = 1 / 16  # … and when somebody unseen may still be there
 PAUSE_EVERY_SECONDS = 60.0  # costs 1 % of the time; a changed route is noticed after two pauses
 PAUSE_SECONDS = 0.5  # and at least two round trips
@@ -194,7 +194,8 @@ class Controller:
         if view.queue_seconds is not None:
             self._paused_at = now  # we have been silent until now, which is as good as a pause
             # a line that is known from before needs no search
-            self._rate = max(self._rate, PROBE_SHARE * (self._frontier.target(now) or 0.0))
+            share = RESUME_SHARE if self.capacity.remembered else PROBE_SHARE
+            self._rate = max(self._rate, share * (self._frontier.target(now) or 0.0))
             self._move(Trigger.BASE_KNOWN, now)
 
     def _ramp(self, view: View, now: float, step: float) -> None:

@@ -78,6 +78,8 @@ class PcPatchLine:
     reported_at: float | None
     from_server: int
     from_neighbours: int
+    built: int
+    """Of what it had, and by compression."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,7 @@ def patch_line(row: PatchOnPc) -> PcPatchLine:
         pc.reported_at or None,
         pc.bytes_from_origin,
         pc.bytes_from_peers,
+        pc.bytes_built,
     )
 
 

@@ -19,13 +19,13 @@ from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.shared.wire.features import CODED_PIECES
 from p2pdist.shared.wire.fields import HELD_BYTES
 from p2pdist.shared.wire.messages import Bases, PieceRejected, PieceStored, PieceUndecoded
-from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.deltas.coded_cache import CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.standing import SENT_SHARE, SENT_SPARE_PIECES
 from seed_server.origin.sender import MAX_HELD_BYTES
 from seed_server.store.content_store import ContentStore
 from seed_server.store.database import ServedPayload
+from tests.helpers.aligning import aligned_here
 from tests.helpers.origin_endpoint import Closed, Connection, Endpoint
 from tests.helpers.origin_harness import PIECE_BYTES, Lab, running_lab
 
@@ -36,7 +36,7 @@ TEXT = b"".join(b"line %d: words, words and words\n" % (i * 7919) for i in range
 
 def coding(content: ContentStore, directory: Path, min_free_bytes: int = 0) -> PieceCoding:
     cache = CodedCache(directory, min_free_bytes=min_free_bytes)
-    return PieceCoding(content, AnchorFiles(content, directory), cache)
+    return PieceCoding(content, aligned_here(content, directory), cache)
 
 
 @trio_fixture
@@ -212,7 +212,7 @@ class TestWhatGoesWrong:
         old, new = await versions(lab)
         pc = await a_pc(lab)
         await pc.control.send(told(OLD))
-        lab.server._forms.coding.align(Sha256Hex(old.sha256), Sha256Hex(new.sha256))
+        await lab.server._forms.coding.align(Sha256Hex(old.sha256), Sha256Hex(new.sha256))
         lab.payload(old).write_bytes(b"")
         await pc.want(new)
         assert all(isinstance(piece, Piece) for piece in await fetched(lab, pc, new))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bandwidth.core.controller import Controller, ControllerSettings, Decision
+from bandwidth.core.line_memory import LineMemory
 from bandwidth.core.reason_seconds import ReasonSeconds
 from bandwidth.core.sensors import Sensors
 from bandwidth.core.signals import Sample
@@ -96,6 +97,19 @@ def test_nothing_is_done_before_a_round_trip_is_known() -> None:
     stepper = Stepper()
     assert stepper.step(rtt_seconds=None) == Decision(BytesPerSecond(64_000), Reason.LEARNING, State.LEARN)
     assert stepper.step() == Decision(BytesPerSecond(TARGET // 16), Reason.LEARNING, State.RAMP)
+
+
+def test_a_line_that_an_earlier_run_has_learned_begins_at_half_of_it_but_not_after_a_blackout() -> None:
+    stepper = Stepper(ControllerSettings())
+    stepper.controller.capacity.remember(LineMemory(CAPACITY, 0.0), 0.0)
+    assert stepper.step(rtt_seconds=None).state is State.LEARN
+    assert stepper.step().state is State.RAMP
+    assert stepper.decision.allowance == pytest.approx(TARGET / 2, rel=0.01)
+    full = stepper.step(200).allowance
+    stepper.step(blackout=True)
+    stepper.step(rtt_seconds=None)
+    assert stepper.step().state is State.RAMP
+    assert stepper.decision.allowance < full / 8
 
 
 def test_the_rate_doubles_in_two_samples_at_most() -> None:
