@@ -7,7 +7,7 @@ nothing is ended by its connection's times.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -146,6 +146,15 @@ class EventFeed:
                 await self._grown.wait()
 
 
+@dataclass(frozen=True)
+class Pulse:
+    """What is told every few seconds besides."""
+
+    seconds: float
+    told: Callable[[int], bytes]
+    """Returns it, by the number of the entry that comes next."""
+
+
 @asynccontextmanager
 async def listening(
     feed: EventFeed, call: ApiCall[Listening, None], authorization: str, last: str
@@ -162,18 +171,45 @@ async def listening(
 async def _events(
     feed: EventFeed, call: ApiCall[Listening, None], authorization: str, last: str
 ) -> AsyncGenerator[bytes, None]:
-    number = first_of(feed, last or ("" if call.given.after is None else str(call.given.after)))
-    began = checked = trio.current_time()
     whole = may(call.actor, "audit", WHOLE_FLEET) is None
+
+    async def still_may() -> bool:
+        nonlocal whole
+        try:
+            actor = await trio.to_thread.run_sync(actor_in, call.context, authorization)
+        except (ApiProblemError, UserError):
+            return False  # it is told why when it comes again
+        whole = may(actor, "audit", WHOLE_FLEET) is None
+        return True
+
+    first = first_of(feed, last or ("" if call.given.after is None else str(call.given.after)))
+    async with aclosing(told_from(feed, first, still_may, lambda one: _event(one, whole=whole))) as parts:
+        async for part in parts:
+            yield part
+
+
+async def told_from(
+    feed: EventFeed,
+    number: int,
+    still_may: Callable[[], Awaitable[bool]],
+    told: Callable[[LoggedEntry], bytes],
+    pulse: Pulse | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """Yield what a listener is told of the entries from ``number`` on, for `LIFE_SECONDS` at most; a beat in silence.
+
+    ``still_may`` is asked each minute; ``told`` returns the words for an entry, empty: nothing is said of it.
+    """
+    began = checked = pulsed = trio.current_time()
     yield b"retry: %d\n\n" % RETRY_MILLISECONDS
     while (now := trio.current_time()) < began + LIFE_SECONDS:
         number = min(number, feed.size)  # less than it was, where an older database was put back
         if now - checked >= TOKEN_SECONDS:
-            try:
-                actor = await trio.to_thread.run_sync(actor_in, call.context, authorization)
-            except (ApiProblemError, UserError):
-                return  # it is told why when it comes again
-            whole, checked = may(actor, "audit", WHOLE_FLEET) is None, now
+            if not await still_may():
+                return
+            checked = now
+        if pulse is not None and now - pulsed >= pulse.seconds:
+            yield pulse.told(number)
+            pulsed = now
         try:
             found = await feed.behind(number)
         except UserError as error:
@@ -184,8 +220,8 @@ async def _events(
             if number >= feed.size:
                 yield b":\n\n"
             continue
-        for one in found:
-            yield _event(one, whole=whole)
+        for words in filter(None, map(told, found)):
+            yield words
         number = found[-1].entry.number + 1
 
 
