@@ -1,6 +1,13 @@
-"""Tables that pages of the documentation take from the sources, between two markers."""
+"""Tables that pages of the documentation take from sources and results, between two markers."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def between(page: str, begin: str, end: str, table: str) -> str:

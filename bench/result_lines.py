@@ -1,8 +1,11 @@
-"""Writes committed results so that people can compare them."""
+"""Writes committed results so that people can compare them, and reads them."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def write_lines(results: msgspec.Struct, path: Path) -> None:
@@ -14,3 +17,8 @@ def write_lines(results: msgspec.Struct, path: Path) -> None:
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"{\n" + b",\n".join(parts) + b"\n}\n")
+
+
+def read_lines(path: Path, kind: type[T]) -> T | None:
+    """Return the committed results; None while there are none."""
+    return msgspec.json.decode(path.read_bytes(), type=kind) if path.exists() else None

@@ -13,11 +13,11 @@ from bench.control.results import Results
 from bench.control.sources import ROOT
 from bench.control.summary import Measured, SummaryRow
 from bench.control.targets import TARGETS, Over, Target, Unit, show
+from bench.summary_rows import MET
 
 PAGE = ROOT / "docs" / "bandwidth-control.md"
 BEGIN, END = "<!-- benchmark:begin -->\n", "<!-- benchmark:end -->"
 NOTHING_YET = "No results are committed yet: `make bench-control` writes them.\n"
-_MET = {True: "yes", False: "**no**", None: "–"}
 _VERDICTS = {"ahead": "less harm", "even": "same harm", "behind": "**more harm**"}
 
 
@@ -119,7 +119,7 @@ def _target_rows(rows: Sequence[SummaryRow]) -> list[list[str]]:
         for words, other in (("hidden", row.measured_hidden), ("rate learned", row.measured_learned)):
             if other is not None:
                 measured += f"<br>{words}: {other.text}"
-        told.append([row.metric, row.target, measured, _MET[row.met]])
+        told.append([row.metric, row.target, measured, MET[row.met]])
     return told
 
 

@@ -12,6 +12,7 @@ from bench.control.figures import CellFigures
 from bench.control.sources import ROOT, source_hash
 from bench.control.summary import Figures, Measured, SummaryRow, measure, summary_rows
 from bench.control.targets import TARGETS
+from bench.result_lines import read_lines
 
 RESULTS_FILE = ROOT / "bench" / "results" / "control_quality.json"
 
@@ -97,7 +98,7 @@ def about(selection: Selection) -> About:
 
 def read_results(path: Path = RESULTS_FILE) -> Results | None:
     """Return the committed results; None while there are none."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else None
+    return read_lines(path, Results)
 
 
 def write_results(results: Results, path: Path = RESULTS_FILE) -> None:

@@ -9,16 +9,15 @@ from bench.delta.cases import PCS, Case, all_cases, whole
 from bench.delta.pairs import PAIRS, pair_named
 from bench.delta.records import DeltaRun, PairFacts
 from bench.delta.summary import summary
-from bench.lab.report import PAGE, number, table
+from bench.lab.report import PAGE, number
 from bench.lab.scenario import MB
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
-from bench.result_lines import write_lines
+from bench.page_table import table, write_between
+from bench.result_lines import read_lines, write_lines
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "delta.json"
 BEGIN, END = "<!-- delta:begin -->\n", "<!-- delta:end -->"
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -49,7 +48,7 @@ def results_of(pairs: Iterable[PairFacts], runs: Iterable[DeltaRun], skipped: Ma
 
 def committed(path: Path = RESULTS) -> Results:
     """Return the committed results."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else Results([], [], [], [])
+    return read_lines(path, Results) or Results([], [], [], [])
 
 
 def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> None:
@@ -62,8 +61,7 @@ def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
     if not results.runs:
         return "Not measured yet.\n"
-    rows = [[row.metric, row.target, row.measured or "not measured", _MET[row.met]] for row in results.summary]
-    parts = [table(("metric", "target", "measured", "met"), rows), _pairs_table(results)]
+    parts = [summary_table(results.summary), _pairs_table(results)]
     parts += [_cases_table(results.runs)]
     parts += [f"{one.pair} was left out: {one.reason}.\n" for one in results.skipped]
     return "\n".join(parts)

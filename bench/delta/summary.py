@@ -6,7 +6,7 @@ from statistics import median
 from bench.delta.cases import BESIDE_BUSINESS, DEEP, ONE_DECODES, ONE_DOES_NOT, PCS, Case, whole
 from bench.delta.records import DeltaRun, PairFacts
 from bench.lab.scenario import MB
-from bench.lab.targets import SummaryRow
+from bench.summary_rows import SummaryRow
 
 LEAST_PAIRS = 12
 VOID = "void: the processor was the limit"

@@ -7,15 +7,14 @@ import msgspec
 
 from bench.fleet_size.records import Machine, Run
 from bench.fleet_size.targets import summary
-from bench.lab.report import PAGE, table
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
-from bench.result_lines import write_lines
+from bench.lab.report import PAGE
+from bench.page_table import table, write_between
+from bench.result_lines import read_lines, write_lines
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "fleet.json"
 BEGIN, END = "<!-- fleet:begin -->\n", "<!-- fleet:end -->"
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -37,7 +36,7 @@ def write_results(results: Results, path: Path = RESULTS) -> None:
 
 def read_results(path: Path = RESULTS) -> Results | None:
     """Return the committed file; None while there is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else None
+    return read_lines(path, Results)
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -74,8 +73,7 @@ def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
     if not results.runs:
         return "Not measured yet.\n"
-    rows = [[row.metric, row.target, row.measured or "not measured", _MET[row.met]] for row in results.summary]
-    parts = [table(("metric", "target", "measured", "met"), rows)]
+    parts = [summary_table(results.summary)]
     machines = dict.fromkeys(machine_text(run.machine) for run in results.runs)
     parts += [f"Measured on {words}. The server and those who play the PCs share it.\n" for words in machines]
     return "\n".join([*parts, *map(run_text, results.runs)])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.fleet_size.records import Run
-from bench.lab.targets import SummaryRow
+from bench.summary_rows import SummaryRow
 
 CONNECTIONS = "connections"
 REPORTS = "reports"

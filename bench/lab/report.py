@@ -14,9 +14,9 @@ from bench.lab.rivals import RIVALS
 from bench.lab.scenario import OURS
 from bench.lab.standing import Standing, line_verdict, random_names, random_standing
 from bench.lab.summary import summary
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
-from bench.result_lines import write_lines
+from bench.page_table import table, write_between
+from bench.result_lines import read_lines, write_lines
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "lab.json"
@@ -26,7 +26,6 @@ BEGIN, END = "<!-- lab:begin -->\n", "<!-- lab:end -->"
 PICTURED = (usual.IDLE_LINE, usual.BESIDE_CUBIC, usual.BESIDE_CALL, usual.BESIDE_WEB)
 OURS_PEN, BUSINESS_PEN = Pen("patch", "#0b5cad", width=2.4), Pen("business", "#d55e00", "6 2")
 QUEUE_PEN = Pen("queue", "#52606d", "2 2")
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -54,16 +53,10 @@ def write_results(results: Results, path: Path = RESULTS) -> None:
 
 def read_results(path: Path = RESULTS) -> Results | None:
     """Return the committed file; None while there is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else None
+    return read_lines(path, Results)
 
 
 # --- the page ----------------------------------------------------------------------------------
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -165,8 +158,7 @@ def runs_table(records: Sequence[Record]) -> str:
 
 def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
-    rows = [[row.metric, row.target, row.measured or "not run", _MET[row.met]] for row in results.summary]
-    parts = ["### Targets\n", table(("metric", "target", "measured", "met"), rows)]
+    parts = ["### Targets\n", summary_table(results.summary)]
     if results.runs:
         parts += ["### Ours and what a user would pick instead\n", methods_table(results.runs)]
         parts += [f"![{scenario}](pictures/{picture_name(scenario)})\n" for scenario in _pictured(results)]

@@ -11,7 +11,7 @@ from bench.lab import usual_lines as usual
 from bench.lab.random_lines import AHEAD_ON, LINES, NAME
 from bench.lab.records import Record
 from bench.lab.scenario import OURS
-from bench.lab.targets import SummaryRow
+from bench.summary_rows import SummaryRow
 
 HARMLESS_KEPT_PERCENT, HARMLESS_CALL_MS = 98.0, 8.0
 """On a random line, harm below the targets of the usual lines counts as none: one run cannot tell less from chance."""

@@ -6,7 +6,8 @@ from bench.lab import figures as of
 from bench.lab import usual_lines as usual
 from bench.lab.records import Record
 from bench.lab.standing import ahead_row, random_row
-from bench.lab.targets import TARGETS, VOID, SummaryRow
+from bench.lab.targets import TARGETS, VOID
+from bench.summary_rows import SummaryRow
 
 STALL_SECONDS = 5.0
 KEPT_PERCENT, CALL_BESIDE_CUBIC_MS = 98.0, 8.0

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 
 from bench.fleet_size.report import machine_text
-from bench.lab.report import PAGE, table
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
+from bench.lab.report import PAGE
+from bench.page_table import table, write_between
 from bench.pages.records import DATABASES, PageFigures, PageRun
-from bench.result_lines import write_lines
+from bench.result_lines import read_lines, write_lines
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "pages.json"
@@ -18,7 +18,6 @@ KEPT = ROOT / "build" / "bench" / "pages"
 BEGIN, END = "<!-- pages:begin -->\n", "<!-- pages:end -->"
 MOST_P95_MS, MOST_LATE_MS, MOST_BYTES = 200.0, 5.0, 60_000
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -92,7 +91,7 @@ def kept(folder: Path = KEPT) -> list[PageRun]:
 
 def committed(path: Path = RESULTS) -> Results:
     """Return the committed results."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else Results([], [])
+    return read_lines(path, Results) or Results([], [])
 
 
 def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> None:
@@ -105,8 +104,7 @@ def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
     if not results.runs:
         return "Not measured yet.\n"
-    rows = [[row.metric, row.target, row.measured or "not measured", _MET[row.met]] for row in results.summary]
-    parts = [table(("metric", "target", "measured", "met"), rows)]
+    parts = [summary_table(results.summary)]
     parts += [f"Measured on {words}. All of it shares that machine.\n" for words in machines(results.runs)]
     shown = {page.page: page.weight_bytes for run in results.runs for page in run.pages}
     by_run = [{page.page: page for page in run.pages} for run in results.runs]

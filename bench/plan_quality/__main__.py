@@ -13,12 +13,12 @@ import sys
 
 import trio
 
-from bench.lab.targets import SummaryRow
 from bench.plan_quality.in_lab import LabFigures, run_lab
 from bench.plan_quality.past import learned
 from bench.plan_quality.play import CASES, LONGEST, CaseResult, play
 from bench.plan_quality.report import Results, committed, results_of, with_lab, write_results
 from bench.plan_quality.world import MONDAY, company
+from bench.summary_rows import SummaryRow
 
 
 def run(sites: int, seed: int) -> list[CaseResult]:

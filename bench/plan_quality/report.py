@@ -6,19 +6,18 @@ from pathlib import Path
 
 import msgspec
 
-from bench.lab.report import PAGE, table
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
+from bench.lab.report import PAGE
+from bench.page_table import table, write_between
 from bench.plan_quality.in_lab import LabFigures
 from bench.plan_quality.play import CaseResult, SiteResult
 from bench.result_lines import write_lines
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "plan.json"
 BEGIN, END = "<!-- plan:begin -->\n", "<!-- plan:end -->"
 MOST_LAB_ERROR = 0.2
 MOST_ERROR, COVERED, MOST_BYTES, MOST_SECONDS = 0.15, (0.85, 0.95), 0.03, 2.0
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class CaseFigures(msgspec.Struct, frozen=True):
@@ -119,10 +118,6 @@ def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> 
 
 def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
-    rows = [
-        [row.metric, row.target, row.measured or "not measured", _MET[row.met]]
-        for row in (*results.summary, *results.lab_summary)
-    ]
     cases = [
         [
             one.case, f"{one.median_hours:g} h", f"{one.median_error:.1%}", f"{one.bias:+.1%}", f"{one.covered:.0%}",
@@ -131,7 +126,7 @@ def page_text(results: Results) -> str:
         for one in results.cases
     ]  # fmt: skip
     parts = [
-        table(("metric", "target", "measured", "met"), rows),
+        summary_table((*results.summary, *results.lab_summary)),
         *(f"{note}\n" for note in results.notes),
         table(("patch", "median time", "median error", "median with its sign", "done by p90", "bytes", "plan"), cases),
     ]

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import msgspec
 
-from bench.lab.report import PAGE, table
-from bench.lab.targets import SummaryRow
-from bench.page_table import write_between
-from bench.result_lines import write_lines
+from bench.lab.report import PAGE
+from bench.page_table import table, write_between
+from bench.result_lines import read_lines, write_lines
 from bench.rollouts.world import Outcome
+from bench.summary_rows import SummaryRow, summary_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "rollouts.json"
 BEGIN, END = "<!-- rollouts:begin -->\n", "<!-- rollouts:end -->"
 MOST_LOOK_SECONDS = 0.2
-_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 class EndCount(msgspec.Struct, frozen=True):
@@ -77,10 +76,9 @@ def write_results(results: Results, path: Path = RESULTS, page: Path = PAGE) -> 
 
 def page_text(results: Results) -> str:
     """Return the text between the page's marks."""
-    rows = [[row.metric, row.target, row.measured or "not measured", _MET[row.met]] for row in results.summary]
     ends = [[one.state, one.reason, str(one.rollouts)] for one in results.ends]
     parts = [
-        table(("metric", "target", "measured", "met"), rows),
+        summary_table(results.summary),
         *(f"{note}\n" for note in results.notes[:1]),
         table(("ended as", "because", "rollouts"), ends),
     ]
@@ -89,4 +87,4 @@ def page_text(results: Results) -> str:
 
 def read_results(path: Path = RESULTS) -> Results | None:
     """Return the committed file; None while there is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Results) if path.exists() else None
+    return read_lines(path, Results)

@@ -5,7 +5,7 @@ from bench.delta.pairs import PAIRS
 from bench.delta.records import DeltaRun, PairFacts
 from bench.delta.summary import VOID, summary
 from bench.lab.records import Business, Delay, Pages
-from bench.lab.targets import SummaryRow
+from bench.summary_rows import SummaryRow
 from tests.helpers.delta_runs import BUSY, facts_of, pc_of, run_of
 
 EVERY_PAIR = [facts_of(pair.name) for pair in PAIRS]

@@ -18,7 +18,7 @@ from bench.lab.report import (
 )
 from bench.lab.rivals import RIVALS
 from bench.lab.scenario import OURS, Scenario
-from bench.lab.usual_lines import IDLE_LINE, LAN_LIMITED, TWENTY, USUAL
+from bench.lab.usual_lines import IDLE_LINE, TWENTY, USUAL
 from tests.helpers.lab_records import FILE, RIVAL, made, records_of_all
 
 
@@ -35,9 +35,9 @@ def test_results_are_read_as_they_were_written(records: list[Record], tmp_path: 
     assert set(msgspec.json.decode(path.read_bytes())["summary"][0]) == {"metric", "target", "measured", "met"}
 
 
-def test_results_of_an_older_lab_are_read_and_what_they_lack_is_not_run(tmp_path: Path) -> None:
+def test_results_of_an_older_lab_are_read_and_what_they_lack_is_not_measured(tmp_path: Path) -> None:
     """Its daemons were one process, so what it says of their memory is of no use now."""
-    old = msgspec.to_builtins(made(Scenario(LAN_LIMITED, USUAL, FILE, footprint=True)))
+    old = msgspec.to_builtins(made(Scenario(IDLE_LINE, USUAL, FILE, footprint=True)))
     for name in ("repeat", "configured", "fingerprint", "first_byte_seconds", "line_seconds", "hashing_seconds"):
         del old[name]
     old["footprint"] = {"rss_sharing_bytes": 96_000_000, "rss_idle_bytes": 90_000_000, "cpu_idle_share": 0.003}
@@ -46,9 +46,9 @@ def test_results_of_an_older_lab_are_read_and_what_they_lack_is_not_run(tmp_path
     results = read_results(path)
     assert results is not None
     rows = {row.metric: row for row in results_of(results.runs).summary}
-    assert rows["LAN-limited: last endpoint ÷ (file ÷ rate)"].measured == "1.1"
+    assert rows["last endpoint verified ÷ line limit, idle line"].measured == "1.1"
     assert rows["endpoint idle: memory"].measured is None
-    assert "| endpoint idle: memory | ≤ 120 MB | not run | – |" in page_text(results_of(results.runs))
+    assert "| endpoint idle: memory | ≤ 120 MB | not measured | – |" in page_text(results_of(results.runs))
 
 
 def test_the_committed_results_can_be_rendered() -> None:

@@ -12,7 +12,8 @@ from bench.lab.rivals import RIVALS
 from bench.lab.scenario import OURS, Scenario
 from bench.lab.standing import Standing, line_verdict, lost_to, random_row
 from bench.lab.summary import pauses_row, summary
-from bench.lab.targets import TARGETS, SummaryRow, Target
+from bench.lab.targets import TARGETS, Target
+from bench.summary_rows import SummaryRow
 from tests.helpers.lab_records import FILE, RIVAL, made, records_of_all
 
 VOID = Processor(0.95, 0.0)
