@@ -20,6 +20,7 @@ from p2pdist.install.findings import CheckResult, found, unknown
 from p2pdist.install.limits import InstallLimits
 from p2pdist.shared import durable_files
 from p2pdist.shared.manifest.recipe import ArchiveInstall, ExeInstall, Install, MsiInstall, MsuInstall, ScriptInstall
+from p2pdist.shared.open_flags import READ_ANYTHING, READ_NO_LINK
 from p2pdist.transfer.files import HASH_CHUNK_BYTES
 
 if sys.platform == "linux":
@@ -29,9 +30,6 @@ MAX_LOOKS = 4  # at once: looks that never end, at a dead file server, do not ta
 DESCRIPTORS = "/proc/self/fd"  # where Linux gives an open file a name, in each process that it was handed to
 DESCRIPTORS_HAVE_NAMES = Path(DESCRIPTORS).is_dir()
 COPIES = "run-"  # begins the names of private copies' directories
-# without O_NONBLOCK, opening a pipe that took the file's place would wait for somebody to write
-_LOOK_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
-_FLAGS = _LOOK_FLAGS | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def open_proven(file: Path, sha256: str, copy: Path | None, max_sealed_bytes: in
 
 def _open_payload(file: Path) -> BinaryIO:
     try:
-        payload = _open(file, _FLAGS)
+        payload = _open(file, READ_NO_LINK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise PayloadChangedError(f"{file} became a link") from error
@@ -202,7 +200,7 @@ def _look_at_file(path: Path, shown: str, sha256: str | None) -> CheckResult:
             path.stat()
             return found(True, f"{shown} is there")
         digest = hashlib.sha256()
-        file = _open(path, _LOOK_FLAGS)
+        file = _open(path, READ_ANYTHING)
         if file is None:
             return found(False, f"{shown} is no file")
         with file:

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2pdist.shared.coded_pieces import MAX_PREFIX_BYTES, CodedPieceError, PrefixRange, decode_piece, prefix_length
+from p2pdist.shared.open_flags import READ_NO_LINK
 from p2pdist.shared.wire.data_messages import CodedPiece
-
-_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-# a pipe or a device that lies there is opened without waiting, and then refused
 
 
 def decoded(directory: Path, message: CodedPiece, length_bytes: int) -> bytes:
@@ -41,7 +39,7 @@ def read_prefix(base: Path, ranges: Sequence[PrefixRange]) -> bytes:
     if total > MAX_PREFIX_BYTES:
         raise CodedPieceError(f"its prefix has {total} bytes, over the cap of {MAX_PREFIX_BYTES}")
     try:
-        descriptor = os.open(base, _READ)
+        descriptor = os.open(base, READ_NO_LINK)
     except OSError as error:
         raise CodedPieceError(f"its base cannot be read: {error.strerror}") from error
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.open_flags import READ_NO_LINK
 
 if sys.platform != "win32":
     import fcntl
@@ -147,7 +148,7 @@ def has_changed(
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(path, READ_NO_LINK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.ENXIO, "it is not a file")

@@ -12,9 +12,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from p2pdist.shared import durable_files
+from p2pdist.shared.open_flags import READ_NO_LINK
 from p2pdist.transfer.states import TransferRecord
-
-_LOOK = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class NameChange:
 
 def give_name(source: Path, path: Path, *, lasting: bool = True) -> NameChange:
     """Make ``path`` a hard link to ``source``, as `durable_files.link_file` does. Raises `OSError`."""
-    descriptor = os.open(source, _LOOK)
+    descriptor = os.open(source, READ_NO_LINK)
     try:
         before = os.fstat(descriptor)
         durable_files.link_file(source, path, descriptor, lasting=lasting)
@@ -44,7 +43,7 @@ def take_name(path: Path) -> NameChange | None:
         path.unlink(missing_ok=True)
         return None
     try:
-        descriptor = os.open(path, _LOOK)
+        descriptor = os.open(path, READ_NO_LINK)
     except OSError:  # no file of ours, or none at all
         path.unlink(missing_ok=True)
         return None
