@@ -12,7 +12,7 @@ from seed_server.service.garbage import (
     ANYWAY_SECONDS,
     GARBAGE_STEP_SECONDS,
     GROWTH,
-    NEVER,
+    PRESSING_BYTES,
     QUIET_SECONDS,
     collect_when_quiet,
     only_young_garbage,
@@ -132,13 +132,17 @@ async def test_after_a_day_it_is_looked_at_whoever_waits(
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize(
+    ("busy", "most_bytes"),
+    [(False, int(GROWTH * USUAL_BYTES)), (True, USUAL_BYTES + PRESSING_BYTES)],
+)
 async def test_memory_that_grows_is_looked_at_soon_and_by_what_is_left(
-    autojump_clock: trio.testing.MockClock, memory: Memory, old_ring: weakref.ref[Ring]
+    autojump_clock: trio.testing.MockClock, memory: Memory, old_ring: weakref.ref[Ring], busy: bool, most_bytes: int
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(collect_when_quiet, lambda: True, memory)
+        nursery.start_soon(collect_when_quiet, lambda: busy, memory)
         await trio.testing.wait_all_tasks_blocked()
-        memory.bytes = int(GROWTH * USUAL_BYTES)
+        memory.bytes = most_bytes
         await trio.sleep(SOON)
         assert old_ring() is not None, "it grew by less"
         memory.bytes += 1
@@ -148,8 +152,3 @@ async def test_memory_that_grows_is_looked_at_soon_and_by_what_is_left(
         await trio.sleep(10 * SOON)
         assert full_collections() == done, "what is needed is looked at again and again"
         nursery.cancel_scope.cancel()
-
-
-def test_the_limit_is_one_that_python_takes() -> None:
-    with only_young_garbage():
-        assert gc.get_threshold()[2] == NEVER
