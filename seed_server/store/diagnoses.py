@@ -59,7 +59,7 @@ class DiagnosisTable(Transactions):
         self, template: str, label: str, needed: bool | None, *, after: int, limit: int
     ) -> list[AnsweringPc]:
         """Return PCs that have given one answer to an item, by their numbers, from the one behind ``after`` on."""
-        said = and_(DIAGNOSES.c.endpoint.is_not(None), DIAGNOSES.c.needed.is_(needed))
+        said = and_(DIAGNOSES.c.endpoint.is_not(None), DIAGNOSES.c.needed.is_not_distinct_from(needed))
         return self._answering(template, label, said, after, limit)
 
     def pcs_without_answer(self, template: str, label: str, *, after: int, limit: int) -> list[AnsweringPc]:

@@ -1,0 +1,116 @@
+"""Both databases answer alike, with the same in them: what one's SQL cannot say is found here."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
+from seed_server.store.database import Database
+from seed_server.store.rollout_records import ExceptionRow, RolloutFault
+from tests.helpers.postgresql import PostgresServer
+from tests.helpers.stored_fleet import NOW, store
+from tests.helpers.varied_fleet import varied_fleet
+
+FLEET = varied_fleet()
+PCS = [row.endpoint_id for row in FLEET.endpoints]
+PATCHES = range(1, len(FLEET.patches) + 1)
+SITES = sorted({row.site for row in FLEET.endpoints if row.site})
+NEEDS = (True, False, None)
+
+
+def fill(database: Database) -> None:
+    store(database, FLEET)
+    for pc, needed in zip(PCS, NEEDS, strict=False):
+        answer = DiagnosisAnswer(label="old", applies=needed is not None, needed=needed, reason="2.0")
+        database.save_diagnosis(pc, Diagnosis(template="libraries", answers=(answer,)), NOW)
+    exception = ExceptionRow(0, "app-*", "true", "tests", "ada", "ben", NOW, NOW + 9.0)
+    database.end_exception(database.add_exception(exception), who="eve", now=NOW + 1.0)
+    database.keep_rollout_faults([RolloutFault(0, NOW, "broken")])
+    database.try_writing()
+
+
+class Both(NamedTuple):
+    """The same state twice."""
+
+    sqlite: Database
+    postgresql: Database
+
+
+@pytest.fixture(scope="module")
+def both(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with (
+        Database.create(tmp_path_factory.mktemp("state") / "state.db") as sqlite,
+        Database.open(postgres_server.new_state()) as postgresql,
+    ):
+        found = Both(sqlite, postgresql)
+        for database in found:
+            fill(database)
+        yield found
+
+
+QUESTIONS: dict[str, Callable[[Database], Any]] = {
+    "approvals": lambda one: (one.approvals(1), one.all_approvals()),
+    "diagnosis_counts": lambda one: one.diagnosis_counts("libraries"),
+    "cvss_scores": lambda one: one.cvss_scores(),
+    "denied_ids": lambda one: one.denied_ids(),
+    "done_by_day": lambda one: one.done_by_day(PATCHES, 0),
+    "endpoint_card": lambda one: [one.endpoint_card(pc) for pc in [*PCS, "nobody"]],
+    "exceptions": lambda one: one.exceptions(),
+    "follow_ups_before": lambda one: one.follow_ups_before(NOW),
+    "harm_pauses": lambda one: one.harm_pauses(NOW),
+    "has_month_to_archive": lambda one: one.has_month_to_archive(NOW + 1e9, 1),
+    "install_words": lambda one: [one.install_words(patch) for patch in PATCHES],
+    "lacked_one_by_one": lambda one: [one.lacked_one_by_one(pc, PATCHES) for pc in PCS],
+    "last_seen_at": lambda one: one.last_seen_at(),
+    "months_to_remove": lambda one: one.months_to_remove(NOW + 1e9, 1),
+    "payload_lengths": lambda one: [one.payload_lengths(patch) for patch in PATCHES],
+    "pcs_of_sites": lambda one: one.pcs_of_sites(SITES),
+    "pcs_that_answered": lambda one: [
+        one.pcs_that_answered("libraries", "old", needed, after=0, limit=9) for needed in NEEDS
+    ],
+    "pcs_without_answer": lambda one: one.pcs_without_answer("libraries", "old", after=1, limit=9),
+    "person_of_subject": lambda one: one.person_of_subject("nobody"),
+    "revoke_all_api_tokens": lambda one: one.revoke_all_api_tokens(NOW),
+    "revoke_all_tokens": lambda one: one.revoke_all_tokens(NOW),
+    "rollouts": lambda one: (one.rollout(1), one.rollouts(), one.rollouts(live=True)),
+    "rollout_faults": lambda one: one.rollout_faults(),
+    "said_between": lambda one: [one.said_between(patch) for patch in PATCHES],
+    "said_on": lambda one: [one.said_on(patch, failures_since=0) for patch in PATCHES],
+    "shared_identities": lambda one: one.shared_identities(),
+    "site_names": lambda one: one.site_names(),
+    "standing_on": lambda one: [one.standing_on(patch, range(1, len(PCS) + 1)) for patch in PATCHES],
+    "titles": lambda one: one.titles(),
+    "told_facts": lambda one: (one.told_facts(), one.told_facts([1, 2])),
+    "under_way_at": lambda one: one.under_way_at(SITES, PATCHES, [("fetching", ""), ("verified", "waiting")]),
+    "wan_bytes_of": lambda one: one.wan_bytes_of([patch.torrent_hash for patch in FLEET.patches]),
+    "words_since": lambda one: one.words_since(0, PATCHES),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_databases_answer_alike(both: Both, name: str) -> None:
+    ask = QUESTIONS[name]
+    assert _in_order(ask(both.postgresql)) == _in_order(ask(both.sqlite))
+
+
+def test_what_is_asked_has_an_answer(both: Both) -> None:
+    """Else two empty answers would be alike."""
+    empty = {name for name, ask in QUESTIONS.items() if not _any(ask(both.sqlite))}
+    assert empty == {
+        "approvals", "cvss_scores", "harm_pauses", "months_to_remove", "person_of_subject", "revoke_all_api_tokens",
+        "revoke_all_tokens", "rollouts", "told_facts", "wan_bytes_of",
+    }  # fmt: skip
+
+
+def _any(answer: Any) -> bool:
+    return any(map(_any, answer)) if type(answer) in (list, tuple) else bool(answer)
+
+
+def _in_order(answer: Any) -> Any:
+    """Return an answer with its lists in one order: each database has an order of its own where none is asked for."""
+    if isinstance(answer, dict):
+        return {key: _in_order(answer[key]) for key in sorted(answer, key=repr)}
+    if type(answer) in (list, tuple):
+        return sorted(map(_in_order, answer), key=repr)
+    return answer
