@@ -1,6 +1,7 @@
 """Answers endpoints that ask what is new among the signed files, in the order and at the pace of the web port."""
 
 import enum
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
@@ -12,7 +13,7 @@ from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.fields import MAX_NEWS_MESSAGE_BYTES
 from p2pdist.shared.wire.messages import News, NewsWanted
 from p2pdist.shared.wire.news_torrent import MAX_SHARED_NEWS_BYTES, NewsTorrent, describe_news
-from p2pdist.shared.wire.trust_news import decode_news
+from p2pdist.shared.wire.trust_news import MAX_UNPACKED_SHARED_NEWS_BYTES, decode_news
 from seed_server.line.byte_budget import REQUEST_COST_BYTES, ByteBudgets
 from seed_server.line.metadata_line import MetadataLine
 from seed_server.origin.outside_log import OutsideLog
@@ -58,6 +59,8 @@ class PacedNews:
         self._threads = trio.CapacityLimiter(NEWS_THREADS)
         self._described = lru_cache(maxsize=DESCRIBED_KEPT)(describe_news)
         self._leads_to = lru_cache(maxsize=DESCRIBED_KEPT)(_leads_to)
+        self._swapped: deque[tuple[NewsTorrent, bytes]] = deque(maxlen=DESCRIBED_KEPT)
+        """What has been described last."""
 
     async def answer(self, wanted: NewsWanted, address: str, endpoint: EndpointId, reader: Reader) -> News:
         """Return the answer when it may be sent at once: it counts as sent.
@@ -93,19 +96,22 @@ class PacedNews:
 
     def leads_to(self, root: int, news: News) -> tuple[int, int] | None:
         """Return which versions of root and snapshot an endpoint with this root has after the news; None: not known."""
-        return self._leads_to(root, news.files) if news.files else None
+        files = news.files or next((files for torrent, files in tuple(self._swapped) if torrent == news.torrent), b"")
+        return self._leads_to(root, files) if files else None
 
     def _found(self, wanted: NewsWanted, reader: Reader) -> tuple[bytes | None, NewsTorrent | None]:
         """Return the news, and what is said of them if they are to be swapped. Blocking. Raises `OSError`."""
         files = self._find(wanted.root, wanted.snapshot, reader.value)
         if files is None or reader is not Reader.WITH_NEIGHBOURS or len(files) <= SWAPPED_NEWS_BYTES:
             return files, None
-        return files, self._described(files)
+        torrent = self._described(files)
+        self._swapped.append((torrent, files))
+        return files, torrent
 
 
 def _leads_to(root: int, files: bytes) -> tuple[int, int] | None:
     try:
-        news = decode_news(files)
+        news = decode_news(files, max_bytes=MAX_UNPACKED_SHARED_NEWS_BYTES)
     except DecodeError:
         return None
     timestamp = news.files.get("metadata/timestamp.json")

@@ -119,6 +119,25 @@ class TestNews:
             await want(both[0])
             assert await take(both[0]) in range(3)
 
+    async def test_after_news_that_were_swapped_the_next_publication_is_told_so_too(self, tmp_path: Path) -> None:
+        def find(_root: int, snapshot: int, _form: NewsForm) -> bytes:
+            timestamp = b'{"signed":{"meta":{"snapshot.json":{"version":%d}}}}' % (snapshot + 4)
+            return encode_news(TrustNews({"metadata/timestamp.json": timestamp, "targets/large": LARGE}))
+
+        async with running_lab(tmp_path, find_news=find) as lab:
+            both = [await lab.endpoint(features=(*FEATURES, "unasked_news")) for _ in range(2)]
+            for endpoint in both:
+                await endpoint.control.send(
+                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
+                )
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            for version, snapshot in ((8, 3), (9, 7)):
+                await lab.server.repository_changed(version)
+                for endpoint in both:
+                    news = await endpoint.control.expect(News)
+                    assert (news.snapshot, news.timestamp_version) == (snapshot, version)
+                    assert news.torrent is not None
+
     async def test_while_a_question_is_answered_the_newest_one_waits(self, tmp_path: Path) -> None:
         may_answer, asked = threading.Event(), list[int]()
 
