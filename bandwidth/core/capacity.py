@@ -25,8 +25,6 @@ class CapacityEstimate:
         self._events: deque[tuple[float, float]] = deque(maxlen=EVENTS_KEPT)
         # each decision asks several times, and the answer changes only with time and events
         self._answer: tuple[float, float | None] | None = None
-        self.remembered = False
-        """Whether all that is known was learned by an earlier run."""
 
     def at_congestion(self, carried: float, now: float) -> None:
         """Record what the line carried, ours and others', when a queue had just formed."""
@@ -67,7 +65,6 @@ class CapacityEstimate:
     def remember(self, memory: LineMemory, now: float) -> None:
         """Begin with what an earlier run learned: it counts as one event of that time."""
         self._add(memory.capacity, now - memory.age_seconds)
-        self.remembered = True
 
     @property
     def configured(self) -> bool:
@@ -76,7 +73,7 @@ class CapacityEstimate:
 
     def _add(self, rate: float, now: float) -> None:
         self._events.append((now, rate))
-        self._answer, self.remembered = None, False
+        self._answer = None
 
     def _learned(self, now: float) -> float | None:
         best = self._best(now)

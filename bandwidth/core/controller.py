@@ -54,6 +54,8 @@ class Controller:
         self._sharing = Sharing(self._business, now)
         self._frontier = Frontier(CapacityEstimate(settings.capacity), self._sensors)
         self.state = State.LEARN
+        self._begins = True
+        """Nothing has been sent yet: what is learned of the line was learned by an earlier run."""
         self._least_rate = settings.rate_beside_others
         self._rate = settings.first_rate
         self._reason = Reason.LEARNING
@@ -194,7 +196,8 @@ class Controller:
         if view.queue_seconds is not None:
             self._paused_at = now  # we have been silent until now, which is as good as a pause
             # a line that is known from before needs no search
-            share = RESUME_SHARE if self.capacity.remembered else PROBE_SHARE
+            share = RESUME_SHARE if self._begins and not self.capacity.configured else PROBE_SHARE
+            self._begins = False
             self._rate = max(self._rate, share * (self._frontier.target(now) or 0.0))
             self._move(Trigger.BASE_KNOWN, now)
 
