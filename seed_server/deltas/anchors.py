@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 PRINT_BYTES = 32  # hashed from each place on
 SPACING_BYTES = 512  # at least, between two anchors
-MAX_ANCHORS = 1 << 18  # of a file: some 25 MB of memory while two files are aligned; of 10 GB there is one each 40 kB
+MAX_ANCHORS = 1 << 18  # of a file: some 80 MB of memory while two files are aligned; of 10 GB there is one each 40 kB
 SEARCHED_BYTES = 64 << 10  # looked through at once
 _CHOSEN_VALUES = 36  # of 256, for each of the three bytes: one place of 360 where bytes are random
 

@@ -4,6 +4,7 @@ A form is made once for all sites, and kept. What is not made in the time that t
 is: nobody waits for a processor longer than for the line.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +37,7 @@ ALIGN_SHARE = 0.15  # of the time that the whole payload would take: waited once
 LEAST_ALIGN_SECONDS = 1.5  # … on a line of which nobody knows how fast it is, too …
 MOST_ALIGN_SECONDS = 2.5  # … and less than an idle turn may last
 ALIGNED_AT_ONCE = 1
+ALIGN_AGAIN_SECONDS = 60.0  # after a child that failed
 MOST_ALIGNED_AHEAD = 4  # of what is published together: who asks for others is not to wait behind a hundred
 
 
@@ -76,6 +78,8 @@ class CodedForms:
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
         self._aligning: dict[tuple[str, str], _Aligning] = {}
+        self._aligned_again_at: dict[tuple[str, str], float] = {}
+        """When what could not be aligned is tried again; until the next reload."""
         self._coded_by: dict[bytes, list[tuple[TorrentHash, Sha256Hex]]] = {}
         """What may be coded by a base, by the beginning of its SHA-256."""
         self._useless: set[tuple[str, str]] = set()
@@ -123,11 +127,12 @@ class CodedForms:
         former = await trio.to_thread.run_sync(find)
         fresh = [row for torrent, row in mine.items() if torrent not in self.served] if self.served else []
         self.served = mine
-        self._align_ahead(fresh, former)
+        self._align_ahead(fresh, former, {row.sha256: row.sequence for row in published})
         if former == self.former and not self._unreadable and self._all_rated:
             return  # a reload for something else: 25,000 endpoints need not be rated again
         self.former, self._all_rated = former, False
         self._unreadable.clear()
+        self._aligned_again_at.clear()
         self._useless &= {(torrent, base) for torrent, bases in former.items() for base in bases}
         self._coded_by = {}
         for torrent, bases in former.items():
@@ -136,12 +141,18 @@ class CodedForms:
         await self._rate_all()
         self._all_rated = True
 
-    def _align_ahead(self, fresh: Iterable[ServedPayload], former: Mapping[TorrentHash, tuple[Sha256Hex, ...]]) -> None:
+    def _align_ahead(
+        self,
+        fresh: Iterable[ServedPayload],
+        former: Mapping[TorrentHash, tuple[Sha256Hex, ...]],
+        sequences: Mapping[str, int],
+    ) -> None:
         """Align what has just been published with its newest former version: most PCs will ask for that at once."""
-        newest = sorted(fresh, key=lambda row: row.sequence, reverse=True)
-        for row in newest[:MOST_ALIGNED_AHEAD]:
-            if bases := former.get(TorrentHash(row.torrent_hash)):
-                self._align(row, bases[0])
+        best = ((row, former.get(TorrentHash(row.torrent_hash), (None,))[0]) for row in fresh)
+        pairs = [(row, base) for row, base in best if base is not None and sequences[base] < row.sequence]
+        pairs.sort(key=lambda pair: pair[0].sequence, reverse=True)
+        for row, base in pairs[:MOST_ALIGNED_AHEAD]:
+            self._align(row, base)
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
         """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
@@ -287,12 +298,12 @@ class CodedForms:
             await aligning.done.wait()
 
     def _align(self, payload: ServedPayload, base: str) -> _Aligning:
-        """Align two payloads in a task of its own, unless one does."""
+        """Align two payloads in a task of its own, unless one does, or has just failed."""
         pair = (base, payload.sha256)
         aligning = self._aligning.get(pair)
         if aligning is None:
             aligning = _Aligning()
-            if self._nursery is None:
+            if self._nursery is None or trio.current_time() < self._aligned_again_at.get(pair, -math.inf):
                 aligning.done.set()
             else:
                 self._aligning[pair] = aligning
@@ -305,8 +316,12 @@ class CodedForms:
                 await self.coding.align(Sha256Hex(base), Sha256Hex(payload.sha256))
             if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
                 await self._lose(payload, base)
-        except Exception as error:  # noqa: BLE001 - damage, no memory, no thread: all others are served on
-            await self._lose(payload, base, str(error) or type(error).__name__)
+        except DamagedPayloadError as error:
+            await self._lose(payload, base, str(error))
+        except Exception as error:  # noqa: BLE001 - no memory, no process, no time: all others are served on
+            self._aligned_again_at[base, payload.sha256] = trio.current_time() + ALIGN_AGAIN_SECONDS
+            reason = str(error) or type(error).__name__
+            self._log.warning("two versions cannot be compared now; pieces go whole", payload.patch_id, reason=reason)
         finally:
             del self._aligning[base, payload.sha256]
             aligning.done.set()

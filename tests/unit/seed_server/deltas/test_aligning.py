@@ -1,16 +1,22 @@
 """`seed_server.deltas.aligning`, with its real child."""
 
+import contextlib
 import hashlib
 import os
 import random
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
 from seed_server.deltas import aligning
-from seed_server.deltas.aligning import Aligner, AligningError
+from seed_server.deltas.aligning import NICE, Aligner, AligningError
 from seed_server.deltas.alignment import align
 from seed_server.deltas.anchors import anchors_of
 from seed_server.store.content_store import DamagedPayloadError
@@ -47,10 +53,61 @@ async def test_a_child_that_fails_says_why(aligner: Aligner, monkeypatch: pytest
         await aligner(OLD_SHA256, NEW_SHA256)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
-async def test_a_child_ends_with_who_waits_for_it(aligner: Aligner) -> None:
+def children(aligner: Aligner) -> list[psutil.Process]:
+    """Return the processes that align with this home."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if os.fspath(aligner.coded) in process.cmdline() and aligning.__name__ in process.cmdline():
+                found.append(process)
+    return found
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with trio.fail_after(20):
+        while not condition():  # noqa: ASYNC110 - another process
+            await trio.sleep(0.02)
+
+
+async def a_child_of(aligner: Aligner) -> psutil.Process:
+    await until(lambda: children(aligner))
+    return children(aligner)[0]
+
+
+@pytest.fixture
+def hanging(aligner: Aligner) -> Aligner:
+    """Return one whose disk never answers: a pipe that nobody opens at the other end."""
     (aligner.content / OLD_SHA256).unlink()
-    os.mkfifo(aligner.content / OLD_SHA256)  # it is never opened at the other end: a disk that hangs
-    with trio.move_on_after(1.0) as scope:
-        await aligner(OLD_SHA256, NEW_SHA256)
-    assert scope.cancelled_caught
+    os.mkfifo(aligner.content / OLD_SHA256)
+    return aligner
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals and niceness as on Linux")
+async def test_a_child_gives_way_and_ends_with_who_waits_for_it_though_it_hears_no_signal(hanging: Aligner) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in the origin part
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hanging, OLD_SHA256, NEW_SHA256)
+            child = await a_child_of(hanging)
+            await until(lambda: child.nice() == NICE)
+            began = trio.current_time()
+            nursery.cancel_scope.cancel()
+        assert trio.current_time() - began < 2
+        assert not children(hanging)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
+async def test_a_child_ends_with_a_server_that_is_killed(hanging: Aligner) -> None:
+    lines = f"""
+import trio
+from pathlib import PosixPath
+from seed_server.deltas.aligning import Aligner
+trio.run({hanging!r}, {OLD_SHA256!r}, {NEW_SHA256!r})
+"""
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(trio.run_process, [sys.executable, "-c", lines], check=False))
+        child = await a_child_of(hanging)
+        server.kill()
+    await until(lambda: not child.is_running())

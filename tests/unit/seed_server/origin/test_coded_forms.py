@@ -15,9 +15,12 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
+from seed_server.deltas.aligning import AligningError
+from seed_server.deltas.alignment import Alignment
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
+from seed_server.origin import coded_forms
 from seed_server.origin.coded_forms import (
     LEAST_ALIGN_SECONDS,
     LEAST_PATIENCE_SECONDS,
@@ -224,12 +227,14 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
 
 async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that_there_is(server: Server) -> None:
     versions = [server.publish(OLD + bytes([at]), at) for at in range(MOST_ALIGNED_AHEAD + 3)]
+    others = [server.publish(OTHER + bytes([at]), 100 + at, f"app{at}") for at in range(MOST_ALIGNED_AHEAD)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
+        await server.forms.started.wait()
         await server.forms.learn(versions[:2], versions[:2])
         assert not server.forms._aligning, "a server that has just started"
         server.coding.may_align = trio.Event()
-        await server.forms.learn(versions, versions)
+        await server.forms.learn([*versions, *others], [*versions, *others])
         assert {new for _, new in server.forms._aligning} == {row.sha256 for row in versions[-MOST_ALIGNED_AHEAD:]}
         server.coding.may_align.set()
         with trio.fail_after(10):
@@ -242,12 +247,41 @@ async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that
 async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(server: Server) -> None:
     old, new = server.publish(OLD, 1), server.publish(NEW, 2)
     await server.forms.learn([old, new], [new])
-    server.coding.find_alignment = cast("Any", None)  # as an error that nobody thought of
+    server.content.path(Sha256Hex(old.sha256)).unlink()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.forms.run)
         await trio.sleep(0.1)
         assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
         assert server.forms.base(new, [Sha256Hex(old.sha256)]) == NO_BASE
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coded_forms, "ALIGN_AGAIN_SECONDS", 0.5)
+    old, new = server.publish(OLD, 1), server.publish(NEW, 2)
+    await server.forms.learn([old, new], [new])
+    find, asked = server.coding.find_alignment, list[str]()
+
+    async def fails_once(base: Sha256Hex, payload: Sha256Hex) -> Alignment:
+        asked.append(base)
+        if len(asked) == 1:
+            raise AligningError("killed")
+        return await find(base, payload)
+
+    server.coding.find_alignment = fails_once
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await trio.sleep(0.1)
+        for _ in range(3):
+            assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
+        assert len(asked) == 1
+        assert server.forms.base(new, [Sha256Hex(old.sha256)]) == old.sha256
+        await trio.sleep(0.5)
+        coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+        assert coded is not None
+        assert coded.base == old.sha256
         nursery.cancel_scope.cancel()
 
 
