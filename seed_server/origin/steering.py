@@ -55,7 +55,7 @@ class Steering:
         self.late_seconds = 0.0 if late is None else late.p99_seconds
         if late is not None:
             p99, worst = (f"{1_000 * seconds:.1f} ms" for seconds in (late.p99_seconds, late.worst_seconds))
-            log.debug("how late the controllers were", steps=late.steps, p99=p99, worst=worst)
+            log.debug("how late the controllers were", steps=late.steps, p99=p99, worst=worst, classes=late.classes)
 
 
 class SiteController:
