@@ -2,12 +2,12 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.merkle import piece_span
-from seed_server.deltas.aligning import Aligner, FindsAlignment
 from seed_server.deltas.alignment import WHOLE_BYTES, Alignment
 from seed_server.deltas.beside import MAX_BESIDE_BYTES
 from seed_server.deltas.coded_cache import MAX_CODED_BYTES, NO_BASE, CodedCache, Kept, Pair
@@ -23,6 +23,10 @@ MAX_ALIGNED_BYTES = 128 << 20  # of memory: of 32 pairs of huge files, or of som
 ALIGNMENT_BYTES = 1 << 10  # of one, beside its places
 MAX_SAMPLED = 4_096  # payloads of which it is remembered whether they can be compressed at all
 SAMPLES, SAMPLE_BYTES, SAMPLE_LEVEL = 8, 32 << 10, 3  # a millisecond in all
+
+
+FindsAlignment: TypeAlias = Callable[[Sha256Hex, Sha256Hex], Awaitable[Alignment]]
+"""Tells how a former payload and a new one belong together. Raises `DamagedPayloadError`, and others."""
 
 
 class NotAlignedError(Exception):
@@ -62,7 +66,7 @@ class PieceCoding:
         return PieceLook(self.cache.read(pair, piece), lacking)
 
     async def align(self, base: Sha256Hex, new: Sha256Hex) -> None:
-        """Find out how two payloads belong together. Raises what `Aligner` does."""
+        """Find out how two payloads belong together. Raises what `find_alignment` does."""
         if self.is_aligned(base, new):
             return
         found = await self.find_alignment(base, new)
@@ -125,8 +129,8 @@ class PieceCoding:
             return found
 
 
-def piece_coding(home: ServerHome) -> PieceCoding:
+def piece_coding(home: ServerHome, find_alignment: FindsAlignment) -> PieceCoding:
     """Return what codes the pieces of one home; nothing is read yet."""
     content = ContentStore(home.content)
     cache = CodedCache(home.coded, max_bytes=MAX_CODED_BYTES - MAX_BESIDE_BYTES)
-    return PieceCoding(content, Aligner(home.content, home.coded), cache)
+    return PieceCoding(content, find_alignment, cache)

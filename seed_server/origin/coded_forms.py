@@ -61,9 +61,17 @@ class _Aligning:
 class CodedForms:
     """Of one server; `run` must be running, or every piece is sent as it is."""
 
-    def __init__(self, coding: PieceCoding | None, source: PieceSource, log: OutsideLog) -> None:
-        """``coding``: None: every piece goes as it is."""
+    def __init__(
+        self,
+        coding: PieceCoding | None,
+        source: PieceSource,
+        log: OutsideLog,
+        *,
+        align_again_seconds: float = ALIGN_AGAIN_SECONDS,
+    ) -> None:
+        """``coding``: None: every piece goes as it is; ``align_again_seconds``: after two could not be compared."""
         self._coding = coding
+        self._align_again_seconds = align_again_seconds
         self.source = source
         self._log = log
         self.served: Mapping[TorrentHash, ServedPayload] = {}
@@ -319,7 +327,7 @@ class CodedForms:
         except DamagedPayloadError as error:
             await self._lose(payload, base, str(error))
         except Exception as error:  # noqa: BLE001 - no memory, no process, no time: all others are served on
-            self._aligned_again_at[base, payload.sha256] = trio.current_time() + ALIGN_AGAIN_SECONDS
+            self._aligned_again_at[base, payload.sha256] = trio.current_time() + self._align_again_seconds
             reason = str(error) or type(error).__name__
             self._log.warning("two versions cannot be compared now; pieces go whole", payload.patch_id, reason=reason)
         finally:

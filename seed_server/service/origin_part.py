@@ -14,6 +14,7 @@ from seed_server.deltas.piece_coding import piece_coding
 from seed_server.enrolment.certificate_authority import ServerCertificate
 from seed_server.line.byte_budget import ByteBudgets
 from seed_server.line.site_map_file import load_sites
+from seed_server.origin.aligner import Aligner
 from seed_server.origin.inventories import Inventories
 from seed_server.origin.lost_files import LostFiles
 from seed_server.origin.outside_log import OutsideLog
@@ -131,7 +132,13 @@ class _OriginPart:
             tls=tls.origin,
             sites=sites,
             published=PublishedMetadata(
-                version, news.answer, budgets, lost_files, inventories, unknown.why_later, piece_coding(home)
+                version,
+                news.answer,
+                budgets,
+                lost_files,
+                inventories,
+                unknown.why_later,
+                piece_coding(home, Aligner(home.content, home.coded)),
             ),
             clock=self.clock,
         )

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from p2pdist.shared.identifiers import Sha256Hex
-from seed_server.deltas.aligning import FindsAlignment
 from seed_server.deltas.alignment import Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
+from seed_server.deltas.piece_coding import FindsAlignment
 from seed_server.store.content_store import ContentStore
 
 

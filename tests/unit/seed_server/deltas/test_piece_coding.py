@@ -133,9 +133,13 @@ async def test_many_pairs_stay_aligned_and_the_oldest_go_where_memory_is_bounded
     assert coding._aligned_bytes() <= MAX_ALIGNED_BYTES
 
 
+def of_home(root):
+    return piece_coding(ServerHome(root), aligned_here(ContentStore(root), root))
+
+
 def test_that_of_a_home_reads_nothing_yet(tmp_path):
-    assert piece_coding(ServerHome(tmp_path)).cache.directory == tmp_path / "coded"
+    assert of_home(tmp_path).cache.directory == tmp_path / "coded"
 
 
 def test_all_that_is_kept_in_the_folder_is_within_one_bound(tmp_path):
-    assert piece_coding(ServerHome(tmp_path)).cache.max_bytes + MAX_BESIDE_BYTES == MAX_CODED_BYTES
+    assert of_home(tmp_path).cache.max_bytes + MAX_BESIDE_BYTES == MAX_CODED_BYTES

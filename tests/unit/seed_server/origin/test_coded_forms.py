@@ -15,12 +15,11 @@ from bandwidth.core.units import BytesPerSecond
 from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
-from seed_server.deltas.aligning import AligningError
 from seed_server.deltas.alignment import Alignment
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
-from seed_server.origin import coded_forms
+from seed_server.origin.aligner import AligningError
 from seed_server.origin.coded_forms import (
     LEAST_ALIGN_SECONDS,
     LEAST_PATIENCE_SECONDS,
@@ -256,10 +255,8 @@ async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(ser
         nursery.cancel_scope.cancel()
 
 
-async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(coded_forms, "ALIGN_AGAIN_SECONDS", 0.5)
+async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later(server: Server) -> None:
+    server.forms = CodedForms(server.coding, PieceSource(server.content), OutsideLog(), align_again_seconds=0.5)
     old, new = server.publish(OLD, 1), server.publish(NEW, 2)
     await server.forms.learn([old, new], [new])
     find, asked = server.coding.find_alignment, list[str]()

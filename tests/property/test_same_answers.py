@@ -9,8 +9,11 @@ from p2pdist.shared.wire.messages import Diagnosis, DiagnosisAnswer
 from seed_server.store.database import Database
 from seed_server.store.rollout_records import ExceptionRow, RolloutFault
 from tests.helpers.postgresql import PostgresServer
+from tests.helpers.state_databases import postgres_server
 from tests.helpers.stored_fleet import NOW, store
 from tests.helpers.varied_fleet import varied_fleet
+
+__all__ = ["postgres_server"]
 
 FLEET = varied_fleet()
 PCS = [row.endpoint_id for row in FLEET.endpoints]
