@@ -34,7 +34,7 @@ from seed_server.service.messages import (
 from seed_server.service.part import PartSetting
 from seed_server.service.switching import quick_switches
 from seed_server.service.unknown_pcs import UnknownPcs
-from seed_server.service.watches import Watches
+from seed_server.service.watches import Watches, stamp_of
 from seed_server.service.web_requests import WebRequests
 from seed_server.signing.handing_in import HandedIn
 from seed_server.signing.repository import Repository
@@ -114,6 +114,7 @@ class _OriginPart:
         assert tls is not None
         repository = Repository.open(home, setting.settings)
         version = await trio.to_thread.run_sync(repository.timestamp_version)
+        sites_stamp = await trio.to_thread.run_sync(stamp_of, home.sites)
         sites = await trio.to_thread.run_sync(load_sites, home)
         news = TrustNewsReader(home.tuf_metadata, home.tuf_targets)
         budgets = ByteBudgets(on_spent=lambda endpoint, count: link.tell(BudgetSpent(endpoint, count)))
@@ -160,7 +161,7 @@ class _OriginPart:
             self._serving.set()
             nursery.start_soon(watches.watch_repository, origin, version)
             nursery.start_soon(watches.watch_denied, origin)
-            nursery.start_soon(watches.watch_sites, origin)
+            nursery.start_soon(watches.watch_sites, origin, sites_stamp)
             nursery.start_soon(collect_when_quiet, lambda: origin.sends)
             setting.serves()
             await trio.sleep_forever()

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 import trio
@@ -22,6 +23,9 @@ POLL_SECONDS = 0.25  # how soon a denial or a new site map takes effect …
 PUBLICATION_SECONDS = 0.05  # … and a publication, of which one look at a file tells
 RETRY_SECONDS = 5.0  # after the disk or another process has been in the way
 
+FileStamp: TypeAlias = tuple[int, ...]
+"""What changes whenever a file does; empty: there is none."""
+
 log = structlog.get_logger()
 
 
@@ -39,11 +43,11 @@ class Watches:
 
     async def watch_repository(self, origin: OriginServer, version: int) -> None:
         """Tell the origin port at once when another process has published; what cannot be read is tried again."""
-        seen: tuple[int, ...] | None = None
+        seen: FileStamp | None = None
         before: NewestTimestamp | None = None
         while True:
             await trio.sleep(PUBLICATION_SECONDS)
-            stamp = await trio.to_thread.run_sync(_stamp, self.home.tuf_metadata / "timestamp.json")
+            stamp = await trio.to_thread.run_sync(stamp_of, self.home.tuf_metadata / "timestamp.json")
             if stamp == seen:
                 continue
             try:
@@ -106,13 +110,15 @@ class Watches:
                 await trio.sleep(RETRY_SECONDS)
             await trio.sleep(POLL_SECONDS)
 
-    async def watch_sites(self, origin: OriginServer) -> None:
-        """Use a changed site map at once; a broken one leaves the old one in force."""
-        seen = await trio.to_thread.run_sync(_stamp, self.home.sites)
+    async def watch_sites(self, origin: OriginServer, seen: FileStamp) -> None:
+        """Use a changed site map at once; a broken one leaves the old one in force.
+
+        ``seen``: of the file, from before it was read: what was written since the start must not be missed.
+        """
         while True:
-            await trio.sleep(POLL_SECONDS)
-            stamp = await trio.to_thread.run_sync(_stamp, self.home.sites)
+            stamp = await trio.to_thread.run_sync(stamp_of, self.home.sites)
             if stamp == seen:
+                await trio.sleep(POLL_SECONDS)
                 continue
             seen = stamp
             try:
@@ -122,7 +128,7 @@ class Watches:
                 log.error("the new site map is not usable, the old one stays in force", reason=error.message)  # noqa: TRY400
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp_of(path: Path) -> FileStamp:
     """Return what changes whenever the file does."""
     try:
         status = path.stat()

@@ -12,8 +12,9 @@ from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId
 from p2pdist.shared.manifest.documents import Rollouts
 from seed_server.initialising import initialise
+from seed_server.line.site_map import SiteMap
 from seed_server.origin.server import OriginServer
-from seed_server.service.watches import Watches
+from seed_server.service.watches import POLL_SECONDS, Watches, stamp_of
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings
 from seed_server.signing.metadata import NewestTimestamp
@@ -171,3 +172,26 @@ async def test_a_server_that_cannot_read_what_is_offered_does_not_start(tmp_path
     watches = Watches(home, nothing, repository)
     with pytest.raises(UserError, match="rollouts"):
         await watches.load_rollouts(cast("OriginServer", told))
+
+
+async def test_a_site_map_that_is_written_while_the_server_starts_is_used(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    home, nothing = ServerHome(tmp_path / "home"), cast("Any", None)
+    home.root.mkdir()
+    before = stamp_of(home.sites)
+    home.sites.write_text('[[site]]\nname = "a"\nnetworks = ["127.0.8.0/24"]\n')  # read before, not watched yet
+    used = list[list[str]]()
+
+    class Origin:
+        def replace_sites(self, sites: SiteMap) -> None:
+            used.append([site.name for site in sites.sites])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Watches(home, nothing, nothing).watch_sites, cast("OriginServer", Origin()), before)
+        await trio.sleep(10 * POLL_SECONDS)
+        assert used == [["a"]], "it is used once"
+        home.sites.write_text('[[site]]\nname = "bb"\nnetworks = ["127.0.8.0/24"]\n')
+        await trio.sleep(2 * POLL_SECONDS)
+        assert used == [["a"], ["bb"]]
+        nursery.cancel_scope.cancel()
