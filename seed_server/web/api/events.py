@@ -168,7 +168,7 @@ async def listening(
         feed.end()
 
 
-async def _events(
+def _events(
     feed: EventFeed, call: ApiCall[Listening, None], authorization: str, last: str
 ) -> AsyncGenerator[bytes, None]:
     whole = may(call.actor, "audit", WHOLE_FLEET) is None
@@ -183,9 +183,7 @@ async def _events(
         return True
 
     first = first_of(feed, last or ("" if call.given.after is None else str(call.given.after)))
-    async with aclosing(told_from(feed, first, still_may, lambda one: _event(one, whole=whole))) as parts:
-        async for part in parts:
-            yield part
+    return told_from(feed, first, still_may, lambda one: _event(one, whole=whole))
 
 
 async def told_from(
