@@ -48,6 +48,19 @@ async def news_of(endpoint: Endpoint) -> News:
     return await endpoint.control.expect(News)
 
 
+def leading_on(snapshot: int) -> dict[str, bytes | None]:
+    """Return a timestamp, by its place, that names the snapshot four versions later."""
+    return {"metadata/timestamp.json": b'{"signed":{"meta":{"snapshot.json":{"version":%d}}}}' % (snapshot + 4)}
+
+
+async def tell_trust(*endpoints: Endpoint) -> None:
+    """Let these tell of root 1 and snapshot 3, and the server hear it."""
+    for endpoint in endpoints:
+        told = TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
+        await endpoint.control.send(told)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+
+
 async def want(endpoint: Endpoint, have: int = 0, lan_have: int = 0) -> None:
     here, near = bitfield.pack(have, 3), bitfield.pack(lan_have, 3)
     await endpoint.control.send(Want(torrent=TORRENT, have=here, lan_have=near, lan_stalled=False, can_fetch=True))
@@ -78,19 +91,14 @@ class TestNews:
 
         def find(root: int, snapshot: int, form: NewsForm) -> bytes:
             asked.append((root, snapshot))
-            timestamp = b'{"signed":{"meta":{"snapshot.json":{"version":%d}}}}' % (snapshot + 4)
-            return encode_news(TrustNews({"metadata/timestamp.json": timestamp}), by_words=form.differences)
+            return encode_news(TrustNews(leading_on(snapshot)), by_words=form.differences)
 
         async with running_lab(tmp_path, find_news=find) as lab:
             told, silent = [
                 await lab.endpoint(features=("changed_news", "unasked_news", "timestamp")) for _ in range(2)
             ]
             older = await lab.endpoint(features=("changed_news",))
-            for endpoint in (told, older):
-                await endpoint.control.send(
-                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
-                )
-            await trio.testing.wait_all_tasks_blocked(0.05)
+            await tell_trust(told, older)
             await lab.server.repository_changed(8)
             news = await told.control.expect(News)
             assert (news.root, news.snapshot, news.timestamp_version) == (1, 3, 8)
@@ -107,11 +115,7 @@ class TestNews:
     async def test_who_swaps_is_told_of_a_publication_in_that_form_however_large_it_is(self, tmp_path: Path) -> None:
         async with running_lab(tmp_path, find_news=forms) as lab:
             both = [await lab.endpoint(features=(*FEATURES, "unasked_news")) for _ in range(2)]
-            for endpoint in both:
-                await endpoint.control.send(
-                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
-                )
-            await trio.testing.wait_all_tasks_blocked(0.05)
+            await tell_trust(*both)
             await lab.server.repository_changed(8)
             since = {"root": 1, "snapshot": 3, "timestamp_version": 8}
             for endpoint in both:
@@ -121,16 +125,11 @@ class TestNews:
 
     async def test_after_news_that_were_swapped_the_next_publication_is_told_so_too(self, tmp_path: Path) -> None:
         def find(_root: int, snapshot: int, _form: NewsForm) -> bytes:
-            timestamp = b'{"signed":{"meta":{"snapshot.json":{"version":%d}}}}' % (snapshot + 4)
-            return encode_news(TrustNews({"metadata/timestamp.json": timestamp, "targets/large": LARGE}))
+            return encode_news(TrustNews(leading_on(snapshot) | {"targets/large": LARGE}))
 
         async with running_lab(tmp_path, find_news=find) as lab:
             both = [await lab.endpoint(features=(*FEATURES, "unasked_news")) for _ in range(2)]
-            for endpoint in both:
-                await endpoint.control.send(
-                    TrustTold(root=1, timestamp=7, snapshot=3, digest=bytes(VERSIONS_DIGEST_BYTES))
-                )
-            await trio.testing.wait_all_tasks_blocked(0.05)
+            await tell_trust(*both)
             for version, snapshot in ((8, 3), (9, 7)):
                 await lab.server.repository_changed(version)
                 for endpoint in both:
