@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.shared.own_programs import own_environment, own_program
 from seed_server.deltas import aligning
 from seed_server.deltas.alignment import Alignment
 from seed_server.store.content_store import DamagedPayloadError
@@ -35,14 +35,11 @@ class Aligner:
         Raises `DamagedPayloadError` for a payload that cannot be read, `AligningError` for a child that fails or is
         killed, `OSError` for one that cannot be started, and `trio.TooSlowError`.
         """
-        # -P: import what this process runs, never from a current directory
-        program = [sys.executable, "-P", "-m", aligning.__name__]
-        command = [*program, os.fspath(self.content), os.fspath(self.coded), base, new]
-        environment = os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[2])}
+        command = own_program(aligning.__name__, os.fspath(self.content), os.fspath(self.coded), base, new)
         with trio.fail_after(ALIGN_TIMEOUT_SECONDS), _until_closed() as lifeline:
             # a session of its own: niceness counts within one. The origin part ignores SIGTERM, and so does its child
             ended = await trio.run_process(
-                command, stdin=lifeline, capture_stdout=True, capture_stderr=True, check=False, env=environment,
+                command, stdin=lifeline, capture_stdout=True, capture_stderr=True, check=False, env=own_environment(),
                 start_new_session=True, deliver_cancel=_kill,
             )  # fmt: skip
         if ended.returncode == 0:

@@ -25,6 +25,7 @@ from p2pdist.shared import merkle
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import TorrentHash
 from p2pdist.shared.manifest.documents import MAX_TORRENT_BYTES
+from p2pdist.shared.own_programs import own_environment, own_program
 from seed_server.store.content_store import OnProgress
 
 PROGRESS_SECONDS = 0.1  # between progress lines; also how long the child outlives a killed parent
@@ -60,21 +61,13 @@ def build_torrent(payload: Path, piece_length: int, on_progress: OnProgress) -> 
     The child never outlives this call, whatever ends it. Raises `UserError`
     (STORAGE) when the payload cannot be read.
     """
-    # -P: import what this process runs, never from the operator's current directory
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "seed_server.publishing.torrent_builder",
-        os.fspath(payload),
-        str(piece_length),
-    ]
+    command = own_program("seed_server.publishing.torrent_builder", os.fspath(payload), str(piece_length))
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[2])},
+        env=own_environment(),
     )
     try:
         result = _follow(child, on_progress)

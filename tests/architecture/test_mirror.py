@@ -119,6 +119,7 @@ TESTED_IN = {
     "p2pdist/shared/manifest/relations.py": "tests/unit/p2pdist/install/test_order.py",
     "p2pdist/shared/manifest/site_profile.py": "tests/unit/p2pdist/daemon/test_answers.py",
     "p2pdist/shared/open_flags.py": "tests/unit/p2pdist/network/test_decoding.py",
+    "p2pdist/shared/own_programs.py": "tests/unit/seed_server/origin/test_aligner.py",
     "p2pdist/shared/server_extra.py": "tests/unit/seed_server/commands/test_init_publish.py",
     "p2pdist/shared/toml_misfits.py": "tests/unit/p2pdist/shared/test_toml_config.py",
     "p2pdist/shared/wire/custody.py": "tests/unit/p2pdist/daemon/test_custody_news.py",

@@ -21,6 +21,7 @@ import msgspec
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.clock import Clock, SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.own_programs import SOURCES, own_program
 from seed_server.web.pages.simulated_run import ShownRun
 
 SIMULATION_SECONDS = 15.0  # of processor and of waiting; a minute of an office's 20 Mbit/s takes one
@@ -126,13 +127,12 @@ class Simulations:
 def _run(folder: Path, wish: SimulationWish, seconds: float, clock: Clock, wanted: Callable[[], bool]) -> ShownRun:
     profile, answer, said = (folder / name for name in ("profile.toml", "run.json", "said"))
     profile.write_text(wish.text, encoding="utf-8")
-    # -P: import what this process runs, never from a current directory
-    command = [sys.executable, "-P", "-m", "bandwidth.commands", "simulate", os.fspath(profile)]
+    command = own_program("bandwidth.commands", "simulate", os.fspath(profile))
     with answer.open("wb") as out, said.open("wb") as errors:
         child = subprocess.Popen(
             [*command, *wish.options],
             stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=folder,
-            env={"PYTHONPATH": os.fspath(Path(__file__).parents[3]), "PATH": os.environ.get("PATH", "")},
+            env={"PYTHONPATH": SOURCES, "PATH": os.environ.get("PATH", "")},
         )  # fmt: skip
         try:
             _bound(child.pid, seconds)
