@@ -12,7 +12,6 @@ import pytest
 import trio
 
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared import merkle
 from p2pdist.shared.identifiers import EndpointId, PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.fields import HELD_BYTES
 from seed_server.deltas.alignment import Alignment
@@ -34,11 +33,11 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
 from tests.helpers.aligning import aligned_here
+from tests.helpers.stored_payloads import PIECE_LENGTH, store_payload
 
-PIECE = 64 << 10
-OLD = random.Random(1).randbytes(12 * PIECE)
-NEW = OLD[: 5 * PIECE] + b"something new" + OLD[5 * PIECE :]
-OTHER = random.Random(2).randbytes(12 * PIECE)
+OLD = random.Random(1).randbytes(12 * PIECE_LENGTH)
+NEW = OLD[: 5 * PIECE_LENGTH] + b"something new" + OLD[5 * PIECE_LENGTH :]
+OTHER = random.Random(2).randbytes(12 * PIECE_LENGTH)
 
 
 @dataclass
@@ -85,15 +84,7 @@ class Server:
         self.forms.sessions = lambda: [(session, cast("Any", self.site)) for session in self.site.sessions.values()]
 
     def publish(self, data: bytes, sequence: int, patch_id: str = "app") -> ServedPayload:
-        sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
-        parts = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
-        self.content.path(sha256).write_bytes(data)
-        self.content.write_piece_hashes(sha256, b"".join(merkle.piece_hash(part, PIECE, len(data)) for part in parts))
-        torrent = hashlib.sha256(b"torrent" + data).hexdigest()
-        count = len(parts)
-        return ServedPayload(
-            patch_id, f"{sequence}.0", "", "high", None, "app", sha256, len(data), torrent, PIECE, count, sequence, 0.0
-        )
+        return store_payload(self.content, data, sequence, patch_id)
 
     def pcs(self, count: int, *has: bytes) -> None:
         """Connect so many PCs that have told of these payloads."""

@@ -1,13 +1,11 @@
 """`seed_server.origin.coding_ahead`, with the real cache and coder."""
 
-import hashlib
 import random
 from pathlib import Path
 
 import pytest
 import trio
 
-from p2pdist.shared import merkle
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from seed_server.deltas.coded_cache import NO_BASE, CodedCache, Pair
@@ -17,24 +15,16 @@ from seed_server.origin.coding_ahead import RECENT_SECONDS, CodingAhead, work
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
-from seed_server.store.rows import ServedPayload
 from tests.helpers.aligning import aligned_here
+from tests.helpers.stored_payloads import PIECE_LENGTH, store_payload
 
-PIECE = 64 << 10
 TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
-VERSIONS = [TEXT[: 5 * PIECE], TEXT[: 6 * PIECE], TEXT[: 6 * PIECE] + b"new", random.Random(1).randbytes(3 * PIECE)]
-
-
-def publish(content: ContentStore, data: bytes, sequence: int) -> ServedPayload:
-    sha256 = Sha256Hex(hashlib.sha256(data).hexdigest())
-    parts = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
-    content.path(sha256).write_bytes(data)
-    content.write_piece_hashes(sha256, b"".join(merkle.piece_hash(part, PIECE, len(data)) for part in parts))
-    torrent = hashlib.sha256(b"torrent" + data).hexdigest()
-    version, count = f"{sequence}.0", len(parts)
-    return ServedPayload(
-        "app", version, "", "high", None, "app", sha256, len(data), torrent, PIECE, count, sequence, 0.0
-    )
+VERSIONS = [
+    TEXT[: 5 * PIECE_LENGTH],
+    TEXT[: 6 * PIECE_LENGTH],
+    TEXT[: 6 * PIECE_LENGTH] + b"new",
+    random.Random(1).randbytes(3 * PIECE_LENGTH),
+]
 
 
 class Server:
@@ -44,7 +34,7 @@ class Server:
         self.cache = CodedCache(root / "coded", max_bytes=max_bytes, min_free_bytes=0)
         coding = PieceCoding(self.content, aligned_here(self.content, root / "coded"), self.cache)
         self.forms = CodedForms(coding, PieceSource(self.content), OutsideLog())
-        self.rows = [publish(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
+        self.rows = [store_payload(self.content, data, at + 1) for at, data in enumerate(VERSIONS)]
         self.late, self.busy = 0.0, False
         self.ahead = CodingAhead(self.forms, SystemClock(), is_busy=lambda: self.busy, late_seconds=lambda: self.late)
 
