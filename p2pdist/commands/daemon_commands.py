@@ -139,9 +139,9 @@ def run_command(home: EndpointHome, address: str | None) -> None:
     Example:
       p2pdist run
     """
+    process_memory.leave_out(*process_memory.OF_TERMINALS)
     # the daemon's libraries take a while to load; other commands must not wait for them
     from p2pdist.daemon.composition import run_daemon
-    from p2pdist.pc import system
 
     process_memory.keep_small()
     system.give_way()

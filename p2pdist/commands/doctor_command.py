@@ -8,9 +8,10 @@ from p2pdist.commands.options import home_option
 from p2pdist.local_api.doctor_answers import DoctorAnswer, Mender
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import SystemClock
-from p2pdist.shared.console import ExitCode, json_option, print_json, terminal
+from p2pdist.shared.console import ExitCode, json_option, print_json
 from p2pdist.shared.findings_screen import findings_view
 from p2pdist.shared.language import tr
+from p2pdist.shared.terminal import terminal
 
 
 @click.command("doctor")

@@ -16,9 +16,10 @@ from p2pdist.commands.views import asked_for, lan_view, why_view
 from p2pdist.local_api.delivery_answers import LimiterAnswer
 from p2pdist.local_api.messages import LIMITER, PEERS, STATUS, WHY, AnswerT, Command, Question
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import json_option, print_json, terminal
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.identifiers import PatchRef, given_name
 from p2pdist.shared.language import tr
+from p2pdist.shared.terminal import terminal
 from p2pdist.shared.watching import WATCH_SECONDS, show, watch_option
 from p2pdist.status.reasons import WhyReason
 

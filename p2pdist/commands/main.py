@@ -5,7 +5,7 @@ import click
 from p2pdist import __version__
 from p2pdist.shared.console import run_command_line, with_language
 from p2pdist.shared.lazy_group import LazyCommand, LazyGroup
-from p2pdist.shared.logs import configure_log
+from p2pdist.shared.wanted_log import want_log
 
 _COMMANDS = {
     "enrol": LazyCommand("daemon_commands:enrol_command", "Enrol this PC with a token."),
@@ -55,7 +55,7 @@ def p2pdist() -> None:
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not enrolled, 4 daemon not running, 5 refused,
     6 server unreachable, 7 bad input, 8 storage, 9 in use.
     """
-    configure_log("warning")  # commands print what they did; `run` sets its own level
+    want_log("warning")  # commands print what they did; `run` sets its own level
 
 
 with_language(p2pdist)

@@ -28,11 +28,12 @@ from p2pdist.local_api.messages import (
     PostureQuestion,
 )
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import Duration, ExitCode, json_option, print_json, wide_terminal
+from p2pdist.shared.console import Duration, ExitCode, json_option, print_json
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.language import in_words, span, tr, trn
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 
 
 @click.command("plan")

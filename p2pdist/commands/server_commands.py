@@ -10,11 +10,12 @@ from p2pdist.local_api.messages import SERVER, SET_SERVER
 from p2pdist.local_api.server_answers import KnownServerAddress, ServerAnswer, ServerOrder
 from p2pdist.pc.chosen_address import load_address
 from p2pdist.settings import EndpointHome
-from p2pdist.shared.console import PORTS, json_option, print_json, terminal
+from p2pdist.shared.console import PORTS, json_option, print_json
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import ADDRESS_CELLS, FactTable
+from p2pdist.shared.terminal import terminal
 
 
 class ServerGroup(DefaultGroup):
@@ -83,7 +84,8 @@ def set_command(
 async def _set(home: EndpointHome, order: ServerOrder, force: bool) -> ServerAnswer:
     # what it connects with takes a while to load; other commands must not wait for that
     from p2pdist.daemon.home_lock import hold_lock
-    from p2pdist.identity.server_change import check_answers, checked_address, own_address, store_address
+    from p2pdist.identity.server_change import checked_address, own_address, store_address
+    from p2pdist.identity.server_check import check_answers
     from p2pdist.identity.store import read_identity
     from p2pdist.shared.packet_size import use_safe_packets
     from p2pdist.shared.server_address import ServerAddress

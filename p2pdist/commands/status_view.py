@@ -11,10 +11,10 @@ from bandwidth.core.quantities import bytes_text
 from p2pdist.commands.views import built_words, titled
 from p2pdist.local_api.delivery_answers import NetworkPartStatus, PeersAnswer, StatusAnswer, StatusPatch
 from p2pdist.local_api.disk_answer import DiskStatus
-from p2pdist.shared.console import WIDE_COLUMNS
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import ADDRESS_CELLS, ID_CELLS, PATCH_CELLS, FactTable
+from p2pdist.shared.terminal import WIDE_COLUMNS
 
 
 def status_view(status: StatusAnswer, columns: int) -> RenderableType:

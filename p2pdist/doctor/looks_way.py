@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import trio
 
 from p2pdist.doctor.facts import NameFacts, OriginFacts, PortState, WebFacts
-from p2pdist.identity.server_change import MAX_HEALTH_BYTES
+from p2pdist.identity.server_check import MAX_HEALTH_BYTES
 from p2pdist.identity.store import Identity, control_ssl_context
 from p2pdist.origin.opening import (
     ConnectionLostError,

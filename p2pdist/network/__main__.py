@@ -1,10 +1,8 @@
 """The entry of the network part: see `part`."""
 
-import sys
+from p2pdist.pc import process_memory
 
-# libraries load these for terminals, where they are installed; a process that is on every PC does without
-for name in ("click", "pygments", "rich"):
-    sys.modules[name] = None  # type: ignore[assignment]
+process_memory.leave_out("click", *process_memory.OF_TERMINALS)
 
 from p2pdist.network.part import main  # noqa: E402 - what it loads must not load these
 

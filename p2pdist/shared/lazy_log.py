@@ -34,5 +34,5 @@ def configure_now() -> None:
 
 
 def forget_log() -> None:
-    """Leave the log to whoever configures it next: for tests, in whose process many commands run."""
+    """Leave the log to whoever configures it next."""
     _before_first.clear()

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import structlog
 
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import forget_log
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.printable_text import escaped, printable_lines
 from p2pdist.shared.repeated_lines import RepeatedLines, key_of
@@ -57,6 +58,7 @@ def configure_log(level: str, clock: Clock | None = None) -> None:
 
     With a ``clock``, lines that repeat are limited: for what runs for days.
     """
+    forget_log()  # a command's own, which would come with the first line
     on_terminal = sys.stderr.isatty()
     renderer: Any = (
         # rich's tracebacks, the default, show local variables (keys and tokens among them), and take seconds to draw

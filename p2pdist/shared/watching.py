@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import print_json
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.terminal import wide_terminal
 
 T = TypeVar("T")
 

@@ -2,7 +2,8 @@
 
 import click
 
-from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import Duration, json_option, print_json, say
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.people import ApiTokenMadeDocument
 from seed_server.answers.people_documents import api_token_document
 from seed_server.commands import people_views

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import say, wide_terminal
+from p2pdist.shared.console import say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.automation.apply_changes import SIGNS, Change
 from seed_server.automation.apply_plan import ApplyPlan
 from seed_server.automation.apply_words import key_words, kind_word

@@ -4,10 +4,11 @@ from typing import Any
 
 import click
 
-from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import ExitCode, json_option, print_json, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.history import (
     ArchivesDocument,
     ArchiveVerifyDocument,

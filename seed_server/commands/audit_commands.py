@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import RenderableType
 
-from p2pdist.shared.console import ExitCode, json_option, json_text, print_json, say, wide_terminal
+from p2pdist.shared.console import ExitCode, json_option, json_text, print_json, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.audit import (
     AuditKeyDocument,
 )

@@ -2,11 +2,12 @@
 
 import click
 
-from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import ExitCode, json_option, print_json, say
 from p2pdist.shared.custody import ASIDE
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.audit_documents import custody_document
 from seed_server.commands.completing import endpoint_names, patch_names
 from seed_server.commands.looking import LookingCommand

@@ -6,10 +6,11 @@ import click
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
-from p2pdist.shared.console import json_option, print_json, wide_terminal
+from p2pdist.shared.console import json_option, print_json
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.disk_documents import disk_clean_document, disk_document, files_going
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option

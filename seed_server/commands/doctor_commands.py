@@ -3,9 +3,10 @@
 import click
 import trio
 
-from p2pdist.shared.console import ExitCode, json_option, print_json, terminal
+from p2pdist.shared.console import ExitCode, json_option, print_json
 from p2pdist.shared.findings_screen import findings_view
 from p2pdist.shared.language import tr
+from p2pdist.shared.terminal import terminal
 from seed_server.answers.doctor import Mending, ServerDoctorDocument, SiteFinding
 from seed_server.commands.completing import site_names
 from seed_server.commands.looking import LookingCommand

@@ -7,13 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from bandwidth.core.quantities import age_text
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import print_json
 from p2pdist.shared.language import in_words, tr, trn
 from p2pdist.shared.manifest.facts import FACTS
 from p2pdist.shared.manifest.inventory import InventoryFact, PackageName
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.endpoint_documents import endpoint_card_document
 from seed_server.commands.status_pcs import pc_table
 from seed_server.commands.texts import FULL_COLUMNS, utc_minute

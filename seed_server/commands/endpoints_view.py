@@ -6,10 +6,11 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import print_json
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import ID_CELLS, NAME_CELLS, SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.endpoint_documents import endpoints_page_document
 from seed_server.answers.fleet import EndpointDocument
 from seed_server.answers.status_documents import endpoint_document

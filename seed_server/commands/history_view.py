@@ -8,11 +8,12 @@ import click
 from rich.console import Group
 from rich.text import Text
 
-from p2pdist.shared.console import ExitCode, json_text, print_json, say, say_error, wide_terminal
+from p2pdist.shared.console import ExitCode, json_text, print_json, say, say_error
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.state_words import STATE_STYLES, state_word
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.csv_text import csv_line
 from seed_server.answers.history import HistoryPageDocument
 from seed_server.answers.history_documents import history_document

@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import actor_of, home_option
 from seed_server.commands.texts import utc_minute

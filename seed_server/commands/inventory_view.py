@@ -9,10 +9,11 @@ from msgspec import Struct
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import ExitCode, json_text, print_json, wide_terminal
+from p2pdist.shared.console import ExitCode, json_text, print_json
 from p2pdist.shared.language import span, tr, trn
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.csv_text import csv_line
 from seed_server.answers.inventory import (
     InventoryRowDocument,

@@ -8,8 +8,8 @@ from p2pdist import __version__
 from p2pdist.shared.console import run_command_line, with_language
 from p2pdist.shared.lazy_group import LazyCommand, LazyGroup
 from p2pdist.shared.priority import give_way
+from p2pdist.shared.wanted_log import want_log
 from seed_server.commands.acting import TOKEN_VARIABLE, ask_to_act
-from seed_server.commands.wanted_log import want_log
 
 _COMMANDS = {
     "init": LazyCommand("server_commands:init_command", "Make the home of a new server."),

@@ -10,11 +10,12 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import PORTS, json_option, print_json, terminal
+from p2pdist.shared.console import PORTS, json_option, print_json
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.tables import ADDRESS_CELLS, ID_CELLS, NAME_CELLS, FactTable
+from p2pdist.shared.terminal import terminal
 from seed_server.answers.moving import MoveDocument, ServerAddressDocument, UninformedDocument
 from seed_server.commands.options import (
     actor_of,

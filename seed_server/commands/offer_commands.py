@@ -5,10 +5,11 @@ from typing import Any
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.offer_documents import listed_document, taken_back_document, withdrawn_document
 from seed_server.answers.offers import OfferDocument, WithdrawDocument
 from seed_server.commands.completing import patch_names, site_names

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import json_option, print_json, say, terminal, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from p2pdist.shared.terminal import terminal, wide_terminal
 from seed_server.answers.people_documents import person_document, person_view_document
 from seed_server.commands import acting, people_views
 from seed_server.commands.acting import ask_new_password

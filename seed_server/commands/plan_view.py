@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import print_json
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.csv_text import csv_line
 from seed_server.fleet import rollout_queries
 from seed_server.fleet.context import Context

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.commands.completing import patch_names
 from seed_server.commands.looking import LookingCommand
 from seed_server.commands.options import home_option

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from p2pdist.shared.console import PlainConsole
+from p2pdist.shared.terminal import PlainConsole
 
 
 @contextlib.contextmanager

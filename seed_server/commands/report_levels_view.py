@@ -7,10 +7,11 @@ from msgspec import Struct
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import json_text, print_json, say, wide_terminal
+from p2pdist.shared.console import json_text, print_json, say
 from p2pdist.shared.language import tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import PATCH_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.commands.paging import text_of
 from seed_server.commands.texts import utc_minute

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import json_text, print_json, say, wide_terminal
+from p2pdist.shared.console import json_text, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, PATCH_CELLS, SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.csv_text import csv_line, csv_of
 from seed_server.commands.paging import end_of_rows, next_page, text_of
 from seed_server.commands.report_levels_view import one_form

@@ -5,9 +5,10 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import print_json, say, wide_terminal
+from p2pdist.shared.console import print_json, say
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.commands.paging import text_of
 from seed_server.commands.report_levels_view import one_form
 from seed_server.fleet.context import Context

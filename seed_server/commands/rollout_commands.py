@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import NAME_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.rollout_documents import (
     ring_pcs_document,
     rollout_document,

@@ -8,11 +8,12 @@ from rich.text import Text
 
 from bandwidth.core.quantities import bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
-from p2pdist.shared.console import print_json, say, wide_terminal
+from p2pdist.shared.console import print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.site_documents import site_document
 from seed_server.commands.paging import text_of
 from seed_server.commands.texts import utc_minute

@@ -9,9 +9,9 @@ from rich.text import Text
 from bandwidth.core.quantities import age_text, bytes_text, rate_text
 from bandwidth.core.units import BytesPerSecond
 from bandwidth.pictures.terminal import RateChart
-from p2pdist.shared.console import wide_terminal
 from p2pdist.shared.language import in_words, span, tr
 from p2pdist.shared.tables import SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from p2pdist.shared.watching import WATCH_SECONDS, is_live, show
 from seed_server.answers.site_documents import sites_document
 from seed_server.commands.texts import problem_lines

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from p2pdist.shared.console import json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import json_option, print_json, say
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.signed import TemplateNameDocument
 from seed_server.answers.signed_documents import findings_document
 from seed_server.commands.completing import template_names

@@ -4,11 +4,12 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from p2pdist.shared.console import Duration, json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import Duration, json_option, print_json, say
 from p2pdist.shared.default_group import DefaultGroup
 from p2pdist.shared.language import span, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import FactTable
+from p2pdist.shared.terminal import wide_terminal
 from p2pdist.shared.wire.enrolment import encode_token
 from seed_server.answers.token_documents import token_document, token_made_document
 from seed_server.commands.completing import token_ids

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from bandwidth.core.quantities import age_text
-from p2pdist.shared.console import print_json, wide_terminal
+from p2pdist.shared.console import print_json
 from p2pdist.shared.language import in_words, tr
 from p2pdist.shared.printable_text import printable
 from p2pdist.shared.tables import SITE_CELLS, FactTable
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.answers.endpoint_documents import unmanaged_document
 from seed_server.commands.texts import utc_minute
 from seed_server.fleet.context import Context

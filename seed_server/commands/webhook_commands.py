@@ -6,9 +6,10 @@ import click
 import trio
 
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
-from p2pdist.shared.console import ExitCode, json_option, print_json, say, wide_terminal
+from p2pdist.shared.console import ExitCode, json_option, print_json, say
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import tr
+from p2pdist.shared.terminal import wide_terminal
 from seed_server.automation import webhook_documents, webhook_operations, webhook_queries
 from seed_server.automation.event_types import EVENT_TYPES
 from seed_server.automation.webhook_documents import RedeliveredDocument, WebhookDeliveriesDocument, WebhookNameDocument

@@ -20,9 +20,10 @@ from p2pdist.commands.views import why_view
 from p2pdist.identity.store import certificate_request, new_key
 from p2pdist.local_api.delivery_answers import WhyAnswer, WhyPatch
 from p2pdist.local_api.messages import HISTORY, LIMITER, PEERS, PLAN, POSTURE, SERVER, STATUS, WHY, Command
-from p2pdist.shared.console import print_json, run_command_line, wide_terminal
+from p2pdist.shared.console import print_json, run_command_line
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.terminal import wide_terminal
 from p2pdist.shared.wire import channels, codec, fields, line_messages, messages
 from p2pdist.shared.wire.enrolment import EnrolRequest
 from seed_server.commands import endpoints_view, status_output

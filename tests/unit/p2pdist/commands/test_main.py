@@ -20,7 +20,8 @@ from p2pdist.local_api.delivery_answers import NetworkPartStatus, Peer, PeersAns
 from p2pdist.local_api.messages import AnswerT
 from p2pdist.pc import process_memory, system
 from p2pdist.settings import EndpointHome, default_home
-from p2pdist.shared.console import PIPE_COLUMNS, ExitCode, run_command_line
+from p2pdist.shared.console import ExitCode, run_command_line
+from p2pdist.shared.terminal import PIPE_COLUMNS
 from p2pdist.shared.wire.enrolment import Token, encode_token
 
 ID = "c3q6ydd2fa6fcjhw5mmendpzgi"

@@ -13,7 +13,8 @@ import trio
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.last_server import load_last_server, save_last_server
-from p2pdist.identity.server_change import check_answers, checked_address, own_address, store_address
+from p2pdist.identity.server_change import checked_address, own_address, store_address
+from p2pdist.identity.server_check import check_answers
 from p2pdist.identity.store import Identity
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.errors import FaultKind, UserError

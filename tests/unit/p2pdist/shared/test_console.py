@@ -14,10 +14,11 @@ import structlog
 from rich.table import Table
 from rich.text import Text
 
-from p2pdist.shared.console import PIPE_COLUMNS, print_json, run_command_line, terminal, wide_terminal
+from p2pdist.shared.console import print_json, run_command_line
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.log_limit import LOG_LINE_SECONDS
 from p2pdist.shared.logs import LibraryLog, configure_log
+from p2pdist.shared.terminal import PIPE_COLUMNS, terminal, wide_terminal
 
 
 class Screen(io.StringIO):

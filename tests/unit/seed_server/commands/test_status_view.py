@@ -10,8 +10,8 @@ from msgspec import json
 from msgspec.structs import replace
 from rich.console import Console
 
-from p2pdist.shared.console import PIPE_COLUMNS
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.terminal import PIPE_COLUMNS
 from seed_server.answers.status_documents import endpoint_documents, status_document
 from seed_server.commands.endpoints_view import endpoint_table
 from seed_server.commands.status_pcs import built_lines

@@ -1,4 +1,4 @@
-"""`seed_server.commands.wanted_log` and `p2pdist.shared.lazy_log`: a command's first line is configured as others."""
+"""`p2pdist.shared.wanted_log` and `p2pdist.shared.lazy_log`: a command's first line is configured as others."""
 
 import contextlib
 import logging
@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from p2pdist.shared.lazy_log import lazy_log
-from seed_server.commands.wanted_log import want_log
+from p2pdist.shared.wanted_log import want_log
 
 
 @pytest.fixture(autouse=True)
