@@ -209,3 +209,6 @@ class LintDocument(Struct, frozen=True):
     """All errors, then warnings; some of these are looked for only where there is no error."""
     contents: tuple[str | None, ...]
     """What is in each of its files, for people; null: it was not looked into."""
+    repacked: tuple[RepackedDocument, ...]
+    """What would become of files that should be published unpacked; empty: nobody asks for that, or there is an error.
+    Since 0.3."""

@@ -33,6 +33,7 @@ from seed_server.commands.publish_view import (
     contents_document,
     finding_document,
     publish_document,
+    repacked_document,
     show_expected,
     show_published,
     show_repacked,
@@ -201,7 +202,7 @@ def publish_command(
         print_json(publish_document(published))
     else:
         show_published(published)
-        _showcontents_document(published.examined)
+        _show_contents(published.examined)
         show_repacked(published.repacked)
         show_expected(published.examined.publication.recipe, published.predicted)
         say_started(started)
@@ -236,18 +237,21 @@ def lint_command(context: Context | None, recipe: Path, as_json: bool) -> None:
     """
     examined = queries.lint(context, recipe, SystemClock().now())
     findings, errors = examined.findings, len(examined.errors)
+    repacked = queries.would_repack(examined)
     if as_json:
         shown = LintDocument(
             recipe=str(recipe),
             valid=not errors,
             findings=tuple(map(finding_document, findings)),
             contents=contents_document(examined),
+            repacked=tuple(map(repacked_document, repacked)),
         )
         print_json(shown)
     else:
         for finding in findings:
             say(finding.as_text(str(recipe)))
-        _showcontents_document(examined)
+        _show_contents(examined)
+        show_repacked(repacked)
     if errors:
         say_error(f"{recipe} cannot be published: {counted(errors, 'error')}.")
         raise SystemExit(ExitCode.BAD_INPUT)  # a `UserError` would print a second JSON document after the answer
@@ -275,7 +279,7 @@ def _publication(file: Path | None, recipe: Path | None, given: dict[str, Any]) 
         raise click.UsageError(f"{error}.") from error
 
 
-def _showcontents_document(examined: Examined) -> None:
+def _show_contents(examined: Examined) -> None:
     for payload, found in zip(examined.publication.recipe.payload, examined.contents, strict=True):
         if found is not None:
             say(f"{payload.file_name}: {found}")

@@ -28,6 +28,7 @@ from seed_server.store.serve_lock import is_serving
 
 if TYPE_CHECKING:
     from p2pdist.shared.statement_check import Statement
+    from seed_server.publishing.copying import Repacked
     from seed_server.publishing.examination import Examined
 
 INSTALL_STATES = (
@@ -48,6 +49,18 @@ def lint(context: Context | None, recipe: Path, now: float) -> "Examined":
         return examined
     repository = context.repository()
     return examined.beside(repository.manifests(), repository.offered(), repository.publication_order())
+
+
+def would_repack(examined: "Examined") -> "list[Repacked]":
+    """Return what `publish` would make of files that should be published unpacked; nothing where it would refuse.
+
+    Reads them whole. Raises `UserError` (BAD_INPUT) for one that is damaged.
+    """
+    from seed_server.publishing.copying import planned_sources
+
+    if examined.errors:
+        return []
+    return [one.repacked for one in planned_sources(examined) if one.repacked]
 
 
 @dataclass(frozen=True)

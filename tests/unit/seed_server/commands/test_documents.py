@@ -44,7 +44,10 @@ MAY_BE_EMPTY = {
 NEEDS_A_PROVIDER = "login"  # `test_login_commands` has one
 PROFILE = 'name = "Office"\ntime_zone = "UTC"\n[[limit]]\nname = "low"\ncap = "8 Mbit/s"\n'
 TEMPLATE = 'title = "OpenSSL"\n[[item]]\nlabel = "old"\nexpression = \'package("openssl") < version("3.0.17")\'\n'
-RECIPE = 'patch_id = "a"\nversion = "1"\n[schedule]\ndeadline = 2020-01-01T00:00:00\n[[payload]]\nfile = "office.msi"\n'
+RECIPE = (
+    'patch_id = "a"\nversion = "1"\nrepack = true\n[schedule]\ndeadline = 2020-01-01T00:00:00\n'
+    '[[payload]]\nfile = "office.msi"\n'
+)
 LIMIT = SiteLimitRow(
     site="oslo", at=1.0, active=True, endpoints=8, fetchers=1, rate=2_400_000, capacity=2_500_000, configured=True,
     state="scavenge", reason="policy ceiling", seconds={"ramping up": 1.5}, yield_seconds=12.0, sending_seconds=91.5,

@@ -114,11 +114,16 @@ def test_a_recipe_is_published_with_all_its_files(shell: Shell) -> None:
 def test_files_are_unpacked_and_it_is_said_what_lines_will_carry(shell: Shell) -> None:
     shell.recipe.write_text(RECIPE.replace("[[payload]]", "repack = true\n[[payload]]", 1))
     shell.pack("2.1")
+    linted = shell("lint", shell.recipe)
+    told = json.loads(shell("lint", shell.recipe, "--json"))["repacked"]
     printed = shell("publish", "--recipe", shell.recipe)
-    assert re.search(r"acme.deb: .*B, unpacked to .*B: the next version needs a fraction of it over the line", printed)
+    unpacked = re.compile(r"acme.deb: .*B, unpacked to .*B: the next version needs a fraction of it over the line")
+    assert unpacked.search(printed)
+    assert unpacked.search(linted), "before anything is published"
     assert "Expected over each site's line:\n  acme.deb: where none has a former version: " in printed
     shell.pack("2.2")
     found = json.loads(shell("publish", "--recipe", shell.recipe, "--version", "2.2", "--json"))
+    assert [one.keys() for one in told] == [one.keys() for one in found["repacked"]]
     assert [(one["file_name"], one["left_alone"]) for one in found["repacked"]] == [
         ("acme.deb", None),
         ("acme-ja.deb", None),
