@@ -88,7 +88,12 @@ class CodedCache:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self) -> None:
-        """Look at what an earlier run has left. What cannot be read is as if it were not there."""
+        """Look at what an earlier run has left. What cannot be read is as if it were not there.
+
+        What somebody was writing who was killed goes; who writes just now keeps nothing this once.
+        """
+        with contextlib.suppress(OSError):
+            durable_files.remove_leftovers(self.directory)
         with self._lock, contextlib.suppress(OSError):
             _remove_all(self.directory.glob(f"{_AWAY}*"))
             found = sorted(pairs_in(self.directory), key=lambda one: one[1])

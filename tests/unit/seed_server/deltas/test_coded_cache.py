@@ -47,6 +47,18 @@ def test_what_is_kept_is_found_again_also_after_a_restart(cache, tmp_path):
     assert pairs_kept(tmp_path / "coded", [OTHER.torrent, TorrentHash("e" * 64)], 19) == {OTHER: 1}
 
 
+def test_what_a_killed_process_was_writing_goes_at_the_next_start_and_nothing_else(cache, tmp_path):
+    coded = tmp_path / "coded"
+    cache.keep(PAIR, ONE, 9, CODED)
+    (coded / f"{BASE}.anchors").write_bytes(b"kept")
+    left = [coded / f".{BASE}.anchors.0123456789ab.tmp", coded / PAIR.torrent / BASE / ".2-9.0123456789ab.tmp"]
+    for path in left:
+        path.write_bytes(b"half of it")
+    assert opened(tmp_path).read(PAIR, ONE) == Kept(CODED, 9)
+    assert not [path for path in left if path.exists()]
+    assert (coded / f"{BASE}.anchors").exists()
+
+
 def test_a_better_one_takes_the_place_and_a_worse_one_does_not(cache, tmp_path):
     better = CODED._replace(data=b"less")
     cache.keep(PAIR, ONE, 9, CODED)
