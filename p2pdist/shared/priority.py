@@ -23,6 +23,12 @@ def give_way(of_session: Path = OF_SESSION) -> None:
         _run_at(max(NICE, os.getpriority(os.PRIO_PROCESS, 0)), of_session)
 
 
+def go_with_others(of_session: Path = OF_SESSION) -> None:
+    """Let this process use processors as most do, also where its parent goes first; what was made nicer stays so."""
+    if sys.platform != "win32":
+        _run_at(max(0, os.getpriority(os.PRIO_PROCESS, 0)), of_session)
+
+
 def go_first(of_session: Path = OF_SESSION) -> None:
     """Let this process use processors before others, as far as the system lets it; it becomes a session of its own.
 

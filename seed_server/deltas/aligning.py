@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from p2pdist.shared.identifiers import parse_sha256
-from p2pdist.shared.priority import give_way
+from p2pdist.shared.priority import go_with_others
 from seed_server.deltas.alignment import Alignment, align
 from seed_server.deltas.anchor_files import AnchorFiles
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
@@ -46,7 +46,8 @@ def main() -> int:
     """Find out how the payloads that the command line names belong together; end with who holds standard input."""
     content, coded, base, new = sys.argv[1:]
     threading.Thread(target=_end_with_the_parent, daemon=True).start()  # noqa: TID251 - here is no event loop
-    give_way()  # PCs wait for it, and for what goes before it
+    # PCs of all sites wait for it: behind other programs, the five seconds of 300 MB were more than a minute
+    go_with_others()
     files = AnchorFiles(ContentStore(Path(content)), Path(coded))
     try:
         found = align(files.anchors(parse_sha256(base)), files.anchors(parse_sha256(new)))

@@ -16,7 +16,7 @@ from p2pdist.shared.identifiers import PieceIndex, Sha256Hex, TorrentHash
 from p2pdist.shared.wire.beginnings import beginning
 from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
-from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding
+from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding, PieceLook
 from seed_server.origin.former import former_payloads
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.quiet_threads import QuietThreads
@@ -202,39 +202,55 @@ class CodedForms:
         }
         return live.ledger.builders.say(session.endpoint, built)
 
-    async def form(self, payload: ServedPayload, piece: PieceIndex, base: str, rate: BytesPerSecond) -> Coded | None:
-        """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole."""
+    async def form(
+        self, payload: ServedPayload, piece: PieceIndex, base: str, rate: BytesPerSecond, *, or_alone: bool = True
+    ) -> Coded | None:
+        """Return a piece coded by ``base``, as it is made within a time that ``rate`` decides; None: it goes whole.
+
+        ``or_alone``: what cannot be coded by it in time may be coded without a base.
+        """
         if self._nursery is None:
             return None
         patience = _patience_seconds(payload, rate)
         deadline = trio.current_time() + patience
-        look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
-        found = None
-        try:
-            with trio.move_on_at(deadline):  # the disk may be slow
-                found = await trio.to_thread.run_sync(look, limiter=self._looking, abandon_on_cancel=True)
-        except DamagedPayloadError:
-            return None  # it is read again to be sent whole, and seen to then
+        found = await self._look(payload, piece, base, deadline)
         if found is None:
             return None
-        if (found.kept is None or found.lacking) and not self._is_aligned(payload, base):
-            if found.kept is None:
-                await self._wait_for_alignment(payload, base, rate)
-                deadline = trio.current_time() + patience
-            else:
-                self._align(payload, base)
-        if not self._is_aligned(payload, base):
-            return None if found.kept is None else found.kept.coded
+        aligned = self._is_aligned(payload, base)
+        if not aligned and found.kept is None:
+            await self._wait_for_alignment(payload, base, rate)
+            deadline = trio.current_time() + patience
+            if not self._is_aligned(payload, base):
+                return await self.form(payload, piece, NO_BASE, rate) if or_alone else None
+        elif not aligned and found.lacking:
+            self._align(payload, base)
+        return await self._kept_or_made(payload, piece, base, found, deadline, or_alone=or_alone)
+
+    async def _look(self, payload: ServedPayload, piece: PieceIndex, base: str, deadline: float) -> PieceLook | None:
+        """Return what the cache has; None: the disk is too slow for the line, or something is damaged."""
+        look = partial(self.coding.look, payload, piece, base, ahead=AHEAD_PIECES)
+        with trio.move_on_at(deadline):
+            try:
+                return await trio.to_thread.run_sync(look, limiter=self._looking, abandon_on_cancel=True)
+            except DamagedPayloadError:
+                pass  # it is read again to be sent whole, and seen to then
+        return None
+
+    async def _kept_or_made(
+        self, payload: ServedPayload, piece: PieceIndex, base: str, found: PieceLook, deadline: float, *, or_alone: bool
+    ) -> Coded | None:
+        """Have what is lacking made, and return what is kept, or made by then, or else kept without a base."""
         made = None if found.kept is not None else self._make(payload, piece, base)
-        for each in found.lacking:
+        for each in found.lacking if self._is_aligned(payload, base) else ():
             self._make(payload, each, base)
         if found.kept is not None:
             return found.kept.coded
-        if made is None:
-            return None
-        with trio.move_on_at(deadline):
-            await made.done.wait()
-        return made.coded
+        if made is not None:
+            with trio.move_on_at(deadline):
+                await made.done.wait()
+            if made.done.is_set():
+                return made.coded
+        return await self.kept(payload, piece, NO_BASE) if or_alone and base != NO_BASE else None
 
     async def kept(self, payload: ServedPayload, piece: PieceIndex, base: str) -> Coded | None:
         """Return a piece coded by ``base`` if the cache has it."""

@@ -187,13 +187,14 @@ class PieceSender:
         if not decoding.takes(leased):
             return None
         base = self._forms.base(patch, decoding.bases(self._forms.former.get(leased.torrent, ())))
-        if base == NO_BASE and not decoding.takes_alone():
+        alone = decoding.takes_alone()
+        if base == NO_BASE and not alone:
             return None
         rate = UNLIMITED_RATE if link.rate is None else link.rate
-        coded = await self._forms.form(patch, leased.piece, base, rate)
+        coded = await self._forms.form(patch, leased.piece, base, rate, or_alone=alone)
         if coded is None:
             return None
-        begun.coded_by, begun.digest = base, _digest(coded)
+        begun.coded_by, begun.digest = coded.base or NO_BASE, _digest(coded)
         if (ledger := live.ledger.ledger(leased.torrent)) is not None:
             ledger.coded(session.endpoint, leased.piece, coded.base)
         return _form_of(leased, coded, self._length(patch, leased))

@@ -47,6 +47,17 @@ def test_what_an_administrator_made_nicer_stays_so() -> None:
     assert priority_after("give_way", nicer_by=15) == (after, of_session(after), True)
 
 
+def test_who_goes_with_others_does_so_though_its_parent_goes_first() -> None:
+    assert priority_after("go_with_others") == (max(0, own_niceness()), of_session(max(0, own_niceness())), True)
+    after = min(19, own_niceness() + 15)
+    assert priority_after("go_with_others", nicer_by=15) == (after, of_session(after), True)
+
+
+@may_go_first
+def test_who_goes_with_others_gives_back_what_its_parent_has() -> None:
+    assert priority_after("go_with_others", nicer_by=-10) == (max(0, own_niceness()), of_session(0), True)
+
+
 @may_go_first
 def test_who_goes_first_is_as_much_before_others_as_who_gives_way_is_behind() -> None:
     after = own_niceness() - NICE

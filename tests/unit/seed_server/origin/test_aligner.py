@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
-from p2pdist.shared.priority import NICE
+from p2pdist.shared.priority import OF_SESSION
 from seed_server.deltas import aligning
 from seed_server.deltas.alignment import align
 from seed_server.deltas.anchors import anchors_of
@@ -84,13 +84,30 @@ def hanging(aligner: Aligner) -> Aligner:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals and niceness as on Linux")
-async def test_a_child_gives_way_and_ends_with_who_waits_for_it_though_it_hears_no_signal(hanging: Aligner) -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in the origin part
+async def test_a_child_goes_with_other_programs_whatever_its_parent_does(hanging: Aligner) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, before - 10)  # as the origin part
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hanging, OLD_SHA256, NEW_SHA256)
             child = await a_child_of(hanging)
-            await until(lambda: child.nice() >= NICE)
+            await until(lambda: child.nice() == max(0, before))
+            if OF_SESSION.exists():
+                session = Path(f"/proc/{child.pid}/autogroup")
+                await until(lambda: int(session.read_text().split()[-1]) == max(0, before))
+            nursery.cancel_scope.cancel()
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
+async def test_a_child_ends_with_who_waits_for_it_though_it_hears_no_signal(hanging: Aligner) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in the origin part
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hanging, OLD_SHA256, NEW_SHA256)
+            await a_child_of(hanging)
             began = trio.current_time()
             nursery.cancel_scope.cancel()
         assert trio.current_time() - began < 2

@@ -20,6 +20,7 @@ from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
 from seed_server.origin.aligner import AligningError
 from seed_server.origin.coded_forms import (
+    CODING_THREADS,
     LEAST_ALIGN_SECONDS,
     LEAST_PATIENCE_SECONDS,
     MAX_MAKING,
@@ -212,6 +213,53 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
         coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert coded is not None
         assert coded.base == old.sha256
+        nursery.cancel_scope.cancel()
+
+
+NEW_TEXT = TEXT[: 3 * PIECE_LENGTH] + b"a line that is new\n" + TEXT[3 * PIECE_LENGTH :]
+
+
+async def test_what_is_not_aligned_yet_is_coded_alone_and_not_sent_whole(server: Server) -> None:
+    old, new = server.publish(TEXT, 1), server.publish(NEW_TEXT, 2)
+    await server.forms.learn([old, new], [new])
+    server.coding.may_align = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.forms.started.wait()
+        coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+        assert coded is not None
+        assert coded.base == ""
+        assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST, or_alone=False) is None
+        server.coding.may_align.set()
+        with trio.fail_after(10):
+            await server.forms._align(new, old.sha256).done.wait()
+        by_base = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+        assert by_base is not None
+        assert by_base.base == old.sha256
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_not_coded_by_a_base_in_time_goes_as_it_is_kept_alone(server: Server) -> None:
+    old, new = server.publish(TEXT, 1), server.publish(NEW_TEXT, 2)
+    await server.forms.learn([old, new], [new])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.forms.started.wait()
+        await server.forms._align(new, old.sha256).done.wait()
+        assert await server.forms.form(new, PieceIndex(0), NO_BASE, FAST) is not None
+        may_code = threading.Event()
+        for _ in range(CODING_THREADS):
+            nursery.start_soon(server.forms.threads.run, may_code.wait)
+        try:
+            began = trio.current_time()
+            coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
+            assert coded is not None
+            assert coded.base == ""
+            assert await server.forms.form(new, PieceIndex(new.piece_count - 1), old.sha256, FAST) is None
+            assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST, or_alone=False) is None
+            assert trio.current_time() - began < 6 * LEAST_PATIENCE_SECONDS
+        finally:
+            may_code.set()
         nursery.cancel_scope.cancel()
 
 
