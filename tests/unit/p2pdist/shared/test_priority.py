@@ -55,7 +55,8 @@ def test_who_goes_with_others_does_so_though_its_parent_goes_first() -> None:
 
 @may_go_first
 def test_who_goes_with_others_gives_back_what_its_parent_has() -> None:
-    assert priority_after("go_with_others", nicer_by=-10) == (max(0, own_niceness()), of_session(0), True)
+    after = max(0, own_niceness() - NICE)
+    assert priority_after("go_with_others", nicer_by=-NICE) == (after, of_session(after), True)
 
 
 @may_go_first
