@@ -11,7 +11,7 @@ from seed_server.fleet.actor import Actor
 from seed_server.fleet.audit_log import AuditLog, Deed, Done, RecordedCommit, Request
 from seed_server.fleet.look_memory import LATELY_SECONDS, LookMemory
 from seed_server.fleet.roles import Permission
-from seed_server.fleet.said_memory import SaidMemory
+from seed_server.fleet.said_memory import SaidLately
 from seed_server.settings.home import ServerHome
 from seed_server.settings.server_toml import ServerSettings, load_settings
 from seed_server.signing.commit_recorder import CommitRecorder
@@ -32,7 +32,7 @@ class Opened:
 
     database: "LastingDatabase"
     signed: SignedRepository
-    said: SaidMemory = field(default_factory=SaidMemory)
+    said: SaidLately = field(default_factory=SaidLately)
     looks: LookMemory = field(default_factory=LookMemory)
 
 

@@ -19,10 +19,10 @@ from seed_server.fleet.inventory_queries import DEFAULT_MAX_DAYS, DEFAULT_SECOND
 from seed_server.fleet.known_inventories import KnownInventories, Lately, TimeLimit
 from seed_server.fleet.look_memory import RECENTLY_SECONDS
 from seed_server.fleet.overview import said_as
-from seed_server.fleet.said_memory import SaidMemory
+from seed_server.fleet.said_memory import SaidLately
 from seed_server.reporting.priority_decision import PcGroup
 from seed_server.reporting.priority_table import PriorityTable
-from seed_server.store.intelligence_records import SaidByPcs
+from seed_server.store.intelligence_records import SaidCounts
 from seed_server.store.pc_sets import EMPTY_SET, pcs_of
 from seed_server.store.tables import said_code
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
     from seed_server.store.inventory_sets import InventoriedPc
 
-NOTHING_SAID = SaidByPcs(EMPTY_SET, EMPTY_SET)
+NOTHING_SAID = SaidCounts(0, 0)
 _NOT_FOR_THEM = tuple(said_code(*said) for said in said_as(Reached.NOT_APPLICABLE))
 _DONE = tuple(said_code(*said) for one in (Reached.INSTALLED, Reached.DELIVERED) for said in said_as(one))
 
@@ -66,8 +66,8 @@ def pcs_of_patches(
     Who there is may be as it was a minute ago, where the process remembers it; ``lately``: also what they say, and as
     it was some minutes ago.
     """
-    words = context.opened.said if lately and context.opened is not None else SaidMemory()
-    now = context.clock.monotonic()
+    words = context.opened.said if lately and context.opened is not None else SaidLately()
+    now, refs = context.clock.monotonic(), [one.ref for one in manifests]
     with database.one_state():
         pcs, by_tags = context.lately("inventoried", lambda: _inventoried(database), RECENTLY_SECONDS)
         groups: dict[PcGroup, int] = {}
@@ -75,29 +75,42 @@ def pcs_of_patches(
             group = PcGroup(table.exposure_of(tags), table.mission_of(tags))
             groups[group] = groups.get(group, EMPTY_SET) | here
         everyone = functools.reduce(operator.or_, groups.values(), EMPTY_SET)
-        said = words.said(
-            now,
-            [one.ref for one in manifests],
-            lambda refs: database.said_of_patches(refs, _NOT_FOR_THEM, _DONE),
-        )
-        terms = {one.ref: term for one in manifests if (term := _asked(one)) is not None}
-        days = Lately.within(DEFAULT_MAX_DAYS, context.clock.now())
-        limit = TimeLimit(context.clock, DEFAULT_SECONDS)
-        known = KnownInventories(database, pcs, days, _facts(terms.values()), limit)
-        false: dict[Term, int] = {}
-        found = {}
-        for one in manifests:
-            spoken = said.get(one.ref, NOTHING_SAID)
-            may_need = everyone & ~spoken.not_for_them
-            if (term := terms.get(one.ref)) is not None:
-                if term not in false:
-                    false[term] = answer(term, known).false
-                may_need &= ~(false[term] & ~spoken.done)
-            counts = {group: (here & may_need).bit_count() for group, here in groups.items()}
-            found[one.ref] = PcsOfPatch(
-                {group: count for group, count in counts.items() if count}, (may_need & ~spoken.done).bit_count()
-            )
+        false = _false_of(context, database, pcs, manifests)
+        counts = words.counts.said(now, refs, lambda some: database.spoken_counts(some, _NOT_FOR_THEM, _DONE))
+        # who they are is read where it matters: in which groups, or whether they are among those that do not need it
+        said_done = words.done.said(now, list(false), lambda some: database.pcs_saying(some, _DONE))
+        apart = [
+            ref for ref in refs if ref in false or (len(groups) > 1 and counts.get(ref, NOTHING_SAID).not_for_them)
+        ]  # fmt: skip
+        said_not = words.not_for_them.said(now, apart, lambda some: database.pcs_saying(some, _NOT_FOR_THEM))
+    everybody = {group: here.bit_count() for group, here in groups.items()}
+    found = {}
+    for ref in refs:
+        said = counts.get(ref, NOTHING_SAID)
+        if ref in apart:
+            done = said_done.get(ref, EMPTY_SET)
+            may_need = everyone & ~said_not.get(ref, EMPTY_SET) & ~(false.get(ref, EMPTY_SET) & ~done)
+            many = {group: (here & may_need).bit_count() for group, here in groups.items()}
+            missing = (may_need & ~done).bit_count() if ref in false else may_need.bit_count() - said.done
+        else:  # all are in one group, or nobody has said that it is not for them
+            many = {group: here - said.not_for_them for group, here in everybody.items()}
+            missing = sum(many.values()) - said.done
+        found[ref] = PcsOfPatch({group: count for group, count in many.items() if count > 0}, max(0, missing))
     return found
+
+
+def _false_of(
+    context: Context, database: "Database", pcs: Sequence["InventoriedPc"], manifests: Sequence[Manifest]
+) -> dict[PatchRef, int]:
+    """Return the PCs that do not need a patch by what they have told of themselves; a patch with none is left out."""
+    terms = {one.ref: term for one in manifests if (term := _asked(one)) is not None}
+    if not terms:
+        return {}
+    days = Lately.within(DEFAULT_MAX_DAYS, context.clock.now())
+    limit = TimeLimit(context.clock, DEFAULT_SECONDS)
+    known = KnownInventories(database, pcs, days, _facts(terms.values()), limit)
+    false = {term: answer(term, known).false for term in set(terms.values())}
+    return {ref: false[term] for ref, term in terms.items() if false[term]}
 
 
 def _asked(manifest: Manifest) -> Term | None:

@@ -48,8 +48,8 @@ class PriorityMove(NamedTuple):
     after: str
 
 
-class SaidByPcs(NamedTuple):
-    """What PCs say of one patch, as sets of them."""
+class SaidCounts(NamedTuple):
+    """How many PCs say what of one patch; denied ones are not counted."""
 
     not_for_them: int
     done: int

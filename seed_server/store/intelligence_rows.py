@@ -6,15 +6,15 @@ A file of a kind replaces all that was known by the one before.
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import String, case, cast, func, select
+from sqlalchemy import Connection, String, cast, func, select
 
 from p2pdist.shared.identifiers import PatchRef
 from seed_server.store.engines import insert_into, upsert
-from seed_server.store.intelligence_records import ExploitedCve, IntelligenceSource, PriorityMove, SaidByPcs
+from seed_server.store.intelligence_records import ExploitedCve, IntelligenceSource, PriorityMove, SaidCounts
 from seed_server.store.interned import parts
 from seed_server.store.pc_sets import EMPTY_SET, pcs_of
 from seed_server.store.score_blocks import ExploitScore, blocks_of, cve_number, in_both, score_in
-from seed_server.store.tables import PATCHES, STANDING
+from seed_server.store.tables import PATCHES, STANDING, TALLIES
 from seed_server.store.tables_intelligence import EXPLOIT_SCORES, EXPLOITED_CVES, INTELLIGENCE, PRIORITY_MOVES
 from seed_server.store.transactions import Transactions
 
@@ -110,24 +110,47 @@ class IntelligenceTable(Transactions):
             rows = connection.execute(query.order_by(moved.at.desc(), PATCHES.c.patch_id)).all()
         return [PriorityMove(PatchRef(patch_id, version), *rest) for patch_id, version, *rest in rows]
 
-    def said_of_patches(
+    def spoken_counts(
         self, refs: Collection[PatchRef], not_for_them: Collection[int], done: Collection[int]
-    ) -> Mapping[PatchRef, SaidByPcs]:
-        """Return which PCs say of each patch that it is not for them, and which that it is done: by `said_code`.
+    ) -> Mapping[PatchRef, SaidCounts]:
+        """Return how many PCs say of each patch that it is not for them, and how many that it is done: by `said_code`.
 
-        Patches that are not known are left out; PCs that are denied are not.
+        Patches that are not known are left out.
         """
-        said, pc = STANDING.c.said, cast(STANDING.c.endpoint, String)
-        # a patch is one stretch of the key, and its PCs arrive as one text: a row for each takes five times as long
-        sets = [func.aggregate_strings(case((said.in_(codes), pc)), ",") for codes in (not_for_them, done)]
-        numbers = select(PATCHES.c.patch_id, PATCHES.c.version, PATCHES.c.number)
-        wanted, found = set(refs), dict[PatchRef, SaidByPcs]()
+        said, pcs = TALLIES.c.said, TALLIES.c.endpoints
+        sums = [func.coalesce(func.sum(pcs).filter(said.in_(codes)), 0) for codes in (not_for_them, done)]
+        either = TALLIES.c.said.in_({*not_for_them, *done})
+        counts: dict[int, SaidCounts] = {}
         with self.reading() as connection:
-            for part in parts(sorted({ref.patch_id for ref in wanted})):
-                for patch_id, version, number in connection.execute(numbers.where(PATCHES.c.patch_id.in_(part))).all():
-                    if (ref := PatchRef(patch_id, version)) in wanted:
-                        texts = connection.execute(select(*sets).where(STANDING.c.patch == number)).one()
-                        found[ref] = SaidByPcs(
-                            *(pcs_of(map(int, text.split(","))) if text else EMPTY_SET for text in texts)
-                        )
+            numbers = _numbers_of(connection, refs)
+            for part in parts(sorted(numbers.values())):
+                query = select(TALLIES.c.patch, *sums).where(TALLIES.c.patch.in_(part), either)
+                for patch, *found in connection.execute(query.group_by(TALLIES.c.patch)):
+                    counts[patch] = SaidCounts(*map(int, found))
+        return {ref: counts.get(number, SaidCounts(0, 0)) for ref, number in numbers.items()}
+
+    def pcs_saying(self, refs: Collection[PatchRef], said: Collection[int]) -> Mapping[PatchRef, int]:
+        """Return of each patch the set (`pc_sets`) of the PCs that say one of ``said`` (`said_code`), denied ones too.
+
+        Patches that are not known are left out.
+        """
+        # a patch is one stretch of the key, and its PCs arrive as one text: a row for each takes five times as long
+        query = select(func.aggregate_strings(cast(STANDING.c.endpoint, String), ",")).where(STANDING.c.said.in_(said))
+        found: dict[PatchRef, int] = {}
+        with self.reading() as connection:
+            for ref, number in _numbers_of(connection, refs).items():
+                text = connection.scalar(query.where(STANDING.c.patch == number))
+                found[ref] = pcs_of(map(int, text.split(","))) if text else EMPTY_SET
         return found
+
+
+def _numbers_of(connection: Connection, refs: Collection[PatchRef]) -> dict[PatchRef, int]:
+    """Return what the tables call these patches; those that are not known are left out."""
+    query = select(PATCHES.c.patch_id, PATCHES.c.version, PATCHES.c.number)
+    wanted = set(refs)
+    return {
+        ref: number
+        for part in parts(sorted({ref.patch_id for ref in wanted}))
+        for patch_id, version, number in connection.execute(query.where(PATCHES.c.patch_id.in_(part)))
+        if (ref := PatchRef(patch_id, version)) in wanted
+    }

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seed_server.reporting.priority_decision import PcGroup
 from seed_server.reporting.priority_pcs import PcsOfPatch, pcs_of_patches
 from tests.helpers.judged_patches import DAY, INSIDE, NOW, OUTSIDE, TABLE
@@ -59,3 +61,35 @@ def test_many_patches_are_asked_about_at_once(company: Company, tmp_path: Path) 
     found = pcs_of_patches(company.context, company.database, TABLE, company.context.repository().manifests())
     assert {ref: found[ref].missing for ref in refs} == {refs[0]: 9, refs[1]: 10}
     assert pcs_of_patches(company.context, company.database, TABLE, []) == {}
+
+
+def test_who_they_are_is_read_only_where_it_matters(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    company.say({OTHERS[0]: "verified", OTHERS[1]: "verified"})
+    read: list[object] = []
+    saying = type(company.database).pcs_saying
+
+    def counted(database: Any, refs: Any, said: Any) -> Any:
+        read.extend(refs)
+        return saying(database, refs, said)
+
+    monkeypatch.setattr(type(company.database), "pcs_saying", counted)
+    assert of(company) == PcsOfPatch({TEST: 3, INSIDE: 7}, 8)
+    assert not read, "counts tell all of it, as nobody says that it is not for them"
+    company.say({TESTERS[0]: "verified"}, install="not_applicable")
+    assert of(company) == PcsOfPatch({TEST: 2, INSIDE: 7}, 7)
+    assert read, "in which group that one is, sets tell"
+    read.clear()
+    tell(company.database, OTHERS[2], debian(acme="1.0"), NOW)
+    company.say({OTHERS[2]: "verified"}, install="installed")
+    newer = 'package("acme") >= version("2.0")'
+    assert of(company, applies_to=newer) == PcsOfPatch({TEST: 2, INSIDE: 7}, 6)
+    assert len(read) == 2, "it was not needed now, where it is installed"
+
+
+def test_where_all_pcs_are_alike_counts_tell_all(company: Company) -> None:
+    for name in TESTERS:
+        company.database.set_denied(name, True)
+    company.say({OTHERS[0]: "verified"}, install="not_applicable")
+    company.say({OTHERS[1]: "verified"})
+    company.say({TESTERS[0]: "verified"})
+    assert of(company) == PcsOfPatch({INSIDE: 6}, 5)

@@ -7,7 +7,7 @@ import pytest
 from p2pdist.shared.identifiers import PatchRef
 from p2pdist.shared.wire.messages import InstallState, PatchReport, PatchState
 from seed_server.store.database import Database
-from seed_server.store.intelligence_records import ExploitedCve, IntelligenceSource, PriorityMove, SaidByPcs
+from seed_server.store.intelligence_records import ExploitedCve, IntelligenceSource, PriorityMove, SaidCounts
 from seed_server.store.rows import ServedPayload
 from seed_server.store.score_blocks import BLOCK_SCORES, ExploitScore, packed_score
 from seed_server.store.tables import said_code
@@ -107,7 +107,7 @@ def say(database: Database, pc: str, patch_id: str, state: PatchState, install: 
     database.save_reports({pc: [report]}, 2_000_000_000.0)
 
 
-def test_what_pcs_say_of_patches_is_told_as_sets(database: Database) -> None:
+def test_what_pcs_say_of_patches_is_told_as_counts_and_as_sets(database: Database) -> None:
     acme, office, other = (add_patch(database, name) for name in ("acme", "office", "third"))
     pcs = [f"{number:026}" for number in range(5)]
     for pc in pcs:
@@ -124,13 +124,18 @@ def test_what_pcs_say_of_patches_is_told_as_sets(database: Database) -> None:
     def bits(*names: str) -> int:
         return sum(1 << numbers[name] for name in names)
 
-    assert database.said_of_patches([acme, office, other, PatchRef("x", "1")], not_for_them, done) == {
-        acme: SaidByPcs(bits(pcs[0], pcs[1]), bits(pcs[2], pcs[4])),
-        office: SaidByPcs(0, bits(pcs[0])),
-        other: SaidByPcs(0, 0),
-    }
-    assert set(database.said_of_patches([office], not_for_them, done)) == {office}
-    assert database.said_of_patches([], not_for_them, done) == {}
+    refs = [acme, office, other, PatchRef("x", "1")]
+    assert database.spoken_counts(refs, not_for_them, done) == {
+        acme: SaidCounts(2, 2), office: SaidCounts(0, 1), other: SaidCounts(0, 0),
+    }  # fmt: skip
+    assert database.pcs_saying(refs, not_for_them) == {acme: bits(pcs[0], pcs[1]), office: 0, other: 0}
+    assert database.pcs_saying(refs, done) == {acme: bits(pcs[2], pcs[4]), office: bits(pcs[0]), other: 0}
+    assert set(database.spoken_counts([office], not_for_them, done)) == {office}
+    assert database.spoken_counts([], not_for_them, done) == {}
+    assert database.pcs_saying([], done) == {}
+    database.set_denied(pcs[1], True)
+    assert database.spoken_counts([acme], not_for_them, done) == {acme: SaidCounts(1, 2)}, "it is asked no more"
+    assert database.pcs_saying([acme], not_for_them) == {acme: bits(pcs[0], pcs[1])}
 
 
 MOST_WRITING_SECONDS = 4.0  # others wait five for the one writer; alone it takes a tenth of a second
