@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from bandwidth.core.quantities import DAY_SECONDS
 from seed_server.fleet.reason_codes import REASON_CODES
-from seed_server.store.report_rows import LackingPc
+from seed_server.store.report_rows import LackingFilter, LackingPc
 
 SILENT_DAYS = 7  # as the rollouts' shipped templates
 GONE_SECONDS = 30 * DAY_SECONDS  # not seen for so long: nobody wakes it from afar
@@ -209,6 +209,26 @@ PROPOSALS: Mapping[MissingReason, Proposal] = {
     MissingReason.NOT_TOLD: Proposal.LOOK_AT_PC,
     MissingReason.UNKNOWN: Proposal.LOOK_AT_PC,
 }
+
+
+_AWAY = frozenset({MissingReason.NEVER_SEEN, MissingReason.SILENT})
+_WHATEVER = frozenset({MissingReason.EXCEPTED, MissingReason.HALTED, MissingReason.RING_CLOSED, MissingReason.NO_RING})
+"""Reasons that hold PCs back whether they have said a word of the patch or not."""
+
+
+def pcs_with(reason: MissingReason, now: float, silent_seconds: float, *, serving: bool) -> LackingFilter:
+    """Return which PCs may lack a patch for a reason: all that do, and few others.
+
+    ``serving``: whether a server serves; while none does, nobody is connected.
+    """
+    if reason in {MissingReason.DENIED, MissingReason.PENDING}:
+        return LackingFilter(denied=True)
+    if reason in _AWAY:
+        until = 0.0 if reason is MissingReason.NEVER_SEEN else now - silent_seconds + 1.0  # no hair is split
+        return LackingFilter(denied=False, seen_until=until, connected=False if serving else None)
+    if reason in _WHATEVER:
+        return LackingFilter(denied=False)
+    return LackingFilter(denied=False, spoken=reason is not MissingReason.NOT_TOLD)
 
 
 def reason_of(lack: Lack) -> MissingReason:

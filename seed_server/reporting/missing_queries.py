@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,14 @@ from seed_server.reporting.missing_pcs import (
     Proposal,
     RingState,
     lacks_since,
+    pcs_with,
     proposal_for,
     reason_of,
 )
 from seed_server.reporting.owners import Owners, read_owners
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead
 from seed_server.store.pc_sets import numbers_of
-from seed_server.store.report_rows import LackingPc
+from seed_server.store.report_rows import ALL_LACKING, LackingFilter, LackingPc
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
@@ -168,7 +170,7 @@ class MissingLook:
             held, rings = self._held(patch, self.holds)
             after = 0
             while True:
-                page = database.lacking_page(patch.number, site=self.site, after=after, limit=self.page_rows)
+                page = self.page(database, patch, after, self.page_rows)
                 for pc in page:
                     row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
                     if self.wants(row):
@@ -176,6 +178,21 @@ class MissingLook:
                 if len(page) < self.page_rows:
                     break
                 after = page[-1].endpoint
+
+    def page(self, database: "Database", patch: PatchHead, after: int, limit: int) -> list[LackingPc]:
+        """Return the first ``limit`` PCs behind ``after`` that lack a patch: all that it `wants`, and maybe others."""
+        return database.lacking_page(patch.number, site=self.site, only=self._only, after=after, limit=limit)
+
+    @cached_property
+    def _only(self) -> LackingFilter:
+        """Which PCs may have the reason that is asked for."""
+        reason = MissingReason.__members__.get(self.reason.upper())
+        return ALL_LACKING if reason is None else pcs_with(reason, self.now, self.silent_seconds, serving=self.serving)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it wants only some of those that lack a patch at the site."""
+        return bool(self.reason or self.owner)
 
     def wants(self, row: MissingPc) -> bool:
         """Whether one at the site is for a reason that is asked for, and somebody's who is."""

@@ -59,7 +59,10 @@ def find_missing(context: Context, question: MissingQuestion, *, most: int = MOS
         patches, endpoint = _rest(look.patches, question.after)
         rows: list[MissingPc] = []
         searched, last = 0, (0, 0)
-        for place, (patch, begin, some) in enumerate(_stretches(database, look, patches, endpoint, most)):
+        size = min(look.page_rows, most, MAX_PAGE_ROWS)
+        if not look.chooses:  # all that are looked at are shown, and one more tells that there are others
+            size = min(size, question.size + 1)
+        for place, (patch, begin, some) in enumerate(_stretches(database, look, patches, endpoint, size)):
             if searched >= most or place >= MOST_SEARCHES:
                 return FoundMissing(look.now, look.serving, look.patches, rows, "{}-{}".format(*last), True)
             for row in look.judged(patch, some, look.holds.of([pc.endpoint for pc in some])):
@@ -100,13 +103,12 @@ def _rest(patches: Sequence[PatchHead], after: str) -> tuple[Sequence[PatchHead]
 
 
 def _stretches(
-    database: "Database", look: MissingLook, patches: Sequence[PatchHead], endpoint: int, most: int
+    database: "Database", look: MissingLook, patches: Sequence[PatchHead], endpoint: int, size: int
 ) -> Iterator[tuple[PatchHead, int, list[LackingPc]]]:
     """Yield a patch, behind which PC it was looked for others, and these; of a patch that nobody lacks, none."""
-    size = min(look.page_rows, most, MAX_PAGE_ROWS)
     for patch in patches:
         while True:
-            some = database.lacking_page(patch.number, site=look.site, after=endpoint, limit=size)
+            some = look.page(database, patch, endpoint, size)
             yield patch, endpoint, some
             if len(some) < size:
                 break

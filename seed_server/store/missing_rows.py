@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.done_times import NOT_DONE
-from seed_server.store.report_rows import LackingPc
+from seed_server.store.report_rows import ALL_LACKING, LackingFilter, LackingPc
 from seed_server.store.tables import (
     ENDPOINTS,
+    LACKING,
     PATCHES,
     REPORTED_SINCE,
     SITES,
@@ -51,7 +52,13 @@ class MissingTable(Transactions):
             return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
 
     def lacking_page(
-        self, patch: int, *, site: int | None = None, after: int = 0, limit: int = MAX_PAGE_ROWS
+        self,
+        patch: int,
+        *,
+        site: int | None = None,
+        only: LackingFilter = ALL_LACKING,
+        after: int = 0,
+        limit: int = MAX_PAGE_ROWS,
     ) -> list[LackingPc]:
         """Return the PCs that lack a patch in the order of their enrolment, from the one after ``after`` on.
 
@@ -66,14 +73,34 @@ class MissingTable(Transactions):
             .outerjoin(TEXTS, TEXTS.c.number == said.reason)
             .outerjoin(STANDING_NOTES, noted)
             .outerjoin(FOLLOW_UPS, and_(followed.endpoint == pc.number, followed.patch == patch))
-            .where(pc.number > after, or_(said.endpoint.is_(None), said.done_at == NOT_DONE))
-            .order_by(pc.number)
+            .where(*_meant(only, site))
             .limit(limit)
         )
-        if site is not None:
-            query = query.where(pc.site == site)
+        # one by one: those that have said something have an index of their own, and both at once would read all PCs
+        spoken = query.where(LACKING, said.patch == patch, said.endpoint > after).order_by(said.endpoint)
+        silent = query.where(said.endpoint.is_(None), pc.number > after).order_by(pc.number)
+        found: list[LackingPc] = []
         with self.reading() as connection:
-            return [_pc(tuple(row)) for row in connection.execute(query)]
+            if only.spoken is not False:
+                found = [_pc(tuple(row)) for row in connection.execute(spoken)]
+            if only.spoken is not True:
+                if len(found) == limit:
+                    silent = silent.where(pc.number < found[-1].endpoint)
+                found += [_pc(tuple(row)) for row in connection.execute(silent)]
+        return sorted(found, key=lambda one: one.endpoint)[:limit]
+
+
+def _meant(only: LackingFilter, site: int | None) -> list[ColumnElement[bool]]:
+    pc, meant = ENDPOINTS.c, list[ColumnElement[bool]]()
+    if site is not None:
+        meant.append(pc.site == site)
+    if only.denied is not None:
+        meant.append(pc.denied if only.denied else not_(pc.denied))
+    if only.connected is not None:
+        meant.append(pc.connected_to.is_not(None) if only.connected else pc.connected_to.is_(None))
+    if only.seen_until is not None:
+        meant.append(pc.last_seen_at <= only.seen_until)
+    return meant
 
 
 def _pc(row: tuple[Any, ...]) -> LackingPc:

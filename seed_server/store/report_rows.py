@@ -52,6 +52,20 @@ class LackingPc(Record, frozen=True):
     set_at: float = 0.0
 
 
+class LackingFilter(Record, frozen=True):
+    """Which of the PCs that lack a patch are meant; what is None tells none apart."""
+
+    spoken: bool | None = None
+    """Whether they have ever said a word of it."""
+    denied: bool | None = None
+    seen_until: float | None = None
+    """Those that were seen then for the last time, or before."""
+    connected: bool | None = None
+
+
+ALL_LACKING = LackingFilter()
+
+
 class FollowUpRow(Record, frozen=True):
     """What is done about one PC that lacks one patch; columns as in the table `follow_ups`."""
 

@@ -14,6 +14,7 @@ from seed_server.reporting.missing_pcs import (
     RingState,
     kind_of,
     lacks_since,
+    pcs_with,
     proposal_for,
     reason_of,
 )
@@ -80,6 +81,45 @@ def test_every_pc_has_exactly_one_reason_whatever_it_says() -> None:
         for held, ring in itertools.product((False, True), RingState):
             lack = Lack(said(state, install, text, text), NOW, DAY, held, ring)
             assert reason_of(lack) in MissingReason
+
+
+def admits(reason: MissingReason, pc: LackingPc, *, serving: bool) -> bool:
+    only = pcs_with(reason, NOW, 7 * DAY, serving=serving)
+    wanted = (
+        (only.spoken, bool(pc.state)),
+        (only.denied, pc.denied),
+        (only.connected, pc.connected),
+        (None if only.seen_until is None else True, pc.last_seen_at <= (only.seen_until or 0.0)),
+    )
+    return all(asked in (None, found) for asked, found in wanted)
+
+
+def test_whoever_has_a_reason_is_among_those_that_may_have_it() -> None:
+    texts = ("", "waits for a maintenance window", "waits for its rollout", "The disk is full.", "restart pending",
+             "needs a first", "the user has deferred it", "words of a newer release")  # fmt: skip
+    words = [
+        PC,
+        *itertools.starmap(said, itertools.product(get_args(PatchState), get_args(InstallState), texts, texts)),
+    ]
+    seen = [(True, NOW), (False, NOW - 7 * DAY), (False, NOW - 60), (False, 0.0)]
+    for word, (connected, at), denied in itertools.product(words, seen, (False, True)):
+        pc = replace(word, connected=connected, last_seen_at=at, denied=denied)
+        for held, ring in ((False, RingState.NONE), (True, RingState.NONE), (False, RingState.HALTED)):
+            reason = reason_of(Lack(pc, NOW, 7 * DAY, held, ring))
+            assert admits(reason, pc, serving=True), (reason, pc)
+            assert connected or admits(reason, replace(pc, connected=True), serving=False), "as it was when it ended"
+
+
+def test_who_cannot_have_a_reason_is_not_looked_at() -> None:
+    away, failed = replace(PC, connected=False, last_seen_at=1.0), said("verified", "failed")
+    for reason, its, others in (
+        (MissingReason.SILENT, away, PC),
+        (MissingReason.NOT_TOLD, PC, failed),
+        (MissingReason.INSTALL_FAILED, failed, PC),
+        (MissingReason.DENIED, replace(PC, denied=True), PC),
+        (MissingReason.NEVER_SEEN, replace(away, last_seen_at=0.0), away),
+    ):
+        assert (admits(reason, its, serving=True), admits(reason, others, serving=True)) == (True, False)
 
 
 def test_the_table_has_each_reason_once_and_each_has_a_proposal() -> None:

@@ -64,6 +64,12 @@ def test_rows_are_chosen_by_site_reason_and_owner(reported: Company) -> None:
             find_missing(reported.context, question)
 
 
+def test_a_search_for_a_reason_passes_over_nobody_who_cannot_have_it(reported: Company) -> None:
+    assert read_missing(reported.context, EVERYTHING).total > 2
+    page = find_missing(reported.context, MissingQuestion(reason="silent"), most=2)
+    assert ([row.pc.hostname for row in page.rows], page.unfinished_search) == ([TESTERS[1]], False)
+
+
 @pytest.mark.parametrize("most", [1, 3_000])
 def test_a_site_has_those_that_were_last_seen_there(reported: Company, most: int) -> None:
     moved = SeenRow("leeds", "10.0.0.1", "p2pdist/1", connected=True, last_seen_at=reported.clock.now())
