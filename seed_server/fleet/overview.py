@@ -7,7 +7,7 @@ Blocking.
 import contextlib
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
@@ -87,11 +87,13 @@ def read_head(context: Context, database: "Database") -> FleetHead:
     repository = None
     with contextlib.suppress(UserError):  # it is opened anew to say why
         repository = context.repository()
-    announced, problem = announcements(context, database.patch_heads(), repository)
+    heads = database.patch_heads()
+    announced, problem = announcements(context, heads, repository)
     serving = is_serving(context.home)
     return fleet_head(
         database,
         announced,
+        heads,
         server_name=context.settings().name,
         serving=serving,
         repository_problem=problem,
@@ -108,10 +110,12 @@ def read_head(context: Context, database: "Database") -> FleetHead:
 
 def patches_head(context: Context, database: "Database") -> FleetHead:
     """Return which patches there are, without what is wrong, which takes a look at files. Raises `UserError`."""
-    announced, problem = announcements(context, database.patch_heads())
+    heads = database.patch_heads()
+    announced, problem = announcements(context, heads)
     return fleet_head(
         database,
         announced,
+        heads,
         server_name=context.settings().name,
         serving=is_serving(context.home),
         repository_problem=problem,
@@ -128,14 +132,18 @@ def read_fleet(context: Context) -> FleetHead:
 def fleet_head(
     database: "Database",
     announced: Announced,
+    published: Iterable[PatchHead],
     *,
     server_name: str,
     serving: bool,
     repository_problem: str = "",
     problems: Sequence[FleetProblem] = (),
 ) -> FleetHead:
-    """Return what every screen begins with, of PCs that were told what is ``announced``. Raises `UserError`."""
-    heads = sorted(database.patch_heads(), key=lambda head: (head.emergency, head.sequence), reverse=True)
+    """Return what every screen begins with, of PCs that were told what is ``announced``. Raises `UserError`.
+
+    ``published``: all that the database has.
+    """
+    heads = sorted(published, key=lambda head: (head.emergency, head.sequence), reverse=True)
     old = replaced(heads, announced)
     return FleetHead(
         server_name=server_name,

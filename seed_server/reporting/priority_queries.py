@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from p2pdist.shared.errors import FaultKind, UserError
@@ -31,6 +32,8 @@ from seed_server.signing.repository import Repository
 
 if TYPE_CHECKING:
     from seed_server.store.database import Database
+
+MANY_TABLES = 4  # that are remembered, as checked: each page of patches asks for the one in force
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,17 @@ def read_unbegun(context: Context, most: int) -> list[RankedPatch]:
 
 def priority_table(context: Context) -> PriorityTable:
     """Return the table that is in force. Raises `UserError` (BAD_INPUT) for one that cannot be used."""
-    settings = context.settings().priority
     try:
-        return PriorityTable.of(settings, parse_toml(shipped_priority(), PrioritySettings, source="priority.toml"))
+        return _table_of(context.settings().priority)
     except PriorityTableError as error:
         raise UserError(
             f"[priority] in {context.home.settings}: {error}. Correct it, or leave it out.", FaultKind.BAD_INPUT
         ) from error
+
+
+@lru_cache(MANY_TABLES)
+def _table_of(settings: PrioritySettings) -> PriorityTable:
+    return PriorityTable.of(settings, parse_toml(shipped_priority(), PrioritySettings, source="priority.toml"))
 
 
 def open_patches(

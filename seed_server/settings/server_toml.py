@@ -1,6 +1,7 @@
 """``server.toml``: what may stand in it, read, checked and written."""
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ MAX_TEMPLATE_CHARS = 1_000  # a name, or a path
 MAX_CERTIFICATE_PATH_CHARS = 1_000
 DEFAULT_API_PORT = 8444  # of a new home; one from before has none
 ANY_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - no address of anybody's, so no certificate names them
+MANY_SETTINGS = 4  # texts whose settings are remembered: a process has one home, and tests have several
 MAX_FETCHERS = 64  # of one site and patch: more do not make a line faster
 
 
@@ -104,7 +106,12 @@ def load_settings(home: ServerHome) -> ServerSettings:
     for a wrong file, STORAGE for an unreadable one, REFUSED for a home that
     others may change.
     """
-    text, source = settings_text(home), str(home.settings)
+    return _settings_of(settings_text(home), str(home.settings))
+
+
+@lru_cache(MANY_SETTINGS)
+def _settings_of(text: str, source: str) -> ServerSettings:
+    """Return the settings of a text, which a page asks for half a dozen times. Raises `UserError` (BAD_INPUT)."""
     settings = parse_toml(text, ServerSettings, source=source)
     check_settings(settings, source=source)
     return settings

@@ -7,6 +7,7 @@ of its own. The same keys sign all of them: together they are what the one role 
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Metadata, TargetFile, Targets
@@ -29,6 +30,7 @@ PATCHES_ROLE = "patches"
 ORDER_ROLE = "order"
 MANIFEST_BINS = 32  # with these and the roles above, 53: PCs of release 0.2.0 accept a snapshot of at most 64 roles
 TORRENT_BINS = 16
+MANY_TARGETS = 8_192  # whose role is remembered: each look at what is listed asks for that of all
 
 _PREFIXES_A_BIN = 256 // MANIFEST_BINS
 _MANIFESTS = tuple(f"manifests-{number:02x}" for number in range(MANIFEST_BINS))
@@ -56,6 +58,7 @@ def is_divided(patches: Targets) -> bool:
     return patches.delegations is not None
 
 
+@lru_cache(MANY_TARGETS)
 def role_listing(target: str) -> str:
     """Return which role lists ``target``, once `patches` is divided."""
     if is_order(target):

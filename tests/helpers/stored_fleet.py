@@ -76,8 +76,9 @@ def screen(
     known = {patch.ref for patch in fleet.patches}
     offered = known - fleet.replaced.keys() - fleet.withdrawn.keys() - fleet.unannounced
     head = fleet_head(
-        database, Announced(frozenset(offered), fleet.withdrawn, fleet.unannounced), server_name=fleet.server_name,
-        serving=fleet.serving, repository_problem=fleet.repository_problem, problems=problems,
+        database, Announced(frozenset(offered), fleet.withdrawn, fleet.unannounced), database.patch_heads(),
+        server_name=fleet.server_name, serving=fleet.serving,
+        repository_problem=fleet.repository_problem, problems=problems,
     )  # fmt: skip
     return screen_of(_nowhere(), database, head, question)
 

@@ -25,7 +25,7 @@ OFFERED = Announced(frozenset(PatchRef(f"p-{number}", "1") for number in range(P
 @pytest.mark.parametrize("serving", [True, False])
 @pytest.mark.parametrize("site", [None, "leeds"])
 def test_counts_are_those_of_a_look_at_each_pc(varied: Database, site: str | None, *, serving: bool) -> None:
-    head = fleet_head(varied, OFFERED, server_name="hq", serving=serving)
+    head = fleet_head(varied, OFFERED, varied.patch_heads(), server_name="hq", serving=serving)
     where = None if site is None else varied.site_number(site)
     here = [row for row in varied.endpoints() if site in (None, row.site)]
     for progress in progress_of(varied, head, head.patches, NOW, site=where):
@@ -52,7 +52,7 @@ def test_the_rest_is_done_at_the_pace_of_the_last_hours_or_since_the_publication
     ]
     with Database.create(tmp_path / "state.db") as database:
         store(database, FleetStatus("hq", True, [patch], pcs, reports))
-        head = fleet_head(database, OFFERED, server_name="hq", serving=True)
+        head = fleet_head(database, OFFERED, database.patch_heads(), server_name="hq", serving=True)
         (progress,) = progress_of(database, head, head.patches, NOW)
         assert progress.counts[Reached.UNDER_WAY] in (3, 4), "number 10 of all is off in that fleet"
         assert progress.rest == Estimate(progress.counts[Reached.UNDER_WAY] * PACE_SECONDS / 10)
@@ -64,17 +64,17 @@ def test_the_rest_is_done_at_the_pace_of_the_last_hours_or_since_the_publication
 
 
 def test_emergencies_come_first_and_then_the_newest(varied: Database) -> None:
-    head = fleet_head(varied, OFFERED, server_name="hq", serving=True)
+    head = fleet_head(varied, OFFERED, varied.patch_heads(), server_name="hq", serving=True)
     assert [patch.patch_id for patch in head.patches] == ["p-3", "p-2", "p-1", "p-0"]
     gone = Announced(OFFERED.offered and OFFERED.offered - {PatchRef("p-2", "1")})
-    head = fleet_head(varied, gone, server_name="hq", serving=True)
+    head = fleet_head(varied, gone, varied.patch_heads(), server_name="hq", serving=True)
     assert [patch.patch_id for patch in head.patches] == ["p-3", "p-1", "p-0"]
     assert [patch.patch_id for patch in head.history] == ["p-2"]
     assert patches_named(head, "p-2") == list(head.history), "what is history can still be asked for"
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one(varied: Database, tmp_path: Path) -> None:
-    head = fleet_head(varied, OFFERED, server_name="hq", serving=True)
+    head = fleet_head(varied, OFFERED, varied.patch_heads(), server_name="hq", serving=True)
     with pytest.raises(UserError, match="Did you mean 'p-3'"):
         patches_named(head, "p-33")
     context = Context(ServerHome(tmp_path))

@@ -36,7 +36,7 @@ QUESTIONS = st.builds(
 
 
 def head_of(database: Database, *, serving: bool = True) -> FleetHead:
-    return fleet_head(database, OFFERED, server_name="hq", serving=serving)
+    return fleet_head(database, OFFERED, database.patch_heads(), server_name="hq", serving=serving)
 
 
 def all_rows(
