@@ -393,7 +393,6 @@ TESTED_IN = {
     "seed_server/store/migrations/r0015_sessions.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/migrations/r0016_line_minutes.py": "tests/unit/seed_server/store/test_upgrading.py",
     "seed_server/store/migrations/r0017_built_bytes.py": "tests/unit/seed_server/store/test_upgrading.py",
-    "seed_server/store/missing_rows.py": "tests/unit/seed_server/reporting/test_missing_queries.py",
     "seed_server/store/new_files.py": "tests/unit/seed_server/store/test_trust_news.py",
     "seed_server/store/patches.py": "tests/unit/seed_server/store/test_database.py",
     "seed_server/store/people_rows.py": "tests/unit/seed_server/store/test_people.py",
