@@ -87,8 +87,13 @@ SPEAKING = (
 """Rooms whose sentences reach people finished: through the daemon's answers, PCs' reports, and errors."""
 
 
-def own_messages() -> Iterator[str | tuple[str, str]]:
-    """Yield the messages that must be translated: singular and plural as a pair."""
+@functools.cache
+def own_messages() -> tuple[str | tuple[str, str], ...]:
+    """Return the messages that must be translated: singular and plural as a pair."""
+    return tuple(_own_messages())
+
+
+def _own_messages() -> Iterator[str | tuple[str, str]]:
     for path in _sources(PACKAGES):
         yield from _asked_for(_tree(path))
     yield from template_messages(TEMPLATES)
