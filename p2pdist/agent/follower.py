@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import structlog
 import trio
 
 from p2pdist.agent.desktop import Desktop, DesktopError
@@ -13,13 +12,14 @@ from p2pdist.local_api.install_answers import Deferred, NoticesAnswer
 from p2pdist.local_api.messages import DeferOrder
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.language import in_words, tr
+from p2pdist.shared.lazy_log import lazy_log
 
 NOTICES_SECONDS = 15.0  # the daemon answers from memory
 NOT_ALLOWED_SECONDS = 300.0  # while this user may not ask: an administrator may change that
 SAME_SECONDS = 60.0  # two times of one event differ by less, where it is told by two clocks
 MAX_EVENTS_TOLD = 1_000
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Follower:

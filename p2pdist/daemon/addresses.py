@@ -7,7 +7,6 @@ is made anew loses the pieces that are under way.
 from dataclasses import replace
 from functools import partial
 
-import structlog
 import trio
 
 from p2pdist.daemon.restarts import Restarts
@@ -17,10 +16,11 @@ from p2pdist.origin.connection import ServerConnection
 from p2pdist.pc import local_facts
 from p2pdist.pc.network import Medium
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 
 CHECK_SECONDS = 30.0  # a change is noticed within this
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class AddressWatch:

@@ -7,12 +7,12 @@ An alarm stops no patch: those are trusted by other keys, and a PC that takes no
 import datetime as dt
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 
 from bandwidth.core.quantities import DAY_SECONDS
 from p2pdist.shared.audit_checkpoint import LaterCheckpointError
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.features import AUDIT_WITNESS
 from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.messages import FromEndpoint
@@ -36,7 +36,7 @@ LATER_WORDS = (
     "p2pdist on this PC."
 )
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class AuditWitness:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import structlog
 import trio
 
 from p2pdist.daemon.answers import Problems, answer_posture, handlers
@@ -55,6 +54,7 @@ from p2pdist.pc.kept_inventories import ToldInventories
 from p2pdist.settings import EndpointHome, load_profile, load_settings
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.identifiers import share_of
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.private_directory import keep_private
 from p2pdist.shared.service_manager import ServiceManager
@@ -73,7 +73,7 @@ STOP_SECONDS = 5.0  # for the last record and the goodbyes
 
 Task = Callable[[], Awaitable[None]]
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
-import structlog
 import trio
 
 from p2pdist.daemon.state import DaemonState
@@ -13,6 +12,7 @@ from p2pdist.install.service import InstallService
 from p2pdist.local_api.disk_answer import DiskStatus
 from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.messages import FromEndpoint
 from p2pdist.shared.wire.spare_copies import MAX_SPARE_TORRENTS, SPARE_HASH_BYTES, SpareCopies, SpareWanted
 from p2pdist.transfer.eviction import Evictable, FileUse, enough
@@ -34,7 +34,7 @@ MB = 1_000_000
 
 FileUses: TypeAlias = dict[PatchRef, FileUse]
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class DiskKeeper:

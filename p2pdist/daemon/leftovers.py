@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.install.process_records import recorded_process
 from p2pdist.install.proven_files import COPIES
 from p2pdist.settings import EndpointHome
 from p2pdist.shared import durable_files
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.news_torrent import NEWS_NAME_ZEROS
 from p2pdist.transfer.files import TRIAL
 from p2pdist.transfer.manager import Transfers
@@ -22,7 +22,7 @@ SWEEP_SECONDS = 86_400.0  # no write takes so long: what was there at the last l
 NOT_YET_SECONDS = 60.0  # until it is asked again whether it is known what belongs here
 _BY_PROCESS = re.compile(r"\..{1,100}\.(\d{1,10})", re.DOTALL)  # what `supervised_processes.write` makes
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 async def remove_leftovers(home: EndpointHome) -> None:

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 
-import structlog
-
 from p2pdist.daemon.state import DaemonState
 from p2pdist.pc.link_neighbours import LinkNeighbours, link_neighbours
 from p2pdist.pc.network import NetworkState
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.neighbours_seen import MAX_NEIGHBOURS_SEEN, MAX_OWN_CARDS, NeighbourSeen, NeighboursSeen
 
 FIRST_NEIGHBOURS_SECONDS = 120.0  # after the first welcome: by then this PC has spoken with some
 AGAIN_SECONDS = 3_600.0
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class NeighbourNews:

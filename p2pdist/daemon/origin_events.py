@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import structlog
 import trio
 
 from p2pdist.daemon.audit_witness import AuditWitness
@@ -21,6 +20,7 @@ from p2pdist.origin.connection import Disconnected, OriginEvent, ServerConnectio
 from p2pdist.pc.diagnoser import Diagnoser
 from p2pdist.pc.last_site import save_site
 from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.server_address import ServerAddress
 from p2pdist.shared.wire.custody import CustodyWanted
@@ -55,7 +55,7 @@ from p2pdist.transfer.parcels import ParcelFetches
 
 CONNECTED_LOG_SECONDS = 2.0  # attempts to connect are further apart
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class AsksOrigin(Protocol):

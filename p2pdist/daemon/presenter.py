@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.features import TRUST
 from p2pdist.shared.wire.fields import Features
 from p2pdist.shared.wire.messages import FromEndpoint
@@ -24,7 +24,7 @@ MAX_WAITING_QUESTIONS = 4  # a server asks again when it has been answered; more
 
 TrustQuestion: TypeAlias = TrustWanted | SignedWanted
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class HasSignedFiles(Protocol):

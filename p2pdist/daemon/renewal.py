@@ -3,7 +3,6 @@
 import random
 from collections.abc import Awaitable, Callable
 
-import structlog
 import trio
 
 from p2pdist.daemon.restarts import Restarts
@@ -15,6 +14,7 @@ from p2pdist.identity.store import Identity, renewal_due
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.trust.http_answers import Http
 
 CHECK_SECONDS = 300.0
@@ -25,7 +25,7 @@ LONGEST_BACKOFF_SECONDS = 60.0  # short, as for connecting: an expired certifica
 Renew = Callable[[Identity, float, Http, str], Awaitable[Identity]]
 """Takes the identity, the time, who asks the server, and the URL of its web port. Raises `UserError`."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Renewal:

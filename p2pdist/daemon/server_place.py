@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import structlog
 import trio
 
 from p2pdist.daemon.state import DaemonState
@@ -11,9 +10,10 @@ from p2pdist.local_api.messages import SERVER, SET_SERVER
 from p2pdist.local_api.server_answers import KnownServerAddress, ServerAnswer, ServerOrder
 from p2pdist.local_api.socket import Handler, answers, carries_out
 from p2pdist.origin.connection import ServerConnection
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.server_address import ServerAddress
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def server_handlers(state: DaemonState, origin: ServerConnection) -> list[Handler]:

@@ -9,7 +9,6 @@ import math
 import random
 from collections.abc import Callable
 
-import structlog
 import trio
 
 from p2pdist.daemon.state import DaemonState
@@ -20,6 +19,7 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import SiteName
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.manager import Transfers
 from p2pdist.trust.catalogue import Catalogue
 from p2pdist.trust.errors import TrustError
@@ -30,7 +30,7 @@ FIRST_BACKOFF_SECONDS = 1.0
 JITTER = 0.5  # of the interval, either way, so that a fleet does not refresh in step
 LOOKS_IN_A_LIFE = 4  # of the timestamp, while connected: 25,000 PCs and a day's life are one look a second
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class TrustRefresh:

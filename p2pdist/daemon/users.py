@@ -5,16 +5,15 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import structlog
-
 from p2pdist.daemon.state import DaemonState
 from p2pdist.local_api.polkit import Polkit
 from p2pdist.local_api.rights import UsersGroup, UsersRights, sits_at_this_pc
 from p2pdist.local_api.socket import Handler
 from p2pdist.local_api.users_socket import UsersSocketError, serve_users_socket
 from p2pdist.settings import DaemonSettings, EndpointHome
+from p2pdist.shared.lazy_log import lazy_log
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def users_path(home: EndpointHome, settings: DaemonSettings) -> Path | None:

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import structlog
 import trio
 from cryptography.hazmat.primitives import serialization
 
@@ -26,6 +25,7 @@ from p2pdist.identity.server_change import own_address, store_address
 from p2pdist.identity.store import Identity
 from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.enrolment import (
     MAX_HOSTNAME_CHARS,
@@ -45,7 +45,7 @@ ASK_AGAIN = "Then run the same command again: for this PC the token is still goo
 Anew: TypeAlias = Literal["key", "root"]
 """What an enrolled PC does not keep: with another key, it has another identity."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 async def enrol(

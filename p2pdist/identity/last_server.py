@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.server_address import ServerAddress, address_problem
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.codec import DecodeError
 
 MAX_LAST_SERVER_BYTES = 1 << 10
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def load_last_server(path: Path) -> ServerAddress | None:

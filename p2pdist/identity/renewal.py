@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-import structlog
 import trio
 
 from p2pdist.identity import store as identity_store
 from p2pdist.identity.server_answers import ask, checked_validity, wrong_answers
 from p2pdist.identity.store import Identity
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.enrolment import Certificates, RenewRequest
 from p2pdist.trust.http_answers import Http
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 async def renew(identity: Identity, now: float, http: Http, url: str) -> Identity:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,6 +26,7 @@ from p2pdist.shared.capped_files import read_capped
 from p2pdist.shared.certificates import parse_certificate
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import EndpointId, endpoint_id_of_public_key, parse_endpoint_id
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.named_memory import named_memory
 from p2pdist.shared.ownership import distrust
 from p2pdist.shared.private_directory import make_private
@@ -39,7 +39,7 @@ MAX_IDENTITY_BYTES = 1 << 20  # four certificates and a TUF root with several ke
 MAX_KEY_BYTES = 8 << 10
 _TEMPORARY_PREFIX = "chain-"
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

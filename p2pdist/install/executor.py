@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
 import trio
 from msgspec.structs import replace
 
@@ -35,11 +34,12 @@ from p2pdist.install.verdict import Evidence, failure_of, verdict
 from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Manifest
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class _DecidedOtherwiseError(Exception):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import structlog
 import trio
 from msgspec.structs import replace
 
@@ -17,6 +16,7 @@ from p2pdist.shared.clock import Clock
 from p2pdist.shared.custody import ASIDE, Custody, CustodyRecord
 from p2pdist.shared.errors import UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire import codec
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
@@ -25,7 +25,7 @@ MAX_JOURNAL_BYTES = 16 << 20  # MAX_RECORDS of 2 kB and MAX_HISTORY of 3 kB each
 
 _ASIDE = ".damaged-"
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class RecordGoneError(UserError):

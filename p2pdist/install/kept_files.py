@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.install.journal import JournalStore
@@ -12,11 +11,12 @@ from p2pdist.install.lifecycle import KeptFile
 from p2pdist.install.proven_files import KeptPayload
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Payload
 from p2pdist.transfer.base_choice import Base
 from p2pdist.transfer.names import NameChange, give_name, take_name
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class KeptPayloads:

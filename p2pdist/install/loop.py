@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
 import msgspec
-import structlog
 import trio
 
 from p2pdist.install import journal_notes, local_time, waiting
@@ -33,6 +32,7 @@ from p2pdist.pc import system
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.look_pace import look_pause_seconds
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.names import NameChange
@@ -44,7 +44,7 @@ KEPT_LOOK_SECONDS = 86_400.0  # between two looks for kept files that nothing ne
 PLAN_KEPT_SECONDS = 5.0  # a plan this old is still right: its times are whole minutes
 SETTLED_PLAN_KEPT_SECONDS = 60.0  # … and one in which nothing is left to be done has none
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

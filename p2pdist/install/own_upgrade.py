@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-import structlog
 from msgspec.structs import replace
 
 from p2pdist.install.command_lines import CommandLine
@@ -22,6 +21,7 @@ from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Order, OrderedCommand, Progress, Supervision
 from p2pdist.install.supervisor import MAX_WAYS_BACK
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.recipe import DebInstall, Install, RpmInstall, SelfUpgrade, self_upgrade_of
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
@@ -39,7 +39,7 @@ _STEP_WORDS = {
     "going_back": "the former version comes back",
 }
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class OwnUpgrade:

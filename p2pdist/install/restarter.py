@@ -3,20 +3,19 @@
 import math
 from datetime import timedelta
 
-import structlog
-
 from p2pdist.install.installer import Installer
 from p2pdist.install.journal import JournalStore
 from p2pdist.install.plan import PlanMoment
 from p2pdist.install.restart_times import DueRestart, due_restarts
 from p2pdist.pc import system
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 
 CANCELLED_AFTER_SECONDS = 300.0  # a restart that has not begun by then after its notice was cancelled
 OUTLIVED_AGAIN_SECONDS = 10.0  # between two looks at an installer that outlived its daemon
 REFUSED_AGAIN_SECONDS = 3_600.0  # before the system is asked again that would not restart
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Restarter:

@@ -6,7 +6,6 @@ from datetime import datetime, tzinfo
 from typing import TypeAlias
 
 import msgspec
-import structlog
 import trio
 
 from p2pdist.install.file_uses import file_use
@@ -25,6 +24,7 @@ from p2pdist.settings import DaemonSettings, EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.identifiers import PatchRef
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import Withdrawal
 from p2pdist.transfer.eviction import FileUse
 from p2pdist.transfer.manager import Transfers
@@ -38,7 +38,7 @@ MAX_OLDER_SHOWN = 20  # `p2pdist status` is for people
 Proven: TypeAlias = tuple[tuple[CataloguePatch, ...], tuple[Place, ...]]
 """A proven file: the patches that have it, and its places."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class InstallService:

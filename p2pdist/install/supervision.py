@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
-import structlog
 import trio
 
 from p2pdist.install import supervised_processes, supervisor
 from p2pdist.install.outcomes import LOCKED
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.codec import KeptState
 
 MAX_PROGRESS_BYTES = 1 << 20
@@ -27,7 +27,7 @@ PROGRAM = "supervisor.pyz"
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class SupervisorPace(KeptState, frozen=True):

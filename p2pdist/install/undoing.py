@@ -3,7 +3,6 @@
 import random
 from pathlib import Path
 
-import structlog
 from msgspec.structs import replace
 
 from p2pdist.install import waiting
@@ -18,10 +17,11 @@ from p2pdist.install.plan import Candidate
 from p2pdist.install.proven_files import KeptPayload, PayloadChangedError
 from p2pdist.install.supervision import Progress
 from p2pdist.pc import system
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.recipe import Install, ScriptInstall
 from p2pdist.shared.wire.fields import MAX_TEXT_CHARS
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Undoing:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import structlog
 import trio
 
 from bandwidth.core.reason_seconds import ReasonSeconds
@@ -35,6 +34,7 @@ from p2pdist.pc.facts import Surroundings
 from p2pdist.pc.network import Medium, NetworkState
 from p2pdist.pc.network_look import network_state
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.engine import Engine
 
 SAMPLE_SECONDS = 0.1  # while something moves: the controller needs 10 to 20 samples per second
@@ -45,7 +45,7 @@ ACTIVE_SECONDS = 3.0  # after the last such sample, it goes on as if something m
 PINGS_WITHOUT_ANSWER = 20  # after so many from the start, the gateway is taken for one that answers none
 CHANGE_SHARE = 0.02  # a smaller change of a rate is not passed to the engine
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

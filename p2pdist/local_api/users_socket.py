@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
-import structlog
 import trio
 
 from p2pdist.local_api.messages import Refusal
@@ -29,6 +28,7 @@ from p2pdist.local_api.socket import (
     send_answer,
 )
 from p2pdist.shared.errors import FaultKind
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.frames import FrameError
 
 MAX_CONNECTIONS_OF_A_USER = 4  # a screen that is followed, the agent, and a command beside them
@@ -38,7 +38,7 @@ REST_TIMES = 20  # … or so many times as long as the answer took: a fifth of t
 LONGEST_REST_SECONDS = 5.0
 TURNED_AWAY_SECONDS = 0.005  # before the next connection is looked at, after one too many
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class UsersSocketError(OSError):

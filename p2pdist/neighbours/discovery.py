@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 import trio
 import zeroconf
 
@@ -25,6 +24,7 @@ from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.link_filter import receive_from_this_link_only, send_with_all_hops
 from p2pdist.shared.errors import first_error
 from p2pdist.shared.identifiers import InvalidIdentifierError, parse_endpoint_id, parse_ip_address
+from p2pdist.shared.lazy_log import lazy_log
 
 SERVICE_TYPE = "_p2pdist._tcp.local."
 FORMAT = b"1"
@@ -42,7 +42,7 @@ _TXT_KEYS = {b"v", b"id", b"swarm", b"site", b"run"}
 _TAG = re.compile(r"[0-9a-f]{16}\Z")
 _RUN = re.compile(r"[0-9a-f]{8}\Z")
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

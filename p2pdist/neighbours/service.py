@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import structlog
 import trio
 
 from p2pdist.local_api.delivery_answers import Peer, PeersAnswer
@@ -11,6 +10,7 @@ from p2pdist.neighbours.finder import Finder, PeerFound
 from p2pdist.neighbours.known_peer import Announcement
 from p2pdist.neighbours.peer_book import PeerBook
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.shared.wire.messages import Holders, SitePeers
 from p2pdist.transfer.engine import Engine
@@ -30,7 +30,7 @@ IDLE_STEP_SECONDS = 10.0  # while nothing is fetched; what begins is told of: ev
 # of two PCs with the same patches, one has begun with a torrent, or ended, before the other
 _NO_FAULT = frozenset({PeerReason.NOT_SHARED, PeerReason.STILL_CHECKING, PeerReason.BOTH_COMPLETE})
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Neighbours:

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
 import trio
 
 from p2pdist.network import rights
@@ -35,6 +34,7 @@ from p2pdist.pc import process_memory, system
 from p2pdist.shared.channel import Channel, ChannelEndedError
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.logs import configure_log
 from p2pdist.shared.packet_size import use_safe_packets
 from p2pdist.transfer.torrent_engine.session import open_torrent_engine
@@ -48,7 +48,7 @@ LOADED_LATE = (
 )
 DAEMON_GONE, CRASHED = 1, 70  # exit status; the second is EX_SOFTWARE of sysexits.h
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def main() -> NoReturn:

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.network.decoding import decoded
 from p2pdist.network.messages import MAX_WORDS_CHARS, PieceArrived
 from p2pdist.shared.coded_pieces import CodedPieceError
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.data_messages import CodedPiece, Piece
 from p2pdist.transfer.torrent_engine import EngineError, PieceOutcome
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
@@ -18,7 +18,7 @@ from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 PIECE_WORKERS = 4  # pieces being hashed and stored at the same time
 DECODED_AT_A_TIME = 1  # a piece of 4 MiB and its prefix take 25 MB meanwhile, and a hundredth of a second
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class PieceStoring:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 import trio
 
 from p2pdist.network.child_process import end, environment_from
@@ -39,6 +38,7 @@ from p2pdist.network.rights import PartUser
 from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.channel import Calls, Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError, first_error
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.signal_names import signal_name
 
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
@@ -51,7 +51,7 @@ FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
 STEADY_SECONDS = 60.0  # one that has lived this long starts again at once
 LAST_LINES_SECONDS = 1.0  # what it wrote to its log before its end; a child of its own may keep that open
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
 import trio
 
 from p2pdist.network.messages import (
@@ -25,6 +24,7 @@ from p2pdist.network.messages import (
 from p2pdist.network.process import NetworkPart
 from p2pdist.shared.channel import ChannelEndedError
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.fields import MAX_BYTE_COUNT
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
 from p2pdist.transfer.torrent_engine import EngineError, EngineEvent, TransferSnapshot
@@ -34,7 +34,7 @@ ADD_SECONDS = 60.0  # a large torrent file on a PC that has just started
 REMOVING_SECONDS = 15.0  # open writes are finished first; the engine itself gives up after ten
 MAX_WAITING_EVENTS = 1_024  # they only prompt a look at the snapshot, which is the truth: more are dropped
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass

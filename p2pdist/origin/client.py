@@ -14,7 +14,6 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import structlog
 import trio
 
 from bandwidth.core.units import LARGEST_PACKET_BYTES
@@ -35,6 +34,7 @@ from p2pdist.origin.retry_pace import EAGER_CONNECT_SECONDS, EAGER_LOOK_SECONDS,
 from p2pdist.origin.unanswered import timeouts_in_a_row
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.channels import (
     UnknownKind,
     decode_from_server,
@@ -66,7 +66,7 @@ RECEIVE_BYTES = 256 << 10
 PIECES_BUFFERED = 2  # whole pieces that may wait in memory
 EVENTS_BUFFERED = 64  # a burst of notices while the daemon is busy
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class OriginClient:

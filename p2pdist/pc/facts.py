@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.pc import inventory, network_look
 from p2pdist.pc.network import Medium
 from p2pdist.shared.errors import UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.facts import Facts, FactValue, Packages
 from p2pdist.shared.manifest.ring_facts import ring_facts, told_facts
 from p2pdist.shared.manifest.suitability import choose
@@ -25,7 +25,7 @@ _NETWORKS = {Medium.WIRED: "wired", Medium.WIFI: "wifi", Medium.VPN: "vpn", Medi
 ListRpm = Callable[[tuple[str, ...]], Awaitable[str]]
 """Runs a command and returns what it printed. Raises `UserError` or `OSError`."""
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

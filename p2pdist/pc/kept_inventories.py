@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import structlog
 
 from p2pdist.pc.told_inventory import without_packages
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.inventory import (
     EMPTY_DIGEST,
     NOTHING,
@@ -32,7 +32,7 @@ from p2pdist.shared.wire.inventory import MAX_TOLD_BYTES, packed, unpacked
 MAX_KEPT_INVENTORIES = 2
 MAX_TOLD_FILE_BYTES = MAX_KEPT_INVENTORIES * MAX_TOLD_BYTES + 1_000
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class KeptInventories(KeptState, frozen=True):

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared import durable_files
 from p2pdist.shared.identifiers import SiteName, parse_site_name
+from p2pdist.shared.lazy_log import lazy_log
 
 MAX_SITE_BYTES = 1_000  # a name has 64 characters
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def load_site(path: Path) -> str:

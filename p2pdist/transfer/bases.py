@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PatchRef, Sha256Hex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire import messages
 from p2pdist.shared.wire.beginnings import beginning, beginnings
 from p2pdist.transfer.base_choice import Base, chosen
@@ -28,7 +28,7 @@ from p2pdist.trust.catalogue import CataloguePatch
 BASES_LOOK_SECONDS = 2.0  # while the same patches are on their way: a rollback file may come or go meanwhile
 SHRINKING_SECONDS = 2.0  # until what is needed no more is said: small patches are proven many a second
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class FormerPayloads:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer import files, parcel_cut
 from p2pdist.transfer.cached_files import Writer, publish, read_unproven
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
@@ -17,7 +17,7 @@ from p2pdist.transfer.states import DISK_MARGIN_BYTES, TransferRecord
 
 ROOM_RETRY_SECONDS = 5.0  # a look at the disk costs nothing
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Cache:

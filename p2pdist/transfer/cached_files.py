@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared import durable_files
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.open_flags import READ_NO_LINK
 
 if sys.platform != "win32":
@@ -29,7 +28,7 @@ LOOK_AGAIN_SECONDS = 0.05
 LENT_MODE, SEALED_MODE = 0o600, 0o640
 _F_SETSIG = 10  # fcntl.h of Linux
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

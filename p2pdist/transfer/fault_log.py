@@ -1,13 +1,12 @@
 """The log's lines about transfers that cannot go on: one for each kind of fault, however many patches it stops."""
 
-import structlog
-
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_limit import LogLimit
 from p2pdist.transfer.faults import TransferFault
 
 FAULT_LINE_SECONDS = 600.0  # between two lines of one kind; `p2pdist status` shows the fault of each patch
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class FaultLog:

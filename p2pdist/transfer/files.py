@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.settings import EndpointHome
@@ -23,6 +22,7 @@ from p2pdist.shared.identifiers import (
     parse_patch_version,
     parse_sha256,
 )
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire import codec
 from p2pdist.transfer.cached_files import Writer, has_changed, lend, publish, sealed
 from p2pdist.transfer.names import NameChange, take_name
@@ -33,7 +33,7 @@ TRIAL = ".trial"  # the name of an empty file and of its links, for a moment at 
 # MAX_TRANSFER_RECORDS of about 600 bytes each, a place of about 400 bytes for each of MAX_ROLLOUT_ENTRIES, and room
 MAX_RECORDS_BYTES = 8 << 20
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import math
 import os
 from pathlib import Path
 
-import structlog
 import trio
 
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer import files
 from p2pdist.transfer.cached_files import LENT_MODE, Writer, seal
 from p2pdist.transfer.states import DISK_MARGIN_BYTES
@@ -15,7 +15,7 @@ from p2pdist.transfer.transfer import Transfer
 
 LISTED_SECONDS = 1.0  # the directory is listed once for all transfers that begin within this time
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class KeptBytes:

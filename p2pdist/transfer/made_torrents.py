@@ -7,10 +7,10 @@ for it verifies what is in it.
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.bitfield import PieceSet, pack
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.shared.wire.messages import FromEndpoint, Want
@@ -24,7 +24,7 @@ ALONE_SECONDS = 8.0  # without a neighbour: in a VPN's pool of addresses nobody 
 AWAITED_LOOK_SECONDS = 0.3  # while one is awaited
 IDLE_LOOK_SECONDS = 10.0
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

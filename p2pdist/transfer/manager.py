@@ -8,13 +8,13 @@ import math
 from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Set as AbstractSet
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.clock import Clock
 from p2pdist.shared.identifiers import PatchRef, PieceIndex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.messages import FromEndpoint, PatchState
 from p2pdist.transfer import files
 from p2pdist.transfer.bases import FormerPayloads
@@ -41,7 +41,7 @@ from p2pdist.trust.catalogue import Catalogue, CataloguePatch, Held
 
 SHORTEST_STEP_SECONDS = 0.1
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Transfers:

@@ -5,13 +5,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared.identifiers import Sha256Hex
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.cached_files import LENT_MODE, Writer, read_unproven, seal
 from p2pdist.transfer.files import Proof
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def cut(

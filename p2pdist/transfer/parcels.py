@@ -7,12 +7,12 @@ come, is fetched by itself.
 import math
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
 from p2pdist.shared.lan_patience import LAN_STALL_SECONDS
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.urgency import EMERGENCY
 from p2pdist.shared.wire.beginnings import beginning
 from p2pdist.shared.wire.codec import DecodeError
@@ -48,7 +48,7 @@ PARCEL_TERMS = SharingTerms(
     most=32,  # of four megabytes each
 )
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class ParcelFetches:

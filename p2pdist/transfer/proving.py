@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.cache import Cache
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.faults import TransferFault, TransferFaultKind
@@ -15,7 +15,7 @@ from p2pdist.transfer.states import MAX_FAILED_PROOFS, TransferEvent, seconds_ta
 from p2pdist.transfer.torrent_engine import EngineError
 from p2pdist.transfer.transfer import Transfer
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Proving:

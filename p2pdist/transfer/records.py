@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable
 
-import structlog
-
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer import files
 from p2pdist.transfer.states import TransferRecord
 
 SAVE_SECONDS = 5.0  # counters on disk lag by at most this much; a kill loses no bytes, only their count
 MOVED_SAVE_SECONDS = 1.0  # states, likewise: each write is of all records, and a start proves again what is not in them
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class TransferMemory:

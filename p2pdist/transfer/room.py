@@ -3,12 +3,12 @@
 import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
-import structlog
 import trio
 from msgspec.structs import replace
 
 from p2pdist.settings import EndpointHome
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.urgency import EMERGENCY
 from p2pdist.transfer.cache import ROOM_RETRY_SECONDS, Cache
 from p2pdist.transfer.engine import Engine
@@ -20,7 +20,7 @@ from p2pdist.transfer.transfer import Transfer
 from p2pdist.transfer.unclaimed import remove_unclaimed
 from p2pdist.transfer.wants import Wants
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Room:

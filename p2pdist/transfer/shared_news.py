@@ -8,9 +8,9 @@ import math
 from collections.abc import Awaitable
 from typing import Protocol
 
-import structlog
 import trio
 
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.messages import News
 from p2pdist.transfer.made_torrents import MadeTorrents, SharingTerms
 
@@ -31,7 +31,7 @@ class AskServer(Protocol):
         """``everything``: also what this PC keeps for others alone."""
 
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class SharedNews:

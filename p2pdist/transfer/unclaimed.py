@@ -6,14 +6,13 @@ What is still shared in parcels or as news has a name of its own kind, and is no
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import structlog
-
 from p2pdist.settings import EndpointHome
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.news_torrent import NEWS_NAME_ZEROS
 from p2pdist.transfer.names import NameChange, take_name
 from p2pdist.transfer.states import Place, TransferRecord
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 def remove_unclaimed(

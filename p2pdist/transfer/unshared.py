@@ -7,9 +7,8 @@ spent on that.
 import math
 from collections.abc import Iterable
 
-import structlog
-
 from p2pdist.shared.identifiers import TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.engine import Engine
 from p2pdist.transfer.torrent_engine import EngineError
 from p2pdist.transfer.transfer import ACTIVE_STEP_SECONDS, Transfer
@@ -20,7 +19,7 @@ PAUSE_SECONDS = 0.2  # between two times: a tenth of a processor, for seconds
 BUSY_SHARE_SECONDS = 150.0  # while something else moves, which may take hours: parcels are shared for twice as long
 SHARE_AGAIN_SECONDS = 600.0  # until one is tried again that the engine has refused
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Unshared:

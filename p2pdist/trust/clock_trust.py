@@ -16,16 +16,15 @@ begun by an expired list, nor by an old one where the clock is not believed, is 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
-
 from bandwidth.core.quantities import duration_in_words
 from p2pdist.shared.clock import Clock
+from p2pdist.shared.lazy_log import lazy_log
 
 CLOCK_TOLERANCE_SECONDS = 120.0  # a time service may step the clock back by this much without a word
 SERVER_DIFFERENCE_SECONDS = 600.0  # time zones differ by 900 s at least; a clock that drifts is hardly ever off by this
 UNCONFIRMED_CLOCK_SECONDS = 900.0  # a time service sets the clock within minutes of the network's coming up
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,15 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import structlog
-
 from p2pdist.shared import durable_files
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.wire.codec import DecodeError
 from p2pdist.trust import floor as trust_floor
 from p2pdist.trust.floor import AcceptedMetadata, VerifiedMetadata
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class TrustFiles:

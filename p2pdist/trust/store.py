@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import PatchRef, SiteName
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.approvals import approved_by
 from p2pdist.shared.manifest.template import TEMPLATES_PREFIX
 from p2pdist.shared.wire.signed_files import TrustTold
@@ -40,7 +40,7 @@ ROOT_PATH = "/tuf/metadata/{version}.root.json"
 _METADATA_PATH = "/tuf/metadata"
 _TARGETS_PATH = "/tuf/targets"
 
-log = structlog.get_logger()
+log = lazy_log()
 
 __all__ = ["Catalogue", "ServerWord", "TrustError", "TrustStore"]
 

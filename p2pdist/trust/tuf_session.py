@@ -17,11 +17,11 @@ from functools import partial
 from typing import Annotated
 
 import msgspec
-import structlog
 from msgspec import structs
 from tuf.api import exceptions as tuf_errors
 from tuf.api.metadata import TargetFile
 
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.manifest.documents import (
     MAX_PAYLOADS,
     MAX_TORRENT_BYTES,
@@ -51,7 +51,7 @@ PROFILES_PREFIX = "profiles/"
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import structlog
 
 from p2pdist.shared import durable_files
 from p2pdist.shared.audit_checkpoint import Checkpoint, LaterCheckpointError, read_checkpoint
 from p2pdist.shared.capped_files import FileTooLargeError, read_capped
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.shared.log_anchor import LogAnchor, LogBeginning, decode_anchor
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from p2pdist.shared.merkle import HASH_BYTES
@@ -30,7 +30,7 @@ from p2pdist.trust.floor import CHECKSUM_BYTES
 MAX_WITNESS_FAULT_CHARS = 40  # names of faults
 MAX_WITNESS_BYTES = 16 << 10  # three checkpoints and an anchor
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Seen(KeptState, frozen=True):

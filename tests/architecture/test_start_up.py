@@ -58,10 +58,11 @@ def test_a_daemon_has_nothing_that_draws_on_terminals_or_that_its_network_part_d
     assert loaded == {"trio", "structlog", "asyncio", "tuf", "cryptography", "cryptography.x509"}
 
 
-def test_what_commands_of_the_server_load_logs_by_the_lazy_log() -> None:
-    """Its first line configures the log; a module that holds the library's own would write before that."""
-    processes = {"origin", "service", "web"}  # they configure it when they start
+def test_what_commands_load_logs_by_the_lazy_log() -> None:
+    """Its first line configures the log; a module that holds the library's own would write to stdout before that."""
+    processes = {"origin", "service", "web"}  # of the server; they configure it when they start
     rooms = [room for room in (ROOT / "seed_server").iterdir() if room.is_dir() and room.name not in processes]
+    rooms += [room for room in (ROOT / "p2pdist").iterdir() if room.is_dir() and room.name != "shared"]
     files = [file for room in rooms for file in room.rglob("*.py")]
     assert files
     assert [str(file) for file in files if "structlog.get_logger" in file.read_text(encoding="utf-8")] == []

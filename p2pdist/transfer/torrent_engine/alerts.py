@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import libtorrent as lt
-import structlog
 import trio
 
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.torrent_engine.bindings import activity_of, copied, failure_of
 from p2pdist.transfer.torrent_engine.reports import (
     EngineEvent,
@@ -31,7 +31,7 @@ from p2pdist.transfer.torrent_engine.state import TorrentState, piece_set
 EVENT_CAP = 1_024  # events only prompt a look at the snapshot, which is the truth: those over the cap are dropped
 EVENTS_KEPT_FOR_TORRENTS = 256  # events of neighbours leave this room to those of torrents
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 class Alerts:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import libtorrent as lt
-import structlog
 import trio
 
 from p2pdist.shared.errors import FaultKind
 from p2pdist.shared.identifiers import PieceIndex, TorrentHash
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.torrent_engine.alerts import Alerts
 from p2pdist.transfer.torrent_engine.bindings import (
     ask_peers,
@@ -32,7 +32,7 @@ COUNTED_SECONDS = 1.5  # libtorrent adds up what its connections have carried on
 STORE_SECONDS = 30.0  # time for a piece's hash and for a slow, busy disk
 STORE_AGAIN_SECONDS = 0.5  # when a neighbour's part of the same piece was bad, ours is added again
 
-log = structlog.get_logger()
+log = lazy_log()
 
 _FROM_TRACKER = 1  # peer_info.tracker: only this source lifts libtorrent's own ban on a peer after a failed connect
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import structlog
 import trio
+
+from p2pdist.shared.lazy_log import lazy_log
 
 if os.name == "posix":
     import resource
@@ -31,7 +32,7 @@ LOOK_SECONDS, BUSY_LOOK_SECONDS = 2.0, 0.25
 BUSY_CALLERS = 64
 LOG_AGAIN_SECONDS = 60.0
 
-log = structlog.get_logger()
+log = lazy_log()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import libtorrent as lt
-import structlog
 import trio
 
 from p2pdist.shared.errors import FaultKind, UserError
+from p2pdist.shared.lazy_log import lazy_log
 from p2pdist.transfer.torrent_engine.bindings import failure_of
 from p2pdist.transfer.torrent_engine.engine import TorrentEngine
 from p2pdist.transfer.torrent_engine.reports import EngineFailure, SwarmIdentity
@@ -24,7 +24,7 @@ CLOSE_SECONDS = 10.0  # open writes are finished first; after this long, the pro
 
 _make_session: Any = lt.session  # the stubs of the bindings lack the overload with flags
 
-log = structlog.get_logger()
+log = lazy_log()
 
 apply_tls_policy()  # before anything else uses libtorrent in this process
 

@@ -122,8 +122,10 @@ async def test_strangers_who_take_all_descriptors_are_ended_too() -> None:
         """
         import os, resource, socket, threading, time
         import trio
+        from p2pdist.shared.logs import configure_log
         from p2pdist.transfer.torrent_engine.handshake_guard import MAX_CALLERS, guard_handshakes
 
+        configure_log("warning")  # as each process does when it starts
         resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
         listening = socket.create_server(("127.0.59.21", 0), backlog=1_000)
 
