@@ -13,7 +13,6 @@ from bandwidth.core.units import BytesPerSecond
 
 RATE_WINDOW_SECONDS = 0.5  # over which our own rate is measured
 LATE_SHOWS_ROUND_TRIPS, LATE_SHOWS_SECONDS = 2, 0.05  # together: for so long a held-up process shows in round trips
-SMOOTHED_SECONDS = 0.25  # and a round trip: a burst that has gone from pings shows for so long in a smoothed round trip
 RECENT_SECONDS = 0.15  # three samples: short enough to follow a rate that doubles
 SATURATED_ROUND_TRIPS = 0.25  # on a long way it stands longer, and bunched acknowledgements say too much
 SATURATED_SECONDS = 0.09  # two samples: a queue that we cut at once does not stand for longer …
@@ -81,8 +80,6 @@ class Sensors:
         self.data_base = BaseDelay()
         self.business = BusinessLoad()
         self._pings: deque[float] = deque(maxlen=FILTER_PINGS)
-        self._met = RollingMax()
-        """What single pings met lately."""
         self._missing = 0
         self._delivered = RollingRate(RATE_WINDOW_SECONDS)
         self._lost = RollingRate(RATE_WINDOW_SECONDS)
@@ -176,7 +173,6 @@ class Sensors:
         self._asked_at = now
         self._missing = 0
         self._pings.clear()
-        self._met.clear()
         self._delivered.clear()
         self._lost.clear()
         self._lost_crowded.clear()
@@ -234,10 +230,7 @@ class Sensors:
         pings = most = None
         base = self.base.seconds
         if self._pings and self._missing < PINGS_MISSING and base is not None:
-            pings = max(0.0, min(self._pings) - base)
-            self._met.add(now, max(0.0, rtt - base))
-            self._met.expire(now - rtt - SMOOTHED_SECONDS)
-            most = max(self._met.largest, max(self._pings) - base)
+            pings, most = (max(0.0, each - base) for each in (min(self._pings), max(self._pings)))
         data: float | None = None
         data_base = self.data_base.seconds
         if sample.data_rtt_seconds is not None and data_base is not None:
@@ -252,8 +245,7 @@ class Sensors:
             return pings, 0.0, 0.0
         if 0 <= now - self._late_at < LATE_SHOWS_ROUND_TRIPS * rtt + LATE_SHOWS_SECONDS:
             return pings, data, 0.0
-        # a queue that pings meet as well is everybody's, also while their filter has not shown it yet, and while our
-        # smoothed round trip still remembers it
+        # a queue that pings meet as well is everybody's, also while their filter has not shown it yet
         return pings, data, max(0.0, data - (most or 0.0))
 
 

@@ -154,20 +154,6 @@ def test_a_queue_that_both_meet_is_seen_in_our_data_before_the_pings_filter_show
     assert view.own_queue_seconds == pytest.approx(0.002 - spacing), "of which all but this is everybody's"
 
 
-def test_a_burst_of_others_that_has_gone_is_no_queue_of_ours_while_our_smoothed_round_trip_remembers_it(
-    line: Line,
-) -> None:
-    """As measured beside web pages: three pings later the line is empty, and the smoothed round trip is 30 ms high."""
-    line.look(sample(data=0.04, delivered=100_000), times=16)
-    line.look(sample(0.068, data=0.061, delivered=100_000))
-    for data in (0.065, 0.07, 0.07, 0.069):
-        view = line.look(sample(data=data, delivered=100_000))
-        assert view.queue_seconds == 0.0
-        assert view.own_queue_seconds < 0.003
-    view = line.look(sample(data=0.07, delivered=100_000), times=4)
-    assert view.own_queue_seconds > 0.02, "it stays, so it is no memory: fair queueing"
-
-
 def test_of_several_sockets_each_is_acknowledged_the_more_rarely(line: Line) -> None:
     line.look(sample(data=0.04, delivered=30_000), times=16)
     spacing = 2 * 1_448 / (30_000 / STEP)
