@@ -79,9 +79,9 @@ def pcs_of_patches(
         counts = words.counts.said(now, refs, lambda some: database.spoken_counts(some, _NOT_FOR_THEM, _DONE))
         # who they are is read where it matters: in which groups, or whether they are among those that do not need it
         said_done = words.done.said(now, list(false), lambda some: database.pcs_saying(some, _DONE))
-        apart = [
+        apart = dict.fromkeys(
             ref for ref in refs if ref in false or (len(groups) > 1 and counts.get(ref, NOTHING_SAID).not_for_them)
-        ]  # fmt: skip
+        )  # in their order
         said_not = words.not_for_them.said(now, apart, lambda some: database.pcs_saying(some, _NOT_FOR_THEM))
     everybody = {group: here.bit_count() for group, here in groups.items()}
     found = {}
