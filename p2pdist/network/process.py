@@ -8,7 +8,6 @@ import math
 import os
 import random
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.channel import Calls, Channel, ChannelEndedError
 from p2pdist.shared.errors import FaultKind, UserError, first_error
 from p2pdist.shared.lazy_log import lazy_log
+from p2pdist.shared.own_programs import own_program
 from p2pdist.shared.signal_names import signal_name
 
 START_SECONDS = 60.0  # it loads libraries first, on a PC that has just started
@@ -62,8 +62,8 @@ class Launch:
     directory: Path
     """Where it keeps the payloads that are swapped: all that it can write to."""
     log_level: str
-    command: tuple[str, ...] = (sys.executable, "-P", "-m", "p2pdist.network")
-    """What to run; -P: nothing is imported from the current directory."""
+    command: tuple[str, ...] = tuple(own_program("p2pdist.network"))
+    """What to run."""
     stop_seconds: float = STOP_SECONDS
 
 

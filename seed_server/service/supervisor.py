@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -21,6 +20,7 @@ from p2pdist.shared.backoff import Backoff
 from p2pdist.shared.clock import SystemClock
 from p2pdist.shared.errors import FaultKind, UserError
 from p2pdist.shared.logs import configure_log
+from p2pdist.shared.own_programs import own_program
 from p2pdist.shared.private_directory import keep_private
 from p2pdist.shared.service_manager import ServiceManager
 from p2pdist.shared.signal_names import signal_name
@@ -50,7 +50,7 @@ PORT_WAIT_SECONDS = 5.0  # the parts of a parent that was killed let go of the p
 PORT_RETRY_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 30.0  # one that fails at once must not take a processor
 STEADY_SECONDS = 60.0  # one that has lived this long starts again without much delay
-PART_COMMAND = (sys.executable, "-P", "-m", "seed_server.service")  # -P: nothing comes from the current directory
+PART_COMMAND = tuple(own_program("seed_server.service"))
 HUNG_SECONDS = 120.0  # of a part that serves: a look for garbage in memory that was swapped out takes half of that
 HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 20.0  # of a part: goodbyes to thousands of PCs, and the last records, on a slow disk
