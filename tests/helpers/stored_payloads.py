@@ -8,6 +8,8 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.rows import ServedPayload
 
 PIECE_LENGTH = 64 << 10
+TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
+"""Fifteen pieces and a part, which pack well."""
 
 
 def store_payload(content: ContentStore, data: bytes, sequence: int, patch_id: str = "app") -> ServedPayload:

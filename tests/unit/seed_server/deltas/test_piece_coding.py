@@ -22,11 +22,11 @@ from seed_server.settings.home import ServerHome
 from seed_server.store.content_store import ContentStore, DamagedPayloadError
 from seed_server.store.rows import ServedPayload
 from tests.helpers.aligning import aligned_here
+from tests.helpers.stored_payloads import TEXT
 
 PIECE = 64 << 10
 OLD = random.Random(1).randbytes(20 * PIECE)
 NEW = OLD[: 7 * PIECE] + b"something new" + OLD[7 * PIECE :]
-TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
 
 
 def sha256(data: bytes) -> Sha256Hex:

@@ -3,6 +3,8 @@
 import hashlib
 import random
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +36,7 @@ from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
 from seed_server.store.rows import ServedPayload
 from tests.helpers.aligning import aligned_here
-from tests.helpers.stored_payloads import PIECE_LENGTH, store_payload
+from tests.helpers.stored_payloads import PIECE_LENGTH, TEXT, store_payload
 
 OLD = random.Random(1).randbytes(12 * PIECE_LENGTH)
 NEW = OLD[: 5 * PIECE_LENGTH] + b"something new" + OLD[5 * PIECE_LENGTH :]
@@ -127,6 +129,16 @@ async def test_at_a_reload_for_something_else_nobody_is_rated(server: Server) ->
     await server.forms.learn(rows, rows)
 
 
+@asynccontextmanager
+async def running(server: Server) -> AsyncIterator[trio.Nursery]:
+    """Code pieces as long as this block lasts; what is started beside ends with it."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.forms.run)
+        await server.forms.started.wait()
+        yield nursery
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_event_loop_goes_on_while_many_are_rated(server: Server) -> None:
     turns = 0
 
@@ -191,16 +203,13 @@ async def test_what_has_nothing_in_common_is_remembered_over_reloads_and_what_ca
 
 
 FAST = BytesPerSecond(1_000_000_000)
-TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
 
 
 async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(server: Server) -> None:
     old, new, text = server.publish(OLD, 1), server.publish(NEW, 2), server.publish(TEXT, 3, "text")
     await server.forms.learn([old, new, text], [new, text])
     server.coding.may_align = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await trio.sleep(0.1)
+    async with running(server):
         began = trio.current_time()
         for turn in range(3 * MAX_MAKING):
             piece = PieceIndex(turn % new.piece_count)
@@ -213,7 +222,6 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
         coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert coded is not None
         assert coded.base == old.sha256
-        nursery.cancel_scope.cancel()
 
 
 NEW_TEXT = TEXT[: 3 * PIECE_LENGTH] + b"a line that is new\n" + TEXT[3 * PIECE_LENGTH :]
@@ -223,9 +231,7 @@ async def test_what_is_not_aligned_yet_is_coded_alone_and_not_sent_whole(server:
     old, new = server.publish(TEXT, 1), server.publish(NEW_TEXT, 2)
     await server.forms.learn([old, new], [new])
     server.coding.may_align = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await server.forms.started.wait()
+    async with running(server):
         coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert coded is not None
         assert coded.base == ""
@@ -236,15 +242,12 @@ async def test_what_is_not_aligned_yet_is_coded_alone_and_not_sent_whole(server:
         by_base = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert by_base is not None
         assert by_base.base == old.sha256
-        nursery.cancel_scope.cancel()
 
 
 async def test_what_is_not_coded_by_a_base_in_time_goes_as_it_is_kept_alone(server: Server) -> None:
     old, new = server.publish(TEXT, 1), server.publish(NEW_TEXT, 2)
     await server.forms.learn([old, new], [new])
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await server.forms.started.wait()
+    async with running(server) as nursery:
         await server.forms._align(new, old.sha256).done.wait()
         assert await server.forms.form(new, PieceIndex(0), NO_BASE, FAST) is not None
         may_code = threading.Event()
@@ -260,15 +263,12 @@ async def test_what_is_not_coded_by_a_base_in_time_goes_as_it_is_kept_alone(serv
             assert trio.current_time() - began < 6 * LEAST_PATIENCE_SECONDS
         finally:
             may_code.set()
-        nursery.cancel_scope.cancel()
 
 
 async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that_there_is(server: Server) -> None:
     versions = [server.publish(OLD + bytes([at]), at) for at in range(MOST_ALIGNED_AHEAD + 3)]
     others = [server.publish(OTHER + bytes([at]), 100 + at, f"app{at}") for at in range(MOST_ALIGNED_AHEAD)]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await server.forms.started.wait()
+    async with running(server):
         await server.forms.learn(versions[:2], versions[:2])
         assert not server.forms._aligning, "a server that has just started"
         server.coding.may_align = trio.Event()
@@ -279,19 +279,15 @@ async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that
             for aligning in list(server.forms._aligning.values()):
                 await aligning.done.wait()
         assert server.coding.is_aligned(Sha256Hex(versions[-2].sha256), Sha256Hex(versions[-1].sha256))
-        nursery.cancel_scope.cancel()
 
 
 async def test_what_cannot_be_aligned_is_no_base_and_the_others_are_coded_on(server: Server) -> None:
     old, new = server.publish(OLD, 1), server.publish(NEW, 2)
     await server.forms.learn([old, new], [new])
     server.content.path(Sha256Hex(old.sha256)).unlink()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await trio.sleep(0.1)
+    async with running(server):
         assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
         assert server.forms.base(new, [Sha256Hex(old.sha256)]) == NO_BASE
-        nursery.cancel_scope.cancel()
 
 
 async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later(server: Server) -> None:
@@ -307,9 +303,7 @@ async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later
         return await find(base, payload)
 
     server.coding.find_alignment = fails_once
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await trio.sleep(0.1)
+    async with running(server):
         for _ in range(3):
             assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST) is None
         assert len(asked) == 1
@@ -318,18 +312,14 @@ async def test_what_could_not_be_aligned_for_another_reason_is_tried_again_later
         coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert coded is not None
         assert coded.base == old.sha256
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_slow_disk_is_not_waited_for_longer_than_the_line(server: Server) -> None:
     text = server.publish(TEXT, 1)
     await server.forms.learn([text], [text])
     server.coding.may_look.clear()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.forms.run)
-        await trio.sleep(0.1)
+    async with running(server):
         began = trio.current_time()
         assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is None
         assert trio.current_time() - began < 2 * LEAST_PATIENCE_SECONDS
         server.coding.may_look.set()
-        nursery.cancel_scope.cancel()

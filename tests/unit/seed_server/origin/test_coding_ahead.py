@@ -16,9 +16,8 @@ from seed_server.origin.outside_log import OutsideLog
 from seed_server.store.content_store import ContentStore
 from seed_server.store.piece_source import PieceSource
 from tests.helpers.aligning import aligned_here
-from tests.helpers.stored_payloads import PIECE_LENGTH, store_payload
+from tests.helpers.stored_payloads import PIECE_LENGTH, TEXT, store_payload
 
-TEXT = b"".join(b"line %d of a text\n" % (i * i) for i in range(40_000))
 VERSIONS = [
     TEXT[: 5 * PIECE_LENGTH],
     TEXT[: 6 * PIECE_LENGTH],
