@@ -4,7 +4,6 @@ A form is made once for all sites, and kept. What is not made in the time that t
 is: nobody waits for a processor longer than for the line.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +16,7 @@ from p2pdist.shared.wire.beginnings import beginning
 from seed_server.deltas.coded_cache import NO_BASE
 from seed_server.deltas.coder import Coded
 from seed_server.deltas.piece_coding import QUICK_LEVEL, NotAlignedError, PieceCoding, PieceLook
+from seed_server.origin.alignments import ALIGN_AGAIN_SECONDS, Alignments
 from seed_server.origin.former import former_payloads
 from seed_server.origin.outside_log import OutsideLog
 from seed_server.origin.quiet_threads import QuietThreads
@@ -33,12 +33,6 @@ LOOKING_THREADS = 4  # at the cache
 RATED_AT_ONCE = 64  # endpoints: less than a millisecond of the event loop
 LEAST_PATIENCE_SECONDS, MOST_PATIENCE_SECONDS = 0.5, 2.0  # on a fast line too: what is made once is for all sites
 UNLIMITED_RATE = BytesPerSecond(1_000_000)  # of a link that nothing limits yet
-ALIGN_SHARE = 0.15  # of the time that the whole payload would take: waited once for what is not aligned yet …
-LEAST_ALIGN_SECONDS = 1.5  # … on a line of which nobody knows how fast it is, too …
-MOST_ALIGN_SECONDS = 2.5  # … and less than an idle turn may last
-ALIGNED_AT_ONCE = 1
-ALIGN_AGAIN_SECONDS = 60.0  # after a child that failed
-MOST_ALIGNED_AHEAD = 4  # of what is published together: who asks for others is not to wait behind a hundred
 
 
 @dataclass
@@ -47,15 +41,6 @@ class _Making:
 
     done: trio.Event = field(default_factory=trio.Event)
     coded: Coded | None = None
-
-
-@dataclass
-class _Aligning:
-    """Two payloads that are being aligned."""
-
-    done: trio.Event = field(default_factory=trio.Event)
-    patient_until: float | None = None
-    """Trio's time: until then pieces wait for it, afterwards they go whole; None: none has waited yet."""
 
 
 class CodedForms:
@@ -71,7 +56,8 @@ class CodedForms:
     ) -> None:
         """``coding``: None: every piece goes as it is; ``align_again_seconds``: after two could not be compared."""
         self._coding = coding
-        self._align_again_seconds = align_again_seconds
+        again = align_again_seconds
+        self._alignments = None if coding is None else Alignments(coding, self._lose, log, again_seconds=again)
         self.source = source
         self._log = log
         self.served: Mapping[TorrentHash, ServedPayload] = {}
@@ -82,12 +68,8 @@ class CodedForms:
         self.started = trio.Event()
         """Set once the cache is loaded: what is made before it would be made in vain."""
         self._looking = trio.CapacityLimiter(LOOKING_THREADS)
-        self._comparing = trio.CapacityLimiter(ALIGNED_AT_ONCE)
         self._nursery: trio.Nursery | None = None
         self._making: dict[tuple[TorrentHash, PieceIndex, str], _Making] = {}
-        self._aligning: dict[tuple[str, str], _Aligning] = {}
-        self._aligned_again_at: dict[tuple[str, str], float] = {}
-        """When what could not be aligned is tried again; until the next reload."""
         self._coded_by: dict[bytes, list[tuple[TorrentHash, Sha256Hex]]] = {}
         """What may be coded by a base, by the beginning of its SHA-256."""
         self._useless: set[tuple[str, str]] = set()
@@ -111,6 +93,12 @@ class CodedForms:
         assert self._coding is not None
         return self._coding
 
+    @property
+    def alignments(self) -> Alignments:
+        """What knows how former payloads and new ones belong together; there must be `coding`."""
+        assert self._alignments is not None
+        return self._alignments
+
     async def run(self) -> None:
         """Make forms until cancelled."""
         if self._coding is None:
@@ -118,11 +106,11 @@ class CodedForms:
         await trio.to_thread.run_sync(self._coding.cache.load)
         try:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
+                self._nursery = self.alignments.nursery = nursery
                 self.started.set()
                 await trio.sleep_forever()
         finally:
-            self._nursery = None
+            self._nursery = self.alignments.nursery = None
             self.threads.close()
 
     async def learn(self, published: Sequence[ServedPayload], served: Iterable[ServedPayload]) -> None:
@@ -135,12 +123,12 @@ class CodedForms:
         former = await trio.to_thread.run_sync(find)
         fresh = [row for torrent, row in mine.items() if torrent not in self.served] if self.served else []
         self.served = mine
-        self._align_ahead(fresh, former, {row.sha256: row.sequence for row in published})
+        self.alignments.ahead(fresh, former, {row.sha256: row.sequence for row in published})
         if former == self.former and not self._unreadable and self._all_rated:
             return  # a reload for something else: 25,000 endpoints need not be rated again
         self.former, self._all_rated = former, False
         self._unreadable.clear()
-        self._aligned_again_at.clear()
+        self.alignments.forgive()
         self._useless &= {(torrent, base) for torrent, bases in former.items() for base in bases}
         self._coded_by = {}
         for torrent, bases in former.items():
@@ -148,19 +136,6 @@ class CodedForms:
                 self._coded_by.setdefault(beginning(base), []).append((torrent, base))
         await self._rate_all()
         self._all_rated = True
-
-    def _align_ahead(
-        self,
-        fresh: Iterable[ServedPayload],
-        former: Mapping[TorrentHash, tuple[Sha256Hex, ...]],
-        sequences: Mapping[str, int],
-    ) -> None:
-        """Align what has just been published with its newest former version: most PCs will ask for that at once."""
-        best = ((row, former.get(TorrentHash(row.torrent_hash), (None,))[0]) for row in fresh)
-        pairs = [(row, base) for row, base in best if base is not None and sequences[base] < row.sequence]
-        pairs.sort(key=lambda pair: pair[0].sequence, reverse=True)
-        for row, base in pairs[:MOST_ALIGNED_AHEAD]:
-            self._align(row, base)
 
     def base(self, payload: ServedPayload, bases: Sequence[Sha256Hex]) -> str:
         """Return the best of these ``bases`` that is of any use, or `NO_BASE`."""
@@ -216,14 +191,14 @@ class CodedForms:
         found = await self._look(payload, piece, base, deadline)
         if found is None:
             return None
-        aligned = self._is_aligned(payload, base)
+        aligned = self.alignments.is_aligned(payload, base)
         if not aligned and found.kept is None:
-            await self._wait_for_alignment(payload, base, rate)
+            waited_in_vain = not await self.alignments.wait(payload, base, rate)
             deadline = trio.current_time() + patience
-            if not self._is_aligned(payload, base):
+            if waited_in_vain:
                 return await self.form(payload, piece, NO_BASE, rate) if or_alone else None
         elif not aligned and found.lacking:
-            self._align(payload, base)
+            self.alignments.begin(payload, base)
         return await self._kept_or_made(payload, piece, base, found, deadline, or_alone=or_alone)
 
     async def _look(self, payload: ServedPayload, piece: PieceIndex, base: str, deadline: float) -> PieceLook | None:
@@ -241,7 +216,7 @@ class CodedForms:
     ) -> Coded | None:
         """Have what is lacking made, and return what is kept, or made by then, or else kept without a base."""
         made = None if found.kept is not None else self._make(payload, piece, base)
-        for each in found.lacking if self._is_aligned(payload, base) else ():
+        for each in found.lacking if self.alignments.is_aligned(payload, base) else ():
             self._make(payload, each, base)
         if found.kept is not None:
             return found.kept.coded
@@ -284,7 +259,7 @@ class CodedForms:
     ) -> Coded | None:
         """Make a form and keep it; None: the piece is to be sent whole, or something cannot be read now."""
         try:
-            if not await self._is_of_use(payload, base):
+            if not await self.alignments.is_of_use(payload, base):
                 return None
             data = await self.source.read(payload, piece)
         except (DamagedPayloadError, TemporaryReadError):
@@ -297,61 +272,8 @@ class CodedForms:
             pass  # others have been aligned meanwhile: next time
         return None
 
-    async def _is_of_use(self, payload: ServedPayload, base: str) -> bool:
-        if base == NO_BASE:
-            return True
-        if not self._is_aligned(payload, base):
-            await self._align(payload, base).done.wait()
-        if not self._is_aligned(payload, base):
-            return False
-        if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
-            await self._lose(payload, base)
-            return False
-        return True
-
-    def _is_aligned(self, payload: ServedPayload, base: str) -> bool:
-        return base == NO_BASE or self.coding.is_aligned(Sha256Hex(base), Sha256Hex(payload.sha256))
-
-    async def _wait_for_alignment(self, payload: ServedPayload, base: str, rate: BytesPerSecond) -> None:
-        """Wait until two payloads are aligned, or as long as it is worth: once for all pieces, and all sites."""
-        aligning = self._align(payload, base)
-        if aligning.patient_until is None:
-            seconds = max(LEAST_ALIGN_SECONDS, ALIGN_SHARE * payload.length_bytes / max(1, rate))
-            aligning.patient_until = trio.current_time() + min(MOST_ALIGN_SECONDS, seconds)
-        with trio.move_on_at(aligning.patient_until):
-            await aligning.done.wait()
-
-    def _align(self, payload: ServedPayload, base: str) -> _Aligning:
-        """Align two payloads in a task of its own, unless one does, or has just failed."""
-        pair = (base, payload.sha256)
-        aligning = self._aligning.get(pair)
-        if aligning is None:
-            aligning = _Aligning()
-            if self._nursery is None or trio.current_time() < self._aligned_again_at.get(pair, -math.inf):
-                aligning.done.set()
-            else:
-                self._aligning[pair] = aligning
-                self._nursery.start_soon(self._align_one, payload, base, aligning)
-        return aligning
-
-    async def _align_one(self, payload: ServedPayload, base: str, aligning: _Aligning) -> None:
-        try:
-            async with self._comparing:
-                await self.coding.align(Sha256Hex(base), Sha256Hex(payload.sha256))
-            if not self.coding.helps(Sha256Hex(base), Sha256Hex(payload.sha256)):
-                await self._lose(payload, base)
-        except DamagedPayloadError as error:
-            await self._lose(payload, base, str(error))
-        except Exception as error:  # noqa: BLE001 - no memory, no process, no time: all others are served on
-            self._aligned_again_at[base, payload.sha256] = trio.current_time() + self._align_again_seconds
-            reason = str(error) or type(error).__name__
-            self._log.warning("two versions cannot be compared now; pieces go whole", payload.patch_id, reason=reason)
-        finally:
-            del self._aligning[base, payload.sha256]
-            aligning.done.set()
-
-    async def _lose(self, payload: ServedPayload, base: str, reason: str = "") -> None:
-        """Use a base no more; ``reason``: why it cannot be read."""
+    async def _lose(self, payload: ServedPayload, base: str, reason: str) -> None:
+        """Use a base no more; ``reason``: why it cannot be read, or "": it is of no use."""
         (self._unreadable if reason else self._useless).add((payload.torrent_hash, base))
         if reason:
             self._log.warning("a former version cannot be read", payload.patch_id, reason=reason)

@@ -283,6 +283,7 @@ TESTED_IN = {
     "seed_server/line/site_law.py": "tests/unit/seed_server/line/test_site_rate.py",
     "seed_server/line/site_map_file.py": "tests/faults/test_edited_files.py",
     "seed_server/line/socket_look.py": "tests/unit/seed_server/line/test_site_sample.py",
+    "seed_server/origin/alignments.py": "tests/unit/seed_server/origin/test_coded_forms.py",
     "seed_server/origin/answers.py": "tests/faults/origin_port/test_news.py",
     "seed_server/origin/connection.py": "tests/faults/origin_port/test_slow_and_silent.py",
     "seed_server/origin/control.py": "tests/faults/origin_port/test_bad_frames.py",

@@ -21,12 +21,11 @@ from seed_server.deltas.coded_cache import NO_BASE, CodedCache
 from seed_server.deltas.piece_coding import PieceCoding
 from seed_server.leasing.builders import Builders
 from seed_server.origin.aligner import AligningError
+from seed_server.origin.alignments import LEAST_ALIGN_SECONDS, MOST_ALIGNED_AHEAD
 from seed_server.origin.coded_forms import (
     CODING_THREADS,
-    LEAST_ALIGN_SECONDS,
     LEAST_PATIENCE_SECONDS,
     MAX_MAKING,
-    MOST_ALIGNED_AHEAD,
     RATED_AT_ONCE,
     CodedForms,
 )
@@ -193,7 +192,7 @@ async def test_what_has_nothing_in_common_is_remembered_over_reloads_and_what_ca
 ) -> None:
     old, new, other = server.publish(OLD, 1), server.publish(NEW, 3), server.publish(OTHER, 2)
     await server.forms.learn([old, other, new], [new])
-    await server.forms._lose(new, other.sha256)
+    await server.forms._lose(new, other.sha256, "")
     await server.forms._lose(new, old.sha256, "a bad sector")
     bases = [Sha256Hex(old.sha256), Sha256Hex(other.sha256)]
     assert server.forms.base(new, bases) == "alone"
@@ -218,7 +217,7 @@ async def test_an_alignment_is_waited_for_once_and_keeps_nobody_else_waiting(ser
         assert await server.forms.form(text, PieceIndex(0), NO_BASE, FAST) is not None
         server.coding.may_align.set()
         with trio.fail_after(10):
-            await server.forms._align(new, old.sha256).done.wait()
+            await server.forms.alignments.begin(new, old.sha256).done.wait()
         coded = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert coded is not None
         assert coded.base == old.sha256
@@ -238,7 +237,7 @@ async def test_what_is_not_aligned_yet_is_coded_alone_and_not_sent_whole(server:
         assert await server.forms.form(new, PieceIndex(0), old.sha256, FAST, or_alone=False) is None
         server.coding.may_align.set()
         with trio.fail_after(10):
-            await server.forms._align(new, old.sha256).done.wait()
+            await server.forms.alignments.begin(new, old.sha256).done.wait()
         by_base = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
         assert by_base is not None
         assert by_base.base == old.sha256
@@ -248,7 +247,7 @@ async def test_what_is_not_coded_by_a_base_in_time_goes_as_it_is_kept_alone(serv
     old, new = server.publish(TEXT, 1), server.publish(NEW_TEXT, 2)
     await server.forms.learn([old, new], [new])
     async with running(server) as nursery:
-        await server.forms._align(new, old.sha256).done.wait()
+        await server.forms.alignments.begin(new, old.sha256).done.wait()
         assert await server.forms.form(new, PieceIndex(0), NO_BASE, FAST) is not None
         may_code = threading.Event()
         for _ in range(CODING_THREADS):
@@ -270,13 +269,15 @@ async def test_what_is_published_is_aligned_before_anybody_asks_but_not_all_that
     others = [server.publish(OTHER + bytes([at]), 100 + at, f"app{at}") for at in range(MOST_ALIGNED_AHEAD)]
     async with running(server):
         await server.forms.learn(versions[:2], versions[:2])
-        assert not server.forms._aligning, "a server that has just started"
+        assert not server.forms.alignments.under_way, "a server that has just started"
         server.coding.may_align = trio.Event()
         await server.forms.learn([*versions, *others], [*versions, *others])
-        assert {new for _, new in server.forms._aligning} == {row.sha256 for row in versions[-MOST_ALIGNED_AHEAD:]}
+        assert {new for _, new in server.forms.alignments.under_way} == {
+            row.sha256 for row in versions[-MOST_ALIGNED_AHEAD:]
+        }
         server.coding.may_align.set()
         with trio.fail_after(10):
-            for aligning in list(server.forms._aligning.values()):
+            for aligning in list(server.forms.alignments.under_way.values()):
                 await aligning.done.wait()
         assert server.coding.is_aligned(Sha256Hex(versions[-2].sha256), Sha256Hex(versions[-1].sha256))
 
