@@ -238,6 +238,8 @@ class Sensors:
             slowest = min(delivered, self._own_recent.rate)
             spacing = sample.data_sockets * ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - sample.data_late_seconds - data_base - spacing)
+        if pings is None and base is not None and not sample.data_rtt_settled:
+            return None, 0.0, 0.0  # the end of an outage: what was sent again and again has waited for that
         if pings is None:
             return data, data or 0.0, 0.0
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES

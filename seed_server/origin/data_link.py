@@ -102,7 +102,7 @@ class DataLink:
 
     def view(self, *, sending: bool = True) -> LinkView:
         """Return the state of the socket and of what has been written."""
-        self._look = read_tcp_info(self.connection.socket)
+        self.look_again()
         return LinkView(
             endpoint=self.connection.endpoint,
             look=self._look,
@@ -120,6 +120,15 @@ class DataLink:
     def rests(self) -> bool:
         """Whether TCP has been waiting so long that it would go on doing so after an outage."""
         return self._look is not None and self._look.timeouts_in_a_row >= RESTING_TIMEOUTS
+
+    @property
+    def awaits_word(self) -> bool:
+        """Whether the endpoint has not said yet that it has stored the last piece that was written."""
+        return self._unconfirmed is not None
+
+    def look_again(self) -> None:
+        """Look at the socket, which `view` does while it sends; what is closed has no news."""
+        self._look = read_tcp_info(self.connection.socket) or self._look or self._first_look
 
     @property
     def nothing_arrived(self) -> bool:

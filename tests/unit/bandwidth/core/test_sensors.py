@@ -99,6 +99,23 @@ def test_without_pings_our_data_shows_the_queue(line: Line) -> None:
     assert view.own_queue_seconds == 0.0
 
 
+def test_what_a_socket_remembers_of_an_outage_is_no_queue(line: Line) -> None:
+    line.look(sample(0.04, data=0.04, delivered=50_000), times=4)
+    line.look(sample(None), times=40)
+    first = replace(sample(None, data=1.9, delivered=50_000), data_rtt_settled=False)
+    view = line.look(first)
+    assert (view.queue_seconds, view.data_queue_seconds) == (None, 0.0)
+    view = line.look(replace(first, data_rtt_settled=True))
+    assert view.queue_seconds == pytest.approx(1.86, abs=0.02), "it has forgotten, so it is of now"
+
+
+def test_where_no_ping_has_ever_come_a_socket_that_hardly_sent_is_all_there_is() -> None:
+    line = Line()
+    line.look(replace(sample(None, data=0.04, delivered=50_000), data_rtt_settled=False), times=16)
+    view = line.look(replace(sample(None, data=0.24, delivered=50_000), data_rtt_settled=False))
+    assert view.queue_seconds == pytest.approx(0.2, abs=0.01)
+
+
 def test_without_a_ping_ever_the_data_socket_is_planned_with() -> None:
     assert Line().look(sample(None, data=0.2)).rtt_seconds == 0.2
     assert Line().look(sample(None)).rtt_seconds == 0.1

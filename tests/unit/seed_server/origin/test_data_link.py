@@ -163,6 +163,20 @@ async def test_kernel_that_cannot_pace_is_said_once_and_metered(
     assert await link.may_write() < SLICE_BYTES + 1
 
 
+def test_what_was_written_to_a_socket_that_is_closed_has_not_arrived(
+    link: DataLink, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    link.written_bytes = pair[0].send(bytes(1_000))
+    assert len(pair[1].recv(1_000)) == 1_000
+    look = link.view().look
+    assert look
+    link.written_bytes = 500_000
+    pair[0].close()
+    now = link.view(sending=False).look
+    assert now
+    assert now.arrived_bytes == look.arrived_bytes
+
+
 async def test_delay_of_a_piece(link: DataLink) -> None:
     piece = LeasedPiece(TorrentHash("a" * 64), PieceIndex(1))
     link.piece_stored(piece)

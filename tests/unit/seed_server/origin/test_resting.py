@@ -20,16 +20,28 @@ class Pc:
     """A session, as far as is asked here."""
 
     def __init__(
-        self, live: Any, *, rests: bool = True, nothing_arrived: bool = False, endpoint: EndpointId = PC
+        self,
+        live: Any,
+        *,
+        rests: bool = True,
+        nothing_arrived: bool = False,
+        awaits_word: bool = False,
+        endpoint: EndpointId = PC,
     ) -> None:
         self.endpoint = endpoint
         self.packet_bytes = live.rate.path.most_bytes(self.endpoint, 0.0)
-        self.link = SimpleNamespace(rests=rests, nothing_arrived=nothing_arrived)
+        self.looks = 0
+        self.link = SimpleNamespace(
+            rests=rests, nothing_arrived=nothing_arrived, awaits_word=awaits_word, look_again=self._look
+        )
         self.heard_at = 0.0
         self.ended: list[str] = []
         self.end = self.ended.append
         live.sessions[self.endpoint] = self
         live.sending = [self.link]
+
+    def _look(self) -> None:
+        self.looks += 1
 
 
 def site() -> LiveSite:
@@ -57,6 +69,14 @@ def test_one_that_is_acknowledged_or_idle_stays() -> None:
     live.sending.clear()
     end_resting(live, 0.1)
     assert (busy.ended, idle.ended) == ([], [])
+
+
+def test_one_whose_turn_ended_as_the_line_was_cut_is_looked_at_and_made_anew_too() -> None:
+    live = site()
+    waits, sends = Pc(live, awaits_word=True), Pc(live, rests=False, endpoint=OTHER)
+    end_resting(live, 0.1)
+    assert (waits.ended, waits.looks) == ([LINE_WAS_DOWN], 1)
+    assert (sends.ended, sends.looks) == ([], 0), "whoever sends is looked at anyway"
 
 
 def test_where_no_full_packet_ever_arrives_smaller_ones_follow_and_it_is_logged_once() -> None:
