@@ -1,4 +1,7 @@
-"""What is run: each pair to a branch with one PC that has the former version, and three of them in other ways. Pure."""
+"""What is run: each pair to a branch with a PC that has the former version, with none, and whole; three in more ways.
+
+Pure.
+"""
 
 import hashlib
 from collections.abc import Collection
@@ -42,6 +45,11 @@ ONE_DOES_NOT = Case(MIDDLE, 1, 1, "random")
 BESIDE_BUSINESS = Case(HARM, business=True)
 
 
+def without(pair: str) -> Case:
+    """Return the run in which no PC has the former version."""
+    return Case(pair, 0)
+
+
 def whole(pair: str) -> Case:
     """Return the run of the shipped file, whole."""
     return Case(pair, 0, PCS, "whole")
@@ -50,8 +58,8 @@ def whole(pair: str) -> Case:
 def all_cases(pairs: Collection[Pair] = PAIRS) -> list[Case]:
     """Return the cases of these pairs."""
     names = [pair.name for pair in pairs]
-    found = [Case(name) for name in names]
-    found += [case for name in DEEP for case in (*(Case(name, holders) for holders in (PCS, PCS // 2, 0)), whole(name))]
+    found = [make(name) for make in (Case, without, whole) for name in names]
+    found += [Case(name, holders) for name in DEEP for holders in (PCS, PCS // 2)]
     found += [ONE_DECODES, ONE_DOES_NOT, BESIDE_BUSINESS]
     return [case for case in found if case.pair in names]
 

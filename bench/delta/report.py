@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.delta.cases import PCS, Case, all_cases, whole
+from bench.delta.cases import PCS, Case, all_cases, whole, without
 from bench.delta.pairs import PAIRS, pair_named
 from bench.delta.records import DeltaRun, PairFacts
 from bench.delta.summary import summary
@@ -71,12 +71,13 @@ def _pairs_table(results: Results) -> str:
     runs = {run.case: run for run in results.runs}
     head = (
         "from, to", "shipped", "stored", "zstd --patch-from", "expected", "over the line", "÷ zstd", "÷ shipped",
-        "publish --repack, as before",
+        "with no former version ÷ shipped", "publish --repack, as before",
     )  # fmt: skip
     rows = []
     for facts in results.pairs:
         pair, run = pair_named(facts.pair), runs.get(Case(facts.pair))
         line = run.line_bytes if run else None
+        alone = runs.get(without(facts.pair))
         rows.append(
             [
                 f"{pair.name} {pair.former.version}, {pair.new.version}",
@@ -87,11 +88,14 @@ def _pairs_table(results: Results) -> str:
                 _mb(line),
                 number(line / facts.limit_bytes if line is not None and facts.limit_bytes else None),
                 number(line / facts.shipped_bytes[1] if line is not None else None, 3),
+                number(alone.line_bytes / facts.shipped_bytes[1] if alone and alone.seconds else None, 3),
                 f"{facts.publish_seconds:.1f} s, {facts.plain_seconds:.1f} s",
             ]
         )
-    alone = [f"{one.pair} is stored as it is shipped: {one.left_alone}\n" for one in results.pairs if one.left_alone]
-    return "\n".join([f"One of {PCS} PCs has the former version; MB:\n", table(head, rows), *alone])
+    left_alone = [
+        f"{one.pair} is stored as it is shipped: {one.left_alone}\n" for one in results.pairs if one.left_alone
+    ]
+    return "\n".join([f"One of {PCS} PCs has the former version; MB:\n", table(head, rows), *left_alone])
 
 
 def _cases_table(runs: Sequence[DeltaRun]) -> str:

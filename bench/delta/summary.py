@@ -74,7 +74,7 @@ def _bytes_rows(measured: Measured) -> list[SummaryRow]:
         _bound_row(f"{best}, worst", 3, max(limit.values(), default=None), f": {_worst(measured, limit, sent)}"),
         _bound_row("bytes over the line ÷ shipped, compressed file, median", 0.35, _middle(shipped),
                    f"; {len(shipped)} pairs"),
-        _bound_row("the same without a former version, median", 1.0, _middle(alone), f" ({_each(alone)})"),
+        _bound_row("the same without a former version, median", 1.0, _middle(alone), _most(alone)),
     ]  # fmt: skip
     if 0 < len(limit) < LEAST_PAIRS:  # fewer say too little
         rows[0] = SummaryRow(rows[0].metric, rows[0].target, rows[0].measured, None)
@@ -106,7 +106,7 @@ def _spread_row(measured: Measured) -> SummaryRow:
 
 def _time_row(measured: Measured) -> SummaryRow:
     ratios, busy, void = {}, 0, 0
-    for name in DEEP:
+    for name in measured.pairs:
         coded, before = measured.finished(Case(name, 1)), measured.finished(whole(name))
         if not coded or not before or coded.seconds is None or before.seconds is None:
             continue
@@ -118,7 +118,7 @@ def _time_row(measured: Measured) -> SummaryRow:
     metric = "time from publishing to the last PC ÷ the shipped file whole, 20 Mbit/s, median"
     if void and not ratios:
         return SummaryRow(metric, "≤ 0.5", VOID, None)
-    words = f" ({_each(ratios)})" + (f"; the processor was the limit of {busy} of them" if busy else "")
+    words = _most(ratios) + (f"; the processor was the limit of {busy} of them" if busy else "")
     return _bound_row(metric, 0.5, _middle(ratios), words + (f"; {void} void" if void else ""))
 
 

