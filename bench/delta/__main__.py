@@ -7,7 +7,7 @@ are got with pip and apt-get into build/bench/delta, proven by their SHA-256, an
 cannot be had is left out, and that is said. What has been measured is kept there, so that an interrupted benchmark goes
 on where it stopped. The best patch that zstd can make of a pair is computed last, half an hour for all; --limits does
 that alone, also beside other work. --merge writes what is kept into bench/results/delta.json and docs/benchmarks.md; a
-run of everything does so at its end. It takes two hours: leave the machine alone meanwhile.
+run of everything does so at its end. It takes two and a half hours: leave the machine alone meanwhile.
 """
 
 import argparse
