@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench.lab.scenario import CUBIC, MB, VOIP, WEB, Scenario
+from bench.lab.scenario import CUBIC, MIB, VOIP, WEB, Scenario
 from bench.lab.wan_link import LineShape, line_shape
 
 REAL = line_shape(34, 11, rtt_ms=26, buffer_ms=120)
@@ -15,7 +15,7 @@ SECOND_TIME = "unconfigured: idle line, the second time"
 AFTER_RESTART = "unconfigured: idle line, the second time after a restart"
 TWO_LINES = "unconfigured: two branches"
 LOSSES = {0.2: 48, 1: 24, 3: 24}
-"""Percent, and the file in MB."""
+"""Percent, and the file in MiB."""
 FAR_LINE, SLOW_LINE = "unconfigured: 560 ms round trip", "unconfigured: 8/1 Mbit/s beside web pages and a call"
 LATE_CUBIC_SECONDS = 20.0
 LATE_CUBIC, LINE_CUT = "unconfigured: CUBIC from second 8", "unconfigured: line cut for 15 s"
@@ -67,5 +67,6 @@ def real_scenarios() -> list[Scenario]:
     return found
 
 
-def _on(line: LineShape, name: str, megabytes: int) -> Scenario:
-    return Scenario(name, line, megabytes * MB, group="real", configured=False, endpoints=REAL_PCS)
+def _on(line: LineShape, name: str, mebibytes: int) -> Scenario:
+    """Return a scenario with a file as large as where these lines were measured first: 48 MiB, 16.1 s at 25 Mbit/s."""
+    return Scenario(name, line, mebibytes * MIB, group="real", configured=False, endpoints=REAL_PCS)

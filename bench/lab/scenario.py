@@ -9,6 +9,7 @@ from bench.lab.wan_link import LineShape
 
 OURS = "p2pdist"
 MB = 1_000_000
+MIB = 1 << 20
 REPEATS = 3
 CUBIC, VOIP, WEB, ONOFF, UPLOAD = "cubic", "voip", "web", "onoff", "upload"
 Group = Literal["usual", "real", "random"]
