@@ -359,15 +359,20 @@ class Controller:
     def _backed_off(self, view: View, now: float) -> bool:
         queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold:
+            self._cuts.calm(queue, now)
             return False
-        self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
+        target = self._frontier.target(now) if self.state is State.SCAVENGE else None
+        if target and self._cuts.is_burst(queue, threshold, now, beyond=max(0.0, self._rate / target - 1)):
+            self._begin_cut(view, now, CUT_MOST, burst=True)
+        else:
+            self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)
         return True
 
-    def _begin_cut(self, view: View, now: float, cut: float) -> None:
+    def _begin_cut(self, view: View, now: float, cut: float, *, burst: bool = False) -> None:
         ours = self._frontier.cut_beyond  # the cut before was
-        self._frontier.cut(view, self._rate, now)
+        self._frontier.cut(view, self._rate, now, burst=burst)
         target = self._frontier.target(now) or 0.0
         got_through = max(FULL_DELIVERED * self._rate, FULL_LEAST * target) < view.delivered
         if cut <= CUT_LEAST and got_through and not view.limited:

@@ -9,6 +9,7 @@ GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
+BURST_SECONDS, BURST_TIMES = 0.3, 2.0  # within so long, so many times what a rate above the line's can make of a queue
 DELIVERED_NOTHING = 1.0  # bytes per second
 
 
@@ -19,6 +20,7 @@ class Cuts:
         self._at = self._begun_at = float("-inf")
         self._before = 0.0, False
         self._return_to: float | None = None
+        self._calm = float("-inf"), 0.0
 
     def restart(self, now: float) -> None:
         """Count from ``now``: the clock went back."""
@@ -27,6 +29,20 @@ class Cuts:
     def forget(self) -> None:
         """Do not return to the rate before: somebody needs the line."""
         self._return_to = None
+
+    def calm(self, queue: float, now: float) -> None:
+        """Note a queue of ``queue`` seconds, for which nothing is cut."""
+        self._calm = now, queue
+
+    def is_burst(self, queue: float, threshold: float, now: float, *, beyond: float) -> bool:
+        """Whether a queue came faster than we can have made it: somebody has begun to send.
+
+        ``beyond``: by which share of what is known of the line our rate is above it. In a second, so many seconds of
+        queue come of that.
+        """
+        at, before = self._calm
+        ours = BURST_TIMES * beyond * (now - at) + threshold / 2
+        return 0 <= now - at < BURST_SECONDS and queue - before > ours
 
     def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool) -> None:
         """Note that a queue has formed at ``rate``, in a ramp or not.

@@ -14,6 +14,7 @@ LIMIT_CARRIES = 0.9  # of what is known: where less arrives at a limit, somebody
 FELT_SECONDS, FELT_ROUND_TRIPS = 0.5, 2  # together: for so long a queue shows that we made and cut, also in losses
 DRAINS = 0.5  # of its longest delay, after a loop: a queue of ours becomes shorter by itself
 DRAINED_QUEUES = 10.0  # times the longest delay: by then a queue of ours has drained, at nine tenths of the line's rate
+GROWN, GROWN_SECONDS = 1.25, 0.25  # times its longest delay, once a cut and a round trip are so long past: none of ours
 SHOWS_SECONDS = 0.1  # and a round trip: until a change of the rate shows in a view
 PROBE_PER_SECOND = 0.02  # of a learned capacity: the queue that finds the true one stays below the threshold …
 PROBE_DOUBLES_SECONDS, PROBE_DOUBLES_LOOPS = 1.0, 4  # … and as long as nothing shows, the learned one was far too low …
@@ -69,10 +70,12 @@ class Frontier:
         self._felt_at = now
         self._sensors.drained()
 
-    def cut(self, view: View, rate: float, now: float) -> None:
-        """Note that ``rate`` is cut because of a queue."""
+    def cut(self, view: View, rate: float, now: float, *, burst: bool = False) -> None:
+        """Note that ``rate`` is cut because of a queue; ``burst``: it came faster than we can have made it."""
         self._most_queue = self._least_queue = 0.0
-        if self.is_limit(view, rate, now):
+        if burst:
+            self.cut_beyond = False
+        elif self.is_limit(view, rate, now):
             self.cut_beyond = True
             self._felt_at = self._cut_at = now
         elif self.cut_beyond and 0 <= now - self._cut_at < FELT_ROUND_TRIPS * view.rtt_seconds:
@@ -100,8 +103,14 @@ class Frontier:
         self.full(carried, now)
 
     def queue_stands(self, view: View, queue_seconds: float, now: float) -> None:
-        """Learn from a queue that we made: as long as it stands, what arrives is what the line carries."""
+        """Learn from a queue that we made: as long as it stands, what arrives is what the line carries.
+
+        One that still grows when the cut must have reached it, and the pings' filter, is not ours any more.
+        """
         if not self.cut_beyond:
+            return
+        if 0.0 < GROWN * self._most_queue < queue_seconds and now - self._cut_at >= view.rtt_seconds + GROWN_SECONDS:
+            self.cut_beyond, self._felt_at = False, float("-inf")
             return
         if queue_seconds > self._most_queue:
             self._most_queue = self._least_queue = queue_seconds

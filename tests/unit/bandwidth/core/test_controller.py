@@ -249,8 +249,8 @@ def test_a_transfer_of_most_of_the_line_is_never_shared_with(full: Stepper) -> N
 
 
 def test_a_queue_of_a_threshold_is_cut_and_given_back(full: Stepper) -> None:
+    # 7.9 ms are no queue yet
     assert full.step(10, rtt_seconds=0.0479).reason is Reason.AT_CAPACITY
-    full.step(20)
     # the least of three pings: the third one counts; 12.5 % for a queue of 10 ms, 1.25 thresholds
     assert full.step(2, rtt_seconds=0.05).allowance == TARGET
     decision = full.step(rtt_seconds=0.05)
@@ -261,13 +261,25 @@ def test_a_queue_of_a_threshold_is_cut_and_given_back(full: Stepper) -> None:
     assert full.step(80).allowance >= 0.9 * TARGET
 
 
-@pytest.mark.parametrize(("rtt", "kept"), [(0.0482, 0.9), (0.0528, 0.7), (0.056, 0.5), (0.07, 0.5)])
+@pytest.mark.parametrize(("rtt", "kept"), [(0.0482, 0.9), (0.0516, 0.775), (0.056, 0.5), (0.07, 0.5)])
 def test_the_cut_is_half_of_what_is_above_the_threshold(rtt: float, kept: float) -> None:
-    """At least a tenth, at most half; 12.8 ms are 1.6 thresholds: 0.3 is taken."""
+    """At least a tenth, at most half; 11.6 ms are 1.45 thresholds: 0.225 is taken."""
     stepper = Stepper().full()
+    for part in (0.3, 0.6, 0.9):
+        stepper.step(3, rtt_seconds=0.04 + part * (min(rtt, 0.048) - 0.04))
+    stepper.step(8, rtt_seconds=0.0479)  # it comes slowly
     decision = stepper.step(3, rtt_seconds=rtt)
     assert decision.state is State.BACK_OFF
     assert decision.allowance == pytest.approx(TARGET * kept, rel=0.01)
+
+
+@pytest.mark.parametrize("rtt", [0.0482, 0.0528, 0.056])
+def test_a_queue_that_comes_faster_than_ours_could_takes_half(full: Stepper, rtt: float) -> None:
+    full.step(3)
+    assert full.step(2, rtt_seconds=rtt).allowance == TARGET
+    decision = full.step(rtt_seconds=rtt)
+    assert (decision.reason, decision.state) == (Reason.QUEUE, State.BACK_OFF)
+    assert decision.allowance == pytest.approx(TARGET * 0.5, rel=0.01)
 
 
 @pytest.mark.parametrize(("rtt", "reason"), [(0.0719, Reason.QUEUE), (0.0721, Reason.PERSISTENT_QUEUE)])

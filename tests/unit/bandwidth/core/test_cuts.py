@@ -39,6 +39,26 @@ def test_the_rate_returns_soon_once_or_after_a_queue_of_our_own(first: bool, ret
     assert (grown(cuts, 0.5 * RATE, seen, 0.8) >= RETURN_SHARE * RATE) is returns
 
 
+@pytest.mark.parametrize(
+    ("queue", "after", "beyond", "burst"),
+    [
+        (0.0061, 0.05, 0.0, True),
+        (0.0059, 0.05, 0.0, False),  # 2 ms before, and half of the threshold
+        (0.0159, 0.05, 0.1, False),  # 10 ms come of that rate
+        (0.0161, 0.05, 0.1, True),
+        (0.05, 0.31, 0.0, False),  # too long ago
+        (0.05, -0.1, 0.0, False),  # the clock went back
+    ],
+)
+def test_a_queue_that_comes_faster_than_a_rate_can_make_it_is_a_burst(
+    queue: float, after: float, beyond: float, burst: bool
+) -> None:
+    cuts = Cuts()
+    assert not cuts.is_burst(queue, 0.008, 10.0, beyond=beyond), "nothing is known of before"
+    cuts.calm(0.002, 10.0)
+    assert cuts.is_burst(queue, 0.008, 10.0 + after, beyond=beyond) is burst
+
+
 def test_a_cut_works_for_two_round_trips_before_another_one() -> None:
     cuts, seen = Cuts(), view(LONG, RATE)
     cuts.cut(seen, RATE, 10.0, CUT_MOST, beyond=True)

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from bandwidth.core.capacity import CapacityEstimate
-from bandwidth.core.frontier import FULL_SECONDS, HEADROOM, PROBE_PER_SECOND, SHORT_LOOKS, Frontier
+from bandwidth.core.frontier import (
+    FULL_SECONDS,
+    GROWN,
+    GROWN_SECONDS,
+    HEADROOM,
+    PROBE_PER_SECOND,
+    SHORT_LOOKS,
+    Frontier,
+)
 from bandwidth.core.sensors import Sensors, View
 from tests.unit.bandwidth.core.test_competition import CALM
 
@@ -122,6 +130,28 @@ def test_any_other_queue_is_somebody_elses_soon(frontier: Frontier, queues: list
     felt = cut_and_watch(frontier, queues, 0.1)
     assert felt[0]
     assert not felt[-1]
+
+
+def test_a_queue_that_grows_when_the_cut_must_have_reached_it_is_somebody_elses_at_once(frontier: Frontier) -> None:
+    until = CALM.rtt_seconds + GROWN_SECONDS
+    before = [0.05, *([0.05 * GROWN] * 9)]
+    felt = cut_and_watch(frontier, [*before, 0.051 * GROWN**2], (until + 0.01) / len(before))
+    assert all(felt[:-1]), "a quarter more may be what was under way"
+    assert not felt[-1]
+    frontier.queue_stands(CALM, 0.01, until + 0.1)
+    assert not frontier.still_feels(CALM, until + 0.1), "it stays somebody else's, though it becomes shorter"
+
+
+def test_a_queue_that_a_cut_cannot_have_reached_yet_may_grow(frontier: Frontier) -> None:
+    assert all(cut_and_watch(frontier, [0.02, 0.1, 0.3], 0.05))
+
+
+def test_a_burst_is_no_queue_of_ours_though_more_than_is_known_was_tried(frontier: Frontier) -> None:
+    rate = probe(frontier, 3.0)
+    frontier.cut(CALM, rate, 3.0, burst=True)
+    assert (frontier.cut_beyond, frontier.still_feels(CALM, 3.0)) == (False, False)
+    frontier.cut(CALM, rate, 4.0)
+    assert (frontier.cut_beyond, frontier.still_feels(CALM, 4.0)) == (True, True)
 
 
 def test_a_queue_of_our_own_that_has_become_half_as_long_drains_by_itself(frontier: Frontier) -> None:
