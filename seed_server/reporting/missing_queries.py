@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 MISSING_OF_A_PAGE = 30
+FEW_PCS = 1_000  # at a site: each is looked up for each patch, where that of a company would be read for each patch …
+LOOKED_UP_AT_ONCE = 20_000  # … so many look-ups in a query, in some 30 ms
 _CURSOR = re.compile(r"([0-9]{1,10})-([0-9]{1,10})")
 
 
@@ -148,6 +150,18 @@ def missing_counts(database: "Database", look: "MissingLook") -> dict[MissingRea
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Some of those that lack a patch, in the order of their enrolment."""
+
+    patch: PatchHead
+    begin: int
+    """Behind which PC they were looked for."""
+    pcs: Sequence[LackingPc]
+    asked: int
+    """How many questions the database has been asked so far."""
+
+
+@dataclass(frozen=True)
 class MissingLook:
     """What a look at the missing PCs begins with."""
 
@@ -163,25 +177,44 @@ class MissingLook:
     reason: str = ""
     owner: str = ""
     page_rows: int = MAX_PAGE_ROWS
+    few_pcs: int = FEW_PCS
 
     def rows(self, database: "Database") -> Iterator[MissingPc]:
         """Yield those that lack a patch, by patch, then in the order of their enrolment."""
-        for patch in self.patches:
+        for patch, stretches in groupby(
+            self.stretches(database, self.patches, 0, self.page_rows), lambda one: one.patch
+        ):
             held, rings = self._held(patch, self.holds)
-            after = 0
-            while True:
-                page = self.page(database, patch, after, self.page_rows)
-                for pc in page:
-                    row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
-                    if self.wants(row):
-                        yield row
-                if len(page) < self.page_rows:
-                    break
-                after = page[-1].endpoint
+            for pc in (pc for stretch in stretches for pc in stretch.pcs):
+                row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
+                if self.wants(row):
+                    yield row
 
-    def page(self, database: "Database", patch: PatchHead, after: int, limit: int) -> list[LackingPc]:
-        """Return the first ``limit`` PCs behind ``after`` that lack a patch: all that it `wants`, and maybe others."""
-        return database.lacking_page(patch.number, site=self.site, only=self._only, after=after, limit=limit)
+    def stretches(self, database: "Database", patches: Sequence[PatchHead], begin: int, size: int) -> Iterator[Stretch]:
+        """Yield those that lack these patches, of the first one from behind ``begin`` on, some ``size`` at a time.
+
+        All that it `wants` are among them, and maybe others; of a patch that nobody lacks, none.
+        """
+        asked = 0
+        pcs = None if self.site is None else database.pcs_at(self.site)
+        if self.site is not None and pcs is not None and pcs <= self.few_pcs:
+            step = LOOKED_UP_AT_ONCE // max(1, pcs)
+            for some in (patches[at : at + step] for at in range(0, len(patches), step)):
+                found = database.lacking_at(self.site, [patch.number for patch in some], only=self._only)
+                asked += 1
+                for patch in some:
+                    yield Stretch(patch, begin, [pc for pc in found[patch.number] if pc.endpoint > begin], asked)
+                    begin = 0
+            return
+        for patch in patches:
+            while True:
+                page = database.lacking_page(patch.number, site=self.site, only=self._only, after=begin, limit=size)
+                asked += 1
+                yield Stretch(patch, begin, page, asked)
+                if len(page) < size:
+                    break
+                begin = page[-1].endpoint
+            begin = 0
 
     @cached_property
     def _only(self) -> LackingFilter:

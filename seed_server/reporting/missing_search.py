@@ -6,19 +6,14 @@ one that was looked at.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from seed_server.fleet.context import Context
 from seed_server.fleet.paging import end_of_page, shown_no_more
 from seed_server.reporting.judged_patches import PatchesAsked, patches_asked_for, report_head
-from seed_server.reporting.missing_queries import MissingLook, MissingPc, MissingQuestion, look_for, missing_look
+from seed_server.reporting.missing_queries import MissingPc, MissingQuestion, look_for, missing_look
 from seed_server.store.count_rows import MAX_PAGE_ROWS, PatchHead
-from seed_server.store.report_rows import LackingPc
-
-if TYPE_CHECKING:
-    from seed_server.store.database import Database
 
 MOST_SEARCHED = 3_000  # PCs that lack a patch, for one page: a tenth of a second
 MOST_SEARCHES = 8  # of the database, for one page: for each patch that few lack, all PCs are passed over
@@ -62,16 +57,17 @@ def find_missing(context: Context, question: MissingQuestion, *, most: int = MOS
         size = min(look.page_rows, most, MAX_PAGE_ROWS)
         if not look.chooses:  # all that are looked at are shown, and one more tells that there are others
             size = min(size, question.size + 1)
-        for place, (patch, begin, some) in enumerate(_stretches(database, look, patches, endpoint, size)):
-            if searched >= most or place >= MOST_SEARCHES:
+        for stretch in look.stretches(database, patches, endpoint, size):
+            if searched >= most or stretch.asked > MOST_SEARCHES:
                 return FoundMissing(look.now, look.serving, look.patches, rows, "{}-{}".format(*last), True)
-            for row in look.judged(patch, some, look.holds.of([pc.endpoint for pc in some])):
+            some = stretch.pcs
+            for row in look.judged(stretch.patch, some, look.holds.of([pc.endpoint for pc in some])):
                 if look.wants(row):
                     if len(rows) == question.size:
                         return FoundMissing(look.now, look.serving, look.patches, rows, rows[-1].place)
                     rows.append(row)
             searched += len(some)
-            last = patch.number, some[-1].endpoint if some else begin
+            last = stretch.patch.number, some[-1].endpoint if some else stretch.begin
     return FoundMissing(look.now, look.serving, look.patches, rows)
 
 
@@ -100,17 +96,3 @@ def _rest(patches: Sequence[PatchHead], after: str) -> tuple[Sequence[PatchHead]
         if one.number == patch:
             return patches[place:], endpoint
     raise shown_no_more()
-
-
-def _stretches(
-    database: "Database", look: MissingLook, patches: Sequence[PatchHead], endpoint: int, size: int
-) -> Iterator[tuple[PatchHead, int, list[LackingPc]]]:
-    """Yield a patch, behind which PC it was looked for others, and these; of a patch that nobody lacks, none."""
-    for patch in patches:
-        while True:
-            some = look.page(database, patch, endpoint, size)
-            yield patch, endpoint, some
-            if len(some) < size:
-                break
-            endpoint = some[-1].endpoint
-        endpoint = 0

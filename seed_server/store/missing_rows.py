@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
 
 from seed_server.store.count_rows import MAX_PAGE_ROWS
 from seed_server.store.done_times import NOT_DONE
@@ -36,20 +36,31 @@ class MissingTable(Transactions):
 
     def lacked_one_by_one(self, endpoint_id: str, patches: Collection[int]) -> dict[int, LackingPc]:
         """Return those of ``patches`` that a PC lacks, by their numbers, each with what it says of it."""
-        said, pc, followed, patch = STANDING.c, ENDPOINTS.c, FOLLOW_UPS.c, PATCHES.c.number
-        noted = and_(STANDING_NOTES.c.patch == said.patch, STANDING_NOTES.c.endpoint == said.endpoint)
-        query = (
-            select(patch, *_COLUMNS)
-            .join_from(ENDPOINTS, SITES)
-            .join(PATCHES, patch.in_(sorted(patches)))
-            .outerjoin(STANDING, and_(said.patch == patch, said.endpoint == pc.number))
-            .outerjoin(TEXTS, TEXTS.c.number == said.reason)
-            .outerjoin(STANDING_NOTES, noted)
-            .outerjoin(FOLLOW_UPS, and_(followed.endpoint == pc.number, followed.patch == patch))
-            .where(pc.endpoint_id == endpoint_id, or_(said.endpoint.is_(None), said.done_at == NOT_DONE))
-        )
+        query = _of_these(patches).where(ENDPOINTS.c.endpoint_id == endpoint_id)
         with self.reading() as connection:
             return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
+
+    def pcs_at(self, site: int) -> int:
+        """Return how many PCs were last seen at a site."""
+        query = select(func.count()).where(ENDPOINTS.c.site == site)
+        with self.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def lacking_at(
+        self, site: int, patches: Collection[int], *, only: LackingFilter = ALL_LACKING
+    ) -> dict[int, list[LackingPc]]:
+        """Return the PCs that were last seen at a site and lack these patches, by patch, in the order of enrolment.
+
+        Each of its PCs is looked up for each patch: quick where they are few.
+        """
+        query = _of_these(patches).where(*_meant(only, site)).order_by(PATCHES.c.number, ENDPOINTS.c.number)
+        if only.spoken is not None:
+            query = query.where(STANDING.c.endpoint.is_not(None) if only.spoken else STANDING.c.endpoint.is_(None))
+        found: dict[int, list[LackingPc]] = {number: [] for number in patches}
+        with self.reading() as connection:
+            for number, *row in connection.execute(query):
+                found[number].append(_pc(tuple(row)))
+        return found
 
     def lacking_page(
         self,
@@ -88,6 +99,22 @@ class MissingTable(Transactions):
                     silent = silent.where(pc.number < found[-1].endpoint)
                 found += [_pc(tuple(row)) for row in connection.execute(silent)]
         return sorted(found, key=lambda one: one.endpoint)[:limit]
+
+
+def _of_these(patches: Collection[int]) -> Select[Any]:
+    """Return what asks which PCs lack these patches, each PC with each."""
+    said, pc, followed, patch = STANDING.c, ENDPOINTS.c, FOLLOW_UPS.c, PATCHES.c.number
+    noted = and_(STANDING_NOTES.c.patch == said.patch, STANDING_NOTES.c.endpoint == said.endpoint)
+    return (
+        select(patch, *_COLUMNS)
+        .join_from(ENDPOINTS, SITES)
+        .join(PATCHES, patch.in_(sorted(patches)))
+        .outerjoin(STANDING, and_(said.patch == patch, said.endpoint == pc.number))
+        .outerjoin(TEXTS, TEXTS.c.number == said.reason)
+        .outerjoin(STANDING_NOTES, noted)
+        .outerjoin(FOLLOW_UPS, and_(followed.endpoint == pc.number, followed.patch == patch))
+        .where(or_(said.endpoint.is_(None), said.done_at == NOT_DONE))
+    )
 
 
 def _meant(only: LackingFilter, site: int | None) -> list[ColumnElement[bool]]:

@@ -1,7 +1,7 @@
 """Reports are what a recomputation from the steps of all PCs says, and each PC that lacks a patch has one reason."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -160,6 +160,10 @@ def test_each_pc_that_lacks_a_patch_has_one_reason_and_nobody_else_has_any(histo
         "hq", True, history.now, heads, holds(history), Owners({}, {}), 7.0 * DAY, page_rows=5
     )  # fmt: skip
     rows = list(look.rows(database))
+    for name in {row.pc.site for row in rows}:
+        there = [row for row in rows if row.pc.site == name]
+        for few in (0, 1_000):  # one patch after the other, or all PCs of the site with all patches
+            assert list(replace(look, site=database.site_number(name), few_pcs=few).rows(database)) == there
     everyone = {row.number for row in database.ring_pcs()}
     expected = {
         (head.number, pc)

@@ -75,3 +75,24 @@ def test_those_that_are_meant_are_chosen(database: Database, patch: int) -> None
     assert site is not None
     assert database.lacking_page(patch, site=site) == [row for row in rows if row.site == "leeds"]
     assert database.lacking_page(patch, site=site, only=ALL_LACKING, limit=3) == rows[:3]
+
+
+def test_all_pcs_of_a_site_are_asked_about_several_patches_at_once(database: Database, patch: int) -> None:
+    site = database.site_number("leeds")
+    assert site is not None
+    assert database.pcs_at(site) == 10
+    assert database.pcs_at(site + 100) == 0
+    database.add_patch(
+        ServedPayload(
+            patch_id="acme", version="2", title="", severity="high", cvss=None, file_name="file", sha256="ce" * 32,
+            torrent_hash="ac" * 32, length_bytes=1, piece_length_bytes=1, piece_count=1, sequence=2, published_at=2.0,
+        )
+    )  # fmt: skip
+    patches = [head.number for head in database.patch_heads()]
+    either = (None, True, False)
+    for spoken, denied, connected, seen in itertools.product(either, either, either, (None, 0.0, 5.0)):
+        only = LackingFilter(spoken=spoken, denied=denied, connected=connected, seen_until=seen)
+        each = {one: database.lacking_page(one, site=site, only=only) for one in patches}
+        assert database.lacking_at(site, patches, only=only) == each
+    assert database.lacking_at(site, []) == {}
+    assert database.lacking_at(site + 100, patches) == {one: [] for one in patches}
