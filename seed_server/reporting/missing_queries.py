@@ -181,10 +181,12 @@ class MissingLook:
 
     def rows(self, database: "Database") -> Iterator[MissingPc]:
         """Yield those that lack a patch, by patch, then in the order of their enrolment."""
+        few = self._few(database)
+        holds = self.holds if few is None else self.holds.of(few)
         for patch, stretches in groupby(
             self.stretches(database, self.patches, 0, self.page_rows), lambda one: one.patch
         ):
-            held, rings = self._held(patch, self.holds)
+            held, rings = self._held(patch, holds)
             for pc in (pc for stretch in stretches for pc in stretch.pcs):
                 row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
                 if self.wants(row):
@@ -196,9 +198,9 @@ class MissingLook:
         All that it `wants` are among them, and maybe others; of a patch that nobody lacks, none.
         """
         asked = 0
-        pcs = None if self.site is None else database.pcs_at(self.site)
-        if self.site is not None and pcs is not None and pcs <= self.few_pcs:
-            step = LOOKED_UP_AT_ONCE // max(1, pcs)
+        few = self._few(database)
+        if self.site is not None and few is not None:
+            step = LOOKED_UP_AT_ONCE // max(1, len(few))
             for some in (patches[at : at + step] for at in range(0, len(patches), step)):
                 found = database.lacking_at(self.site, [patch.number for patch in some], only=self._only)
                 asked += 1
@@ -215,6 +217,11 @@ class MissingLook:
                     break
                 begin = page[-1].endpoint
             begin = 0
+
+    def _few(self, database: "Database") -> frozenset[int] | None:
+        """Return the PCs of the site that is asked for, where they are few; None: there are many, or all are meant."""
+        pcs = None if self.site is None else database.pcs_at(self.site)
+        return None if pcs is None or len(pcs) > self.few_pcs else pcs
 
     @cached_property
     def _only(self) -> LackingFilter:

@@ -40,11 +40,10 @@ class MissingTable(Transactions):
         with self.reading() as connection:
             return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
 
-    def pcs_at(self, site: int) -> int:
-        """Return how many PCs were last seen at a site."""
-        query = select(func.count()).where(ENDPOINTS.c.site == site)
+    def pcs_at(self, site: int) -> frozenset[int]:
+        """Return the numbers of the PCs that were last seen at a site."""
         with self.reading() as connection:
-            return int(connection.execute(query).scalar_one())
+            return frozenset(connection.execute(select(ENDPOINTS.c.number).where(ENDPOINTS.c.site == site)).scalars())
 
     def lacking_at(
         self, site: int, patches: Collection[int], *, only: LackingFilter = ALL_LACKING
