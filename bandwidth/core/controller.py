@@ -359,7 +359,8 @@ class Controller:
     def _backed_off(self, view: View, now: float) -> bool:
         queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold:
-            self._cuts.calm(queue, now)
+            if view.queue_seconds is not None:
+                self._cuts.calm(queue, now)
             return False
         target = self._frontier.target(now) if self.state is State.SCAVENGE else None
         if target and self._cuts.is_burst(queue, threshold, now, beyond=max(0.0, self._rate / target - 1)):

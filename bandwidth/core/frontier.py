@@ -41,6 +41,8 @@ class Frontier:
         """The most that got through since we began to go beyond what was known."""
         self._short_looks = 0
         self._most_queue = self._least_queue = 0.0
+        self._reached_queue = 0.0
+        """The longest until the cut must have reached it."""
         self.cut_beyond = False
         """The queue that we cut for is one that we made beyond what was known."""
 
@@ -72,9 +74,9 @@ class Frontier:
 
     def cut(self, view: View, rate: float, now: float, *, burst: bool = False) -> None:
         """Note that ``rate`` is cut because of a queue; ``burst``: it came faster than we can have made it."""
-        self._most_queue = self._least_queue = 0.0
+        self._most_queue = self._least_queue = self._reached_queue = 0.0
         if burst:
-            self.cut_beyond = False
+            self.cut_beyond, self._felt_at = False, float("-inf")
         elif self.is_limit(view, rate, now):
             self.cut_beyond = True
             self._felt_at = self._cut_at = now
@@ -109,7 +111,9 @@ class Frontier:
         """
         if not self.cut_beyond:
             return
-        if 0.0 < GROWN * self._most_queue < queue_seconds and now - self._cut_at >= view.rtt_seconds + GROWN_SECONDS:
+        if now - self._cut_at < view.rtt_seconds + GROWN_SECONDS:
+            self._reached_queue = max(self._reached_queue, queue_seconds)
+        elif 0.0 < GROWN * self._reached_queue < queue_seconds:
             self.cut_beyond, self._felt_at = False, float("-inf")
             return
         if queue_seconds > self._most_queue:

@@ -94,6 +94,8 @@ class Sensors:
         self._asked_at = float("inf")
         """When we began to wait for the first answer, after the beginning or a gap."""
         self._loss_share = self._loss_memory = 0.0
+        self._outage = False
+        """Neither pings nor data came, and no ping has come since."""
 
     def observe(self, sample: Sample, now: float, *, quiet: bool, silent: bool, allowed: BytesPerSecond) -> View:
         """Record a sample and return the view.
@@ -114,6 +116,7 @@ class Sensors:
             self._missing += now - self._asked_at > (self.base.seconds or 0.0) + 2 * elapsed
         else:
             self._missing = 0
+            self._outage = False
             self._pings.append(sample.rtt_seconds)
             self.base.observe(sample.rtt_seconds, now, quiet=quiet)
             if not silent or sample.bulk_business:
@@ -129,6 +132,7 @@ class Sensors:
         if self._missing >= PINGS_MISSING and not sample.delivered_bytes:
             self._shortfall.clear()  # an outage is no competitor
         delivered = self._delivered.rate
+        self._outage |= bool(self._missing >= PINGS_MISSING and self.base.seconds and not delivered)
         if sample.data_rtt_seconds is not None:
             self.data_base.observe(sample.data_rtt_seconds, now, quiet=quiet)
         queue, data_queue, own_queue = self._queues(sample, delivered, rtt, now)
@@ -206,11 +210,12 @@ class Sensors:
         self._crowd.expire(now - rtt - RECENT_SECONDS)
         if elapsed <= 0.0:
             return
-        lost, crowded = sample.retransmits, self._crowd.largest >= CROWDED_SECONDS
+        lost = 0 if self._outage else sample.retransmits  # what an outage swallowed is neither the line's nor a rival's
+        crowded = self._crowd.largest >= CROWDED_SECONDS
         self._lost.add(now, elapsed, lost)
         self._lost_crowded.add(now, elapsed, lost if crowded else 0)
         segments = sample.delivered_bytes / SEGMENT_BYTES
-        if segments > 0.0 and not crowded:
+        if segments > 0.0 and not crowded and not self._outage:
             self._loss_memory = min(LOSS_MEMORY_SEGMENTS, self._loss_memory + segments)
             self._loss_share += segments / self._loss_memory * (min(1.0, lost / segments) - self._loss_share)
 
@@ -238,8 +243,8 @@ class Sensors:
             slowest = min(delivered, self._own_recent.rate)
             spacing = sample.data_sockets * ACK_DELAY_SEGMENTS * SEGMENT_BYTES / max(slowest, SEGMENT_BYTES)
             data = max(0.0, sample.data_rtt_seconds - sample.data_late_seconds - data_base - spacing)
-        if pings is None and base is not None and not sample.data_rtt_settled:
-            return None, 0.0, 0.0  # the end of an outage: what was sent again and again has waited for that
+        if pings is None and self._outage and not sample.data_rtt_settled:
+            return None, 0.0, 0.0  # its end: what was sent again and again has waited for that
         if pings is None:
             return data, data or 0.0, 0.0
         fresh = delivered * RATE_WINDOW_SECONDS >= FRESH_SEGMENTS * SEGMENT_BYTES

@@ -28,7 +28,7 @@ class Aligning:
 
     done: trio.Event = field(default_factory=trio.Event)
     patient_until: float | None = None
-    """Trio's time: until then pieces wait for it, afterwards they go whole; None: none has waited yet."""
+    """Trio's time: until then pieces wait for it, afterwards they go without a base; None: none has waited yet."""
 
 
 class Alignments:
@@ -127,7 +127,9 @@ class Alignments:
         except Exception as error:  # noqa: BLE001 - no memory, no process, no time: all others are served on
             self._again_at[base, payload.sha256] = trio.current_time() + self._again_seconds
             reason = str(error) or type(error).__name__
-            self._log.warning("two versions cannot be compared now; pieces go whole", payload.patch_id, reason=reason)
+            self._log.warning(
+                "two versions cannot be compared now; pieces go without a base", payload.patch_id, reason=reason
+            )
         finally:
             del self.under_way[base, payload.sha256]
             aligning.done.set()

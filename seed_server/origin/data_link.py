@@ -126,9 +126,11 @@ class DataLink:
         """Whether the endpoint has not said yet that it has stored the last piece that was written."""
         return self._unconfirmed is not None
 
-    def look_again(self) -> None:
-        """Look at the socket, which `view` does while it sends; what is closed has no news."""
-        self._look = read_tcp_info(self.connection.socket) or self._look or self._first_look
+    def look_again(self) -> bool:
+        """Look at the socket, which `view` does while it sends. Return False where it is closed: that is no news."""
+        found = read_tcp_info(self.connection.socket)
+        self._look = found or self._look or self._first_look
+        return found is not None
 
     @property
     def nothing_arrived(self) -> bool:
@@ -210,12 +212,10 @@ class DataLink:
         while self.rate != 0:
             if not self._metered or self._bucket is None:
                 return SLICE_BYTES
-            if self._backlog():
+            if self._backlog() and self.look_again() and self._backlog():
                 # what waits is from before the rate fell: add nothing
-                self._look = read_tcp_info(self.connection.socket)
-                if self._backlog():
-                    await trio.sleep(BACKLOG_SECONDS)
-                    continue
+                await trio.sleep(BACKLOG_SECONDS)
+                continue
             part = min(self._part_bytes, self._bucket.burst_bytes)
             wait_ns = self._bucket.wait_ns(part, _now_ns())
             if wait_ns == 0:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 def end_resting(live: LiveSite, now: float) -> None:
     """End the sessions of a site that answer, and whose data connection rests: they connect again at once.
 
+    While pieces are sent, also of those whose turn has ended; else a lease that expires has them looked at.
     Those on which no full packet has ever arrived, twice in a row, are told to use smaller ones then.
     """
     if not live.sending:

@@ -282,6 +282,34 @@ def test_a_queue_that_comes_faster_than_ours_could_takes_half(full: Stepper, rtt
     assert decision.allowance == pytest.approx(TARGET * 0.5, rel=0.01)
 
 
+def learned_and_probing(ahead: float) -> Stepper:
+    """Return one that has learned a line and uses ``ahead`` times the target."""
+    stepper = Stepper(ControllerSettings())
+    stepper.controller.capacity.at_congestion(CAPACITY, 0.0)
+    for _ in range(2_000):
+        if stepper.step().allowance >= ahead * TARGET:
+            return stepper
+    raise AssertionError("it never went so far")
+
+
+@pytest.mark.parametrize(("before", "ours"), [(0.047, True), (0.041, False)])
+def test_beyond_what_is_learned_a_queue_is_ours_unless_it_came_faster(before: float, ours: bool) -> None:
+    stepper = learned_and_probing(1.05)
+    stepper.step(3, rtt_seconds=before)
+    decision = stepper.step(3, rtt_seconds=0.05)
+    assert decision.state is State.BACK_OFF
+    assert stepper.controller._frontier.cut_beyond is ours
+    assert (decision.allowance >= 0.8 * TARGET) is ours
+
+
+def test_a_rate_far_beyond_what_is_learned_makes_a_queue_as_fast_as_a_burst() -> None:
+    stepper = learned_and_probing(1.5)
+    stepper.step(3, rtt_seconds=0.047)
+    stepper.step(3, rtt_seconds=0.058)  # 11 ms in 0.15 s, where half of the line too much makes 75
+    assert stepper.is_in(State.BACK_OFF)
+    assert stepper.controller._frontier.cut_beyond
+
+
 @pytest.mark.parametrize(("rtt", "reason"), [(0.0719, Reason.QUEUE), (0.0721, Reason.PERSISTENT_QUEUE)])
 def test_a_queue_of_more_than_four_thresholds_is_somebody_elses(full: Stepper, rtt: float, reason: Reason) -> None:
     assert full.step(3, rtt_seconds=rtt).reason is reason

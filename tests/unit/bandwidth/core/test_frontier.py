@@ -142,6 +142,14 @@ def test_a_queue_that_grows_when_the_cut_must_have_reached_it_is_somebody_elses_
     assert not frontier.still_feels(CALM, until + 0.1), "it stays somebody else's, though it becomes shorter"
 
 
+def test_so_is_one_that_grows_by_little_at_each_look(frontier: Frontier) -> None:
+    grows = [0.05 * 1.1**look for look in range(20)]
+    felt = cut_and_watch(frontier, grows, 0.05)
+    reached = int((CALM.rtt_seconds + GROWN_SECONDS) / 0.05)
+    assert all(felt[: reached + 1])
+    assert not any(felt[reached + 4 :])
+
+
 def test_a_queue_that_a_cut_cannot_have_reached_yet_may_grow(frontier: Frontier) -> None:
     assert all(cut_and_watch(frontier, [0.02, 0.1, 0.3], 0.05))
 

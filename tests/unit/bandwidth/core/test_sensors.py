@@ -102,11 +102,22 @@ def test_without_pings_our_data_shows_the_queue(line: Line) -> None:
 def test_what_a_socket_remembers_of_an_outage_is_no_queue(line: Line) -> None:
     line.look(sample(0.04, data=0.04, delivered=50_000), times=4)
     line.look(sample(None), times=40)
-    first = replace(sample(None, data=1.9, delivered=50_000), data_rtt_settled=False)
-    view = line.look(first)
+    first = replace(sample(None, data=1.9, delivered=50_000, lost=30), data_rtt_settled=False)
+    view = line.look(first, times=2)
     assert (view.queue_seconds, view.data_queue_seconds) == (None, 0.0)
+    assert (view.lost, view.lost_crowded) == (0, 0), "what the outage swallowed is sent again"
     view = line.look(replace(first, data_rtt_settled=True))
     assert view.queue_seconds == pytest.approx(1.86, abs=0.02), "it has forgotten, so it is of now"
+    view = line.look(sample(0.04, data=0.04, delivered=50_000))
+    assert view.losses_usual == 0.0, "nor does the line usually lose as much"
+    assert line.look(sample(0.04, data=0.04, delivered=50_000, lost=3)).lost == 3
+
+
+def test_pings_alone_that_stay_away_are_no_outage(line: Line) -> None:
+    """A rival's full buffer may hold them up, and only what our sockets meet shows it."""
+    line.look(sample(0.04, data=0.04, delivered=50_000), times=4)
+    waits = replace(sample(None, data=0.3, delivered=10_000), data_rtt_settled=False)
+    assert line.look(waits, times=20).queue_seconds == pytest.approx(0.26 - 2 * 1_448 * STEP / 10_000)
 
 
 def test_where_no_ping_has_ever_come_a_socket_that_hardly_sent_is_all_there_is() -> None:

@@ -175,13 +175,26 @@ def test_what_was_written_to_a_socket_that_is_closed_has_not_arrived(
     now = link.view(sending=False).look
     assert now
     assert now.arrived_bytes == look.arrived_bytes
+    assert not link.look_again()
+
+
+def test_a_socket_that_was_closed_before_anybody_looked_is_as_it_was_at_first(
+    link: DataLink, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    link.written_bytes = 500_000
+    pair[0].close()
+    first = link.view().look
+    assert first
+    assert first.arrived_bytes == 0
 
 
 async def test_delay_of_a_piece(link: DataLink) -> None:
     piece = LeasedPiece(TorrentHash("a" * 64), PieceIndex(1))
     link.piece_stored(piece)
     assert link.view().piece_delay_seconds is None
+    assert not link.awaits_word
     link.piece_written(piece)
+    assert link.awaits_word
     await trio.sleep(0.05)
     link.piece_stored(LeasedPiece(TorrentHash("a" * 64), PieceIndex(2)))
     assert link.view().piece_delay_seconds is None
@@ -189,6 +202,7 @@ async def test_delay_of_a_piece(link: DataLink) -> None:
     delay = link.view().piece_delay_seconds
     assert delay is not None
     assert 0.05 <= delay < 0.5
+    assert not link.awaits_word
 
 
 async def test_a_link_on_which_no_full_packet_ever_arrives_is_told_from_one_that_stops(

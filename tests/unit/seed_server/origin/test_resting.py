@@ -79,6 +79,13 @@ def test_one_whose_turn_ended_as_the_line_was_cut_is_looked_at_and_made_anew_too
     assert (sends.ended, sends.looks) == ([], 0), "whoever sends is looked at anyway"
 
 
+def test_one_that_has_stored_all_that_it_got_is_left_alone() -> None:
+    live = site()
+    idle, _sends = Pc(live), Pc(live, rests=False, endpoint=OTHER)
+    end_resting(live, 0.1)
+    assert (idle.ended, idle.looks) == ([], 0)
+
+
 def test_where_no_full_packet_ever_arrives_smaller_ones_follow_and_it_is_logged_once() -> None:
     live = site()
     with capture_logs() as logged:
