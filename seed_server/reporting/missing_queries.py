@@ -1,7 +1,7 @@
 """Asks who lacks patches, and why. Blocking; nothing here writes, and no more than a page of PCs is held."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby, islice
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 MISSING_OF_A_PAGE = 30
 FEW_PCS = 1_000  # at a site: each is looked up for each patch, where that of a company would be read for each patch …
-LOOKED_UP_AT_ONCE = 20_000  # … so many look-ups in a query, in some 30 ms
+LOOKED_UP_AT_ONCE = 20_000  # … so many look-ups in a query, in some 60 ms …
+MORE_EACH_TIME = 4  # … from a page's on, each time so many times as many
 _CURSOR = re.compile(r"([0-9]{1,10})-([0-9]{1,10})")
 
 
@@ -181,33 +182,33 @@ class MissingLook:
 
     def rows(self, database: "Database") -> Iterator[MissingPc]:
         """Yield those that lack a patch, by patch, then in the order of their enrolment."""
-        few = self._few(database)
+        few = self.few(database)
         holds = self.holds if few is None else self.holds.of(few)
-        for patch, stretches in groupby(
-            self.stretches(database, self.patches, 0, self.page_rows), lambda one: one.patch
-        ):
+        stretches = self.stretches(database, self.patches, 0, self.page_rows, few)
+        for patch, those in groupby(stretches, lambda stretch: stretch.patch):
             held, rings = self._held(patch, holds)
-            for pc in (pc for stretch in stretches for pc in stretch.pcs):
+            for pc in (pc for stretch in those for pc in stretch.pcs):
                 row = self._row(patch, pc, held=pc.endpoint in held, ring=rings.get(pc.endpoint))
                 if self.wants(row):
                     yield row
 
-    def stretches(self, database: "Database", patches: Sequence[PatchHead], begin: int, size: int) -> Iterator[Stretch]:
+    def few(self, database: "Database") -> frozenset[int] | None:
+        """Return the PCs of the site that is asked for, where they are few; None: there are many, or all are meant."""
+        pcs = None if self.site is None else database.pcs_at(self.site, most=self.few_pcs + 1)
+        return None if pcs is None or len(pcs) > self.few_pcs else pcs
+
+    def stretches(
+        self, database: "Database", patches: Sequence[PatchHead], begin: int, size: int, few: Collection[int] | None
+    ) -> Iterator[Stretch]:
         """Yield those that lack these patches, of the first one from behind ``begin`` on, some ``size`` at a time.
 
-        All that it `wants` are among them, and maybe others; of a patch that nobody lacks, none.
+        All that it `wants` are among them, and maybe others; of a patch that nobody lacks, none. Of ``few`` PCs, which
+        are all of the site, some may be more.
         """
-        asked = 0
-        few = self._few(database)
-        if self.site is not None and few is not None:
-            step = LOOKED_UP_AT_ONCE // max(1, len(few))
-            for some in (patches[at : at + step] for at in range(0, len(patches), step)):
-                found = database.lacking_at(self.site, [patch.number for patch in some], only=self._only)
-                asked += 1
-                for patch in some:
-                    yield Stretch(patch, begin, [pc for pc in found[patch.number] if pc.endpoint > begin], asked)
-                    begin = 0
+        if few is not None and self.site is not None:
+            yield from self._of_few(database, self.site, patches, begin, size, max(1, len(few)))
             return
+        asked = 0
         for patch in patches:
             while True:
                 page = database.lacking_page(patch.number, site=self.site, only=self._only, after=begin, limit=size)
@@ -218,10 +219,20 @@ class MissingLook:
                 begin = page[-1].endpoint
             begin = 0
 
-    def _few(self, database: "Database") -> frozenset[int] | None:
-        """Return the PCs of the site that is asked for, where they are few; None: there are many, or all are meant."""
-        pcs = None if self.site is None else database.pcs_at(self.site)
-        return None if pcs is None or len(pcs) > self.few_pcs else pcs
+    def _of_few(
+        self, database: "Database", site: int, patches: Sequence[PatchHead], begin: int, size: int, pcs: int
+    ) -> Iterator[Stretch]:
+        """Look up each PC of a site for some patches at a time: at first for what fills a page, if all lack them."""
+        at, asked, some = 0, 0, 1 if begin else max(1, size // pcs)
+        while at < len(patches):
+            these = patches[at : at + some]
+            found = database.lacking_at(site, [patch.number for patch in these], only=self._only, after=begin)
+            asked += 1
+            for patch in these:
+                yield Stretch(patch, begin, found[patch.number], asked)
+                begin = 0
+            at += some
+            some = min(MORE_EACH_TIME * some, max(1, LOOKED_UP_AT_ONCE // pcs))
 
     @cached_property
     def _only(self) -> LackingFilter:

@@ -57,11 +57,13 @@ def find_missing(context: Context, question: MissingQuestion, *, most: int = MOS
         size = min(look.page_rows, most, MAX_PAGE_ROWS)
         if not look.chooses:  # all that are looked at are shown, and one more tells that there are others
             size = min(size, question.size + 1)
-        for stretch in look.stretches(database, patches, endpoint, size):
+        few = look.few(database)
+        holds = None if few is None else look.holds.of(few)
+        for stretch in look.stretches(database, patches, endpoint, size, few):
             if searched >= most or stretch.asked > MOST_SEARCHES:
                 return FoundMissing(look.now, look.serving, look.patches, rows, "{}-{}".format(*last), True)
             some = stretch.pcs
-            for row in look.judged(stretch.patch, some, look.holds.of([pc.endpoint for pc in some])):
+            for row in look.judged(stretch.patch, some, holds or look.holds.of([pc.endpoint for pc in some])):
                 if look.wants(row):
                     if len(rows) == question.size:
                         return FoundMissing(look.now, look.serving, look.patches, rows, rows[-1].place)

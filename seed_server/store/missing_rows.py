@@ -40,19 +40,21 @@ class MissingTable(Transactions):
         with self.reading() as connection:
             return {number: _pc(tuple(row)) for number, *row in connection.execute(query)}
 
-    def pcs_at(self, site: int) -> frozenset[int]:
-        """Return the numbers of the PCs that were last seen at a site."""
+    def pcs_at(self, site: int, *, most: int) -> frozenset[int]:
+        """Return the numbers of the PCs that were last seen at a site, or of ``most`` of them."""
+        query = select(ENDPOINTS.c.number).where(ENDPOINTS.c.site == site).limit(most)
         with self.reading() as connection:
-            return frozenset(connection.execute(select(ENDPOINTS.c.number).where(ENDPOINTS.c.site == site)).scalars())
+            return frozenset(connection.execute(query).scalars())
 
     def lacking_at(
-        self, site: int, patches: Collection[int], *, only: LackingFilter = ALL_LACKING
+        self, site: int, patches: Collection[int], *, only: LackingFilter = ALL_LACKING, after: int = 0
     ) -> dict[int, list[LackingPc]]:
         """Return the PCs that were last seen at a site and lack these patches, by patch, in the order of enrolment.
 
-        Each of its PCs is looked up for each patch: quick where they are few.
+        Each of its PCs behind ``after`` is looked up for each patch: quick where they are few.
         """
-        query = _of_these(patches).where(*_meant(only, site)).order_by(PATCHES.c.number, ENDPOINTS.c.number)
+        query = _of_these(patches).where(*_meant(only, site), ENDPOINTS.c.number > after)
+        query = query.order_by(PATCHES.c.number, ENDPOINTS.c.number)
         if only.spoken is not None:
             query = query.where(STANDING.c.endpoint.is_not(None) if only.spoken else STANDING.c.endpoint.is_(None))
         found: dict[int, list[LackingPc]] = {number: [] for number in patches}

@@ -1,5 +1,6 @@
 """Reports are what a recomputation from the steps of all PCs says, and each PC that lacks a patch has one reason."""
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -151,6 +152,24 @@ def test_service_levels_are_what_the_steps_of_all_pcs_say(history: History) -> N
         assert level.verdict is verdict(in_time, level.applicable, level.unknown, rule.share_percent, running=running)
         verdicts.add(level.verdict)
     assert verdicts <= set(LevelVerdict)
+
+
+def test_a_search_at_a_site_goes_on_from_wherever_a_page_has_ended(history: History) -> None:
+    database, heads = history.database, history.database.patch_heads()
+    numbers = [head.number for head in heads]
+    look = MissingLook("hq", True, history.now, heads, holds(history), Owners({}, {}), 7.0 * DAY)
+    rows = [(row.patch.number, row.pc.endpoint, row.pc.site) for row in look.rows(database)]
+    for name, few, size in itertools.product({site for *_, site in rows}, (0, 1_000), (1, 8, 100)):
+        here = replace(look, site=database.site_number(name), few_pcs=few)
+        there = [row[:2] for row in rows if row[2] == name]
+        for at in range(-1, len(there), 9):
+            patch, begin = there[at] if at >= 0 else (numbers[0], 0)
+            rest = heads[numbers.index(patch) :]
+            found = list(here.stretches(database, rest, begin, size, here.few(database)))
+            assert [(one.patch.number, pc.endpoint) for one in found for pc in one.pcs] == there[at + 1 :]
+            asked = [one.asked for one in found]
+            assert asked == sorted(asked)
+            assert asked[-1] <= (len(found) if few == 0 else len(rest))
 
 
 def test_each_pc_that_lacks_a_patch_has_one_reason_and_nobody_else_has_any(history: History) -> None:

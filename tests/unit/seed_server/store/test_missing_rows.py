@@ -80,8 +80,10 @@ def test_those_that_are_meant_are_chosen(database: Database, patch: int) -> None
 def test_all_pcs_of_a_site_are_asked_about_several_patches_at_once(database: Database, patch: int) -> None:
     site = database.site_number("leeds")
     assert site is not None
-    assert database.pcs_at(site) == {row.number for row in database.ring_pcs() if row.site == "leeds"}
-    assert database.pcs_at(site + 100) == frozenset()
+    there = {row.number for row in database.ring_pcs() if row.site == "leeds"}
+    assert database.pcs_at(site, most=10) == database.pcs_at(site, most=11) == there
+    assert len(database.pcs_at(site, most=9) & there) == 9
+    assert database.pcs_at(site + 100, most=9) == frozenset()
     database.add_patch(
         ServedPayload(
             patch_id="acme", version="2", title="", severity="high", cvss=None, file_name="file", sha256="ce" * 32,
@@ -94,5 +96,7 @@ def test_all_pcs_of_a_site_are_asked_about_several_patches_at_once(database: Dat
         only = LackingFilter(spoken=spoken, denied=denied, connected=connected, seen_until=seen)
         each = {one: database.lacking_page(one, site=site, only=only) for one in patches}
         assert database.lacking_at(site, patches, only=only) == each
+        later = {one: [row for row in rows if row.endpoint > 5] for one, rows in each.items()}
+        assert database.lacking_at(site, patches, only=only, after=5) == later
     assert database.lacking_at(site, []) == {}
     assert database.lacking_at(site + 100, patches) == {one: [] for one in patches}
