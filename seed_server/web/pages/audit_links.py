@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from seed_server.automation.event_types import event_type
+from seed_server.automation.event_types import EVENT_TYPES, event_type
 from seed_server.fleet.audit_queries import LoggedEntry
 from seed_server.fleet.audit_search import rollout_of
 from seed_server.store.audit_entry import AuditEntry
@@ -72,6 +72,11 @@ class ListedEntry:
     """As of `page_of_entry`."""
     person: str
     """As of `page_of_person`."""
+
+    @property
+    def meaning(self) -> str:
+        """What the deed means, of a closed list in the reader's language: the entry itself stays as it was signed."""
+        return EVENT_TYPES.get(event_type(self.entry) or "", "")
 
 
 def listed(found: Iterable[LoggedEntry]) -> list[ListedEntry]:

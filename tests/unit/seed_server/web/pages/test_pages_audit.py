@@ -43,6 +43,17 @@ async def test_only_who_may_audit_sees_the_log(company: Company) -> None:
         assert (await site.browser().get("/audit")).status == 303
 
 
+async def test_what_a_deed_means_stands_beside_it_in_the_readers_language(company: Company) -> None:
+    _happen(company, OTHERS[0], "stolen")
+    async with pages_of(company.context) as site:
+        browser = site.browser("olga", "auditor")
+        english, japanese = [await browser.get(f"/audit?deed=deny&lang={language}") for language in ("en", "ja")]
+    assert "deny" in english.words
+    assert "A PC is refused from now on" not in english.words, "the deed says it"
+    assert "deny" in japanese.words, "as it was signed"
+    assert "PC が拒否されました。" in japanese.words
+
+
 async def test_entries_are_found_by_what_stands_in_the_address(company: Company) -> None:
     company.start()
     approve_rollout(company.context, BOB, 1)
