@@ -363,10 +363,8 @@ class Controller:
                 self._cuts.calm(queue, now)
             return False
         target = self._frontier.target(now) if self.state is State.SCAVENGE else None
-        if target and self._cuts.is_burst(queue, threshold, now, beyond=max(0.0, self._rate / target - 1)):
-            self._begin_cut(view, now, CUT_MOST, burst=True)
-        else:
-            self._begin_cut(view, now, 0.5 * (queue / threshold - 1))
+        burst = self._cuts.is_burst(queue, threshold, now, rate=self._rate, target=target)
+        self._begin_cut(view, now, CUT_MOST if burst else 0.5 * (queue / threshold - 1), burst=burst)
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)
         return True

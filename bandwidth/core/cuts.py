@@ -9,7 +9,10 @@ GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-BURST_SECONDS, BURST_TIMES = 0.3, 2.0  # within so long, so many times what a rate above the line's can make of a queue
+SUDDEN_SECONDS, SUDDEN_TIMES = (
+    0.3,
+    2.0,
+)  # within so long, so many times what a rate above the line's can make of a queue
 DELIVERED_NOTHING = 1.0  # bytes per second
 
 
@@ -34,15 +37,18 @@ class Cuts:
         """Note a queue of ``queue`` seconds, for which nothing is cut."""
         self._calm = now, queue
 
-    def is_burst(self, queue: float, threshold: float, now: float, *, beyond: float) -> bool:
+    def is_burst(self, queue: float, threshold: float, now: float, *, rate: float, target: float | None) -> bool:
         """Whether a queue came faster than we can have made it: somebody has begun to send.
 
-        ``beyond``: by which share of what is known of the line our rate is above it. In a second, so many seconds of
-        queue come of that.
+        ``target``: what is known of the line; None: nothing, or a ramp is on its way there. By which share our rate is
+        above it, so many seconds of queue come of that in a second.
         """
+        if not target:
+            return False
+        beyond = max(0.0, rate / target - 1)
         at, before = self._calm
-        ours = BURST_TIMES * beyond * (now - at) + threshold / 2
-        return 0 <= now - at < BURST_SECONDS and queue - before > ours
+        ours = SUDDEN_TIMES * beyond * (now - at) + threshold / 2
+        return 0 <= now - at < SUDDEN_SECONDS and queue - before > ours
 
     def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool) -> None:
         """Note that a queue has formed at ``rate``, in a ramp or not.

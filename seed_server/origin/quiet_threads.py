@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import trio
 
+from p2pdist.shared.time_slices import USUAL_SLICE_SECONDS, ask_for_slices
+
 T = TypeVar("T")
 
 NICE_OF_THREADS = 19  # Linux has one for each thread: event loop and controllers get a processor first
@@ -46,3 +48,4 @@ def _give_way() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_OF_THREADS)
+        ask_for_slices(USUAL_SLICE_SECONDS)

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from seed_server.store.database import Database
 
 MISSING_OF_A_PAGE = 30
-FEW_PCS = 1_000  # at a site: each is looked up for each patch, where that of a company would be read for each patch …
+SMALL_SITE_PCS = (
+    1_000  # at a site: each is looked up for each patch, where that of a company would be read for each patch …
+)
 LOOKED_UP_AT_ONCE = 20_000  # … so many look-ups in a query, in some 60 ms …
 MORE_EACH_TIME = 4  # … from a page's on, each time so many times as many
 _CURSOR = re.compile(r"([0-9]{1,10})-([0-9]{1,10})")
@@ -151,7 +153,7 @@ def missing_counts(database: "Database", look: "MissingLook") -> dict[MissingRea
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LackingStretch:
     """Some of those that lack a patch, in the order of their enrolment."""
 
     patch: PatchHead
@@ -178,7 +180,7 @@ class MissingLook:
     reason: str = ""
     owner: str = ""
     page_rows: int = MAX_PAGE_ROWS
-    few_pcs: int = FEW_PCS
+    few_pcs: int = SMALL_SITE_PCS
 
     def rows(self, database: "Database") -> Iterator[MissingPc]:
         """Yield those that lack a patch, by patch, then in the order of their enrolment."""
@@ -199,7 +201,7 @@ class MissingLook:
 
     def stretches(
         self, database: "Database", patches: Sequence[PatchHead], begin: int, size: int, few: Collection[int] | None
-    ) -> Iterator[Stretch]:
+    ) -> Iterator[LackingStretch]:
         """Yield those that lack these patches, of the first one from behind ``begin`` on, some ``size`` at a time.
 
         All that it `wants` are among them, and maybe others; of a patch that nobody lacks, none. Of ``few`` PCs, which
@@ -213,7 +215,7 @@ class MissingLook:
             while True:
                 page = database.lacking_page(patch.number, site=self.site, only=self._only, after=begin, limit=size)
                 asked += 1
-                yield Stretch(patch, begin, page, asked)
+                yield LackingStretch(patch, begin, page, asked)
                 if len(page) < size:
                     break
                 begin = page[-1].endpoint
@@ -221,7 +223,7 @@ class MissingLook:
 
     def _of_few(
         self, database: "Database", site: int, patches: Sequence[PatchHead], begin: int, size: int, pcs: int
-    ) -> Iterator[Stretch]:
+    ) -> Iterator[LackingStretch]:
         """Look up each PC of a site for some patches at a time: at first for what fills a page, if all lack them."""
         at, asked, some = 0, 0, 1 if begin else max(1, size // pcs)
         while at < len(patches):
@@ -229,7 +231,7 @@ class MissingLook:
             found = database.lacking_at(site, [patch.number for patch in these], only=self._only, after=begin)
             asked += 1
             for patch in these:
-                yield Stretch(patch, begin, found[patch.number], asked)
+                yield LackingStretch(patch, begin, found[patch.number], asked)
                 begin = 0
             at += some
             some = min(MORE_EACH_TIME * some, max(1, LOOKED_UP_AT_ONCE // pcs))

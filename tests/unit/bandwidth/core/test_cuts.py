@@ -54,9 +54,10 @@ def test_a_queue_that_comes_faster_than_a_rate_can_make_it_is_a_burst(
     queue: float, after: float, beyond: float, burst: bool
 ) -> None:
     cuts = Cuts()
-    assert not cuts.is_burst(queue, 0.008, 10.0, beyond=beyond), "nothing is known of before"
+    assert not cuts.is_burst(queue, 0.008, 10.0, rate=(1 + beyond) * RATE, target=RATE), "nothing is known of before"
     cuts.calm(0.002, 10.0)
-    assert cuts.is_burst(queue, 0.008, 10.0 + after, beyond=beyond) is burst
+    assert cuts.is_burst(queue, 0.008, 10.0 + after, rate=(1 + beyond) * RATE, target=RATE) is burst
+    assert not cuts.is_burst(queue, 0.008, 10.0 + after, rate=RATE, target=None)
 
 
 def test_a_cut_works_for_two_round_trips_before_another_one() -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from p2pdist.shared import priority
 from p2pdist.shared.priority import NICE, OF_SESSION
+from p2pdist.shared.time_slices import SHORT_SLICE_SECONDS
+from tests.unit.p2pdist.shared.test_time_slices import has_slices
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="niceness is POSIX")
 
@@ -64,6 +66,25 @@ def test_who_goes_first_is_as_much_before_others_as_who_gives_way_is_behind() ->
     after = own_niceness() - NICE
     assert priority_after("go_first") == (after, of_session(after), True)
     assert priority_after("go_first", nicer_by=5) == (after + 5, of_session(after + 5), True)
+
+
+SLICES = """
+from p2pdist.shared import priority, time_slices
+before = time_slices.slice_seconds()
+priority.go_first()
+first = time_slices.slice_seconds()
+priority.go_with_others()
+print(before, first, time_slices.slice_seconds())
+"""
+
+
+@pytest.mark.skipif(not has_slices(), reason="threads have slices of their own from Linux 6.12 on")
+def test_who_goes_first_has_short_slices_and_who_goes_with_others_has_not() -> None:
+    command = [sys.executable, "-c", SLICES]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, start_new_session=True).stdout.split()
+    before, first, after = map(float, told)
+    assert (first, after) == (SHORT_SLICE_SECONDS, before)
+    assert first < before
 
 
 def test_a_session_of_others_is_left_as_it_is() -> None:
