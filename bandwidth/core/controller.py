@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
-from bandwidth.core.cuts import CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, Cuts
+from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, Cuts
 from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience
@@ -273,7 +273,7 @@ class Controller:
             if self._frontier.drains(queue):
                 self._cuts.wait(now)
             else:
-                self._cut(view, now, queue / threshold)
+                self._cut(view, now, CUT_MOST)
 
     def _yield(self, view: View, now: float, _step: float) -> None:
         self._rate = self._least_rate
@@ -364,7 +364,7 @@ class Controller:
             return False
         target = self._frontier.target(now) if self.state is State.SCAVENGE else None
         burst = self._cuts.is_burst(queue, threshold, now, rate=self._rate, target=target)
-        self._begin_cut(view, now, CUT_MOST if burst else 0.5 * (queue / threshold - 1), burst=burst)
+        self._begin_cut(view, now, BURST_CUT if burst else min(CUT_MOST, 0.5 * (queue / threshold - 1)), burst=burst)
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)
         return True

@@ -13,6 +13,7 @@ SUDDEN_SECONDS, SUDDEN_TIMES = (
     0.3,
     2.0,
 )  # within so long, so many times what a rate above the line's can make of a queue
+BURST_CUT = 0.8  # of the rate: with half, a page shares the line with us to its end; with all, too little is used
 DELIVERED_NOTHING = 1.0  # bytes per second
 
 
@@ -63,7 +64,7 @@ class Cuts:
 
     def cut(self, view: View, rate: float, now: float, cut: float, *, beyond: bool) -> float:
         """Return ``rate`` cut by the part ``cut``; ``beyond``: it was more than what is known of the line."""
-        kept = 1 - min(CUT_MOST, max(CUT_LEAST, cut))
+        kept = 1 - max(CUT_LEAST, cut)
         known = view.delivered if view.delivered > DELIVERED_NOTHING and not view.application_limited else rate
         if beyond:
             known = max(known, view.own_recent)  # the longer mean is of a ramp

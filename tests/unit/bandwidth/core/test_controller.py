@@ -261,9 +261,9 @@ def test_a_queue_of_a_threshold_is_cut_and_given_back(full: Stepper) -> None:
     assert full.step(80).allowance >= 0.9 * TARGET
 
 
-@pytest.mark.parametrize(("rtt", "kept"), [(0.0482, 0.9), (0.0516, 0.775), (0.056, 0.5), (0.07, 0.5)])
+@pytest.mark.parametrize(("rtt", "kept"), [(0.0482, 0.9), (0.0516, 0.775)])
 def test_the_cut_is_half_of_what_is_above_the_threshold(rtt: float, kept: float) -> None:
-    """At least a tenth, at most half; 11.6 ms are 1.45 thresholds: 0.225 is taken."""
+    """At least a tenth; 11.6 ms are 1.45 thresholds: 0.225 is taken."""
     stepper = Stepper().full()
     for part in (0.3, 0.6, 0.9):
         stepper.step(3, rtt_seconds=0.04 + part * (min(rtt, 0.048) - 0.04))
@@ -273,13 +273,13 @@ def test_the_cut_is_half_of_what_is_above_the_threshold(rtt: float, kept: float)
     assert decision.allowance == pytest.approx(TARGET * kept, rel=0.01)
 
 
-@pytest.mark.parametrize("rtt", [0.0482, 0.0528, 0.056])
-def test_a_queue_that_comes_faster_than_ours_could_takes_half(full: Stepper, rtt: float) -> None:
+@pytest.mark.parametrize("rtt", [0.0482, 0.0528, 0.07])
+def test_a_queue_that_comes_faster_than_ours_could_takes_four_fifths(full: Stepper, rtt: float) -> None:
     full.step(3)
     assert full.step(2, rtt_seconds=rtt).allowance == TARGET
     decision = full.step(rtt_seconds=rtt)
     assert (decision.reason, decision.state) == (Reason.QUEUE, State.BACK_OFF)
-    assert decision.allowance == pytest.approx(TARGET * 0.5, rel=0.01)
+    assert decision.allowance == pytest.approx(TARGET * 0.2, rel=0.01)
 
 
 def learned_and_probing(ahead: float) -> Stepper:
