@@ -359,11 +359,10 @@ class Controller:
     def _backed_off(self, view: View, now: float) -> bool:
         queue, threshold = self._queue(view), self._threshold(now)
         if queue <= threshold:
-            if view.queue_seconds is not None:
-                self._cuts.calm(queue, now)
+            self._cuts.calm(view, now)
             return False
         target = self._frontier.target(now) if self.state is State.SCAVENGE else None
-        burst = self._cuts.is_burst(queue, threshold, now, rate=self._rate, target=target)
+        burst = self._cuts.is_burst(view, threshold, now, rate=self._rate, target=target)
         self._begin_cut(view, now, BURST_CUT if burst else min(CUT_MOST, 0.5 * (queue / threshold - 1)), burst=burst)
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)

@@ -34,17 +34,20 @@ class Cuts:
         """Do not return to the rate before: somebody needs the line."""
         self._return_to = None
 
-    def calm(self, queue: float, now: float) -> None:
-        """Note a queue of ``queue`` seconds, for which nothing is cut."""
-        self._calm = now, queue
+    def calm(self, view: View, now: float) -> None:
+        """Note that nothing is cut for what ``view`` shows."""
+        if view.queue_seconds is not None:
+            self._calm = now, view.data_queue_seconds
 
-    def is_burst(self, queue: float, threshold: float, now: float, *, rate: float, target: float | None) -> bool:
+    def is_burst(self, view: View, threshold: float, now: float, *, rate: float, target: float | None) -> bool:
         """Whether a queue came faster than we can have made it: somebody has begun to send.
 
         ``target``: what is known of the line; None: nothing, or a ramp is on its way there. By which share our rate is
-        above it, so many seconds of queue come of that in a second.
+        above it, so many seconds of queue come of that in a second. Our own data must meet it: what pings alone meet
+        may be in a PC's card; and over a satellite it may be a PC that was busy.
         """
-        if not target:
+        queue = view.data_queue_seconds
+        if not target or view.rtt_seconds - queue >= SATELLITE_SECONDS:
             return False
         beyond = max(0.0, rate / target - 1)
         at, before = self._calm

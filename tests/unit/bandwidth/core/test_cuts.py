@@ -53,11 +53,16 @@ def test_the_rate_returns_soon_once_or_after_a_queue_of_our_own(first: bool, ret
 def test_a_queue_that_comes_faster_than_a_rate_can_make_it_is_a_burst(
     queue: float, after: float, beyond: float, burst: bool
 ) -> None:
-    cuts = Cuts()
-    assert not cuts.is_burst(queue, 0.008, 10.0, rate=(1 + beyond) * RATE, target=RATE), "nothing is known of before"
-    cuts.calm(0.002, 10.0)
-    assert cuts.is_burst(queue, 0.008, 10.0 + after, rate=(1 + beyond) * RATE, target=RATE) is burst
-    assert not cuts.is_burst(queue, 0.008, 10.0 + after, rate=RATE, target=None)
+    cuts, at, rate = Cuts(), 10.0 + after, (1 + beyond) * RATE
+    seen = view(SHORT + queue, RATE, data_queue_seconds=queue)
+    assert not cuts.is_burst(seen, 0.008, 10.0, rate=rate, target=RATE), "nothing is known of before"
+    cuts.calm(view(SHORT, RATE, data_queue_seconds=0.002), 10.0)
+    cuts.calm(view(SHORT, RATE, queue_seconds=None), at)  # nothing was measured
+    assert cuts.is_burst(seen, 0.008, at, rate=rate, target=RATE) is burst
+    assert not cuts.is_burst(seen, 0.008, at, rate=rate, target=None)
+    assert not cuts.is_burst(view(SHORT + queue, RATE), 0.008, at, rate=rate, target=RATE), "our data do not meet it"
+    far = view(LONG + queue, RATE, data_queue_seconds=queue)
+    assert not cuts.is_burst(far, 0.008, at, rate=rate, target=RATE), "it may be a PC that was busy"
 
 
 def test_a_cut_works_for_two_round_trips_before_another_one() -> None:
