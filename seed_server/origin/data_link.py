@@ -23,7 +23,7 @@ KERNEL_SHARE = 2  # while we meter: times the rate, so that a rising one is not 
 DRAIN_RATE = BytesPerSecond(16_000)  # at least, for what is in the kernel when the rate falls: it drains in seconds
 METER_SECONDS = 0.003  # of data at the rate are written at a time, or one segment: a burst that makes no queue
 EARNED_PARTS = 4  # may be written at once after a busy moment
-RESTING_TIMEOUTS = 3  # of TCP in a row: some 2 s on a usual line
+RESTING_TIMEOUTS, LONG_RESTING_TIMEOUTS = 3, 5  # of TCP in a row: some 2 s on a usual line, and 7 s
 BACKLOG_SECONDS = 0.01  # between checks whether the kernel has sent what it has
 PACE_AGAIN_SHARE = 0.01  # a smaller change is not worth a system call
 
@@ -120,6 +120,11 @@ class DataLink:
     def rests(self) -> bool:
         """Whether TCP has been waiting so long that it would go on doing so after an outage."""
         return self._look is not None and self._look.timeouts_in_a_row >= RESTING_TIMEOUTS
+
+    @property
+    def rests_long(self) -> bool:
+        """Whether it has been waiting for so long that only an outage explains it: a full card lets something through."""
+        return self._look is not None and self._look.timeouts_in_a_row >= LONG_RESTING_TIMEOUTS
 
     @property
     def awaits_word(self) -> bool:

@@ -34,10 +34,10 @@ def end_resting(live: LiveSite, now: float) -> None:
         if link is None or now - session.heard_at >= ANSWERING_SECONDS:
             continue
         if link not in live.sending:
-            if not link.awaits_word:
+            # a turn ended as the line was cut: TCP would send it again, beside us, when it wakes up
+            if not (link.awaits_word and link.look_again() and link.rests_long):
                 continue
-            link.look_again()  # a turn ended as the line was cut: TCP would send it again, beside us, when it wakes up
-        if not link.rests:
+        elif not link.rests:
             continue
         if link.nothing_arrived and live.rate.path.vanished(session.endpoint, session.packet_bytes, now):
             _log_lost(live, session, session.packet_bytes, now)

@@ -24,6 +24,7 @@ class Pc:
         live: Any,
         *,
         rests: bool = True,
+        rests_long: bool = True,
         nothing_arrived: bool = False,
         awaits_word: bool = False,
         endpoint: EndpointId = PC,
@@ -32,7 +33,11 @@ class Pc:
         self.packet_bytes = live.rate.path.most_bytes(self.endpoint, 0.0)
         self.looks = 0
         self.link = SimpleNamespace(
-            rests=rests, nothing_arrived=nothing_arrived, awaits_word=awaits_word, look_again=self._look
+            rests=rests,
+            rests_long=rests_long,
+            nothing_arrived=nothing_arrived,
+            awaits_word=awaits_word,
+            look_again=self._look,
         )
         self.heard_at = 0.0
         self.ended: list[str] = []
@@ -40,8 +45,9 @@ class Pc:
         live.sessions[self.endpoint] = self
         live.sending = [self.link]
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
         self.looks += 1
+        return True
 
 
 def site() -> LiveSite:
@@ -84,6 +90,13 @@ def test_one_that_has_stored_all_that_it_got_is_left_alone() -> None:
     idle, _sends = Pc(live), Pc(live, rests=False, endpoint=OTHER)
     end_resting(live, 0.1)
     assert (idle.ended, idle.looks) == ([], 0)
+
+
+def test_one_whose_turn_has_ended_is_left_alone_while_its_card_may_be_full() -> None:
+    live = site()
+    waits, _sends = Pc(live, awaits_word=True, rests_long=False), Pc(live, rests=False, endpoint=OTHER)
+    end_resting(live, 0.1)
+    assert (waits.ended, waits.looks) == ([], 1)
 
 
 def test_where_no_full_packet_ever_arrives_smaller_ones_follow_and_it_is_logged_once() -> None:
