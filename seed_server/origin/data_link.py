@@ -123,7 +123,7 @@ class DataLink:
 
     @property
     def rests_long(self) -> bool:
-        """Whether it has been waiting for so long that only an outage explains it: a full card lets something through."""
+        """Whether it has been waiting for so long that it must be an outage: a full card lets something through."""
         return self._look is not None and self._look.timeouts_in_a_row >= LONG_RESTING_TIMEOUTS
 
     @property
