@@ -41,7 +41,7 @@ async def test_pieces_stop_control_goes_on_and_pieces_come_again_when_it_is_over
         await endpoint.want(patch)
         await fetch(lab, endpoint, patch, 3)
         live = branch(lab)
-        pause(live, seconds=2.0)
+        pause(live, seconds=4.0)  # on a busy machine, what is under way drains for two
         await quiet(live)
         ledger = live.ledger.ledger(TorrentHash(patch.torrent_hash))
         assert ledger is not None

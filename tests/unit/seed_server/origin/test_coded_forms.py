@@ -238,9 +238,10 @@ async def test_what_is_not_aligned_yet_is_coded_alone_and_not_sent_whole(server:
         server.coding.may_align.set()
         with trio.fail_after(10):
             await server.forms.alignments.begin(new, old.sha256).done.wait()
-        by_base = await server.forms.form(new, PieceIndex(0), old.sha256, FAST)
-        assert by_base is not None
-        assert by_base.base == old.sha256
+            # on a busy machine its thread may not come to it in time, and what is kept alone goes
+            while (coded := await server.forms.form(new, PieceIndex(0), old.sha256, FAST)) is None or not coded.base:
+                pass
+        assert coded.base == old.sha256
 
 
 async def test_what_is_not_coded_by_a_base_in_time_goes_as_it_is_kept_alone(server: Server) -> None:
