@@ -107,6 +107,7 @@ def test_where_the_system_refuses_nothing_changes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "setpriority", refused)
     monkeypatch.setattr(os, "setsid", refused)
     monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    monkeypatch.setattr(priority, "ask_for_slices", lambda _: False)  # it would be heard, for all tests that follow
     priority.give_way(tmp_path / "not there" / "autogroup")
     priority.go_first(tmp_path / "not there" / "autogroup")
     assert not (tmp_path / "not there").exists()
