@@ -70,6 +70,7 @@ def test_who_goes_first_is_as_much_before_others_as_who_gives_way_is_behind() ->
 
 SLICES = """
 from p2pdist.shared import priority, time_slices
+time_slices.ask_for_slices(time_slices.USUAL_SLICE_SECONDS)
 before = time_slices.slice_seconds()
 priority.go_first()
 first = time_slices.slice_seconds()
