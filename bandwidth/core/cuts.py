@@ -9,10 +9,7 @@ GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-SUDDEN_SECONDS, SUDDEN_TIMES = (
-    0.3,
-    2.0,
-)  # within so long, so many times what a rate above the line's can make of a queue
+SUDDEN_SECONDS, SUDDEN_TIMES = 0.3, 2.0  # within so long, so many times what a rate beyond the line's can make
 BURST_CUT = 0.8  # of the rate: with half, a page shares the line with us to its end; with all, too little is used
 DELIVERED_NOTHING = 1.0  # bytes per second
 

@@ -56,6 +56,11 @@ def page_of_entry(entry: AuditEntry) -> str:
     return "" if page is None or not entry.subject else page(entry)
 
 
+def meaning_of(entry: AuditEntry) -> str:
+    """Return what a deed means, of a closed list; the entry stays as it was signed. Empty: it changed nothing."""
+    return EVENT_TYPES.get(event_type(entry) or "", "")
+
+
 def page_of_person(entry: AuditEntry) -> str:
     """Return the address of the page of whoever did it; empty: no account did."""
     if entry.known_by not in {"password", "key", "token", "oidc"}:
@@ -73,15 +78,14 @@ class ListedEntry:
     person: str
     """As of `page_of_person`."""
 
-    @property
-    def meaning(self) -> str:
-        """What the deed means, of a closed list in the reader's language: the entry itself stays as it was signed."""
-        return EVENT_TYPES.get(event_type(self.entry) or "", "")
+    meaning: str
+    """As of `meaning_of`."""
 
 
 def listed(found: Iterable[LoggedEntry]) -> list[ListedEntry]:
     """Return entries with their links."""
-    return [ListedEntry(one.entry, page_of_entry(one.entry), page_of_person(one.entry)) for one in found]
+    entries = [one.entry for one in found]
+    return [ListedEntry(one, page_of_entry(one), page_of_person(one), meaning_of(one)) for one in entries]
 
 
 def same_request(entry: AuditEntry) -> str:

@@ -12,7 +12,6 @@ from p2pdist.shared.language import tr
 from p2pdist.shared.manifest.staged import MAX_CHECKPOINT_BYTES
 from seed_server.answers.audit import AuditAlarmDocument
 from seed_server.answers.audit_documents import alarm_documents, audit_proof_document
-from seed_server.automation.event_types import EVENT_TYPES, event_type
 from seed_server.fleet.audit_queries import EntryProof, LogCheck, prove_entry, read_alarms, verify_log
 from seed_server.fleet.audit_search import (
     AuditQuestion,
@@ -30,7 +29,7 @@ from seed_server.web.api.problems import ApiProblemError
 from seed_server.web.api.route import Nothing, Right
 from seed_server.web.frame.addresses import address_of
 from seed_server.web.frame.page import LIST_ROWS, Asked, FileAnswer, Form, Page, Shown
-from seed_server.web.pages.audit_links import listed, page_of_entry, page_of_person, same_request
+from seed_server.web.pages.audit_links import listed, meaning_of, page_of_entry, page_of_person, same_request
 from seed_server.web.pages.given_days import Day, midnight
 
 AUDITING: Right = ("audit", WHOLE_FLEET)
@@ -106,7 +105,7 @@ def _entry(asked: Asked[OfNumber]) -> Shown:
     values = {
         "entry": entry,
         "leaf": logged.leaf.hex(),
-        "meaning": EVENT_TYPES.get(event_type(entry) or "", ""),
+        "meaning": meaning_of(entry),
         "page": page_of_entry(entry),
         "person": page_of_person(entry),
         "same_request": same_request(entry),
