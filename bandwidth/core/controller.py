@@ -14,7 +14,7 @@ from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHIN
 from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience
-from bandwidth.core.sensors import Sensors, View
+from bandwidth.core.sensors import SATELLITE_SECONDS, Sensors, View
 from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger
@@ -31,6 +31,7 @@ BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is st
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing …
 FULL_LEAST = 0.5  # … and as little does less than this part of what is known
+LONG_WAY_SECONDS = 0.05  # a round trip as long as this: a ramp's queue stands for long enough to be heard in a call
 FIRST_WINDOWS_SECONDS = 0.2  # a round trip as long as this: a line that is not known gets at once, as from any TCP, …
 FIRST_WINDOWS_MOST = 128_000.0  # … a first window of each connection in it, as far as 1 Mbit/s
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
@@ -267,8 +268,13 @@ class Controller:
             self._rate, ramped = self._cuts.undone()
             self._move(Trigger.NOT_OURS if ramped else Trigger.DRAINED, now)
         elif queue <= threshold / 2:
-            self._rate = self._frontier.drained(self._rate, now)
-            self._move(Trigger.DRAINED, now)
+            if not self._cuts.yet_unseen(view, now):
+                self._rate = self._frontier.drained(self._rate, now)
+                self._move(Trigger.DRAINED, now)
+        elif self._cuts.was_burst(view, threshold, now, line=self.capacity.bytes_per_second(now)):
+            # it is more than the rate before the cut can have made: somebody came, perhaps while we tried more
+            self._frontier.cut(view, self._rate, now, burst=True)
+            self._cut(view, now, BURST_CUT)
         elif queue > threshold and self._cuts.shows(view, now):
             if self._frontier.drains(queue):
                 self._cuts.wait(now)
@@ -329,7 +335,9 @@ class Controller:
             if self.state is not State.BACK_OFF and self._frontier.is_limit(view, self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
-                self._begin_cut(view, now, CUT_MOST if first else CUT_LEAST)
+                most = BURST_CUT if _is_long(view) else CUT_MOST
+                seen = reason is Reason.PERSISTENT_QUEUE
+                self._begin_cut(view, now, most if first else CUT_LEAST, seen=seen)
                 self.capacity.at_congestion(view.carried, now)
                 return True
         self._enter_yield(reason, view, now)
@@ -361,14 +369,15 @@ class Controller:
         if queue <= threshold:
             self._cuts.calm(view, now)
             return False
-        target = self._frontier.target(now) if self.state is State.SCAVENGE else None
-        burst = self._cuts.is_burst(view, threshold, now, rate=self._rate, target=target)
-        self._begin_cut(view, now, BURST_CUT if burst else min(CUT_MOST, 0.5 * (queue / threshold - 1)), burst=burst)
+        known = self.capacity.bytes_per_second(now)
+        burst = self.state is State.SCAVENGE and self._cuts.is_burst(view, threshold, now, rate=self._rate, line=known)
+        deep = burst or (known is None and _is_long(view))
+        self._begin_cut(view, now, BURST_CUT if deep else min(CUT_MOST, 0.5 * (queue / threshold - 1)), burst=burst)
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)
         return True
 
-    def _begin_cut(self, view: View, now: float, cut: float, *, burst: bool = False) -> None:
+    def _begin_cut(self, view: View, now: float, cut: float, *, burst: bool = False, seen: bool = True) -> None:
         ours = self._frontier.cut_beyond  # the cut before was
         self._frontier.cut(view, self._rate, now, burst=burst)
         target = self._frontier.target(now) or 0.0
@@ -376,7 +385,7 @@ class Controller:
         if cut <= CUT_LEAST and got_through and not view.limited:
             # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
-        self._cuts.begin(view, self._rate, now, first=ours, ramped=self.state is State.RAMP)
+        self._cuts.begin(view, self._rate, now, first=ours, ramped=self.state is State.RAMP, seen=seen)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
         self._move(Trigger.QUEUE, now)
@@ -397,3 +406,11 @@ class Controller:
         self._sharing.restart(now)
         self._quiet_since = None
         self._competition.forget()
+
+
+def _is_long(view: View) -> bool:
+    """Whether a ramp goes far beyond the limit of a line of which nothing is known, and a call waits for all of it.
+
+    Not over a satellite: until it shows there that the queue has gone, a round trip of the line is lost.
+    """
+    return LONG_WAY_SECONDS <= view.rtt_seconds - (view.queue_seconds or 0.0) < SATELLITE_SECONDS

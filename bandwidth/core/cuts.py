@@ -2,6 +2,7 @@
 
 from bandwidth.core.frontier import SHOWS_SECONDS
 from bandwidth.core.sensors import SATELLITE_SECONDS, View
+from bandwidth.core.units import LARGEST_PACKET_BYTES
 
 CUT_LEAST, CUT_MOST = 0.1, 0.5  # of the rate: less does not empty a queue, more is never needed for one of ours
 GROWTH_MOST_PER_SECOND = 0.10  # of the capacity
@@ -9,7 +10,8 @@ GROWTH_CALM_SECONDS = 2.0  # and some round trips in which nobody shows up: from
 RETURN_PER_SECOND = 0.50  # of the capacity, back towards …
 RETURN_AGAIN_SECONDS = 3.0  # … but not so soon after another cut
 RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there and went at once
-SUDDEN_SECONDS, SUDDEN_TIMES = 0.3, 2.0  # within so long, so many times what a rate beyond the line's can make
+SUDDEN_SECONDS, SUDDEN_TIMES = 0.3, 2.0  # within so long, so many times what a rate beyond the line's can make …
+SUDDEN_PACKETS = 5  # … and as many packets, which may be ours where a turn begins, are no burst
 BURST_CUT = 0.8  # of the rate: with half, a page shares the line with us to its end; with all, too little is used
 DELIVERED_NOTHING = 1.0  # bytes per second
 
@@ -20,6 +22,8 @@ class Cuts:
     def __init__(self) -> None:
         self._at = self._begun_at = float("-inf")
         self._before = 0.0, False
+        self._seen = True
+        self._burst_at = float("-inf")
         self._return_to: float | None = None
         self._calm = float("-inf"), 0.0
 
@@ -36,28 +40,41 @@ class Cuts:
         if view.queue_seconds is not None:
             self._calm = now, view.data_queue_seconds
 
-    def is_burst(self, view: View, threshold: float, now: float, *, rate: float, target: float | None) -> bool:
+    def is_burst(self, view: View, threshold: float, now: float, *, rate: float, line: float | None) -> bool:
         """Whether a queue came faster than we can have made it: somebody has begun to send.
 
-        ``target``: what is known of the line; None: nothing, or a ramp is on its way there. By which share our rate is
-        above it, so many seconds of queue come of that in a second. Our own data must meet it: what pings alone meet
-        may be in a PC's card; and over a satellite it may be a PC that was busy.
+        ``line``: what it is known to carry, or None. By which share our rate is above it, so many seconds of queue come
+        of that in a second. Our own data must meet it: what pings alone meet may be in a PC's card; and over a
+        satellite it may be a PC that was busy.
         """
         queue = view.data_queue_seconds
-        if not target or view.rtt_seconds - queue >= SATELLITE_SECONDS:
+        if not line or view.rtt_seconds - queue >= SATELLITE_SECONDS:
             return False
-        beyond = max(0.0, rate / target - 1)
+        beyond = max(0.0, rate / line - 1)
         at, before = self._calm
-        ours = SUDDEN_TIMES * beyond * (now - at) + threshold / 2
+        ours = SUDDEN_TIMES * beyond * (now - at) + max(threshold / 2, SUDDEN_PACKETS * LARGEST_PACKET_BYTES / line)
         return 0 <= now - at < SUDDEN_SECONDS and queue - before > ours
 
-    def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool) -> None:
-        """Note that a queue has formed at ``rate``, in a ramp or not.
+    def was_burst(self, view: View, threshold: float, now: float, *, line: float | None) -> bool:
+        """Whether the queue is a burst after the cut too: once after each, unless it was a ramp's.
+
+        It may show only then, where it began while we tried more than was known.
+        """
+        rate, ramped = self._before
+        if ramped or self._burst_at == self._begun_at:
+            return False
+        found = self.is_burst(view, threshold, now, rate=rate, line=line)
+        if found:
+            self._burst_at = self._begun_at
+        return found
+
+    def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool, seen: bool) -> None:
+        """Note that a queue has formed at ``rate``, in a ramp or not; ``seen``, or only losses and a shortfall tell.
 
         One that comes and goes is a page or a burst: the rate returns soon, but not
         twice in a row; unless this is the ``first`` after one that we made ourselves.
         """
-        self._begun_at, self._before = now, (rate, ramped)
+        self._begun_at, self._before, self._seen = now, (rate, ramped), seen
         carried = rate if view.application_limited else max(view.recent, view.delivered)
         again = now - self._at < RETURN_AGAIN_SECONDS and not first
         self._return_to = None if again else RETURN_SHARE * min(rate, carried)
@@ -74,6 +91,15 @@ class Cuts:
     def cannot_show(self, way_seconds: float | None, now: float) -> bool:
         """Whether answers that come now cannot know of the cut yet, after a round trip over a satellite."""
         return way_seconds is not None and way_seconds >= SATELLITE_SECONDS and 0 <= now - self._begun_at < way_seconds
+
+    def yet_unseen(self, view: View, now: float) -> bool:
+        """Whether the queue that we cut for did not show when we did, and may not have gone yet.
+
+        Over a satellite it is believed to have gone at once: to wait for a round trip takes too long there.
+        """
+        if self._seen or view.rtt_seconds >= SATELLITE_SECONDS:
+            return False
+        return 0 <= now - self._begun_at < view.rtt_seconds + SHOWS_SECONDS
 
     def undone(self) -> tuple[float, bool]:
         """Return the rate before the cut, and whether it was a ramp's: the queue was none of ours."""

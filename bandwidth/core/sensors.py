@@ -29,6 +29,7 @@ LOSS_USUAL_MOST = 0.05  # … and more than this is congestion, however long it 
 CROWDED_SECONDS = 0.002  # a loss with no more of a queue around it is the line's own: what overflows must first fill
 SHORTFALL_SECONDS = 0.25  # over which what arrived is compared with what was sent
 SHORTFALL_SEGMENTS = 16  # fewer than these say nothing
+CLUMPS_SECONDS = SHORTFALL_SECONDS / 4  # a round trip as long, and what windows let through comes in too few clumps
 LONGEST_RTT_SECONDS = 2.0  # for which a shortfall is looked for
 
 
@@ -128,7 +129,7 @@ class Sensors:
         rtt = self._pings[-1] if self._pings else (self.base.seconds or sample.data_rtt_seconds or 0.1)
         usual = min(LOSS_USUAL_MOST, self._loss_share)  # as it was before: the losses of now must not count as usual
         self._add(sample, now, elapsed, rtt)
-        self._note_shortfall(sample, now, elapsed, allowed)
+        self._note_shortfall(sample, now, elapsed, allowed, rtt)
         if self._missing >= PINGS_MISSING and not sample.delivered_bytes:
             self._shortfall.clear()  # an outage is no competitor
         delivered = self._delivered.rate
@@ -219,7 +220,7 @@ class Sensors:
             self._loss_memory = min(LOSS_MEMORY_SEGMENTS, self._loss_memory + segments)
             self._loss_share += segments / self._loss_memory * (min(1.0, lost / segments) - self._loss_share)
 
-    def _note_shortfall(self, sample: Sample, now: float, elapsed: float, allowed: BytesPerSecond) -> None:
+    def _note_shortfall(self, sample: Sample, now: float, elapsed: float, allowed: BytesPerSecond, rtt: float) -> None:
         limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
         if limited:
             self._limited_at = now
@@ -229,7 +230,8 @@ class Sensors:
             if sample.sent_bytes is None:
                 self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
             else:
-                self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes)
+                clumps = limited and rtt >= CLUMPS_SECONDS
+                self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes, limited=clumps)
 
     def _queues(self, sample: Sample, delivered: float, rtt: float, now: float) -> tuple[float | None, float, float]:
         pings = most = None
@@ -276,10 +278,10 @@ class _Shortfalls:
         self._soon.add(now, elapsed, arrived, allowed, limited=limited)
         self._late.add(now, elapsed, arrived, allowed, limited=limited)
 
-    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int) -> None:
-        """Add a sample of which it is known what was sent, whatever limited it."""
-        self._soon.add_sent(now, elapsed, arrived, sent)
-        self._late.add_sent(now, elapsed, arrived, sent)
+    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int, *, limited: bool) -> None:
+        """Add a sample of which it is known what was sent; ``limited``: by something that makes it say nothing."""
+        self._soon.add_sent(now, elapsed, arrived, sent, limited=limited)
+        self._late.add_sent(now, elapsed, arrived, sent, limited=limited)
 
     def share(self, soonest: float, latest: float, now: float) -> float:
         """Return the least missing part for acknowledgements after ``soonest`` or ``latest`` seconds, 0 to 1."""
@@ -316,9 +318,9 @@ class _Shortfall:
         self._allowed_before = allowed
         self._add(now, elapsed, arrived, sent, limited=limited)
 
-    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int) -> None:
-        """Add a sample of which it is known what was sent, whatever limited it."""
-        self._add(now, elapsed, arrived, sent, limited=False)
+    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int, *, limited: bool) -> None:
+        """Add a sample of which it is known what was sent; ``limited``: by something that makes it say nothing."""
+        self._add(now, elapsed, arrived, sent, limited=limited)
 
     def _add(self, now: float, elapsed: float, arrived: int, sent: float, *, limited: bool) -> None:
         if self._since is None:

@@ -99,6 +99,31 @@ def test_nothing_is_done_before_a_round_trip_is_known() -> None:
     assert stepper.step() == Decision(BytesPerSecond(TARGET // 16), Reason.LEARNING, State.RAMP)
 
 
+@pytest.mark.parametrize(("rtt", "kept"), [(0.045, 0.5), (0.055, 0.2), (0.295, 0.2), (0.305, 0.5)])
+def test_the_first_queue_of_an_unknown_line_is_cut_deeply_on_a_long_way(rtt: float, kept: float) -> None:
+    stepper = Stepper(ControllerSettings())
+    stepper.step(3, rtt_seconds=rtt)
+    while stepper.decision.allowance < CAPACITY:
+        stepper.step(rtt_seconds=rtt)
+    arrives = int(CAPACITY * STEP)
+    stepper.step(9, rtt_seconds=rtt, delivered_bytes=arrives)
+    while not stepper.is_in(State.BACK_OFF):
+        stepper.step(rtt_seconds=rtt + 0.1, delivered_bytes=arrives)
+    assert stepper.decision.allowance == pytest.approx(kept * CAPACITY, rel=0.05)
+
+
+def test_a_limit_that_losses_tell_of_is_cut_for_until_a_queue_would_show() -> None:
+    """Fair queueing over a long way: no ping meets our queue, and our data's round trip is not measured yet."""
+    stepper = Stepper(ControllerSettings())
+    stepper.step(3, rtt_seconds=0.26)
+    while not stepper.is_in(State.BACK_OFF):
+        stepper.step(rtt_seconds=0.26, delivered_bytes=int(CAPACITY * STEP), sent_bytes=int(2 * CAPACITY * STEP))
+    since = stepper.now
+    while stepper.is_in(State.BACK_OFF):
+        stepper.step(rtt_seconds=0.26, delivered_bytes=int(CAPACITY * STEP))
+    assert stepper.now - since == pytest.approx(0.36, abs=STEP)
+
+
 def test_a_line_that_an_earlier_run_has_learned_begins_at_half_of_it_but_not_after_a_blackout() -> None:
     stepper = Stepper(ControllerSettings())
     stepper.controller.capacity.remember(LineMemory(CAPACITY, 0.0), 0.0)
@@ -304,6 +329,17 @@ def test_a_rate_far_beyond_what_is_learned_makes_a_queue_as_fast_as_a_burst() ->
     stepper.step(rtt_seconds=0.058, data_rtt_seconds=0.0592)  # 11 ms in 0.05 s, where twice half of the line make 50
     assert stepper.is_in(State.BACK_OFF)
     assert stepper.controller._frontier.cut_beyond
+
+
+@pytest.mark.parametrize(("later", "kept", "ours"), [(0.0499, 0.6, True), (0.075, 0.2, False)])
+def test_a_queue_that_grows_on_faster_after_our_cut_is_somebody_elses(later: float, kept: float, ours: bool) -> None:
+    stepper = learned_and_probing(1.06)
+    stepper.step(3, rtt_seconds=0.045, data_rtt_seconds=0.0462)
+    stepper.step(rtt_seconds=0.045, data_rtt_seconds=0.0507)
+    assert stepper.is_in(State.BACK_OFF)
+    stepper.step(rtt_seconds=0.05, data_rtt_seconds=later, delivered_bytes=int(CAPACITY * STEP))
+    assert stepper.controller._frontier.cut_beyond is ours
+    assert (stepper.decision.allowance > kept * CAPACITY) is ours
 
 
 @pytest.mark.parametrize(("rtt", "reason"), [(0.0719, Reason.QUEUE), (0.0721, Reason.PERSISTENT_QUEUE)])

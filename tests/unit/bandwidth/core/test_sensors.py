@@ -409,6 +409,18 @@ def test_a_sender_that_the_rate_does_not_limit_has_no_shortfall(line: Line, limi
     assert view.shortfall == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize(("rtt", "tells"), [(0.06, True), (0.07, False)])
+def test_what_a_small_window_lets_through_in_clumps_tells_of_no_shortfall(rtt: float, tells: bool) -> None:
+    """A new turn on a long way: ten packets at once, and nothing until their acknowledgements."""
+    line = Line()
+    full = replace(sample(rtt, delivered=SIZE), sent_bytes=SIZE)
+    line.look(full, times=32, allowed=ALLOWED)
+    small = replace(sample(rtt, delivered=SIZE // 4, window=ALLOWED - 1), sent_bytes=SIZE)
+    assert (line.look(small, times=8, allowed=ALLOWED).shortfall > 0.5) is tells
+    wide = replace(sample(rtt, delivered=SIZE // 4, window=ALLOWED), sent_bytes=SIZE)
+    assert line.look(wide, times=16, allowed=ALLOWED).shortfall > 0.5, "what a wide window sends and loses does"
+
+
 def test_a_window_of_just_what_is_allowed_does_not_limit(line: Line) -> None:
     short = sample(delivered=SIZE // 4, window=ALLOWED)
     assert line.look(short, times=16, allowed=ALLOWED).shortfall == pytest.approx(0.75)
