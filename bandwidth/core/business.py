@@ -14,7 +14,27 @@ GROWING = 1.1  # above the peak so far by this much
 STEADY_SLICES = 3  # two could agree by chance
 STEADY_SLICE_SECONDS = 2.0  # as long as most encoders' groups of pictures
 STEADY_SPREAD = 0.06  # of its mean: a call's slices differ by less, a transfer's by more, with its window
+BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
+BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
+BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
+BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
+BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
 LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5  # all slices, and a little
+
+
+def margin_beside(capacity: float) -> float:
+    """Return what is left free beside visible business. Rates are bytes per second, here and below."""
+    return max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
+
+
+def is_seen(need: float, capacity: float | None) -> bool:
+    """Whether ``need`` is that of business, which the sensors see; None: what the line carries is not known."""
+    return need > max(BUSINESS_SEEN * (capacity or 0.0), BUSINESS_MARGIN_LEAST)
+
+
+def is_large(need: float, capacity: float | None) -> bool:
+    """Whether business of so much ``need`` still uses the line."""
+    return need > max(BUSINESS_MOST * (capacity or 0.0), BUSINESS_MARGIN_LEAST)
 
 
 class BusinessLoad:

@@ -8,13 +8,14 @@ constant are explained in docs/bandwidth-control.md.
 
 from collections.abc import Callable
 
+from bandwidth.core.business import BUSINESS_SEEN, is_large, is_seen, margin_beside
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
-from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, Cuts
+from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, WHOLE_RAMP, Cuts, depth
 from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience
-from bandwidth.core.sensors import SATELLITE_SECONDS, Sensors, View
+from bandwidth.core.sensors import Sensors, View
 from bandwidth.core.sharing import Sharing
 from bandwidth.core.signals import Sample
 from bandwidth.core.states import TRANSITIONS, Reason, State, Trigger
@@ -22,16 +23,10 @@ from bandwidth.core.units import LARGEST_PACKET_BYTES, BytesPerSecond
 
 __all__ = ["Controller", "ControllerSettings", "Decision"]
 
-BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
-BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
-BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
-BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 PROBED_BESIDE = 0.2  # of a learned capacity: beside more business, no more is tried
-BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
 NOISE_LEAST_SECONDS = 0.001  # of pings on an empty line, as measured
 FULL_DELIVERED = 0.8  # of the rate: if less got through, somebody large is there, and the rate says nothing …
 FULL_LEAST = 0.5  # … and as little does less than this part of what is known
-LONG_WAY_SECONDS = 0.05  # a round trip as long as this: a ramp's queue stands for long enough to be heard in a call
 FIRST_WINDOWS_SECONDS = 0.2  # a round trip as long as this: a line that is not known gets at once, as from any TCP, …
 FIRST_WINDOWS_MOST = 128_000.0  # … a first window of each connection in it, as far as 1 Mbit/s
 RAMP_WINDOW = 2.0  # times what the congestion window lets through: the most that a ramp asks for
@@ -150,9 +145,8 @@ class Controller:
             need = self._business.need
         if capacity is None or need < BUSINESS_SEEN * capacity:
             return None
-        margin = max(BUSINESS_MARGIN * capacity, min(BUSINESS_MARGIN_LEAST, BUSINESS_MARGIN_MOST * capacity))
         ours = max(HEADROOM * capacity, self._rate) if self._probes_beside(now) else HEADROOM * capacity
-        return max(0.0, ours - need - margin)
+        return max(0.0, ours - need - margin_beside(capacity))
 
     def _probes_beside(self, now: float) -> bool:
         """Whether a learned capacity is tried beyond although business is seen: where that is all, the line is larger.
@@ -268,11 +262,12 @@ class Controller:
             self._rate, ramped = self._cuts.undone()
             self._move(Trigger.NOT_OURS if ramped else Trigger.DRAINED, now)
         elif queue <= threshold / 2:
-            if not self._cuts.yet_unseen(view, now):
+            if not self._cuts.yet_unseen(self._sensors.base.seconds, now):
                 self._rate = self._frontier.drained(self._rate, now)
                 self._move(Trigger.DRAINED, now)
-        elif self._cuts.was_burst(view, threshold, now, line=self.capacity.bytes_per_second(now)):
-            # it is more than the rate before the cut can have made: somebody came, perhaps while we tried more
+        elif self._frontier.cut_beyond and self._cuts.was_burst(
+            view, threshold, now, line=self.capacity.bytes_per_second(now)
+        ):
             self._frontier.cut(view, self._rate, now, burst=True)
             self._cut(view, now, BURST_CUT)
         elif queue > threshold and self._cuts.shows(view, now):
@@ -290,8 +285,7 @@ class Controller:
         if calm and view.bulk_business and self._sharing.begins(capacity, now):
             self._resume(RESUME_SHARE, now)
             return
-        busy_rate = max(BUSINESS_MARGIN_LEAST, BUSINESS_MOST * (capacity or 0.0))
-        if not calm or view.bulk_business or self._business.need > busy_rate:
+        if not calm or view.bulk_business or is_large(self._business.need, capacity):
             self._quiet_since = None
             return
         if self._quiet_since is None:
@@ -335,19 +329,16 @@ class Controller:
             if self.state is not State.BACK_OFF and self._frontier.is_limit(view, self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
-                most = BURST_CUT if _is_long(view) else CUT_MOST
-                seen = reason is Reason.PERSISTENT_QUEUE
-                self._begin_cut(view, now, most if first else CUT_LEAST, seen=seen)
+                cut = depth(WHOLE_RAMP, burst=False, unknown_way=self._sensors.base.seconds) if first else CUT_LEAST
+                self._begin_cut(view, now, cut)
                 self.capacity.at_congestion(view.carried, now)
                 return True
         self._enter_yield(reason, view, now)
         return True
 
     def _enter_yield(self, reason: Reason, view: View, now: float) -> None:
-        capacity = self.capacity.bytes_per_second(now) or 0.0
-        self._yielded_to_seen = reason in SEEN_AT_OTHERS or self._business.need > max(
-            BUSINESS_SEEN * capacity, BUSINESS_MARGIN_LEAST
-        )
+        seen = is_seen(self._business.need, self.capacity.bytes_per_second(now))
+        self._yielded_to_seen = reason in SEEN_AT_OTHERS or seen
         if not self._yielded_to_seen:
             self._patience.yielded(reason, view.rtt_seconds, now)
         self._sharing.refuse(now)
@@ -369,15 +360,15 @@ class Controller:
         if queue <= threshold:
             self._cuts.calm(view, now)
             return False
-        known = self.capacity.bytes_per_second(now)
-        burst = self.state is State.SCAVENGE and self._cuts.is_burst(view, threshold, now, rate=self._rate, line=known)
-        deep = burst or (known is None and _is_long(view))
-        self._begin_cut(view, now, BURST_CUT if deep else min(CUT_MOST, 0.5 * (queue / threshold - 1)), burst=burst)
+        line = self.capacity.bytes_per_second(now)
+        burst = self.state is State.SCAVENGE and self._cuts.is_burst(view, threshold, now, rate=self._rate, line=line)
+        way = self._sensors.base.seconds if line is None and not view.application_limited else None
+        self._begin_cut(view, now, depth(queue / threshold, burst=burst, unknown_way=way), burst=burst)
         if not view.application_limited:
             self.capacity.at_congestion(view.recent, now)
         return True
 
-    def _begin_cut(self, view: View, now: float, cut: float, *, burst: bool = False, seen: bool = True) -> None:
+    def _begin_cut(self, view: View, now: float, cut: float, *, burst: bool = False) -> None:
         ours = self._frontier.cut_beyond  # the cut before was
         self._frontier.cut(view, self._rate, now, burst=burst)
         target = self._frontier.target(now) or 0.0
@@ -385,6 +376,7 @@ class Controller:
         if cut <= CUT_LEAST and got_through and not view.limited:
             # no burst, no turn that begins, and nearly all of the line is ours: somebody small takes the rest
             self._frontier.full_beyond(max(view.delivered, view.own_recent), now)
+        seen = self._queue(view) > self._threshold(now) / 2
         self._cuts.begin(view, self._rate, now, first=ours, ramped=self.state is State.RAMP, seen=seen)
         self._cut(view, now, cut)
         self._reason = Reason.QUEUE
@@ -406,11 +398,3 @@ class Controller:
         self._sharing.restart(now)
         self._quiet_since = None
         self._competition.forget()
-
-
-def _is_long(view: View) -> bool:
-    """Whether a ramp goes far beyond the limit of a line of which nothing is known, and a call waits for all of it.
-
-    Not over a satellite: until it shows there that the queue has gone, a round trip of the line is lost.
-    """
-    return LONG_WAY_SECONDS <= view.rtt_seconds - (view.queue_seconds or 0.0) < SATELLITE_SECONDS

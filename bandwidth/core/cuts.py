@@ -13,7 +13,21 @@ RETURN_SHARE = 0.85  # … this part of the rate before, when a queue was there 
 SUDDEN_SECONDS, SUDDEN_TIMES = 0.3, 2.0  # within so long, so many times what a rate beyond the line's can make …
 SUDDEN_PACKETS = 5  # … and as many packets, which may be ours where a turn begins, are no burst
 BURST_CUT = 0.8  # of the rate: with half, a page shares the line with us to its end; with all, too little is used
+LONG_WAY_SECONDS = 0.05  # a round trip as long as this: a ramp's queue stands for long enough to be heard in a call
+WHOLE_RAMP = 2.0  # times the threshold: a ramp that doubles has made as much when losses show it, and more
 DELIVERED_NOTHING = 1.0  # bytes per second
+
+
+def depth(thresholds: float, *, burst: bool, unknown_way: float | None) -> float:
+    """Return which part of the rate to cut for a queue of so many ``thresholds``.
+
+    ``unknown_way``: the least round trip in seconds, where nothing was known of the line. A ramp over a long way goes
+    far beyond it, and a call waits for all of that queue; but over a satellite, until it shows that the queue has gone,
+    a round trip of the line is lost.
+    """
+    if burst or (unknown_way is not None and LONG_WAY_SECONDS <= unknown_way < SATELLITE_SECONDS):
+        return BURST_CUT
+    return min(CUT_MOST, 0.5 * (thresholds - 1))
 
 
 class Cuts:
@@ -23,7 +37,6 @@ class Cuts:
         self._at = self._begun_at = float("-inf")
         self._before = 0.0, False
         self._seen = True
-        self._burst_at = float("-inf")
         self._return_to: float | None = None
         self._calm = float("-inf"), 0.0
 
@@ -56,17 +69,12 @@ class Cuts:
         return 0 <= now - at < SUDDEN_SECONDS and queue - before > ours
 
     def was_burst(self, view: View, threshold: float, now: float, *, line: float | None) -> bool:
-        """Whether the queue is a burst after the cut too: once after each, unless it was a ramp's.
+        """Whether it shows only after the cut that the queue is somebody's burst, who came while we tried more.
 
-        It may show only then, where it began while we tried more than was known.
+        A ramp's own queue grows as fast.
         """
         rate, ramped = self._before
-        if ramped or self._burst_at == self._begun_at:
-            return False
-        found = self.is_burst(view, threshold, now, rate=rate, line=line)
-        if found:
-            self._burst_at = self._begun_at
-        return found
+        return not ramped and self.is_burst(view, threshold, now, rate=rate, line=line)
 
     def begin(self, view: View, rate: float, now: float, *, first: bool, ramped: bool, seen: bool) -> None:
         """Note that a queue has formed at ``rate``, in a ramp or not; ``seen``, or only losses and a shortfall tell.
@@ -92,14 +100,15 @@ class Cuts:
         """Whether answers that come now cannot know of the cut yet, after a round trip over a satellite."""
         return way_seconds is not None and way_seconds >= SATELLITE_SECONDS and 0 <= now - self._begun_at < way_seconds
 
-    def yet_unseen(self, view: View, now: float) -> bool:
+    def yet_unseen(self, way_seconds: float | None, now: float) -> bool:
         """Whether the queue that we cut for did not show when we did, and may not have gone yet.
 
-        Over a satellite it is believed to have gone at once: to wait for a round trip takes too long there.
+        ``way_seconds``: the least round trip. Over a satellite it is believed to have gone at once: to wait for a round
+        trip takes too long there.
         """
-        if self._seen or view.rtt_seconds >= SATELLITE_SECONDS:
+        if self._seen or way_seconds is None or way_seconds >= SATELLITE_SECONDS:
             return False
-        return 0 <= now - self._begun_at < view.rtt_seconds + SHOWS_SECONDS
+        return 0 <= now - self._begun_at < way_seconds + SHOWS_SECONDS
 
     def undone(self) -> tuple[float, bool]:
         """Return the rate before the cut, and whether it was a ramp's: the queue was none of ours."""

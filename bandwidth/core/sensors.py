@@ -221,7 +221,8 @@ class Sensors:
             self._loss_share += segments / self._loss_memory * (min(1.0, lost / segments) - self._loss_share)
 
     def _note_shortfall(self, sample: Sample, now: float, elapsed: float, allowed: BytesPerSecond, rtt: float) -> None:
-        limited = sample.application_limited or (sample.window_rate is not None and sample.window_rate < allowed)
+        small_window = sample.window_rate is not None and sample.window_rate < allowed
+        limited = sample.application_limited or small_window
         if limited:
             self._limited_at = now
         if sample.late:
@@ -230,7 +231,7 @@ class Sensors:
             if sample.sent_bytes is None:
                 self._shortfall.add(now, elapsed, sample.delivered_bytes, allowed, limited=limited)
             else:
-                clumps = limited and rtt >= CLUMPS_SECONDS
+                clumps = small_window and (self.base.seconds or rtt) >= CLUMPS_SECONDS
                 self._shortfall.add_sent(now, elapsed, sample.delivered_bytes, sample.sent_bytes, limited=clumps)
 
     def _queues(self, sample: Sample, delivered: float, rtt: float, now: float) -> tuple[float | None, float, float]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bandwidth.core.cuts import CUT_LEAST, CUT_MOST, RETURN_AGAIN_SECONDS, RETURN_SHARE, Cuts
+from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, RETURN_AGAIN_SECONDS, RETURN_SHARE, Cuts, depth
 from bandwidth.core.sensors import View
 from tests.unit.bandwidth.core.test_competition import CALM
 
@@ -75,21 +75,39 @@ def test_five_packets_at_once_may_be_our_own_on_a_slow_line(queue: float, burst:
 @pytest.mark.parametrize(
     ("queue", "ramped", "shows"),
     [
-        (0.0159, False, False),  # 10 ms come of a tenth too much in 0.1 s, twice as much as that is no surprise
+        (0.0259, False, False),  # 20 ms come of a tenth too much in 0.1 s, if it is twice as much, and 4 ms of anything
         (0.0261, False, True),
         (0.0261, True, False),  # a ramp's rate doubles
     ],
 )
-def test_what_grows_on_after_a_cut_is_a_burst_and_is_cut_once_more(queue: float, ramped: bool, shows: bool) -> None:
+def test_what_the_rate_before_a_cut_cannot_have_made_is_a_burst_after_it_too(
+    queue: float, ramped: bool, shows: bool
+) -> None:
     """CUBIC began while we tried more than was known: its queue seemed ours at first, and we kept two thirds."""
-    cuts, before = Cuts(), 1.1 * RATE
+    cuts = Cuts()
     cuts.calm(view(SHORT, RATE, data_queue_seconds=0.002), 10.0)
-    cuts.begin(view(SHORT, RATE), before, 10.05, first=False, ramped=ramped, seen=True)
+    cuts.begin(view(SHORT, RATE), 1.1 * RATE, 10.05, first=False, ramped=ramped, seen=True)
     looks = view(SHORT + queue, RATE, data_queue_seconds=queue)
     assert cuts.was_burst(looks, 0.008, 10.1, line=RATE) is shows
-    assert not cuts.was_burst(looks, 0.008, 10.15, line=RATE), "once"
-    cuts.begin(looks, before, 10.2, first=False, ramped=False, seen=True)
+    cuts.begin(looks, RATE, 10.1, first=False, ramped=False, seen=True)
+    assert cuts.was_burst(looks, 0.008, 10.29, line=RATE)
     assert not cuts.was_burst(looks, 0.008, 10.31, line=RATE), "too long ago"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "burst", "way", "part"),
+    [
+        (1.4, False, None, 0.2),
+        (9.0, False, None, CUT_MOST),
+        (1.4, True, None, BURST_CUT),
+        (1.4, False, 0.049, 0.2),
+        (1.4, False, 0.051, BURST_CUT),
+        (1.4, False, 0.299, BURST_CUT),
+        (1.4, False, 0.301, 0.2),
+    ],
+)
+def test_how_deep_a_cut_is(thresholds: float, burst: bool, way: float | None, part: float) -> None:
+    assert depth(thresholds, burst=burst, unknown_way=way) == pytest.approx(part)
 
 
 def test_a_cut_works_for_two_round_trips_before_another_one() -> None:
@@ -114,8 +132,9 @@ def test_answers_cannot_know_of_a_cut_before_a_round_trip_over_a_satellite() -> 
 def test_a_queue_that_losses_alone_told_of_is_not_gone_before_a_round_trip(way: float, shows: float) -> None:
     cuts, looks = Cuts(), view(way, RATE)
     cuts.begin(looks, RATE, 10.0, first=True, ramped=True, seen=True)
-    assert not cuts.yet_unseen(looks, 10.0), "it was seen, and is not any more"
+    assert not cuts.yet_unseen(way, 10.0), "it was seen, and is not any more"
     cuts.begin(looks, RATE, 10.0, first=True, ramped=True, seen=False)
-    assert cuts.yet_unseen(looks, shows - 0.01) is (way < LONG)
-    assert not cuts.yet_unseen(looks, shows + 0.001)
-    assert not cuts.yet_unseen(looks, 9.0), "the clock went back"
+    assert cuts.yet_unseen(way, shows - 0.01) is (way < LONG)
+    assert not cuts.yet_unseen(way, shows + 0.001)
+    assert not cuts.yet_unseen(way, 9.0), "the clock went back"
+    assert not cuts.yet_unseen(None, 10.0)
