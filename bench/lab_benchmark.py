@@ -21,6 +21,7 @@ from bench.lab.engine import run_scenario
 from bench.lab.figures import call_added_ms, kept_percent
 from bench.lab.namespaces import LabError, remove_stale, why_not
 from bench.lab.packages import install_missing
+from bench.lab.random_lines import random_lines
 from bench.lab.records import Record
 from bench.lab.report import Results, read_results, results_of, write_page, write_pictures, write_results
 from bench.lab.rivals import RIVALS
@@ -148,7 +149,7 @@ def main(
         return
     if write_from is not None:
         kept = RunFile().results(everything) if write_from == "kept" else []
-        if not (found := merged(kept, read_results())):
+        if not (found := merged(kept, read_results(), seed)):
             raise click.UsageError("there are no results to render; run the benchmark first.")
         write_everything(found, console)
         return
@@ -174,13 +175,16 @@ def main(
     sys.exit(exit_code)
 
 
-def merged(runs: Sequence[Record], committed: Results | None) -> list[Record]:
-    """Return these runs, and the committed ones of what they have not measured."""
+def merged(runs: Sequence[Record], committed: Results | None, seed: str) -> list[Record]:
+    """Return these runs, and the committed ones of what they have not measured.
+
+    Random lines that ``seed`` does not draw are an earlier release's: they go as soon as one of its own was run.
+    """
+    before = committed.runs if committed else ()
     measured = {(run.scenario, run.method) for run in runs}
-    return [
-        *(run for run in (committed.runs if committed else ()) if (run.scenario, run.method) not in measured),
-        *runs,
-    ]
+    drawn = {line.name for line in random_lines(seed)}
+    gone = {name for name in random_names(before) if name not in drawn} if drawn & set(random_names(runs)) else set()
+    return [*(run for run in before if run.scenario not in gone and (run.scenario, run.method) not in measured), *runs]
 
 
 def print_summary(records: Sequence[Record], console: Console) -> None:

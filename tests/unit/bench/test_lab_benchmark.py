@@ -8,6 +8,7 @@ from rich.console import Console
 
 from bench.lab.namespaces import LabError
 from bench.lab.packages import services_stay_off
+from bench.lab.random_lines import random_lines
 from bench.lab.records import Processor, Record
 from bench.lab.report import results_of
 from bench.lab.run_file import RunFile
@@ -44,9 +45,16 @@ def test_a_part_of_the_matrix_is_listed() -> None:
 def test_what_is_measured_anew_takes_the_place_of_its_committed_runs_alone() -> None:
     idle, call = Scenario("idle", USUAL, FILE), Scenario("call", USUAL, FILE)
     before = [made(idle, repeat=1), made(call, repeat=1), made(call, repeat=2)]
-    runs = merged([made(call, repeat=7)], results_of(before))
+    runs = merged([made(call, repeat=7)], results_of(before), "x")
     assert [(run.scenario, run.repeat) for run in runs] == [(idle.name, 1), (call.name, 7)]
-    assert merged([], None) == []
+    assert merged([], None, "x") == []
+
+
+def test_an_earlier_releases_random_lines_go_when_one_of_this_release_was_run() -> None:
+    old, new = random_lines("old")[0].scenario(), [line.scenario() for line in random_lines("new")]
+    committed = results_of([made(Scenario("idle", USUAL, FILE)), made(old), made(new[1])])
+    assert [run.scenario for run in merged([], committed, "new")] == ["idle", old.name, new[1].name]
+    assert [run.scenario for run in merged([made(new[0])], committed, "new")] == ["idle", new[1].name, new[0].name]
 
 
 @pytest.fixture
