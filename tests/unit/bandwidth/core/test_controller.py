@@ -106,7 +106,7 @@ def test_the_first_queue_of_an_unknown_line_is_cut_deeply_on_a_long_way_and_no_o
     while stepper.decision.allowance < CAPACITY:
         stepper.step(rtt_seconds=rtt)
     assert stepper.is_in(State.RAMP)
-    arrives = {"delivered_bytes": int(CAPACITY * STEP)}
+    arrives: dict[str, Any] = {"delivered_bytes": int(CAPACITY * STEP)}
     for queue in (0.03, 0.06, 0.09):
         if not stepper.is_in(State.BACK_OFF):
             stepper.step(rtt_seconds=rtt + queue, **arrives)
