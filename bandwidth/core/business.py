@@ -14,12 +14,12 @@ GROWING = 1.1  # above the peak so far by this much
 STEADY_SLICES = 3  # two could agree by chance
 STEADY_SLICE_SECONDS = 2.0  # as long as most encoders' groups of pictures
 STEADY_SPREAD = 0.06  # of its mean: a call's slices differ by less, a transfer's by more, with its window
+LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5  # all slices, and a little
 BUSINESS_MARGIN = 0.02  # of the capacity, beside visible business …
 BUSINESS_MARGIN_LEAST = 25_000.0  # … and at least 200 kbit/s …
 BUSINESS_MARGIN_MOST = 0.04  # … but on a slow line no more than this
 BUSINESS_SEEN = 0.01  # of the capacity: less is name look-ups and keep-alives
 BUSINESS_MOST = 0.5  # of the capacity: after a yield, business above this is still using the line
-LOOKS_SECONDS = STEADY_SLICES * STEADY_SLICE_SECONDS + 0.5  # all slices, and a little
 
 
 def margin_beside(capacity: float) -> float:

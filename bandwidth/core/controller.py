@@ -6,12 +6,13 @@ packets meet (safety), and planned pauses (for what neither shows). The law and 
 constant are explained in docs/bandwidth-control.md.
 """
 
+import math
 from collections.abc import Callable
 
 from bandwidth.core.business import BUSINESS_SEEN, is_large, is_seen, margin_beside
 from bandwidth.core.capacity import CapacityEstimate
 from bandwidth.core.competition import HARM_SECONDS, SEEN_AT_OTHERS, Competition
-from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, WHOLE_RAMP, Cuts, depth
+from bandwidth.core.cuts import BURST_CUT, CUT_LEAST, CUT_MOST, DELIVERED_NOTHING, RETURN_SHARE, Cuts, depth
 from bandwidth.core.decision import ControllerSettings, Decision
 from bandwidth.core.frontier import HEADROOM, Frontier
 from bandwidth.core.patience import Patience
@@ -255,7 +256,7 @@ class Controller:
         self._frontier.queue_stands(view, queue, now)
         if self._yielded(view, now):
             return
-        seen = view.queue_seconds is not None
+        seen, line = view.queue_seconds is not None, self.capacity.bytes_per_second(now)
         if seen and queue <= threshold / 2 and self._cuts.cannot_show(self._sensors.base.seconds, now):
             # a late answer, or somebody's burst
             self._frontier.never_mind(self._entered_at)
@@ -265,9 +266,7 @@ class Controller:
             if not self._cuts.yet_unseen(self._sensors.base.seconds, now):
                 self._rate = self._frontier.drained(self._rate, now)
                 self._move(Trigger.DRAINED, now)
-        elif self._frontier.cut_beyond and self._cuts.was_burst(
-            view, threshold, now, line=self.capacity.bytes_per_second(now)
-        ):
+        elif self._frontier.cut_beyond and self._cuts.was_burst(view, threshold, now, line=line):
             self._frontier.cut(view, self._rate, now, burst=True)
             self._cut(view, now, BURST_CUT)
         elif queue > threshold and self._cuts.shows(view, now):
@@ -329,7 +328,7 @@ class Controller:
             if self.state is not State.BACK_OFF and self._frontier.is_limit(view, self._rate, now):
                 # we went beyond what was known of the line and met its limit: a sample of the capacity, no competitor
                 first = self.capacity.bytes_per_second(now) is None
-                cut = depth(WHOLE_RAMP, burst=False, unknown_way=self._sensors.base.seconds) if first else CUT_LEAST
+                cut = depth(math.inf, burst=False, unknown_way=self._sensors.base.seconds) if first else CUT_LEAST
                 self._begin_cut(view, now, cut)
                 self.capacity.at_congestion(view.carried, now)
                 return True

@@ -14,12 +14,11 @@ SUDDEN_SECONDS, SUDDEN_TIMES = 0.3, 2.0  # within so long, so many times what a 
 SUDDEN_PACKETS = 5  # … and as many packets, which may be ours where a turn begins, are no burst
 BURST_CUT = 0.8  # of the rate: with half, a page shares the line with us to its end; with all, too little is used
 LONG_WAY_SECONDS = 0.05  # a round trip as long as this: a ramp's queue stands for long enough to be heard in a call
-WHOLE_RAMP = 2.0  # times the threshold: a ramp that doubles has made as much when losses show it, and more
 DELIVERED_NOTHING = 1.0  # bytes per second
 
 
 def depth(thresholds: float, *, burst: bool, unknown_way: float | None) -> float:
-    """Return which part of the rate to cut for a queue of so many ``thresholds``.
+    """Return which part of the rate to cut for a queue of so many ``thresholds``; inf: only losses tell of it.
 
     ``unknown_way``: the least round trip in seconds, where nothing was known of the line. A ramp over a long way goes
     far beyond it, and a call waits for all of that queue; but over a satellite, until it shows that the queue has gone,

@@ -317,13 +317,10 @@ class _Shortfall:
         # a kernel applies a raised rate at the next acknowledgement, so what was sent was sent at the lower one
         sent = min(allowed, self._allowed_before) * elapsed
         self._allowed_before = allowed
-        self._add(now, elapsed, arrived, sent, limited=limited)
+        self.add_sent(now, elapsed, arrived, sent, limited=limited)
 
-    def add_sent(self, now: float, elapsed: float, arrived: int, sent: int, *, limited: bool) -> None:
+    def add_sent(self, now: float, elapsed: float, arrived: int, sent: float, *, limited: bool) -> None:
         """Add a sample of which it is known what was sent; ``limited``: by something that makes it say nothing."""
-        self._add(now, elapsed, arrived, sent, limited=limited)
-
-    def _add(self, now: float, elapsed: float, arrived: int, sent: float, *, limited: bool) -> None:
         if self._since is None:
             self._since = now
         self._arrived.add(now, elapsed, arrived)
